@@ -1,7 +1,8 @@
-"""The configuration that `-c` names, found as `cdk -c config=…` finds it.
+"""Search for the configuration that the option `-c` names, as `cdk -c config=…` does.
 
-A bare name is looked up in `config/` and `config/examples/` of the clone that this package is part
-of; if pip has installed the package without a clone, in those of the current folder.
+A name without a path is searched in the folders `config/` and `config/examples/` of the clone that
+this package is part of. If pip has installed the package without a clone, these folders are
+searched in the current folder.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ def clone_folder() -> Path | None:
 
 
 def configuration_root() -> Path:
-    """Return the folder in which a bare name of a configuration is looked up."""
+    """Return the folder whose `config/` is searched for a configuration's name."""
     return clone_folder() or Path.cwd()
 
 
 def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
-    """Load the configuration of a path or a name; `config=NAME`, as cdk has it, works as well.
+    """Load the configuration of a path or a name; `config=NAME`, as for cdk, is also accepted.
 
     Args:
         choice: the path or name.
-        deploying: True if stacks are made from it, see `denodo_ha.environment.loading.loader`.
+        deploying: True if stacks are created from it, see `denodo_ha.environment.loading.loader`.
 
     Raises:
         ConfigError: The file does not exist, or its configuration has errors.
     """
-    # Imported here: the loader takes 0.2 s of CPU, and completion does not load any file.
+    # Imported here, because the import takes 0.2 s of CPU time and completion does not need it.
     from denodo_ha.environment.loading.loader import load  # noqa: PLC0415
 
     return load(configuration_path(choice), deploying=deploying)
 
 
 def configuration_path(choice: str) -> Path:
-    """Return the file of a path or a name.
+    """Return the configuration file for a path or a name.
 
     Raises:
         ConfigError: The file does not exist.
@@ -55,7 +56,7 @@ def configuration_path(choice: str) -> Path:
 
 
 def complete_configuration(prefix: str) -> list[str]:
-    """Return the names of configurations that begin with a prefix, for the shell."""
+    """Return the names of configurations that begin with a prefix, for shell completion."""
     names = {
         path.stem
         for folder in ("config", "config/examples")

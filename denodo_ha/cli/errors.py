@@ -1,18 +1,18 @@
 """Errors of commands, with the exit code of each.
 
 CommandError
-├── UsageError               2   options that do not fit together, or that name nothing
+├── UsageError               2   options that cannot be combined, or that name nothing that exists
 ├── Refused                  3   the step would do harm; nothing was changed
 ├── Failed                   4   a step failed; the message says what was changed
 │   └── PollTimeout              a condition did not hold in time (`denodo_ha.aws.polling`)
 ├── AwsError                 6   AWS did not answer, or denied a call
 │   ├── NoCredentials            there are no credentials
-│   ├── ExpiredCredentials       the credentials are not valid, or not any more
+│   ├── ExpiredCredentials       the credentials are not valid, or have expired
 │   ├── AccessDenied             the policy lacks the action
 │   ├── Throttled                too many calls, and the retries were not enough
 │   ├── Unreachable              the endpoint does not answer
-│   │   └── UnreadableAnswer         an answer that is cut, or that is not AWS's
-│   ├── NotFound                 the resource does not exist, or not any more
+│   │   └── UnreadableAnswer         an answer that is incomplete, or not from AWS
+│   ├── NotFound                 the resource does not exist, or was deleted
 │   └── RequestRejected          AWS does not accept the call
 └── Interrupted            130   Ctrl-C or a signal; the message says what was changed
 
@@ -28,7 +28,7 @@ from denodo_ha.cli import exit_codes
 
 
 class CommandError(Exception):
-    """An error with its remedy.
+    """An error whose message says what to do.
 
     Attributes:
         exit: exit code of the command.
@@ -38,7 +38,7 @@ class CommandError(Exception):
 
 
 class UsageError(CommandError):
-    """Options that do not fit together, or name what does not exist; nothing was changed."""
+    """Options cannot be combined, or name something that does not exist; nothing was changed."""
 
     exit = exit_codes.USAGE
 
@@ -72,7 +72,7 @@ class NoCredentials(AwsError):
 
 
 class ExpiredCredentials(AwsError):
-    """The credentials are not valid, or not any more."""
+    """The credentials are not valid, or have expired."""
 
 
 class AccessDenied(AwsError):
@@ -88,11 +88,11 @@ class Unreachable(AwsError):
 
 
 class UnreadableAnswer(Unreachable):
-    """An answer that is cut, that is not AWS's, or that lacks what every answer has."""
+    """An answer is incomplete, is not from AWS, or lacks an expected key."""
 
 
 class NotFound(AwsError):
-    """The resource does not exist, or not any more."""
+    """The resource does not exist, or was deleted."""
 
 
 class RequestRejected(AwsError):

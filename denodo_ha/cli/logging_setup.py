@@ -3,7 +3,7 @@
     _log = logging.getLogger(__name__)
     _log.info("deregistered", extra={"node": "node1", "group": arn})
 
-Only this package's loggers write: the SDK's debug lines contain signatures.
+Only loggers of this package write log lines: debug lines of the SDK contain request signatures.
 """
 
 import json
@@ -46,7 +46,7 @@ class _Json(logging.Formatter):
 
 
 class _Text(logging.Formatter):
-    """`12:00:00 info drain: message (node=node1)`."""
+    """Text such as `12:00:00 info drain: message (node=node1)`."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = ", ".join(f"{key}={value}" for key, value in _extra(record).items())
@@ -55,13 +55,13 @@ class _Text(logging.Formatter):
         line = printable(line + record.getMessage() + (f" ({extra})" if extra else ""))
         if not record.exc_info:
             return line
-        # Indented: no line of a message in the traceback looks like a line of the log.
+        # Indent the traceback, so that none of its lines looks like a log line.
         trace = self.formatException(record.exc_info).split("\n")
         return "\n".join((line, *(f"  {printable(each)}" for each in trace)))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """A handler for the current stderr, which tests replace."""
+    """A handler that writes to the current `sys.stderr`, which tests replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -77,14 +77,14 @@ def set_up(form: Format, verbosity: int) -> None:
 
     Args:
         form: text or JSON.
-        verbosity: 0 for warnings, 1 for steps as well, 2 for details as well.
+        verbosity: 0 for warnings, 1 for warnings and steps, 2 for all details.
     """
     handler = _Stderr()
     handler.setFormatter(_Json() if form is Format.json else _Text())
     logger = logging.getLogger(_OURS)
     logger.handlers = [handler]
     logger.propagate = False
-    # With JSON the steps are always logged: a program reads the lines.
+    # With JSON, steps are always logged, because progress messages are log lines too.
     floor = max(verbosity, 1) if form is Format.json else verbosity
     logger.setLevel(_LEVELS[min(floor, len(_LEVELS) - 1)])
 

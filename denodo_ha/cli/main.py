@@ -1,8 +1,9 @@
-"""The program `denodo-ha`: its commands, its own options, and its errors.
+"""The program `denodo-ha`: its commands, its global options, and its error messages.
 
 A command is a function in the module `command` of its package. It returns, or raises
-`typer.Exit(code)` with a code of `cli.exit_codes`, or an error of `cli.errors`. `COMMANDS` names
-each command with a function that imports it, since importing all of them takes seconds of CPU.
+`typer.Exit(code)` with a code of `cli.exit_codes`, or an error of `cli.errors`. `COMMANDS` lists
+each command with a function that imports it, because importing all commands takes seconds of CPU
+time.
 """
 
 # ruff: noqa: PLC0415 - commands, and what only some of them need, are imported when needed
@@ -30,8 +31,8 @@ class Command:
     """An entry of the program's help.
 
     Attributes:
-        name: the name to type.
-        panel: the panel of the help.
+        name: name of the command.
+        panel: section of the help in which the command is listed.
         help: the first sentence of the command's own help.
         load: imports the command.
     """
@@ -219,17 +220,18 @@ COMMANDS: tuple[Command, ...] = (
 
 
 class LazyCommand(TyperCommand):
-    """Command that is imported when its arguments are parsed: to run, complete or print its help.
+    """Command that is imported only when its arguments are parsed.
 
-    Its callback is the `load` of its entry.
+    The callback of such a command is the function `load` of its entry in `COMMANDS`.
     """
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
-        """Import the command, and let it parse its arguments.
+        """Import the command, and parse its arguments.
 
-        Completion of -c does not import the command: the values are the same for all commands.
+        Completion of the value of -c does not import the command, because all commands accept the
+        same values.
         """
         assert self.callback is not None
         program, name = _typer(), str(self.name)
@@ -244,14 +246,14 @@ class LazyCommand(TyperCommand):
 
 
 def _config_only(config: options.Config = None) -> None:
-    """Stand in for any command while the shell completes the name of a configuration."""
+    """Replace the actual command while the shell completes the name of a configuration."""
 
 
 class Commands(TyperGroup):
-    """Commands whose errors end as a message on stderr and an exit code."""
+    """All commands; their errors become a message on stderr and an exit code."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
-        """Parse the program's own options."""
+        """Parse the program's global options."""
         try:
             return super().make_context(*arguments, **extra)
         except KeyboardInterrupt as error:
@@ -289,7 +291,8 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
         case KeyboardInterrupt():
             return _message_and_code(Interrupted("interrupted"))
         case Exception() if _is_sdk_error(error):
-            # Imported here: the SDK takes 0.2 s of CPU, and is there if it has raised an error.
+            # Imported here, because importing the SDK takes 0.2 s of CPU time. If the SDK raised an
+            # error, it is already imported.
             from denodo_ha.aws.error_translation import translate_error
 
             return _message_and_code(translate_error(error))
@@ -311,8 +314,8 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - the signature tha
 
 
 def _own_version() -> str:
-    """Return the version of the clone's pyproject.toml, or of the installed package."""
-    # Imported here: no other command needs these.
+    """Return the version from the clone's pyproject.toml, or that of the installed package."""
+    # Imported here, because only --version needs these modules.
     import tomllib
     from importlib import metadata
 
@@ -362,7 +365,7 @@ def _begin(
 
 
 def build_program(commands: Sequence[Command] = COMMANDS) -> typer.Typer:
-    """Return the program with some commands."""
+    """Return the program with the given commands."""
     program = _typer(name="denodo-ha", cls=Commands, callback=_begin, no_args_is_help=True)
     for command in commands:
         program.command(

@@ -1,4 +1,4 @@
-"""Operator's name and free text, in the characters that tags and SSM documents accept."""
+"""Operator's name and reason, reduced to the characters that tags and SSM documents accept."""
 
 import getpass
 import re
@@ -19,10 +19,10 @@ def operator_name() -> str:
 
 
 def accepted_text(text: str) -> str:
-    """Return a text on one line, cut to 150 characters, with refused characters replaced by -."""
+    """Return a text as one line of at most 150 characters; replace characters not accepted by -."""
     return _REFUSED.sub("-", " ".join(text.split()))[:_LONGEST]
 
 
 def accepted_name(name: str) -> str:
-    """Return a name with refused characters and spaces replaced by -."""
+    """Return a name; replace spaces and characters that are not accepted by -."""
     return _REFUSED.sub("-", name).replace(" ", "-")

@@ -3,9 +3,10 @@
 print_table(["Node", "State"], [["node1", styled("healthy")]])
 print_json({"nodes": [...]})
 
-Texts may be foreign: names of resources, tags, words of nodes, of HAProxy and of AWS. All of them
-are made printable here, in `denodo_ha.cli.progress`, `logging_setup` and `main.exit_with_error`,
-and nowhere else; no other module writes to the standard streams. In JSON they are data.
+Texts may come from outside: names of resources, tags, messages of nodes, of HAProxy and of AWS.
+They are made printable only here, in `denodo_ha.cli.progress`, in `logging_setup` and in
+`main.exit_with_error`; no other module writes to the standard streams. JSON output contains them
+unchanged.
 """
 
 import dataclasses
@@ -48,7 +49,7 @@ def styled(state: str) -> Text:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str = "") -> None:
-    """Print a table; without colours and never cut where stdout is not a terminal."""
+    """Print a table; if stdout is not a terminal, without colours and without truncation."""
     console = _console()
     if title:
         console.print(Text(printable(title), style="bold"), soft_wrap=True)
@@ -75,7 +76,7 @@ def print_report_table(
 
 
 def print_paragraph(text: str) -> None:
-    """Print a text below tables of a report, wrapped as they are, and an empty line."""
+    """Print a text below a report's tables, wrapped at the same width, and an empty line."""
     _report_console().print(Text(printable(text), style="dim"), end="\n\n")
 
 
@@ -97,7 +98,7 @@ def _table(columns: Sequence[str], row_gap: int = 0) -> Table:
 
 
 def _lines(cell: Cell) -> Text:
-    """Return a cell of several lines."""
+    """Return the text of a cell that may have several lines."""
     if isinstance(cell, Text):
         return printable_cell(cell)
     return Text("\n").join(map(printable_cell, cell.split("\n")))
@@ -114,9 +115,9 @@ def print_message(text: str) -> None:
 
 
 def printable_cell(cell: Cell) -> Text:
-    """Return a text for a terminal; one that is not printable loses its colours.
+    """Return a printable text for a terminal; colours are kept only if the text was printable.
 
-    It is a Text, because rich would read markup in a string.
+    The result is a `Text`, because rich would interpret markup in a string.
     """
     if isinstance(cell, Text) and cell.plain.isprintable():
         return cell
@@ -151,7 +152,7 @@ def _row(cells: Sequence[Cell]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Return a text that remains within a cell of a Markdown table."""
+    """Return a text whose characters do not end a cell of a Markdown table."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
@@ -170,13 +171,13 @@ def _plain(value: Any) -> object:
 
 
 def _console() -> Console:
-    """Return a console for the current stdout, which tests replace."""
+    """Return a console for the current `sys.stdout`, which tests replace."""
     width = None if sys.stdout.isatty() else _UNCUT
     return Console(file=sys.stdout, width=width)
 
 
 def _report_console() -> Console:
-    """Return a console for reports, which are wrapped even where stdout is not a terminal."""
+    """Return a console for reports, which are wrapped even if stdout is not a terminal."""
     narrowest, widest = _REPORT_WIDTHS
     columns = shutil.get_terminal_size((widest, 24)).columns
     return Console(file=sys.stdout, width=min(max(columns, narrowest), widest))

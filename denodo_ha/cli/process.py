@@ -1,9 +1,9 @@
 """The process of a program: its signals, its standard streams, and its exit code.
 
-The exit code is the one that the command has decided. It does not depend on whether the output
-reaches a reader: a write to a closed stream, to a pipe without a reader or to a full disk fails
-without effect, and `run` reports what was lost. This module imports nothing that takes time, so
-that a signal during the program's imports already ends it with the signal's exit code.
+The exit code depends only on the command's result, not on whether the output reaches a reader: if a
+stream is closed, a pipe has no reader or a disk is full, the output is discarded, and `run` reports
+the loss. This module imports only modules that load quickly, so that a signal during the program's
+other imports already ends the program with the exit code for a signal.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ _state_left = "the last messages say what was changed"
 
 
 class Stream(io.FileIO):
-    """A standard stream that keeps the error of a write instead of raising it.
+    """A standard stream that stores the error of a write instead of raising it.
 
     Attributes:
-        error: the first error of a write; nothing is written after it.
+        error: the first error of a write, after which nothing more is written; None without an
+            error.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -41,12 +42,12 @@ class Stream(io.FileIO):
         self.error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
-        """Write data, or discard them once a write has failed."""
+        """Write data; after a failed write, discard all data."""
         size = memoryview(data).nbytes
         while self.error is None:
             try:
-                # None instead of a number: the stream is non-blocking, as a child process, such
-                # as the CDK CLI, may have made it, and is full.
+                # The result is None if the stream is full and non-blocking; a child process such as
+                # the CDK CLI may have made the stream non-blocking.
                 if (written := super().write(data)) is not None:
                     return written
                 select.select([], [self], [])
@@ -66,7 +67,8 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
     _open_streams()
     try:
         program = load()
-        # A command then undoes its steps, or reports the current state, as after Ctrl-C.
+        # From here, a signal has the effect of Ctrl-C: the command undoes its steps or reports the
+        # state.
         _handle_signals(_interrupt)
         program()
         code = exit_codes.DONE
@@ -82,27 +84,27 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
         _report(f"the output is incomplete: {lost.strerror}", code)
     sys.stderr.flush()
     if code == exit_codes.INTERRUPTED or threading.active_count() > 1:
-        # Threads that wait for an answer of AWS would keep the process.
+        # Threads that still wait for an answer from AWS would keep the process running.
         os._exit(code)
     sys.exit(code)
 
 
 def stdout_error() -> OSError | None:
-    """Return the error by which output on stdout was lost, None if there was none."""
+    """Return the error that caused the loss of output on stdout, None without an error."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.error if isinstance(raw, Stream) else None
 
 
 def _report(message: str, code: int) -> int:
-    # Not by `printable`: it is part of a package whose import takes time, and may have failed.
+    # `printable` is not used here: it is in a package whose import is slow and may have failed.
     sys.stderr.write(f"denodo-ha: {message.encode('unicode_escape').decode()}\n")
     return code
 
 
 def _open_streams() -> None:
     """Replace stdout and stderr by streams whose writes do not fail."""
-    # A standard stream that the caller has closed leaves its number to the next file or
-    # connection, in which messages would then be written.
+    # If the caller has closed a standard stream, the next file or connection would get its
+    # descriptor, and messages would be written there. So open /dev/null for closed streams.
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(descriptor, True)  # noqa: FBT003 - it takes no keyword
     os.close(descriptor)
@@ -115,7 +117,7 @@ def _text_stream(descriptor: int, current: TextIO | None) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=current.encoding if current is not None else "utf-8",
-        # Characters that the encoding lacks are escaped.
+        # Escape characters that the encoding does not contain.
         errors="backslashreplace",
         line_buffering=descriptor == _STDERR or raw.isatty(),
     )
@@ -123,7 +125,7 @@ def _text_stream(descriptor: int, current: TextIO | None) -> TextIO:
 
 def _handle_signals(handler: Callable[[int, object], None]) -> None:
     for number in _SIGNALS:
-        # `nohup`, and a shell for jobs in the background, ignore a signal on purpose.
+        # Keep a signal ignored if `nohup`, or a shell that starts a background job, has set it so.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
@@ -134,7 +136,7 @@ def _end(_number: int, _frame: object) -> NoReturn:
 
 
 def set_state_left(state: str) -> None:
-    """Set what a second signal says before it ends the program at once."""
+    """Set the state to print when a second signal ends the program at once."""
     global _state_left  # noqa: PLW0603 - a signal handler takes no argument
     _state_left = state
 

@@ -20,14 +20,14 @@ _log = logging.getLogger(__name__)
 
 
 class Step:
-    """A step that takes time, with its latest message."""
+    """A long step of a command, with its latest message."""
 
     def __init__(self, title: str, status: Status | None) -> None:
         self._title, self._status = title, status
         self._last = ""
 
     def update(self, text: str) -> None:
-        """Show a message; a repeated message is not printed again."""
+        """Show a message, unless it is the same as the previous one."""
         if text == self._last:
             return
         self._last = text
@@ -41,7 +41,7 @@ class Step:
 
 
 class Progress:
-    """Lines on stderr.
+    """Progress messages on stderr.
 
     progress = Progress()
     with progress.step("draining node1") as step:
@@ -58,7 +58,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Show a step that takes time."""
+        """Show a long step of a command; yield an object for its messages."""
         console = _console()
         if console.is_terminal and not logging_setup.is_json():
             with console.status(_escaped(title)) as status:
@@ -70,12 +70,12 @@ class Progress:
 
 
 def lasted(seconds: float) -> str:
-    """Return a duration in whole minutes, so that the message changes once a minute."""
+    """Return a duration in whole minutes, so that a message with it changes only once a minute."""
     return f" ({seconds // 60:.0f} min)" if seconds >= 60 else ""
 
 
 def _console() -> Console:
-    """Return a console for the current stderr, which tests replace."""
+    """Return a console for the current `sys.stderr`, which tests replace."""
     return Console(file=sys.stderr)
 
 

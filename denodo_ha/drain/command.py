@@ -1,4 +1,4 @@
-"""`denodo-ha drain` and `denodo-ha enable`: a node out of service, and back."""
+"""`denodo-ha drain` and `denodo-ha enable`: take a node out of service, and bring it back."""
 
 from typing import Annotated
 

@@ -1,10 +1,10 @@
-"""Draining a node: out of service under the cluster's lock, and undone if that fails.
+"""Drain a node under the cluster's lock; if a step fails, undo the drain.
 
     Draining(context).drain("node1", why="promotion")
 
-Only the check and the closing of the entrances hold the lock; the wait for the connections does
-not. Two nodes can therefore drain at the same time, and the second command sees that the first node
-is out.
+The command holds the lock while it checks the other nodes and stops new sessions, but not while it
+waits until connections end. Two nodes can therefore drain at the same time, and the second command
+sees that the first node is out.
 """
 
 from collections.abc import Sequence
@@ -33,11 +33,11 @@ from denodo_ha.deployed.rotation.rotation import Entrance, Rotation, labels, wit
 WHY: Final = "maintenance"
 LOOK_EVERY_S: Final = 2
 OTHERS_S: Final = 15
-"""Ours: how long AWS may take to show the drain of another command that has just ended."""
+"""Project default: seconds until AWS shows the drain of another command that has just ended."""
 SETTLE_S: Final = 10
-"""Ours: how long an interrupted call may still be on its way to AWS."""
+"""Project default: seconds in which an interrupted call may still reach AWS."""
 UNDO_S: Final = 60
-"""Ours: how long AWS may take to show that a drain was undone."""
+"""Project default: seconds until AWS shows that a drain was undone."""
 _PURPOSE: Final = "drain "
 """Start of the purpose that the lock of a drain names."""
 _COMMAND: Final = "denodo-ha "
@@ -51,12 +51,13 @@ class DrainPlan:
 
     Attributes:
         node: the node.
-        instance_id: its instance.
-        scope: the entrances of which a drained node is out, in words.
-        open: the entrances that send new sessions to the node now.
-        keeps: the auxiliary target group that keeps the node, None from Denodo 8.0 on.
+        instance_id: id of the node's instance.
+        scope: names of what the drained node leaves: target groups or HAProxy instances.
+        open: the target groups or HAProxy instances that send new sessions to the node now.
+        keeps: the target group of the node's auxiliary port, in which the node remains registered;
+            None from Denodo 8.0 on.
         old_tag: the node's drain tag, None if it has none.
-        tag: the drain tag that the node gets.
+        tag: the new drain tag of the node.
         seconds: seconds that its connections have to end.
     """
 
@@ -74,8 +75,8 @@ class Draining(ClusterOperation):
     """Drains nodes of one cluster.
 
     Args:
-        context: the cluster of the operation, and how the operation runs.
-        force: whether the last healthy node may be drained.
+        context: the cluster of the operation, and the options with which the operation runs.
+        force: True if the last healthy node may be drained.
     """
 
     def __init__(self, context: OperationContext, *, force: bool = False) -> None:
@@ -86,8 +87,8 @@ class Draining(ClusterOperation):
         """Return the changes that draining a node would make now.
 
         Raises:
-            UsageError: There is no such node, nothing to take it out of, or the timeout is too
-                short.
+            UsageError: There is no such node, no load balancer in front of it, or the timeout is
+                too short.
             Refused: No other node would serve, or the node's instance does not exist.
         """
         cluster = read_cluster(self._aws, self._location)
@@ -97,13 +98,13 @@ class Draining(ClusterOperation):
         """Drain a node, and return the changes that were made.
 
         Raises:
-            UsageError: There is no such node, nothing to take it out of, or the timeout is too
-                short. Nothing was changed.
+            UsageError: There is no such node, no load balancer in front of it, or the timeout is
+                too short. Nothing was changed.
             Refused: No other node would serve, or another operation holds the lock. Nothing was
                 changed.
-            Failed: The message names the state that is left.
-            AwsError: The message names the state that is left.
-            Interrupted: The message names the state that is left.
+            Failed: A step failed. The message says which state remains.
+            AwsError: AWS did not answer or denied a call. The message says which state remains.
+            Interrupted: The drain was interrupted. The message says which state remains.
         """
         with self._reported():
             with self._locked(f"{_PURPOSE}{node}") as lock:
@@ -116,7 +117,7 @@ class Draining(ClusterOperation):
         return plan
 
     def _wait_for_others(self, cluster: Cluster, rotation: Rotation, node: str) -> None:
-        """Wait until AWS shows the drain of the command whose lock this one has waited for."""
+        """Wait until AWS shows the drain of another command that held the lock before."""
         drained = {purpose.removeprefix(_PURPOSE) for purpose in self._waited_for}
         for other in cluster.nodes:
             if other.name in drained and other.name != node:
@@ -129,7 +130,7 @@ class Draining(ClusterOperation):
                         every=LOOK_EVERY_S,
                     )
                 except PollTimeout:
-                    # The other command has undone its drain.
+                    # The other node is not out: the other command has undone its drain.
                     continue
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> DrainPlan:
@@ -167,25 +168,27 @@ class Draining(ClusterOperation):
         )
 
     def _new_tag(self, old_tag: DrainTag | None, why: str | None, *, is_out: bool) -> DrainTag:
-        """Return the old tag if the node is out already, so that its time stays correct."""
+        """Return the drain tag to write; if the node is already out, the old tag with its time."""
         keeps = is_out and why is None
         if keeps and old_tag is not None and not old_tag.why.startswith(_COMMAND):
             return old_tag
         return DrainTag.now(self._clock, why=why or WHY)
 
     def _take_out(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
-        """Close every entrance, or restore the state before."""
+        """Stop new sessions to the node everywhere; if that fails, restore the previous state."""
         begun: list[Entrance] = []
         try:
             if plan.tag != plan.old_tag:
-                # The tag comes first, so that it explains a node that is found out of service.
+                # Write the tag before the node is taken out, so that no node is out of service
+                # without a tag.
                 drain_tag.write(self._aws, self._location.region, plan.instance_id, plan.tag)
             lock.prove()
             for entrance in rotation.close(plan.node, plan.open, force=self._force):
                 begun.append(entrance)  # noqa: PERF402 - needed also if closing fails
             rotation.wait_until_closed(plan.node)
             if plan.open:
-                # Again: another node may have left since, or the first look was an old one.
+                # Check again: another node may have been taken out since the first check, or the
+                # state that AWS returned then may have been out of date.
                 minimum = 0 if self._force else 1
                 rotation.require_capacity(plan.node, minimum=minimum, accept="--force")
         except (CommandError, KeyboardInterrupt) as error:
@@ -204,7 +207,7 @@ class Draining(ClusterOperation):
         error: CommandError | KeyboardInterrupt,
     ) -> NoReturn:
         self._progress.say(f"{plan.node}: undoing")
-        # The messages below name the state themselves.
+        # The messages below already say which state remains.
         self._state_left = ""
         kind = _error_class(error)
         left = f"{plan.node} may be out of {labels(begun) or 'nothing'}, and have a drain tag"
@@ -234,16 +237,16 @@ class Draining(ClusterOperation):
     def _see_undone(
         self, rotation: Rotation, plan: DrainPlan, closed: Sequence[Entrance], *, late: bool
     ) -> None:
-        """Look until the node is as before, also after a call that arrives after the undo.
+        """Restore the node repeatedly until AWS shows the state before the drain.
 
         Args:
             rotation: the rotation of the cluster.
-            plan: the drain that is undone.
-            closed: the entrances that it has closed.
-            late: whether a call may still be on its way.
+            plan: the drain to undo.
+            closed: the target groups or HAProxy instances that the node has left.
+            late: True if a call of the drain may still reach AWS after the undo.
 
         Raises:
-            Failed: The node is not as before in time.
+            Failed: AWS does not show the state before the drain in time.
         """
         begin, settled = self._clock.monotonic(), SETTLE_S if late else 0
         while True:
@@ -264,7 +267,7 @@ class Draining(ClusterOperation):
             self._clock.sleep(LOOK_EVERY_S)
 
     def _has_new_tag(self, plan: DrainPlan) -> bool:
-        """Return whether the instance has the tag of the drain that is undone."""
+        """Return whether the instance still has the drain tag of the drain to undo."""
         instances = read_instances(self._aws, self._location.region, [plan.instance_id])
         instance = instances.get(plan.instance_id)
         tag = DrainTag.from_tags(instance.tags) if instance else None
@@ -272,7 +275,7 @@ class Draining(ClusterOperation):
 
 
 def _may_arrive_late(error: CommandError | KeyboardInterrupt) -> bool:
-    """Return whether a call may take effect later: its answer was lost, or not waited for."""
+    """Return whether a call may take effect later: the call got no answer or was interrupted."""
     return isinstance(error, KeyboardInterrupt | Unreachable)
 
 
@@ -285,7 +288,7 @@ def _reason(error: CommandError | KeyboardInterrupt) -> str:
 def _error_class(error: CommandError | KeyboardInterrupt) -> type[CommandError]:
     """Return the class of the error to raise after undoing.
 
-    Usage errors and refusals promise that nothing was changed, so they become `Failed`.
+    `UsageError` and `Refused` mean that nothing was changed, so they become `Failed`.
     """
     if isinstance(error, KeyboardInterrupt):
         return Interrupted

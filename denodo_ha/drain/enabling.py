@@ -1,9 +1,9 @@
-"""Enabling a node: back into every target group of the deployed template, or onto HAProxy.
+"""Enable a node: bring it back into its target groups, or on all HAProxy instances.
 
     Enabling(context).enable("node1", metadata_ok=True)
 
-The drain tag stays until the node is healthy everywhere, so that it remains visible if the command
-is interrupted.
+The drain tag is removed only when the node is healthy everywhere, so that the tag remains if the
+command is interrupted.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, 
 
 CONFIRM: Final = "confirm-metadata"
 CONFIRM_S: Final = 120
-"""Ours: how long a node may take to record that its metadata is confirmed."""
+"""Project default: seconds for a node to record that its metadata is confirmed."""
 _RUNNING: Final = "running"
 
 
@@ -31,11 +31,11 @@ class EnablePlan:
 
     Attributes:
         node: the node.
-        instance_id: its instance.
-        scope: where the node will be healthy, in words with their preposition.
-        missing: the entrances to open.
+        instance_id: id of the node's instance.
+        scope: a text that names where the node will be healthy, such as "in jdbc, odbc".
+        missing: the target groups in which the node must be registered again.
         tag: the node's drain tag, None if it has none.
-        at: the time of the plan.
+        at: the time at which this plan was made.
     """
 
     node: str
@@ -50,7 +50,7 @@ class Enabling(ClusterOperation):
     """Brings nodes of one cluster back into service.
 
     Args:
-        context: the cluster of the operation, and how the operation runs.
+        context: the cluster of the operation, and the options with which the operation runs.
     """
 
     def plan(self, node: str) -> EnablePlan:
@@ -68,15 +68,16 @@ class Enabling(ClusterOperation):
 
         Args:
             node: the node.
-            metadata_ok: whether to confirm the node's metadata first.
+            metadata_ok: True to confirm the node's metadata first.
 
         Raises:
-            UsageError: There is no such node, or no node program on it. Nothing was changed.
+            UsageError: There is no such node, or the node does not run the node program. Nothing
+                was changed.
             Refused: The node's instance is not running, or another operation holds the lock.
                 Nothing was changed.
-            Failed: The message names the state that is left.
-            AwsError: The message names the state that is left.
-            Interrupted: The message names the state that is left.
+            Failed: A step failed. The message says which state remains.
+            AwsError: AWS did not answer or denied a call. The message says which state remains.
+            Interrupted: The command was interrupted. The message says which state remains.
         """
         with self._reported():
             if metadata_ok:
@@ -109,7 +110,7 @@ class Enabling(ClusterOperation):
         )
 
     def _confirm_metadata(self, node: str) -> None:
-        """Let a node record that its metadata is confirmed."""
+        """Make a node record that an operator has confirmed its metadata."""
         cluster = read_cluster(self._aws, self._location)
         self._plan(cluster, self._rotation(cluster), node)
         self._state_left = (
@@ -144,7 +145,7 @@ class Enabling(ClusterOperation):
         )
 
     def _wait_until_healthy(self, rotation: Rotation, plan: EnablePlan) -> None:
-        """Wait until the node is healthy, and remove the drain tag that it had."""
+        """Wait until the node is healthy, and remove its drain tag."""
         try:
             rotation.wait_until_healthy(plan.node, self._timeout or HEALTHY_S)
         except Failed as error:
@@ -153,14 +154,14 @@ class Enabling(ClusterOperation):
             raise Failed(message) from error
         current = self._require_same_tag(plan)
         if current is None and plan.missing and plan.tag is None:
-            # A node that was out has a tag, which may not be visible yet.
+            # The node was out of service, so it has a drain tag, which AWS may not show yet.
             self._clock.sleep(VISIBLE_EVERY_S)
             current = self._require_same_tag(plan)
         if current is not None or plan.tag is not None:
             drain_tag.remove(self._aws, self._location.region, plan.instance_id)
 
     def _require_same_tag(self, plan: EnablePlan) -> DrainTag | None:
-        """Return the current drain tag; fail if another command wrote it since the plan."""
+        """Return the current drain tag; fail if another command wrote it after the plan."""
         instances = read_instances(self._aws, self._location.region, [plan.instance_id])
         current = (
             DrainTag.from_tags(instances[plan.instance_id].tags)
@@ -175,7 +176,7 @@ class Enabling(ClusterOperation):
         return current
 
     def _node_report(self, cluster: Cluster, node: str) -> str:
-        """Return the node's own reasons, if it can be queried."""
+        """Return the reasons that the node itself reports, empty if the node cannot be queried."""
         try:
             status = self._agent(cluster).status(node)
         except CommandError:

@@ -34,13 +34,13 @@ from denodo_ha.failover.switching import (
 )
 
 ATTEMPTS: Final = 3
-"""Ours: attempts of each call that reads. A lost region does not answer more attempts either."""
+"""Project default: attempts of each read-only call; more would not help if a region is down."""
 ANSWER_S: Final = 3.0
-"""Ours: seconds of `status` for the DNS answers, after `deadline.LOOK_S` for the sides."""
+"""Project default: seconds for `status` to read DNS, after `deadline.LOOK_S` for the clusters."""
 
 CLIENTS_S: Final = 60.0
-"""Ours: seconds for clients that keep the old DNS answer; Java does so for 30 s (Oracle, Java
-Networking Properties, networkaddress.cache.ttl), after the TTL of resolvers between."""
+"""Project default: seconds for which clients may still use the old DNS answer. Java caches it for
+30 s (Oracle, Java Networking Properties, networkaddress.cache.ttl), in addition to the TTL."""
 
 failover = typer.Typer(
     no_args_is_help=True,
@@ -73,7 +73,7 @@ def status(
     """Show which cluster DNS answers with, and why: each health check with its reason.
 
     Exit code 0: both clusters are healthy; 1: one is unhealthy or unknown; 5: both are unhealthy;
-    6: both are unknown. What does not answer within 15 s is unknown, with the reason.
+    6: both are unknown. A state that cannot be read within 15 s is unknown, with the reason.
 
     [bold]Example[/bold]
 
@@ -120,9 +120,10 @@ def to(
     """Fail over to a cluster, and wait until DNS answers with it.
 
     The command puts one datapoint of a metric; it edits no DNS record and no health check. It
-    refuses an unhealthy cluster, since Route 53 would not follow. If the switch is already set,
-    it puts nothing. The datapoint is put within 10 s, whichever regions but the switch's own, and
-    whichever global services, do not answer. Run it again if the switch is not known to be thrown.
+    refuses an unhealthy cluster, since Route 53 would not follow. If the switch is already set, it
+    puts nothing. The datapoint is put within 10 s, even if other regions or global services do not
+    answer; only the switch's region must answer. Run the command again if it reports that it is not
+    known whether the switch is thrown.
 
     [bold]Example[/bold]
 
@@ -161,7 +162,7 @@ def leave(
     """Fail over away from a cluster before its maintenance, if clients are sent to it.
 
     The command fails over to the other cluster like `to`, and then waits until clients have
-    forgotten the old DNS answer. Sessions that are open continue. The Solution Manager runs it
+    stopped using the old DNS answer. Open sessions continue. The Solution Manager runs this command
     before it deploys to a cluster.
 
     [bold]Example[/bold]
@@ -191,8 +192,8 @@ def restore(
 ) -> None:
     """After the maintenance of a cluster: wait until it is healthy, and fail back if it is primary.
 
-    A secondary gets no clients by this command; it only has to be healthy. The Solution Manager
-    runs it after it has deployed to a cluster.
+    For a secondary, the command only waits until it is healthy and does not fail over. The Solution
+    Manager runs this command after it has deployed to a cluster.
 
     [bold]Example[/bold]
 
@@ -226,7 +227,7 @@ def _fail_over(
     dry_run: bool,
     timeout: int | None,
 ) -> bool:
-    """Fail over to a role; return whether the switch was set now."""
+    """Fail over to a role; return whether this call set the switch."""
     (aws, site), progress = located, Progress()
     progress.say(f"looking at the clusters and the switch of {site.endpoint}, for {LOOK_S:.0f} s")
     task = read_task(aws, site, role, dns_answer.lookup)
@@ -241,7 +242,7 @@ def _fail_over(
         print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")
         return False
     result = fail_over(
-        # The call that puts the datapoint gets more attempts than the calls that read.
+        # The call that puts the datapoint gets more attempts than read-only calls.
         Aws(profile=profile, attempts=MUST_ARRIVE),
         task,
         clock=real_clock(),

@@ -61,7 +61,7 @@ def _check_rows(check: Route53Check, indent: str) -> Iterator[Sequence[Cell]]:
 
 
 def print_status_json(site: FailoverLocation, sides: Sides, answers: Sequence[DnsAnswer]) -> None:
-    """Print the same as JSON."""
+    """Print the DNS answers, the switch and the health checks as JSON."""
     print_json(
         {
             "environment": site.environment,

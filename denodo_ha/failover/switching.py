@@ -1,7 +1,7 @@
-"""Fail over: refuse an impossible failover, throw the switch, and wait until DNS follows.
+"""Fail over: refuse an impossible failover, throw the switch, and wait for the new DNS answer.
 
-Only a metric's datapoint is written, in the region of the failover's stack (AWS, Well-Architected
-REL11-BP04: recovery relies on the data plane).
+The only write is one datapoint of a metric, in the region of the failover's stack (AWS,
+Well-Architected REL11-BP04: recovery relies on the data plane).
 """
 
 import logging
@@ -45,16 +45,16 @@ from denodo_ha.deployed.failover.sides import Side, Sides, read_sides
 from denodo_ha.environment.derived import failover_plan
 
 TIMEOUT_S: Final = 300
-"""Ours: more than twice the longest time of a failover with the default TTL (docs/failover.md)."""
+"""Project default: over twice a failover's longest time with the default TTL (docs/failover.md)."""
 EVERY_S: Final = 5
 LOOK_S: Final = 3.0
-"""Ours: seconds for all looks before the switch is thrown. Nothing of a dead region is needed in
-order to leave it, and what does not answer within this time is unknown."""
+"""Project default: seconds to read the state before the switch is thrown. A failover away from an
+unavailable region needs no answer from it; a state without an answer in this time is unknown."""
 ANSWER_S: Final = 1.0
-"""Ours: seconds to resolve the names afterwards."""
+"""Project default: seconds to resolve the DNS names after the state was read."""
 EFFECT_S: Final = 150
-"""Ours: seconds until a datapoint has thrown the switch's health check (docs/failover.md), and a
-margin; only for a datapoint of which it is not known whether AWS has got it."""
+"""Project default: seconds until a datapoint changes the switch's health check (docs/failover.md),
+plus a margin; used only if it is not known whether AWS has received the datapoint."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ class FailoverResult:
     """The result of a failover.
 
     Attributes:
-        to: name of the cluster.
+        to: name of the cluster to which the failover was made.
         put: True if a datapoint was put; False if the switch was already set.
-        seconds: time until DNS answered with the cluster.
+        seconds: seconds until DNS answered with the cluster.
         by: the source of the DNS answer.
     """
 
@@ -83,12 +83,12 @@ class FailoverResult:
 
 @dataclass(frozen=True)
 class FailoverTask:
-    """A failover to a role, with the state before it.
+    """A failover to a role, with the state before the failover.
 
     Attributes:
         site: the failover's location.
         role: the role to fail over to.
-        sides: both sides.
+        sides: the state of both clusters.
         answer: the DNS answer.
     """
 
@@ -114,7 +114,7 @@ class FailoverTask:
 
     @property
     def datapoint(self) -> str:
-        """Return the datapoint in words."""
+        """Return a description of the datapoint: value, metric, namespace and region."""
         return (
             f"{failover_plan.SWITCH_METRIC} = {VALUES[self.role]:.0f} "
             f"({failover_plan.SWITCH_DIMENSION} {self.site.environment}) in namespace "
@@ -139,7 +139,7 @@ def read_task(
 
 
 def read_failover(aws: Aws, site: FailoverLocation) -> tuple[FailoverLocation, Sides]:
-    """Read account, switch and sides at the same time.
+    """Read the account, the switch and the state of both clusters in parallel.
 
     Raises:
         Refused: The credentials belong to another account. Nothing was changed.
@@ -158,7 +158,7 @@ def read_failover(aws: Aws, site: FailoverLocation) -> tuple[FailoverLocation, S
 
 
 def require_possible(task: FailoverTask) -> None:
-    """Return only if Route 53 would follow the switch to a cluster that serves clients.
+    """Check that Route 53 would answer with a healthy cluster after the switch is thrown.
 
     Raises:
         Refused: The cluster is not healthy.
@@ -199,10 +199,10 @@ def await_healthy(
     progress: Progress,
     timeout: float,
 ) -> None:
-    """Wait until the health checks of a cluster do not fail; one without checks passes.
+    """Wait until a cluster is not unhealthy; a cluster without health checks also passes.
 
     Raises:
-        Failed: The cluster is still not healthy at the end of the timeout.
+        Failed: The cluster is still unhealthy when the timeout expires.
     """
     name = site.clusters[role].name
     try:
@@ -235,8 +235,8 @@ def fail_over(
     """Throw the switch, and wait until DNS answers with the cluster.
 
     Raises:
-        Failed: DNS did not follow in time; the switch remains set.
-        Interrupted: The operator did not wait; the switch remains set.
+        Failed: DNS did not answer with the cluster in time; the switch remains set.
+        Interrupted: The operator interrupted the wait; the switch remains set.
         SwitchUnknown: It is not known whether the datapoint was put.
         AwsError: The datapoint could not be put.
     """
@@ -308,16 +308,16 @@ def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
 
 
 class SwitchUnknown(AwsError):  # noqa: N818 - as the errors of `denodo_ha.cli.errors`
-    """AWS has not confirmed the datapoint, and its effect was not seen."""
+    """AWS has not confirmed the datapoint, and the switch's health check did not change."""
 
 
 def _wait_for_effect(
     aws: Aws, task: FailoverTask, *, clock: Clock, progress: Progress, timeout: float
 ) -> None:
-    """Wait until the switch's health check shows a datapoint that AWS has not confirmed.
+    """Wait until the switch's health check shows the effect of an unconfirmed datapoint.
 
     Raises:
-        SwitchUnknown: The check does not show it in time, or cannot be read.
+        SwitchUnknown: The health check does not change in time, or cannot be read.
     """
     reason = "its health check is not known"
     if (switch := task.sides.switch) is not None:
@@ -365,10 +365,11 @@ def _follow(
 
 
 def _reader(aws: Aws, task: FailoverTask, look: Lookup) -> Callable[[], DnsAnswer]:
-    """Return a function that reads from the source that knew the answer before the failover."""
+    """Return a function that reads the DNS answer from the source that was used before."""
     site, sides, switch = task.site, task.sides, task.sides.switch
     if task.answer.role == task.role:
-        # DNS answers with the cluster for another reason; wait until the switch ensures it.
+        # DNS already answers with the cluster, but not because of the switch: wait until the
+        # switch's health check has changed.
         return lambda: _by_switch(aws, task, switch.id) if switch else task.answer
     match task.answer.by:
         case dns_answer.RESOLVER:
@@ -380,14 +381,14 @@ def _reader(aws: Aws, task: FailoverTask, look: Lookup) -> Callable[[], DnsAnswe
 
 
 def _best_now(aws: Aws, site: FailoverLocation, look: Lookup) -> DnsAnswer:
-    """Return the first known answer now; a lost region delays it by `LOOK_S`."""
+    """Return the first known DNS answer now; an unavailable region delays it by `LOOK_S`."""
     with deadline.limited(LOOK_S):
         sides = read_sides(aws, site)
     return dns_answer.best(aws, site, sides, look)
 
 
 def _by_switch(aws: Aws, task: FailoverTask, check_id: str) -> DnsAnswer:
-    """Return the role once the switch's health check has followed."""
+    """Return the role if the switch's health check shows the new setting, else no role."""
     check = read_check(aws, check_id, task.site.region)
     is_set = check.state == SWITCH_STATES[task.role]
     return DnsAnswer(task.role if is_set else None, dns_answer.SWITCH, check.reason)
@@ -405,7 +406,7 @@ def _last_answer(answer: object) -> str:
 
 
 def unknown_state_warning(task: FailoverTask) -> str:
-    """Return a warning if the state of the side to fail over to is not known, else empty."""
+    """Return a warning if the state of the cluster to fail over to is unknown, else empty."""
     side = task.sides.of(task.role)
     if side.state != UNKNOWN:
         return ""

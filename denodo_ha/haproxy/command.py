@@ -1,4 +1,4 @@
-"""`denodo-ha haproxy`: HAProxy's configuration file, and HAProxy on this or other machines."""
+"""`denodo-ha haproxy`: HAProxy's configuration file, and control of HAProxy on hosts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -299,7 +299,7 @@ def apply(
 
 
 def _remote_hosts(host: str | None, user: str | None, local: LocalHaproxy) -> RemoteHosts | None:
-    """Return the hosts of `--host`; None for this machine."""
+    """Return the hosts that the option `--host` names; None for this machine."""
     if host is not None:
         return RemoteHosts.parse(host, user=user, report=print_line, haproxy=local)
     if user is not None:
@@ -322,7 +322,7 @@ def _converted_errors() -> Iterator[None]:
     try:
         yield
     except HaproxyError as error:
-        # HAProxy's alerts have a line each.
+        # HAProxy prints each alert on its own line.
         message = "; ".join(str(error).splitlines())
         raise _ERROR_CLASSES[error.code](message) from error
     except KeyboardInterrupt:

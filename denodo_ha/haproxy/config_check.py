@@ -1,4 +1,4 @@
-"""Validation of a rendered HAProxy file by a real HAProxy, for HAProxy outside AWS."""
+"""Validation of a rendered configuration file by the program haproxy, for HAProxy outside AWS."""
 
 import grp
 import os
@@ -26,7 +26,8 @@ def select_cluster(environment: Environment, name: str | None) -> str:
     """Return the named cluster, or the only one behind HAProxy.
 
     Raises:
-        UsageError: The cluster is not behind HAProxy, or several are and none is named.
+        UsageError: The cluster is not behind HAProxy, or several clusters are and no name was
+            given.
     """
     behind_haproxy = sorted(
         key for key, cluster in environment.clusters.items() if cluster.balancer.kind == "haproxy"
@@ -43,7 +44,7 @@ def select_cluster(environment: Environment, name: str | None) -> str:
 
 
 def find_haproxy(program: str | None) -> str:
-    """Return the HAProxy program that validates: the given one, or one of the usual paths.
+    """Return the HAProxy program for the validation: the given one, or from a usual path.
 
     Raises:
         UsageError: There is no such program.
@@ -61,10 +62,10 @@ def find_haproxy(program: str | None) -> str:
 
 
 def validation_errors(environment: Environment, cluster: str, host: Host, haproxy: str) -> str:
-    """Return what HAProxy says against the file, in its lines; empty if it accepts the file.
+    """Return HAProxy's error messages about the rendered file; empty if HAProxy accepts the file.
 
-    Users and certificates that this machine does not have are replaced, so that only the file is
-    validated.
+    Users, groups and certificates that do not exist on this machine are replaced, so that only the
+    configuration file itself is validated.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "haproxy.cfg"
@@ -73,7 +74,7 @@ def validation_errors(environment: Environment, cluster: str, host: Host, haprox
 
 
 def missing_files(host: Host) -> list[str]:
-    """Return the certificate files of a host that this machine does not have."""
+    """Return the certificate files in a host's settings that do not exist on this machine."""
     files = (host.certificate, host.authority)
     return [file for file in files if file and not Path(file).exists()]
 

@@ -1,10 +1,10 @@
-"""HAProxy instances on other hosts, over the ssh of this machine.
+"""HAProxy instances on other hosts, controlled through the ssh client of this machine.
 
     hosts = RemoteHosts.parse("lb1,lb2", user="haproxy", report=print, haproxy=LocalHaproxy())
     hosts.drain("node1", timeout=600)
 
-Each host has the program of docs/haproxy.md. ssh never prompts: without a login key, or with an
-unknown host key, the command fails.
+Each host must have the program that docs/haproxy.md describes. ssh never prompts: without a login
+key, or with an unknown host key, the command fails.
 """
 
 import re
@@ -28,7 +28,7 @@ from hosts.haproxy.runtime_api import LocalHaproxy
 FOLDER: Final = "/opt/denodo-ha"
 """Folder of the program on a host (docs/haproxy.md)."""
 _SLACK_S: Final = 60
-"""Ours: additional time of ssh, after the timeout of the command that it runs."""
+"""Project default: seconds that ssh may run beyond the timeout of its remote command."""
 
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 """A server of HAProxy, or `backend/server`."""
@@ -38,16 +38,16 @@ _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 
 _SSH: Final = (
     *("ssh", "-T", "-a", "-x", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
-    # A host that becomes unreachable is noticed within a minute.
+    # With these settings ssh detects within a minute that a host has become unreachable.
     *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"),
 )
 
 
 class SshSession:
-    """Commands on other hosts, over ssh; leaving the block ends commands that still run.
+    """Runs commands on other hosts over ssh; the end of the `with` block ends running commands.
 
-    ssh never prompts, so the login needs a key. ssh's configuration decides whether a host's key
-    must be known already.
+    ssh never prompts, so the login needs a key. The configuration of ssh decides whether the host
+    key of a host must already be known.
     """
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class SshSession:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Without a terminal no signal reaches the hosts: a command ends there when it next prints
-        # something, or with its timeout.
+        # ssh without a terminal does not forward signals: the command on the host ends when it next
+        # prints something, or at its timeout.
         for process in self._running:
             if process.poll() is None:
                 process.terminate()
@@ -70,7 +70,7 @@ class SshSession:
 
         Args:
             target: `host` or `user@host`, without characters that ssh could interpret as an option.
-            command: a line for the host's shell.
+            command: command line for the host's shell.
             seconds: timeout of the command.
             report: receives each line of the standard output.
         """
@@ -110,13 +110,13 @@ class SshSession:
 
 @dataclass(frozen=True)
 class RemoteHosts(HaproxyFleet):
-    """HAProxy instances by the names of their hosts.
+    """HAProxy instances on hosts that are reached over ssh.
 
     Attributes:
         names: the hosts.
         user: login name; None: the one in ssh's configuration.
         report: receives the output of the hosts.
-        haproxy: paths of HAProxy's sockets and state on the hosts.
+        haproxy: paths of HAProxy's sockets and state files on the hosts.
     """
 
     names: tuple[str, ...]
@@ -131,7 +131,7 @@ class RemoteHosts(HaproxyFleet):
         """Parse a comma-separated list of hosts.
 
         Raises:
-            UsageError: Host names or the user are wrong. The message has every error.
+            UsageError: Host names or the user name are invalid. The message lists all errors.
         """
         hosts = names.split(",")
         errors = [
@@ -158,13 +158,14 @@ class RemoteHosts(HaproxyFleet):
         return self.names
 
     def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
-        """Take a node out on every host, then wait until it has no sessions, in `timeout` seconds.
+        """Take a node out on every host, then wait up to `timeout` seconds until its sessions end.
 
         Raises:
             UsageError: There is no such node. Nothing was changed.
             Refused: No other node would serve. Nothing was changed.
-            Failed: The node still has sessions, or a host failed. The message names the state.
-            Interrupted: The message names the state.
+            Failed: The node still has sessions, or a host failed. The message says which state
+                remains.
+            Interrupted: The drain was interrupted. The message says which state remains.
         """
         deadline = time.monotonic() + (timeout or DRAIN_S)
         hosts = ", ".join(self.names)
@@ -181,11 +182,11 @@ class RemoteHosts(HaproxyFleet):
             raise Interrupted(message) from None
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every host, and wait until its checks pass there.
+        """Bring a node back on every host, and wait until its health checks pass there.
 
         Raises:
-            Failed: The checks of a host do not pass in time, or the host failed.
-            Interrupted: The message names the state.
+            Failed: The health checks of a host do not pass in time, or the host failed.
+            Interrupted: The command was interrupted. The message says which state remains.
         """
         try:
             super().enable(node, timeout=timeout or ENABLE_S)
@@ -240,5 +241,6 @@ class RemoteHosts(HaproxyFleet):
         program += [action, node, "--timeout", str(seconds)]
         program += [] if wait else ["--no-wait"]
         program += ["--force"] if force else []
-        # Not with &&: the exit code of cd means something else for the program.
+        # `&&` would return the exit code of `cd`, which the caller would mistake for one of the
+        # program's exit codes.
         return f"cd {FOLDER} || exit {exit_codes.FAILED}; exec {shlex.join(program)}"

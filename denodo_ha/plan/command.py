@@ -40,14 +40,15 @@ Destroyed = Annotated[
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Templates before and after a deploy, and what AWS says that the templates do not.
+    """Templates before and after a deploy, and findings about the deployed stacks.
 
     Attributes:
         before: deployed templates by stack.
         after: templates after the deploy by stack.
-        failed: stacks whose creation failed, with what the next deploy would fail on.
-        dependent: deployed stacks that need one that would be destroyed.
-        unknown: the deployed stacks that cannot be read, and why; they are not compared.
+        failed: stacks whose creation failed, with the resources that would make the next deploy
+            fail.
+        dependent: deployed stacks that need a stack that would be destroyed.
+        unknown: the deployed stacks that cannot be read, and why; these stacks are not compared.
     """
 
     before: dict[str, Template]
@@ -133,7 +134,7 @@ def _compared(
     regions: list[str] | None,
     profile: str | None,
 ) -> _Comparison:
-    """Compare what the options name."""
+    """Return the comparison that the options select."""
     base, new = folders
     if base is not None and new is not None and destroy is None:
         return _Comparison(cloud_assembly.read_templates(base), cloud_assembly.read_templates(new))
@@ -150,7 +151,7 @@ def _compared(
 def _deployed(
     config: str, folder: Path | None, regions: list[str] | None, profile: str | None
 ) -> _Comparison:
-    """Compare the environment's stacks, deployed and after a deploy."""
+    """Compare the environment's deployed stacks with the stacks after a deploy."""
     aws = Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=regions
@@ -166,7 +167,7 @@ def _deployed(
         answers = stack.read_stacks(aws, locations)
     read = dict(zip((location.stack for location in locations), answers, strict=True))
     deployed = {name: item for name, item in read.items() if isinstance(item, stack.Stack)}
-    # A stack that does not exist is new as a whole.
+    # NotFound is not an error: all resources of a stack that does not exist are new.
     errors = {
         name: item for name, item in read.items() if not isinstance(item, stack.Stack | NotFound)
     }
@@ -203,7 +204,7 @@ def _deployed(
 def _destroyed(
     config: str, cluster: str, regions: list[str] | None, profile: str | None
 ) -> _Comparison:
-    """Compare a cluster with its destruction."""
+    """Compare a deployed cluster with its state after the stack is destroyed."""
     aws = Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=regions
@@ -216,7 +217,7 @@ def _destroyed(
 
 
 def _has_waiting_alarm(template: Template) -> bool:
-    """Return whether a cluster has two alarms of silence, of which a check follows one."""
+    """Return whether a cluster has two no-data alarms; its health check monitors only one."""
     alarms = [
         properties
         for kind, properties in stack.resources_of(template).values()

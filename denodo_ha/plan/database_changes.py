@@ -1,10 +1,10 @@
-"""Effect of a deploy on a cluster's shared database, from the templates before and after it.
+"""Effect of a deploy on a cluster's shared database, from the old and the new template.
 
     for change in changes(before, after):
         print(change.database, change.effect, change.when, ", ".join(change.why))
 
-The logical id identifies a database: another id is a new database, and the old one is removed. A
-property that is not known to be harmless counts as a replacement
+A database is identified by its logical id: a changed id means that a new database is created and
+the old database is deleted. A property whose update effect is not known counts as a replacement
 (`denodo_ha.environment.facts.update_effects`).
 """
 
@@ -43,7 +43,7 @@ class DatabaseChange:
 
     Attributes:
         cluster: the cluster whose nodes share the database.
-        database: its logical id.
+        database: logical id of the database.
         effect: the strongest effect of all changes.
         when: the time of an interruption: at once, or in the maintenance window; empty if there is
             none.
@@ -58,7 +58,7 @@ class DatabaseChange:
 
     @property
     def loses(self) -> bool:
-        """Whether the nodes lose the data of the database."""
+        """True if the deploy deletes the data of the database."""
         return self.effect in _LOSING
 
 
@@ -66,8 +66,8 @@ def changes(before: Template | None, after: Template | None) -> list[DatabaseCha
     """Return the effect of a deploy on each database of a stack, by logical id.
 
     Args:
-        before: the template before, None for a new stack.
-        after: the template after, None for a stack that is removed.
+        before: the template before the deploy, None for a new stack.
+        after: the template after the deploy, None for a stack that is removed.
     """
     old, new = resources_of(before), resources_of(after)
     ids = sorted({id_ for resources in (old, new) for id_ in _databases(resources)})
@@ -94,7 +94,7 @@ def _change(old: Resources, new: Resources, id_: str) -> DatabaseChange:
 
 
 def _own_changes(before: Properties, after: Properties) -> Iterator[tuple[Effect, str]]:
-    """Yield the effect of each own property that differs, and how it differs."""
+    """Yield each changed property of the database itself: its effect and a description."""
     for key in sorted({*before, *after}):
         old_value, new_value = before.get(key), after.get(key)
         if old_value == new_value:
@@ -111,7 +111,7 @@ def _own_changes(before: Properties, after: Properties) -> Iterator[tuple[Effect
 def _group_changes(
     old: Resources, new: Resources, before: Properties, after: Properties
 ) -> Iterator[tuple[Effect, str]]:
-    """Yield the same for the parameter and subnet groups that the database refers to."""
+    """Yield each changed property of the database's parameter group and subnet group."""
     for key, inner, effect in (
         ("DBParameterGroupName", PARAMETER_GROUP_RESTARTS, Effect.INTERRUPTION),
         ("DBSubnetGroupName", SUBNET_GROUP_IN_PLACE, Effect.IN_PLACE),
@@ -125,13 +125,13 @@ def _group_changes(
 
 
 def _group(resources: Resources, value: Any) -> Properties:
-    """Return the properties of the group that a value refers to."""
+    """Return the properties of the parameter or subnet group that a value refers to."""
     name = str(value.get("Ref", "")) if isinstance(value, Mapping) else ""
     return resources.get(name, ("", {}))[1]
 
 
 def _inside(name: str, old_value: Any, new_value: Any) -> Iterator[str]:
-    """Yield how a property of a group differs, key by key if it is a map."""
+    """Yield descriptions of a changed group property, one for each key if the property is a map."""
     if not (isinstance(old_value, Mapping) and isinstance(new_value, Mapping)):
         yield describe_difference(name, old_value, new_value)
         return
@@ -149,7 +149,7 @@ def _when(properties: Properties) -> str:
 
 
 def _is_less(value: Any, other: Any) -> bool:
-    """Return whether a number or version is below another; `16` is any version of 16."""
+    """Return whether a number or version is lower than another; `16` means any version 16.x."""
     try:
         parts = [[int(part) for part in str(number).split(".")] for number in (value, other)]
     except ValueError:

@@ -1,7 +1,8 @@
-"""Dependent stacks: deployed stacks that need a cluster's stack, which is to be destroyed.
+"""Dependent stacks: deployed stacks that need the stack of a cluster that is to be destroyed.
 
-References between stacks are weak, so CloudFormation itself does not know of the dependency: it
-deletes a cluster's nodes and balancer first, and fails at the network that the database is in.
+The stacks refer to each other without CloudFormation exports (the CDK's weak references), so
+CloudFormation does not know of the dependency: it would first delete the cluster's nodes and load
+balancer, and then fail to delete the network, which the database still uses.
 """
 
 import shlex
@@ -18,12 +19,12 @@ _DATABASE = "AWS::RDS::DBInstance"
 
 @dataclass(frozen=True)
 class DependentStack:
-    """A deployed stack that needs the one to be destroyed.
+    """A deployed stack that needs the stack to be destroyed.
 
     Attributes:
         stack: name of the stack.
-        why: what the destruction would do to it.
-        first: what to do before.
+        why: the effect that the destruction would have on this stack.
+        first: what to do before the destruction.
     """
 
     stack: str

@@ -1,10 +1,10 @@
-"""Failed creations: stacks whose first deploy failed, and what stands in the way of the next one.
+"""Failed creations: stacks whose first deploy failed, and the resources that block the next deploy.
 
     failed = failed_creation(aws, location, after, deploy="npx cdk deploy -c config=prod")
 
-The rollback of a creation cannot delete what is protected from deletion; the failed stack then
-remains, and so does the protected resource. A bucket that an earlier stack has kept has the name
-that the new stack wants (AWS CloudFormation User Guide, "DeletionPolicy attribute").
+The rollback of a creation cannot delete resources with deletion protection, so the failed stack and
+these resources remain. A bucket with the deletion policy Retain also remains, with the name that
+the new stack needs (AWS CloudFormation User Guide, "DeletionPolicy attribute").
 """
 
 import shlex
@@ -35,13 +35,15 @@ _MISSING: Final = 404
 
 @dataclass(frozen=True)
 class Leftover:
-    """A resource that lets the next deploy of its stack fail.
+    """A resource that would make the next deploy of its stack fail.
 
     Attributes:
         resource: kind and name of the resource.
-        why: why it is there, and why it stands in the way.
-        free: the command that frees the stack of it; empty if the deploy adopts it.
-        instead: a command to use instead of adopting it, with its condition; empty if none.
+        why: why the resource exists, and why it blocks the deploy.
+        free: the command that makes the resource deletable; empty if the deploy adopts the
+            resource.
+        instead: a command to use instead of adopting the resource, with its condition; empty if
+            there is none.
     """
 
     resource: str
@@ -57,8 +59,8 @@ class FailedCreation:
     Attributes:
         stack: name of the stack.
         status: its status; empty if there is no stack.
-        leftovers: what the next deploy would fail on.
-        commands: what to run, in this order.
+        leftovers: the resources that would make the next deploy fail.
+        commands: the commands to run, in this order.
     """
 
     stack: str
@@ -68,14 +70,14 @@ class FailedCreation:
 
 
 def is_failed(stack: Stack) -> bool:
-    """Return whether a stack's creation failed, so that the next deploy makes everything anew."""
+    """Return whether a stack's creation failed, so that the next deploy creates all resources."""
     return stack.status in _ROLLED_BACK | _TO_DELETE
 
 
 def failed_creation(
     aws: Aws, location: StackLocation, stack: Stack | None, after: Template, *, deploy: str
 ) -> FailedCreation | None:
-    """Return what stands in the way of the next deploy of a stack; None if nothing does.
+    """Return what would make the next deploy of a stack fail; None if nothing would.
 
     Args:
         aws: the credentials.
@@ -111,7 +113,7 @@ def failed_creation(
 
 
 def _kept_buckets(aws: Aws, location: StackLocation, after: Template) -> Iterator[Leftover]:
-    """Yield the buckets of the new template whose name is taken."""
+    """Yield the buckets of the new template whose name already exists."""
     for kind, properties in resources_of(after).values():
         name = properties.get("BucketName")
         if kind != _BUCKET or not isinstance(name, str):
@@ -138,7 +140,7 @@ def _bucket_exists(aws: Aws, region: str, name: str) -> bool:
 
 
 def _protected(aws: Aws, stack: Stack) -> Iterator[Leftover]:
-    """Yield the protected resources that are still in a stack, which cannot be deleted so."""
+    """Yield the resources of a stack with deletion protection, which block the stack's deletion."""
     readers: dict[str, Callable[[Any, str, str], Leftover | None]] = {
         _DATABASE: _protected_database,
         _BALANCER: _protected_balancer,

@@ -1,11 +1,11 @@
-"""Effect of a deploy on each node, from the templates before and after it.
+"""Effect of a deploy on each node, from the templates before and after the deploy.
 
     for change in changes(before, after):
         print(change.node, change.effect, ", ".join(change.why))
 
-References are followed to subnets and VPCs, so that a property changes only if these do. A property
-that is not known to be harmless counts as a replacement
-(`denodo_ha.environment.facts.update_effects`).
+References to subnets and VPCs are replaced by the properties of these resources, so that a
+different logical id alone is not a change. A property whose update effect is not known counts as a
+replacement (`denodo_ha.environment.facts.update_effects`).
 """
 
 import json
@@ -42,7 +42,7 @@ class Change:
         node: the node's name.
         effect: the strongest effect of all changes.
         why: the changes.
-        restarts: whether `denodo-ha roll` will restart its servers afterwards.
+        restarts: True if `denodo-ha roll` will restart the node's servers after the deploy.
     """
 
     cluster: str
@@ -56,8 +56,8 @@ def changes(before: Template | None, after: Template | None) -> list[Change]:
     """Return the effect of a deploy on each node of a stack, by node name.
 
     Args:
-        before: the template before, None for a new stack.
-        after: the template after, None for a stack that is removed.
+        before: the template before the deploy, None for a new stack.
+        after: the template after the deploy, None for a stack that is removed.
     """
     old, new = _Stack(before or {}), _Stack(after or {})
     return [_change(old, new, node) for node in sorted({*old.instances, *new.instances})]
@@ -92,7 +92,7 @@ class _Stack:
                 yield str(tags.get(names.NODE_TAG, "")), _joined(properties.get("Value", ""))
 
     def resolved(self, value: Any, depth: int = 0) -> Any:
-        """Return a value with those properties of its subnets and VPCs that would replace them."""
+        """Return a value; add to a reference the properties whose change replaces its resource."""
         if isinstance(value, Mapping) and set(value) == {"Ref"} and depth < _MAX_REFERENCES:
             kind, properties = self._resources.get(str(value["Ref"]), ("", {}))
             return {
@@ -134,7 +134,7 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
 
 
 def describe_difference(key: str, before: Any, after: Any) -> str:
-    """Return how a property differs, with its values if they are plain."""
+    """Return a description of a changed property, with its values if they are texts or numbers."""
     plain = [value for value in (before, after) if value is None or isinstance(value, str | int)]
     if len(plain) < 2:
         return key
@@ -153,12 +153,12 @@ def _state_keys(before: str, after: str) -> frozenset[str]:
 
 
 def _joined(value: Any) -> str:
-    """Return a parameter's text, with names for values that only the deploy knows."""
+    """Return a parameter's text, with expressions in place of values known only after a deploy."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "Fn::Join" in value:
         match value["Fn::Join"]:
             case [str(separator), [*parts]]:
                 return separator.join(_joined(part) for part in parts)
-    # Without double quotes, because it becomes part of a JSON string.
+    # Replace double quotes, because the result becomes part of a JSON string.
     return json.dumps(value, sort_keys=True).replace('"', "'")

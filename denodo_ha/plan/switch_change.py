@@ -1,8 +1,9 @@
 """Change of the failover switch's metric, from the templates before and after a deploy.
 
-A new namespace is a new alarm without data, so the switch's health check keeps its last status, or
-is healthy as a new check is (AWS, Route 53 API, HealthCheckConfig). That is the same while the
-switch is set to the primary. While it is set to the secondary, the deploy could fail the site back.
+A new namespace means a new alarm without data, so the switch's health check keeps its last status,
+or is healthy like a new health check (AWS, Route 53 API, HealthCheckConfig). While the switch is
+set to the primary, both have the same effect. While the switch is set to the secondary, the deploy
+could cause a failback.
 """
 
 from collections.abc import Mapping
@@ -22,12 +23,12 @@ _ALARM = "AWS::CloudWatch::Alarm"
 
 @dataclass(frozen=True)
 class SwitchChange:
-    """Another namespace of the switch's metric.
+    """A change of the namespace of the switch's metric.
 
     Attributes:
         stack: name of the failover stack.
         before: the namespace before the deploy.
-        after: the namespace after it.
+        after: the namespace after the deploy.
     """
 
     stack: str
@@ -36,7 +37,7 @@ class SwitchChange:
 
     @property
     def text(self) -> str:
-        """Return the change in words."""
+        """Return a description of the change."""
         return f"the switch's metric changes from namespace {self.before} to {self.after}"
 
 
@@ -64,7 +65,7 @@ def _namespace(template: Template) -> str:
 
 
 def require_switch_at_primary(aws: Aws, site: FailoverLocation, change: SwitchChange) -> None:
-    """Return only if the deployed switch is known to be set to the primary.
+    """Check that the deployed switch is set to the primary.
 
     Raises:
         Refused: The switch is set to the secondary, or its state is not known.

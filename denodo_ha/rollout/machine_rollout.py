@@ -1,10 +1,10 @@
-"""Machine rollout: move nodes to the machine of the configuration, one at a time.
+"""Machine rollout: move nodes to the configured machine (image, type, disks), one at a time.
 
-For each node, `denodo-ha rollout` synthesises with the node's pin moved and checks that the deploy
-touches no other node. Then the node is taken out of service, its pin is moved, the stack is
-deployed, and the node is brought back when it is ready with its metadata confirmed and healthy. A
-deploy that fails restores pin and node. What a killed run has left is recognised by drain tag, pin
-and deployed template, and completed first.
+For each node, `denodo-ha rollout` synthesises the configuration with the node's new pin, and checks
+that the deploy changes no other node. Then it takes the node out of service, writes the new pin,
+deploys the stack, and brings the node back when the node is ready, its metadata is confirmed and
+its targets are healthy. If the deploy fails, the pin and the node are restored. Work that a killed
+run has not finished is recognised by drain tag, pin and deployed template, and is completed first.
 """
 
 import shutil
@@ -48,7 +48,7 @@ MachineTask = NodeTask[Pin]
 
 
 class Deployer(Protocol):
-    """Synthesis and deployment, as `denodo_ha.aws.cdk_cli.Cdk` has them."""
+    """Interface for synthesis and deployment; `denodo_ha.aws.cdk_cli.Cdk` implements it."""
 
     def synth(self, config: Path, out: Path) -> None:
         """Synthesise a configuration into a folder."""
@@ -61,7 +61,7 @@ class MachineRollout(NodeSequence):
     """Replaces or changes the machines of one cluster.
 
     Args:
-        context: the cluster of the operation, and how the operation runs.
+        context: the cluster of the operation, and the options with which the operation runs.
         file: the configuration file.
         cdk: synthesises and deploys.
         minimum: the number of other nodes that must be healthy; None: all of them.
@@ -74,23 +74,23 @@ class MachineRollout(NodeSequence):
         self._file, self._cdk = file, cdk
 
     def plan(self) -> list[MachineTask]:
-        """Return the task of each node, in the order to do them.
+        """Return one task for each node, in execution order.
 
         Raises:
-            Refused: Nodes have no pin.
+            Refused: Some nodes have no pin.
         """
         return machine_tasks(self._aws, load(self._file), read_cluster(self._aws, self._location))
 
     def roll_out(self) -> list[str]:
-        """Move nodes, and return those that were moved.
+        """Move nodes to the configured machine, and return the moved nodes.
 
         Raises:
-            Refused: Too few nodes would serve, a deploy would touch other nodes, or another
+            Refused: Too few nodes would serve, a deploy would change other nodes, or another
                 operation holds the lock.
-            Failed: A deploy failed, or a node did not become ready. The message names the state
-                that is left.
-            AwsError: The message names the state that is left.
-            Interrupted: The message names the state that is left.
+            Failed: A deploy failed, or a node did not become ready. The message says which state
+                remains.
+            AwsError: AWS did not answer or denied a call. The message says which state remains.
+            Interrupted: The operation was interrupted. The message says which state remains.
         """
         with self._sequence(WHY) as lock:
             for node in [task.node for task in self.plan() if task.due]:
@@ -123,7 +123,7 @@ class MachineRollout(NodeSequence):
 
     @contextmanager
     def _synthesised(self, task: MachineTask) -> Iterator[Path]:
-        """Synthesise the configuration with one pin moved, before anything else changes."""
+        """Synthesise a copy of the configuration with one new pin; the pins file is unchanged."""
         with tempfile.TemporaryDirectory(prefix="denodo-ha-") as folder:
             config = Path(folder) / self._file.name
             shutil.copyfile(self._file, config)
@@ -139,7 +139,7 @@ class MachineRollout(NodeSequence):
         return pins_text.changed(text, {self._location.name: {node: pin}})
 
     def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> None:
-        """Refuse a deploy that touches another node, or that would serve unconfirmed metadata."""
+        """Check that a deploy changes no other node and serves no unconfirmed metadata."""
         template = read_templates(out).get(cluster.stack.name)
         changes = node_changes.changes(cluster.stack.template, template)
         others = [
@@ -158,9 +158,10 @@ class MachineRollout(NodeSequence):
             self._require_readiness_checks(loaded, cluster, node)
 
     def _require_readiness_checks(self, loaded: Loaded, cluster: Cluster, node: str) -> None:
-        """Refuse to replace a node whose health checks do not wait for its metadata.
+        """Check that the health checks of a node to replace wait for its metadata.
 
-        The deploy registers the new machine before its metadata is confirmed.
+        The deploy registers the new machine before its metadata is confirmed, so only these health
+        checks keep clients from the machine until then.
         """
         if loaded.environment.denodo.metadata.source == "catalog":
             return
@@ -188,7 +189,7 @@ class MachineRollout(NodeSequence):
             self._undo(task.node, error)
 
     def _undo(self, node: str, error: Failed) -> None:
-        """Restore pin and node after a failed deploy, if CloudFormation has rolled back."""
+        """Restore pin and node after a failed deploy that CloudFormation has rolled back."""
         cluster = read_cluster(self._aws, self._location)
         runs, status = deployed_pins(cluster).get(node), cluster.stack.status
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
@@ -213,10 +214,10 @@ class MachineRollout(NodeSequence):
         raise Failed(message) from error
 
     def _keep_out(self, node: str, tag: DrainTag) -> Cluster:
-        """Take a new machine out again, unless its metadata is confirmed.
+        """Take a new machine out of service, unless its metadata is confirmed.
 
-        The deploy registers a new machine; until it is out, the readiness check keeps it from
-        getting connections.
+        The deploy has registered the machine. Until the machine is out of service, its readiness
+        check keeps it from getting connections.
         """
         cluster = read_cluster(self._aws, self._location)
         drain_tag.write(self._aws, self._location.region, cluster.node(node).instance_id, tag)
@@ -231,10 +232,10 @@ class MachineRollout(NodeSequence):
 
 
 def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTask]:
-    """Return the task of each node that the stack has created, in the order to do them.
+    """Return one task for each node that the stack has created, in execution order.
 
     Raises:
-        Refused: Nodes have no pin.
+        Refused: Some nodes have no pin.
     """
     settings = loaded.environment.clusters[cluster.name]
     conditions = read_conditions(aws, cluster)
@@ -243,7 +244,7 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
         node = settings.nodes.get(name)
         machine = configured_machine(settings.instance, node) if node else None
         if machine is None:
-            # No longer in the configuration: the next deploy removes it.
+            # The node is no longer in the configuration, so the next deploy removes it.
             continue
         pin = loaded.pins.of(cluster.name, name)
         if pin is None:
@@ -274,9 +275,10 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
 
 
 def _goal(runs: Pin, machine: Instance) -> Pin:
-    """Return the pin of the configured machine, with the first boot that a rollout leaves.
+    """Return the pin for the configured machine, with its first-boot version after a rollout.
 
-    A new instance runs the newest text. An instance that is only restarted keeps its text.
+    A new instance gets the newest first-boot script. An instance that is only restarted keeps its
+    first-boot script.
     """
     values = {key: getattr(machine, key) for key in MACHINE_KEYS}
     replaced = any(
@@ -287,7 +289,7 @@ def _goal(runs: Pin, machine: Instance) -> Pin:
 
 
 def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:
-    """Return what differs between the machine, its pin and the goal, in words."""
+    """Return descriptions of the differences between the machine, its pin and the goal."""
     differences = [
         f"{key} {getattr(runs, key) or 'none'} -> {getattr(goal, key) or 'none'}"
         for key in MACHINE_KEYS

@@ -1,7 +1,7 @@
 """Base of the operations that change the nodes of a cluster one after another: roll and rollout.
 
-The cluster's lock is held throughout and proved before each node. A node that another operator has
-drained is not touched.
+The operation holds the cluster's lock from beginning to end, and verifies before each node that it
+still holds the lock. It does not change a node that another operator has drained.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class NodeSequence(ClusterOperation):
     """Changes the nodes of one cluster, one after another.
 
     Args:
-        context: the cluster of the operation, and how the operation runs.
+        context: the cluster of the operation, and the options with which the operation runs.
         minimum: the number of other nodes that must be healthy; None: all of them.
     """
 
@@ -36,7 +36,7 @@ class NodeSequence(ClusterOperation):
 
     @contextmanager
     def _sequence(self, purpose: str) -> Iterator[Lock]:
-        """Hold the cluster's lock; errors that end the sequence early name the state left."""
+        """Hold the cluster's lock; errors that end the sequence early say which state remains."""
         self._completed = []
         with self._reported(), self._locked(purpose) as lock:
             yield lock
@@ -54,7 +54,7 @@ class NodeSequence(ClusterOperation):
             raise Failed(message)
 
     def _require_own_tag(self, task: NodeTask[Goal]) -> None:
-        """Refuse a node that another operator or operation has drained."""
+        """Check that no other operator or operation has drained the node."""
         if task.tag is not None and not task.unfinished:
             message = (
                 f"{task.node} is out {task.tag}; {self._state_left}. Bring it back first "
@@ -79,7 +79,7 @@ class NodeSequence(ClusterOperation):
 
 
 def unready_reason(agent: NodeAgent, node: str) -> str:
-    """Return why a node is not ready yet, as it reports itself; empty if it is ready.
+    """Return why a node reports that it is not ready yet; empty if it is ready.
 
     Raises:
         Failed: An operator must confirm the node's metadata.
@@ -87,7 +87,7 @@ def unready_reason(agent: NodeAgent, node: str) -> str:
     try:
         status = agent.status(node)
     except Failed as error:
-        # The SSM agent of a new machine may not run yet.
+        # Not an error: on a new machine the SSM agent may not run yet.
         return str(error)
     if status.applied is None:
         return "no state was applied yet"

@@ -19,7 +19,7 @@ class NodeCondition:
 
     Attributes:
         tag: its drain tag, None if it has none.
-        unhealthy: whether it is not healthy in some target group.
+        unhealthy: True if the node is not healthy in at least one of its target groups.
     """
 
     tag: DrainTag | None
@@ -28,16 +28,17 @@ class NodeCondition:
 
 @dataclass(frozen=True)
 class NodeTask(Generic[Goal]):
-    """What an operation will do to one node.
+    """The task of an operation for one node.
 
     Attributes:
         node: the node's name.
         goal: the state or machine that the node is to have.
-        differences: what differs from the goal, in words.
+        differences: descriptions of the differences from the goal.
         condition: the node's condition now.
-        operation: the operation, as its drain tags name it.
-        half_moved: whether an earlier run has moved the node's pin and deployed nothing.
-        left_unhealthy: whether an unhealthy node without a drain tag is work of an earlier run.
+        operation: the operation's name in drain tags.
+        half_moved: True if an earlier run wrote the node's new pin but did not deploy it.
+        left_unhealthy: True if the node is unhealthy and has no drain tag because an earlier run
+            was killed.
     """
 
     node: str
@@ -55,12 +56,12 @@ class NodeTask(Generic[Goal]):
 
     @property
     def unfinished(self) -> bool:
-        """Whether an earlier run of the operation has left the node out of service."""
+        """True if an earlier run of the operation took the node out and did not bring it back."""
         return self.tag is not None and self.tag.why == self.operation
 
     @property
     def due(self) -> bool:
-        """Whether there is something to do."""
+        """True if the operation must do something with the node."""
         return bool(self.differences) or self.unfinished or self.left_unhealthy
 
     def __str__(self) -> str:
@@ -71,9 +72,10 @@ class NodeTask(Generic[Goal]):
 
 
 def in_order(tasks: Sequence[NodeTask[Goal]]) -> list[NodeTask[Goal]]:
-    """Return tasks in the order to do them.
+    """Return tasks in execution order.
 
-    Nodes that are out of service or unhealthy come first: changing them takes no capacity away.
+    Nodes that are out of service or unhealthy come first, because changing them removes no
+    capacity.
     """
     return sorted(
         tasks,

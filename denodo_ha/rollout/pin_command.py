@@ -1,4 +1,4 @@
-"""`denodo-ha pin`: write what the nodes run into the pins file."""
+"""`denodo-ha pin`: write the nodes' images, types and disks to the pins file."""
 
 import typer
 
@@ -41,7 +41,7 @@ def pin(
         deployed = read_cluster(aws, location)
         silence, waits = node_pins.silence_minutes(aws, deployed)
         if silence == _minutes_before(site):
-            silence = None  # what earlier versions assume, which do not read the key
+            silence = None  # the default; earlier versions do not read the key
         pins[location.name] = {
             name: pin_.model_copy(update={"minutes_without_data": silence})
             for name, pin_ in node_pins.deployed_pins(deployed).items()
@@ -64,7 +64,7 @@ def pin(
 
 
 def _minutes_before(site: EnvironmentLocation) -> int | None:
-    """Return the minutes without data that a pin without the key means."""
+    """Return the default of `minutes_without_data` for a pin without this key."""
     failover = site.loaded.environment.failover if site.loaded is not None else None
     return failover_plan.alarm_minutes(failover) if failover is not None else None
 

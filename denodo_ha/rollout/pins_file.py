@@ -1,4 +1,4 @@
-"""Pins file: changed with its comments and order kept, and written atomically."""
+"""Pins file: change pins, keep comments and order, and write the file atomically."""
 
 import io
 import os
@@ -18,7 +18,7 @@ _HEADER = """\
 # `denodo-ha pin` writes this file, `denodo-ha rollout` moves it. Commit it.
 """
 _WIDTH = 200
-"""Ours: characters of a line, so that a node's pin is one line."""
+"""Project value: maximum line length, long enough for a node's pin on one line."""
 
 
 def read(file: Path) -> str:
@@ -72,7 +72,7 @@ def changed(text: str, pins: dict[str, dict[str, Pin]]) -> str:
 
 
 def plain(pin: Pin) -> dict[str, Any]:
-    """Return a pin as the file has it: without default values."""
+    """Return a pin as written to the file: without default values."""
     return pin.model_dump(exclude_defaults=True)
 
 
@@ -92,7 +92,7 @@ def write(file: Path, text: str | None) -> None:
 
 
 def _put(nodes: CommentedMap, node: str, pin: dict[str, Any]) -> None:
-    """Change a node's map key by key, so that its comments stay."""
+    """Change a node's map key by key, so that its comments are kept."""
     known = nodes.get(node)
     if not isinstance(known, CommentedMap):
         known = CommentedMap()

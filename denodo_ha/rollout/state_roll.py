@@ -2,8 +2,8 @@
 
 Each node whose applied state differs from its SSM parameter is taken out of service, drained,
 changed, and brought back when it is ready and healthy. The first failure stops the roll and leaves
-the other nodes untouched. Nodes that a killed run has left are recognised by their drain tag, and
-completed first.
+the other nodes unchanged. Nodes that a killed run has not finished are recognised by their drain
+tag, and completed first.
 """
 
 from typing import Final
@@ -23,11 +23,11 @@ from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha roll"
 ROUNDS: Final = 3
-"""Ours: how often the nodes are examined again, as a deploy may write new states meanwhile."""
+"""Project default: rounds over all nodes; a deploy may write new states during a round."""
 EXTRA_S: Final = 600
-"""Ours: seconds that applying may take beyond stop and start, each of which may happen twice."""
+"""Project default: seconds to apply a state, in addition to stopping and starting twice."""
 BUSY_S: Final = 30
-"""Ours: seconds between attempts while another run is active on a node."""
+"""Project default: seconds between attempts while another run is active on a node."""
 
 StateTask = NodeTask[NodeState]
 
@@ -36,9 +36,9 @@ class StateRoll(NodeSequence):
     """Rolls the nodes of one cluster.
 
     Args:
-        context: the cluster of the operation, and how the operation runs.
+        context: the cluster of the operation, and the options with which the operation runs.
         minimum: the number of other nodes that must be healthy; None: all of them.
-        accept_readiness: roll nodes too that serve by the readiness rules of an earlier version.
+        accept_readiness: True to also roll nodes that are ready only by an earlier version's rules.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class StateRoll(NodeSequence):
         self._accept_readiness = accept_readiness
 
     def plan(self, node: str | None = None) -> list[StateTask]:
-        """Return the task of each node that has a desired state, in the order to do them.
+        """Return one task for each node that has a desired state, in execution order.
 
         Args:
-            node: the only node; None: all.
+            node: the only node to roll; None: all nodes.
 
         Raises:
             Failed: A node does not report its status.
@@ -64,16 +64,16 @@ class StateRoll(NodeSequence):
         return self._plan(read_cluster(self._aws, self._location), node)
 
     def roll(self, node: str | None = None) -> list[str]:
-        """Roll nodes, and return those that were changed.
+        """Roll nodes, and return the nodes that were changed.
 
         Args:
-            node: the only node; None: all.
+            node: the only node to roll; None: all nodes.
 
         Raises:
             Refused: Too few nodes would serve, or another operation holds the lock.
-            Failed: A node did not become ready. The message names the state that is left.
-            AwsError: The message names the state that is left.
-            Interrupted: The message names the state that is left.
+            Failed: A node did not become ready. The message says which state remains.
+            AwsError: AWS did not answer or denied a call. The message says which state remains.
+            Interrupted: The operation was interrupted. The message says which state remains.
         """
         with self._sequence(WHY) as lock:
             for _ in range(ROUNDS):
@@ -106,7 +106,7 @@ class StateRoll(NodeSequence):
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str) -> None:
-        """Bring one node to its current desired state: a deploy may have written a new one."""
+        """Bring one node to its desired state, read now because a deploy may have changed it."""
         cluster = read_cluster(self._aws, self._location)
         self._require_no_deploy(cluster)
         (task,) = self._plan(cluster, node)
@@ -162,10 +162,11 @@ class StateRoll(NodeSequence):
             raise Failed(message)
 
     def _run_apply(self, agent: NodeAgent, node: str, seconds: int) -> CommandResult:
-        """Apply the state; a killed run of ours may still be at work on the node.
+        """Apply the state; wait while an earlier run is still active on the node.
 
-        If AWS's answer to the command is lost, the command may run or not. The node's program runs
-        one apply at a time, and changes nothing if its state is applied: so it is sent again.
+        If AWS's answer to the command is lost, it is not known whether the command runs. It is then
+        sent again, because the node's program runs one apply at a time and changes nothing if the
+        state is already applied.
         """
         begin = self._clock.monotonic()
         with self._progress.step(f"{node}: applying its state") as step:

@@ -25,12 +25,12 @@ from denodo_ha.status.report import as_json, as_table
 from denodo_ha.status.verdict import Part
 
 ATTEMPTS: Final = 3
-"""Ours: attempts of each AWS call. A lost region does not answer more attempts either."""
+"""Project default: attempts of each AWS call; more would not help if a region is down."""
 READ_S: Final = 11.0
-"""Ours: seconds of one reading; what does not answer meanwhile is unknown."""
+"""Project default: seconds to read the status; a state not read in this time is unknown."""
 EVERY_S: Final = 5
 ASK_EVERY_S: Final = 60
-"""Ours: seconds between two queries of the nodes with --watch; a query runs a command on each."""
+"""Project default: with --watch, seconds between node queries; each runs a command on each node."""
 
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
 """Terminal codes: go to the first line and clear the screen."""
@@ -58,7 +58,7 @@ class StatusReader:
         site: the environment.
         clock: the clock.
         ask: True to query nodes and HAProxy instances as well.
-        accepted: parts that do not count as degraded where they are not known.
+        accepted: parts of the status that do not count as degraded if they are not known.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class StatusReader:
         self._queried: float | None = None
 
     def read(self) -> Environment:
-        """Return the current status; what does not answer within `READ_S` is unknown.
+        """Return the current status; a state without an answer within `READ_S` is unknown.
 
-        The clusters and the DNS side are read at the same time, so that a lost region takes none of
-        the time in which the others would answer.
+        The clusters and DNS are read in parallel, so that a region that does not answer does not
+        delay the other calls.
 
         Raises:
             NoCredentials: There are no credentials.
@@ -123,7 +123,7 @@ class StatusReader:
         )
 
     def _read_cluster(self, location: StackLocation, *, asks: bool) -> reader.AwsState:
-        """Read one cluster, and query its nodes and HAProxy instances if they are due."""
+        """Read one cluster, and with `asks` also query its nodes and HAProxy instances."""
         with deadline.limited(deadline.LOOK_S):
             known = reader.read_aws_state(self._aws, [location])
         if asks:
@@ -214,7 +214,7 @@ def status(
 def _watch(
     status_reader: StatusReader, current: Environment, show: Show, clock: Clock
 ) -> Environment:
-    """Show the status until Ctrl-C or the end of the reader, and return the last one."""
+    """Show the status until Ctrl-C or until no process reads stdout; return the last status."""
     progress = Progress()
     try:
         while True:

@@ -24,7 +24,8 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | No
     Args:
         aws: the credentials.
         site: the environment.
-        known_of: returns the AWS state of a cluster, so that nothing is read twice.
+        known_of: returns the AWS state of a cluster that is being read, so that nothing is read
+            twice.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -48,7 +49,7 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | No
 
 
 def _targets_of(known_of: KnownOf) -> ReadTargets:
-    """Return a function that returns a cluster's targets, once the cluster was read."""
+    """Return a function that waits until a cluster has been read and returns its targets."""
 
     def targets_of(location: StackLocation) -> ClusterTargets:
         known = known_of(location)

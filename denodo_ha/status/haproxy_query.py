@@ -25,8 +25,8 @@ class HaproxyAnswer:
 
     Attributes:
         proxies: each running instance.
-        problem: why the cluster has no instance; or empty.
-        unasked: why the instances are not known; or empty.
+        problem: why the cluster has no instance; empty if it has one.
+        unasked: why the instances are not known; empty if they are known.
     """
 
     proxies: tuple[Proxy, ...] = ()
@@ -41,9 +41,10 @@ NO_INSTANCES: Final = HaproxyAnswer()
 
 
 def query_haproxy(aws: Aws, clusters: Sequence[Cluster], *, clock: Clock) -> Answers:
-    """Query every HAProxy instance of clusters that have some, several at once.
+    """Query all HAProxy instances of the given clusters, in parallel.
 
-    Each instance gets its own command, so that an unreachable instance does not hide the others.
+    Each instance gets its own command, so that an unreachable instance does not affect the answers
+    of the others.
 
     Args:
         aws: the credentials.
@@ -86,7 +87,7 @@ def _query(instances: HaproxyInstances, id_: str) -> Proxy:
 
 
 def parse_answer(id_: str, result: CommandResult) -> Proxy:
-    """Return an instance as its own status describes it (`hosts.haproxy.inspection`)."""
+    """Return an instance from the status that it reports (`hosts.haproxy.inspection`)."""
     if result.code == -1:
         return Proxy(id_, unasked=failure_reason(result))
     if result.code not in {exit_codes.DONE, exit_codes.NO, exit_codes.DOWN}:
@@ -100,7 +101,7 @@ def parse_answer(id_: str, result: CommandResult) -> Proxy:
             failed_reloads=int(status["workers"]["failed"]),
         )
     except (ValueError, KeyError, TypeError):
-        # Systems Manager returns the first 24,000 characters.
+        # Systems Manager returns only the first 24,000 characters, so a long status is incomplete.
         return Proxy(id_, unasked=f"its status cannot be read ({len(result.output)} characters)")
 
 

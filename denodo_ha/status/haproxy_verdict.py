@@ -1,4 +1,4 @@
-"""Verdict on a cluster behind HAProxy, from the servers of its HAProxy instances."""
+"""Health of a cluster behind HAProxy, from the servers that its HAProxy instances report."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -35,7 +35,8 @@ def problems(
 def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str]:
     """Return the services for which no HAProxy instance has a usable node.
 
-    An instance that could not be queried may have one, if its load balancer finds it healthy.
+    An instance that could not be queried is assumed to have a usable node if its targets in the
+    load balancer are healthy.
     """
     answered = [proxy for proxy in proxies if proxy.answered]
     if not answered:
@@ -56,7 +57,7 @@ def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str
 
 
 def unready(node: str, proxies: Sequence[Proxy]) -> dict[str, str]:
-    """Return why a node is not ready, for the services in which no instance can use it."""
+    """Return why a node is not ready, for each service in which no instance can use the node."""
     servers = [
         server
         for _, server in _servers(proxies)
@@ -84,7 +85,7 @@ def _servers(proxies: Iterable[Proxy]) -> list[InstanceServer]:
 def _unapplied(
     nodes: Sequence[Node], groups: Sequence[Group], proxies: Sequence[Proxy]
 ) -> Iterator[str]:
-    """Yield the instances whose configuration file is not the last deploy's."""
+    """Yield the instances that do not run the configuration file of the last deploy."""
     expected = {node.name for node in nodes}, set(_services(groups))
     differ: dict[str, list[str]] = {}
     for proxy in proxies:
@@ -140,7 +141,7 @@ def _drain_problems(
     outside: list[InstanceServer],
     proxies: Sequence[Proxy],
 ) -> Iterator[str]:
-    """Yield the drain of a node with a drain tag, and whether the instances agree."""
+    """Yield the drain of a node with a drain tag, and instances that still use the node."""
     left: dict[str, int] = {}
     for _, server in outside:
         if server.sessions:
@@ -159,7 +160,7 @@ def _drain_problems(
 
 
 def _down(node: str, inside: list[InstanceServer], proxies: Sequence[Proxy]) -> Iterator[str]:
-    """Yield the services of a node that instances find down, one line for each reason."""
+    """Yield the services in which HAProxy instances report a node as down, by reason."""
     down: dict[str, list[InstanceServer]] = {}
     for pair in inside:
         if not pair[1].usable:
@@ -184,7 +185,7 @@ def _server_state(server: Server) -> str:
 
 
 def _scope(pairs: Sequence[InstanceServer], proxies: Sequence[Proxy]) -> str:
-    """Return services and instances in words, such as `jdbc, odbc on every HAProxy`."""
+    """Return a text with services and instances, such as `jdbc, odbc on every HAProxy`."""
     instances_by_service: dict[str, list[str]] = {}
     for proxy, server in pairs:
         instances_by_service.setdefault(server.service, []).append(proxy.instance)
@@ -204,7 +205,7 @@ def _instances(pairs: Iterable[InstanceServer]) -> str:
 
 
 def unusable_services(nodes: Iterable[Node], proxies: Sequence[Proxy]) -> Mapping[str, set[str]]:
-    """Return by node the services that some instance cannot use: `problems` reports these."""
+    """Return by node the services for which an instance cannot use it; `problems` reports them."""
     services: dict[str, set[str]] = {node.name: set() for node in nodes}
     for _, server in _servers(proxies):
         if not server.usable and server.node in services:

@@ -30,9 +30,10 @@ class Target:
 
     Attributes:
         node: the node's name; the target's id if it is not a node.
-        state: healthy, initial, unhealthy, draining, unused, unavailable, or out.
-        reason: AWS's code; or empty.
-        why: the reason in words; or empty.
+        state: AWS's state (healthy, initial, unhealthy, draining, unused, unavailable), or `out` if
+            the target is not registered.
+        reason: AWS's reason code; empty if there is none.
+        why: the reason in words; empty if there is none.
     """
 
     node: str
@@ -49,8 +50,8 @@ class Group:
         name: the service, or the node of an auxiliary port.
         kind: service, auxiliary or other.
         port: port of the targets.
-        targets: registered targets and those that the template registers, by name.
-        problem: why the targets are not known; or empty.
+        targets: targets that are registered or that the template registers, by name.
+        problem: why the targets are not known; empty if they are known.
     """
 
     name: str
@@ -76,14 +77,15 @@ class Node:
         zone: its zone.
         type: its instance type.
         address: its private address.
-        version: a short hash of the state that it has applied; empty if not known.
-        waits: whether the last deploy wrote another state; None if not known.
-        source: the source of its readiness: `node`; if the node does not answer, `targets` or,
-            behind HAProxy, `haproxy`; `nobody` if HAProxy does not answer either.
-        unready: why its services are not ready, by service.
-        unasked: why it could not be queried; empty if it was.
+        version: a short hash of the desired state that it has applied; empty if not known.
+        waits: True if the last deploy wrote a state that is not applied yet; None if not known.
+        source: the source of its readiness: `node` for the node's own report. If the node does not
+            answer, `targets` for target health; behind HAProxy `haproxy`, or `nobody` if HAProxy
+            does not answer either.
+        unready: the reason for each service that is not ready, by service.
+        unasked: why the node could not be queried; empty if it was queried.
         drained: its drain tag, None if it has none.
-        warnings: what the node itself warns about.
+        warnings: the warnings that the node itself reports.
     """
 
     name: str
@@ -110,9 +112,9 @@ class Server:
         service: the service, or the node of an auxiliary port.
         kind: service or auxiliary.
         state: up, down, drain, maint, `drain, down` or `no address`.
-        usable: whether it gets new sessions.
-        sessions: its sessions, those of old workers included.
-        check: the result of the last check.
+        usable: True if it gets new sessions.
+        sessions: number of its sessions, including those of old workers.
+        check: the result of the last health check.
     """
 
     node: str
@@ -125,7 +127,7 @@ class Server:
 
     @property
     def drained(self) -> bool:
-        """Whether an operator or a command took it out."""
+        """True if an operator or a command took the server out of service."""
         return self.state.startswith(("drain", "maint"))
 
 
@@ -136,10 +138,10 @@ class Proxy:
     Attributes:
         instance: id of the EC2 instance.
         servers: its servers; none if it did not answer.
-        old_workers: number of processes that finish sessions from before a reload.
+        old_workers: number of HAProxy processes that still have sessions from before a reload.
         failed_reloads: number of failed reloads in a row.
-        unasked: why it could not be queried; empty if it was.
-        problem: why it did not report its status when queried; empty if it did.
+        unasked: why the instance could not be queried; empty if it was queried.
+        problem: why the queried instance did not report its status; empty if it did.
     """
 
     instance: str
@@ -151,18 +153,18 @@ class Proxy:
 
     @property
     def answered(self) -> bool:
-        """Whether it reported its status."""
+        """True if the instance reported its status."""
         return not (self.unasked or self.problem)
 
 
 @dataclass(frozen=True)
 class Balancer:
-    """A load balancer: its DNS name, and active, provisioning, failed, gone or unknown.
+    """A load balancer with its state.
 
     Attributes:
         name: its DNS name.
-        state: its state.
-        problem: why the state is unknown; or empty.
+        state: active, provisioning, failed, gone or unknown.
+        problem: why the state is unknown; empty if it is known.
     """
 
     name: str
@@ -181,12 +183,12 @@ class Cluster:
         stack: name of its stack.
         stack_status: the stack's status; empty if not known.
         state: healthy, degraded, down or unknown.
-        problems: the reasons if it is not healthy.
+        problems: the reasons why the cluster is not healthy.
         notes: other information.
         balancer: its load balancer, None for a node without one.
         nodes: its nodes by name.
         groups: its target groups.
-        proxies: its HAProxy instances; none if there are none, or if they were not queried.
+        proxies: its HAProxy instances; empty if the cluster has none, or if they were not queried.
     """
 
     name: str
@@ -205,7 +207,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Side:
-    """A side of the failover, as its checks see it."""
+    """A side of the failover: a cluster with the state that its health checks report."""
 
     cluster: str
     role: str
@@ -218,13 +220,13 @@ class Dns:
     """The cluster to which the failover's name resolves.
 
     Attributes:
-        endpoint: the name.
-        answers: the cluster; empty if not known.
+        endpoint: the failover's DNS name.
+        answers: the cluster to which the name resolves; empty if not known.
         by: the source of the answer.
         switch: the cluster that the failover switch selects; empty if not known.
         sides: both sides of the failover.
-        problem: why nothing is known; or empty.
-        reached: whether it is in the account of the credentials.
+        problem: why the DNS state is not known; empty if it is known.
+        reached: True if the failover is in the account of the credentials.
     """
 
     endpoint: str
@@ -242,11 +244,11 @@ class Environment:
 
     Attributes:
         name: its name.
-        at: the time of the reading.
+        at: the time at which the status was read.
         state: healthy, degraded or down; unknown if nothing could be read.
-        dns: the cluster to which its name resolves, None if there is no failover.
+        dns: the cluster to which the failover's name resolves, None if there is no failover.
         clusters: its clusters by name.
-        problems: what else is not known, such as the stacks of a region.
+        problems: other parts that are not known, such as the stacks of a region, with the reason.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Query of nodes through Systems Manager, and of the state that they are to have."""
+"""Query of nodes through Systems Manager, compared with their desired states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from denodo_ha.deployed.cluster import Cluster, Node
 from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
 
 PATIENCE_S: Final = 20
-"""Ours: how long `status` waits for a node; a healthy one answers in a few seconds."""
+"""Project default: seconds that `status` waits for a node; a healthy node needs a few seconds."""
 RUNNING: Final = "running"
 
 
@@ -29,9 +29,9 @@ class NodeAnswer:
     """The answer of a node.
 
     Attributes:
-        status: its status, None if it did not answer.
-        unasked: why it did not answer; empty if it did.
-        waits: whether the last deploy wrote another state; None if not known.
+        status: the node's status, None if the node did not answer.
+        unasked: why the node did not answer; empty if it did.
+        waits: True if the last deploy wrote a state that is not applied yet; None if not known.
     """
 
     status: NodeStatus | None
@@ -51,7 +51,7 @@ def query_nodes(
     *,
     clock: Clock,
 ) -> Answers:
-    """Query every running node, several at once.
+    """Query every running node, in parallel.
 
     Args:
         aws: the credentials.

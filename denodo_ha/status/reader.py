@@ -1,7 +1,7 @@
 """Reader of `denodo-ha status`: stacks, instances, targets and load balancers, each read once.
 
-What cannot be read is reported, and hides nothing else. Each target group costs one call, and at
-most `denodo_ha.aws.clients.WORKERS` calls run at once.
+If a part cannot be read, the error is reported and the other parts are still shown. Each target
+group needs one call, and at most `denodo_ha.aws.clients.WORKERS` calls run at the same time.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -46,9 +46,9 @@ class AwsState:
     Attributes:
         clusters: the deployed cluster of each location, or why it is not known.
         groups: health of the target groups by ARN, or why it is not known.
-        instances: instances by id; none of regions that do not answer.
+        instances: instances by id, without those in regions that do not answer.
         lost: why a region's instances are not known, by region.
-        balancers: state of each load balancer by ARN, and why it is unknown.
+        balancers: state of each load balancer by ARN, and the reason if the state is unknown.
     """
 
     clusters: Mapping[StackLocation, Cluster | CommandError]
@@ -81,7 +81,7 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
         region = cluster.location.region
         ids.setdefault(region, []).extend(node.instance_id for node in cluster.nodes)
     balanced = [cluster for cluster in readable if cluster.balancer is not None]
-    # One list, so that all calls run at the same time.
+    # One list for all calls, so that all of them run in parallel.
     reads: list[Callable[[], Any]] = [
         *(partial(_attempt, partial(read_instances, aws, region, ids[region])) for region in ids),
         *(partial(_balancer_state, aws, cluster) for cluster in balanced),
@@ -112,7 +112,7 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
 
 
 def _require_credentials(answer: object) -> None:
-    """Raise an error that makes every answer impossible; accept all others."""
+    """Raise an error about missing or expired credentials; ignore other answers."""
     if isinstance(answer, NoCredentials | ExpiredCredentials):
         raise answer
 
@@ -126,7 +126,7 @@ def _attempt(read: Callable[[], Result]) -> Result | AwsError:
 
 
 def merged(states: Iterable[AwsState]) -> AwsState:
-    """Return one state of clusters that were read apart."""
+    """Return one state that combines the states of separately read clusters."""
     every = tuple(states)
     return AwsState(
         clusters={key: value for state in every for key, value in state.clusters.items()},
@@ -138,7 +138,7 @@ def merged(states: Iterable[AwsState]) -> AwsState:
 
 
 def _balancer_state(aws: Aws, cluster: Cluster) -> tuple[str, str]:
-    """Return the state of a cluster's load balancer, and why it is unknown."""
+    """Return the state of a cluster's load balancer, and the reason if the state is unknown."""
     assert cluster.balancer is not None
     client = aws.client("elbv2", cluster.location.region)
     try:
@@ -159,7 +159,7 @@ class ReadinessSources:
     Attributes:
         groups: the load balancer's target groups.
         proxies: the HAProxy instances that were queried.
-        behind_haproxy: whether the targets of the groups are HAProxy instances.
+        behind_haproxy: True if the targets of the target groups are HAProxy instances.
     """
 
     groups: Sequence[Group]
@@ -201,7 +201,7 @@ def cluster_status(
         known: the state of the clusters.
         answers: the nodes' answers.
         haproxy: the answers of the cluster's HAProxy instances.
-        accepted: parts that do not count as degraded where they are not known.
+        accepted: parts of the status that do not count as degraded if they are not known.
     """
     cluster = known.clusters.get(location)
     if cluster is None:
@@ -264,7 +264,7 @@ def _unread(
 
 
 def _silent_nodes(nodes: Iterable[Node]) -> Iterator[str]:
-    """Yield why running nodes did not answer, each reason once."""
+    """Yield the reasons why running nodes did not answer, each reason once with its nodes."""
     sources = {
         "targets": " (readiness by target health)",
         "haproxy": " (readiness by HAProxy)",

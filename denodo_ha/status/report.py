@@ -16,7 +16,7 @@ def as_json(environment: Environment) -> None:
 
 
 def as_table(environment: Environment) -> None:
-    """Print problems and notes first, then tables of everything."""
+    """Print problems and notes first, then tables of all parts of the status."""
     at = environment.at.strftime("%Y-%m-%d %H:%M:%S UTC")
     print_line(_with(f"{environment.name} is ", environment.state, f", {at}"))
     for problem in environment.problems:

@@ -1,4 +1,4 @@
-"""Verdict on a cluster and an environment: healthy, degraded or down, and why."""
+"""State of a cluster and of an environment: healthy, degraded or down, with the reasons."""
 
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
@@ -26,7 +26,7 @@ _DRAINING: Final = "draining"
 
 
 class Part(StrEnum):
-    """Parts of the status that a role may not be permitted to see."""
+    """Parts of the status that an operator's IAM role may not be permitted to read."""
 
     dns = "dns"
     balancer = "balancer"
@@ -43,7 +43,7 @@ def problems(
     *,
     accepted: Collection[Part] = (),
 ) -> Iterator[str]:
-    """Yield the reasons why a cluster is not healthy or not known, the worst first."""
+    """Yield the reasons why a cluster is not healthy or its state is not known, the worst first."""
     if stack_status.endswith("_FAILED"):
         yield f"its stack is {stack_status}: repair it before the next deploy"
     ignored = UNKNOWN if Part.balancer in accepted else ""
@@ -64,7 +64,7 @@ def problems(
 
 
 def _is_proxied(group: Group, nodes: Sequence[Node]) -> bool:
-    """Return whether no target of a target group is a node."""
+    """Return whether the targets of a target group are HAProxy instances and not nodes."""
     known = {node.name for node in nodes}
     return bool(group.targets) and not any(target.node in known for target in group.targets)
 
@@ -110,7 +110,7 @@ def _node_problems(
 
 
 def _rotation_problems(node: Node, shared: Sequence[tuple[Group, Target]]) -> Iterator[str]:
-    """Yield whether a node is out of its shared target groups, with or without a drain tag."""
+    """Yield a problem if a node has a drain tag or is out of its shared target groups."""
     inside = [group.name for group, target in shared if target.state not in {OUT, _DRAINING}]
     outside = [group.name for group, target in shared if target.state == OUT]
     leaving = [group.name for group, target in shared if target.state == _DRAINING]
@@ -166,10 +166,10 @@ def cluster_state(
 ) -> str:
     """Return the state of a cluster that could be read.
 
-    A cluster is down if no node serves jdbc; without jdbc, if no node serves any service. A node
-    without a load balancer is down if its instance is not running, or if it reports that it is
-    not ready. Behind HAProxy a node serves if an HAProxy instance can use it, and the load balancer
-    finds that instance healthy.
+    A cluster is down if no node serves the service jdbc or, in a cluster without jdbc, if no node
+    serves any service. A node without a load balancer is down if its instance is not running, or if
+    it reports that it is not ready. Behind HAProxy a node serves if an HAProxy instance can use it,
+    and the load balancer finds that instance healthy.
     """
     unserved = haproxy_verdict.unserved(groups, proxies)
     services = [group for group in groups if group.kind == "service" and not group.problem]
@@ -198,11 +198,11 @@ def environment_state(
     *,
     accepted: Collection[Part] = (),
 ) -> str:
-    """Return the state of an environment; what is not known is degraded, and never healthy.
+    """Return the state of an environment; unknown parts make it degraded, never healthy.
 
-    An environment with a failover is down if the cluster to which its name resolves is down, or no
-    cluster serves. Without a failover each cluster has its own clients, so the environment is down
-    if any cluster is. Clusters of another account do not count.
+    An environment with a failover is down if the cluster to which the failover's name resolves is
+    down, or if no cluster serves clients. Without a failover, each cluster has its own clients, so
+    the environment is down if one of its clusters is down. Clusters in another account are ignored.
     """
     states = {cluster.name: cluster.state for cluster in clusters}
     counted = [cluster.state for cluster in clusters if cluster.problems or cluster.stack_status]

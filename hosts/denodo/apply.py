@@ -1,4 +1,4 @@
-"""The change of a node to its desired state, completely or not at all.
+"""Apply the desired state to a node, completely or not at all.
 
     plan ▶ stop ▶ back up ▶ edit ▶ regenerateFiles ▶ start ▶ ready? ─yes▶ record
                                                               └──no▶ restore, start, report
@@ -148,7 +148,7 @@ class _Change:
             self._record.apply(self._state, change)
         except (HostError, OSError) as reason:
             self._roll_back(reason, start=running)
-        # Last: a change that is undone must put the metadata on the database again.
+        # Last: if this change is undone, the next one must move the catalog to the database again.
         self._record.remember_logins(metadata_database.fingerprints(self._system, self._state))
         self._journal.end()
         self._remove_leftovers(self._state)

@@ -118,7 +118,7 @@ def _by_file(state: State, desired: Iterable[Setting]) -> Iterable[tuple[Path, l
     by_file: dict[Path, list[Setting]] = {}
     for setting in desired:
         by_file.setdefault(state.home / setting.file, []).append(setting)
-    # A file may be missing if all of its settings are the defaults of the file.
+    # A file may be missing if none of its settings would be added to it.
     return [
         (path, entries)
         for path, entries in by_file.items()

@@ -52,7 +52,7 @@ def patiently(system: System, action: Callable[[], Result]) -> Result:
             if time.monotonic() + pause > deadline:
                 raise
             log.warning(f"{error}; it is read again in {pause:.0f} s")
-        time.sleep(pause)  # AWS announces no recovery
+        time.sleep(pause)  # polling, because no event announces that AWS answers again
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
@@ -67,13 +67,13 @@ def boot(system: System, state: State) -> None:
     try:
         metadata_export.remove_leftovers(system)
         if state.signal and state.signal.when == "configured" and not record.was_signalled:
-            # Servers that must be registered for their licence first cannot start yet.
+            # The servers cannot start yet if the node must first be registered for a licence.
             apply(system, state, start=False)
             _signal(system, state, success=True, message=f"{state.node} is configured")
         if _bring_up(system, state, record):
             metadata_confirmation.ensure(system, state, record)
     except Interrupted:
-        raise  # the next boot continues
+        raise  # not a failure: the next boot continues
     except BaseException as error:
         signal_failure(system, state, str(error) or repr(error))
         raise
@@ -189,7 +189,7 @@ def _signal(
         else:
             log.info(f"signalled CloudFormation: {message}")
             break
-        time.sleep(pause)  # AWS announces no recovery
+        time.sleep(pause)  # polling, because no event announces that AWS answers again
         pause = min(2 * pause, _LONGEST_PAUSE_S)
     try:
         if recorded:

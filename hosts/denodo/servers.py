@@ -1,8 +1,8 @@
 """Denodo's servers of one installation, and the scripts that start and stop them.
 
-The ports of running servers are read from Denodo's own files: a server listens where the files
-said when it started, which may differ from the desired state. The scripts end with 0 whatever
-happens, so the program looks at ports, processes and answers.
+The ports of running servers are read from Denodo's own files: a server listens on the ports that
+the files had when it started, which may differ from the desired state. Denodo's scripts exit with 0
+even after an error, so the program checks ports, processes and answers.
 
 Virtual DataPort starts first and must be ready before the others start: web applications that
 start earlier often crash, and then do not recover.
@@ -54,9 +54,10 @@ _STOP = {
 _FILES = {"vdp": settings.VDP, "web": settings.WEB, "scheduler": settings.SCHEDULER}
 
 _APPLICATION_SECONDS = 300.0
-"""Ours: time for web applications to start, after which those that do not answer are restarted."""
+"""Project default: time for web applications to start; after it, those that do not answer are
+restarted."""
 _RESTART_SECONDS = 300.0
-"""Ours: time for web applications to start again."""
+"""Project default: time for web applications to start again."""
 
 _REGENERATE = "regenerateFiles.sh"
 _REGENERATE_SECONDS = 300
@@ -123,18 +124,18 @@ class Servers:
         return [process for process in _STOP if self._runs(process)]
 
     def _runs(self, process: str) -> bool:
-        """Return whether a port of a process is open, or the web container has one anyway."""
+        """Return whether a port of a process is open, or a process of the web container exists."""
         if any(probes.listens(self.system, port) for port in self._ports(process)):
             return True
         return process == "web" and any(java.is_web_container for java in self._java())
 
     def starting(self) -> bool:
-        """Return whether a Java process of this home is so young that it may not listen yet."""
+        """Return whether a Java process of this installation may be too young to listen yet."""
         ages = [processes.age(self.system, java.pid) for java in self._java()]
         return any(age < self.state.start_seconds for age in ages)
 
     def stop(self, *, force: bool = False) -> None:
-        """Stop all processes; queries may end first, within the limit of the state.
+        """Stop all processes; queries may end first, within `stop_seconds` of the state.
 
         Args:
             force: kill processes that the scripts do not stop, such as half-started servers.
@@ -143,7 +144,8 @@ class Servers:
             NotStoppedError: A process continues to run.
         """
         self._stop_listening(force=force)
-        # A server may still write its files after its port closes; a starting server listens later.
+        # A server may still write its files after its port is closed, and a server that is starting
+        # may open its port later.
         ended = self._until(lambda: not self._stop_listening(force=force), self.system.settle)
         if force and not ended:
             log.warning("killing processes that do not end")
@@ -168,7 +170,7 @@ class Servers:
         return bool(self._java() or self.running())
 
     def regenerate(self) -> None:
-        """Let Denodo generate its start scripts from its files.
+        """Let Denodo generate its start scripts from its configuration files.
 
         Raises:
             NotReadyError: Denodo's script fails.
@@ -193,7 +195,7 @@ class Servers:
             log.warning(warning)
 
     def look(self, record: Record) -> None:
-        """Look up once in a run what `ping.sh` of this installation can do, if it is alive."""
+        """Record once in a run whether `ping.sh` has `-r`, if Virtual DataPort is alive."""
         ports = self._ports("vdp") if "vdp" in self.state.servers else []
         if self._looked or not any(probes.listens(self.system, port) for port in ports):
             return
@@ -206,10 +208,10 @@ class Servers:
             self._looked.add("ping")
 
     def launch(self, servers: Sequence[str]) -> Mapping[str, Result]:
-        """Start servers that do not run yet; return the ends of the scripts, by process.
+        """Start servers that do not run yet; return the results of the scripts, by process.
 
         Raises:
-            NotReadyError: A start script does not end.
+            NotReadyError: A start script fails, or does not end in time.
         """
         running = self.running()
         results = {}
@@ -222,7 +224,7 @@ class Servers:
         return results
 
     def heap_warnings(self) -> list[str]:
-        """Return each server whose process has another maximum heap than its file names."""
+        """Return a warning for each process whose maximum heap is not the one in its file."""
         warnings = []
         for process, file in _FILES.items():
             options = self._values(process).get(settings.JVM_OPTIONS, "")
@@ -256,19 +258,19 @@ class Servers:
         return failure.reason if failure else ""
 
     def _connector(self) -> web_container.Connector | None:
-        """Return the port on which the web container is asked: HTTP if that is open."""
+        """Return the port for probes of the web container: HTTP if open, else HTTPS if open."""
         for connector in web_container.connectors(self.state.home):
             if probes.listens(self.system, connector.port):
                 return connector
         return None
 
     def _wait(self, process: str, deadline: float, result: Result | None, *, java: bool) -> None:
-        """Wait for one process.
+        """Wait until one process is ready.
 
         Args:
             process: the process.
             deadline: time of the monotonic clock.
-            result: the end of its start script, None if it ran already.
+            result: the result of its start script, None if the process ran already.
             java: whether a Java process was visible after the start.
         """
         if not self._ports(process):
@@ -315,10 +317,10 @@ class Servers:
         return ping.ask(self.system, self.state, port, ready=True).reason
 
     def _wait_for_applications(self, servers: Sequence[str], deadline: float) -> None:
-        """Wait for web applications; restart those once that stay dead.
+        """Wait for web applications; restart those that do not answer, once.
 
         Raises:
-            NotReadyError: An application does not answer, and the current rules demand that.
+            NotReadyError: An application does not answer, and the current rules require this.
         """
         begin = time.monotonic()
         limit = min(deadline, begin + _APPLICATION_SECONDS + _RESTART_SECONDS)
@@ -386,7 +388,7 @@ class Servers:
         return self.state.home / "bin" / name
 
     def _ports(self, process: str) -> list[int]:
-        """Return the ports of a process, the first one first asked; none if they are unknown."""
+        """Return the ports of a process, in the order of probes; none if they are unknown."""
         if process == "web":
             return [connector.port for connector in web_container.connectors(self.state.home)]
         values = self._values(process)
@@ -416,7 +418,7 @@ class Servers:
         return None
 
     def _java(self) -> list[JavaProcess]:
-        """Return the Java processes of this home, which end after their ports close."""
+        """Return the Java processes of this installation; they end after their ports are closed."""
         return processes.of_home(self.system, self.state.home)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:

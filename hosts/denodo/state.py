@@ -1,7 +1,7 @@
 """The desired state of a node: the value of its SSM parameter, checked and typed.
 
-`state.schema.json` documents the format; a test compares it with `read`. Refusals name all
-problems at once, each with its key.
+`state.schema.json` documents the format; a test compares it with `read`. The error for an invalid
+state lists all problems, each with its key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OLDEST = "7.0"
 
 BUSY_SECONDS = 30
-"""Ours: statements that put the server into single-user mode by themselves last a moment."""
+"""Project default. Some statements put the server into single-user mode for a short time."""
 
 STATE_LIMIT = 65536
 """Number of characters above which a state is refused; a parameter holds at most 8 KB."""
@@ -134,7 +134,7 @@ class State:
         metadata: the source of Virtual DataPort's metadata.
         ready_port: port of the readiness endpoint.
         readiness: whether `ping.sh` is used with `-r`: `auto`, `ping` (never) or `strict` (always).
-        java_home: JAVA_HOME of Denodo's scripts, empty for their own choice.
+        java_home: JAVA_HOME of Denodo's scripts; empty: the scripts choose.
         web_jmx: whether the web container's JMX can be used from other machines.
         busy_seconds: time for which a busy Virtual DataPort keeps the node in service.
         services: services of the endpoint, by name.
@@ -143,7 +143,7 @@ class State:
         signal: the signal that CloudFormation waits for, None for none.
         catalog: components that use the metadata database, by name.
         exports: scheduled exports of the metadata, None for none.
-        watchdog: start a server that dies again.
+        watchdog: whether a server that dies is started again.
     """
 
     raw: Mapping[str, Any]
@@ -182,7 +182,7 @@ class State:
 
     @property
     def restart_hash(self) -> str:
-        """Return a hash that differs between states if the servers must be restarted."""
+        """Return a hash of the values whose change needs a restart of the servers."""
         return _hash({key: self.raw[key] for key in self.raw if key not in NOT_RESTARTING})
 
     @property
@@ -196,7 +196,7 @@ def fetch(system: System, parameter: str) -> State:
 
     Raises:
         UnavailableError: The parameter cannot be read.
-        StateError: Its value is refused.
+        StateError: The value is not a valid state.
     """
     try:
         text = system.aws_cli.parameter(parameter)
@@ -210,7 +210,7 @@ def parse(text: str) -> State:
     """Return the state in a JSON text.
 
     Raises:
-        StateError: The text is refused; the message lists all problems.
+        StateError: The text is not a valid state; the message lists all problems.
     """
     try:
         data = json_object.parse(text, limit=STATE_LIMIT)
@@ -226,7 +226,7 @@ def parse(text: str) -> State:
 
 
 def read(data: Any, problems: list[str]) -> State:
-    """Read the format; the state must not be used if there are problems."""
+    """Read a state from parsed JSON; if there are problems, the state must not be used."""
     root = JsonObject(data, problems)
     root.choice("schema", (1,))
     root.text("environment", _NAME)
@@ -366,7 +366,7 @@ def _read_exports(exports: JsonObject | None) -> Exports | None:
 
 
 def _conflicts(state: State) -> Iterator[str]:
-    """Return contradictions between values, each of which is correct by itself."""
+    """Yield contradictions between values that are valid separately."""
     yield from _shared_ports(state)
     if state.version == OLDEST:
         yield from _unknown_to_oldest(state)

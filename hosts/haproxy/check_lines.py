@@ -1,7 +1,7 @@
 """The lines of a configuration that make up the health check of a server.
 
-HAProxy does not say what its checks are. So their lines are compared, without regard to spaces
-and comments; a difference without a meaning costs a check, and nothing else.
+HAProxy does not report how it checks a server. So the lines in the configuration are compared,
+without regard to spaces and comments. A difference without effect only causes one more check.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OTHER = re.compile(r" ((weight|cookie|maxconn|minconn|maxqueue|slowstart) \S+|b
 def check_lines(config: bytes) -> dict[str, tuple[str, ...]]:
     """Return the lines of each server's check, by `backend/server`.
 
-    Lines of `defaults` count for the sections that inherit them.
+    Lines of `defaults` are included for the sections that inherit them.
     """
     named: dict[str, list[str]] = {}
     last: list[str] = []

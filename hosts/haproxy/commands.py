@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(haproxy, options)
     except HostError as error:
         write_lines(sys.stderr, f"haproxy: {error}")
-        # Calls of AWS have no exit code of their own here.
+        # In this program, errors of AWS calls have no exit code of their own.
         return error.code if isinstance(error, HaproxyError) else Failed.code
     except OSError as error:
         hint = "check the disk and the path, and run this again"
@@ -70,7 +70,7 @@ def _run(haproxy: LocalHaproxy, options: argparse.Namespace) -> int:
 
 
 def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
-    """Run a command of a host that the stacks create, by its desired state."""
+    """Run a command that is only for hosts created by the stacks; it uses the desired state."""
     aws = AwsCli(region=options.region, call_seconds=_AWS_S, copy_seconds=_AWS_S)
     desired = desired_state.fetch(aws, options.parameter)
     if options.command == "take":
@@ -102,10 +102,10 @@ def show_findings(haproxy: LocalHaproxy, *, as_json: bool) -> int:
 
 
 def report(line: str) -> None:
-    """Print a line at once, because a drain takes minutes.
+    """Print a line immediately, because a drain takes minutes.
 
-    Words of HAProxy or of a server cannot control a terminal or forge a line: characters that are
-    not printable are escaped.
+    Characters that are not printable are escaped, so that text from HAProxy or a server cannot
+    control a terminal or forge a line.
     """
     write(sys.stdout, f"{printable(line)}\n")
 

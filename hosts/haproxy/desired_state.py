@@ -22,8 +22,8 @@ class DesiredState:
         program: S3 address of the archive of this program.
         file: S3 address of HAProxy's configuration.
         drop_in: text of the systemd drop-in.
-        certificate: ARN of the secret for the TLS of clients, empty for none.
-        authority: ARN of the secret that verifies the certificates of nodes, empty for none.
+        certificate: ARN of the secret with the TLS certificate for clients, empty for none.
+        authority: ARN of the secret with the CA certificates of nodes, empty for none.
         health_port: port of HAProxy's own health check.
     """
 
@@ -39,7 +39,7 @@ class DesiredState:
         """Return the state in a JSON text.
 
         Raises:
-            Failed: The text has another form.
+            Failed: The text has an unexpected format.
         """
         try:
             data: Mapping[str, Any] = json_object.parse(text)
@@ -65,6 +65,6 @@ def fetch(aws: AwsCli, parameter: str) -> DesiredState:
 
     Raises:
         AwsError: The parameter cannot be read.
-        Failed: Its value has another form.
+        Failed: The value has an unexpected format.
     """
     return DesiredState.parse(aws.parameter(parameter))

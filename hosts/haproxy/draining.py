@@ -1,9 +1,9 @@
-"""The drain of a node without a lost session.
+"""Drain of a node without a lost session.
 
-TCP: the node gets no new sessions, the command waits until it has none, then maintenance. HTTP:
-maintenance at once, because a drained server still gets clients whose cookie names it; requests in
-progress are answered. Auxiliary ports remain open: clients that a node has just redirected there
-must still arrive.
+TCP: the node gets no new sessions; once all sessions have ended, it is set to maintenance. HTTP:
+the node is set to maintenance immediately, because a drained server still gets clients whose cookie
+names the server; requests in progress are completed. Auxiliary ports remain open: clients that the
+node has just redirected there must still be able to connect.
 """
 
 from __future__ import annotations
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
     from hosts.haproxy.servers import Server
 
 Report = Callable[[str], None]
-"""Receives a line for each step of a command."""
+"""Function that receives a line for each step of a command."""
 
 POLL_S = 0.5
 _QUIET_POLLS = 3
-"""A client of 7.0 has no session for a moment, between the registry and the auxiliary port."""
+"""Number of polls without a session before a node counts as empty: a client of Denodo 7.0 briefly
+has no session, after the one on the registry port and before the one on the auxiliary port."""
 _REPORT_S = 15.0
 
 
 def drain(
     haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float | None, force: bool
 ) -> None:
-    """Take a node out; a node that is out already remains out.
+    """Take a node out of service; a node that is already out remains out.
 
     Args:
         haproxy: the HAProxy of this machine.
         node: name of the node.
         report: receives a line for each step.
-        seconds: time limit for its sessions to end, None not to wait for them.
+        seconds: time limit for the node's sessions to end, None not to wait for them.
         force: take the node out even if no other node serves.
 
     Raises:

@@ -1,7 +1,7 @@
-"""The return of a node, service by service, each after a check that passes.
+"""Enabling of a node: each service returns once it has passed a health check.
 
 HAProxy counts a server that leaves maintenance as up before it is checked. Therefore the server
-is first drained and set down; only a check that passes then brings it up.
+is first set to drain and to down; then only a passed check brings it up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
     Raises:
         UsageError: The node does not exist.
         Refused: Another command changes nodes.
-        Failed: A service did not pass its checks in time; it is out as before, the others serve.
+        Failed: A service did not pass its checks in time and remains out; the others serve.
     """
     with haproxy.locked():
         own = servers_of(servers(haproxy), node)
@@ -45,13 +45,13 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
         }
         try:
             for server in out.values():
-                # A draining server is checked all the time, and setting it down ends its sessions.
+                # A draining server is checked anyway; setting it to down would end its sessions.
                 if server.maint:
                     # In one request, because a server that leaves maintenance is up at once.
                     down = [f"set server {server.id} health down"] if server.checked else []
                     haproxy.execute(f"set server {server.id} state drain", *down)
             unready = _wait_for_checks(haproxy, node, report, seconds, set(out))
-        except BaseException:  # also at Ctrl-C, no server remains between out and in
+        except BaseException:  # also at Ctrl-C, no server may remain half enabled
             _restore(haproxy, out.values())
             raise
         if unready:
@@ -73,7 +73,7 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
 def _wait_for_checks(
     haproxy: LocalHaproxy, node: str, report: Report, seconds: float, waiting: set[str]
 ) -> set[str]:
-    """Make each server ready once it has passed a check; return the ids of those that have not."""
+    """Make each server ready once it has passed a check; return the ids of the others."""
     end = time.monotonic() + seconds
     while True:
         for server in servers_of(servers(haproxy), node):
@@ -88,7 +88,7 @@ def _wait_for_checks(
 
 
 def _restore(haproxy: LocalHaproxy, before: Iterable[Server]) -> None:
-    """Restore the orders of servers that are not ready."""
+    """Set servers that are not ready to maintenance or drain again, as they were before."""
     ready = {server.id for server in servers(haproxy) if not (server.maint or server.draining)}
     for server in before:
         if server.id not in ready:

@@ -4,7 +4,7 @@ HaproxyError
 ├── UsageError  2  the arguments name something that does not exist; nothing was changed
 ├── Refused     3  the command would do harm; nothing was changed
 └── Failed      4  the command did not succeed; the message describes the current state
-    └── NoAnswer  HAProxy does not answer, or does not let this user in
+    └── NoAnswer  HAProxy does not answer, or denies access to this user
 """
 
 # ruff: noqa: N818 - the names are those of `denodo_ha.cli.errors`
@@ -48,4 +48,4 @@ class Failed(HaproxyError):
 
 
 class NoAnswer(Failed):
-    """HAProxy does not answer, or does not let this user in."""
+    """HAProxy does not answer, or denies access to this user."""

@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 
 PACKAGE = "haproxy"
 PROGRAM_FOLDER = Path("/opt/denodo-haproxy")
-"""Folder of the releases; `stacks/nodes/first_boot.py` has the same."""
+"""Folder of the releases; `stacks/nodes/first_boot.py` contains the same path."""
 
 _MAY_CONNECT = "haproxy_connect_any"
 """Boolean of SELinux's policy (Red Hat, haproxy_selinux(8))."""
 _START_S = 60
 _USABLE_S = 60
 _SETTLE_S = 15
-"""A load balancer in front finds a new target healthy after two checks, 5 s apart; the deploy must
-not continue with the next host before."""
+"""A load balancer in front of HAProxy marks a new target healthy after two checks, 5 s apart. The
+deploy must not continue with the next host before that."""
 _SYSTEMD_S = 120
 _MOST_FILE_BYTES = 4 * 1024 * 1024
-"""Ours: HAProxy's file has some 100 bytes for each node of a service."""
+"""Project default. HAProxy's file has about 100 bytes for each node of a service."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """The files of the host; only tests have other paths.
+    """The files of the host; only tests use other paths.
 
     Attributes:
         haproxy: the HAProxy of this machine.
@@ -84,14 +84,14 @@ class Host:
 
 
 def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
-    """Use the release of the program that the desired state names.
+    """Change to the release of the program that the desired state names.
 
     Returns:
-        Whether another release is used now.
+        Whether the release in use has changed.
 
     Raises:
         AwsError: The release cannot be fetched.
-        UnverifiedError: The release is not what its name says; the host keeps its program.
+        UnverifiedError: The release does not match the hash in its name and is not used.
         Failed: The release cannot be unpacked.
     """
     releases = Releases(folder, PACKAGE)
@@ -110,9 +110,9 @@ def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> Non
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
-        UnverifiedError: The configuration is not what its name says; nothing was changed.
+        UnverifiedError: The configuration does not match the hash in its name; no change was made.
         Refused: HAProxy does not accept the configuration; nothing was changed.
-        Failed: The new worker does not serve; the previous configuration is active.
+        Failed: The new worker does not accept connections; the previous configuration is active.
     """
     with host.haproxy.locked(), _fetched_file(host, aws, desired) as new:
         secrets = _secrets(host, aws, desired)
@@ -145,8 +145,8 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
     Raises:
         AwsError: The configuration or a secret cannot be fetched.
-        UnverifiedError: The configuration is not what its name says; nothing was changed.
-        Refused: HAProxy does not accept the configuration, or SELinux does not let it connect.
+        UnverifiedError: The configuration does not match the hash in its name; no change was made.
+        Refused: HAProxy does not accept the configuration, or SELinux restricts its connections.
         Failed: HAProxy does not start.
     """
     if host.systemctl is not None and selinux.is_off(_MAY_CONNECT):
@@ -174,9 +174,10 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
 @contextmanager
 def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
-    """Give the path of HAProxy's new file, beside the present one, and remove it afterwards.
+    """Fetch HAProxy's new file; yield its path, and remove it at the end.
 
-    The name is constant, so that the next run replaces what a run that was killed leaves behind.
+    The new file is in the folder of the present one. Its name is constant, so that the next run
+    replaces a file that a killed run has left.
     """
     config = host.haproxy.config
     config.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +190,7 @@ def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Pa
 
 
 def _secrets(host: Host, aws: AwsCli, desired: DesiredState) -> dict[Path, bytes | None]:
-    """Return the files with secrets, with their text."""
+    """Return the path and content of each file that contains a secret."""
     arns = {"server.pem": desired.certificate, "nodes-ca.pem": desired.authority}
     return {
         host.tls / name: f"{aws.secret(arn).rstrip()}\n".encode()
@@ -226,7 +227,7 @@ def _write_drop_in(host: Host, desired: DesiredState) -> None:
 
 
 def _wait_until_serving(host: Host, port: int, report: Report) -> None:
-    """Wait for HAProxy, and for a limited time for a usable node, which may not exist yet."""
+    """Wait until HAProxy answers, then for a limited time for a node, which may not exist yet."""
     end = time.monotonic() + _START_S
     while _health(port) is None or not _has_worker(host.haproxy):
         if time.monotonic() > end:
@@ -251,7 +252,7 @@ def _has_worker(haproxy: LocalHaproxy) -> bool:
 
 
 def _health(port: int) -> int | None:
-    """Return the HTTP status of the health port, queried like a load balancer in front does."""
+    """Query the health port like a load balancer; return the HTTP status, None if no answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.connect()

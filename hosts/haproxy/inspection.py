@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hosts.haproxy.workers import Workers
 
 _KEPT_ORDERS = 0x09
-"""Bits of the administrative state that operators order: maintenance and drain."""
+"""Bits of the administrative state that operators set: maintenance and drain."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Status:
 
     Attributes:
         servers: every node in every backend.
-        sessions: number of sessions by `backend/node`, those of old workers included.
+        sessions: number of sessions by `backend/node`, including those of old workers.
         workers: the processes.
     """
 
@@ -173,7 +173,7 @@ def _check_file(haproxy: LocalHaproxy) -> Iterator[Finding]:
 
 
 def _check_servers(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    """Compare the servers that HAProxy runs with those of the file, and try the state file."""
+    """Check that HAProxy runs the servers of the file, and that the file loads the state file."""
     config, content = haproxy.config, read_config(haproxy.config)
     try:
         from_file = next_states.file_rows(haproxy, config, content)

@@ -1,8 +1,8 @@
 """The ports that a new configuration needs, and the processes that hold them.
 
-A worker that asks an old one for a port that another process holds closes all ports of the old
-worker for two seconds, and then gives up. So ports are looked at before a reload. HAProxy's own
-processes share a port with the new worker, at the same or another address (SO_REUSEPORT).
+If a new worker needs a port that another process holds, the new worker closes all ports of the old
+worker for two seconds, and then gives up. So ports are checked before a reload. HAProxy's own
+processes can share a port with the new worker, at the same or another address (SO_REUSEPORT).
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def require_free(file: Path, config: bytes, *, running: bytes, processes: Iterab
     Args:
         file: path of the configuration, for the message.
         config: the configuration.
-        running: the configuration that HAProxy runs: if this user may not see which sockets are
-            HAProxy's, its ports are.
+        running: the configuration that HAProxy runs; if this user may not see the sockets of
+            HAProxy's processes, HAProxy is assumed to hold the ports in this configuration.
         processes: HAProxy's own processes.
 
     Raises:
@@ -131,7 +131,7 @@ def _listening(port: int) -> Iterator[tuple[str, str]]:
 
 
 def _address(text: str) -> str:
-    """Return an address of the kernel's table, whose words of 32 bits have the host's order."""
+    """Return an address of the kernel's table, which has 32-bit words in the host's byte order."""
     words = bytes.fromhex(text)
     if sys.byteorder == "little":
         words = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))

@@ -1,7 +1,7 @@
 """The machines behind HAProxy's servers.
 
-A machine has a server in each backend, and files name these servers as they like: `node1`
-everywhere, or `jdbc1` and `odbc1`. The address tells which servers are one machine.
+A machine has one server in each backend. The names of these servers may be the same (`node1` in all
+backends) or different (`jdbc1` and `odbc1`). Servers with the same address are on one machine.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _NONE = "-"
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine, as far as HAProxy knows it.
+    """A machine, as HAProxy sees it.
 
     Attributes:
-        address: its address; without one the name in DNS, else the name of the server.
+        address: IP address; if unknown, the host name; without a host name, the server's name.
         ids: its servers, as `backend/server`.
         others: names of servers at the same address that are other nodes, on other ports.
     """
@@ -34,7 +34,7 @@ class Machine:
     others: frozenset[str]
 
     def has(self, server: Server, every: tuple[Server, ...]) -> bool:
-        """Return whether a server is one of this machine, in the serving or an old worker."""
+        """Return whether a server, of the serving worker or an old worker, is on this machine."""
         if server.id in self.ids:
             return True
         return server.node not in self.others and _address(server, every) == self.address
@@ -87,10 +87,10 @@ def servers_of(every: Iterable[Server], name: str) -> tuple[Server, ...]:
 
 
 def _address(server: Server, every: tuple[Server, ...]) -> str:
-    """Return what tells the machine of a server.
+    """Return the address that identifies the machine of a server; without an address, a name.
 
-    A server whose name cannot be looked up at the moment is where another server of the same node
-    and the same name in DNS is.
+    If the host name of a server cannot be resolved at the moment, the address of another server
+    with the same node name and host name is used.
     """
     if server.address != _NONE:
         return server.address

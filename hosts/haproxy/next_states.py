@@ -1,13 +1,14 @@
-"""The states with which the next HAProxy starts: the file's servers, with the orders of operators.
+"""The server states with which the next HAProxy starts, as rows of the state file.
 
-HAProxy prefers the state file to its configuration: for a server of the same name it takes port,
-check port, TLS and weight from there. And it counts a server as up until its first check, unless
-the state file says otherwise. So the rows are those of the file (`hosts.haproxy.trial`):
+HAProxy prefers the state file to its configuration: for a server of the same name, HAProxy uses the
+port, check port, TLS and weight in the state file. HAProxy also counts a server as up until its
+first check, unless the state file says otherwise. So the rows are made from the servers in the
+configuration (`hosts.haproxy.trial`, "the file" below):
 
-- what the file says of a server wins over its saved state;
-- drain and maintenance remain;
-- up or down remains where address, port and check are the same; any other server is down until
-  it has passed its checks.
+- settings of a server in the file replace its saved settings;
+- orders of operators (drain, maintenance) remain;
+- up or down remains if address, port and check are the same; any other server is down until it has
+  passed its checks.
 
 The rows end after the twentieth column, so that check ports and TLS come from the configuration.
 """
@@ -41,7 +42,7 @@ FILE_COLUMNS = {
     "srv_use_ssl": "TLS",
     "srv_iweight": "weight",
 }
-"""Columns whose values are in the file, with their names for people."""
+"""Columns whose values come from the file, with their names in messages."""
 
 _ORDERS = Admin.MAINT | Admin.DRAIN
 _SAVED = _ORDERS | Admin.DISABLED
@@ -49,7 +50,7 @@ _SETTLE_S = 30.0
 _POLL_S = 0.05
 _NONE = "-"
 _TRACKED = "tracked"
-"""Column of `show stat`: the server whose check decides for another one (`track`)."""
+"""Column of `show stat`: the server whose checks decide the state of this server (`track`)."""
 _NEVER_CHECKED = "1"
 """HAProxy, include/haproxy/check-t.h, HCHK_STATUS_INI."""
 _RESULT = (
@@ -77,7 +78,7 @@ class NextStates:
 
     Attributes:
         rows: a row for each server of the file.
-        changed: what is new in the file for a server that therefore has to pass its checks.
+        changed: by server, the change in the file because of which it must pass its checks.
     """
 
     rows: Rows
@@ -90,7 +91,7 @@ class NextStates:
 
     @property
     def orders(self) -> dict[str, int]:
-        """Return the order of an operator for each server, in HAProxy's bits."""
+        """Return the orders of operators for each server, as bits of `Admin`."""
         return orders(self.rows)
 
     def with_results(self, results: NextStates) -> NextStates:
@@ -105,7 +106,7 @@ class NextStates:
         return NextStates(_followed(rows), results.changed)
 
     def starting_down(self) -> list[str]:
-        """Return the servers that start as down, although no operator ordered it."""
+        """Return the servers that start as down because of a change, and not by maintenance."""
         stopped = str(int(Operational.STOPPED))
         return [
             key(row)
@@ -128,12 +129,12 @@ def differences(from_file: Rows, before: Rows) -> dict[str, str]:
 
 
 def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> NextStates:
-    """Return the file's servers with their orders, and with the states that are still true.
+    """Return the file's servers, with orders of operators and with states that are still valid.
 
     Args:
         from_file: rows of a HAProxy that has read the file and no states.
         before: rows of the running HAProxy, or saved ones.
-        same_check: tells whether the check of `backend/server` is as it was.
+        same_check: returns whether the check of `backend/server` is unchanged.
     """
     saved, rows, changed = {key(row): row for row in before}, [], {}
     for row in from_file:
@@ -146,9 +147,9 @@ def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> 
 
 
 def _followed(rows: Rows) -> Rows:
-    """Return rows in which a server that follows another one (`track`) has that one's state.
+    """Return rows in which a server that tracks another server (`track`) has the same state.
 
-    HAProxy passes on the next change of a state, and not the state itself.
+    HAProxy copies only the next change of the tracked server's state, not its state at the start.
     """
     leaders = {key(row): row for row in rows}
 
@@ -160,7 +161,7 @@ def _followed(rows: Rows) -> Rows:
 
 
 def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str:
-    """Return why the saved state of a server is not true any more, empty if it is."""
+    """Return why the saved state of a server is not valid any more, empty if it is valid."""
     if old is None:
         return "new"
     endpoint = {column: name for column, name in FILE_COLUMNS.items() if column != "srv_iweight"}
@@ -173,14 +174,14 @@ def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str
 
 
 def _difference(old: Row, row: Row, columns: dict[str, str]) -> str:
-    """Return a difference between a saved or running server and the one of the file."""
+    """Return the differences of a saved or running server from the server in the file."""
     if row.get("srvrecord", _NONE) != _NONE and row["srvrecord"] == old.get("srvrecord"):
-        return ""  # DNS has the name and the port
+        return ""  # a DNS record (SRV) has the name and the port
     named = row["srv_fqdn"] != _NONE
     parts = [
         f"{name} {_shown(column, old[column])}, in the file {_shown(column, row[column])}"
         for column, name in columns.items()
-        # The address of a name is DNS's choice. Saved rows have no more than twenty columns.
+        # DNS decides the address of a host name. Saved rows have only twenty columns.
         if column in old and old[column] != row[column] and not (named and column == "srv_addr")
     ]
     return "; ".join(parts)
@@ -207,16 +208,16 @@ def _fresh(old: Row | None, row: Row) -> Row:
 
 
 def _first_state(row: Row) -> str:
-    """Return the state of a server that was never checked: down, if ever a check brings it up."""
+    """Return the state of a server that was never checked: down if it has checks or is disabled."""
     down = is_checked(row) or _disabled(row)
     return str(int(Operational.STOPPED if down else Operational.RUNNING))
 
 
 def _carried_over(old: Row, row: Row) -> Row:
-    """Return the row of a server whose state is still true.
+    """Return the row of a server whose state is still valid.
 
-    An operator's weight 0 is a drain and remains; any other weight is the file's. HAProxy takes
-    the weights of a row only if the weight in the file is as it was.
+    A weight of 0 that an operator has set is a drain and remains. Any other weight is the one in
+    the file. HAProxy uses the weights of a row only if the weight in the file has not changed.
     """
     configured = Check.CONFIGURED
     as_before = not (int(old["srv_check_state"]) ^ int(row["srv_check_state"])) & configured
@@ -231,9 +232,9 @@ def _carried_over(old: Row, row: Row) -> Row:
 
 
 def _orders(old: Row, row: Row) -> str:
-    """Return the orders of operators, or of the file where its `disabled` has changed.
+    """Return the orders of operators; if `disabled` has changed in the file, the file decides.
 
-    HAProxy refuses a row with maintenance and drain.
+    HAProxy refuses a row with both maintenance and drain.
     """
     admin = int(old["srv_admin_state"]) & _SAVED
     if _disabled(old) != _disabled(row):
@@ -246,7 +247,7 @@ def _disabled(row: Row) -> bool:
 
 
 def orders(rows: Rows) -> dict[str, int]:
-    """Return the order of an operator for each server, in HAProxy's bits, 0 for none."""
+    """Return the orders of operators for each server, as bits of `Admin`, 0 for none."""
     return {key(row): _order(row) for row in rows}
 
 
@@ -257,8 +258,8 @@ def _order(row: Row) -> int:
 def checked(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> NextStates:
     """Return states in which changed servers are up if they pass the checks of the file now.
 
-    Without that a service whose port has changed on all nodes would be down until the first
-    checks of the new worker.
+    Otherwise a service whose port has changed on all nodes would be down until the first checks of
+    the new worker.
 
     Raises:
         Refused: The file does not load the states, so that drained nodes would serve.
@@ -283,7 +284,7 @@ def checked(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextState
 
 
 def _settled(running: Trial, ids: set[str]) -> dict[str, Row]:
-    """Return the rows of a trial once the servers have passed or failed, or time is over."""
+    """Return the rows of a trial once all checks have passed or failed, or time has run out."""
     end = time.monotonic() + _SETTLE_S
     while True:
         statistics = {f"{row['pxname']}/{row['svname']}": row for row in running.statistics()}
@@ -305,7 +306,7 @@ def _is_settled(row: Row, statistics: Row) -> bool:
 
 
 def unloaded(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> list[str]:
-    """Return the servers whose states a file does not load, tried with all of them drained.
+    """Return the servers whose states a file does not load, tested with all servers drained.
 
     Raises:
         Failed: HAProxy does not run the file.
@@ -333,7 +334,7 @@ def running_rows(haproxy: LocalHaproxy) -> Rows:
     """Return the servers of the serving worker.
 
     Raises:
-        Failed: HAProxy does not answer, or its answer has another form.
+        Failed: HAProxy does not answer, or its answer has an unexpected format.
     """
     return parse_states(haproxy.query("show servers state"))
 

@@ -1,7 +1,7 @@
 """The reload of a configuration without a lost connection: validate, save, reload, verify.
 
-HAProxy's answer to a reload says little: if the new worker does not start, the old worker
-continues to serve, and only the master's list of processes shows it.
+HAProxy's answer to a reload does not show the result: if the new worker does not start, the old
+worker continues to serve, and only the master's list of processes shows the failure.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
     Raises:
         UsageError: The file does not exist.
         Refused: HAProxy does not accept the file; nothing was changed.
-        Failed: The new worker does not serve; the old worker serves, and the old file is restored.
+        Failed: The new worker does not start, the old worker continues to serve, and the old file
+            is restored; or the new worker serves, but has lost the drain of a server.
     """
     if new is not None and not new.is_file():
         message = f"there is no file {new}"
@@ -62,8 +63,8 @@ def reload_locked(
 ) -> None:
     """Start a new worker like `reload`, for a caller that holds the lock.
 
-    The configuration that is known to serve is kept beside the file until the new worker serves,
-    so that a run that is killed is completed or undone by the next one.
+    The last configuration that worked is kept beside the file until the new worker serves, so that
+    the next run can complete or undo the change of a run that was killed.
 
     Args:
         haproxy: the HAProxy of this machine.
@@ -116,9 +117,9 @@ def reload_locked(
 
 
 def prepare_start(haproxy: LocalHaproxy, report: Report) -> None:
-    """Write the states with which HAProxy starts, for a start or reload by other means.
+    """Write the state file for a start or reload of HAProxy that another program makes.
 
-    Without a HAProxy that answers, the saved states take the place of the running ones.
+    If HAProxy does not answer, the states in the present state file replace the running ones.
 
     Raises:
         UsageError: The configuration cannot be read.
@@ -144,7 +145,7 @@ def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStat
     except (Failed, OSError) as error:
         report(f"{error}; it is replaced")
         saved, saved_at = [], 0.0
-    # If the file is newer than the states, another check may have found them.
+    # If the configuration is newer than the saved states, the checks may have changed since.
     same = haproxy.config.stat().st_mtime <= saved_at
     rows = next_states.file_rows(haproxy, haproxy.config, read_config(haproxy.config))
     return next_states.merged(rows, saved, lambda _id: same)
@@ -152,7 +153,7 @@ def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStat
 
 def is_newer(haproxy: LocalHaproxy, now: Workers) -> bool:
     """Return whether the configuration was written after the serving worker started."""
-    # Tolerance: the age has whole seconds, and the file is written before the worker starts.
+    # Tolerance: the age is in whole seconds, and the file is written before the worker starts.
     started = time.time() - now.seconds + 2
     return haproxy.config.exists() and haproxy.config.stat().st_mtime > started
 
@@ -164,7 +165,7 @@ def _next_states(
     file = new or haproxy.config
     content = read_config(file)
     if is_newer(haproxy, before):
-        # The file that HAProxy runs is not there any more.
+        # The configuration that HAProxy runs was replaced, so its checks cannot be compared.
         same_check: Callable[[str], bool] = lambda _id: False  # noqa: E731
     else:
         old_lines, new_lines = check_lines(read_config(haproxy.config)), check_lines(content)
@@ -184,18 +185,18 @@ def _report_changes(states: next_states.NextStates, report: Report) -> None:
 
 
 def _restore_states(haproxy: LocalHaproxy) -> None:
-    """Save the servers of the worker that continues to serve, in place of the new file's."""
+    """Save the server states of the worker that continues to serve."""
     with suppress(Failed):
         server_state_file.save(haproxy)
 
 
 def previous_file(haproxy: LocalHaproxy) -> Path:
-    """Return the file with the configuration before a change that is not complete."""
+    """Return the path of the previous configuration, which exists until a change is complete."""
     return haproxy.config.with_name(f".{haproxy.config.name}.previous")
 
 
 def keep_previous(haproxy: LocalHaproxy) -> None:
-    """Keep the present configuration, unless an earlier run that was killed has kept another.
+    """Copy the present configuration to `previous_file`, unless a killed run has left a copy.
 
     Raises:
         Refused: The file cannot be written; nothing was changed.
@@ -210,7 +211,7 @@ def keep_previous(haproxy: LocalHaproxy) -> None:
 
 
 def restore_previous(haproxy: LocalHaproxy) -> bool:
-    """Restore the configuration that `keep_previous` kept; return whether there was one."""
+    """Restore the configuration that `keep_previous` copied; return whether a copy existed."""
     previous = previous_file(haproxy)
     if not previous.exists():
         return False
@@ -252,7 +253,7 @@ def _replace(haproxy: LocalHaproxy, new: Path) -> None:
 
 
 def _request_reload(haproxy: LocalHaproxy) -> str:
-    """Order the reload; return the answer of the master, empty before HAProxy 2.7."""
+    """Request the reload; return the answer of the master, empty before HAProxy 2.7."""
     try:
         return haproxy.query_master("reload").strip()
     except NoAnswer:
@@ -290,5 +291,5 @@ def _failure(haproxy: LocalHaproxy, before: Workers, answer: str, *, restored: b
 
 
 def _changed_orders(before: dict[str, int], now: dict[str, int]) -> str:
-    """Return the remaining servers whose order has changed."""
+    """Return the servers, among those in `now`, whose maintenance or drain has changed."""
     return ", ".join(sorted(key for key, order in now.items() if before.get(key, order) != order))

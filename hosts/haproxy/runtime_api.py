@@ -23,8 +23,8 @@ OWN_FOLDER = Path("/var/lib/denodo-haproxy")
 """Folder of this program, which only root can change."""
 
 _ANSWER_SECONDS = 10
-"""Limit between two parts of an answer: HAProxy answers at once, and a reload once the new worker
-has started."""
+"""Time limit between two parts of an answer. HAProxy answers immediately, but answers a reload only
+after the new worker has started."""
 _WHOLE_ANSWER_SECONDS = 60
 _ANSWER_BYTES = 64 * 1024 * 1024
 _SHOW = re.compile(r"(@!\d+ )?show ")
@@ -75,7 +75,7 @@ class LocalHaproxy:
 
         Raises:
             NoAnswer: The worker does not answer.
-            Failed: The answer is not empty, as it is after commands that succeed.
+            Failed: The answer is not empty; only commands that succeed have an empty answer.
         """
         answer = " ".join(self.query("; ".join(commands)).split())
         if answer:
@@ -84,7 +84,9 @@ class LocalHaproxy:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of changes: two drains at once could each rely on the other's node.
+        """Hold the lock of changes.
+
+        Without the lock, two simultaneous drains could each rely on the node that the other drains.
 
         Raises:
             Refused: Another command holds the lock, or this user cannot write it.
@@ -97,7 +99,7 @@ class LocalHaproxy:
                     _prepare_own_lock(path, self.state.parent)
                 elif self.state == STATE_FILE:
                     with suppress(FileNotFoundError, PermissionError):
-                        # Commands of root hold the own lock.
+                        # Commands of root hold the lock in this folder.
                         own = lock.acquire_existing(OWN_FOLDER / "lock", seconds=_LOCK_SECONDS)
                         held.enter_context(own)
                 held.enter_context(
@@ -116,14 +118,14 @@ class LocalHaproxy:
             yield
 
     def _lock_file(self) -> Path:
-        """Return root's lock, or the one beside the state file for other users and state files."""
+        """Return the lock in `OWN_FOLDER` for root, else the lock beside the state file."""
         if self.state == STATE_FILE and os.geteuid() == 0:
             return OWN_FOLDER / "lock"
         return self.state.with_name(f"{self.state.name}.lock")
 
 
 def _prepare_own_lock(path: Path, state_folder: Path) -> None:
-    """Create the program's folder and lock; the group of HAProxy's folder may take the lock.
+    """Create the program's folder and lock; the group of the state folder may hold the lock.
 
     Raises:
         OSError: The folder or the lock cannot be created, or another user can change them.

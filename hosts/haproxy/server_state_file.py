@@ -1,7 +1,7 @@
-"""The file with the state of all servers, from which a reload knows the drained nodes.
+"""The state file of all servers, from which HAProxy restores drained nodes after a reload.
 
-HAProxy reads the file as root when it starts. HAProxy's own user may own the folder and put
-anything in place of the file: links are not followed, and only a regular file is read.
+HAProxy reads the file as root when it starts. HAProxy's own user may own the folder, and could
+replace the file by something else. So links are not followed, and only a regular file is read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def save(haproxy: LocalHaproxy) -> None:
     """Write the current state of all servers to the file.
 
     Raises:
-        Failed: HAProxy's answer has another form, or the file cannot be written.
+        Failed: HAProxy's answer has an unexpected format, or the file cannot be written.
     """
     write(haproxy, next_states.as_they_are(next_states.running_rows(haproxy)))
 
@@ -52,10 +52,10 @@ def write(haproxy: LocalHaproxy, content: bytes) -> None:
 
 
 def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
-    """Return what a reload would restore: the administrative state of each `backend/node`.
+    """Return the administrative state of each `backend/node` that a reload would restore.
 
     Raises:
-        Failed: The file cannot be read, or has another form.
+        Failed: The file cannot be read, or has an unexpected format.
     """
     return {next_states.key(row): int(row["srv_admin_state"]) for row in saved_rows(haproxy)}
 
@@ -64,7 +64,7 @@ def saved_rows(haproxy: LocalHaproxy) -> list[dict[str, str]]:
     """Return the rows of the file, none if there is no file.
 
     Raises:
-        Failed: The file cannot be read, or has another form.
+        Failed: The file cannot be read, or has an unexpected format.
     """
     try:
         _require_owner(haproxy)

@@ -47,14 +47,14 @@ class Operational(IntEnum):
     """Up, with a share of its traffic during `slowstart`."""
     RUNNING = 2
     STOPPING = 3
-    """Up for its sessions, and without new ones, as after a 404 with `disable-on-404`."""
+    """Up for its sessions, but gets no new ones, for example after a 404 with `disable-on-404`."""
 
 
 class Admin(IntFlag):
-    """Orders for a server (HAProxy, include/haproxy/server-t.h, `enum srv_admin`).
+    """Administrative states of a server (HAProxy, include/haproxy/server-t.h, `enum srv_admin`).
 
-    HAProxy does not count `DISABLED` as maintenance: a server that is disabled in the file has
-    `MAINT` as well, and without `MAINT` an operator has enabled it.
+    `DISABLED` alone does not mean maintenance. A server that is disabled in the file also has
+    `MAINT`; if it does not, an operator has enabled the server.
     """
 
     MAINT = 0x01
@@ -77,7 +77,7 @@ _KNOWN_ADMIN = 0x7F
 
 PASSED = 3
 """Result of a check (HAProxy, include/haproxy/check-t.h, `enum chk_result`): passed without a
-condition. A conditional one (4) comes from a node that wants no new sessions."""
+condition. The result 4, passed with a condition, means that the node wants no new sessions."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class Server:
         backend: name of the backend.
         node: name of the node.
         address: IP address of the server, `-` while there is none.
-        host: name that the server's address comes from, `-` if the file has the address.
+        host: host name that resolves to the address, `-` if the file contains an address.
         http: whether the backend works in HTTP mode.
-        operational: operational state; without checks it is RUNNING.
-        admin: orders for the server.
+        operational: operational state, RUNNING for a server without checks.
+        admin: administrative state, as set by operators or the file.
         checked: whether HAProxy checks the server.
-        passed: whether the last check passed since the server was last set down.
+        passed: whether the last check passed; False if there was none since it was set to down.
         weight: weight in the load balancing.
         sessions: number of sessions of the serving worker.
         last_check: result of the last check.
@@ -119,7 +119,7 @@ class Server:
 
     @property
     def auxiliary(self) -> bool:
-        """Return whether this is the auxiliary port of a node, which clients are redirected to."""
+        """Return whether this is the auxiliary port of a node, to which clients are redirected."""
         return self.backend.startswith(AUXILIARY)
 
     @property
@@ -134,7 +134,7 @@ class Server:
 
     @property
     def draining(self) -> bool:
-        """Return whether an operator ordered that the server gets no new sessions."""
+        """Return whether an operator set the server to drain: it gets no new sessions."""
         return Admin.DRAIN in self.admin and not self.maint
 
     @property
@@ -148,7 +148,7 @@ class Server:
         return next(word for word, holds in self._states() if holds)
 
     def _states(self) -> Iterator[tuple[str, bool]]:
-        """Yield states in the order in which HAProxy lets one hide the other."""
+        """Yield each state and whether it applies; like HAProxy, show the first that applies."""
         drained = bool(self.admin & (Admin.DRAIN | Admin.INHERITED_DRAIN))
         yield "maint", bool(self.admin & (Admin.MAINT | Admin.INHERITED_MAINT))
         yield "drain, down", drained and not self.up
@@ -156,7 +156,7 @@ class Server:
         yield "no address", Admin.NO_ADDRESS in self.admin
         yield "down", not self.up
         yield "stopping", self.operational is Operational.STOPPING
-        # A server without weight, as HAProxy's own statistics show it.
+        # HAProxy's own statistics also show a server with weight 0 as drained.
         yield "drain", self.weight == 0
         yield "up", True
 
@@ -165,7 +165,7 @@ def servers(haproxy: LocalHaproxy) -> tuple[Server, ...]:
     """Return all servers, sorted by backend and node, with auxiliary ports last.
 
     Raises:
-        Failed: HAProxy does not answer, its answer has another form, or it has no server.
+        Failed: HAProxy does not answer, its answer has an unexpected format, or it has no server.
     """
     found = servers_in(haproxy.query("show stat"), haproxy.query("show servers state"))
     if not found:
@@ -178,7 +178,7 @@ def servers_in(statistics: str, states: str) -> tuple[Server, ...]:
     """Return the servers in a worker's answers to `show stat` and `show servers state`.
 
     Raises:
-        Failed: An answer is incomplete, or has another form.
+        Failed: An answer is incomplete, or has an unexpected format.
     """
     rows = {(row["pxname"], row["svname"]): row for row in parse_statistics(statistics)}
     found = [
@@ -192,7 +192,7 @@ def parse_statistics(answer: str) -> list[dict[str, str]]:
     """Return the rows of the answer to `show stat`.
 
     Raises:
-        Failed: The answer is incomplete, or has another form.
+        Failed: The answer is incomplete, or has an unexpected format.
     """
     text = answer.lstrip()
     try:
@@ -219,7 +219,7 @@ def parse_states(answer: str) -> list[dict[str, str]]:
     """Return the rows of the answer to `show servers state`.
 
     Raises:
-        Failed: The answer is incomplete, or has another form.
+        Failed: The answer is incomplete, or has an unexpected format.
     """
     version, _, text = answer.partition("\n")
     lines = text.split("\n")
@@ -269,7 +269,7 @@ def _server(state: dict[str, str], statistics: dict[str, str]) -> Server:
 
 
 def is_checked(state: dict[str, str]) -> bool:
-    """Return whether HAProxy checks the server of a row, unless it is in maintenance."""
+    """Return whether HAProxy checks the server of a row while it is not in maintenance."""
     both = Check.CONFIGURED | Check.ENABLED
     return Check(int(state["srv_check_state"]) & both) == both
 

@@ -1,9 +1,9 @@
-"""Trial of a configuration: HAProxy reads a file, and is asked for the servers in it.
+"""Trial of a configuration: a second HAProxy reads a file, and reports the servers in it.
 
-A second HAProxy runs the file without its listeners, its logs and its other sockets. So names,
-ports, addresses, weights, conditions, templates and defaults are what HAProxy reads, and checks
-are the file's own. The trial ends with this process, also if this process is killed, and leaves no
-file behind.
+The second HAProxy runs the file without listeners, logs and other sockets. So names, ports,
+addresses, weights, conditions, templates and defaults are as HAProxy itself reads them, and the
+health checks of the file run. The second HAProxy ends with this process, also if this process is
+killed, and leaves no file behind.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from hosts.haproxy.runtime_api import LocalHaproxy
 
 _LEFT_OUT = frozenset({"bind", "dgram-bind", "log", "email-alert"})
-"""Lines of all sections that would take a port of the running HAProxy, or tell others of the
-trial's servers."""
+"""Lines to leave out of all sections: they would use a port of the running HAProxy, or send
+messages about the servers of the trial."""
 _LEFT_OUT_OF_GLOBAL = frozenset(
     {"daemon", "master-worker", "pidfile", "stats socket", "stats-file", "shm-stats-file"}
 )
-"""Lines that would take a socket or a file of the running HAProxy."""
+"""Lines to leave out of `global`: they would use a socket or file of the running HAProxy."""
 _PRIVILEGES = frozenset({"user", "group", "uid", "gid", "chroot"})
-"""Lines that only root can follow."""
+"""Lines to leave out of `global` unless this process is root: only root can apply them."""
 _LEFT_OUT_SECTIONS = frozenset({"program", "log-forward"})
 _STATE_PATH = re.compile(rb"^([ \t]*server-state-file[ \t]+)(\S+)(.*)$", re.MULTILINE)
 _STATE_BASE = re.compile(rb"^[ \t]*server-state-base[ \t]+(\S+)", re.MULTILINE)
 
 _SCRIPT = '"$@" & exec >&-; read -r _; kill -KILL $!; wait $!'
-"""Ends HAProxy when standard input ends, which it does with this process."""
+"""Runs HAProxy, and ends it when standard input is closed, as at the end of this process."""
 _SOCKET = b"stats socket fd@1 level user"
-"""HAProxy listens at its standard output, a socket that this process has opened."""
+"""HAProxy listens on its standard output, which is a socket that this process has opened."""
 _QUICK_START = b"max-spread-checks 250"
 _QUICK_CHECKS = b"default-server fastinter 250ms downinter 250ms"
-"""The first checks of a trial are at once, whatever the interval in the file."""
+"""The first checks of a trial run immediately, whatever interval the file has."""
 _ANSWER_SECONDS = 30
 _MOST_OUTPUT = 1024 * 1024
 _PROMPT = b"\n> "
@@ -64,7 +64,7 @@ class Trial:
     connection: socket.socket
 
     def prompt(self) -> None:
-        """Keep the connection for several commands."""
+        """Keep the connection open for several commands."""
         self._query("prompt")
 
     def states(self) -> list[dict[str, str]]:
@@ -127,7 +127,7 @@ def trial(
 
 @contextmanager
 def _started(program: str, config: str, errors: int) -> Iterator[socket.socket]:
-    """Start HAProxy, and connect to its Runtime API at a socket that has no name any more."""
+    """Start HAProxy; yield a connection to its Runtime API, whose socket file is removed."""
     with socket.socket(socket.AF_UNIX) as connection, ExitStack() as ends:
         connection.settimeout(_ANSWER_SECONDS)
         with socket.socket(socket.AF_UNIX) as listener:

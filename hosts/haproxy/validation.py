@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 _VALIDATE_S = 60
 SHOWN = 2000
-"""Characters of HAProxy's output that a message repeats."""
+"""Maximum number of characters of HAProxy's output in a message."""
 
 _STATE_FILE = re.compile(
     rb"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE
 )
 """Lines that are left out of a validation: HAProxy warns of every node that is drained in the
-state file, and a warning counts as a fault of the configuration."""
+state file, and a warning counts as an error in the configuration."""
 _LOOKUP = re.compile(rb"\binit-addr [a-z,]+")
-"""Replaced in a validation: a DNS server that is slow or away is not a fault of the file."""
+"""Replaced in a validation: a slow or unavailable DNS server is not an error in the file."""
 
 
 def validate(program: str, file: Path) -> str:
     """Let HAProxy check a file; return its errors and warnings, empty if there are none.
 
-    The file is bytes: comments and texts in it may have any encoding.
+    The file is read as bytes, because comments and texts in it may have any encoding.
 
     Raises:
         UsageError: The program or the file does not exist, or the file cannot be read.
@@ -42,7 +42,7 @@ def validate(program: str, file: Path) -> str:
 
 
 def problem(program: str, file: Path) -> str:
-    """Return what HAProxy says against a file, in a sentence with HAProxy's lines, or nothing.
+    """Return a message with HAProxy's errors or warnings about a file, empty if there are none.
 
     Raises:
         UsageError: The program or the file does not exist, or the file cannot be read.
@@ -56,7 +56,7 @@ def problem(program: str, file: Path) -> str:
 
 
 def stateless(content: bytes) -> bytes:
-    """Return a configuration that loads no states of servers and waits for no DNS server."""
+    """Return the configuration, changed to load no server states and to wait for no DNS server."""
     return _LOOKUP.sub(b"init-addr none", _STATE_FILE.sub(rb"# \g<0>", content))
 
 
@@ -75,8 +75,8 @@ def read_config(file: Path) -> bytes:
 
 @contextmanager
 def memory_file(content: bytes) -> Iterator[str]:
-    """Give the path of a file that ends with this process, also if the process is killed."""
-    if not hasattr(os, "memfd_create"):  # outside Linux, where no HAProxy host is
+    """Yield the path of a file that disappears with this process, also if it is killed."""
+    if not hasattr(os, "memfd_create"):  # not Linux, so not a HAProxy host
         with tempfile.NamedTemporaryFile(suffix=".cfg") as file:
             file.write(content)
             file.flush()

@@ -1,7 +1,7 @@
 """HAProxy's processes: the master, the serving worker, and old workers.
 
-After a reload, sessions from before live on in the old worker, of which the serving worker knows
-nothing.
+After a reload, earlier sessions continue in the old worker. The serving worker does not know these
+sessions.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def workers(haproxy: LocalHaproxy) -> Workers:
     """Return the worker processes that the master knows.
 
     Raises:
-        NoAnswer: The master does not answer, or its answer has another form.
+        NoAnswer: The master does not answer, or its answer has an unexpected format.
     """
     answer = haproxy.query_master("show proc")
     serving: int | None = None
@@ -82,7 +82,7 @@ def node_sessions(haproxy: LocalHaproxy, node: str) -> dict[str, int]:
 
     Raises:
         UsageError: There is no such node, or the name is that of several machines.
-        Failed: HAProxy does not answer, or its answer has another form.
+        Failed: HAProxy does not answer, or its answer has an unexpected format.
     """
     counts: Counter[str] = Counter()
     serving = servers(haproxy)
@@ -98,7 +98,7 @@ def server_sessions(haproxy: LocalHaproxy) -> Counter[str]:
     """Return the number of sessions by `backend/server`, in all workers.
 
     Raises:
-        Failed: HAProxy does not answer, or its answer has another form.
+        Failed: HAProxy does not answer, or its answer has an unexpected format.
     """
     counts: Counter[str] = Counter()
     for every in (servers(haproxy), *_old_servers(haproxy)):
@@ -118,8 +118,8 @@ def _servers_of_old(haproxy: LocalHaproxy, process: int) -> tuple[Server, ...]:
             return servers_in(statistics, haproxy.query_master(f"@!{process} show servers state"))
         except Failed:  # noqa: PERF203 - each try may succeed
             if process not in workers(haproxy).old:
-                break  # it has ended with its last session
+                break  # the old worker has ended with its last session
             if not tries_left:
                 raise
-            time.sleep(_OLD_WORKER_PAUSE_S)  # the master lists a worker that ends for a moment
+            time.sleep(_OLD_WORKER_PAUSE_S)  # the master lists a worker briefly after its end
     return ()

@@ -124,7 +124,7 @@ def catalog_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def catalog(
     catalog_server: Managed, clouds: Clouds, templates_of: Templates, catalog_config: Path
 ) -> Catalog:
-    """Deploy that cluster to a cloud, and reset the database server."""
+    """Deploy the cluster of `catalog_config` to a cloud, and reset the database server."""
     catalog_server.reset()
     cloud, template = clouds(str(catalog_config)), templates_of(catalog_config)[STACK]
     return catalog_cloud.deploy(cloud, catalog_server, catalog_config, template)
@@ -132,7 +132,7 @@ def catalog(
 
 @pytest.fixture
 def init(catalog: Catalog, denodo_ha: Run) -> Init:
-    """Return a function that runs `denodo-ha catalog init` on that cluster."""
+    """Return a function that runs `denodo-ha catalog init` on the cluster of `catalog`."""
 
     def run(*more: str) -> Result:
         ca = () if "--ca" in more else ("--ca", str(catalog.server.ca))

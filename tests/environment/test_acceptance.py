@@ -1,4 +1,4 @@
-"""`accept`, and refusals that a later version has added: errors for new clusters only."""
+"""`accept`, and refusals that later versions add, which are errors only for new clusters."""
 
 import ast
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +33,7 @@ def test_a_later_refusal_is_an_error_for_a_new_cluster(tmp_path: Path) -> None:
     (error,) = errors(tmp_path, changed(minimal(), REFUSED))
     assert error.rule == NAME
     assert "or accept it for a while with accept: {odbc-behind-tls: {why: " in error.instead
-    # A pins file without this cluster's nodes: it is new.
+    # The pins file contains no node of this cluster, so the cluster is new.
     assert len(errors(tmp_path, changed(minimal(), REFUSED), pins={})) == 1
 
 
@@ -97,7 +97,7 @@ def test_an_error_without_a_name_cannot_be_accepted(tmp_path: Path) -> None:
 
 def test_every_finding_of_the_rules_has_its_name_in_the_list() -> None:
     safeguards = [key.replace("_", "-") for key, _ in metadata_database.SAFEGUARDS]
-    # Names that are not literals there.
+    # Names that the rules compute, so they are no literals in the source.
     names = {"no-pins", *(f"catalog-{key}" for key in safeguards)}
     for file in (ROOT / "denodo_ha/environment/rules").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

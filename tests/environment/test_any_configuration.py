@@ -41,7 +41,7 @@ def within(path: Key, outer: Key) -> bool:
 
 
 def assert_loads_or_says_why(folder: Path, content: Any, *, pins: Any = None) -> None:
-    """No other exception is raised, and each error is one line with its position."""
+    """Check that the file loads, or that each error is one line with its position."""
     file = write(folder, content, pins=pins)
     try:
         load(file)

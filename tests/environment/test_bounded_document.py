@@ -1,4 +1,4 @@
-"""YAML and JSON are refused beyond limits, with a position, before the work grows."""
+"""YAML and JSON beyond limits are refused, with a position, before they use time or memory."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every command resolves the same choice to the same configuration."""
+"""Every command finds the same file for the same name or path of a configuration."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.assembly import EXAMPLES, ROOT
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A clone with two configurations, one of which has the name of an example."""
+    """Return a clone with configurations, one of which has the name of an example."""
     (tmp_path / "config/examples").mkdir(parents=True)
     for name in ("prod", "prod.pins", "both", "examples/both", "examples/active-passive"):
         (tmp_path / f"config/{name}.yaml").touch()
@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 class TestChosen:
-    """Choices in the CDK's context."""
+    """The chosen configuration in the CDK's context."""
 
     def test_nothing_is_the_default(self) -> None:
         assert configuration_choice({}) == DEFAULT == "active-passive"
@@ -55,14 +55,14 @@ class TestChosen:
         assert configuration_choice({**context, **tool}) == DEFAULT
 
     def test_empty_choice_is_not_the_default(self, root: Path) -> None:
-        """`-c config=$NAME` with an unset variable."""
+        """With an unset variable, `-c config=$NAME` passes an empty text."""
         assert configuration_choice({"config": ""}) == ""
         with pytest.raises(ConfigError, match="neither config/"):
             find_configuration("", root)
 
 
 class TestFind:
-    """Files that choices resolve to."""
+    """The file of a chosen name or path."""
 
     def test_name_in_config(self, root: Path) -> None:
         assert find_configuration("prod", root) == root / "config/prod.yaml"
@@ -81,7 +81,7 @@ class TestFind:
         monkeypatch.chdir(root)
         assert find_configuration("config/prod.yaml", root) == Path("config/prod.yaml")
         assert find_configuration(str(root / "config/prod.yaml"), root) == root / "config/prod.yaml"
-        # Resolved from the folder in which the command was called, not from the clone.
+        # A path is relative to the folder in which the command is called, not to the clone.
         monkeypatch.chdir(root / "config")
         assert find_configuration("prod.yaml", root) == Path("prod.yaml")
         assert find_configuration("./prod.yaml", root) == Path("prod.yaml")

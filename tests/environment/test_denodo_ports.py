@@ -81,7 +81,7 @@ def test_what_manages_or_stops_a_node_is_private(version: Family) -> None:
     assert ports.private <= ports.occupied.keys()
     assert {9998, 9097, 9098, 9099} <= ports.private
     assert not ports.private & set(ports.services.values())
-    # JMX of Virtual DataPort; in 7.0 auxiliary ports may use these ports.
+    # JMX ports of Virtual DataPort; in 7.0, auxiliary ports may use them instead.
     assert ({9997, 9995} <= ports.private) == (version != "7.0")
     assert ({9997, 9995} & ports.occupied.keys() == set()) == (version == "7.0")
 

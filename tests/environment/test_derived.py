@@ -35,7 +35,7 @@ NO_PROGRAM = partial(changed, minimal(), {"denodo/program": False})
 
 
 def mixed() -> Data:
-    """One node exists already, the other is created."""
+    """Return a cluster with one existing node and one created node."""
     return changed(exists(), {"clusters/main/nodes/node2": {"zone": "eu-west-1b"}})
 
 
@@ -56,7 +56,7 @@ def failover(folder: Path, changes: Data) -> tuple[Environment, Failover]:
 
 
 class TestHealthCheck:
-    """A service's own settings, else the balancer's, else the defaults."""
+    """A service's own settings apply first, then the load balancer's, then the defaults."""
 
     def test_default_is_fast_and_asks_the_node(self, tmp_path: Path) -> None:
         assert checks(tmp_path, minimal())["jdbc"] == HealthCheck(
@@ -182,7 +182,7 @@ class TestCookies:
     def test_one_idle_timeout_is_the_longest(
         self, tmp_path: Path, timeouts: tuple[int | None, int], expected: int
     ) -> None:
-        """The listeners in front have 350 s by default, and keep their own timeout."""
+        """A service without a setting counts as 350 s, the default of the listeners in front."""
         services = {
             f"services/s{number}": {
                 "port": 8080 + number,
@@ -196,7 +196,7 @@ class TestCookies:
 
 
 def test_haproxy_is_behind_a_listener_for_each_port(tmp_path: Path) -> None:
-    """HAProxy reports its health, for an auxiliary port that of any service."""
+    """HAProxy answers health checks; an auxiliary port is healthy if any service is."""
     environment = loaded(tmp_path, deployed("7.0")).environment
     cluster = environment.clusters["main"]
     front = haproxy_front_listeners(environment, cluster)
@@ -220,7 +220,7 @@ def test_haproxy_is_behind_a_listener_for_each_port(tmp_path: Path) -> None:
 
 
 class TestFailover:
-    """The stack is in the secondary's region, so that it survives the loss of the primary's."""
+    """The failover stack is in the secondary's region, to survive the loss of the primary's."""
 
     def test_region_is_the_secondary_s_unless_given(self, tmp_path: Path) -> None:
         assert failover_plan.stack_region(*failover(tmp_path, {})) == "us-east-1"

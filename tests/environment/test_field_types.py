@@ -37,7 +37,7 @@ def takes(kind: Any, value: object) -> bool:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_final_newline_is_refused(name: str) -> None:
-    """In a pattern of Python, unlike one of a JSON schema, `$` also precedes a final newline."""
+    """In Python's patterns, unlike in JSON schemas, `$` also matches before a final newline."""
     kind, form = ALL[name]
     assert not takes(kind, f"{form.example}\n")
 

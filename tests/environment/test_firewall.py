@@ -93,7 +93,7 @@ def test_balancer_reaches_node_ports_and_health_ports(tmp_path: Path) -> None:
 
 
 def test_cookies_are_set_between_the_balancer_and_the_nodes(tmp_path: Path) -> None:
-    """Connections that end in the second balancer do not reach the nodes past it."""
+    """Requests to a service with cookies reach nodes only from the Application Load Balancer."""
     web = {"port": 80, "node_port": 9090, "sticky": "cookie"}
     assert rules(tmp_path, changed(minimal(), {"services/web": web})) == {
         *(f"balancer from 10.0.0.0/8: {port}" for port in (80, 9999)),
@@ -156,7 +156,7 @@ def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
         *(f"balancer from {network}: 9999-29997" for network in networks(25)),
         "balancer from nodes: 19997-29997",
     }
-    # Only the side that is full.
+    # A range is used only in the security group that would have too many rules.
     assert "nodes from balancer: 9999" in found
 
 
@@ -235,7 +235,7 @@ def test_single_node_groups_are_no_shared_ones(folder: Path, data: Data) -> None
 
 
 def test_clients_by_prefix_list_and_security_group(tmp_path: Path) -> None:
-    """One rule for each port; a prefix list weighs as much as its entries may be."""
+    """Each port has one rule for each peer; a prefix list counts as its maximum of entries."""
     clients = ["10.0.0.0/8", "pl-0123456789abcdef0", "sg-0123456789abcdef0"]
     data = changed(minimal(), {"clusters/main/balancer/clients": clients})
     (side,) = [

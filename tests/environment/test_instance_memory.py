@@ -1,4 +1,4 @@
-"""Memory of an instance type by its name, and the share of the heap."""
+"""Memory of an instance type, derived from its name, and the share of Denodo's heap."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_of_the_usual_families(instance_type: str, memory: int) -> None:
 @pytest.mark.parametrize(
     "instance_type",
     [
-        *("m4.xlarge", "c4.xlarge", "r4.large", "m3.medium"),  # other sizes before generation 5
+        *("m4.xlarge", "c4.xlarge", "r4.large", "m3.medium"),  # different before generation 5
         "c5n.xlarge",  # 10.5 GiB
         *("t3.xlarge", "x2idn.16xlarge", "u-6tb1.56xlarge", "z1d.large", "i4i.large", "mac1.metal"),
         *("m5.metal", "m7g.medium", "m5.2large", "m5", "m5.xlarge ", "am5.xlarge"),

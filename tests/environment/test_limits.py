@@ -1,4 +1,4 @@
-"""Published limits are in the code once, with their sources, and the model's bounds use them."""
+"""Published limits are in the code once, with their sources, and bound the model's values."""
 
 import ast
 from typing import Any, get_args
@@ -130,7 +130,7 @@ of an old worker, 100 percent.
 
 
 def _numbers() -> set[int]:
-    """Return the numbers of `limits` that are too large to be a count."""
+    """Return the large numbers in `limits`; small numbers also occur as ordinary counts."""
     nodes = ast.walk(ast.parse((ROOT / "denodo_ha/environment/facts/limits.py").read_text()))
     numbers = {node.value for node in nodes if isinstance(node, ast.Constant)}
     return {number for number in numbers if type(number) is int and number > 30}

@@ -22,7 +22,7 @@ def test_every_example_loads(example: Path) -> None:
 
 
 class TestForm:
-    """`file:line:column: path.to.key: what (value); why; instead`."""
+    """Form of messages: `file:line:column: path.to.key: what (value); why; instead`."""
 
     def test_of_a_value(self) -> None:
         assert said(edited(("region: eu-west-1", "region: Ireland")))[0] == (
@@ -81,18 +81,18 @@ class TestForm:
 
 
 class TestAllAtOnce:
-    """All kinds of errors are reported in one run, and none causes further errors."""
+    """All kinds of errors are reported in one run, and no error causes others."""
 
     def test_errors_of_all_layers_by_line(self) -> None:
         content = edited(
-            ('version: "8.0"', "version: 8.0"),  # a type that the loader can correct
-            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule that sees an unknown key
+            ('version: "8.0"', "version: 8.0"),  # a wrong type that the loader corrects
+            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule, although a key is unknown
             ("region: eu-west-1", "regoin: eu-west-1"),  # an unknown key
             (
                 "cidr: 10.0.0.0/16",
                 "cidr: 10.0.0.1/16\n      cidr: 10.0.0.0/16",
-            ),  # a field's form, YAML
-            ("kind: nlb", "kind: haproxy"),  # a requirement of a kind of balancer
+            ),  # the form of a value, and YAML
+            ("kind: nlb", "kind: haproxy"),  # a key that this kind requires
             ("[10.0.0.0/8]", "[10.0.0.0/8, 10.0.0.0/8]"),  # another rule
         )
         assert_said(

@@ -1,4 +1,4 @@
-"""Files that are not YAML, or unusual YAML."""
+"""Files that are not valid YAML, and files with unusual YAML."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -106,7 +106,7 @@ class TestYaml:
 
 
 class TestAnchors:
-    """Anchors, aliases and merges have positions in the file as well."""
+    """Errors in anchors, aliases and merges have positions in the file as well."""
 
     def test_alias_stands_for_what_it_names(self) -> None:
         content = edited(

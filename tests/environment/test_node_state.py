@@ -67,7 +67,7 @@ def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) ->
 
 
 def assert_taken(environment: Environment) -> None:
-    """Every state fits the schema, is read without a difference, and fits a parameter."""
+    """Check that every state matches the schema, is read completely, and fits into a parameter."""
     for (cluster, node), data in states(environment).items():
         text = json.dumps(data)
         SCHEMA.validate(json.loads(text))
@@ -247,14 +247,14 @@ def test_secrets_are_the_cluster_s_own(tmp_path: Path) -> None:
 
 
 def test_the_watchdog_is_named_only_if_it_is_off(tmp_path: Path) -> None:
-    """Node programs of older versions read all other states."""
+    """Node programs of older versions do not know the key, and read states without the key."""
     assert "watchdog" not in state(tmp_path, {"denodo/watchdog": True})
     assert state(tmp_path, {"denodo/watchdog": False})["watchdog"] is False
 
 
 @pytest.mark.parametrize("version", ["9.1", "9.4"])
 def test_an_older_program_reads_the_state_of_a_later_update(tmp_path: Path, version: str) -> None:
-    """A program of an earlier version knows families only, and no key that it can do without."""
+    """Programs of earlier versions know version families only, and no keys added later."""
     before = state(tmp_path, {}, "9.0")
     assert state(tmp_path, {"denodo/version": version}, "9.0") == before
     assert set(before["ready"]) == {"port", "services"}

@@ -47,13 +47,13 @@ DIFFERENCES: tuple[tuple[str, object, str], ...] = (
 
 
 def told(folder: Path, data: Data, pins: Any) -> list[Problem]:
-    """Notes about pins."""
+    """Return the notes and warnings about pins."""
     rules = ("no-pins", "stale-pin", "waiting-for-rollout")
     return [finding for finding in findings(folder, data, pins=pins) if finding.rule in rules]
 
 
 def refused(folder: Path, pins: Any) -> list[str]:
-    """Return the errors of a pins file, without its folder."""
+    """Return the errors of a pins file, without the folder's path."""
     with pytest.raises(ConfigError) as caught:
         load(write(folder, minimal(), pins=pins))
     return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
@@ -234,7 +234,7 @@ class TestMachine:
         node2 = pinned_machine(machine, result.pins.of("main", "node2"))
         assert (node1.image, node1.data_disk_gib) == (OLD, 7)
         assert (node2.image, node2.data_disk_gib) == (IMAGE, None)
-        # Changed in place, so no pin contains it.
+        # Policies are changed in place, so no pin contains them.
         assert node1.role_policies == ("arn:aws:iam::aws:policy/Read",)
 
     def test_what_a_pin_leaves_out_the_node_does_not_have(self, tmp_path: Path) -> None:

@@ -28,10 +28,10 @@ SERVERS = {
         ({"jdbc": 9999}, "jdbc", Probe("vdp", 9999)),
         ({"odbc": 9996}, "odbc", Probe("odbc", 9996)),
         ({"web": 9090}, "web", Probe("web", 9090)),
-        # Determined by the port on the nodes, not by the clients' port.
+        # The port on the nodes determines the probe, not the port for clients.
         ({"jdbc": {"port": 443, "node_port": 19999}}, "jdbc", Probe("vdp", 19999)),
         ({"web": {"port": 443, "node_port": 9443}}, "web", Probe("web", 9443, tls=True)),
-        # Other names of services on the same ports.
+        # The service has another name, but uses the same port of the nodes.
         ({"jdbc": 9999, "b": {"port": 1, "node_port": 9999}}, "b", Probe("vdp", 9999)),
         ({"jdbc": 19999, "b": {"port": 1, "node_port": 19999}}, "b", Probe("vdp", 19999)),
         ({"client": 9999}, "client", Probe("vdp", 9999)),
@@ -39,7 +39,7 @@ SERVERS = {
         ({"portal": {"port": 80, "node_port": 9090}}, "portal", Probe("web", 9090)),
         ({"portal": 9443}, "portal", Probe("web", 9443, tls=True)),
         ({"jobs": 8000}, "jobs", Probe("scheduler", 8000)),
-        # Other ports are probed by a connection only.
+        # A port that Denodo does not use is only probed by a connection.
         ({"jdbc": 19999, "b": 9999}, "b", Probe("tcp", 9999)),
         ({"flight": 9994}, "flight", Probe("tcp", 9994)),
         ({"mine": 1234}, "mine", Probe("tcp", 1234)),

@@ -1,4 +1,4 @@
-"""Each rule reports each of its wrong cases, at its position, and nothing about its right cases."""
+"""Each rule reports its wrong cases at their positions, and accepts its right cases."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -57,7 +57,7 @@ def problems_of_rule(folder: Path, case: Wrong | Right) -> list[Problem]:
 
 
 def expected(case: Wrong, problems: Iterable[Problem]) -> Problem:
-    """Return the problem that a case expects, which must occur once."""
+    """Return the problem that a case expects; exactly one problem must match."""
     problems = tuple(problems)
     matching = [
         problem
@@ -72,7 +72,7 @@ def expected(case: Wrong, problems: Iterable[Problem]) -> Problem:
 
 @pytest.mark.parametrize("case", WRONG, ids=str)
 def test_rule_reports_the_wrong_case(case: Wrong, tmp_path: Path) -> None:
-    """The case's rule finds the problem, and loading reports it and no consequences of it."""
+    """The rule finds the problem; loading reports the problem, and no further errors from it."""
     of_rule = problems_of_rule(tmp_path, case)
     expected(case, of_rule)
     found = findings(tmp_path, case.data, deploying=case.deploying)
@@ -86,7 +86,7 @@ def test_rule_reports_the_wrong_case(case: Wrong, tmp_path: Path) -> None:
     if case.severity is Severity.ERROR:
         assert len(errors) == 1 + case.others, errors
     else:
-        # A warning stops nothing, and is acknowledged by one name.
+        # A warning does not stop loading, and all problems of a rule are accepted by one name.
         assert errors == []
         assert {one.rule for one in of_rule} == {problem.rule} != {""}
 

@@ -5,9 +5,10 @@
       │         └─ the backups of all files exist
       └─ the servers may be stopped
 
-A run that finds a journal restores the backups and starts again, unless the record of the applied
-state shows that the change is complete: no run continues a partial change. Backups contain earlier
-passwords, so they are removed at the end of a change; a run that finds no journal removes all.
+A run that finds a journal restores the backups and starts from the beginning, unless the record of
+the applied state shows that the change is complete. No run continues a partial change. Backups
+contain earlier passwords, so they are removed at the end of a change. A run that finds no journal
+removes all backups that are left.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ class Journal:
 
     @property
     def open(self) -> bool:
-        """Return whether a change is in progress, or was when its run was killed."""
+        """Return whether a change is in progress, or was in progress when its run was killed."""
         return os.path.lexists(self._file)
 
     @property
     def change(self) -> str:
-        """Return the id of the change; it is complete once the record of the applied state has it.
+        """Return the id of the change, empty if the journal cannot be read.
 
-        The id is empty if the journal cannot be read.
+        The change is complete once the record of the applied state contains this id.
         """
         return self._read()[0]
 
@@ -87,7 +88,7 @@ class Journal:
     def remove_leftovers(self) -> None:
         """Remove backups and temporary files of runs that were killed.
 
-        No change is in progress, and no record is written meanwhile (`Record.locked`).
+        The caller holds the lock of records (`Record.locked`), and no change is in progress.
         """
         for path in self._own_files():
             files.remove(path)
@@ -107,7 +108,7 @@ class Journal:
             data = json_object.parse(files.read(self._file, follow=False))
             return str(data["change"]), [Path(path) for path in data["files"]]
         except (OSError, ValueError, TypeError, KeyError):
-            # Every backup is of this change: those of earlier changes were removed.
+            # Every backup belongs to this change: backups of earlier changes were removed.
             log.warning(f"{self._file} cannot be read; all backups below {self._home} are used")
             backups = [path for path in self._own_files() if path.name.endswith(_BACKUP_SUFFIX)]
             return "", [_original_of(path) for path in backups]
@@ -131,9 +132,10 @@ def _back_up(path: Path) -> None:
 
 
 def _restore(path: Path) -> None:
-    """Rename the backup of a file to the file, if the backup still exists.
+    """Replace a file with its backup, if the backup still exists.
 
-    Nothing is written, because a full disk may be the reason of the restore.
+    The backup is renamed and nothing is written, because a full disk may be the reason for the
+    restore.
     """
     path = path.resolve()
     backup = _backup_of(path)

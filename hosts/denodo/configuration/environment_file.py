@@ -1,11 +1,11 @@
-"""The environment file of the units, which only root writes and trusts.
+"""The environment file of the systemd units, which only root may write.
 
     DENODO_NODE_PARAMETER  SSM parameter with the desired state
     AWS_DEFAULT_REGION     region of the AWS calls
     DENODO_NODE_USER       user that runs Denodo's servers
     DENODO_NODE_HOME       DENODO_HOME
 
-`install` writes the file. systemd reads it (EnvironmentFile), and so do shells (`.`).
+`install` writes the file. systemd reads it (EnvironmentFile), and a shell can read it (`.`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def read(path: Path) -> dict[str, str]:
 
     Raises:
         SystemRefusedError: The file is not in the form that `install` writes, or a user other
-            than the one of this process can write the file or its folder.
+            than root can write the file or its folder.
     """
     try:
         with files.open_folder(path.parent, trusted=True):
@@ -75,7 +75,7 @@ def write(path: Path, state: State, *, parameter: str, region: str) -> None:
 
 
 def update_account(path: Path, state: State) -> None:
-    """Write user and home of a state to the file, if the file exists and has others.
+    """Write the user and home of a state to the file, if the file exists and contains others.
 
     Raises:
         SystemRefusedError: The present file cannot be used.

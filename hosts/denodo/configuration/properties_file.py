@@ -1,6 +1,6 @@
 r"""Java `.properties` files: read like `java.util.Properties` does, and edited in place.
 
-An edit rewrites one entry. Every other byte remains: comments, order, unknown keys, line ends.
+An edit changes one entry. All other bytes remain: comments, order, unknown keys, line ends.
 
 >>> text = "# ports\nport=9999\nhost = a\\:b\n"
 >>> values(text)
@@ -77,12 +77,12 @@ def entries(text: str) -> Iterator[Entry]:
 def edited(text: str, changes: Mapping[str, str]) -> str:
     """Return the text with some values changed.
 
-    The last entry of a repeated key is changed, because Java uses that one. A key that is missing
-    is added after a line in which it is commented out, because its explanation is there, else at
-    the end.
+    If a key is repeated, its last entry is changed, because Java uses the last one. A missing key
+    is added after the line in which it is commented out, because its explanation is there. If there
+    is no such line, the key is added at the end.
 
     Raises:
-        FormatError: Java refuses to read the file, or no line can follow its last line.
+        FormatError: Java refuses to read the file, or no entry can be added after its last line.
     """
     for key, value in changes.items():
         text = _edit(text, key, value)
@@ -120,7 +120,7 @@ def _edit(text: str, key: str, value: str) -> str:
         head, tail = text[:position], text[position:]
         separator = newline if head and head[-1] not in _END else ""
         return head + separator + line + newline + tail
-    # A backslash at the end of the text must not join the new entry to its own line.
+    # A backslash at the end of the text must not turn the new entry into a continuation.
     for separator in ("", newline, newline * 2):
         result = text + separator + line + newline
         if _has_values(result, key, expected):
@@ -130,7 +130,10 @@ def _edit(text: str, key: str, value: str) -> str:
 
 
 def _has_values(text: str, key: str, expected: Mapping[str, str]) -> bool:
-    """Compare the values of a text, except the empty key, which a last backslash creates."""
+    """Return whether a text has the expected values.
+
+    The empty key is ignored: a backslash at the end of a text creates it.
+    """
     try:
         current = values(text)
     except FormatError:
@@ -168,7 +171,7 @@ def _logical_lines(text: str) -> Iterator[tuple[str, int, int]]:
     line, start = "", 0
     for natural in _NATURAL.finditer(text):
         content = natural["content"]
-        # Java skips such lines also after a backslash without text before it.
+        # Java also skips such a line after a line that contains only a backslash.
         if not line and (not content or content[0] in "#!"):
             continue
         if not line:
@@ -218,7 +221,7 @@ def _without_escapes(text: str) -> str:
             else:
                 char = _NAMED.get(char, char)
         out.append(char)
-    # Python has one character for a surrogate pair of Java.
+    # A surrogate pair is two characters in Java and one character in Python.
     joined = "".join(out)
     return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 

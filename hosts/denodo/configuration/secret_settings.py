@@ -43,7 +43,7 @@ def token(system: System, state: State) -> Iterable[Setting]:
     """Return the settings of the Security Token, if the state has one.
 
     Raises:
-        StateError: The secret cannot be read or has another form.
+        StateError: The secret cannot be read or has an unexpected format.
     """
     if state.security_token:
         for key, value in _secret(system, state.security_token).items():
@@ -64,7 +64,7 @@ def configure_tls(system: System, state: State) -> None:
     """Run Denodo's own script, which enables TLS in all servers.
 
     Raises:
-        StateError: The secret cannot be read or has another form.
+        StateError: The secret cannot be read or has an unexpected format.
         NotReadyError: The script fails.
     """
     data = _secret(system, *state.tls)
@@ -72,7 +72,7 @@ def configure_tls(system: System, state: State) -> None:
     if missing:
         message = f"the secret {state.certificate} lacks {', '.join(missing)}"
         raise StateError(message)
-    # A folder for each secret: a rollback needs the folder of the previous state.
+    # Each secret has its own folder: a rollback needs the folder of the previous state.
     folder = _folder(system, state)
     files.remove(folder)
     folder.mkdir(mode=0o700)
@@ -101,8 +101,8 @@ def configure_tls(system: System, state: State) -> None:
 def remove_leftovers(system: System, state: State, applied: State | None) -> None:
     """Remove secrets of killed runs, and key stores that no server reads.
 
-    A key store is read if it is the one of the applied state, or if a file of Denodo names it: the
-    program does not undo TLS in a state that has no certificate any more.
+    Servers may read the key store of the applied state, and every key store that a file of Denodo
+    names: TLS remains enabled even if a later state has no certificate.
     """
     system.remove_temporary_folder(_TEMPORARY)
     kept = _folder(system, applied) if applied and applied.certificate else None

@@ -25,7 +25,7 @@ SCHEDULER = Path("conf/scheduler/ConfigurationParameters.properties")
 TOKEN = Path("conf/SSOConfiguration.properties")
 
 STANDALONE_LICENSE = Path("conf/denodo.lic")
-"""With this file, the servers do not ask the License Manager."""
+"""A licence file; if it exists, the servers do not use the License Manager."""
 
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
@@ -35,7 +35,7 @@ SHUTDOWN_PORT = f"{_MANAGER}.shutdownPort"
 HTTP_PORT = f"{_TOMCAT}.http.port"
 HTTPS_PORT = f"{_TOMCAT}.https.port"
 NO_PORT = ("", "0")
-"""Values of a port that turn a protocol of the web container off, as a missing key does."""
+"""Port values that turn off a protocol of the web container, like a missing key."""
 SCHEDULER_PORT = "Launcher/registryPort"
 
 
@@ -45,13 +45,13 @@ class Setting:
 
     Attributes:
         file: path of the file, relative to DENODO_HOME.
-        keys: possible names of the key; the one that the file has is used, else the first.
+        keys: possible names of the key; the name in the file is used, otherwise the first name.
         value: the value.
         only_if_set: do not add the key to a file that lacks it.
-        kept: values that remain.
+        kept: current values that are not replaced.
         secret: do not show the value.
-        encrypted: prefix of a value that Denodo has encrypted since the program wrote it; a value
-            with the prefix is kept.
+        encrypted: prefix that Denodo adds when it encrypts the written value; a current value with
+            this prefix is not replaced.
         heap_mib: maximum heap to set in the current value, in MiB; 0: write `value`.
     """
 
@@ -73,7 +73,7 @@ class Setting:
         return with_heap(current or "", self.heap_mib) if self.heap_mib else self.value
 
     def key(self, current: Mapping[str, str]) -> str | None:
-        """Return the key to set in a file with these values, None for none."""
+        """Return the key to set in a file with these values, None if there is none to set."""
         for key in self.keys:
             if key in current:
                 return key
@@ -118,8 +118,8 @@ def _web_container(state: State) -> Iterator[Setting]:
             yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
     if state.web_jmx:
         yield Setting(WEB, (f"{_TOMCAT}.jmx.rmi.host",), state.host)
-    # A key that is commented out turns its protocol off: the site wants HTTPS only, or HTTP only.
-    # With TLS of the program, the container has a key store for HTTPS.
+    # If the key of a port is commented out, its protocol is off on purpose (HTTPS only, or HTTP
+    # only) and remains off. HTTPS is turned on if the program sets up TLS, with a key store.
     for key, name, required in (
         (HTTP_PORT, "web", False),
         (HTTPS_PORT, "web_tls", bool(state.certificate)),

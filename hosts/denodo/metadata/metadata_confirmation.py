@@ -30,11 +30,11 @@ _SECONDS = 3600
 _FOLDER = "import"
 _PROGRAM = "the node program"
 _IN_ADDRESS = re.compile(r"[A-Za-z0-9._-]+")
-"""Names and passwords that mean the same in an address as outside."""
+"""Names and passwords that contain no special character of a server's address."""
 
 
 def ensure(system: System, state: State, record: Record) -> None:
-    """Confirm the metadata of this machine, if no operator is needed for it.
+    """Confirm the metadata of this machine, unless an operator must confirm it.
 
     Raises:
         MetadataError: The export cannot be imported.
@@ -66,9 +66,9 @@ def _import(system: System, state: State) -> bool:
         uri = f"//{system.local}:{state.ports['vdp']}/admin?{_user(state, login)}\n"
         with system.temporary_folder(_FOLDER) as temporary:
             server = temporary / "server"
-            # The password is no command argument: Denodo's script reads the server from a file.
+            # The password must not be an argument, so the script reads the address from a file.
             files.replace(server, uri.encode(), mode=files.PRIVATE)
-            # Denodo advises single-user mode, in which no client sees half of the metadata.
+            # Denodo advises single-user mode, so that no client sees incomplete metadata.
             arguments = ("--singleuser", "--file", vql, "--servers-file", server)
             result = run_script(state, _IMPORT, *arguments, seconds=_SECONDS, utf8=True)
         if result.status == metadata_export.SOME_FAILED:
@@ -93,7 +93,7 @@ def _import(system: System, state: State) -> bool:
 
 
 def _user(state: State, login: Mapping[str, Any]) -> str:
-    """Return user and password of a server's address, in which `@` and `&` have a meaning.
+    """Return user and password for a server's address, in which `@` and `&` are special.
 
     Raises:
         MetadataError: The name of the user cannot be part of an address.
@@ -120,7 +120,7 @@ def remove_leftovers(system: System) -> None:
 
 
 def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:
-    """Fetch the metadata, directly or by the manifest of an export; return whether it exists."""
+    """Fetch the metadata, directly or with an export's manifest; return whether it exists."""
     if not uri.endswith(f"/{metadata_export.MANIFEST}"):
         system.aws_cli.copy_object(uri, vql)
         return True

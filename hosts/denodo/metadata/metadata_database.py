@@ -1,12 +1,12 @@
-"""The database on which the nodes of a cluster share metadata: logins and settings of it.
+"""The metadata database, which the nodes of a cluster share: its logins and settings.
 
 A login is a secret that `denodo-ha catalog init` completes with the address of the database.
-Until then its component is not started: in cluster mode it would find no database, and otherwise
-it would create metadata of its own, which is lost later.
+Until then the component that uses the login is not started: in cluster mode it would find no
+database, and otherwise it would create its own metadata, which would be lost later.
 
 Sources: Denodo, Scheduler Administration Guide, "Database Settings", "Cluster Settings", and the
 Scheduler's own configuration file; Virtual DataPort Administration Guide, "Storing the Metadata on
-an External Database". The keys of the Data Catalog are not documented; the state can have others.
+an External Database". The keys of the Data Catalog are not documented; the state can change them.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
         f"{_STORAGE}.datasource.validationQuery": "select 1",
     },
 }
-"""Settings of each component, unless the state has others; names in braces are filled in."""
+"""Default settings of each component, which the state can change; `{name}` is a placeholder."""
 
 _FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
@@ -125,7 +125,7 @@ def startable(system: System, state: State) -> State:
     """Return the state without the servers whose database has no user yet.
 
     Raises:
-        StateError: A login cannot be read, or has another form.
+        StateError: A login cannot be read, or has an unexpected format.
     """
     waiting = [
         server
@@ -146,7 +146,7 @@ def login(system: System, state: State, component: str) -> Login | None:
 
     Raises:
         UnavailableError: The login cannot be read, or does not exist any more.
-        StateError: The login has another form.
+        StateError: The login has an unexpected format.
     """
     arn = state.catalog[component].secret
     try:
@@ -199,7 +199,7 @@ def certificates(system: System, state: State) -> Iterator[tuple[Path, bytes]]:
 
 
 def reasons(system: System, state: State, record: Record) -> Iterator[str]:
-    """Return reasons to restart the servers that are not visible in their files."""
+    """Yield the reasons for a restart of the servers that a comparison of files does not show."""
     for component, _, account in _logins(system, state):
         if component == VDP and record.logins.get(VDP) != account.fingerprint:
             yield f"Virtual DataPort's catalog moves to {account.host}, or its login there changes"
@@ -240,7 +240,7 @@ def check(system: System, state: State, record: Record) -> None:
 
 
 def remove_leftovers(system: System) -> None:
-    """Remove the secrets that a killed run has left; older programs had them in their folder."""
+    """Remove secrets that a killed run has left; older versions wrote them beside the records."""
     system.remove_temporary_folder(_TEMPORARY)
     files.remove(system.folder / _PROPERTIES)
 
@@ -252,7 +252,7 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
     )
     with system.temporary_folder(_TEMPORARY) as folder:
         file = folder / _PROPERTIES
-        # The password is no command argument: Denodo's script reads it from a file.
+        # The password must not be an argument, so Denodo's script reads it from a file.
         files.replace(file, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         log.info("moving Virtual DataPort's catalog to the shared database")
         result = run_script(
@@ -299,7 +299,7 @@ def _values(system: System, state: State, component: str, account: Login) -> dic
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    """Return a template with its names filled in; other braces remain."""
+    """Return a template with its placeholders replaced; unknown names in braces remain."""
     parts = []
     for text, name, form, _ in string.Formatter().parse(template):
         parts.append(text)

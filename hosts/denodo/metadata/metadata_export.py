@@ -39,8 +39,8 @@ METADATA = "metadata.vql"
 
 _EXPORT = "export.sh"
 SOME_FAILED = 126
-"""Status of export and import if some elements failed (Denodo, Administration Guide, "Export
-Script", "Import Script")."""
+"""Exit status of the export and import scripts if some elements failed (Denodo, Administration
+Guide, "Export Script", "Import Script")."""
 _SECONDS = 3600
 _FOLDER = "export"
 _SCHEMA = 1
@@ -48,7 +48,7 @@ _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
 _JVM = ("java.env.DENODO_OPTS_START", "java.env.DENODO_OPTS_STOP")
 _LOCK = "export-lock"
-"""Not the lock of changes: an export must not block a change of the node."""
+"""A separate lock, not that of changes: an export must not block a change of the node."""
 
 _PROPERTIES: Mapping[str, str] = {
     "includeJars": "yes",
@@ -157,7 +157,7 @@ def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) ->
 
 
 def digest(text: bytes) -> str:
-    """Return a hash of the metadata without comments, which name time and user."""
+    """Return a hash of the metadata without comments, because they contain time and user."""
     lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
     return _sha256("\n".join(line for line in lines if line and line[0] != "#").encode())
 
@@ -175,7 +175,7 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
     vql = folder / METADATA
     with system.temporary_folder(_FOLDER) as temporary:
         login = temporary / "login"
-        # The password is no command argument: Denodo's script reads it from a file.
+        # The password must not be an argument, so Denodo's script reads it from a file.
         text = f"password={properties_file.escaped(password)}\n"
         files.replace(login, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         command: list[str | Path] = ["--login", user]

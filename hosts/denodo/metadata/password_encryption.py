@@ -1,4 +1,4 @@
-"""Passwords as Denodo encrypts them, for files that cannot contain every password as it is."""
+"""Encryption of passwords by Denodo, for files that cannot contain every plain password."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SECONDS = 600
 
 
 def encrypted(state: State, password: str) -> str:
-    """Return a password as Denodo encrypts it, without prefix.
+    """Return a password that Denodo's script has encrypted, without prefix.
 
-    The script reads the password from standard input, so that it is no command argument.
+    The script reads the password from standard input, so that no argument contains the password.
 
     Raises:
-        NotReadyError: The script encrypts nothing.
+        NotReadyError: The script did not encrypt the password.
     """
     result = run_script(state, _SCRIPT, seconds=_SECONDS, utf8=True, stdin=f"{password}\n")
     lines = [line.strip() for line in result.output.splitlines() if line.strip()]

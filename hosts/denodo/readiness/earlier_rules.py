@@ -1,11 +1,12 @@
-"""The rules by which earlier versions judged readiness, for nodes that have served by them.
+"""Readiness rules of earlier versions, for nodes that served clients under these rules.
 
 A stricter rule must not take the nodes of a cluster out of service, one by one, as they are
-rolled. So a node on which both rules disagree keeps the earlier one, with a warning, until its
-operator accepts the current one (`denodo-ha roll --accept-readiness`) or both agree. New nodes have
-the current rules from the beginning. This module goes with version 1.0.
+rolled. So a node on which the earlier and the current rules disagree keeps the earlier rules, with
+a warning, until an operator accepts the current rules (`denodo-ha roll --accept-readiness`) or both
+agree. New nodes use the current rules from the beginning. Version 1.0 will remove this module.
 
-Earlier rule: `web` was ready if `/` was answered without a server error, whatever the applications.
+Earlier rule: `web` was ready if `/` was answered without a server error, even if applications did
+not run.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ def accept(record: Record) -> None:
 
 
 def settle(system: System, state: State, record: Record) -> None:
-    """Use the current rules if both rules agree, else the earlier ones.
+    """Use the current rules if they agree with the earlier rules, otherwise the earlier rules.
 
-    The servers run. If a service is not ready by the earlier rules either, nothing is decided.
+    The servers must run. If a service is not ready by the earlier rules either, a later call
+    decides.
     """
     if record.has_current_rules:
         return
-    # Also servers that wait for their database, as in the applied state.
+    # `raw` also has the servers that are not started because they wait for their database, as
+    # the applied state does.
     paths = web_container.paths(state.raw["servers"])
     differences = []
     for name, service in state.services.items():
@@ -53,7 +56,7 @@ def settle(system: System, state: State, record: Record) -> None:
 
 
 def warning(record: Record) -> str:
-    """Return the warning of a node that is judged by the earlier rules, empty for other nodes."""
+    """Return a warning if the node is judged by the earlier rules, else an empty text."""
     readiness = record.readiness
     if readiness.get("rules") != EARLIER_RULES:
         return ""

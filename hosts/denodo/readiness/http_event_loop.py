@@ -1,14 +1,15 @@
-"""HTTP server with one thread: many clients, slow or hostile ones included, and short answers.
+"""HTTP server with one thread, for many clients (also slow or hostile ones) and short answers.
 
 A connection serves one request and has three phases, each with a time limit: the request is read,
-the answer is awaited, and the answer is sent. When a limit is reached, other clients win:
+the answer is awaited, and the answer is sent. When the number of connections or file descriptors
+reaches a limit, older connections are closed to serve new ones:
 
-- too many connections of one address: its oldest connection is closed for its newest one
-- too many connections: the oldest one of the address that has the most is closed
-- no file descriptors left: some of the oldest connections are closed; without any, the server
-  accepts no connection for a while
+- too many connections of one address: the oldest connection of this address is closed
+- too many connections: the oldest connection of the address with the most connections is closed
+- no file descriptors left: some of the oldest connections are closed; if there are none, the server
+  accepts no connections for a while
 
-The oldest connection is the oldest that has not sent its request, if there is such a connection.
+Connections that do not wait for an answer are closed before those that do.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 _REQUEST_SECONDS = 5.0
-"""Time in which a request must arrive as a whole."""
+"""Time in which a request must arrive completely."""
 _SEND_SECONDS = 5.0
 """Time in which a client must read its answer and close the connection."""
 _PAUSE_SECONDS = 0.5
@@ -41,8 +42,8 @@ _WARNING_SECONDS = 60.0
 """Time between two warnings about file descriptors."""
 
 _DISCARD_LIMIT = 65536
-"""Number of bytes after a request that are read, so that the kernel does not reset the connection
-before the client has read its answer."""
+"""Maximum number of bytes after a request that are read and discarded; unread bytes would make the
+kernel reset the connection before the client has read its answer."""
 _CHUNK = 4096
 
 _BACKLOG = 4096
@@ -53,7 +54,7 @@ _ACCEPTS = 128
 _RESERVED_FILES = 128
 """Number of file descriptors that remain for records and probes."""
 _CLOSED_AT_ONCE = 16
-"""Number of connections that are closed at most when no file descriptor is left."""
+"""Maximum number of connections to close when the process has no free file descriptors."""
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _END_OF_HEAD = re.compile(rb"(?:\A|\n)\r?\n")
@@ -61,7 +62,7 @@ _END_OF_HEAD = re.compile(rb"(?:\A|\n)\r?\n")
 
 @dataclass(frozen=True)
 class Limits:
-    """Numbers of connections that are open at the same time.
+    """Maximum numbers of connections that are open at the same time.
 
     Args:
         connections: connections of all addresses.
@@ -78,7 +79,7 @@ class Limits:
 
 
 def raise_file_limit() -> None:
-    """Raise the number of files that this process may open to what the system allows it."""
+    """Raise this process's limit of open files to the maximum that the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -98,13 +99,13 @@ class _Connection:
 
 
 class HttpEventLoop:
-    """A server that listens, and serves once `serve_forever` is called.
+    """A server that listens at once, and answers requests once `serve_forever` is called.
 
     Args:
         address: host, empty for all, and port, 0 for any free one.
-        look: called once for the requests that are complete at the same time; returns what
-            answers the target of a request. Neither may block.
-        patience: returns the seconds that a client waits for a settled answer.
+        look: called once for all requests that are answered at the same time; returns a function
+            that returns the response to the target of a request. Neither function may block.
+        patience: returns the number of seconds for which a client waits for a final answer.
         limits: numbers of connections.
     """
 
@@ -128,7 +129,7 @@ class HttpEventLoop:
         self._paused_until: float | None = 0.0
         self._warned_at = -_WARNING_SECONDS
         self._stopped = False
-        # Connections with their time limits. In each phase the limits are in order.
+        # The connections of each phase, each with the end of its time limit, in ascending order.
         self._reading: OrderedDict[_Connection, float] = OrderedDict()
         self._waiting: OrderedDict[_Connection, float] = OrderedDict()
         self._sending: OrderedDict[_Connection, float] = OrderedDict()
@@ -147,8 +148,8 @@ class HttpEventLoop:
         return len(self._reading) + len(self._waiting) + len(self._sending)
 
     def wake(self) -> None:
-        """Look again for answers to the requests that wait; any thread may call this."""
-        with suppress(OSError):  # full: the loop will wake anyway; closed: no loop runs
+        """Check again for answers to the waiting requests; any thread may call this."""
+        with suppress(OSError):  # buffer full: the loop wakes anyway; socket closed: no loop runs
             self._waker.send(b"\0")
 
     def shutdown(self) -> None:
@@ -206,7 +207,7 @@ class HttpEventLoop:
                 return
             except OSError as error:
                 if error.errno in _NO_FILES:
-                    # The kernel reports this also if no connection waits; at first, one does.
+                    # The kernel reports this also if no connection is pending; at first, one is.
                     if not accepted:
                         self._free_files(error)
                     return
@@ -251,7 +252,7 @@ class HttpEventLoop:
         phase[connection] = time.monotonic() + seconds
 
     def _watch(self, connection: _Connection, events: int) -> bool:
-        """Wait for events of a connection, for none if 0; return whether it is still open."""
+        """Wait for events of a connection, 0 for none; return False if an error closed it."""
         try:
             watched = connection.socket in self._selector.get_map()
             if watched and events:
@@ -260,7 +261,7 @@ class HttpEventLoop:
                 self._selector.unregister(connection.socket)
             elif events:
                 self._selector.register(connection.socket, events, connection)
-        except OSError:  # the kernel has no memory for it
+        except OSError:  # the kernel has no memory to watch the socket
             self._close(connection)
             return False
         return True
@@ -307,7 +308,7 @@ class HttpEventLoop:
             self._close(connection)
 
     def _receive(self, connection: _Connection, size: int) -> bytes | None:
-        """Return bytes, empty at the end of the stream, None if there are none or it is closed."""
+        """Return bytes, empty at the end of the stream, None if none arrived or after an error."""
         try:
             return connection.socket.recv(size)
         except BlockingIOError:
@@ -327,7 +328,7 @@ class HttpEventLoop:
             self._due[connection] = None
 
     def _answer(self) -> None:
-        """Answer the due requests with the same knowledge, unless it pays to wait."""
+        """Answer the due requests from the same results; without a final answer, they may wait."""
         due, self._due = list(self._due), {}
         responses: dict[str, Response] = {}
         look = None
@@ -349,7 +350,7 @@ class HttpEventLoop:
                 request.answer(response)
                 self._respond(connection)
             else:
-                # A client that has closed its side would be reported again and again.
+                # Otherwise a client that has closed its side would be reported continuously.
                 self._watch(connection, 0)
 
     def _respond(self, connection: _Connection) -> None:

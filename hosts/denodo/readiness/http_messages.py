@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEAD_LIMIT = 8192
-"""Size in bytes of the largest request; health checks send some 200 bytes."""
+"""Maximum size in bytes of a request; health checks send about 200 bytes."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Response:
     Args:
         status: HTTP status code.
         data: content, sent as JSON.
-        settled: waiting cannot change the answer; otherwise the client waits for a better one.
+        settled: whether the answer is final; otherwise the client waits for a newer result.
     """
 
     status: int
@@ -31,14 +31,14 @@ class Response:
 
 
 class Request(BaseHTTPRequestHandler):
-    """A request that has arrived as a whole, and what is sent to its client.
+    """A request that was received completely, and the output for its client.
 
     Args:
-        head: the bytes received; a head that was cut off counts as complete.
+        head: the received bytes; a head that was truncated counts as complete.
     """
 
     def __init__(self, head: bytes) -> None:
-        # The base class would read from a socket and answer at once.
+        # Not the base class's constructor, which would read from a socket and answer at once.
         self._output = io.BytesIO()
         self.rfile, self.wfile = io.BytesIO(head), self._output
         self.target: str | None = None
@@ -50,11 +50,11 @@ class Request(BaseHTTPRequestHandler):
 
     @property
     def output(self) -> bytes:
-        """Return the bytes for the client: an error, or the answer once it is given."""
+        """Return the bytes for the client: an error, or the answer after `answer` was called."""
         return self._output.getvalue()
 
     def do_GET(self) -> None:
-        """Record what the client asks for."""
+        """Record the target of the request."""
         self.target = self.path
 
     def answer(self, response: Response) -> None:

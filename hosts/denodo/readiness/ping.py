@@ -1,8 +1,9 @@
 """`ping.sh`, which asks Virtual DataPort whether it is alive, or with `-r` whether it is ready.
 
-A server in promotion or single-user mode is alive and not ready: it queues requests. Each call
-starts a Java, so it is used rarely. `-r` came with an update of 8.0 (about 20230301); the updates
-before it refuse the option. The date is deduced, so the option is looked for and never assumed.
+A server in promotion or single-user mode is alive but not ready: it queues requests. Each call of
+the script starts a Java process, so the script is used rarely. An update of Denodo 8.0 (about
+20230301) added `-r`; earlier updates refuse the option. The date is an estimate, so the program
+tests whether the script has the option.
 
 Sources: Denodo, Virtual DataPort Administration Guide, "Ping Script"; Denodo's container images,
 health check of Virtual DataPort (`ping.sh -r -t 5000 //localhost:9999/admin`).
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 SECONDS = 10
-"""Limit of one `ping.sh`, which starts a Java; Denodo's own health check of 9.x has the same."""
+"""Time limit of one `ping.sh`, which starts Java; Denodo's health check of 9.x has the same."""
 _MILLISECONDS = 5000
 _SCRIPT = "ping.sh"
 
-# The texts are not documented. An answer that matches neither is checked in another way.
+# These texts are not documented. An answer that matches neither pattern is checked further.
 _REFUSED_OPTION = re.compile(
     r"(un(recognized|recognised|known|expected|supported)|invalid|illegal)[^\n]*(option|argument)"
     r"|\busage:",
@@ -44,7 +45,7 @@ class Answer:
 
     Attributes:
         reason: why the server is not ready, empty if it is.
-        busy: the server is alive, and queues requests meanwhile.
+        busy: whether the server is alive but queues requests.
     """
 
     reason: str = ""
@@ -58,7 +59,7 @@ def ask(system: System, state: State, port: int, *, ready: bool) -> Answer:
         system: the machine.
         state: contains the home.
         port: port of Virtual DataPort.
-        ready: use `-r`, and if that fails a ping without `-r`, which tells busy from dead.
+        ready: use `-r`; if that fails, ping without `-r`, to distinguish busy from dead servers.
     """
     answer = _ping(system, state, port, ready=ready)
     if not ready or not answer.reason or answer.busy or answer.reason.startswith(NO_ANSWER):
@@ -77,12 +78,12 @@ def asks_readiness(state: State, record: Record) -> bool:
     """Return whether pings of Virtual DataPort use `-r`."""
     if state.version == OLDEST or state.readiness == "ping":
         return False
-    # Without a record the option is tried: a refusal of the option itself is no failure.
+    # Without a record the option is tried: `ask` does not count its refusal as a failure.
     return state.readiness == "strict" or record.readiness.get("ping") != "alive"
 
 
 def find_ready_option(system: System, state: State, record: Record, port: int) -> None:
-    """Look whether `ping.sh` has `-r`, and record it; Virtual DataPort must be alive."""
+    """Test whether `ping.sh` has `-r`, and record the result; Virtual DataPort must be alive."""
     if state.version == OLDEST or state.readiness != "auto":
         return
     has_option = _has_ready_option(system, state, port)
@@ -92,7 +93,7 @@ def find_ready_option(system: System, state: State, record: Record, port: int) -
 
 
 def warning(state: State, record: Record) -> str:
-    """Return the warning of a node that does not notice promotions, empty for other nodes."""
+    """Return a warning if the node does not notice promotions, else an empty text."""
     if state.readiness != "auto" or record.readiness.get("ping") != "alive":
         return ""
     return (
@@ -108,7 +109,7 @@ def _has_ready_option(system: System, state: State, port: int) -> bool:
         return True
     if _REFUSED_OPTION.search(answer.reason):
         return False
-    # Another refusal: the usage, which the script prints without arguments, has its options.
+    # Another error: read the options in the usage, which the script prints without arguments.
     usage = run_script(state, _SCRIPT, seconds=SECONDS)
     options = re.findall(r"(?<![\w-])-[a-z](?!\w)", f"{usage.output}\n{usage.errors}")
     return "-r" in options or "-t" not in options

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 SECONDS = 3
-"""Limit of a connection, and of an answer."""
+"""Time limit for a connection, and for an answer."""
 
 # PostgreSQL, "Message Formats": SSLRequest; the answer is one letter.
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
@@ -50,7 +50,7 @@ def failure(system: System, service: Service, *, paths: Iterable[str] = ()) -> F
 
     Args:
         system: the machine.
-        service: the service; for `vdp`, the port is only connected to.
+        service: the service; for `vdp`, the probe only opens a connection.
         paths: paths of web applications that must exist, for `web`.
     """
     try:
@@ -83,7 +83,7 @@ def listens(system: System, port: int) -> bool:
 def application_failure(
     system: System, port: int, path: str, *, tls: bool = False
 ) -> Failure | None:
-    """Ask for a web application; a path that does not exist is a failure."""
+    """Request a path of a web application; return None if the path exists."""
     try:
         status = _status(system, port, path, tls=tls)
     except (socket.timeout, TimeoutError):
@@ -112,7 +112,7 @@ def _scheduler(system: System, port: int) -> str:
 
 def _web(system: System, service: Service, paths: Iterable[str]) -> str:
     status = _status(system, service.port, service.path, tls=service.tls)
-    # At the root every answer except a server error counts: the site chooses what lies there.
+    # For `/`, only a server error is a failure, because operators choose the content of `/`.
     if not (_exists(status) or (service.path == "/" and status < 500)):
         return _answered(service.port, service.path, status)
     for path in paths:
@@ -132,7 +132,8 @@ def _answered(port: int, path: str, status: int) -> str:
 
 def _status(system: System, port: int, path: str, *, tls: bool) -> int:
     connection = (
-        # Not verified: the certificate has the name that clients use, and this stays on the node.
+        # The certificate is not verified: it contains the name that clients use, and this
+        # connection stays on the node.
         http.client.HTTPSConnection(system.local, port, timeout=SECONDS, context=_unverified())
         if tls
         else http.client.HTTPConnection(system.local, port, timeout=SECONDS)

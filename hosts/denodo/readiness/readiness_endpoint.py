@@ -1,8 +1,9 @@
 """The readiness endpoint: `GET /ready/{service}` for the load balancer, `GET /ready` for people.
 
 A service is ready if its server answers in its own protocol, the node is not drained, and the
-metadata of the node is confirmed. An answer has a time limit, even if a server hangs. Its `state`
-tells what to do about a node that is not ready: see `hosts.denodo.readiness.service_probe`.
+metadata of the node is confirmed. Every request is answered within a time limit, even if a server
+hangs. The field `state` of an answer shows in which condition a service is, and so what to do if it
+is not ready: see `hosts.denodo.readiness.service_probe`.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ KEPT_SECONDS = 4.0
 PATIENCE_SECONDS = 3.0
 """Time that a request waits for a new result; load balancers wait for at least 5 s."""
 STALE_SECONDS = KEPT_SECONDS + ping.SECONDS
-"""Time for which the last result is valid while a probe runs: a slow Java is not a failure."""
+"""Time for which the last result is valid while a probe runs: slow Java is not a failure."""
 REFRESH_SECONDS = 60.0
-"""Time for which a desired state is reused that was read for services not yet applied."""
+"""Time for which the desired state is reused, which is read for services not yet applied."""
 
 
 class _Renewed(Generic[T]):
     """A value that is renewed in the background, by one thread at a time.
 
     Args:
-        value: the value until there is another one, and after an internal error.
+        value: the value before the first renewal, and after an internal error.
         renew: returns a new value; runs in a thread.
         changed: condition that is notified of each new value.
         notify: called after each new value.
@@ -80,7 +81,7 @@ class _Renewed(Generic[T]):
         return float("inf") if self._at is None else time.monotonic() - self._at
 
     def is_fresh(self, seconds: float) -> bool:
-        """Return whether the value is younger than a time; start its renewal if it is not."""
+        """Return whether the value is at most `seconds` old; if it is older, start its renewal."""
         with self._changed:
             if self.age <= seconds:
                 return True
@@ -154,11 +155,11 @@ class Readiness:
         return self._settled(lambda view: view.all())
 
     def view(self) -> View:
-        """Return the readiness as the records are now."""
+        """Return the readiness according to the records at this moment."""
         return View(self)
 
     def verdict(self, state: State, service: Service) -> tuple[Verdict, bool]:
-        """Return the condition of a service, and whether it is settled."""
+        """Return the condition of a service, and whether it is final (from a recent probe)."""
         with self._changed:
             self._applied = state
             if service not in self._probes:
@@ -171,13 +172,13 @@ class Readiness:
         probe = ServiceProbe(self.system, service)
 
         def verdict() -> Verdict:
-            assert self._applied is not None  # set by the caller that asks for a renewal
+            assert self._applied is not None  # set before a renewal starts
             return probe.verdict(self._applied)
 
         return verdict
 
     def desired(self, name: str) -> tuple[Service | None, bool]:
-        """Return a service of the desired state, and whether that is settled.
+        """Return a service of the desired state, and whether this result is final.
 
         The desired state is read once in `REFRESH_SECONDS`.
         """
@@ -202,7 +203,7 @@ class Readiness:
         self._notify()
 
     def _settled(self, look: Callable[[View], tuple[T, bool]]) -> T:
-        """Return what a look gives once it is settled, or when the patience is over."""
+        """Call `look` until its result is final or the time limit is reached; return the result."""
         patience = PATIENCE_SECONDS if self._patience is None else self._patience
         end = time.monotonic() + patience
         with self._changed:
@@ -215,7 +216,7 @@ class Readiness:
 
 
 class View:
-    """The readiness as the records were at one moment; no method waits for a probe.
+    """The readiness according to the records at one moment; no method waits for a probe.
 
     Args:
         readiness: the results of probes.
@@ -228,7 +229,7 @@ class View:
         self._held_back = _held_back(record)
 
     def of(self, name: str) -> tuple[Answer | None, bool]:
-        """Return the readiness of a service, None if no state has it, and whether it is settled."""
+        """Return the readiness of a service, None if no state has it, and whether it is final."""
         if self._state is None:
             reason = "no state was applied yet"
             return Answer(name, ready=False, reason=reason, state=STARTING), True
@@ -244,7 +245,7 @@ class View:
         return answer, settled
 
     def all(self) -> tuple[list[Answer], bool]:
-        """Return the readiness of every service of the applied state, and whether it is settled."""
+        """Return the readiness of every service of the applied state, and whether all are final."""
         names = sorted(self._state.services) if self._state else []
         views = [self.of(name) for name in names]
         return [answer for answer, _ in views if answer], all(settled for _, settled in views)
@@ -266,7 +267,7 @@ class View:
 
 
 def _held_back(record: Record) -> Verdict | None:
-    """Return why the whole node is unready, None if only its servers decide."""
+    """Return why the whole node is unready, None if readiness depends only on its servers."""
     drained = record.drained
     if drained is not None:
         who, when = drained.get("who", "unknown"), drained.get("at", "unknown")
@@ -283,7 +284,7 @@ def server(
     listen: str = "",
     desired: Callable[[], State] | None = None,
 ) -> HttpEventLoop:
-    """Return the endpoint, which listens and serves once `serve_forever` is called.
+    """Return the endpoint, which listens at once, and answers once `serve_forever` is called.
 
     Args:
         system: the machine.

@@ -1,8 +1,8 @@
-"""The probe of one service of a running node, which remembers what it has found.
+"""The probe of one service of a running node, which keeps the results of earlier probes.
 
-Virtual DataPort is connected to every few seconds; `ping.sh`, which starts a Java, is run only
-every `PING_SECONDS`, and at once when the server may be another one: after a refused connection.
-A server that hangs is found without Java: its ODBC port does not answer.
+The probe connects to Virtual DataPort every few seconds. It runs `ping.sh`, which starts Java, only
+every `PING_SECONDS`, and immediately after a failed connection, because the server may have been
+started again. A server that hangs is detected without Java: its ODBC port does not answer.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ DRAINED = "drained"
 UNCONFIRMED = "metadata unconfirmed"
 
 PING_SECONDS = 20.0
-"""Time for which the answer of a ready Virtual DataPort to `ping.sh` is used; Denodo's own health
-check asks every 30 s."""
+"""Time for which the answer of a ready Virtual DataPort to `ping.sh` is reused; Denodo's own health
+check runs every 30 s."""
 UNREADY_PING_SECONDS = 10.0
-"""The same if Virtual DataPort was not ready: it may be at any moment."""
+"""The same for a Virtual DataPort that was not ready: it may become ready at any moment."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Verdict:
 
     Attributes:
         condition: `ready`, `starting`, `busy`, `dead`, `drained` or `metadata unconfirmed`.
-        ready: whether the node can serve clients; a short busy spell does not change that.
+        ready: whether the node can serve clients; true also for a server that is briefly busy.
         reason: why the condition is not `ready`.
     """
 
@@ -53,7 +53,7 @@ class Verdict:
 
 
 class ServiceProbe:
-    """The probe of one service; one thread at a time uses it.
+    """The probe of one service; only one thread at a time may use it.
 
     Args:
         system: the machine.
@@ -97,7 +97,7 @@ class ServiceProbe:
         if failure is None and self._service.kind == "vdp":
             failure = self._silent_odbc(state)
         if failure is not None:
-            self._answered_at = float("-inf")  # the next server is asked at once
+            self._answered_at = float("-inf")  # the next probe runs `ping.sh`
             return failure.reason, False, failure.silent
         if self._service.kind != "vdp":
             return "", False, False
@@ -105,7 +105,10 @@ class ServiceProbe:
         return answer.reason, answer.busy, answer.reason.startswith(probes.NO_ANSWER)
 
     def _silent_odbc(self, state: State) -> Failure | None:
-        """Ask on the ODBC port, since both ports belong to one process; sites may turn it off."""
+        """Return a failure if the ODBC port of the same process is open and does not answer.
+
+        A closed ODBC port is not a failure, because operators may turn ODBC off.
+        """
         odbc = Service("odbc", state.ports["odbc"] or 0)
         failure = probes.failure(self._system, odbc)
         if failure is not None and self._odbc_answered:
@@ -123,7 +126,7 @@ class ServiceProbe:
         return self._answer
 
     def _starts(self, state: State, now: float) -> bool:
-        """Return whether a server was started since the service was ready, and not too long ago."""
+        """Return whether a server was started after the last success, within `start_seconds`."""
         found = processes.of_home(self._system, state.home)
         ages = [processes.age(self._system, process.pid) for process in found]
         youngest = min(ages, default=float("inf"))

@@ -1,8 +1,8 @@
-"""Operators' scripts: whether a server was stopped, or an installer was run, by hand.
+"""Detection of scripts by which an operator stops a server or changes Denodo.
 
-Denodo's shutdown scripts and installers take seconds, in which the kernel lists their processes.
-What they have stopped is left alone until it runs again, whoever has run them: the node program
-uses the same scripts.
+Denodo's shutdown scripts and installers run for seconds, in which the kernel lists their processes.
+The watchdog does not start servers that such a script has stopped, until they run again. This also
+applies if the node program has run the script, because it uses the same scripts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOPPED = "stopped"
-"""File that remembers the hold while the watchdog itself is started again."""
+"""File with the name of the last such script, which a restart of the watchdog does not lose."""
 
 _STOP = re.compile(
     rb"(^|/)[a-z]+_shutdown\.sh$"
@@ -32,7 +32,7 @@ _STOP = re.compile(
 
 @dataclass
 class OperatorScripts:
-    """What was run on this machine to stop servers or to change Denodo.
+    """Scripts that were run on this machine to stop servers or to change Denodo.
 
     Attributes:
         processes: folder in which the kernel lists processes.
@@ -46,14 +46,14 @@ class OperatorScripts:
 
     @property
     def stopped(self) -> str:
-        """Return what was run since the servers last ran, empty if nothing was."""
+        """Return the script that was run since the servers last ran, empty if there was none."""
         try:
             return files.read(self.folder / STOPPED, limit=4096).decode(errors="replace")
         except OSError:
             return ""
 
     def observe(self, now: float) -> None:
-        """Look at the processes once."""
+        """Check once whether such a script runs, and store its name."""
         stops = [argument for argument in self._arguments() if _STOP.search(argument)]
         if stops:
             self.seen_at = now
@@ -62,7 +62,7 @@ class OperatorScripts:
                 files.replace(self.folder / STOPPED, name.encode())
 
     def forget(self) -> None:
-        """Forget what was run, since the servers run again."""
+        """Remove the stored name, because the servers run again."""
         files.remove(self.folder / STOPPED)
 
     def _arguments(self) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Revival: one look at the servers of the applied state, and the start of those that have died."""
+"""Revival: one check of the applied state's servers, and the start of those that have died."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 def look(system: System, *, act: bool, last: bool = False) -> int:
-    """Look for servers that have died.
+    """Check once whether servers have died.
 
-    A server has died if an earlier look saw its process, and nothing listens on its port.
+    A server has died if an earlier check found it running, and nothing listens on its port now.
 
     Returns:
         `OK` if all processes run, `WOULD_CHANGE` if some have died, and the code of `BusyError` if
-        there is nothing to judge: the node is drained or held, or something starts or changes it.
+        that cannot be decided: the node is drained or held, or servers are starting or changed.
 
     Args:
         system: the machine.
-        act: start what has died, and wait until it is ready.
-        last: record that nothing is started again for a while after this.
+        act: start the servers that have died, and wait until they are ready.
+        last: record that no server is started again for a while after this.
 
     Raises:
         HostError: A server does not start.
@@ -48,7 +48,7 @@ def look(system: System, *, act: bool, last: bool = False) -> int:
 
 
 def catch_up(system: System, parameter: str) -> None:
-    """Apply the desired state if the last boot could not, and if no server must restart for it."""
+    """Apply the desired state if the last boot did not, and if this restarts no server."""
     record = Record(system)
     if not record.behind:
         return
@@ -65,7 +65,7 @@ def catch_up(system: System, parameter: str) -> None:
 
 def _look(system: System, state: State, record: Record, *, act: bool, last: bool) -> int:
     if Journal(system, state.home).open:
-        return BusyError.code  # an apply was killed; the next one completes it
+        return BusyError.code  # an apply was killed; the next one completes or undoes its change
     servers = Servers(system, state)
     known = {process_of(server) for server in state.servers}
     running = known & {*servers.running()}

@@ -1,8 +1,8 @@
-"""Watch loop: when the watchdog looks at the servers, and when it starts them again.
+"""Watch loop: decides when the watchdog checks the servers, and when it starts them again.
 
-It runs as root, for two reasons: it moves the process that starts servers into the unit of Denodo's
-servers, and only root can keep a file that no other user can change. It opens nothing that belongs
-to the Denodo user.
+The loop runs as root, for two reasons: it moves the process that starts servers into the unit of
+Denodo's servers, and only root can keep a file that no other user can change. The loop opens no
+file that belongs to the Denodo user.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 
 SCAN_S = 1.0
-"""Ours: a shutdown script starts a Java, which takes longer."""
+"""Project default. A shutdown script starts Java and so runs longer than this."""
 LOOK_S = 30.0
-"""Ours: a server is started again after it was missing twice."""
+"""Project default. A server is started again after two checks in which it does not run."""
 CATCH_UP_S = 300.0
 MOST_REVIVALS = 5
 WINDOW_S = 3600.0
-"""Ours: revivals within a window, each after a pause that doubles. A server that ends again and
-again is left alone for the rest of the window."""
+"""Project default. Within this time, servers are started again at most `MOST_REVIVALS` times, after
+pauses that double. After that, a server that ends is not started for the rest of the time."""
 _FIRST_PAUSE_S = 60.0
 
 
 @dataclass
 class WatchLoop:
-    """The loop, with what it calls.
+    """The loop, with the functions that it calls.
 
     Attributes:
-        scripts: what operators have run.
+        scripts: detects the scripts that operators have run.
         unit_active: returns whether the unit of Denodo's servers is active.
-        look: looks at the servers, with `act`, `last` and `catch_up`; returns an exit code.
+        look: checks the servers, with `act`, `last` and `catch_up`; returns an exit code.
         sleep: waits for some seconds.
-        now: a clock that never goes back.
+        now: a monotonic clock.
     """
 
     scripts: OperatorScripts
@@ -62,7 +62,7 @@ class WatchLoop:
             self.sleep(SCAN_S)
 
     def step(self) -> None:
-        """Observe the operators' scripts, and look at the servers if it is time to."""
+        """Check for scripts of operators, and check the servers if `LOOK_S` has passed."""
         now = self.now()
         self.scripts.observe(now)
         if now < self._look_at:

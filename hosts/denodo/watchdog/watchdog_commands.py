@@ -45,14 +45,14 @@ def hold(system: System, options: argparse.Namespace) -> int:
 
 
 def release(system: System, _options: argparse.Namespace) -> int:
-    """Remove that record."""
+    """Remove the record of `hold`."""
     Record(system).release()
     log.info("not held")
     return OK
 
 
 def watch(system: System, options: argparse.Namespace, machine: Sequence[str]) -> int:
-    """Run the loop; each look is a process of its own.
+    """Run the loop; each check of the servers is a separate process.
 
     Args:
         system: the machine.
@@ -72,7 +72,7 @@ def watch(system: System, options: argparse.Namespace, machine: Sequence[str]) -
 
 
 def look(system: System, options: argparse.Namespace) -> int:
-    """Look once at the servers, and catch up with the desired state if that is asked for."""
+    """Check the servers once; with --catch-up, first apply the desired state (`catch_up`)."""
     if options.catch_up and options.parameter:
         server_revival.catch_up(system, options.parameter)
     return server_revival.look(system, act=options.act, last=options.last)

@@ -104,7 +104,7 @@ def cloud(clouds: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch) -> Clou
 
 
 def admits(statements_by_sid: Mapping[str, Any], call: Call, agents: Agents) -> bool:
-    """Return whether some statement allows a call, by its action and its resource."""
+    """Return whether any statement allows the action of a call on its resource."""
     resources = [
         _filled(one, agents.stack.physical_ids)
         for statement in statements_by_sid.values()
@@ -195,7 +195,7 @@ def test_without_programs_on_nodes_haproxys_operators_have_a_policy(tmp_path: Pa
     data = changed(adopted(), {"clusters/main/nodes/node1/address": "10.0.0.11", **MANAGED})
     bare = template(tmp_path / "bare", changed(data, {"denodo/program": False}))
     whole = template(tmp_path / "whole", data)
-    # The same policy as with programs, so that its principals keep it.
+    # The policy is the same as with node programs, so it stays attached to its principals.
     assert bare["Outputs"][OPERATOR] == whole["Outputs"][OPERATOR]
     found = statements(bare, OPERATOR)
     assert not found.keys() & {"RunTheDocument", "OnTheNodes", "SeeDesiredStates"}

@@ -28,7 +28,7 @@ def policies(templates: Mapping[str, Template]) -> Iterator[tuple[str, list[dict
 
 
 def contexts(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the ARN and the condition keys of an instance of each cluster, created or adopted."""
+    """Yield ARN and condition keys of a created and of each adopted instance of each cluster."""
     environment = load(file).environment
     for name, cluster in environment.clusters.items():
         arn = f"arn:aws:ec2:{cluster.region}:{cluster.account}:instance/"
@@ -57,7 +57,7 @@ def test_no_policy_writes_another_tag_or_all(
 
             def admitted(*keys: str, of: tuple[str, Any] = (action, (instance, tags))) -> set[str]:
                 verb, (arn, context) = of
-                # A request without keys lacks the condition key (AWS, IAM, Set operators).
+                # A request without tag keys has no condition key (AWS, IAM, Set operators).
                 given = {**context, **({"aws:TagKeys": keys} if keys else {})}
                 return {
                     name for name, listed in writing.items() if allows(listed, verb, arn, given)
@@ -72,7 +72,7 @@ def test_no_policy_writes_another_tag_or_all(
 def test_every_quantified_condition_requires_its_key(
     file: Path, templates_of: Callable[[Path], Mapping[str, Template]]
 ) -> None:
-    """`ForAllValues` holds without the key as well, so each has a `Null` condition beside it."""
+    """`ForAllValues` is also true if the key is missing; a `Null` condition must exclude that."""
     for name, statements in policies(templates_of(file)):
         for one in statements:
             conditions = one.get("Condition", {})

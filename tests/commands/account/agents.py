@@ -1,11 +1,11 @@
-"""SSM agents of the nodes and the node program, as far as commands use them.
+"""Simulated SSM agents and node programs, as far as commands use them.
 
     agents = Agents(cloud, "main")
     agents.deploy(jvm={"vdp": "-Xmx2048m"})     # every parameter changes
     agents.nodes["node2"].outcome = agent.ROLLED_BACK
-    agents.watch()                              # at most one node out or changed, at every call
 
-A command takes effect, and is answered, once its duration on the cloud's clock has passed.
+At every call to AWS, the agents check that at most one node is out or being changed. A command
+takes effect, and has a result, after its duration on the cloud's virtual clock.
 """
 
 import itertools
@@ -21,18 +21,18 @@ from tests.commands.account.cloud import Cloud
 
 @dataclass
 class Node:
-    """Node program of one node.
+    """Simulated node program of one node.
 
     Attributes:
         applied: the applied state.
         confirmed: True if the node's metadata is confirmed.
-        more: further keys of its status.
+        more: further keys of the node's status.
         unready: reasons why services are not ready.
-        outcome: exit code of an apply; only 0 applies the state.
-        seconds: duration of an apply.
+        outcome: exit code of the command `apply`; only 0 applies the state.
+        seconds: duration of the command `apply`.
         reachable: True if the SSM agent answers.
-        applies: number of applies.
-        accepts: number of times that the node took the readiness rules of its version.
+        applies: number of `apply` commands.
+        accepts: number of times that the node accepted the readiness rules of its version.
     """
 
     applied: dict[str, Any] | None = None
@@ -48,7 +48,7 @@ class Node:
 
 @dataclass
 class Command:
-    """A command that is running: its end and its result."""
+    """A command: the time of its end, and its result."""
 
     ends: float
     code: int
@@ -81,13 +81,13 @@ class Agents:
         self.cloud.faults.add(Fault(lambda _: True, self._watch))
 
     def desired(self, node: str) -> dict[str, Any]:
-        """Return the text of a node's parameter."""
+        """Return a node's desired state, from its parameter."""
         response = self._ssm.get_parameter(Name=self._name(node))
         state: dict[str, Any] = json.loads(response["Parameter"]["Value"])
         return state
 
     def deploy(self, **changes: Any) -> None:
-        """Change the parameter of every node."""
+        """Change the desired state of every node, as a deploy does."""
         for node in self.nodes:
             value = json.dumps({**self.desired(node), **changes})
             self._ssm.put_parameter(Name=self._name(node), Value=value, Overwrite=True)
@@ -111,7 +111,7 @@ class Agents:
         return names.node_parameter(self.cloud.environment.name, self.cluster, node)
 
     def _watch(self, _: Call) -> None:
-        """Count, at every call to AWS, the nodes that are out or being changed."""
+        """Check at every call that at most one node is out, and that only such a node changes."""
         now = self.cloud.clock.monotonic()
         busy = {node for node, ends in self._busy.items() if now < ends}
         assert busy <= self.out(), f"{busy} are changed while they serve"

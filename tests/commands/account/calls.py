@@ -1,4 +1,4 @@
-"""Recorded calls to AWS, and faults that calls encounter.
+"""Recorded calls to AWS, and simulated faults of calls.
 
     cloud.faults.throttle("DescribeTargetHealth", on=2)     # the second such call
     cloud.faults.deny("RegisterTargets")                    # every such call
@@ -38,7 +38,7 @@ class Call:
 
     @property
     def changes(self) -> bool:
-        """Return whether the call changes something."""
+        """Return whether the call changes a resource."""
         return _READS.match(self.operation) is None
 
 
@@ -50,7 +50,7 @@ class Calls:
 
     @property
     def changes(self) -> list[Call]:
-        """Return the calls that change something."""
+        """Return the calls that change resources."""
         return [call for call in self.made if call.changes]
 
     def of(self, operation: str) -> list[Call]:
@@ -58,7 +58,7 @@ class Calls:
         return [call for call in self.made if call.operation == operation]
 
     def forget(self) -> None:
-        """Forget all calls."""
+        """Remove all recorded calls."""
         self.made.clear()
 
 
@@ -68,8 +68,8 @@ class Fault:
 
     Attributes:
         matches: returns True for the calls that can fail.
-        on: number of the matching call that fails, counted from 1; None: each.
-        happen: returns a response, or raises.
+        on: number of the matching call that fails, counted from 1; None: every matching call.
+        happen: returns the response to the call, or raises an exception.
         after: True if the call takes effect before the fault.
         met: number of calls that have matched.
     """
@@ -82,7 +82,7 @@ class Fault:
 
 
 class Faults:
-    """Faults of later calls; see the module."""
+    """Simulated faults of later calls; see the module's docstring."""
 
     def __init__(self) -> None:
         self._all: list[Fault] = []
@@ -105,11 +105,11 @@ class Faults:
     def miss(
         self, operation: str = "", *, on: int | None = None, code: str = "TargetGroupNotFound"
     ) -> None:
-        """Return "not found"."""
+        """Let calls fail because a resource does not exist."""
         self.answer(code, "One or more of them were not found", operation, on=on)
 
     def break_down(self, operation: str = "", *, on: int | None = None) -> None:
-        """Return an internal error of AWS."""
+        """Let calls fail with an internal error of AWS."""
         self.answer("InternalFailure", "An error has occurred", operation, on=on, status=500)
 
     def answer(
@@ -122,7 +122,7 @@ class Faults:
         status: int = 400,
         region: str = "",
     ) -> None:
-        """Return an error response."""
+        """Let calls fail with an error response."""
         self.add(
             Fault(_matches(operation, region=region), lambda _: error(code, message, status), on)
         )
@@ -162,7 +162,7 @@ class Faults:
         self._all.clear()
 
     def meet(self, call: Call, *, after: bool) -> Answer | None:
-        """Let a call encounter its faults."""
+        """Apply the faults that are due to a call; return the response of the first."""
         with self._lock:
             due = []
             for fault in self._all:
@@ -177,7 +177,7 @@ class Faults:
 
 
 def _matches(operation: str, *, region: str = "", changing: bool = False) -> Callable[[Call], bool]:
-    """Return whether a call matches the operation and the region, if given."""
+    """Return a function that tells whether a call matches the operation and the region."""
     return lambda call: (
         operation in {"", call.operation}
         and region in {"", call.region}

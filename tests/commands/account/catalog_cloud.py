@@ -1,4 +1,4 @@
-"""A cluster in moto's account whose metadata database is a PostgreSQL server of the tests."""
+"""A cluster, simulated with moto, whose metadata database is a real PostgreSQL server."""
 
 import json
 from dataclasses import dataclass

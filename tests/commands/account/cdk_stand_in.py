@@ -1,4 +1,4 @@
-"""Stand-in for the CDK CLI that needs no Node: it applies changed pins to template and cloud."""
+"""Simulated CDK CLI that needs no Node.js: applies changed pins to the template and the cloud."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ class FakeCdk:
         self.confirmed = True
 
     def synth(self, config: Path, out: Path) -> None:
-        """Return the deployed template with the machines of the pins."""
+        """Write a cloud assembly: the deployed template with the machines of the pins."""
         stack = self.cloud.stack(self.agents.cluster)
         template = self.template(config)
         out.mkdir()
@@ -63,7 +63,7 @@ class FakeCdk:
         return template
 
     def user_data(self, node: str, version: int) -> dict[str, str]:
-        """The property of a node with a version of the first-boot text."""
+        """Return the property `UserData` of a node, with a version of the first-boot text."""
         cluster = self.agents.cluster
         parameter = names.node_parameter(self.cloud.environment.name, cluster, node)
         region = self.cloud.environment.clusters[cluster].region
@@ -90,7 +90,7 @@ class FakeCdk:
         self.after()
 
     def _replace(self, node: str) -> None:
-        """Replace an instance; the new one is registered at once, as CloudFormation does it."""
+        """Replace an instance; the new instance is registered at once, as CloudFormation does."""
         cluster = self.agents.cluster
         stack = self.cloud.stack(cluster)
         client = self.cloud.client("ec2", stack.region)

@@ -5,8 +5,8 @@
         assert done.exit_code == exits.DONE
         assert cloud.registered("active", "jdbc") == {"node2"}
 
-moto stands in for AWS, with the resources that `template_resources` creates in it from the real
-templates. Hooks of botocore add to every client that is created afterwards:
+moto simulates AWS, with the resources that `template_resources` creates in moto from the real
+templates. Hooks in botocore add the following to every client that is created afterwards:
 
 - `cloud.stacks`: CloudFormation's responses, which a test may change (`cloud.stack("active").status
   = "UPDATE_IN_PROGRESS"`). STS returns `cloud.caller` as the account.
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class Cloud:
-    """An account with a deployed environment; see the module.
+    """An account with a deployed environment; see the module's docstring.
 
     Attributes:
         environment: the configuration.
@@ -54,7 +54,7 @@ class Cloud:
         targets: targets of all target groups.
         stacks: the deployed stacks.
         calls: recorded calls of the code under test.
-        faults: faults that its calls encounter.
+        faults: simulated faults of these calls.
     """
 
     def __init__(self, environment: Environment, templates: Mapping[str, Template]) -> None:
@@ -89,7 +89,7 @@ class Cloud:
     def _deploy(self, name: str, account: str, region: str, tags: dict[str, str]) -> None:
         if account != self.caller:
             return
-        # A copy, since tests may change it.
+        # A copy, since tests may change the template.
         template = copy.deepcopy(self._templates[name])
         stack = Deployed(name, account, region, template, tags)
         self.stacks.all.append(stack)
@@ -149,11 +149,11 @@ class Cloud:
                 self.targets.states[arn, self.nodes(cluster)[node]] = state
 
     def take_out(self, cluster: str, node: str, *groups: str) -> None:
-        """Deregister a node without the commands, from all target groups or from some."""
+        """Deregister a node directly, not by a command, from all target groups or from some."""
         self._each(cluster, node, groups, "deregister_targets")
 
     def put_in(self, cluster: str, node: str, *groups: str) -> None:
-        """Register a node without the commands, in all target groups or in some."""
+        """Register a node directly, not by a command, in all target groups or in some."""
         self._each(cluster, node, groups, "register_targets")
 
     def _each(self, cluster: str, node: str, groups: Iterable[str], act: str) -> None:
@@ -178,7 +178,7 @@ class Cloud:
             self.targets.deregister(arn, [{"Id": id_}])
 
     def delete_group(self, cluster: str, group: str) -> None:
-        """Delete a target group that the stack still has."""
+        """Delete a target group, which remains in the stack's template."""
         client, arn = self.client("elbv2", self.stack(cluster).region), self.groups(cluster)[group]
         for id_, resource in self.stack(cluster).template["Resources"].items():
             if resource["Type"] == "AWS::ElasticLoadBalancingV2::Listener":
@@ -189,7 +189,7 @@ class Cloud:
         client.delete_target_group(TargetGroupArn=arn)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Hook this cloud into every client that is created from now on."""
+        """Make every client that is created from now on use this cloud."""
         hooks = [
             ("before-parameter-build", self._prepare),
             ("before-call", self._before),
@@ -228,7 +228,7 @@ class Cloud:
             self.faults.meet(call, after=True)
 
     def _date(self, call: Call, parsed: dict[str, Any]) -> None:
-        """Let AWS's clock be the virtual clock, in parameters and in the header of each answer."""
+        """Set a parameter's date and the date header of its answer from the virtual clock."""
         name = call.region, str(call.parameters.get("Name"))
         if call.operation == "PutParameter":
             self._written[name] = self.clock.now()
@@ -238,7 +238,7 @@ class Cloud:
             parsed["ResponseMetadata"]["HTTPHeaders"] = {"date": date}
 
     def _follow(self, call: Call, parsed: dict[str, Any]) -> None:
-        """Keep targets as a real load balancer would."""
+        """Register, deregister and describe targets as a real load balancer does."""
         arn, targets = call.parameters.get("TargetGroupArn", ""), call.parameters.get("Targets", ())
         match call.operation:
             case "DescribeTargetHealth":

@@ -1,7 +1,7 @@
-"""CloudFormation as far as commands use it: the deployed stacks, page by page.
+"""Simulated CloudFormation, as far as commands use it: deployed stacks, returned page by page.
 
-moto's CloudFormation accepts none of our templates. The stacks are therefore kept here, each with
-the real template and the physical ids of moto's resources.
+moto's CloudFormation accepts none of this project's templates. So this module keeps the stacks,
+each with the real template and the physical ids of moto's resources.
 """
 
 import json

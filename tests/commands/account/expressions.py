@@ -1,4 +1,4 @@
-"""Evaluation of the CloudFormation expressions that our templates use."""
+"""Evaluation of the CloudFormation expressions that this project's templates use."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

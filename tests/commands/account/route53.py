@@ -1,10 +1,10 @@
 """Route 53 of a cloud: states of health checks, DNS answers, and the failover switch.
 
     world = Route53(cloud)
-    world.down.add("active")        # its check fails
+    world.down.add("active")        # the cluster's health check fails
     world.thrown                    # datapoints of the switch, in their order
 
-moto's own health checks always pass, are not linked to alarms, and its zones answer no query.
+In moto, health checks always pass and have no link to alarms, and zones answer no DNS queries.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ class Route53:
     Attributes:
         down: clusters whose health checks fail.
         silent: clusters whose health checks have no report yet.
-        thrown: values of the switch's metric that were put.
+        thrown: values that were put into the switch's metric.
         resolves: True if this machine resolves the names.
         public: True if the zone is public, which TestDNSAnswer requires.
         deaf: True if the switch's health check ignores the metric.
@@ -50,7 +50,7 @@ class Route53:
         self.primary, self.secondary = failover.primary, failover.secondary
 
     def begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Answer Route 53's calls, after the current faults; replace clock and resolver."""
+        """Answer Route 53's calls unless an existing fault does; replace clock and resolver."""
         monkeypatch.setattr(failover, "real_clock", lambda: self.cloud.clock)
         monkeypatch.setattr(dns_answer, "lookup", self.lookup)
         self.cloud.faults.add(Fault(lambda call: call.operation in _OPERATIONS, self._answer))
@@ -85,7 +85,7 @@ class Route53:
         return str(alarm["Properties"]["Namespace"])
 
     def _of(self, check_id: str) -> tuple[str, dict[str, Any]]:
-        """Return the stack of a health check by its cluster's name, and its settings."""
+        """Return the cluster of a health check, or `failover`, and the settings of the check."""
         for stack in self.cloud.stacks.all:
             for id_, resource in stack.template["Resources"].items():
                 if resource["Type"] == _CHECK and stack.physical_ids[id_] == check_id:
@@ -127,7 +127,7 @@ class Route53:
 
     @property
     def answered(self) -> str:
-        """Return the cluster that Route 53 answers with."""
+        """Return the cluster to which Route 53 resolves the failover name."""
         primary = self._at == 0 and self.primary not in self.down
         return self.primary if primary or self.secondary in self.down else self.secondary
 

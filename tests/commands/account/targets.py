@@ -1,4 +1,4 @@
-"""Targets with the states of a real load balancer; moto's change their state at once.
+"""Simulated targets, whose states change over time as on AWS; in moto they change at once.
 
 A registered target is `initial` until its first checks have passed, then it has the state that the
 test sets. A deregistered target is `draining` for the deregistration delay. The time is the cloud's
@@ -43,7 +43,7 @@ class Registration:
 
 @dataclass
 class Group:
-    """The targets of a target group by id and port, and its times in seconds."""
+    """The targets of a target group by id and port, and the group's times in seconds."""
 
     port: int
     delay: float
@@ -57,7 +57,7 @@ class Targets:
     Attributes:
         lag: seconds until a change is visible, since AWS is eventually consistent.
         states: state of a target after its first checks, by the group's ARN and the instance.
-        running: True for a running instance, by id; missing ones run.
+        running: whether an instance runs, by id; instances without an entry run.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -83,7 +83,7 @@ class Targets:
     def register(
         self, arn: str, targets: Iterable[Mapping[str, Any]], *, old: bool = False
     ) -> None:
-        """Register targets; old ones have passed their checks."""
+        """Register targets; with `old`, their first checks have already passed."""
         group = self._groups[arn]
         for target in targets:
             key = str(target["Id"]), int(target.get("Port", group.port))
@@ -97,7 +97,7 @@ class Targets:
         group = self._groups[arn]
         for target in targets:
             for (id_, port), registration in group.targets.items():
-                # Without a port, the group's own (AWS, DeregisterTargets).
+                # A target without a port has the group's port (AWS, DeregisterTargets).
                 named = id_ == target["Id"] and int(target.get("Port", group.port)) == port
                 if named and registration.leaving is None:
                     registration.leaving = self._clock.monotonic() + self.lag

@@ -85,7 +85,7 @@ class Making:
         return self._client(service, self._stack.region)
 
     def _adopt(self) -> None:
-        """Create the existing instances, with the ids in the template."""
+        """Create the adopted instances, with the ids in the template."""
         for name, output in self._stack.template.get("Outputs", {}).items():
             if name.startswith("NodeId") and isinstance(output["Value"], str):
                 self._run("m5.xlarge", "ami-0123456789abcdef0", "", [], id_=output["Value"])
@@ -164,7 +164,7 @@ class Making:
         )
         targets = self._expressions.value(properties.get("Targets", []))
         if targets:
-            # Registered first; otherwise the targets would count as new.
+            # Registered here before the call, which would register the targets as new.
             self._targets.register(arn, targets, old=True)
             client.register_targets(TargetGroupArn=arn, Targets=targets)
         self._attributes[id_, "TargetGroupFullName"] = arn.rpartition(":")[2]
@@ -176,7 +176,7 @@ class Making:
             LoadBalancerArn=properties["LoadBalancerArn"],
             Port=properties["Port"],
             Protocol=properties["Protocol"],
-            # Without a certificate, since moto would look it up.
+            # The certificate is left out, since moto would look for it.
             DefaultActions=properties["DefaultActions"],
         )["Listeners"]
         return str(made["ListenerArn"])
@@ -219,7 +219,7 @@ def _short(stack: Deployed, id_: str) -> str:
 
 
 def nodes(stack: Deployed) -> Iterator[tuple[str, str]]:
-    """Return name and instance id of a stack's nodes, from tags and outputs."""
+    """Yield name and instance id of each node of a stack, from tags and outputs."""
     written = stack.template.get("Metadata", {}).get("Denodo", {}).get("Nodes", {})
     for output, id_ in stack.outputs.items():
         if output.startswith("NodeId"):

@@ -1,4 +1,4 @@
-"""The tests' own cloud behaves like AWS where moto does not."""
+"""The simulated cloud behaves like AWS in cases in which moto does not."""
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -62,7 +62,7 @@ class TestTargets:
 
 
 class TestFaults:
-    """Calls encounter the faults that a test adds."""
+    """Calls fail with the faults that a test adds."""
 
     def test_ctrl_c_before_and_after_the_effect(self, cloud: Cloud) -> None:
         client, arn = Aws().client("elbv2", REGION), cloud.groups("active")["jdbc"]

@@ -25,7 +25,7 @@ class VirtualClock:
         return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass, and call what is scheduled, each at its time."""
+        """Let time pass, and make the scheduled calls, each at its time."""
         self.slept.append(seconds)
         until = self._passed + seconds
         while self._due and self._due[0][0] <= until:
@@ -35,6 +35,6 @@ class VirtualClock:
         self._passed = until
 
     def at(self, seconds: float, happen: Callable[[], object]) -> None:
-        """Schedule a call, in seconds after the start."""
+        """Schedule a call for a time in seconds after the start."""
         self._due.append((seconds, len(self._due), happen))
         self._due.sort(key=lambda due: due[:2])

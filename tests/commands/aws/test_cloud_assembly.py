@@ -1,4 +1,4 @@
-"""Templates and cloud assemblies are read as data, and errors tell the file and the position."""
+"""Templates and cloud assemblies are read as data; errors name the file and the position."""
 
 import json
 from pathlib import Path

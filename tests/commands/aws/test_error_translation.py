@@ -134,7 +134,7 @@ def test_works_as_a_decorator() -> None:
 
 
 def test_a_real_client_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing listens at the port, so the client itself raises the error."""
+    """No server listens on the port, so the client itself raises the error."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     aws = Aws(attempts=1)
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"), translated_errors():

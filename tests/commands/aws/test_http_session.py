@@ -1,4 +1,4 @@
-"""Calls of real clients through the fault proxy: bounded by the deadline, and answered by AWS."""
+"""Calls of real clients through a proxy that causes faults: they end with the deadline."""
 
 import http.server
 import threading
@@ -21,7 +21,7 @@ _ACCOUNT = (
 
 
 class _Aws(http.server.BaseHTTPRequestHandler):
-    """Answers every call as STS and SSM do."""
+    """Simulated AWS endpoint that answers every call as STS and SSM do."""
 
     protocol_version = "HTTP/1.1"
 
@@ -70,7 +70,7 @@ def test_a_region_that_hangs_ends_with_the_deadline(proxy: FaultProxy) -> None:
     aws = Aws()
     with deadline.limited(0.5), pytest.raises(Unreachable):
         account(aws)
-    # The deadline was used up by the first attempt: a further one was not sent.
+    # The first attempt used up the deadline, so no further attempt was sent.
     assert len(proxy.calls) == 1
     assert account(aws, "eu-central-1") == "111122223333"
 
@@ -134,7 +134,7 @@ def test_a_command_is_not_sent_twice(proxy: FaultProxy, fault: Fault) -> None:
 
 
 class TestFirstAnswer:
-    """The first result without an error, else the error that says most."""
+    """The first result without an error, else the most specific error."""
 
     def test_an_error_does_not_hide_a_result(self) -> None:
         def ask(item: int) -> int:

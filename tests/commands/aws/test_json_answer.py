@@ -1,4 +1,4 @@
-"""JSON of machines and services: whatever it is, it is data or one kind of error."""
+"""Every JSON answer of a machine or service results in data or in one kind of error."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The lock of a cluster, against a parameter store with versions."""
+"""The lock of a cluster, tested with a simulated parameter store that has versions."""
 
 import json
 from datetime import timedelta
@@ -21,16 +21,16 @@ NAME = "/denodo/prod/active/.lock"
 
 
 class ParameterStore:
-    """One SSM parameter with its version.
+    """Simulated parameter store with one parameter and its version.
 
     Attributes:
         value: the parameter's value, None if it does not exist.
         version: the number of writes since the parameter was created.
-        writes: the number of writes altogether.
-        after_read: called once after the next read, as another command that is faster.
+        writes: the total number of writes.
+        after_read: called once after the next read; simulates another, faster command.
         fails: the error code of every call; empty if calls succeed.
-        lost: 1: the answer to the next write is lost; 2: and the SDK repeats the write.
-        server_clock: AWS's clock, if it is to be in the answers.
+        lost: 1: the answer to the next write is lost; 2: the SDK also repeats the write.
+        server_clock: AWS's clock, whose time the answers then contain.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ def lock_of(store: ParameterStore, clock: VirtualClock, what: str = "roll") -> L
 
 
 def take(lock: Lock, kept: list[object], *, take_over: bool = False) -> None:
-    """Take a lock and never release it, as a process that is killed."""
+    """Acquire a lock and never release it, as a killed process does."""
     held = lock.held(take_over=take_over)
     held.__enter__()
     kept.append(held)
@@ -118,7 +118,7 @@ def take(lock: Lock, kept: list[object], *, take_over: bool = False) -> None:
 
 @pytest.fixture
 def kept() -> list[object]:
-    """References to locks that are held: a collected generator would release its lock."""
+    """Return a list of held locks, so that garbage collection does not release them."""
     return []
 
 
@@ -181,7 +181,7 @@ def test_a_lock_that_cannot_be_read_has_expired(
 def test_prove_notices_a_write_between_its_two_calls(
     store: ParameterStore, clock: VirtualClock
 ) -> None:
-    """Another command has read an expired lock, and writes just before this one does."""
+    """Another command has read the expired lock, and writes just before this command."""
     lock = lock_of(store, clock)
     with lock.held():
         lock.prove()
@@ -289,7 +289,7 @@ def test_a_release_that_fails_names_the_lock_and_the_option(
 def test_a_lock_whose_answer_was_lost_is_its_own(
     store: ParameterStore, clock: VirtualClock
 ) -> None:
-    """The SDK repeats the write, and AWS answers that the parameter exists."""
+    """The SDK repeats the write, and AWS answers that the parameter already exists."""
     store.lost = 2
     lock = lock_of(store, clock)
     with lock.held():

@@ -11,7 +11,7 @@ from tests.commands.account.virtual_clock import VirtualClock
 
 
 class Looks:
-    """Return a function that returns the next state at each call; errors are raised."""
+    """A function that returns the next state at each call, or raises it if it is an error."""
 
     def __init__(self, *seen: object) -> None:
         self._seen = list(seen)
@@ -56,7 +56,7 @@ def test_looks_once_more_when_the_time_is_up() -> None:
 
 
 def test_the_calls_of_a_look_end_with_the_timeout() -> None:
-    """A look may not take longer than what is left of the wait; the last one is short."""
+    """A read may take only the remaining time of the wait; the last read has a short limit."""
     clock, left = VirtualClock(), []
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""`denodo-ha catalog status`: the nodes that differ, since when, and the database."""
+"""`denodo-ha catalog status`: nodes with different metadata, since when, and the database."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -35,21 +35,21 @@ def made(node: str, day: float, digest: str) -> Export:
         ([], {}, None, False),
         ([made("a", 0, "x")], {"x": ("a",)}, None, False),
         ([made("a", 0, "x"), made("b", 1, "x")], {"x": ("a", "b")}, None, False),
-        # b changed on the third day, and a never did.
+        # b changed on day 3, and a never changed.
         (
             [made("a", 0, "x"), made("b", 0, "x"), made("a", 2, "x"), made("b", 3, "y")],
             {"x": ("a",), "y": ("b",)},
             3,
             False,
         ),
-        # They have differed since the first change; later changes do not matter.
+        # The nodes have differed since the first change; later changes do not matter.
         (
             [made("a", 0, "x"), made("b", 0, "x"), made("a", 1, "y"), made("b", 5, "z")],
             {"y": ("a",), "z": ("b",)},
             1,
             False,
         ),
-        # They were the same in between.
+        # The nodes differed, then had the same metadata, and now differ again.
         (
             [
                 made("a", 0, "x"),
@@ -154,7 +154,7 @@ def test_status_shows_which_nodes_differ_since_when(catalog: Catalog, denodo_ha:
     since = (now - timedelta(days=2)).isoformat(timespec="minutes")
     assert f"The nodes differ since {since}: node1 | node2" in done.output
     assert "removed" not in done.output
-    # Without the configuration file, every node that ever exported is compared.
+    # Without the configuration file, every node that has exports is compared.
     found = denodo_ha("catalog", "status", "--environment", "test", "--region", REGION)
     assert "removed" in found.output
 

@@ -1,6 +1,7 @@
-"""Run commands with standard streams that take no output, and print the exit codes as JSON.
+"""Run commands whose standard streams refuse output, and print the exit codes as JSON.
 
-Each run is a fork of this process, which has imported the commands: a start costs 0.3 s of CPU.
+Each run is a fork of this process, which has already imported the commands, because starting a
+process costs 0.3 s of CPU time.
 """
 
 import json
@@ -44,7 +45,7 @@ STREAMS: dict[str, Callable[[int], None]] = {
 
 
 def states() -> None:
-    """Print much on stdout and stderr, and end with a state."""
+    """Print much text to stdout and stderr, and exit with the code of a state."""
     for _ in range(2_000):
         typer.echo(LONG, nl=False)
     typer.echo("degraded", err=True)
@@ -77,7 +78,7 @@ def runs() -> Iterator[tuple[str, tuple[int, ...], Arguments]]:
 
 
 def failing_runs() -> Iterator[Arguments]:
-    """Yield arguments for each command with which its own work fails, without AWS."""
+    """Yield for each command arguments with which the command fails without calling AWS."""
     missing = {"active-passive": "nowhere", "shared-catalog": "nowhere"}
     for words, (row, *_) in ROWS.items():
         given = [each.format(hostile="/nowhere", assembly="/nowhere/cdk.out") for each in row]
@@ -94,7 +95,7 @@ def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> in
             for descriptor in descriptors:
                 STREAMS[stream](descriptor)
             if stream == "closed":
-                # As Python starts without these descriptors.
+                # Python sets these to None if it starts without the descriptors.
                 sys.stdout = None if 1 in descriptors else sys.stdout
                 sys.stderr = None if 2 in descriptors else sys.stderr
             signal.alarm(120)

@@ -40,7 +40,7 @@ def test_every_command_has_help_with_an_example(denodo_ha: Run) -> None:
     for command in main.COMMANDS:
         shown = denodo_ha(command.name, "--help")
         assert shown.exit_code == exit_codes.DONE, command.name
-        # The usage line contains it once.
+        # The usage line contains the name once, and an example contains it again.
         assert shown.stdout.count(f"denodo-ha {command.name}") > 1, command.name
 
 
@@ -143,7 +143,7 @@ class TestLog:
 
 @pytest.mark.slow
 class TestProcess:
-    """Behaviour that only a process shows."""
+    """Behaviour that can be tested only in a separate process."""
 
     def test_a_fault_of_ours_shows_no_traceback(self) -> None:
         done = process("broken")
@@ -191,7 +191,7 @@ class TestProcess:
 
 @pytest.mark.slow
 class TestImports:
-    """A command is imported when it is run, its libraries when they are needed."""
+    """A command's module is imported when the command runs, libraries when they are needed."""
 
     HEAVY = frozenset({"aws_cdk", "boto3", "botocore", "psycopg", "ruamel"})
     """Not pydantic: typer itself uses it to parse arguments."""

@@ -1,4 +1,4 @@
-"""Files that users name: only regular files of bounded size are read, and the rest is refused."""
+"""Files that users name: only regular files of bounded size are read, others are refused."""
 
 import json
 import os
@@ -51,7 +51,7 @@ KINDS = pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
 
 @pytest.fixture(autouse=True)
 def watched() -> Iterator[None]:
-    """End a test whose reader blocks."""
+    """Stop a test if reading a file blocks."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise TimeoutError

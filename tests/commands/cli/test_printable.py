@@ -1,4 +1,4 @@
-"""Foreign texts on a terminal: no word of AWS, a node, HAProxy or a file controls it."""
+"""Texts from AWS, nodes, HAProxy and files cannot control the user's terminal."""
 
 import ast
 import json
@@ -100,7 +100,7 @@ def text_log() -> Iterator[None]:
 
 
 def leaves() -> Iterator[str]:
-    """Yield the words of each command that runs."""
+    """Yield each command with its subcommand, as users type it."""
     for command in main.COMMANDS:
         imported = command.load()
         if not isinstance(imported, typer.Typer):
@@ -117,7 +117,7 @@ def is_printable(text: str) -> bool:
 
 
 def forged(text: str) -> list[str]:
-    """Return the lines that begin as a foreign text wants."""
+    """Return the output lines that a hostile text has forged."""
     return [line for line in text.split("\n") if line.startswith("node2 healthy")]
 
 
@@ -160,7 +160,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 class TestGates:
-    """Everything that writes texts."""
+    """All functions that write texts to a terminal."""
 
     def test_table(self, capsys: pytest.CaptureFixture[str]) -> None:
         output.print_table(["A"], [[HOSTILE], [output.styled(HOSTILE)]], title=HOSTILE)
@@ -249,5 +249,5 @@ def test_no_other_module_writes_to_a_terminal() -> None:
         if isinstance(node, ast.Call)
         and ast.unparse(node.func).rpartition(".")[2] in {"echo", "secho", "print", "Console"}
     }
-    # `status --watch` clears the terminal.
+    # `status --watch` writes to the terminal itself, to clear it.
     assert {name for name in writers if not name.startswith("cli/")} == {"status/command.py"}

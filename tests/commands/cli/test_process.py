@@ -1,4 +1,4 @@
-"""The program as a process: its exit code depends neither on its streams nor on a signal's time."""
+"""The exit code of the process depends neither on its streams nor on a signal's time."""
 
 import json
 import os
@@ -64,13 +64,13 @@ def test_the_exit_code_depends_on_no_stream() -> None:
         commands.add(arguments[0])
         expected = CODES[arguments[-1]]
         if (arguments[-1], stream) == ("document", "full") and 1 in descriptors:
-            # The document is what the command is for, and it is cut.
+            # The document, the command's only output, is truncated, so the command fails.
             expected = exit_codes.FAILED
         if code != expected:
             differences.append((stream, descriptors, arguments, code))
     assert differences == []
     assert commands >= {command.name for command in COMMANDS}
-    # Each command, and each of its subcommands, with work that fails.
+    # Each command and subcommand is run with arguments that make it fail.
     assert len(results["failing"]) > len(COMMANDS)
     for arguments, expected, code in results["failing"]:
         assert code == expected != exit_codes.DONE, arguments

@@ -1,4 +1,4 @@
-"""Deployed clusters, read from stacks, are as their configuration says."""
+"""Clusters that are read from deployed stacks match their configuration."""
 
 import io
 from dataclasses import replace
@@ -67,7 +67,7 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
 
 
 def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> None:
-    """A target group of an inner load balancer has no nodes, so none is deregistered there."""
+    """The target of `web's balancer` is a load balancer, so no node is deregistered there."""
     cloud = clouds("web-cookies")
     deployed = read("web-cookies", "main")
     services = ["jdbc", "odbc", "web"]
@@ -133,7 +133,7 @@ class TestNames:
     """The exact name of a node is read, although output names have letters and digits only."""
 
     def name(self, clouds: Clouds, template: dict[str, Any]) -> list[str]:
-        """Return the names of the adopted example, whose template is changed for that."""
+        """Return the node names of the adopted example after changing its template."""
         cloud = clouds("adopted")
         deployed = cloud.stack("main")
         deployed.template = {**deployed.template, **template}
@@ -212,7 +212,7 @@ class TestTemplate:
         before = read("active-passive", "active")
         deployed, text = cloud.stack("active"), io.StringIO()
         yaml = YAML()
-        # As the CDK CLI does: with quotes around a text that YAML 1.1 reads as a boolean.
+        # As the CDK CLI does: quotes around texts that YAML 1.1 would read as booleans.
         yaml.version = (1, 1)
         yaml.dump(deployed.template, text)
         deployed.body = text.getvalue()

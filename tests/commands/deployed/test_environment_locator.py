@@ -1,4 +1,4 @@
-"""Environment locator: from a file, from tags, and the stacks that the credentials reach."""
+"""Locate an environment by its file or by tags, in the stacks that the credentials can read."""
 
 from pathlib import Path
 
@@ -148,7 +148,7 @@ class TestTags:
 
 
 class TestNeither:
-    """Without options no environment is chosen silently."""
+    """Without options, no environment is chosen by default."""
 
     def test_nothing_given(self) -> None:
         with pytest.raises(UsageError, match=r"-c CONFIG.*--environment NAME with --region"):

@@ -37,14 +37,14 @@ FIRST, SECOND = "i-a", "i-b"
 
 
 class Hosts:
-    """Stand-in for EC2 and Systems Manager with two HAProxy instances.
+    """Simulated EC2 and Systems Manager with two HAProxy instances.
 
     Attributes:
-        asked: the sent commands and their instances.
-        ends: exit code and output of an action on an instance, if not 0.
+        asked: the commands that were sent, and their instances.
+        ends: exit code and output of an action on an instance, if the code is not 0.
         sick: the nodes that no HAProxy instance can use.
         tags: the written tags.
-        out: the instances on which the node is out already.
+        out: the instances on which the node is already out.
         documents: the documents that were run.
     """
 
@@ -156,7 +156,7 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     proxies.enable("node1")
     proxies.apply()
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
-    # As deployed before there were two documents.
+    # A stack that was deployed before the second document existed.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
     del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")
@@ -268,7 +268,7 @@ def _locked(*_: object, **__: object) -> Iterator[Any]:
 
 @pytest.fixture
 def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
-    """The command without the reading of the stack and without the lock."""
+    """Return the operation of `drain`, without reading a stack and without a lock."""
 
     def running(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
@@ -295,7 +295,7 @@ def test_a_drain_that_a_host_fails_is_undone(draining: Draining, hosts: Hosts) -
     hosts.ends["drain at once", SECOND] = (exit_codes.FAILED, "no HAProxy answers")
     with pytest.raises(Failed, match=r"may still get new sessions.*It was undone"):
         draining.drain("node1")
-    # After the change, the command reads the result.
+    # Status is left out: the command reads the result after each change.
     assert [action for action, *_ in hosts.asked if action != "status"][-1] == "enable"
     assert hosts.tags == []
 

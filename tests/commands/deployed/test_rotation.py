@@ -1,4 +1,4 @@
-"""Taking a node out of its shared groups, and bringing it back."""
+"""Take a node out of its shared target groups, and bring it back."""
 
 import itertools
 

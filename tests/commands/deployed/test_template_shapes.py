@@ -1,4 +1,4 @@
-"""Deployed templates with shapes that CloudFormation accepts and our stacks do not write."""
+"""Deployed templates in forms that CloudFormation accepts but this project does not write."""
 
 import copy
 import itertools
@@ -107,7 +107,7 @@ def changed(**properties: Any) -> dict[str, Any]:
 
 
 def positions(value: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the keys to each value within a value."""
+    """Yield the path of keys to each value that is nested in a value."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, each in items:
         yield (key,)

@@ -1,4 +1,4 @@
-"""`denodo-ha drain` takes a node out of its shared target groups, or restores the state before."""
+"""`denodo-ha drain` takes a node out of its shared target groups, or undoes its changes."""
 
 import contextlib
 
@@ -41,7 +41,7 @@ def go(denodo_ha: Run) -> Run:
 
 
 def inside(cloud: Cloud, node: str = "node1") -> list[bool]:
-    """Return the target groups in which a node is: shared ones first, then its auxiliary group."""
+    """Return whether a node is in each shared target group, and in its auxiliary group."""
     return [node in cloud.registered("active", group) for group in (*SHARED, node)]
 
 
@@ -62,7 +62,7 @@ def is_locked(cloud: Cloud) -> bool:
 
 
 def changes(cloud: Cloud) -> list[str]:
-    """Return the calls that changed something, without the lock's."""
+    """Return the calls that change resources, except those that acquire or release the lock."""
     return [call.operation for call in cloud.calls.changes if call.service != "ssm"]
 
 
@@ -156,7 +156,7 @@ def test_an_instance_that_is_gone_is_not_drained(cloud: Cloud, go: Run) -> None:
 
 
 def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
-    """After an error before or after a call's effect, the node is in service or drained."""
+    """After an interruption before or after any change, the node is in service or drained."""
     cloud.targets.hurry(1)
     seen = set()
     for after in (False, True):
@@ -171,7 +171,7 @@ def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
             else:
                 assert any(said in done.stderr for said in ("undone", "nothing was changed"))
             seen.add(is_drained(cloud))
-            # The lock of an interrupted command expires.
+            # The next command succeeds, because the lock of the interrupted command expires.
             assert go("node1").exit_code == exit_codes.DONE
             assert is_drained(cloud)
             cloud.put_in("active", "node1")
@@ -204,7 +204,7 @@ def test_a_failure_half_way_is_undone(cloud: Cloud, go: Run, fault: str, operati
 
 @pytest.mark.parametrize("on", [1, 2])
 def test_undoing_restores_the_earlier_drain_tag(cloud: Cloud, go: Run, on: int) -> None:
-    """A drain tag of an operator on a node that a deploy has registered again."""
+    """An operator drained the node earlier, and a deploy has registered it again."""
     id_ = cloud.nodes("active")["node1"]
     text = "2026-01-01T00:00:00+00:00 ann@desk new disk"
     cloud.client("ec2", "eu-west-1").create_tags(
@@ -242,7 +242,7 @@ def test_a_lock_that_aws_refuses_changes_nothing(cloud: Cloud, go: Run) -> None:
 
 
 def test_another_node_s_drain_tag_is_believed(cloud: Cloud, go: Run) -> None:
-    """Target health may be an old look: the other node has just left."""
+    """Target health may be out of date: the other node may just have been drained."""
     id_ = cloud.nodes("active")["node2"]
     tags = [{"Key": "denodo:drained", "Value": "2026-01-01T00:00:00Z ann@desk new disk"}]
     cloud.client("ec2", "eu-west-1").create_tags(Resources=[id_], Tags=tags)
@@ -389,7 +389,7 @@ def test_the_turn_is_held_until_all_see_that_the_node_is_out(cloud: Cloud, go: R
 
 
 def test_who_was_suspended_has_lost_its_turn(cloud: Cloud, go: Run) -> None:
-    """Another command drains the other node meanwhile, so this command must refuse."""
+    """While this command is suspended, another drains the other node, so this command fails."""
     ends: list[int] = []
 
     def suspend(_: object) -> None:
@@ -439,7 +439,7 @@ def test_the_lock_of_who_was_killed_ends(cloud: Cloud, go: Run) -> None:
 
 
 def test_targets_are_named_by_id_and_port(cloud: Cloud, go: Run) -> None:
-    """Without its port AWS finds no target that was registered with one, and says success."""
+    """Without the port, AWS finds no target registered with a port, but reports success."""
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
     targets = [call.parameters["Targets"] for call in cloud.calls.of("DeregisterTargets")]

@@ -91,7 +91,7 @@ def test_called_off_while_it_drains(cloud: Cloud, go: Run) -> None:
 
 def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
     for after in (False, True):
-        # The lock, three target groups, the lock again, the drain tag.
+        # Six changes: the lock, three target groups, the lock again, the drain tag.
         for on in range(1, 7):
             drained.faults.interrupt(on=on, changing=True, after=after)
             done = go("enable", "node1")

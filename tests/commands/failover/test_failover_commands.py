@@ -114,7 +114,7 @@ def test_status_ends_as_the_sides_are(
     world.down |= {*down}
     done = go(world, "status", "--format", "json")
     assert done.exit_code == code
-    # Resolver, Route 53 and rules agree.
+    # The answers of the resolver, of Route 53 and by Route 53's rules agree.
     assert [one["cluster"] for one in json.loads(done.stdout)["answered"]] == [answered] * 3
 
 
@@ -146,13 +146,13 @@ def test_moves_back(world: Route53, go: Go, arguments: tuple[str, ...]) -> None:
 
 
 def test_leaves_a_cluster_and_restores_it(world: Route53, go: Go) -> None:
-    """The deployment of the Solution Manager to two clusters, each in its turn."""
+    """The Solution Manager deploys to two clusters, one after the other."""
     before = world.cloud.clock.monotonic()
     done = go(world, "from", "active")
     assert done.exit_code == exit_codes.DONE, done.output
     assert done.stdout.endswith("no new client is sent to active\n")
     assert (world.answered, world.thrown) == ("passive", [1.0])
-    # Clients may keep the old answer for a while after DNS has followed.
+    # Clients may cache the old answer for a while after DNS has changed.
     assert world.cloud.clock.monotonic() - before >= 75 + failover.CLIENTS_S
     world.down.add("active")
     world.cloud.clock.at(world.cloud.clock.monotonic() + 40, lambda: world.down.discard("active"))
@@ -226,7 +226,7 @@ def test_says_when_dns_does_not_follow(world: Route53, go: Go) -> None:
     assert done.exit_code == exit_codes.FAILED
     assert "after 120 s DNS does not answer with passive yet" in done.stderr
     assert "192.0.2.1" in done.stderr
-    # The datapoint was lost, for example by another one in the same minute: it is put again.
+    # The datapoint may be lost, for example to another in the same minute: put it again.
     world.deaf = False
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     assert world.thrown == [1.0, 1.0]
@@ -240,7 +240,7 @@ def test_asks_route53_where_this_machine_resolves_nothing(world: Route53, go: Go
 
 
 def test_the_health_checks_decide_if_no_resolver_answers(world: Route53, go: Go) -> None:
-    """A private zone, queried from a machine outside its VPCs."""
+    """The zone is private, and this machine is outside its VPCs."""
     world.resolves = world.public = False
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
@@ -392,5 +392,5 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     ]
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
-    # `denodo-ha status` reads the load balancers, for the same operators.
+    # The same operators use `denodo-ha status`, which reads the load balancers.
     assert called | {"elasticloadbalancing:DescribeLoadBalancers"} == permitted

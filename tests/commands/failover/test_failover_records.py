@@ -30,7 +30,7 @@ def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
 
 
 def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
-    """Deploy the active-passive example with a change."""
+    """Write the active-passive example with a change; return the path of the file."""
     text = (ROOT / "config/examples/active-passive.yaml").read_text()
     data = YAML(typ="safe").load(text)
     change(data)
@@ -40,7 +40,7 @@ def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
 
 
 def to_version_eight(data: dict[str, Any]) -> None:
-    """Without auxiliary ports: aliases that evaluate target health."""
+    """Set version 8.0, without auxiliary ports: aliases then evaluate target health."""
     data["denodo"]["version"] = "8.0"
     for cluster in data["clusters"].values():
         for node in cluster["nodes"].values():
@@ -79,7 +79,7 @@ class TestAlias:
 
 
 class TestOperators:
-    """Only the switch: Route 53 has no health check of the primary."""
+    """Failover by operators only: the switch is the only health check of the primary."""
 
     @pytest.fixture
     def config(self, tmp_path: Path) -> str:

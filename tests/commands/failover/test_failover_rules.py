@@ -1,4 +1,4 @@
-"""The side that Route 53 answers with by its rules, and the side that a name resolves to."""
+"""The cluster that Route 53 answers by its rules, and the cluster that the name resolves to."""
 
 import itertools
 import socket
@@ -52,7 +52,7 @@ def side(role: Role, check: Route53Check | None = None, **changes: Any) -> Side:
 
 
 ANSWERED = {
-    # primary, secondary: the answer
+    # (state of the primary, state of the secondary): the answer
     (HEALTHY, HEALTHY): PRIMARY,
     (HEALTHY, UNHEALTHY): PRIMARY,
     (HEALTHY, UNKNOWN): PRIMARY,
@@ -110,7 +110,7 @@ def test_an_alias_does_not_see_behind_a_second_balancer() -> None:
     lost = side(PRIMARY, switch, alias=True, targets=(replace(front, healthy=0), nodes))
     assert lost.counts_as == UNHEALTHY
     assert lost.reason == "web's balancer: 0 of 1 targets healthy"
-    # Without health checks, the state of the service is shown.
+    # If no health check covers the targets, the state shown is that of the service's nodes.
     assert side(PRIMARY, switch, targets=(front, nodes)).state == UNHEALTHY
 
 
@@ -122,7 +122,7 @@ def test_where_nothing_looks_the_targets_tell_people() -> None:
 
 
 def answered(endpoint: Resolved, **targets: str) -> Role | None:
-    """Return the answer if the load balancers' names resolve to addresses."""
+    """Return the role that a DNS answer leads to, by the load balancers' addresses."""
     known = {
         SITE.endpoint: endpoint,
         "primary.elb.example": Resolved(frozenset(), frozenset({"192.0.2.1", "192.0.2.3"})),

@@ -1,6 +1,6 @@
-"""The switch's namespace: commands put datapoints in the deployed one, and `plan` guards a change.
+"""The switch's namespace: commands use the deployed namespace, and `plan` checks a change.
 
-The module has one cloud whose switch is in a namespace of its own.
+The tests share one cloud, whose switch has a different namespace than the example.
 """
 
 import copy
@@ -29,7 +29,7 @@ EXAMPLE = ROOT / "config/examples/active-passive.yaml"
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the active-passive example with a namespace of its own."""
+    """Return the active-passive example with another namespace of the switch."""
     data = YAML(typ="safe").load(EXAMPLE.read_text())
     data["failover"]["switch_namespace"] = OWN
     file = tmp_path_factory.mktemp("own") / "own.yaml"
@@ -96,7 +96,7 @@ def test_the_stack_names_the_namespace(own: Path, templates_of: TemplatesOf) -> 
 
 @pytest.mark.parametrize("named", ["own", "example", "environment"])
 def test_moves_in_the_deployed_namespace(world: Route53, go: Go, own: Path, named: str) -> None:
-    """The configuration may be older than what is deployed, or newer."""
+    """The configuration file may be older or newer than the deployed stack."""
     options = {
         "own": ("-c", str(own)),
         "example": ("-c", str(EXAMPLE)),

@@ -170,12 +170,12 @@ def test_new_removed_and_renamed_databases(template: Template) -> None:
 
 
 def test_what_replaces_is_what_cloudformation_publishes(template: Template) -> None:
-    """The effect of each property of our template is known, so that no default applies."""
+    """The effect of each property in the template is known, so that no default applies."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", INSTANCE).schema
     replacing = {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
     assert replacing.isdisjoint(DATABASE_EFFECTS)
     assert set(DATABASE_EFFECTS) <= set(schema["properties"])
-    # Neither can be changed by the configuration.
+    # The configuration cannot change Engine or Port.
     assert set(only(template, INSTANCE)) - set(DATABASE_EFFECTS) - replacing == {"Engine", "Port"}
 
 

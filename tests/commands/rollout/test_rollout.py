@@ -60,15 +60,15 @@ class Site:
         return MachineRollout(context, file=self.file, cdk=self.cdk)
 
     def images(self) -> dict[str, str]:
-        """Return the pins in the file."""
+        """Return the image in the pin of each node."""
         return {node: pin.image for node, pin in load(self.file).pins.root[CLUSTER].items()}
 
     def first_boots(self) -> dict[str, int]:
-        """The first boots that the pins say."""
+        """Return the first-boot version in the pin of each node."""
         return {node: pin.first_boot for node, pin in load(self.file).pins.root[CLUSTER].items()}
 
     def make_with_the_original_text(self) -> None:
-        """As an older version has deployed the nodes."""
+        """Give the nodes the first-boot text that an older version of the project deployed."""
         for resource in self.cloud.stack(CLUSTER).template["Resources"].values():
             if resource["Type"] == "AWS::EC2::Instance":
                 tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
@@ -131,7 +131,7 @@ def test_a_new_machine_gets_the_new_text_and_a_restarted_one_keeps_its_own(
 
 
 def test_a_pin_of_another_text_than_the_node_has_is_corrected(site: Site) -> None:
-    """Edited by hand: the node's text stays, since another one would restart the node."""
+    """A manually changed pin is set back, since another first-boot text would restart the node."""
     site.pins.write_text(site.pins.read_text().replace(", first_boot: 2", "", 1))
     assert sorted(site.first_boots().values()) == [1, 2, 2]
     assert site.rolling().roll_out() == ["node1"]
@@ -247,7 +247,7 @@ def test_too_few_would_serve(site: Site) -> None:
 
 
 def test_a_plain_deploy_in_between_is_found(site: Site) -> None:
-    """Killed with a moved pin; then a manual deploy; the new machine has no drain tag."""
+    """A command is killed after changing a pin; then a manual deploy replaces the node."""
     site.ask_for(OLD, NEW)
 
     def killed() -> None:

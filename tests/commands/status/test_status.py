@@ -110,7 +110,7 @@ def test_all_is_well(cloud: Cloud, go: Run) -> None:
     assert done.stdout.count(" is active") == 2
     calls = Counter(call.operation for call in cloud.calls.made)
     groups = [arn for name in ("active", "passive") for arn in cloud.groups(name).values()]
-    # Once for each target group, although the DNS part needs them as well.
+    # One call for each target group, although the DNS part needs the same data.
     assert calls["DescribeTargetHealth"] == len(groups) == 10
     assert calls["DescribeInstances"] == 2
 

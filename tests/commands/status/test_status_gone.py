@@ -66,7 +66,7 @@ def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
     calls = Counter(call.operation for call in cloud.calls.made)
     assert len(known.readable) == 50
     assert calls["DescribeTargetHealth"] == 50 * 5
-    # Nodes are read in batches of a region, resources on every page.
+    # One call reads all nodes of a Region; stack resources are read page by page.
     assert calls["DescribeInstances"] == 1
     assert calls["ListStackResources"] > 100
 

@@ -69,7 +69,7 @@ def server(name: str, service: str, state: str = "up", sessions: int = 0) -> Ser
 
 
 def proxy(instance: str, *others: Server, services: Sequence[str] = SERVICES) -> Proxy:
-    """An HAProxy instance on which every node is up, except for some servers."""
+    """Return an HAProxy instance on which every node is up, except for the given servers."""
     different = {
         (server.node, server.service): server for server in others if server.kind == "service"
     }
@@ -290,7 +290,7 @@ def test_an_answer_that_is_none() -> None:
 
 
 class Saying(Hosts):
-    """Instances that report their status, except for one that cannot be queried."""
+    """Simulated instances that report their status, except for one that cannot be queried."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""AWS calls of `denodo-ha verify`, and its result if they fail.
+"""AWS calls of `denodo-ha verify`, and the command's result if the calls fail.
 
 The probes are tested against real servers in `tests/verify`; here no server listens.
 """
@@ -16,7 +16,7 @@ CLUSTERS = ("active", "passive")
 
 @pytest.fixture(autouse=True)
 def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Return the loopback address, at a port where no server listens, for every name."""
+    """Resolve every name to a loopback address on which no server listens."""
     monkeypatch.setattr(
         "denodo_ha.verify.target_selection.resolve", lambda name: DnsAnswer(name, (NOBODY,))
     )
@@ -75,7 +75,7 @@ def test_single_node_without_a_balancer(clouds: object, denodo_ha: Run) -> None:
 
 
 def test_a_region_is_lost(cloud: Cloud, denodo_ha: Run) -> None:
-    """The site is verified even so, since that is when operators need the result."""
+    """The site is verified even then, because operators need the result in this case."""
     cloud.faults.lose("eu-west-1")
     done = denodo_ha("verify", "-c", "active-passive")
     assert done.exit_code == exit_codes.NO

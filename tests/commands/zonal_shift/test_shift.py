@@ -1,4 +1,4 @@
-"""`denodo-ha shift`: a zone out of a balancer, extended, and back; refused where nobody is left."""
+"""`denodo-ha shift`: start, extend and end a shift; refused if no node would be left."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _ARGUMENTS = ("--cluster", "active", "-c", "active-passive")
 
 
 class Arc:
-    """The API of zonal shifts, which moto lacks; it keeps one shift of each resource, as AWS."""
+    """Simulated API of zonal shifts, which moto lacks; as on AWS, a resource has one shift."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
@@ -50,7 +50,7 @@ def cloud(clouds: Clouds) -> Cloud:
 
 @pytest.fixture
 def arc(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Arc:
-    """Enable zonal shift on the active cluster's balancer, and stand in for its API."""
+    """Enable zonal shift on the active cluster's load balancer, and simulate its API."""
     arc, client = Arc(), Aws.client
     monkeypatch.setattr(
         Aws,

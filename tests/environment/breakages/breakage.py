@@ -40,17 +40,17 @@ def first_node(data: Data) -> Key:
 
 
 def clusters_of(data: Data) -> list[Data]:
-    """Return the names of all clusters."""
+    """Return the settings of all clusters."""
     return list(data["clusters"].values())
 
 
 def path_of(*path: str | int) -> Key:
-    """Return the path itself."""
+    """Return the arguments as a path."""
     return path
 
 
 class Put:
-    """A wrong value at a path; missing parents are added unless required."""
+    """Breakage that sets a wrong value at a path, and adds missing parents of the path."""
 
     def __init__(self, path: Key, value: Any, *others: Key, at: Key = (), needs: Key = ()) -> None:
         self.path, self.value, self.others, self.at, self.needs = path, value, others, at, needs
@@ -69,7 +69,7 @@ class Put:
 
 
 class Remove:
-    """A required key that is missing."""
+    """Breakage that removes a required key."""
 
     def __init__(self, path: Key, needs: Key = ()) -> None:
         self.path, self.needs = path, needs
@@ -85,7 +85,7 @@ class Remove:
 
 
 class Misspell:
-    """A misspelt key."""
+    """Breakage that misspells a key."""
 
     def __init__(self, path: Key, wrong: str) -> None:
         self.path, self.wrong = path, wrong
@@ -102,7 +102,7 @@ class Misspell:
 
 
 def of_first_node(key: str, value: Any) -> Breakage:
-    """A wrong value of a node."""
+    """Return a breakage that sets a wrong value of the first node."""
 
     def break_it(data: Data) -> Paths:
         path = first_node(data)
@@ -114,12 +114,12 @@ def of_first_node(key: str, value: Any) -> Breakage:
 
 
 def of_service(settings: Data, *keys: str) -> Put:
-    """A service with these wrong keys."""
+    """Return a breakage that adds a service with wrong settings, at these keys."""
     return Put(("services", "wrong"), {"port": 60001, **settings}, at=keys)
 
 
 def of_failover(key: str, value: Any) -> Put:
-    """A wrong value of the failover, if there is one."""
+    """Return a breakage that sets a wrong value of the failover, if there is a failover."""
     return Put((*FAILOVER, key), value, needs=FAILOVER)
 
 

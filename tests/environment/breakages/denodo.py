@@ -17,7 +17,7 @@ from tests.support.configurations import Data
 
 
 def servers_that_serve_nobody(data: Data) -> Paths | None:
-    """Every service that needs the server causes an error, except those with a TCP check."""
+    """Start the Scheduler only: services of other servers cause errors, except with TCP checks."""
     if not data["denodo"].get("program", True) or is_bare(data):
         return None
     if any("health" in of["balancer"] for of in clusters_of(data)):

@@ -33,7 +33,7 @@ def zone_elsewhere(data: Data) -> Paths:
     else:
         subnets = {"nodes": "subnet-01234567", "balancer": "subnet-12345678"}
         network["zones"]["sa-east-1a"] = subnets if "vpc" in network else {}
-    # Fixed addresses must be given for all zones.
+    # If the load balancer has fixed addresses, every zone needs one.
     return (*NETWORK, "zones", "sa-east-1a"), (*BALANCER, "addresses")
 
 
@@ -47,7 +47,7 @@ def zone_that_is_none(data: Data) -> Paths:
 
 
 def zone_misspelt(data: Data) -> Paths:
-    """Return a zone in which nodes are and the load balancer has an address."""
+    """Misspell the zone of the first node in the network's list of zones."""
     network = at(data, NETWORK)
     zone = at(data, first_node(data))["zone"]
     if isinstance(network["zones"], list):
@@ -84,7 +84,7 @@ def no_subnet_for_nodes(data: Data) -> Paths | None:
     if "vpc" not in network or "instance_id" in node:
         return None
     del network["zones"][node["zone"]]["nodes"]
-    # Otherwise a database would be in the subnets of the nodes.
+    # A metadata database would use the nodes' subnets, so `catalog` may have an error, too.
     return (*NETWORK, "zones", node["zone"], "nodes"), (*C0, "catalog")
 
 

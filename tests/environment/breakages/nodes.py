@@ -37,7 +37,7 @@ def node_name_twice(data: Data) -> Paths | None:
     nodes[twin] = {"zone": nodes[name]["zone"]}
     if data["denodo"]["version"] == "7.0":
         nodes[twin]["auxiliary_port"] = 60002
-    # A cluster of two nodes must share its metadata database.
+    # Two nodes must share a metadata database, so `catalog` may have an error, too.
     return (*NODES, twin), NODES, (*C0, "catalog")
 
 
@@ -64,7 +64,7 @@ def auxiliary_port_of_a_service(data: Data) -> Paths | None:
         return None
     path = first_node(data)
     data.setdefault("services", {})["wrong"] = at(data, path)["auxiliary_port"]
-    # Every cluster whose node has this port causes the error.
+    # The error occurs in every cluster that has a node with this port.
     others = ((*C0[:1], name) for name in data["clusters"])
     return (*path, "auxiliary_port"), *others
 

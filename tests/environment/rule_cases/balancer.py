@@ -95,7 +95,7 @@ WRONG = (
     ),
     Wrong(
         odbc_behind_tls,
-        # Another name, with the port of ODBC.
+        # The service is not named odbc, but uses ODBC's port of the nodes.
         {"services/bi": {"port": 443, "node_port": 9996, "tls": arn()}},
         "services.bi.tls",
         ("SSLRequest",),
@@ -170,7 +170,7 @@ WRONG = (
     ),
     Wrong(
         health_check_settings,
-        # The service has its own settings; auxiliary target groups have the load balancer's.
+        # The service sets its own interval; auxiliary target groups use the load balancer's.
         {HEALTH: {"timeout": 20}, "services/jdbc": {"port": 9999, "health": {"interval": 30}}},
         "clusters.main.balancer.health.timeout",
         ("is not less than the interval of 5 s (20)",),
@@ -204,7 +204,7 @@ WRONG = (
     ),
     Wrong(
         options_needing_balancer,
-        # No certificate is required where it could not be used.
+        # The cluster without a load balancer needs no certificate, since it cannot use one.
         {WEB: {"port": 9443, "tls": {"main": arn()}}},
         "services.web.tls",
         ("is not possible without a balancer", "clients of spare connect directly to the node"),
@@ -294,7 +294,7 @@ RIGHT = (
     Right(health_check_settings, {HEALTH: {"interval": 300, "timeout": 120}}, base=V7),
     Right(
         health_check_settings,
-        # The service's own settings are checked, wherever the other settings come from.
+        # The service's timeout is compared with the interval that it gets from the load balancer.
         {HEALTH: {"interval": 10, "timeout": 9}, WEB: {"port": 9090, "health": {"timeout": 2}}},
     ),
     Right(
@@ -334,7 +334,7 @@ RIGHT = (
     ),
     Right(
         balancer_addresses_in_subnets,
-        # The load balancer's subnets in an existing VPC are not known.
+        # In an existing VPC, the CIDR blocks of the load balancer's subnets are unknown.
         {
             "clusters/main/network/cidr": "10.0.0.0/16",
             f"{BALANCER}/addresses": {A: "10.0.0.1", B: "172.16.0.1"},

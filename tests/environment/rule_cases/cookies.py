@@ -32,7 +32,7 @@ def web(**settings: Any) -> dict[str, Any]:
 
 
 def one_zone() -> Data:
-    """Put both nodes into one zone, and remove the other zones."""
+    """Return a configuration with one zone, which contains both nodes."""
     return changed(
         minimal(),
         {
@@ -44,7 +44,7 @@ def one_zone() -> Data:
 
 
 def given_zone() -> Data:
-    """Return the same in an existing VPC."""
+    """Return the configuration of `one_zone` in an existing VPC."""
     zones = {A: {"nodes": subnet(1), "balancer": subnet(2)}}
     return changed(
         given(),
@@ -69,7 +69,7 @@ WRONG = (
     ),
     Wrong(
         cookie_protocol,
-        # Recognised by its name, whatever its port.
+        # ODBC is recognised by the service's name, even on another port.
         {"services/odbc": {"port": 15432, "sticky": "cookie"}},
         "services.odbc.sticky",
         ("is only for web services (cookie)", "nodes do not use HTTP on port 15432 (odbc)"),
@@ -205,7 +205,7 @@ RIGHT = (
     Right(cookie_client_address, web(client_ip=True)),
     Right(cookie_client_address, {WEB: {"port": 9090, "client_ip": False}}),
     Right(cookie_idle_timeout, web(idle_timeout=4000)),
-    # Its listener on the Network Load Balancer is not a TLS listener, whose timeout is fixed.
+    # The Network Load Balancer's listener uses TCP; only TLS listeners have a fixed timeout.
     Right(cookie_idle_timeout, web(idle_timeout=900, tls=arn())),
     Right(cookie_idle_timeout, {WEB: {"port": 9090, "idle_timeout": 6000}}),
     Right(alb_zones, PLAIN),

@@ -259,7 +259,7 @@ WRONG = (
     ),
     Wrong(
         node_ports_unique,
-        # No other listener uses the port on the load balancer.
+        # The conflict is on the nodes; on the load balancer only this listener uses the port.
         {"services": {"jdbc": 9998}},
         "services.jdbc.port",
         ("is the port of another server of the node too (9998)", "vdp and shutdown would have"),
@@ -307,7 +307,7 @@ WRONG = (
     ),
     Wrong(
         service_has_server,
-        # A service on ODBC's port is ODBC, whatever its name.
+        # A service on ODBC's port is ODBC, even with another name.
         {"services": {"bi": 9996}, SERVERS: ["scheduler"], **SHARED},
         "services.bi",
         ("has no server on the nodes",),
@@ -397,12 +397,12 @@ RIGHT = (
         {TOKEN: {"main": arn(), "spare": arn(region="us-east-1")}},
         base=twins,
     ),
-    # Existing instances do not use the setting.
+    # Existing instances do not use this setting.
     Right(node_secret_locations, {TOKEN: arn(region="us-east-1")}, base=exists),
     Right(node_ports_unique, {"services/odbc": {"port": 1234, "node_port": 9996}}),
-    # Two listeners for the same server.
+    # Two listeners may lead to the same server.
     Right(node_ports_unique, {"services/batch": {"port": 1234, "node_port": 9999}}),
-    # Conflicts on the load balancer have their own rule, and 7.0 has no JMX ports.
+    # Another rule checks for conflicts on the load balancer, and 7.0 has no JMX ports.
     Right(node_ports_unique, {"services/odbc": 9997}, base=V7),
     Right(
         node_ports_unique,
@@ -426,7 +426,7 @@ RIGHT = (
             "clusters/main/nodes/node2": GONE,
         },
     ),
-    # A service of unknown protocol has a TCP check.
+    # A service on a port that Denodo does not use gets a TCP check.
     Right(service_has_server, {"services/mine": 1234, SERVERS: ["vdp"]}),
     Right(heap_fits_memory, {}),
     Right(heap_fits_memory, {"denodo/heap_gib": 15}),

@@ -171,7 +171,7 @@ WRONG = (
     ),
     Wrong(
         failover_record,
-        # Without the zone's name, which is another error, the record would be at the apex.
+        # The zone's name in the record is one error, and a record at the apex is the other.
         {"failover/record": "example.com", **ALARM},
         "failover.record",
         ("is the zone's apex, and health is alarm (example.com)",),
@@ -310,7 +310,7 @@ WRONG = (
     ),
     Wrong(
         unused_failover_settings,
-        # Only the secondary has an endpoint, and the secondary has no health check.
+        # Only the secondary could have an endpoint check, and its health check is switched off.
         {
             f"{SPARE}/scheme": "internet-facing",
             "failover/secondary_health": False,
@@ -334,7 +334,7 @@ WRONG = (
     ),
     Wrong(
         failover_clusters,
-        # The method of the health check is unknown, so the setting may have an effect.
+        # The secondary does not exist, so the check method is unknown and `ttl` may have an effect.
         {"failover/secondary": "gone", "failover/ttl": 60},
         "failover.secondary",
         ("is not a cluster of this file (gone)", "write one of main, spare"),
@@ -352,14 +352,14 @@ RIGHT = (
     Right(failover_record, {"failover/record": "@"}, base=twins),
     Right(failover_record, {"failover/record": "denodo.example"}, base=twins),
     Right(failover_record, {"failover/record": "notexample.com"}, base=twins),
-    # Address records are possible at the apex.
+    # Address records, unlike CNAME records, are possible at the zone's apex.
     Right(failover_record, {"failover/record": "@"}, base=public_singles),
     Right(health_check_reaches_cluster, ENDPOINT, base=twins),
     Right(health_check_reaches_cluster, {**FACING, **WORLD, HEALTH: "endpoint"}, base=twins),
     Right(health_check_reaches_cluster, {**ODBC_ONLY, HEALTH: "target-health"}, base=twins),
     Right(
         health_check_reaches_cluster,
-        # The secondary has no health check, so no health checker must reach it.
+        # The secondary has no health check, so health checkers need not reach it.
         {**ENDPOINT, f"{SPARE}/scheme": "internal", "failover/secondary_health": False},
         base=twins,
     ),
@@ -383,7 +383,7 @@ RIGHT = (
     ),
     Right(target_health_of_single_nodes, {HEALTH: "target-health"}, base=twins),
     Right(target_health_of_single_nodes, {HEALTH: "auto"}, base=V7),
-    # Losing the only node means losing the cluster, whatever the method.
+    # In a cluster of one node, losing the node means losing the cluster, with any method.
     Right(
         target_health_of_single_nodes,
         {

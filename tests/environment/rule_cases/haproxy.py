@@ -56,13 +56,13 @@ NODE = "clusters/main/nodes/node1"
 
 
 def deployed(version: str = "8.0") -> Data:
-    """Return one cluster behind HAProxy hosts outside AWS."""
+    """Return one cluster behind HAProxy instances that the stack creates."""
     instance = {"type": "c6i.large", "image": IMAGE}
     return changed(haproxy(version), {f"{HAPROXY}/instance": instance})
 
 
 def adopted() -> Data:
-    """Return the same with an existing instance as a node."""
+    """Return the cluster of `deployed`, with an existing instance as a node."""
     network = {**given_network(), "cidr": "10.0.0.0/16"}
     node = {"zone": "eu-west-1a", "instance_id": "i-0123456789abcdef0"}
     return changed(deployed(), {"clusters/main/network": network, NODE: node})
@@ -214,7 +214,7 @@ RIGHT = (
     HaproxyRight(haproxy_tls, {TLS: {"mode": "reencrypt"}, WEB: 9443}),
     HaproxyRight(haproxy_tls, {TLS: {"mode": "passthrough", "services": ["jdbc"]}}),
     HaproxyRight(haproxy_tls, {TLS: {"mode": "terminate"}, WEB: {"port": 9443, "node_port": 9090}}),
-    # The other cluster's load balancer is a Network Load Balancer.
+    # The certificate is for the other cluster, which has a Network Load Balancer.
     HaproxyRight(
         haproxy_tls,
         {WEB: {"port": 9443, "tls": {"spare": ARN.replace("eu-west-1", "us-east-1")}}},

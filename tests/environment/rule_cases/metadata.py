@@ -57,7 +57,7 @@ def sharing() -> Data:
 
 
 def all_sharing() -> Data:
-    """Return the same with explicitly named servers."""
+    """Return the cluster of `sharing`, with explicitly named servers."""
     return changed(sharing(), RUNS_ALL)
 
 

@@ -246,7 +246,7 @@ RIGHT = (
         node_zone_vpcs_unique,
         {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC, {"vpc": VPC, "region": "us-east-1"}]},
     ),
-    # Each cluster has its own zone.
+    # Each cluster has its own hosted zone.
     Right(
         node_zone_vpcs_unique,
         {f"{NETWORK}/node_zone_vpcs": [OTHER_VPC], f"{SPARE}/node_zone_vpcs": [OTHER_VPC]},
@@ -260,10 +260,10 @@ RIGHT = (
             f"{NODES}/{'n' * 31}": {"zone": "eu-west-1a"},
         },
     ),
-    # The given zone is not named after the clusters.
+    # The name of an existing hosted zone does not contain the environment's name.
     Right(host_names_valid, {"name": "test-", f"{NETWORK}/node_zone": ZONE}),
     Right(host_names_unique, {}, base=shared),
-    # Zones of the same name that resolve in different VPCs.
+    # Hosted zones of the same name, associated with different VPCs.
     Right(
         host_names_unique,
         {f"{NETWORK}/node_zone": ZONE, f"{SPARE}/node_zone": OTHER_ZONE},

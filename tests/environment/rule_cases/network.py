@@ -35,7 +35,7 @@ PUBLIC: Data = {
 
 
 def _given(**zones: Data) -> Data:
-    """Return an existing network with other subnets in some zones, by the zone's letter."""
+    """Return an existing network, with these subnets in the zones of these letters."""
     network = given()
     for letter, subnets in zones.items():
         network["zones"][f"eu-west-1{letter}"] = subnets
@@ -163,7 +163,7 @@ WRONG = (
     ),
     Wrong(
         existing_network,
-        # HAProxy runs in the nodes' subnet of a zone without nodes.
+        # HAProxy instances use the subnet for nodes, even in a zone without nodes.
         _given(c={"balancer": subnet(5)}) | {"clusters/main/balancer/kind": "haproxy"},
         "clusters.main.network.zones.eu-west-1c.nodes",
         ("is missing", "add nodes: subnet-… of eu-west-1c"),
@@ -180,7 +180,7 @@ RIGHT = (
     Right(public_node_first_boot, {**PUBLIC, NETWORK: given(), "denodo/program": False}),
     Right(zones_of_region, {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"]}),
     Right(existing_network, _given()),
-    # Nodes and load balancer may share a subnet, and zones without nodes need none for nodes.
+    # Nodes and load balancer may share a subnet; a zone without nodes needs no subnet for nodes.
     Right(existing_network, _given(b={"nodes": subnet(4), "balancer": subnet(4)})),
     Right(existing_network, _given(c={"balancer": subnet(5)})),
     Right(created_network, {f"{NETWORK}/cidr": "10.0.0.0/16"}),

@@ -204,7 +204,7 @@ RIGHT = (
         },
     ),
     Right(instance_types, {f"{INSTANCE}/type": "m4.xlarge"}),
-    # Without a load balancer the node is registered nowhere.
+    # Without a load balancer, the node is not registered as a target.
     Right(
         instance_types,
         {

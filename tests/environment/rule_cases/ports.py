@@ -59,7 +59,7 @@ WRONG = (
     ),
     Wrong(
         auxiliary_port_given,
-        # Denodo itself uses the port as well, but the only message is that it must be removed.
+        # Denodo uses the port as well, but the only error is that the key must be removed.
         {NODE1: 9999},
         "clusters.main.nodes.node1.auxiliary_port",
         ("is not allowed for this version (9999)", "a Denodo 9.0 client"),
@@ -119,7 +119,7 @@ WRONG = (
     ),
     Wrong(
         auxiliary_port_given,
-        # Two missing ports are not equal ports.
+        # Two missing ports are not reported as equal ports.
         {NODE1: GONE, NODE2: GONE},
         "clusters.main.nodes.node2.auxiliary_port",
         ("is missing",),
@@ -137,9 +137,9 @@ RIGHT = (
     Right(auxiliary_port_given, {}, base=V7),
     Right(auxiliary_port_given, {}, base=V8),
     Right(auxiliary_port_given, {}, base=V9),
-    # Denodo's default port, and the next one.
+    # 9997 is Denodo's default port; 9995 is free in 7.0 as well.
     Right(auxiliary_port_free, {NODE1: 9997, NODE2: 9995}, base=V7),
     Right(auxiliary_port_free, {NODE1: 1, NODE2: 65535}, base=V7),
-    # Unique in the cluster, not in the file.
+    # Auxiliary ports must be unique within a cluster, not within the file.
     Right(auxiliary_port_free, {}, base=PAIR7),
 )

@@ -146,7 +146,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # Nodes connect to the load balancer for their auxiliary ports.
+        # Auxiliary ports need one more rule, because nodes connect to the load balancer.
         {CLIENTS: networks(60)},
         "clusters.main.balancer.clients",
         ("needs 61 rules",),
@@ -176,7 +176,7 @@ WRONG = (
         ("needs 61 rules",),
         base=twins,
     ),
-    # At the limit no error is reported, but a warning if more ports are open than are used.
+    # At the limit, a port range replaces single ports: a warning, since it opens unused ports.
     *(
         Wrong(
             rule_quota,
@@ -194,7 +194,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # Both forms of the rules exist while one replaces the other: 31 single rules and a range.
+        # During an update, both forms of the rules exist: 42 for single ports and 21 for ranges.
         {**_services(2), CLIENTS: networks(21)},
         "clusters.main",
         (
@@ -214,7 +214,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # The range has no port that is not used.
+        # The range contains used ports only, so the problem is a note.
         {"services": {"jdbc": 9999, "odbc": 10000}, CLIENTS: networks(21)},
         "clusters.main",
         ("rules of a security group in each direction (AWS, Amazon VPC quotas); combine",),
@@ -222,7 +222,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # Each has a second port for its health check.
+        # Each service has a second port, for its health check.
         {
             "services": {
                 name: {"port": 20001 + n, "health": {"port": 30001 + n}}
@@ -255,7 +255,7 @@ WRONG = (
     ),
     Wrong(
         elastic_ip_quota,
-        # A node that is reached from the internet has an Elastic IP, besides those of the zones.
+        # An internet-facing node has its own Elastic IP, in addition to one for each zone.
         _zones(5) | _bare("internet-facing"),
         "clusters.c0",
         (f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",),

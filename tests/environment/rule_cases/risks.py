@@ -120,7 +120,7 @@ RIGHT = (
         {f"{BALANCER}/scheme": "internet-facing", IDLE: {"port": 9999, "client_ip": False}},
     ),
     Right(clients_behind_nat, {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/cross_zone": False}),
-    # There is no other setting.
+    # No setting is left that the warning could recommend.
     Right(
         clients_behind_nat,
         {
