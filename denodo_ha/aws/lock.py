@@ -116,7 +116,7 @@ class Lock:
         """Check that this command still holds the lock, and renew the lock.
 
         Raises:
-            Failed: This command does not hold the lock any more.
+            Failed: This command no longer holds the lock.
         """
         try:
             record = self._read()
@@ -140,7 +140,7 @@ class Lock:
         """Renew the lock if the last renewal is old enough.
 
         Raises:
-            Failed: This command does not hold the lock any more.
+            Failed: This command no longer holds the lock.
             AwsError: AWS does not answer, and the lock has expired.
         """
         with self._renewal:

@@ -33,7 +33,7 @@ catalog = typer.Typer(
 )
 
 _DIGEST_LENGTH = 12
-"""Digits of a digest in the table."""
+"""Number of digits of a digest that the table shows."""
 
 Ca = Annotated[
     Path | None,

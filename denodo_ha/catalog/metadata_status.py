@@ -15,7 +15,7 @@ from denodo_ha.environment.model.environment import Environment
 
 _DATABASE = "AWS::RDS::DBInstance"
 _OVERDUE_INTERVALS = 2
-"""An export is overdue after so many intervals without a new one."""
+"""Number of export intervals without a new export after which an export is overdue."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ ASK_EVERY_S: Final = 60
 """Project default: with --watch, seconds between node queries; each runs a command on each node."""
 
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
-"""Terminal codes: go to the first line and clear the screen."""
+"""Terminal control codes: move to the first line, clear the screen and the scrolled-out lines."""
 
 Show = Callable[[Environment], None]
 

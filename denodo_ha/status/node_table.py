@@ -10,7 +10,7 @@ from denodo_ha.environment.model.environment import Environment
 
 _COLUMNS = ("Cluster", "Name", "Type", "Host", "Port")
 _SERVERS = (("Virtual DataPort", "vdp", "vdp"), ("Scheduler", "scheduler", "scheduler"))
-"""The Solution Manager's name of a type, the server, and its port's key in the desired state."""
+"""Server type in the Solution Manager, server, and key of its port in the desired state."""
 
 
 def nodes(

@@ -23,7 +23,7 @@ UNHEALTHY: Final = "unhealthy"
 UNKNOWN: Final = "unknown"
 
 _SWITCH: Final = re.compile(rf"-{FAILOVER}-SwitchAlarm")
-"""Pattern of the name that CloudFormation gives the switch's alarm: stack and logical id."""
+"""Pattern in the name that CloudFormation gives the switch's alarm: stack name and logical id."""
 
 
 @dataclass(frozen=True)

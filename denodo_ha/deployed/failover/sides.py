@@ -58,7 +58,7 @@ class GroupCount:
 
 
 ClusterTargets = tuple[tuple[GroupCount, ...], str, str]
-"""The target groups of a cluster, its DNS name or address, and what could not be read."""
+"""A cluster's target groups, its DNS name or address, and an error text (empty without one)."""
 ReadTargets = Callable[[StackLocation], ClusterTargets]
 
 
