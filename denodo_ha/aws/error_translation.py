@@ -49,13 +49,14 @@ _THROTTLED = {
     *("TransactionInProgressException", "EC2ThrottledException", "ThrottlingError"),
     "TooManyUpdates",
 }
-"""Error codes on which AWS SDKs retry (AWS, SDKs and Tools Reference Guide, Retry behavior), and throttling codes of single services, such as TooManyUpdates (AWS, Systems Manager API,
+"""Error codes on which AWS SDKs retry (AWS, SDKs and Tools Reference Guide, Retry behavior), and
+throttling codes of single services, such as TooManyUpdates (AWS, Systems Manager API,
 PutParameter)."""
 _SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
 _SKEWED_REASON = re.compile(
     r"signature expired|not yet current|difference between the request time", re.IGNORECASE
 )
-"""Reasons of other codes, such as SignatureDoesNotMatch, that mean another time on this machine
+"""Messages of other error codes, such as SignatureDoesNotMatch, if the local clock is wrong
 (AWS, IAM User Guide, Troubleshoot Signature Version 4 signed requests)."""
 _MISSING = re.compile(
     r"NotFound|NoSuch|NotExist|InvalidTarget\Z|InvalidInstanceId\Z|InvalidInstanceID"

@@ -57,7 +57,7 @@ class StatusReader:
         aws: the credentials.
         site: the environment.
         clock: the clock.
-        ask: True to query nodes and HAProxy instances as well.
+        ask: True to also query nodes and HAProxy instances.
         accepted: parts of the status that do not count as degraded if they are not known.
     """
 

@@ -221,7 +221,7 @@ class TargetGroupRotation(Rotation):
         for entrance, group in self._groups(entrances):
             yield entrance
             target = group.target(node)
-            assert target is not None  # the entrances come from the template
+            assert target is not None  # the template registers the node in these groups
             with translated_errors():
                 self.aws.client("elbv2", group.region).register_targets(
                     TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
