@@ -116,7 +116,7 @@ def run_cdk(
     ) as process:
         try:
             wait(process)
-        except BaseException:  # Ctrl-C and signals too: the CLI must not outlive this process
+        except BaseException:  # includes Ctrl-C and signals: the CLI must not outlive this process
             _end(process)
             raise
     if process.returncode:

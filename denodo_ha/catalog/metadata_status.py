@@ -1,4 +1,4 @@
-"""Metadata status of a cluster: its metadata database, and differences between its nodes."""
+"""Metadata status of a cluster: its metadata database, and whether its nodes' metadata differs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

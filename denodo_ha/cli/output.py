@@ -44,7 +44,7 @@ Cell = str | Text
 
 
 def styled(state: str) -> Text:
-    """Return a state in its colour."""
+    """Return the text of a state in the colour for this state."""
     return Text(state, style=_STYLES.get(state, ""))
 
 

@@ -1,4 +1,4 @@
-"""Target health: the state of registered targets as the load balancer sees them now."""
+"""Target health: the current state of registered targets, as the load balancer reports it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

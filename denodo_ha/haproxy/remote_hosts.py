@@ -95,7 +95,7 @@ class SshSession:
             timer.start()
             lines = []
             with process:
-                assert process.stdout is not None  # a pipe
+                assert process.stdout is not None  # a pipe, because of the argument stdout above
                 for line in process.stdout:
                     lines.append(line)
                     report(line.rstrip())

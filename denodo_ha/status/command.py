@@ -187,8 +187,8 @@ def status(
     """Show the clusters, nodes, services, targets, load balancers, HAProxy instances and DNS.
 
     Exit code 0 if everything is healthy, 1 if something is not healthy or not known, 5 if clients
-    are not served, 6 if nothing could be read. What does not answer within 15 s, such as a lost
-    region, is shown as unknown, with the reason.
+    are not served, 6 if nothing could be read. A part that does not answer within 15 s, such as an
+    unavailable region, is shown as unknown, with the reason.
 
         denodo-ha status -c prod
 

@@ -21,8 +21,8 @@ def nodes(
     """Print the servers to register in the Solution Manager: name, host, port and type.
 
     The table comes from the configuration, without any AWS call. Register the nodes, never the load
-    balancer: the License Manager identifies a server by its own host and port. The table says so if
-    a node's address is not known.
+    balancer: the License Manager identifies a server by its own host and port. If a node's address
+    is not known, the table says so.
 
         denodo-ha nodes -c prod --format markdown
     """

@@ -201,7 +201,7 @@ def _step_data(step: Step) -> dict[str, object]:
 
 FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # Names
+        # DNS names
         "dns-unknown": (
             "This machine cannot resolve the name. Look at the record and its zone; a private "
             "zone answers only in the VPCs that it is associated with."

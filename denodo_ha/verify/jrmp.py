@@ -210,7 +210,7 @@ def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
 
 
 def _parse_stub(annotations: list[Any]) -> Stub | None:
-    """Parse the annotations of a remote object: kind of reference, host, port and object id."""
+    """Return the reference in a remote object's annotations: kind, host, port and object id."""
     data = b"".join(value for value in annotations if isinstance(value, bytes))
     factory = next((value.name for value in annotations if isinstance(value, JavaObject)), "")
     try:

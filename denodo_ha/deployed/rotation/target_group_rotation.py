@@ -36,7 +36,7 @@ def shared_groups(cluster: Cluster, node: str) -> tuple[TargetGroup, ...]:
 
 
 class TargetGroupRotation(Rotation):
-    """The nodes of a cluster as targets of target groups."""
+    """Rotation of nodes that are targets of the cluster's target groups."""
 
     def drain_scope(self, node: str) -> str:
         """Return the names of a node's shared target groups."""
