@@ -24,7 +24,7 @@ from denodo_ha.environment.model.catalog import Component
 
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 32
-"""The length of the passwords that `stacks.database.logins` has generated."""
+"""Length of a password; the same as for the passwords that `stacks.database.logins` generates."""
 
 
 def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
