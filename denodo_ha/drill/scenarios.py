@@ -149,7 +149,7 @@ def _regions(model: Model) -> Iterator[Scenario]:
 
 
 def _checks(model: Model) -> Iterator[Scenario]:
-    """Yield each check unhealthy without a cause, each alarm without data, and each switch thrown."""
+    """Yield each check unhealthy without a cause, each alarm without data, each switch thrown."""
     seen: set[Key] = set()
     for failover_name in model.failover_names:
         for record in failover_name.records.values():
