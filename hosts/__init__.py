@@ -1,4 +1,5 @@
 """Programs that run on machines: Denodo nodes, HAProxy hosts, the Solution Manager's host.
 
-Python 3.9 and its standard library only, and nothing else of this project.
+The programs need only Python 3.9 or later and its standard library. They import nothing of this
+project outside this folder.
 """

@@ -1,8 +1,8 @@
 """Dependent stacks: deployed stacks that need the stack of a cluster that is to be destroyed.
 
-The stacks do not use CloudFormation exports, so CloudFormation does not know of the dependency: it
-would first delete the cluster's nodes and load balancer, and then fail to delete the network, which
-the database still uses.
+The stacks refer to each other without CloudFormation exports (the CDK's weak references), so
+CloudFormation does not know of the dependency: it would first delete the cluster's nodes and load
+balancer, and then fail to delete the network, which the database still uses.
 """
 
 import shlex

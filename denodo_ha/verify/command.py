@@ -1,4 +1,4 @@
-"""`denodo-ha verify`: verify names, ports and protocols as clients see them."""
+"""`denodo-ha verify`: verify DNS names, ports and protocols in the way that clients use them."""
 
 import ssl
 from collections.abc import Iterable, Sequence
@@ -159,9 +159,10 @@ def verify(
 ) -> None:
     """Verify what clients see: DNS names, every service in its own protocol, which node answers.
 
-    Run this command on a machine in the clients' network: what it cannot reach, they cannot reach.
-    It changes nothing and logs in nowhere. Names that AWS does not tell within 15 s are noted. Exit
-    code 0: all right, or notes only; 1: something is wrong.
+    Run this command on a machine in the clients' network: it has the same network access as the
+    clients. The command changes nothing and does not log in. Names that AWS does not return within
+    15 s are noted. Exit code 0: everything is correct, or there are only notes; 1: something is
+    wrong.
 
     [bold]Examples[/bold]
 

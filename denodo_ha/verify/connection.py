@@ -1,4 +1,4 @@
-"""A TCP connection with a timeout for every exchange and a limit on what is read.
+"""A TCP connection with a timeout for every exchange and a size limit for answers.
 
 Every network error becomes a `Fault`.
 """
@@ -14,16 +14,16 @@ from typing import Final, Self, TypeVar
 from denodo_ha.verify.findings import Fault, one_line
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
-"""Ours: limit of an answer; answers to the probes are shorter."""
+"""Project limit: bytes of an answer; answers to the probes are shorter."""
 _ACCEPT_S: Final = 0.3
-"""Ours: seconds after which an open connection counts as accepted."""
+"""Project default: seconds after which a connection that is still open counts as accepted."""
 _CHUNK_BYTES: Final = 4096
 
 Parsed = TypeVar("Parsed")
 
 
 class Connection:
-    """A connected socket.
+    """A connection to an endpoint.
 
     Attributes:
         socket: the socket, plain or TLS.
@@ -51,7 +51,7 @@ class Connection:
         """Send all of the data.
 
         Raises:
-            Fault: The connection broke, or the other side does not read.
+            Fault: The connection broke, or the server does not receive the data.
         """
         with self.network_faults():
             self.socket.settimeout(self.timeout)
@@ -64,8 +64,8 @@ class Connection:
         """Read until `parse` returns a result.
 
         Args:
-            parse: returns the result and the number of bytes that it took, or None as long as
-                there are too few bytes.
+            parse: returns the result and the number of parsed bytes, or None if more bytes are
+                needed.
 
         Raises:
             Fault: The timeout expired, the answer is too long, or the connection ended.
@@ -85,12 +85,12 @@ class Connection:
         """Read a number of bytes.
 
         Raises:
-            Fault: As for `read`.
+            Fault: The timeout expired, the answer is too long, or the connection ended.
         """
         return self.read(lambda data: (data[:count], count) if len(data) >= count else None)
 
     def require_open(self) -> None:
-        """Verify that the other side keeps the connection open.
+        """Verify that the server keeps the connection open.
 
         Raises:
             Fault: The connection was closed at once.
@@ -110,8 +110,8 @@ class Connection:
         """Return the same connection after a TLS handshake.
 
         Raises:
-            ssl.SSLError: The handshake failed; the meaning of that depends on the protocol.
-            Fault: The connection broke.
+            ssl.SSLError: The handshake failed; what this means depends on the protocol. Fault: The
+            connection broke.
         """
         with self.network_faults():
             self.socket.settimeout(self.timeout)
@@ -120,10 +120,10 @@ class Connection:
 
     @contextmanager
     def network_faults(self) -> Iterator[None]:
-        """Convert network errors to faults.
+        """Convert network errors in the block to `Fault`.
 
         Raises:
-            Fault: Instead of an OSError; ssl.SSLError is not converted.
+            Fault: An OSError occurred; ssl.SSLError is not converted.
         """
         try:
             yield
@@ -177,13 +177,13 @@ def connect(address: str, port: int, timeout: float) -> Connection:
     endpoint = host_port(address, port)
     try:
         connected = socket.create_connection((address, port), timeout)
-        # Without Nagle's algorithm the measured times are the server's.
+        # Disable Nagle's algorithm, which would add delays of this machine to the measured times.
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Connection(connected, endpoint, timeout)
     except OSError as error:
         raise _fault(error, endpoint, timeout) from None
     except ValueError:
-        # Servers name hosts, and may name one that is not a valid host name.
+        # The host may come from a server's answer, so it may not be a valid host name.
         raise Fault("dns-unknown", f"{endpoint} is not a host name") from None
 
 
@@ -193,7 +193,7 @@ def host_port(host: str, port: int) -> str:
 
 
 def _fault(error: OSError, endpoint: str, timeout: float, *, connected: bool = False) -> Fault:
-    """Convert a network error to a fault."""
+    """Return the `Fault` for a network error."""
     if isinstance(error, socket.gaierror):
         return Fault("dns-unknown", f"{endpoint}: {error.strerror}")
     if isinstance(error, ConnectionRefusedError):

@@ -1,9 +1,9 @@
-"""Distribution of many connections over the nodes, and its comparison with an even one.
+"""Distribution of many connections over the nodes, compared with an even distribution.
 
 A Network Load Balancer selects a node by a hash of the flow (AWS, "What is a Network Load
-Balancer?"), so connections from one client's many ports are distributed like thrown dice. A
-statistical test can only say how rarely chance has the same result; a result that is rarer than
-`SIGNIFICANCE` counts as a fault.
+Balancer?"), so connections from different ports of one client are distributed at random. The test
+calculates the probability that an even random distribution has such a result; a result with a
+probability below `SIGNIFICANCE` counts as a fault.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ from denodo_ha.verify.rmi_probe import (
 from denodo_ha.verify.web_probe import WebRequest, send_request
 
 SIGNIFICANCE: Final = 0.001
-"""Ours: a healthy load balancer is reported as wrong in at most one of a thousand runs."""
+"""Project default: at most one of a thousand runs reports a correct load balancer as wrong."""
 
 Answer = TypeVar("Answer")
 
@@ -35,11 +35,11 @@ class ConnectionSeries:
     """A series of connections to one service.
 
     Attributes:
-        log: gets the steps.
+        log: receives the steps.
         endpoints: the same port of every address, used in turn.
         count: the number of connections.
         nodes: names of the nodes that should answer.
-        sticky: whether one client address should always reach the same node.
+        sticky: True if all connections from one client address should reach the same node.
         faults: the failed connections.
     """
 
@@ -51,7 +51,7 @@ class ConnectionSeries:
     faults: list[Fault] = field(default_factory=list)
 
     def probe_rmi(self, expected: SecondConnection) -> None:
-        """Read the registry on each connection, and open every second connection once."""
+        """Read the registry on each connection, and open each second connection once."""
         registries: list[Registry] = []
         with self.log.step(self._name) as step:
             registries += self._run(read_registry)
@@ -72,7 +72,7 @@ class ConnectionSeries:
             probe_second_connection(self.log, self.endpoints[0], expected, process, stub)
 
     def probe_web(self, request: WebRequest) -> None:
-        """Send a request without a cookie on each connection, as new browsers do."""
+        """Send a request without cookies on each connection, like a browser's first request."""
         with self.log.step(self._name) as step:
             responses = self._run(lambda endpoint: send_request(endpoint, request, {}))
             if all(response.node for response in responses):
@@ -81,7 +81,7 @@ class ConnectionSeries:
                 self._count(step, len(responses))
 
     def probe(self, probe: Callable[[StepLog, Endpoint], None]) -> None:
-        """Run a probe whose answers do not tell nodes apart on each connection."""
+        """Run a probe on each connection; its answers do not show which node answered."""
         with self.log.step(self._name) as step:
             answers = self._run(lambda endpoint: probe(StepLog(""), endpoint))
             self._count(step, len(answers))
@@ -115,7 +115,7 @@ class ConnectionSeries:
 
 
 def _process_names(registries: list[Registry], expected: SecondConnection) -> dict[int, str]:
-    """Return a unique name for every process: its node's, if its port tells."""
+    """Return a unique name for every process: its node's name, if the auxiliary port is known."""
     names: dict[int, str] = {}
     for registry in registries:
         if registry.process in names:
@@ -128,7 +128,7 @@ def _process_names(registries: list[Registry], expected: SecondConnection) -> di
 
 
 def _shared_second_ports(registries: list[Registry]) -> list[str]:
-    """Describe the second ports that several processes name."""
+    """Return descriptions of second ports that more than one process names."""
     processes: dict[str, set[int]] = {}
     for registry in registries:
         for stub in registry.stubs:
@@ -143,13 +143,13 @@ def _shared_second_ports(registries: list[Registry]) -> list[str]:
 
 @dataclass(frozen=True)
 class Spread:
-    """Connections by node.
+    """The number of connections that each node answered.
 
     Attributes:
         nodes: the nodes that should answer.
-        counts: connections by the node that answered, under its name or another mark.
+        counts: number of connections by the name of the node, or another mark, that answered.
         failed: connections without an answer.
-        sticky: whether one client should stay on one node.
+        sticky: True if all connections of one client should reach the same node.
     """
 
     nodes: Sequence[str]
@@ -159,7 +159,7 @@ class Spread:
 
     @property
     def total(self) -> int:
-        """Connections with an answer."""
+        """Number of connections with an answer."""
         return self.counts.total()
 
     def __str__(self) -> str:
@@ -171,7 +171,7 @@ class Spread:
 
 
 def judge_spread(step: Step, spread: Spread) -> None:
-    """Describe how connections were distributed, and what is wrong with that."""
+    """Record in a step how connections were distributed, and a finding if this is wrong."""
     step.seen = str(spread)
     if spread.failed:
         step.fail("spread-failed", step.seen)
@@ -200,23 +200,23 @@ def judge_spread(step: Step, spread: Spread) -> None:
 
 
 def chance_of_missing(nodes: int, connections: int) -> float:
-    """Return an upper bound of the chance that an even distribution leaves out a node."""
+    """Return an upper bound of the probability that an even distribution leaves out a node."""
     return min(1.0, nodes * (1 - 1 / nodes) ** connections)
 
 
 def chance_of_uneven(nodes: int, counts: Counter[str]) -> float:
-    """Return an upper bound of the chance that some node has a share as extreme as the worst."""
+    """Return an upper bound of the probability that a node has a share as extreme as the worst."""
     total = counts.total()
     return min(1.0, 2 * nodes * min(_tail(total, nodes, count) for count in counts.values()))
 
 
 def connections_needed(nodes: int) -> int:
-    """Return how many connections reach every node, but for a chance below `SIGNIFICANCE`."""
+    """Return the number of connections that miss a node with probability below `SIGNIFICANCE`."""
     return 1 if nodes < 2 else ceil(log(SIGNIFICANCE / nodes) / log(1 - 1 / nodes))
 
 
 def _tail(total: int, nodes: int, count: int) -> float:
-    """Return the exact chance that one node gets at most, or at least, a count; the lower one."""
+    """Return the probability of at most, or of at least, `count` connections; the lower of both."""
     ways = [comb(total, share) * (nodes - 1) ** (total - share) for share in range(total + 1)]
     at_most, at_least, all_ways = sum(ways[: count + 1]), sum(ways[count:]), nodes**total
     return float(min(at_most, at_least) / all_ways)

@@ -1,7 +1,7 @@
-"""The endpoint of a service, with its TLS handshake and the judgement of its certificate.
+"""The endpoint of a service: its TLS handshake and the verification of its certificate.
 
-A refused certificate is still described: a second handshake trusts only that certificate and
-checks nothing else. The probe then continues without verifying certificates.
+A rejected certificate is described all the same: a second handshake trusts exactly this certificate
+and checks nothing else. The probe then continues without verifying certificates.
 """
 
 import ssl
@@ -16,10 +16,10 @@ from denodo_ha.verify.connection import Connection, connect, host_port
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 RENEWAL_DAYS: Final = 30
-"""Ours: a certificate that expires within so many days is reported; manual renewal takes weeks."""
+"""Project default: days before its expiry from which a certificate is reported."""
 
 _NO_CHECK_TIME: Final = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which `ssl` has no name."""
+"""OpenSSL's flag X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not define."""
 
 _FINDINGS: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -38,12 +38,12 @@ _FINDINGS: Final[Mapping[int, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Trust:
-    """The certificates that are accepted, and how they are judged.
+    """The settings with which certificates are verified.
 
     Attributes:
         ca_bundle: a file of certificate authorities in PEM form; None for the system's.
         alpn_protocols: protocols that the handshake offers.
-        now: returns the time at which a certificate is judged.
+        now: returns the time for which a certificate must be valid.
     """
 
     ca_bundle: str | None = None
@@ -51,12 +51,12 @@ class Trust:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def open_judged(self, step: Step, opener: Callable[[], Connection], name: str) -> Connection:
-        """Return a connection after its handshake, and judge the certificate.
+        """Return a connection after its TLS handshake, and verify the certificate.
 
         Args:
-            step: marked as wrong if clients refuse the certificate.
+            step: marked as wrong if clients would reject the certificate.
             opener: returns a connection on which TLS may begin.
-            name: the name that the certificate must have.
+            name: the name that the certificate must contain.
 
         Raises:
             Fault: The server does not speak TLS.
@@ -80,7 +80,7 @@ class Trust:
         return secure
 
     def open_unjudged(self, opener: Callable[[], Connection], name: str) -> Connection:
-        """Return a connection after its handshake, without verifying the certificate.
+        """Return a connection after its TLS handshake, without verifying the certificate.
 
         Raises:
             Fault: The server does not speak TLS.
@@ -90,11 +90,11 @@ class Trust:
         return self._start_tls(opener(), context, name)
 
     def context(self) -> ssl.SSLContext:
-        """Return the settings of a client that verifies certificates.
+        """Return the TLS settings of a client that verifies certificates.
 
         Raises:
             OSError: The bundle cannot be read.
-            ssl.SSLError: The bundle has no certificate.
+            ssl.SSLError: The bundle contains no certificate.
         """
         context = ssl.create_default_context(cafile=self.ca_bundle)
         if self.alpn_protocols:
@@ -120,7 +120,7 @@ class Trust:
             raise Fault("not-tls", f"{connection.endpoint}: {error}") from None
 
     def _describe(self, opener: Callable[[], Connection], name: str) -> str:
-        """Return names, issuer and end of a refused certificate, if they can be read."""
+        """Return names, issuer and expiry date of a rejected certificate, if they can be read."""
         with suppress(Fault, ssl.SSLError, OSError, ValueError):
             with self.open_unjudged(opener, name) as connection:
                 assert isinstance(connection.socket, ssl.SSLSocket)
@@ -136,15 +136,16 @@ class Trust:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One port of one address, and how clients open it.
+    """One port of one address, and how clients connect to it.
 
     Attributes:
         address: name or address to connect to.
         port: the port.
-        client_name: the name that clients use, for certificates and HTTP.
+        client_name: the host name that clients use: checked against certificates and sent in the
+            HTTP Host header.
         timeout: seconds that a step may take.
         trust: the certificates that are accepted.
-        tls: whether TLS begins with the first byte.
+        tls: True if the connection begins with a TLS handshake.
     """
 
     address: str
@@ -163,10 +164,11 @@ class Endpoint:
         return connect(self.address, self.port, self.timeout)
 
     def open(self, log: StepLog | None = None) -> Connection:
-        """Return a new connection, with TLS if the endpoint has it.
+        """Return a new connection, with TLS if the endpoint uses TLS.
 
         Args:
-            log: gets the judgement of the certificate; without it none is made.
+            log: receives the result of the certificate's verification; None: the certificate is not
+                verified.
 
         Raises:
             Fault: The connection or the TLS handshake failed.
@@ -192,7 +194,7 @@ def _description(certificate: Mapping[str, Any]) -> str:
 
 
 def _common_name(certificate: Mapping[str, Any], field: str) -> str:
-    """Return the common name of subject or issuer, or the last part of a name without one."""
+    """Return the common name of the subject or issuer, or without one the name's last part."""
     parts = [part for group in certificate.get(field, ()) for part in group]
     common_names = [value for key, value in parts if key == "commonName"]
     return str((common_names or [value for _, value in parts] or ["no name"])[-1])

@@ -1,11 +1,11 @@
-"""Findings of a verification: timed steps, what a failed one means, and their report.
+"""Findings of a verification: timed steps, the meaning of a failed step, and the report.
 
     with log.step("RMI handshake") as step:
         ...
         step.seen = "the server sees us as 10.0.9.4"
 
-A step that raises a `Fault` failed, and ends its probe; after `step.fail` and `step.note` the
-probe continues.
+A `Fault` raised in a step marks the step as failed and ends the probe. After `step.fail` and
+`step.note` the probe continues.
 """
 
 import time
@@ -21,7 +21,7 @@ from rich.text import Text
 from denodo_ha.cli.output import print_json, print_line, print_table
 
 _LONGEST_TEXT: Final = 300
-"""Characters of a server's message that are shown."""
+"""Maximum number of characters of a server's message in the output."""
 
 
 class StepState(StrEnum):
@@ -65,7 +65,7 @@ class Step:
 
     @property
     def meaning(self) -> str:
-        """Meaning of the finding, and what to look at."""
+        """The meaning of the finding, and what to check."""
         return FINDINGS[self.finding] if self.finding else ""
 
     def fail(self, finding: str, seen: str) -> None:
@@ -73,14 +73,14 @@ class Step:
         self.state, self.finding, self.seen = StepState.WRONG, finding, seen
 
     def note(self, finding: str, seen: str) -> None:
-        """Mark the step as worth knowing, unless it is marked as wrong."""
+        """Mark the step with a note, unless it is already marked as wrong."""
         if self.state is not StepState.WRONG:
             self.state, self.finding, self.seen = StepState.NOTE, finding, seen
 
 
 @dataclass
 class StepLog:
-    """The steps of one verified port, or of the names, in their order."""
+    """The steps of one verified port, or of the DNS names, in execution order."""
 
     subject: str
     steps: list[Step] = field(default_factory=list)
@@ -88,10 +88,10 @@ class StepLog:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
-        """Time a step and keep it, also if it fails.
+        """Measure the time of a step, and add the step to the log even if it fails.
 
         Raises:
-            Fault: The step raised it.
+            Fault: The step failed.
         """
         step = Step(one_line(name))
         self.steps.append(step)
@@ -122,7 +122,7 @@ def _worst(states: set[StepState]) -> StepState:
 
 
 def one_line(text: str) -> str:
-    """Return a server's text on one line, without control characters and not too long."""
+    """Return a server's text as one line of limited length, without control characters."""
     line = "".join(character if character.isprintable() else " " for character in text)
     line = " ".join(line.split())
     return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 3]}..."
@@ -183,7 +183,7 @@ def print_report_json(target: str, cluster: str, logs: Sequence[StepLog]) -> Non
 
 
 def _findings(logs: Sequence[StepLog]) -> list[tuple[StepLog, Step]]:
-    """Return the steps with a finding, the wrong ones first."""
+    """Return the steps with a finding, first those that are wrong, then notes."""
     pairs = [(log, step) for log in logs for step in log.steps if step.finding]
     return sorted(pairs, key=lambda pair: pair[1].state is not StepState.WRONG)
 
@@ -201,7 +201,7 @@ def _step_data(step: Step) -> dict[str, object]:
 
 FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # Names
+        # DNS names
         "dns-unknown": (
             "This machine cannot resolve the name. Look at the record and its zone; a private "
             "zone answers only in the VPCs that it is associated with."
@@ -378,4 +378,4 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         "spread-failed": "Some connections failed. Look for a node that is partly down.",
     }
 )
-"""Meaning of each finding and what to look at, by code; `docs/verify.md` has more."""
+"""Meaning of each finding and what to check, by code; `docs/verify.md` has more."""

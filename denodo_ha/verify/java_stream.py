@@ -1,4 +1,4 @@
-"""Reader of serialised Java objects, as far as RMI registries send them.
+"""Reader of serialised Java objects, limited to the kinds that RMI registries send.
 
 Oracle, "Java Object Serialization Specification", chapter 6, grammar for the stream format.
 No class is loaded or created: an object is read as a map of its fields.
@@ -12,22 +12,22 @@ from typing import Any
 MAGIC = bytes.fromhex("aced0005")
 _FIRST_HANDLE = 0x7E0000
 _MAX_DEPTH = 64
-"""Ours: answers of a registry nest five levels deep."""
+"""Project limit: answers of a registry are nested five levels deep."""
 _PRIMITIVES = {"B": "b", "C": "H", "D": "d", "F": "f", "I": "i", "J": "q", "S": "h", "Z": "?"}
 _PROXY, _WRITES, _SERIALISABLE, _EXTERNALISABLE, _BLOCKS = 0x100, 1, 2, 4, 8
 
 
 class MalformedError(ValueError):
-    """The data is not a serialised Java object."""
+    """The data is not a valid serialised Java object."""
 
 
 class IncompleteError(Exception):
-    """The data ends before the object does."""
+    """The data ends before the object is complete."""
 
 
 @dataclass
 class JavaClass:
-    """The description of a class; fields are `(type, name)`."""
+    """The description of a class; each field is a pair `(type, name)`."""
 
     name: str
     flags: int
@@ -35,10 +35,10 @@ class JavaClass:
     parent: "JavaClass | None" = None
 
     def lineage(self) -> list["JavaClass"]:
-        """Return the class and its ancestors, the topmost first.
+        """Return the class and its superclasses, the topmost superclass first.
 
         Raises:
-            MalformedError: A class is its own ancestor.
+            MalformedError: A class is its own superclass.
         """
         classes: list[JavaClass] = []
         ancestor: JavaClass | None = self
@@ -52,7 +52,7 @@ class JavaClass:
 
 @dataclass
 class JavaObject:
-    """An object; `annotations` are the bytes and objects that its classes wrote themselves."""
+    """An object; `annotations` are the additional bytes and objects that its classes wrote."""
 
     kind: JavaClass
     fields: dict[str, Any] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class JavaObject:
 
     @property
     def name(self) -> str:
-        """The name of its class."""
+        """The name of the object's class."""
         return self.kind.name
 
 
@@ -80,10 +80,10 @@ _END = _End()
 
 
 class Reader:
-    """A reader of a stream, without its magic number.
+    """Reads the content of a stream after the stream's header.
 
     Attributes:
-        position: the number of bytes that were read.
+        position: the number of bytes read so far.
     """
 
     def __init__(self, data: bytes, position: int = 0) -> None:
@@ -110,7 +110,7 @@ class Reader:
         """Read the next string, object, array, class, or block of bytes.
 
         Raises:
-            MalformedError: The data has another form.
+            MalformedError: The data does not follow the grammar.
             IncompleteError: The data ends too early.
         """
         value = self._content()

@@ -1,7 +1,8 @@
-"""RMI's connection protocol (JRMP) as a client: handshake, calls to a registry, and its stubs.
+"""Client of RMI's protocol (JRMP): handshake, calls to a registry, and remote references.
 
 Oracle, "Java Remote Method Invocation Specification", chapter 10, RMI transport protocol; the
-registry's numbers are those of `sun.rmi.registry.RegistryImpl_Stub`, fixed since JDK 1.1.
+operation numbers of the registry are those in `sun.rmi.registry.RegistryImpl_Stub`, which have not
+changed since JDK 1.1.
 """
 
 import struct
@@ -31,7 +32,7 @@ _REGISTRY_HASH = 4905912898345647071
 _LIST, _LOOKUP = 1, 2
 _NO_OPERATION = -1
 _NO_METHOD = 0
-"""No method of a remote object is known to have this hash, so no method is called."""
+"""Method hash that no known method of a remote object has, so the server calls no method."""
 
 _CLIENT_HOST = b"denodo-ha"
 _MAX_NAMES = 1000
@@ -42,13 +43,13 @@ _TLS_ALERT = 0x15
 
 @dataclass(frozen=True)
 class Stub:
-    """The remote reference of an object, which a client connects to.
+    """Remote reference of an object: the host and port to which a client connects.
 
     Attributes:
-        host: the server's own name for itself.
-        port: its port; Denodo's auxiliary port.
+        host: the host that the server names for this connection.
+        port: the port of the object; for Denodo 7.0 the auxiliary port.
         object_id: the id of the object on the server.
-        factory: the class that makes the client's sockets; empty for plain ones.
+        factory: the class that creates the client's sockets; empty for sockets without TLS.
     """
 
     host: str
@@ -62,10 +63,10 @@ class CallResult:
     """The result of a call.
 
     Attributes:
-        process: a random number of the Java process, which is in each of its answers: two answers
-            with the same number come from the same process (`java.rmi.server.UID`).
+        process: a random number that a Java process puts into each of its answers: two answers with
+            the same number come from the same process (`java.rmi.server.UID`).
         value: the returned object, or the exception of a failed call.
-        failed: whether the call failed.
+        failed: True if the call failed.
     """
 
     process: int
@@ -86,7 +87,7 @@ class CallResult:
 
 
 def handshake(connection: Connection) -> str:
-    """Begin the protocol, and return the client's address as the server sees it.
+    """Begin the protocol, and return the client address that the server sees.
 
     Raises:
         Fault: The server does not speak RMI.
@@ -98,7 +99,7 @@ def handshake(connection: Connection) -> str:
 
 
 def list_names(connection: Connection) -> tuple[int, list[str]]:
-    """Return the process of a registry, and the names that are bound in it.
+    """Return the process number of a registry, and the names that are bound in the registry.
 
     Raises:
         Fault: The server is not a registry, or the call failed.
@@ -112,7 +113,7 @@ def list_names(connection: Connection) -> tuple[int, list[str]]:
 
 
 def lookup(connection: Connection, name: str) -> Stub | None:
-    """Return the remote reference that is bound to a name; None if it is not a remote object.
+    """Return the remote reference that is bound to a name; None if no remote object is bound.
 
     Raises:
         Fault: The server is not a registry, or the call failed.
@@ -123,10 +124,10 @@ def lookup(connection: Connection, name: str) -> Stub | None:
 
 
 def call_unknown_method(connection: Connection, object_id: bytes) -> CallResult:
-    """Call a method that an object does not have: the answer is an error, and nothing is done.
+    """Call a method that an object does not have: the server only answers with an error.
 
     Raises:
-        Fault: The server does not answer in RMI.
+        Fault: The server's answer is not RMI.
     """
     return _call(connection, object_id, _NO_OPERATION, _NO_METHOD, b"")
 
@@ -161,7 +162,7 @@ def _call(
     head = object_id + struct.pack(">iq", operation, method)
     connection.send(bytes([_CALL]) + MAGIC + bytes([0x77, len(head)]) + head + arguments)
     result, acknowledgement = connection.read(lambda data: _parse_return(data, connection.endpoint))
-    # The server keeps the returned object until the client has acknowledged it.
+    # The server keeps the returned object until the client acknowledges the answer.
     connection.send(bytes([_DGC_ACK]) + acknowledgement)
     return result
 
@@ -196,7 +197,7 @@ def _read_result(reader: Reader, endpoint: str) -> tuple[tuple[CallResult, bytes
 
 
 def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
-    """Yield the remote references in an object: its own, or that of the handler of a proxy."""
+    """Yield the remote references in an object: its own, or that of a dynamic proxy's handler."""
     if not isinstance(value, JavaObject) or id(value) in seen or len(seen) > _MAX_OBJECTS:
         return
     seen.add(id(value))
@@ -209,7 +210,7 @@ def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
 
 
 def _parse_stub(annotations: list[Any]) -> Stub | None:
-    """Parse the annotations of a remote object: kind of reference, host, port and object id."""
+    """Return the reference in a remote object's annotations: kind, host, port and object id."""
     data = b"".join(value for value in annotations if isinstance(value, bytes))
     factory = next((value.name for value in annotations if isinstance(value, JavaObject)), "")
     try:

@@ -1,4 +1,4 @@
-"""Probe of ODBC ports: the PostgreSQL protocol up to the request for a password.
+"""Probe of ODBC ports: the PostgreSQL protocol until the server requests a password.
 
 PostgreSQL documentation, "Frontend/Backend Protocol", message formats.
 """
@@ -39,13 +39,14 @@ _MAX_SKIPPED: Final = 10
 
 
 def probe_odbc(log: StepLog, endpoint: Endpoint) -> None:
-    """Ask for TLS, begin a session, and end it when the server asks for a password.
+    """Request TLS, begin a session, and end the session when the server requests a password.
 
     Raises:
         Fault: A step failed.
     """
     if endpoint.tls:
-        # The load balancer ends TLS, which begins with the first byte: no SSLRequest within it.
+        # The load balancer terminates TLS, so the connection begins with the TLS handshake; the
+        # client sends no SSLRequest.
         with endpoint.open(log) as connection, log.step("start-up") as step:
             _start_session(step, connection)
         return
@@ -66,7 +67,7 @@ def probe_odbc(log: StepLog, endpoint: Endpoint) -> None:
 
 
 def _request_tls(endpoint: Endpoint) -> tuple[Connection, bool]:
-    """Return a connection, and whether TLS begins on it now, or else a session."""
+    """Request TLS; return a connection, and True if the TLS handshake can begin on it."""
     with ExitStack() as stack:
         connection = stack.enter_context(endpoint.connect())
         connection.send(SSL_REQUEST)
@@ -76,7 +77,8 @@ def _request_tls(endpoint: Endpoint) -> tuple[Connection, bool]:
             return connection, answer == b"S"
     if answer != b"E":
         raise Fault("not-postgresql", f"{endpoint} answers an SSLRequest with {answer!r}")
-    # A server without TLS support answers with an error and closes the connection.
+    # A server without TLS support answers with an error and closes the connection, so connect
+    # again.
     return endpoint.connect(), False
 
 
@@ -110,7 +112,7 @@ def _start_session(step: Step, connection: Connection) -> None:
 
 
 def _report_error(step: Step, body: bytes) -> None:
-    """Judge an error message; an error such as an unknown user is a correct answer."""
+    """Record an error message in a step; an error such as an unknown user is a correct answer."""
     fields = {
         part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if len(part) > 1
     }

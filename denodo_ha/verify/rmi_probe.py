@@ -1,7 +1,7 @@
 """Probe of Java RMI: the registry, and the host and port that it names for a second connection.
 
-A Java process puts its own random number into each answer (`jrmp.CallResult`). So it is known,
-and not guessed, whether the second connection reached the node that answered the first.
+Each Java process puts its own random number into every answer (`jrmp.CallResult`). This number
+shows whether the second connection reached the node that answered the first connection.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,18 +15,19 @@ from denodo_ha.verify.jrmp import Stub
 
 _UNKNOWN_OBJECT = "java.rmi.NoSuchObjectException"
 _MAX_LOOKUPS = 8
-"""Ours: Virtual DataPort registers few names, and more lookups would only be slow."""
+"""Project limit: Virtual DataPort registers few names, and more lookups would take long."""
 
 
 @dataclass(frozen=True)
 class SecondConnection:
-    """What is expected of a client's second connection.
+    """The expectations for a client's second connection.
 
     Attributes:
         nodes: the nodes of each auxiliary port, as `cluster/node`.
-        host_finding: returns the finding for a host that a server names, or "".
+        host_finding: returns the finding for the host that a server names; empty if the host is
+            correct.
         address: address to connect to instead of the named host; empty for the named host.
-        required: whether a server must name a second port (Virtual DataPort 7.0).
+        required: True if a server must name a second port (Virtual DataPort 7.0).
     """
 
     nodes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class SecondConnection:
 
 @dataclass(frozen=True)
 class Registry:
-    """The content of a registry, and the number of its process."""
+    """The content of a registry, and the random number of its Java process."""
 
     process: int
     stubs: tuple[Stub, ...]
@@ -47,7 +48,7 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
     """List the registry, and open the second connection to every port that it names.
 
     Raises:
-        Fault: The first connection failed. A failed second connection is only a step.
+        Fault: The first connection failed. A failed second connection is only recorded in the log.
     """
     with endpoint.open(log) as connection:
         with log.step("RMI handshake") as step:
@@ -71,13 +72,13 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
     if not stubs:
         with log.step("second port"):
             raise Fault("auxiliary-unseen", f"{endpoint} names none")
-    # One stub for each host and port: one connection tells about all of them.
+    # Use one stub for each host and port: further stubs with the same host and port add nothing.
     for stub in {(stub.host, stub.port): stub for stub in stubs}.values():
         probe_second_connection(log, endpoint, expected, process, stub)
 
 
 def read_registry(endpoint: Endpoint) -> Registry:
-    """Read a registry on its own connection.
+    """Read a registry on a new connection.
 
     Raises:
         Fault: The registry does not answer.
@@ -92,9 +93,9 @@ def read_registry(endpoint: Endpoint) -> Registry:
 def probe_second_connection(
     log: StepLog, endpoint: Endpoint, expected: SecondConnection, process: int, stub: Stub
 ) -> None:
-    """Connect to the host and port of a stub, as clients do, and verify that its process answers.
+    """Connect to a stub's host and port, and verify that the process of the registry answers.
 
-    Never raises: a failure is in the log.
+    A failure is recorded in the log and raises no error.
     """
     second = replace(
         endpoint,
@@ -134,7 +135,7 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
 
 
 def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
-    """Compare the host and port of a stub with the configuration."""
+    """Compare the host and port of a stub with the configuration, and record the result."""
     nodes = expected.nodes.get(stub.port, ())
     step.seen = f"goes on at {host_port(stub.host, stub.port)}"
     if nodes:

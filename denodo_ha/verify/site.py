@@ -1,4 +1,4 @@
-"""The verified site: its names in DNS, and the cluster that answers."""
+"""The site to verify: its DNS names, and the cluster that its name resolves to."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ class DnsAnswer:
     """The DNS answer for a name.
 
     Attributes:
-        canonical_name: the name at the end of the chain of CNAMEs, normalized.
-        addresses: in the resolver's order.
+        canonical_name: the name at the end of the chain of CNAME records, normalized.
+        addresses: the IP addresses, in the resolver's order.
     """
 
     canonical_name: str
@@ -25,7 +25,7 @@ Resolver = Callable[[str], DnsAnswer]
 
 
 def resolve(name: str) -> DnsAnswer:
-    """Resolve a name with this machine's resolver, as the programs on it do.
+    """Resolve a name with this machine's resolver, like other programs on this machine.
 
     Raises:
         Fault: The name does not resolve.
@@ -42,22 +42,22 @@ def resolve(name: str) -> DnsAnswer:
 
 
 def normalized(name: str) -> str:
-    """Return a name in the form in which names are compared: lower case, no final dot."""
+    """Return a name in lower case and without a final dot, for comparisons."""
     return name.rstrip(".").lower()
 
 
 @dataclass(frozen=True)
 class Site:
-    """The environment as it is seen from this machine.
+    """The part of the environment to verify from this machine.
 
     Attributes:
         environment: the configuration.
-        host: the name or address that is verified.
-        clusters: the clusters that may answer.
-        node: the node that is verified directly; empty for a load balancer.
+        host: the DNS name or address to verify.
+        clusters: the clusters to which the name may resolve.
+        node: the node to verify without a load balancer; empty for a load balancer.
         failover_name: the name of the failover record; empty without failover.
         balancers: known names or addresses of the load balancers, by cluster.
-        resolver: resolves names.
+        resolver: function that resolves a DNS name.
     """
 
     environment: Environment
@@ -69,7 +69,7 @@ class Site:
     resolver: Resolver
 
     def rmi_host_finding(self, host: str) -> str:
-        """Return the finding for a host that a 7.0 server names to its clients, or "".
+        """Return the finding for a host that a Denodo 7.0 server names to clients, if it is wrong.
 
         The host must be the name of the load balancer of the server's cluster (rule 6 of the
         topology).
@@ -91,7 +91,7 @@ class Site:
         return "" if is_same else "rmi-host"
 
     def known_balancers(self) -> dict[str, str]:
-        """Return the known load balancers of the clusters that may answer."""
+        """Return the known load balancers of the clusters to which the name may resolve."""
         return {
             cluster: self.balancers[cluster]
             for cluster in self.clusters
@@ -106,7 +106,7 @@ class Site:
 
 
 def resolve_site(log: StepLog, site: Site) -> tuple[DnsAnswer, str]:
-    """Resolve the host of a site, and return the cluster that answers; "" if it is not known.
+    """Resolve a site's host; return the DNS answer and its cluster, empty if it is not known.
 
     Raises:
         Fault: The name does not resolve.
@@ -145,9 +145,10 @@ def _log_answering_cluster(log: StepLog, site: Site, answer: DnsAnswer) -> str:
 def _answering_cluster(
     answer: DnsAnswer, balancers: Mapping[str, str], resolver: Resolver
 ) -> tuple[str, list[str]]:
-    """Return the cluster of an answer, and the clusters whose load balancers do not resolve.
+    """Return the cluster of a DNS answer, and the clusters whose load balancers do not resolve.
 
-    The canonical name decides, else the addresses. The cluster is "" if none matches.
+    A cluster matches by the canonical name, or otherwise by the addresses. The cluster is empty if
+    none matches.
     """
     for cluster, name in balancers.items():
         if answer.canonical_name == normalized(name):
@@ -159,7 +160,8 @@ def _answering_cluster(
         except Fault:
             unresolved.append(cluster)
             continue
-        # A load balancer may answer with some of its addresses, and with others a minute later.
+        # One common address is enough: DNS may return some of a load balancer's addresses now, and
+        # others a minute later.
         if set(addresses) & set(answer.addresses):
             return cluster, []
     return "", unresolved

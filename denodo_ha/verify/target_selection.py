@@ -1,4 +1,4 @@
-"""The part of an environment that `--through` names, and its DNS name or address."""
+"""The part of an environment that the option `--through` names, and its DNS name or address."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ from denodo_ha.verify.findings import StepLog
 from denodo_ha.verify.site import Site, resolve
 
 _ATTEMPTS = 2
-"""Ours: AWS is only asked for names, and a lost region must not delay the verification."""
+"""Project default: attempts of each AWS call; few, so that an unavailable region delays little."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Selection:
     """The clusters or the node to verify.
 
     Attributes:
-        clusters: the clusters that may answer.
+        clusters: the clusters to which the name may resolve.
         node: the node to connect to directly; empty for a load balancer.
-        by_failover: True if the failover name is verified.
+        by_failover: True to verify the failover name.
     """
 
     clusters: tuple[str, ...]
@@ -49,7 +49,7 @@ class Selection:
 
 
 def select(environment: Environment, through: str | None, host: str | None) -> Selection:
-    """Return the selection of `--through`; default: the failover name, else the only cluster.
+    """Return the selection for `--through`; default: the failover name, else the only cluster.
 
     Raises:
         UsageError: The environment has no such cluster, node or failover name.
@@ -86,19 +86,19 @@ def locate(
     deployed: "DeployedNames",
     log: StepLog,
 ) -> Site:
-    """Return the selection's DNS name or address and the load balancers' names.
+    """Return the DNS name or address of the selection, and the load balancers' names.
 
     Args:
         loaded: the configuration.
         selection: the clusters or the node to verify.
         host: a name or address to connect to instead; AWS is then not called.
-        given: load balancers' names by cluster, which are not asked of AWS.
+        given: load balancers' names by cluster; these names are not read from AWS.
         deployed: reads names from AWS.
-        log: gets a note for each load balancer whose name AWS did not tell.
+        log: receives a note for each load balancer whose name could not be read.
 
     Raises:
-        AwsError: AWS did not tell a name that is required.
-        UsageError: A cluster is in another account than the credentials.
+        AwsError: A required name could not be read.
+        UsageError: A cluster is in a different account from that of the credentials.
     """
     environment, balancers = loaded.environment, dict(given)
     failover = environment.failover
@@ -115,7 +115,7 @@ def locate(
                 if isinstance(answer, str):
                     balancers[cluster] = answer
                 else:
-                    # The site can be verified without AWS's API.
+                    # Not an error: the site can be verified without this name.
                     unknown.append(f"{cluster}: {answer}")
             known = [f"{cluster} is {name}" for cluster, name in sorted(balancers.items())]
             step.seen = ", ".join(known)
@@ -141,7 +141,7 @@ def locate(
 
 
 class DeployedNames:
-    """Names and addresses of what is deployed; AWS is called only when one is required.
+    """Names and addresses of deployed load balancers and nodes; AWS is called only on demand.
 
     Attributes:
         loaded: the configuration.
@@ -153,7 +153,7 @@ class DeployedNames:
         self._outputs: dict[str, dict[str, str]] = {}
         self._aws: Aws | None = None
         self._located: EnvironmentLocation | None = None
-        # Several clusters are read at the same time.
+        # Several threads read clusters at the same time.
         self._locating = threading.Lock()
 
     def balancer(self, cluster: str) -> str:
@@ -170,7 +170,7 @@ class DeployedNames:
         return name
 
     def attempt_balancer(self, cluster: str) -> str | AwsError | UsageError:
-        """Return a load balancer's name, or why it is not known: its region may be lost."""
+        """Return a load balancer's name, or the error if the name cannot be read."""
         try:
             return self.balancer(cluster)
         except (AwsError, UsageError) as error:

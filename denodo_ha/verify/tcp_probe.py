@@ -1,7 +1,7 @@
-"""Probes of ports whose protocol cannot be spoken further: TCP connections, and Arrow Flight.
+"""Probes of ports that are not tested beyond the connection: TCP, and the start of Arrow Flight.
 
-Arrow Flight is gRPC, and gRPC is HTTP/2. Its probe sends the client's preface and waits for the
-SETTINGS frame of the server (RFC 9113, section 3.4).
+Arrow Flight uses gRPC, and gRPC uses HTTP/2. The Flight probe sends the HTTP/2 client preface and
+waits for the server's SETTINGS frame (RFC 9113, section 3.4).
 """
 
 from typing import Final
@@ -26,7 +26,7 @@ def probe_connect(log: StepLog, endpoint: Endpoint) -> None:
 
 
 def probe_tcp(log: StepLog, endpoint: Endpoint) -> None:
-    """Verify that a connection is kept open.
+    """Verify that the server keeps a connection open.
 
     Raises:
         Fault: The connection failed or was closed.
@@ -36,7 +36,7 @@ def probe_tcp(log: StepLog, endpoint: Endpoint) -> None:
 
 
 def probe_flight(log: StepLog, endpoint: Endpoint) -> None:
-    """Begin an HTTP/2 connection.
+    """Begin an HTTP/2 connection, and verify that the server answers.
 
     Raises:
         Fault: A step failed.

@@ -1,4 +1,4 @@
-"""The verification of a site: names, then every port on every address, then the distribution."""
+"""Verification of a site: DNS names, each port on each address, distribution of connections."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Protocol = Literal["rmi", "odbc", "web", "scheduler", "flight", "tcp", "auxiliar
 _FLIGHT_PORT = 9994
 """Denodo's own port on a node (`denodo_ha.environment.facts.denodo_ports`)."""
 _PROTOCOL_BY_NAME: Mapping[str, Protocol] = {"scheduler": "scheduler", "flight": "flight"}
-"""Protocols of services with these names, if their ports do not tell."""
+"""Protocols of services by name, for services whose port does not determine the protocol."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class VerifiedPort:
         name: the service's name; `auxiliary NODE` for an auxiliary port.
         protocol: the protocol of the port.
         port: the port number.
-        tls: whether TLS begins with the first byte.
-        sticky: how web clients are kept on a node.
-        sticky_source: whether connections of one address are kept on a node.
+        tls: True if the connection begins with a TLS handshake.
+        sticky: how the load balancer keeps a web client on one node.
+        sticky_source: True if all connections from one address should reach the same node.
     """
 
     name: str
@@ -48,10 +48,11 @@ class VerifiedPort:
 
 
 def protocol_of(environment: Environment, name: str, service: Service) -> Protocol:
-    """Return a service's protocol: the one of its readiness probe, or Flight."""
+    """Return the protocol of a service: that of its readiness probe, or Arrow Flight."""
     probe = readiness.service_probe(environment, name, service).kind
     if probe == "vdp":
-        # From 8.0 on one connection carries everything, in a protocol that is not published.
+        # From Denodo 8.0 on, clients use only one connection, with a protocol that is not
+        # published.
         return "rmi" if version_ports(environment).auxiliary else "tcp"
     if probe == "tcp":
         is_flight = service.target_port == _FLIGHT_PORT
@@ -66,9 +67,9 @@ def ports_to_verify(
 
     Args:
         environment: the configuration.
-        clusters: the clusters that may answer. Auxiliary ports that only some of them have are
-            left out.
-        node: a node that is verified directly; empty for a load balancer.
+        clusters: the clusters to which the name may resolve. Auxiliary ports that not all of these
+            clusters have are left out.
+        node: a node to verify without a load balancer; empty for a load balancer.
         tls: services that speak TLS although the configuration does not say so.
     """
     clusters = tuple(clusters)
@@ -115,7 +116,7 @@ def _service_port(
     sticky: Sticky = "no"
     if not direct and is_web and service.sticky:
         sticky = "cookie" if by_cookie else "source"
-    # A listener that ends TLS begins it again only towards ports on which nodes speak TLS.
+    # A listener that terminates TLS uses TLS to the nodes only on ports where nodes use TLS.
     listener_tls = service.tls is not None and not direct
     return VerifiedPort(
         name,
@@ -143,14 +144,15 @@ class Settings:
     """Options of a verification.
 
     Attributes:
-        client_name: the name that clients use, for certificates and HTTP.
+        client_name: the host name that clients use: checked against certificates and sent in the
+            HTTP Host header.
         timeout: seconds that a step may take.
-        ca_bundle: a file of certificate authorities; None for the system's.
+        ca_bundle: a file of certificate authorities; None for those of the operating system.
         services: the services to verify; empty for all.
         tls: services that speak TLS although the configuration does not say so.
-        web_path: the path that is requested of web services.
-        node_mark: a header or cookie that names the node.
-        connections: the number of connections whose distribution is judged; 0 for none.
+        web_path: the path to request from web services.
+        node_mark: name of the header or cookie that contains the node's name.
+        connections: the number of connections for the test of the distribution; 0 for no test.
     """
 
     client_name: str
@@ -167,9 +169,9 @@ class Verification:
     """One verification.
 
     Attributes:
-        site: the site that is verified.
+        site: the site to verify.
         settings: the options.
-        cluster: the cluster that answers; empty as long as it is not known.
+        cluster: the cluster to which the name resolves; empty until it is known.
     """
 
     def __init__(self, site: Site, settings: Settings) -> None:
@@ -188,16 +190,16 @@ class Verification:
 
     @property
     def clusters(self) -> tuple[str, ...]:
-        """The clusters that may answer."""
+        """The clusters to which the name may resolve."""
         return (self.cluster,) if self.cluster else self.site.clusters
 
     def ports(self) -> tuple[VerifiedPort, ...]:
-        """Return the ports to verify, of the selected services."""
+        """Return the ports of the selected services."""
         selected = self.settings.services
         ports = ports_to_verify(
             self.site.environment, self.clusters, node=self.site.node, tls=self.settings.tls
         )
-        # Auxiliary ports belong to the RMI service that sends clients to them.
+        # Auxiliary ports are verified together with the RMI service that names them to clients.
         has_rmi = any(port.protocol == "rmi" and port.name in selected for port in ports)
         return tuple(
             port
@@ -206,7 +208,7 @@ class Verification:
         )
 
     def verify(self, log: StepLog, port: VerifiedPort) -> None:
-        """Verify one port; faults are in the log."""
+        """Verify one port, and record all faults in the log."""
         trust = Trust(self.settings.ca_bundle, ("h2",) if port.protocol == "flight" else ())
         reachable = []
         for address in self._addresses:

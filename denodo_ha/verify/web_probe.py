@@ -1,4 +1,4 @@
-"""Probe of web services: one request, and more with its cookies to verify stickiness."""
+"""Probe of web services: one request, then more with the same cookies to verify stickiness."""
 
 import http.client
 import io
@@ -15,7 +15,7 @@ from denodo_ha.verify.findings import Fault, Step, StepLog
 _SESSION_COOKIE = "JSESSIONID"
 """Tomcat's cookie: a node that does not know a session begins another one."""
 _REQUESTS = 6
-"""Ours: with two nodes, five more requests reach the same one by chance in 1 of 32 cases."""
+"""Project default: five more requests reach one of two nodes by chance in 1 of 32 cases."""
 _LOGIN_STATUS = (401, 403)
 
 Sticky = Literal["no", "source", "cookie"]
@@ -23,13 +23,14 @@ Sticky = Literal["no", "source", "cookie"]
 
 @dataclass(frozen=True)
 class WebRequest:
-    """A request to a web service, and what is known of its answers.
+    """A request to a web service, and the data with which its answers are checked.
 
     Attributes:
         path: the path to request.
         sticky: how the load balancer keeps a client on its node.
-        nodes: names of the nodes, which cookies may end in.
-        node_mark: a header or a cookie that names the node; empty if there is none.
+        nodes: names of the nodes, which may be at the end of cookie values.
+        node_mark: name of the header or cookie that contains the node's name; empty if there is
+            none.
     """
 
     path: str = "/"
@@ -40,12 +41,12 @@ class WebRequest:
 
 @dataclass(frozen=True)
 class WebResponse:
-    """The head of a response.
+    """The status line and headers of a response.
 
     Attributes:
         status: the status code.
-        cookies: the cookies that it sets.
-        node: the node that it names, as the configuration spells it; empty if it names none.
+        cookies: the cookies that the response sets.
+        node: the node that the response names, in the configuration's spelling; empty if none.
         location: the target of a redirect.
     """
 
@@ -56,7 +57,7 @@ class WebResponse:
 
 
 def probe_web(log: StepLog, endpoint: Endpoint, request: WebRequest) -> None:
-    """Send a request, and more of them if the service is sticky.
+    """Send a request, and several more if the service is sticky.
 
     Raises:
         Fault: A step failed.
@@ -71,7 +72,7 @@ def probe_web(log: StepLog, endpoint: Endpoint, request: WebRequest) -> None:
 
 
 def send_request(endpoint: Endpoint, request: WebRequest, cookies: dict[str, str]) -> WebResponse:
-    """Send a request on its own connection.
+    """Send a request on a new connection, and return the response.
 
     Raises:
         Fault: There is no answer.
@@ -82,7 +83,7 @@ def send_request(endpoint: Endpoint, request: WebRequest, cookies: dict[str, str
 
 
 def parse_response(endpoint: str, head: bytes, request: WebRequest) -> WebResponse:
-    """Parse the head of a response.
+    """Parse the status line and headers of a response.
 
     Raises:
         Fault: The response is not HTTP.
@@ -104,13 +105,13 @@ def parse_response(endpoint: str, head: bytes, request: WebRequest) -> WebRespon
 
 
 class _HeadSocket:
-    """A socket for `http.client` from which a received head is read."""
+    """A substitute for a socket, from which `http.client` reads the received status and headers."""
 
     def __init__(self, head: bytes) -> None:
         self._head = head
 
     def makefile(self, _mode: str) -> io.BytesIO:
-        """Return a file with the head."""
+        """Return a file with the status line and headers."""
         return io.BytesIO(self._head)
 
 
@@ -132,7 +133,7 @@ def _exchange(
 
 
 def _complete_head(data: bytes, endpoint: str) -> tuple[bytes, int] | None:
-    """Return the head once it is complete; the first bytes decide whether it is HTTP."""
+    """Return the status line and headers once they are complete; raise `Fault` if not HTTP."""
     if not b"HTTP/".startswith(data[:5]):
         raise Fault("not-http", f"{endpoint} answers {data[:40]!r}")
     ends = [data.find(blank) + len(blank) for blank in (b"\r\n\r\n", b"\n\n") if blank in data]
@@ -143,7 +144,7 @@ def _judge_response(
     step: Step, response: WebResponse, endpoint: Endpoint, request: WebRequest
 ) -> None:
     step.seen = f"status {response.status}" + (f" from {response.node}" if response.node else "")
-    # At the root, any answer but a server error is right: its content is the site's choice.
+    # For the path /, any status below 500 is correct: what a server returns there is not defined.
     first_error = 500 if request.path == "/" else 400
     if response.status >= first_error and response.status not in _LOGIN_STATUS:
         step.fail("http-status", step.seen)
@@ -152,7 +153,7 @@ def _judge_response(
 
 
 def _foreign_redirect(location: str, endpoint: Endpoint) -> str:
-    """Return a redirect's target if its name or scheme is not the one that clients use."""
+    """Return a redirect's target if it has another host or leads to plain HTTP; else empty."""
     try:
         target = urlsplit(location)
         host = target.hostname
@@ -201,7 +202,7 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
 
 
 def _node_in_cookies(cookies: dict[str, str], nodes: Collection[str]) -> str:
-    """Return the node whose name a cookie is, or ends in after a dot, like Tomcat's jvmRoute."""
+    """Return the node that a cookie's value names, alone or after a dot like Tomcat's jvmRoute."""
     for value in cookies.values():
         for node in nodes:
             if f".{value}".lower().endswith(f".{node}".lower()):

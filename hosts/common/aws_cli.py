@@ -1,7 +1,7 @@
 """Calls to AWS with the image's `aws` command and the role of the instance.
 
 No other module calls AWS. This module never passes a secret as an argument, logs a secret, or
-writes a secret to a file.
+stores a secret in a file that has a name.
 """
 
 from __future__ import annotations

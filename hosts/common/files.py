@@ -1,4 +1,4 @@
-"""Files that are replaced completely or not at all, also if the machine loses its power.
+"""Files that are replaced completely or not at all, even if the machine loses power.
 
 The new content is written to a temporary file in the same folder, flushed to the disk, and
 renamed; then the folder is flushed. So the path always names the old file or the new one.
@@ -116,7 +116,7 @@ def write_atomically(
     """Replace a file.
 
     Args:
-        path: the file; of a symbolic link, the link is replaced and not its target.
+        path: the file; if it is a symbolic link, the link is replaced, not its target.
         content: the new content.
         mode: permissions of the file.
         owner: ids of user and group; None: those of this process.

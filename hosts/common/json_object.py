@@ -133,7 +133,7 @@ class JsonObject:
         return JsonObject({} if value is _MISSING else value, self._problems, self._below(key))
 
     def optional_object(self, key: str, *, nullable: bool = True) -> JsonObject | None:
-        """Return an object, None if the key is missing, or null in the case of `nullable`."""
+        """Return an object, None if the key is missing or, with `nullable`, null."""
         if key not in self._data or (nullable and self._data[key] is None):
             self._known.append(key)
             return None
@@ -149,7 +149,7 @@ class JsonObject:
         return {key: None if self._is_null(key) else self.text(key) for key in self._names(pattern)}
 
     def finish(self) -> None:
-        """Report each key that was not read as unknown."""
+        """Add a problem for each key that was not read, since such a key is unknown."""
         names = {*self._known}
         known = ", ".join(sorted(names))
         for key in self._data:

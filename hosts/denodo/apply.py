@@ -1,4 +1,4 @@
-"""The change of a node to its desired state, completely or not at all.
+"""Apply the desired state to a node, completely or not at all.
 
     plan ▶ stop ▶ back up ▶ edit ▶ regenerateFiles ▶ start ▶ ready? ─yes▶ record
                                                               └──no▶ restore, start, report

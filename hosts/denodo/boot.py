@@ -52,7 +52,7 @@ def patiently(system: System, action: Callable[[], Result]) -> Result:
             if time.monotonic() + pause > deadline:
                 raise
             log.warning(f"{error}; it is read again in {pause:.0f} s")
-        time.sleep(pause)  # polling, since AWS does not announce its recovery
+        time.sleep(pause)  # polling, because no event announces that AWS answers again
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
@@ -73,7 +73,7 @@ def boot(system: System, state: State) -> None:
         if _bring_up(system, state, record):
             metadata_confirmation.ensure(system, state, record)
     except Interrupted:
-        raise  # the next boot continues
+        raise  # not a failure: the next boot continues
     except BaseException as error:
         signal_failure(system, state, str(error) or repr(error))
         raise
@@ -189,7 +189,7 @@ def _signal(
         else:
             log.info(f"signalled CloudFormation: {message}")
             break
-        time.sleep(pause)  # AWS announces no recovery
+        time.sleep(pause)  # polling, because no event announces that AWS answers again
         pause = min(2 * pause, _LONGEST_PAUSE_S)
     try:
         if recorded:

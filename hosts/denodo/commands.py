@@ -131,7 +131,7 @@ def _boot(system: System, options: argparse.Namespace) -> int:
     try:
         code = _change(system, options, state, lambda state: boot.boot(system, state))
     except Interrupted:
-        raise  # the next boot continues
+        raise  # not a failure: the next boot continues
     except BaseException as error:
         _signal_failure(system, state, str(error) or repr(error))
         raise
@@ -255,7 +255,7 @@ def _confirm_metadata(system: System, options: argparse.Namespace) -> int:
 
 
 def _status(system: System, options: argparse.Namespace) -> int:
-    # This process has no earlier results to use, and a slow Java process is not a failure.
+    # Wait longer than the endpoint: this process has no earlier results, and Java may be slow.
     readiness = readiness_endpoint.Readiness(system, patience=readiness_endpoint.STALE_SECONDS)
     services = [vars(answer) for answer in readiness.all()]
     record = Record(system)

@@ -163,7 +163,7 @@ def _aws_is_a_snap() -> bool:
 
 
 def _missing_home(state: State, root: Path) -> str:
-    """Return the message for a home without Denodo, with the installations that exist."""
+    """Return the message for a DENODO_HOME without Denodo; it lists installations elsewhere."""
     found = sorted(
         {
             f"/{script.parent.parent.relative_to(root)}"

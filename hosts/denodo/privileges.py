@@ -76,7 +76,7 @@ def with_names_in_hosts_file(system: System, state: State, action: Callable[[], 
     Args:
         system: the machine.
         state: the desired state.
-        action: the steps of the Denodo user; returns an exit code.
+        action: runs the steps of the Denodo user; returns an exit code.
 
     Raises:
         SystemRefusedError: The hosts file must be changed, and this user cannot write it.

@@ -1,15 +1,15 @@
 """The records that the program keeps between its runs, each a small JSON file that people can read.
 
-applied.json   the applied state, its hash, and since when
-failed.json    the last change that failed, and why
-held.json      that the watchdog must not act: by whom, when, why
-watchdog.json  the processes that the watchdog has seen, and what it has started again
-behind.json    that the last boot started the state that was applied before, and why
-drained.json   that the node is drained: by whom, when, why
-metadata.json  that the metadata is confirmed: by whom, when, and on which machine
+applied.json   the applied state, its hash, and the time
+failed.json    the last change that failed, and the reason
+held.json      a hold, in which the watchdog must not act: by whom, when, why
+watchdog.json  the processes that the watchdog has seen, and those that it has started again
+behind.json    why the last boot started the state that was applied before
+drained.json   the drain of the node: by whom, when, why
+metadata.json  the confirmation of the metadata: by whom, when, on which machine
 logins.json    hashes of the components' logins to their shared database
-exported.json  when the metadata was last exported, and why a later export failed
-signal.json    that CloudFormation was signalled for this machine
+exported.json  the time of the last metadata export, and why a later export failed
+signal.json    the machine for which CloudFormation was signalled
 readiness.json facts for the readiness checks: whether `ping.sh` has `-r` (`ping`), and by which
                rules the services are judged (`rules`)
 """
@@ -41,7 +41,7 @@ _LIMIT = 2**20
 
 _LOCK = "record-lock"
 _LOCK_SECONDS = 10.0
-"""Project default: time to wait until another process has written a record (milliseconds)."""
+"""Project default: time to wait for another write of a record, which takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Record:
         self._write("watchdog", {**data, "seen": list(seen)})
 
     def revive(self, processes: Sequence[str], *, last: bool) -> None:
-        """Record that processes are started again; `last`: no process is for a while after this."""
+        """Record that processes are started again; `last`: after this, none is for a while."""
         data = self._read("watchdog") or {}
         count = data.get("count", 0)
         self._write(

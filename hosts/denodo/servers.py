@@ -170,7 +170,7 @@ class Servers:
         return bool(self._java() or self.running())
 
     def regenerate(self) -> None:
-        """Let Denodo generate its start scripts from its files.
+        """Let Denodo generate its start scripts from its configuration files.
 
         Raises:
             NotReadyError: Denodo's script fails.
@@ -265,7 +265,7 @@ class Servers:
         return None
 
     def _wait(self, process: str, deadline: float, result: Result | None, *, java: bool) -> None:
-        """Wait for one process.
+        """Wait until one process is ready.
 
         Args:
             process: the process.

@@ -42,7 +42,7 @@ class System:
         local: host name by which the node reaches its own servers.
         address: private address of the node; empty: determined from the kernel's routes.
         aws: name or path of the AWS CLI.
-        poll: seconds between two checks of a condition that takes time.
+        poll: seconds between two checks while the program waits for a condition.
         settle: seconds that the Java process of a stopped server may continue to run.
         patience: seconds for which a boot repeats failed calls of AWS before it continues.
         machine: file that contains the id of the machine.

@@ -2,7 +2,7 @@
 
 All web applications run in one Tomcat. Virtual DataPort starts Tomcat with applications of Virtual
 DataPort, so `/` answers even if the applications that users open do not run. HTTP is off if its
-port is commented out or 0; Denodo documents this for HTTPS only.
+port is commented out or 0. Denodo documents this as the way to allow HTTPS and no HTTP.
 
 Sources: Denodo, Virtual DataPort Administration Guide, "Enabling HTTPS in the Embedded Web
 Container"; Installation Guide, "Denodo Web Container"; Denodo's container images, health checks of
@@ -27,7 +27,7 @@ APPLICATIONS = {
     "scheduler-admin": "/webadmin/denodo-scheduler-admin/",
     "diagnostic-monitoring": "/diagnostic-monitoring-tool/",
 }
-"""The path of each application, by the server that the state names."""
+"""The path of each web application, by the name of its server in the state."""
 
 
 @dataclass(frozen=True)

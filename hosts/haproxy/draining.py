@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from hosts.haproxy.servers import Server
 
 Report = Callable[[str], None]
-"""Receives a line for each step of a command."""
+"""Function that receives a line for each step of a command."""
 
 POLL_S = 0.5
 _QUIET_POLLS = 3
-"""A client of Denodo 7.0 briefly has no session: after it has disconnected from the registry port,
-and before it connects to the auxiliary port."""
+"""Number of polls without a session before a node counts as empty: a client of Denodo 7.0 briefly
+has no session, after the one on the registry port and before the one on the auxiliary port."""
 _REPORT_S = 15.0
 
 

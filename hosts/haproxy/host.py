@@ -174,9 +174,10 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 
 @contextmanager
 def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
-    """Yield the path of HAProxy's new file, beside the present file; remove the new file later.
+    """Fetch HAProxy's new file; yield its path, and remove it at the end.
 
-    The name is constant, so that the next run replaces a file that a killed run has left.
+    The new file is in the folder of the present one. Its name is constant, so that the next run
+    replaces a file that a killed run has left.
     """
     config = host.haproxy.config
     config.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ class Status:
 
     Attributes:
         servers: every node in every backend.
-        sessions: number of sessions by `backend/node`, those of old workers included.
+        sessions: number of sessions by `backend/node`, including those of old workers.
         workers: the processes.
     """
 

@@ -24,7 +24,7 @@ class Machine:
     """A machine, as HAProxy sees it.
 
     Attributes:
-        address: IP address; if unknown, the host name, or the name of the server if it has none.
+        address: IP address; if unknown, the host name; without a host name, the server's name.
         ids: its servers, as `backend/server`.
         others: names of servers at the same address that are other nodes, on other ports.
     """
@@ -87,7 +87,7 @@ def servers_of(every: Iterable[Server], name: str) -> tuple[Server, ...]:
 
 
 def _address(server: Server, every: tuple[Server, ...]) -> str:
-    """Return the address that identifies the machine of a server, or a name without an address.
+    """Return the address that identifies the machine of a server; without an address, a name.
 
     If the host name of a server cannot be resolved at the moment, the address of another server
     with the same node name and host name is used.

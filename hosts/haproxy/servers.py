@@ -148,7 +148,7 @@ class Server:
         return next(word for word, holds in self._states() if holds)
 
     def _states(self) -> Iterator[tuple[str, bool]]:
-        """Yield each state and whether it applies, in the order in which HAProxy prefers them."""
+        """Yield each state and whether it applies; like HAProxy, show the first that applies."""
         drained = bool(self.admin & (Admin.DRAIN | Admin.INHERITED_DRAIN))
         yield "maint", bool(self.admin & (Admin.MAINT | Admin.INHERITED_MAINT))
         yield "drain, down", drained and not self.up

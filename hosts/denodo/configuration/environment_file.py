@@ -5,7 +5,7 @@
     DENODO_NODE_USER       user that runs Denodo's servers
     DENODO_NODE_HOME       DENODO_HOME
 
-`install` writes the file. systemd reads it (EnvironmentFile), and so do shells (`.`).
+`install` writes the file. systemd reads it (EnvironmentFile), and a shell can read it (`.`).
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def _web_container(state: State) -> Iterator[Setting]:
     if state.web_jmx:
         yield Setting(WEB, (f"{_TOMCAT}.jmx.rmi.host",), state.host)
     # If the key of a port is commented out, its protocol is off on purpose (HTTPS only, or HTTP
-    # only) and remains off. HTTPS is turned on if the program sets up TLS with its key store.
+    # only) and remains off. HTTPS is turned on if the program sets up TLS, with a key store.
     for key, name, required in (
         (HTTP_PORT, "web", False),
         (HTTPS_PORT, "web_tls", bool(state.certificate)),

@@ -41,7 +41,8 @@ def newest_version(home: Path) -> str:
 def check(home: Path, components: Iterable[str], record: Record) -> None:
     """Check the drivers of components that use the shared database, before a server is stopped.
 
-    A component that uses its database already has a driver somewhere, so it gets a warning only.
+    If a component already uses its database, it has a driver somewhere. For such a component, a
+    problem is only a warning.
 
     Raises:
         ImageError: Drivers are missing or too old; the message lists all of them.

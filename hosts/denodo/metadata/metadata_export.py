@@ -39,8 +39,8 @@ METADATA = "metadata.vql"
 
 _EXPORT = "export.sh"
 SOME_FAILED = 126
-"""Status of export and import if some elements failed (Denodo, Administration Guide, "Export
-Script", "Import Script")."""
+"""Exit status of the export and import scripts if some elements failed (Denodo, Administration
+Guide, "Export Script", "Import Script")."""
 _SECONDS = 3600
 _FOLDER = "export"
 _SCHEMA = 1

@@ -104,7 +104,7 @@ class HttpEventLoop:
     Args:
         address: host, empty for all, and port, 0 for any free one.
         look: called once for all requests that are answered at the same time; returns a function
-            that returns the response to the target of a request. Neither may block.
+            that returns the response to the target of a request. Neither function may block.
         patience: returns the number of seconds for which a client waits for a final answer.
         limits: numbers of connections.
     """
@@ -149,7 +149,7 @@ class HttpEventLoop:
 
     def wake(self) -> None:
         """Check again for answers to the waiting requests; any thread may call this."""
-        with suppress(OSError):  # full: the loop will wake anyway; closed: no loop runs
+        with suppress(OSError):  # buffer full: the loop wakes anyway; socket closed: no loop runs
             self._waker.send(b"\0")
 
     def shutdown(self) -> None:
@@ -252,7 +252,7 @@ class HttpEventLoop:
         phase[connection] = time.monotonic() + seconds
 
     def _watch(self, connection: _Connection, events: int) -> bool:
-        """Select events of a connection, 0 for none; return whether it was not closed by errors."""
+        """Wait for events of a connection, 0 for none; return False if an error closed it."""
         try:
             watched = connection.socket in self._selector.get_map()
             if watched and events:
@@ -261,7 +261,7 @@ class HttpEventLoop:
                 self._selector.unregister(connection.socket)
             elif events:
                 self._selector.register(connection.socket, events, connection)
-        except OSError:  # the kernel has no memory for it
+        except OSError:  # the kernel has no memory to watch the socket
             self._close(connection)
             return False
         return True
@@ -308,7 +308,7 @@ class HttpEventLoop:
             self._close(connection)
 
     def _receive(self, connection: _Connection, size: int) -> bytes | None:
-        """Return bytes, empty at the end of the stream, None if there are none now or on errors."""
+        """Return bytes, empty at the end of the stream, None if none arrived or after an error."""
         try:
             return connection.socket.recv(size)
         except BlockingIOError:
@@ -328,7 +328,7 @@ class HttpEventLoop:
             self._due[connection] = None
 
     def _answer(self) -> None:
-        """Answer the due requests from the same results; some may wait for a final answer."""
+        """Answer the due requests from the same results; without a final answer, they may wait."""
         due, self._due = list(self._due), {}
         responses: dict[str, Response] = {}
         look = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEAD_LIMIT = 8192
-"""Size in bytes of the largest request; health checks send some 200 bytes."""
+"""Maximum size in bytes of a request; health checks send about 200 bytes."""
 
 
 @dataclass(frozen=True)

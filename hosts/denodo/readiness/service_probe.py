@@ -126,7 +126,7 @@ class ServiceProbe:
         return self._answer
 
     def _starts(self, state: State, now: float) -> bool:
-        """Return whether a server started since the service was last ready, and may still start."""
+        """Return whether a server was started after the last success, within `start_seconds`."""
         found = processes.of_home(self._system, state.home)
         ages = [processes.age(self._system, process.pid) for process in found]
         youngest = min(ages, default=float("inf"))

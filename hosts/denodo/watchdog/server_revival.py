@@ -65,7 +65,7 @@ def catch_up(system: System, parameter: str) -> None:
 
 def _look(system: System, state: State, record: Record, *, act: bool, last: bool) -> int:
     if Journal(system, state.home).open:
-        return BusyError.code  # an apply was killed; the next one completes it
+        return BusyError.code  # an apply was killed; the next one completes or undoes its change
     servers = Servers(system, state)
     known = {process_of(server) for server in state.servers}
     running = known & {*servers.running()}

@@ -1,4 +1,4 @@
-"""A host program's exit code depends on its work alone; a signal ends it without a traceback."""
+"""A host program's exit code does not depend on its streams; signals leave no traceback."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def test_streams_do_not_change_the_exit_code(redirection: str, does: str, code: 
 def test_foreign_words_control_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line of Denodo's output cannot set its own priority in the journal either."""
+    """Denodo's output can neither control a terminal nor set the priority of a journal entry."""
     words = "caf\u00e9 \x1b[2J\u202e\x9b\udcff\rforged\n<0>forged"
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     log.warning(words)
@@ -75,7 +75,7 @@ def test_a_signal_ends_with_its_code(number: signal.Signals) -> None:
 
 
 def test_a_signal_in_the_first_second_leaves_no_traceback(tmp_path: Path) -> None:
-    """The signal comes while the modules of the program are imported."""
+    """The signal arrives while the program imports its modules."""
     started = tmp_path / "started"
     hook = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(300)\n"
     (tmp_path / "argparse.py").write_text(hook)

@@ -1,4 +1,4 @@
-"""Stand-in for the AWS CLI: a program of that name that answers from files."""
+"""Stand-in for the AWS CLI: a program named `aws` that reads its answers from a file."""
 
 import json
 import sys
@@ -58,7 +58,7 @@ else:
 
 
 class Cloud:
-    """The answers of AWS; a call without an answer fails."""
+    """Stand-in for AWS: the answers to CLI calls. A call without an answer fails."""
 
     def __init__(self, folder: Path) -> None:
         self._answers = folder / "answers.json"
@@ -76,12 +76,12 @@ class Cloud:
         program.chmod(0o755)
 
     def answer(self, call: str, answer: Any) -> None:
-        """Set the answer to calls that contain a text."""
+        """Set the answer to all calls whose arguments contain a text."""
         answers = json.loads(self._answers.read_text())
         self._answers.write_text(json.dumps({**answers, call: answer}))
 
     def parameter(self, text: str) -> None:
-        """Set the value of the parameter."""
+        """Set the value of the parameter with the desired state."""
         self.answer(f"--name={PARAMETER}", {"Parameter": {"Value": text}})
 
     def secret(self, arn: str, value: Any) -> None:
@@ -89,16 +89,16 @@ class Cloud:
         self.answer(f"--secret-id={arn}", {"SecretString": json.dumps(value)})
 
     def missing(self, arn: str) -> None:
-        """Answer for a secret like AWS does if the secret does not exist."""
+        """Make calls for a secret fail as they do on AWS if the secret does not exist."""
         self.fault(f"--secret-id={arn}", "An error occurred (ResourceNotFoundException)")
 
     def fault(self, call: str, message: str) -> None:
-        """Let calls fail that contain a text."""
+        """Make all calls fail whose arguments contain a text."""
         self.answer(call, {"!": message})
 
     @contextmanager
     def unavailable(self) -> Iterator[None]:
-        """Deny every call."""
+        """Deny every call until the block ends."""
         answers = self._answers.read_text()
         denied = "An error occurred (AccessDeniedException) when calling an operation"
         self._answers.write_text(json.dumps({"": {"!": denied}}))
@@ -106,7 +106,7 @@ class Cloud:
         self._answers.write_text(answers)
 
     def hang(self, call: str) -> None:
-        """Let calls hang that contain a text, longer than any limit of the program."""
+        """Make all calls that contain a text hang for longer than any time limit of the program."""
         self.answer(call, {"~": 600})
 
     def object(self, key: str) -> Path:
@@ -115,16 +115,16 @@ class Cloud:
 
     @property
     def told(self) -> str:
-        """Return all answers."""
+        """Return all answers that are set, as JSON text."""
         return self._answers.read_text()
 
     def calls(self) -> list[list[str]]:
-        """Return the arguments of all calls."""
+        """Return the arguments of each call so far."""
         lines = self._calls.read_text().splitlines() if self._calls.exists() else []
         return [json.loads(line) for line in lines]
 
     def signals(self) -> list[tuple[str, str]]:
-        """Return the signals to CloudFormation: status and message."""
+        """Return the signals sent to CloudFormation: status and unique id of each."""
         statuses = []
         for call in self.calls():
             if call[:2] == ["cloudformation", "signal-resource"]:

@@ -1,4 +1,4 @@
-"""Denodo installations whose processes end with the test."""
+"""Fixtures: Denodo installations whose processes are killed when the test ends."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

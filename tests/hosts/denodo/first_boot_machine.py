@@ -53,7 +53,7 @@ _SYSTEMCTL = """\
 #!/bin/sh
 [ "$1" = --version ] || echo "$@" >> {here}/systemctl
 """
-# Runs the real program, with its files in a folder.
+# Runs the real program with options that put its files into the test's folder.
 _PYTHON = """\
 #!/bin/sh
 if [ "$*" != "${{*#-m node}}" ]; then
@@ -65,7 +65,7 @@ exec {python} "$@"
 
 
 class Machine:
-    """A new instance: its commands, the answers of AWS, and its folder."""
+    """A new instance: a folder with its files, stand-ins for its commands, and AWS's answers."""
 
     def __init__(self, home: Home, folder: Path) -> None:
         self.home, self.here = home, folder
@@ -94,31 +94,31 @@ class Machine:
         self.desire(program=self.one)
 
     def publish(self, text: str) -> str:
-        """Publish an archive of the program with one more member; return its S3 URL."""
+        """Upload an archive of the program with an additional file; return the S3 URL."""
         file = archive.write("denodo", self.here / "archive.zip")
         with zipfile.ZipFile(file, "a") as packed:
             packed.writestr("text", text)
         return self.upload(file.read_bytes())
 
     def upload(self, content: bytes) -> str:
-        """Put an object into the bucket as a deploy does; return its S3 URL."""
+        """Upload an object to the bucket as a deploy does; return the S3 URL."""
         key = f"{hashlib.sha256(content).hexdigest()}.zip"
         (self.here / key).write_bytes(content)
         return f"s3://bucket/{key}"
 
     def tamper(self, uri: str, content: bytes) -> None:
-        """Replace an object and keep its key."""
+        """Replace the content of an object under the same key."""
         (self.here / uri.rsplit("/", 1)[1]).write_bytes(content)
 
     def desire(self, **changes: Any) -> None:
-        """Write the parameter."""
-        # Root is refused as the Denodo user at first boot.
+        """Write the desired state to the parameter, with changes."""
+        # At first boot the program refuses root as the Denodo user.
         user = "nobody" if os.geteuid() == 0 else getpass.getuser()
         state = self.home.data(**{"signal": _SIGNAL, "denodo__user": user, **changes})
         (self.here / "state.json").write_text(json.dumps(state))
 
     def boot(self, *, original: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run the user data: the present text or the original one."""
+        """Run the user data: the current text, or the text of the first version."""
         if original:
             text = original_script(parameter=PARAMETER, region="eu-west-1")
             text = text.replace("/opt/denodo-node", f"{self.here}/opt").replace(
@@ -144,15 +144,15 @@ class Machine:
         )
 
     def releases(self) -> list[str]:
-        """Return the names of the releases."""
+        """Return the names of the installed releases."""
         return sorted(release.name for release in (self.here / "opt/releases").iterdir())
 
     def calls(self) -> list[list[str]]:
-        """Return the arguments of the calls of AWS."""
+        """Return the arguments of each AWS CLI call."""
         return [json.loads(line) for line in (self.here / "calls").read_text().splitlines()]
 
     def signals(self) -> list[tuple[str, str]]:
-        """Return the signals to CloudFormation: status and id."""
+        """Return the signals sent to CloudFormation: status and unique id of each."""
         statuses = []
         for call in self.calls():
             if call[0] == "cloudformation":

@@ -79,10 +79,10 @@ class Home:
     """A Denodo installation of one version, without running servers.
 
     Attributes:
-        folder: a folder of its own.
+        folder: the folder of the stand-in machine, used by no other home.
         version: Denodo's version.
-        ports: ports in the files of the image.
-        connectors: the protocols of the web container; HTTP alone as installed.
+        ports: ports that Denodo's files have before an apply.
+        connectors: the protocols of the web container; an installation has HTTP only.
     """
 
     folder: Path
@@ -92,7 +92,7 @@ class Home:
 
     @classmethod
     def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
-        """Return a home that another process has created."""
+        """Return a home that another process has created in this folder."""
         home = cls.__new__(cls)
         home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
         home.connectors = "http"
@@ -105,7 +105,8 @@ class Home:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / "VERSION").write_text(self.version)
         self.bundle_java(self.path / "jre")
-        # A site that uses a shared database has copied the driver of the installation.
+        # The folders of Scheduler and Data Catalog have a copy of the driver, as an operator who
+        # uses a shared database would have made.
         for folder in (
             *(f"lib/extensions/jdbc-drivers/postgresql-{name}" for name in ("9", "10", "12")),
             *("lib/scheduler-extensions", "lib/data-catalog-extensions"),
@@ -140,7 +141,7 @@ class Home:
         self.set_connectors(self.connectors)
 
     def set_connectors(self, connectors: Connectors) -> None:
-        """Set the ports of the web container; without HTTP its key is commented out."""
+        """Set the web container's ports; without HTTP, the HTTP port's key is commented out."""
         http, https = f"{_TOMCAT}.http.port", f"{_TOMCAT}.https.port"
         text = re.sub(
             rf"(?m)^#?{re.escape(http)}=.*\n|^#?{re.escape(https)}=.*\n", "", self.read(WEB)
@@ -153,7 +154,7 @@ class Home:
         self.write(WEB, text)
 
     def set(self, file: str, key: str, value: str) -> None:
-        """Set the value of a key that a file has."""
+        """Set the value of a key that occurs in a file."""
         text, count = re.subn(
             rf"(?m)^{re.escape(key)}=.*$", lambda _: f"{key}={value}", self.read(file)
         )
@@ -171,7 +172,7 @@ class Home:
 
     @property
     def system(self) -> System:
-        """Return the machine, with all files in this folder and short waits."""
+        """Return the program's machine: files in this folder, short time limits."""
         return System(
             folder=self.folder / "node",
             hosts=self.folder / "hosts",
@@ -187,7 +188,7 @@ class Home:
 
     @property
     def arguments(self) -> list[str]:
-        """Return the arguments of the program for this machine."""
+        """Return the options that make the program use this machine's files."""
         names = (
             "folder",
             "hosts",
@@ -203,7 +204,7 @@ class Home:
         return [f"--{name}={getattr(self.system, name)}" for name in names]
 
     def add_driver(self, folder: str, version: str = "42.7.4") -> None:
-        """Create a JDBC driver of PostgreSQL in a folder of the installation."""
+        """Create a PostgreSQL JDBC driver file in a folder of the installation."""
         (self.path / folder).mkdir(parents=True, exist_ok=True)
         (self.path / folder / f"postgresql-{version}.jar").touch()
 
@@ -213,16 +214,16 @@ class Home:
             jar.unlink()
 
     def bundle_java(self, folder: Path) -> None:
-        """Create a Java, which no stand-in runs."""
+        """Create an empty Java executable; the stand-ins do not run it."""
         (folder / "bin").mkdir(parents=True, exist_ok=True)
         (folder / "bin/java").touch(mode=0o755)
 
     def make_older(self) -> None:
-        """Install an update whose `ping.sh` has no option `-r`."""
+        """Install a Denodo update whose `ping.sh` does not have the option `-r`."""
         (self.path / "UPDATE").write_text("older")
 
     def make_newer(self) -> None:
-        """Install an update whose `ping.sh` has the option `-r`."""
+        """Install a Denodo update whose `ping.sh` has the option `-r`."""
         (self.path / "UPDATE").write_text("newer")
 
     def write(self, file: str, text: str) -> None:
@@ -230,7 +231,7 @@ class Home:
         (self.path / file).write_bytes(text.encode("latin-1"))
 
     def write_script(self, name: str) -> None:
-        """Write a script that runs the stand-in."""
+        """Write a script that runs the stand-in under the script's name."""
         script = self.path / "bin" / name
         command = f'exec "{sys.executable}" -S -E "{stand_in.__file__}" "{self.path}" {name}'
         script.write_text(f'#!/bin/sh\n{command} "$@"\n')
@@ -285,7 +286,7 @@ class Home:
         return parse(json.dumps(self.data(**changes)))
 
     def properties(self, file: str) -> dict[str, str]:
-        """Return the values that Java reads in a file."""
+        """Return the values that Java reads from a properties file."""
         return java_properties.properties((self.path / file).read_bytes())
 
     def contents(self) -> dict[str, bytes]:
@@ -293,7 +294,7 @@ class Home:
         return {file: (self.path / file).read_bytes() for file in FILES}
 
     def decrypted(self, text: str) -> str:
-        """Return a password that the script of this home has encrypted."""
+        """Return the plain text of a password that this home's script has encrypted."""
         return stand_in.decrypted(text)
 
     def running(self, server: str = "vdp") -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Java's own reader and writer of `.properties` files, against which the program is tested."""
+"""Java's own reader and writer of `.properties` files, as a reference for the program's reader."""
 
 from typing import Any
 

@@ -2,10 +2,10 @@
 
     python -m tests.hosts.denodo.kill_matrix [--sample N --seed N]
 
-The node then has the old state or the new one, its servers run, and nothing of the killed run is
-left. So it is in a boot between the two during which AWS answers no call. The scenario changes JVM
-options, names, TLS and the logins of all components at once. `make kill-matrix` tries all steps;
-`test_killed.py` tries a sample.
+After the second boot the node has the old or the new state, its servers run, and no file of the
+killed run is left. The same holds after a boot in between during which AWS denies every call. The
+scenario changes JVM options, names, TLS and the logins of all components at once. `make
+kill-matrix` tries all steps; `test_killed.py` tries a sample.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _LOCKS = ("lock", "export-lock", "record-lock")
 
 
 class Scenario:
-    """A node that has one of two states, and the other one as desired state."""
+    """A node on which one of two states is applied, while the other is the desired state."""
 
     def __init__(self, folder: Path) -> None:
         self.home = Home(folder, "9.0")
@@ -65,21 +65,21 @@ class Scenario:
         return parse(json.dumps(data))
 
     def run(self, name: str, kill_at: int = 0) -> int:
-        """Boot with a state; return the exit code."""
+        """Boot with a desired state; return the exit code."""
         return killed.forked(lambda: boot.boot(self.home.system, self.states[name]), kill_at)
 
     def run_in_incident(self) -> int:
-        """Boot while AWS answers no call; return the exit code."""
+        """Boot while AWS denies every call; return the exit code."""
         with self._cloud.unavailable():
             return killed.forked(lambda: boot.start_applied(self.home.system, "no answer"))
 
     def expected(self, name: str) -> dict[str, str]:
-        """Return what a node with a state has."""
+        """Apply a state; return the files, servers and record that result."""
         assert self.run(name) == 0
         return self.found()
 
     def found(self) -> dict[str, str]:
-        """Return contents of files, running servers, and the applied state."""
+        """Return files' contents, JVM options of running servers, and the applied state's hash."""
         values = {file: self._lines(file) for file in (*FILES, CATALOG_FILE)}
         started = {name: self.home.running(name) for name in ("vdp", "scheduler", "web")}
         for name, server in started.items():
@@ -88,12 +88,12 @@ class Scenario:
         return {**values, "applied": applied["hash"]}
 
     def _lines(self, file: str) -> str:
-        # The stand-ins of two scripts append a line at each run.
+        # The stand-ins of two scripts append a line to this file at each run.
         lines = (self.home.path / file).read_text("latin-1").splitlines()
         return "\n".join(dict.fromkeys(lines) if file == VDP_FILE else lines)
 
     def left(self, *records: str) -> Iterator[str]:
-        """Return files of a run that is over, except some records."""
+        """Yield the names of files that a finished run must not leave, except the given records."""
         folder = self.home.system.folder
         for path in sorted(folder.iterdir()):
             if path.name == "run" and not list(path.iterdir()):
@@ -115,7 +115,7 @@ def _login(database: str, password: str) -> dict[str, Any]:
 
 
 def main(scenario: Scenario, *, sample: int = 0, seed: int = 0, first: int = 1) -> dict[str, Any]:
-    """Kill boots; return the number of steps, and each problem with its step."""
+    """Kill a boot at each step; return the number of steps, and each problem with its step."""
     expected = {"old": scenario.expected("old")}
     steps = killed.steps(lambda: boot.boot(scenario.home.system, scenario.states["new"]))
     expected["new"] = scenario.found()
@@ -126,7 +126,8 @@ def main(scenario: Scenario, *, sample: int = 0, seed: int = 0, first: int = 1) 
     current = "new"
     for step in tried:
         other = "old" if current == "new" else "new"
-        # Then the parameter has the desired state, or an operator has put the previous one back.
+        # The boot after the kill reads the same desired state, or the previous state if an operator
+        # has restored it in the parameter.
         after = other if (step + seed) % 3 else current
         ended = scenario.run(other, kill_at=step)
         where = f"step {step}, killed {ended}"
@@ -146,7 +147,7 @@ def main(scenario: Scenario, *, sample: int = 0, seed: int = 0, first: int = 1) 
 def _problems(
     scenario: Scenario, expected: dict[str, str], ended: int, where: str, *records: str
 ) -> Iterator[str]:
-    """Yield the differences between the node and a state, after a boot."""
+    """Yield the differences between the node after a boot and the expected state."""
     found = scenario.found()
     if ended:
         yield f"{where}: the next boot ended with {ended}"

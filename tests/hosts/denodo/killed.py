@@ -1,7 +1,7 @@
 """Runs of the program in child processes that are killed at a chosen step.
 
-A step is a change: a file is created, renamed or removed, or a program is started. Python calls
-audit hooks before each of them (PEP 578), so the program needs no code for this.
+A step is the creation, renaming or removal of a file, or the start of a program. Python calls audit
+hooks before each step (PEP 578), so the program needs no code for these tests.
 """
 
 import os
@@ -39,7 +39,7 @@ def forked(action: Callable[[], None], kill_at: int = 0) -> int:
 
 
 def steps(action: Callable[[], None]) -> int:
-    """Run an action in a process; return the number of its steps."""
+    """Run an action in a child process; return the number of its steps."""
     reading, writing = os.pipe()
 
     def child() -> int:
@@ -98,6 +98,6 @@ def _is_step(event: str, arguments: tuple[Any, ...]) -> bool:
 
 
 def _makes(arguments: tuple[Any, ...]) -> bool:
-    """Return whether an `open` creates a file of the node: by `os.open`, which has no mode."""
+    """Return whether an `open` event creates a node's file: `os.open` reports no mode."""
     _path, mode, flags = arguments
     return mode is None and bool(flags & os.O_CREAT)

@@ -1,23 +1,24 @@
 """Stand-in for Denodo's scripts and servers in a home made by `tests.hosts.denodo.home`.
 
-Every script in `bin` of the home runs this file with the name of the script. A server is a process
-named `java` that listens on the ports in Denodo's files and answers Denodo's protocols. Like
-Denodo's, it reads the ports when it starts, and has the RMI host and JVM options that
-`regenerateFiles.sh` read before. It has other habits of a real Denodo:
+Every script in `bin` of the home runs this file with the script's name as an argument. A server is
+a process named `java` that listens on the ports in Denodo's files and answers Denodo's protocols.
+Like a real server, the stand-in reads the ports when it starts, and uses the RMI host and JVM
+options that `regenerateFiles.sh` has read. Other behaviour of a real Denodo is imitated as well:
 
-- scripts that start and stop servers end with 0, whatever happens
+- scripts that start and stop servers exit with 0 even if they fail
 - from 8.0 on, port 9999 waits for a client that speaks first, and does not answer RMI's hello
-- `/` of the web container answers before the applications exist, whose scripts make them
-- a web application that starts before Virtual DataPort listens is dead
+- `/` of the web container answers before any application exists; their scripts create them
+- a web application that is started before Virtual DataPort listens stays dead
 - `ping.sh` of 7.0 and of older updates refuses `-r`
 
-JVM options make a server misbehave: `-Ddead` ends at once, `-Ddeaf` never listens,
-`-Dunready` listens and is never ready; and so do files in `behave/`, see `Home.behaves`:
+JVM options make a server fail: with `-Ddead` it exits at once, with `-Ddeaf` it never listens, and
+with `-Dunready` it listens but is never ready. The following words in files of `behave/` change
+the behaviour of scripts and servers too, see `Home.behaves`:
 
-- `regenerateFiles.sh`: `nothing`
+- `regenerateFiles.sh`: `nothing` (exits with 0 and changes nothing)
 - a script: `hang`, `fail`, `slow=SECONDS`; a start of an application: `crash`, `crash-once`
 - `vdp`, `web`, `scheduler`: `slow=SECONDS` before the server listens
-- `vdp`: `web` also starts the web container, with its own applications only, as Denodo's does
+- `vdp`: `web` also starts the web container, with Virtual DataPort's applications, as Denodo does
 - `odbc`: `silent`; `ping.sh`: `promotion`, `single-user`, `silent`
 - `web`: `broken` answers every request with status 500
 """
@@ -64,7 +65,7 @@ class Home:
         self.version = (path / "VERSION").read_text()
 
     def settings(self, file: str) -> Settings:
-        """Return the values of a file, which has no continued lines here."""
+        """Return the values of a properties file; continued lines are not supported."""
         values = {}
         for line in (self.path / file).read_text("latin-1").splitlines():
             key, separator, value = line.partition("=")
@@ -73,7 +74,7 @@ class Home:
         return values
 
     def behaves(self, script: str) -> list[str]:
-        """Return the words that change the behaviour of a script."""
+        """Return the words that change the behaviour of a script or server."""
         file = self.path / "behave" / script
         return file.read_text().split() if file.exists() else []
 
@@ -88,7 +89,7 @@ class Home:
         return self.version != "7.0" and (self.path / "UPDATE").read_text() == "newer"
 
     def ports(self, server: str) -> dict[str, int]:
-        """Return the ports of a server that starts now, by protocol."""
+        """Return the ports that a server would use if it started now, by protocol."""
         settings = self.settings(_FILES[server])
         if server == "scheduler":
             return {"rmi": int(settings["Launcher/registryPort"])}
@@ -119,7 +120,7 @@ class Home:
 def main() -> int:
     """Act as a script."""
     home, name, *arguments = Path(sys.argv[1]), *sys.argv[2:]
-    # The small disk of a test applies to the program, not to this stand-in.
+    # Tests limit the file size to imitate a full disk; the limit is not meant for this stand-in.
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
@@ -148,7 +149,7 @@ def main() -> int:
 
 
 class _FailureError(Exception):
-    """A script fails; nobody sees it in the exit status."""
+    """A script fails; its exit status does not show the failure."""
 
 
 def start(home: Home, name: str, *_: str) -> None:
@@ -171,7 +172,8 @@ def _spawn(home: Home, server: str) -> None:
     more = options.get(server, "").split()
     if server == "web":
         more.append(f"-Dcatalina.home={home.path}/resources/apache-tomcat")
-    # The first argument is the name of the process, from which Python derives another executable.
+    # The first argument sets the process's name to java. Python derives `sys.executable` from it,
+    # so the real path of Python is passed on in STAND_IN_PYTHON.
     python = os.environ.get("STAND_IN_PYTHON", sys.executable)
     os.posix_spawn(
         python,
@@ -252,7 +254,7 @@ def regenerate(home: Home, _arguments: list[str]) -> int:
 
 
 def tls(home: Home, arguments: list[str]) -> int:
-    """Record the arguments, and change files like the real script."""
+    """Record the arguments, and change Denodo's files as the real script does."""
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     files = {
         key: Path(path).read_text("latin-1") for key, path in given.items() if "home" not in key
@@ -265,7 +267,7 @@ def tls(home: Home, arguments: list[str]) -> int:
 
 
 def import_metadata(home: Home, arguments: list[str]) -> int:
-    """Import; the address of the server is //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE]."""
+    """Record an import. The server's address: //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE]."""
     assert arguments[0] == "--singleuser", arguments
     arguments = arguments[1:]
     behaviour = home.behaves("import.sh")
@@ -285,7 +287,7 @@ def import_metadata(home: Home, arguments: list[str]) -> int:
 
 
 def regenerate_metadata(home: Home, arguments: list[str]) -> int:
-    """Record the arguments, and change Virtual DataPort's file like the real script."""
+    """Record the arguments, and change Virtual DataPort's file as the real script does."""
     flag, file, yes = arguments
     assert (flag, yes) == ("--file", "--yes"), arguments
     mode = oct(Path(file).stat().st_mode & 0o777)
@@ -299,7 +301,7 @@ def regenerate_metadata(home: Home, arguments: list[str]) -> int:
 def encrypt(home: Home, arguments: list[str]) -> int:
     """Encrypt the password on standard input; with `silent`, print nothing."""
     assert not arguments
-    # Like Java, the script decodes by the locale; without one it has ASCII only.
+    # Like Java, the script decodes its input according to the locale; without a locale, as ASCII.
     coding = "utf-8" if os.environ.get("LC_ALL", "").endswith("UTF-8") else "ascii"
     given = sys.stdin.buffer.readline().decode(coding, "replace").rstrip("\n")
     if "silent" not in home.behaves("encrypt_password.sh"):
@@ -316,7 +318,7 @@ def decrypted(text: str) -> str:
 
 
 def export_metadata(home: Home, arguments: list[str]) -> int:
-    """Export the file `metadata`; with `half`, a part of it and fail; with `nothing`, nothing."""
+    """Export the file `metadata`; with `half`, export a part and fail; with `nothing`, skip it."""
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     login = Path(given["--configurationfile"])
     noted = {

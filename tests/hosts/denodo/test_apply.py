@@ -1,4 +1,4 @@
-"""An apply changes a node once, or restores it if the change fails."""
+"""An apply changes a node once, or restores the previous state if the change fails."""
 
 import json
 import os
@@ -279,7 +279,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-# The size limit decides which write fails: the journal, the backup, or the edit.
+# The size limit determines which write fails: the journal, the backup, or the edited file.
 @pytest.mark.parametrize("size", [40, 400, 1200])
 def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
     home.write(VDP, (home.path / VDP).read_text("latin-1") + "# more\n" * 50)
@@ -357,7 +357,7 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
 
 @pytest.mark.parametrize("record", ["drained", "metadata", "exported"])
 def test_the_next_apply_removes_what_a_killed_drain_has_left(home: Home, record: str) -> None:
-    """A run without the lock of changes writes these records, and may be killed as well."""
+    """Commands that do not hold the apply lock write these records, and can be killed too."""
     apply(home.system, home.state())
     left = home.system.folder / f".{record}.json.denodo-node"
     left.write_text("half of a rec")
@@ -372,7 +372,7 @@ def test_a_record_that_is_written_now_is_not_removed(
     record, began, rename = Record(home.system), threading.Event(), os.rename
 
     def removes(name: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
-        """Begin an apply, which removes leftovers, before the record's file has its name."""
+        """Before the record's file gets its final name, check that an apply cannot clean up."""
         if target == "drained.json":
             began.set()
             with pytest.raises(BusyError), home.system.locked("record-lock"):

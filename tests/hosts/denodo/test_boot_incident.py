@@ -1,4 +1,4 @@
-"""Boots while AWS does not answer, denies or is slow: Denodo always ends up running."""
+"""Boots while AWS does not answer, denies calls or is slow: Denodo is started in every case."""
 
 import itertools
 import json
@@ -59,8 +59,8 @@ def _data(home: Home, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def cloud(home: Home, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Boot a node for the first time, and let its machine stop."""
-    # Longer than a call of the stand-in takes on a busy machine.
+    """Boot a node for the first time, stop the machine, and return the stand-in for AWS."""
+    # More time than a call of the stand-in for the AWS CLI takes on a busy machine.
     monkeypatch.setattr(commands, "BOOT_CALL_SECONDS", 5.0)
     home.with_data_catalog()
     home.write(SSO, "# Security Token\nsso.enabled=false\n")
@@ -83,7 +83,7 @@ def _boot(home: Home, *more: str) -> int:
 
 
 def _behind(home: Home, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Return the warnings of `status` that the node is behind."""
+    """Return the warnings in `status` that the node's state is older than the desired state."""
     capsys.readouterr()
     main([*home.arguments, "status"])
     warnings = json.loads(capsys.readouterr().out).get("warnings", [])
@@ -104,7 +104,7 @@ def test_every_call_fails_in_turn(
     _fail(cloud, call, fault)
     assert _boot(home) == 0
     assert all(home.running(process) for process in _PROCESSES)
-    # The signal was sent at the first boot.
+    # The signal was already sent at the first boot, so this fault has no effect.
     assert bool(_behind(home, capsys)) == (call != "signal")
 
 
@@ -118,7 +118,7 @@ def test_all_calls_fail_at_once(home: Home, cloud: Cloud) -> None:
 def test_a_call_is_repeated_with_growing_pauses(
     home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AWS answers after the third call, so the boot applies the new state."""
+    """AWS answers after the third failed call, and the boot then applies the new state."""
     _fail(cloud, "parameter", "throttled")
     pauses: list[float] = []
 
@@ -146,7 +146,7 @@ def _command() -> tuple[str, ...]:
 def test_a_new_state_that_cannot_be_applied_starts_the_old_one(
     home: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A deploy has written a state whose servers do not start; then the machine boots."""
+    """The machine boots after a deploy has written a state with which the servers do not start."""
     cloud.parameter(json.dumps(_data(home, jvm={"vdp": "-Ddead"})))
     assert _boot(home) == 6, "the unit counts it as a success, so that the servers stay"
     assert all(home.running(process) for process in _PROCESSES)
@@ -155,14 +155,14 @@ def test_a_new_state_that_cannot_be_applied_starts_the_old_one(
 
 
 class _KilledError(BaseException):
-    """The end of a run at this place."""
+    """Ends a run as a kill would."""
 
 
 @pytest.mark.parametrize("call", ["parameter", "scheduler"])
 def test_a_boot_takes_back_the_change_of_a_killed_run(
     home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """Nothing that AWS would have to answer is needed for it."""
+    """The boot needs no answer from AWS for this."""
 
     def kill(_servers: Servers) -> None:
         raise _KilledError

@@ -1,4 +1,4 @@
-"""First boot by the user data of the stacks, with stand-ins for commands."""
+"""First boot with the stacks' user data, and stand-ins for the commands of the machine."""
 
 import hashlib
 import shutil
@@ -27,7 +27,7 @@ from tests.hosts.denodo.first_boot_machine import (
 
 @pytest.mark.parametrize("original", [False, True])
 def test_installs_the_program_and_starts_it(machine: Machine, *, original: bool) -> None:
-    """Nodes that were made with the original text run the same program."""
+    """Nodes created with the first version's user data run the same program."""
     done = machine.boot(original=original)
     assert done.returncode == 0, done.stdout + done.stderr
     current = machine.here / "opt/current"
@@ -54,7 +54,7 @@ def test_again_gives_the_same(machine: Machine) -> None:
 
 @pytest.mark.parametrize("service", ["ssm", "s3api"])
 def test_waits_for_a_way_out(machine: Machine, service: str) -> None:
-    """A route or a public address may be created after the instance."""
+    """The route or public address that the instance needs may be created after the instance."""
     (machine.here / f"fail-{service}").write_text("3")
     done = machine.boot()
     assert done.returncode == 0, done.stderr
@@ -100,7 +100,7 @@ _WRONG = "the program is not what its name says"
 
 
 class TestVerification:
-    """An archive that is not what the deploy has published is never run."""
+    """An archive that differs from the published one is never run."""
 
     def unchanged(self, machine: Machine) -> None:
         assert not (machine.here / "systemctl").exists()
@@ -121,7 +121,7 @@ class TestVerification:
 
     @pytest.mark.parametrize("form", HOSTILE)
     def test_a_member_that_has_no_business_there(self, machine: Machine, form: str) -> None:
-        """Also if someone who may deploy has published the archive."""
+        """Such an archive is refused even if its name has the right hash."""
         uri = machine.upload(HOSTILE[form])
         machine.desire(program=uri)
         assert machine.boot().returncode == 1

@@ -1,4 +1,4 @@
-"""What `install` demands of an image at first boot, and says on a node that serves."""
+"""`install` refuses an unsuitable image at first boot, and only warns on an installed node."""
 
 import shutil
 from pathlib import Path

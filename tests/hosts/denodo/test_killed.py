@@ -1,4 +1,4 @@
-"""An apply that is killed before any step and run again leaves the old or the new state."""
+"""An apply that is killed before any step, then run again, results in the old or new state."""
 
 import itertools
 import json
@@ -13,14 +13,14 @@ from tests.hosts.denodo import killed
 from tests.hosts.denodo.home import FILES, MANAGER, VDP, WEB, Home
 from tests.support.servers.ports import free_ports
 
-# The killed processes are forked, which is not safe in a process with a JVM.
+# The test forks the processes to kill, and forking a process that contains a JVM is not safe.
 _RUNNER = [sys.executable, "-m", "tests.hosts.denodo.test_killed"]
 _STEPS_AT_LEAST = 18
 _START = 15
 
 
 def _mixture(home: Home, state: dict[str, Any]) -> str:
-    """Return the difference between the node and a state, empty if there is none."""
+    """Return the difference between the node and a state; empty if they agree."""
     vdp, web = _values(home, VDP), _values(home, WEB)
     running = home.running() or {}
     ports = state["ports"]
@@ -59,12 +59,13 @@ def main(home: Home, *, again: str) -> dict[str, Any]:
 
     Args:
         home: the installation.
-        again: whether the run after the killed one has the `new` state, or the `old` one.
+        again: state of the run after the killed run: `new` or `old`; `bad`: the `old` state, after
+            a killed run with a state whose server does not start.
     """
     old, new = _states(home, bad=again == "bad")
     wrong = []
     assert killed.run(home.system, parse(json.dumps(old))) == 0
-    # Until the servers start, a bad state and a good one take the same steps.
+    # Before the servers start, the steps for a bad state are the same as for a good one.
     first = _START if again == "bad" else 1
     for step in itertools.count(first):
         ended = killed.run(home.system, parse(json.dumps(new)), kill_at=step)
@@ -76,7 +77,7 @@ def main(home: Home, *, again: str) -> dict[str, Any]:
         if problem:
             wrong.append(f"step {step}: {problem}")
         if again == "new":
-            # Exchanged, so that each step starts from the same state.
+            # Exchanged, so that each run starts from `old` and changes to `new`.
             old, new = new, old
     left = [str(path) for path in home.folder.rglob(".*.denodo-node")]
     return {"steps": step - 1, "wrong": wrong, "ended": ended, "left": left}

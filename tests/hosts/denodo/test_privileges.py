@@ -1,7 +1,7 @@
-"""Root's part of the node program trusts nothing that the Denodo user can write.
+"""The node program, as root, does not trust files that the Denodo user can write.
 
-A real unprivileged user owns the Denodo home and the records, and replaces what it can write by
-links, FIFOs, folders, devices, and files without an end. Root then runs every command.
+An unprivileged user of the operating system owns the Denodo home and the records, and replaces
+files there with links, FIFOs, folders, devices, and endless files. Root then runs every command.
 """
 
 import errno
@@ -75,7 +75,7 @@ def user() -> Iterator[pwd.struct_passwd]:
 
 
 class Node:
-    """A node whose Denodo belongs to the user, and whose other files belong to root."""
+    """A node: the user owns the Denodo home and the records, and root owns all other files."""
 
     def __init__(self, folder: Path, user: pwd.struct_passwd) -> None:
         self.folder, self.user = folder, user
@@ -88,7 +88,7 @@ class Node:
         self.secret.chmod(0o644)
         (folder / "root").mkdir()
         Cloud(self.home.folder)
-        # The user may be unable to read the clone and its Python.
+        # The user may lack permission to read the clone of the repository and its Python.
         copy = shutil.copy(stand_in.__file__, folder / "stand_in.py")
         for script in (self.home.path / "bin").iterdir():
             text = script.read_text().replace(stand_in.__file__, str(copy))
@@ -102,18 +102,18 @@ class Node:
         return self.home.system.folder
 
     def give(self, path: Path) -> None:
-        """Give a folder with its contents to the user."""
+        """Make the user the owner of a folder and its contents."""
         for file in (path, *path.rglob("*")):
             os.chown(file, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
 
     def install(self) -> None:
-        """Write the environment file of the units."""
+        """Write the environment file of the systemd units."""
         state = parse(self.state.read_text())
         file = self.home.system.environment
         environment_file.write(file, state, parameter=PARAMETER, region="")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as root, with little memory."""
+        """Run a command as root, with limited memory."""
         given = [f"--state={self.state}" if one == "--state" else one for one in arguments]
         return subprocess.run(
             [_python(), "-m", "node", *self.home.arguments, *given],
@@ -185,7 +185,7 @@ def _endless(_node: Node, path: Path) -> None:
 def _device(node: Node, path: Path) -> None:
     try:
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
-    except PermissionError:  # a container without the right to make devices
+    except PermissionError:  # a container in which root may not create devices
         _endless(node, path)
 
 
@@ -231,7 +231,7 @@ def test_every_command_and_every_record_is_tried() -> None:
 def test_a_command_without_an_end_changes_nothing_of_root(
     node: Node, command: str, replacement: Callable[[Node, Path], None]
 ) -> None:
-    """The endpoint answers that the node is not ready; the watchdog looks on."""
+    """The readiness endpoint answers that the node is not ready; the watchdog continues."""
     node.install()
     before = node.of_root()
     _replace_records(node, replacement)
@@ -428,7 +428,7 @@ def test_a_boot_whose_user_is_killed_says_so(node: Node) -> None:
     aws = node.home.folder / "aws"
     aws.write_text(aws.read_text().replace(sys.executable, _python()))
     script = node.home.path / "bin/regenerateFiles.sh"
-    # The shell's parent is the program.
+    # The parent process of this shell is the node program.
     script.write_text("#!/bin/sh\nkill -9 $PPID\n")
     assert node.run("boot", "--state").returncode == 128 + signal.SIGKILL
     assert [status for status, _ in cloud.signals()] == ["FAILURE"]

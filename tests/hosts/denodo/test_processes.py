@@ -1,4 +1,4 @@
-"""Java processes are found by the kernel's own tables."""
+"""Java processes are found in the kernel's process and socket tables."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ def test_the_process_that_listens_on_a_port(home: Home) -> None:
     assert found.pid == running["pid"]
     assert not found.is_web_container
     assert processes.listening_on(home.system, home.path, home.ports["web_tls"]) is None
-    # A server of another installation listens there.
+    # The process on this port does not belong to the installation.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert processes.listening_on(home.system, home.path, port) is None
@@ -37,7 +37,7 @@ def test_the_age_of_a_process() -> None:
 
 
 def test_a_home_that_is_a_symbolic_link(home: Home, tmp_path: Path) -> None:
-    """Denodo's scripts name the real folder in the command lines of their processes."""
+    """Denodo's scripts put the real path of the home into the command lines of processes."""
     link = tmp_path / "denodo-platform"
     link.symlink_to(home.path)
     state = home.state(denodo__home=str(link), servers=["vdp", "data-catalog"])

@@ -95,7 +95,7 @@ def test_exit_codes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
 def test_both_names_stand_while_the_balancer_s_changes(make_home: Any) -> None:
     home = make_home("7.0")
     assert _run(home, "apply", _state(home)) == 0
-    # A run that fails half way leaves the names of both states.
+    # A run that fails half way leaves the names of both states in the hosts file.
     home.behave("vqlserver_startup.sh", "fail")
     assert _run(home, "apply", _state(home, rmi_host="new.example.com")) == 7
     names = home.system.hosts.read_text().splitlines()[1].split()[1:]
@@ -272,14 +272,14 @@ def test_a_signal_is_retried_until_the_creation_has_timed_out(
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Return a folder that every user may enter, unlike pytest's own."""
+    """Return a folder that every user may enter, unlike pytest's temporary folders."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
 def test_another_user(open_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Root switches to the Denodo user except for the hosts file; other users are refused."""
+    """Root acts as the Denodo user except to write the hosts file; other users are refused."""
     home = Home(open_folder / "home", "8.0")
     state = _state(home, denodo__user="nobody")
     if os.geteuid() != 0:
@@ -351,7 +351,7 @@ def test_units(home: Home) -> None:
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()
         unit = configparser.ConfigParser(interpolation=None)
-        # Keeps capitals in keys (documentation of configparser); its types do not allow this.
+        # Keeps capital letters in keys, as configparser documents; its type stubs disallow this.
         unit.optionxform = str  # type: ignore[assignment,method-assign]
         unit.read(file)
         units[file.name] = unit
@@ -365,7 +365,7 @@ def test_units(home: Home) -> None:
         assert options["ReadWritePaths"] == f'"-{home.path}"'
         hindering = {"PrivateTmp", "MemoryMax", "ProtectHome", "MemoryDenyWriteExecute"}
         assert hindering.isdisjoint(options)
-    # It starts servers in the control group of their unit.
+    # The watchdog starts servers in the control group of the servers' own unit.
     watchdog = units["denodo-node-watchdog.service"]["Service"]
     assert watchdog["ExecStart"] == f"{sys.executable} -m node watch"
     assert "ProtectControlGroups" not in watchdog

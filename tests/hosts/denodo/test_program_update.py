@@ -25,7 +25,7 @@ from tests.hosts.denodo.first_boot_machine import (
 
 
 class TestUpdate:
-    """Updates to the program that the state names."""
+    """Updates to the program version that the desired state names."""
 
     @pytest.fixture
     def system(self, machine: Machine) -> System:
@@ -64,7 +64,7 @@ class TestUpdate:
         ]
 
     def test_the_rest_of_the_state_is_not_read(self, machine: Machine, system: System) -> None:
-        """It may be for the new release only."""
+        """Only the new release may be able to read the other keys."""
         uri = machine.publish("two")
         text = json.dumps({"program": uri, "a key of later": {}})
         (machine.here / "state.json").write_text(text)
@@ -113,7 +113,7 @@ class TestUpdate:
     def test_a_release_of_an_older_version_on_the_disk_is_used_again(
         self, machine: Machine, system: System
     ) -> None:
-        """After the rollback of a deploy the parameter names the release before."""
+        """After the rollback of a deploy, the parameter names the previous release."""
         old = f"s3://bucket/{'0123456789abcdef' * 2}.zip"
         releases = machine.here / "opt/releases"
         (releases / release_name(machine.one)).rename(releases / release_name(old))
@@ -169,11 +169,11 @@ class TestUpdate:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root updates the program")
 class TestLaterBoots:
-    """A later boot continues with the program that the state names, or with the one it has."""
+    """A later boot runs the program that the state names, or the installed one if that fails."""
 
     @pytest.fixture
     def system(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> System:
-        """A machine on which the first release runs; its `install` writes below a folder."""
+        """Return a machine with the first release; `install` writes below the test's folder."""
         assert machine.boot().returncode == 0
         (machine.here / "calls").unlink()
         release = (machine.here / "opt/current").resolve()
@@ -189,7 +189,7 @@ class TestLaterBoots:
 
     @pytest.fixture
     def started(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-        """Programs that replaced the process: folder and arguments."""
+        """Return the programs that replaced this process: folder and arguments of each."""
         calls: list[tuple[str, list[str]]] = []
 
         def execv(_program: str, arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A state is read completely, or refused with all of its problems."""
+"""A desired state is read completely, or refused with a list of all its problems."""
 
 import copy
 import json
@@ -130,7 +130,7 @@ def test_what_is_no_state_at_all(text: str) -> None:
 
 
 def _whole(home: Home) -> dict[str, Any]:
-    """A state with every key of the format."""
+    """Return a state with every key of the format."""
     return home.data(
         ports={
             name: number
@@ -164,7 +164,7 @@ def _whole(home: Home) -> dict[str, Any]:
 
 
 def _changed(data: Any) -> Iterator[Any]:
-    """The same data with one value at a time replaced, removed or added."""
+    """Yield copies of the data, each with one value replaced, removed or added."""
     if isinstance(data, dict):
         yield {**data, "colour": "blue"}
         for key, value in data.items():
@@ -174,7 +174,7 @@ def _changed(data: Any) -> Iterator[Any]:
 
 
 def test_the_documented_schema_is_what_is_read(home: Home) -> None:
-    """For every change of one value, both accept the state or both refuse it."""
+    """For every change of one value, schema and reader both accept or both refuse the state."""
     schema = jsonschema.Draft202012Validator(SCHEMA)
     whole = _whole(home)
     assert set(whole) == set(SCHEMA["properties"])

@@ -1,4 +1,4 @@
-"""An apply outside the unit moves to the unit's control group, with a stand-in for systemctl."""
+"""An apply started outside the systemd unit moves itself to the unit's control group."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ echo InvocationID=1234
 
 
 class Machine:
-    """The control groups of a machine, and its commands."""
+    """A machine: folders as its control groups, and stand-ins for systemctl and journalctl."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

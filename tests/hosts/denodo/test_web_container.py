@@ -49,7 +49,7 @@ def test_the_container_listens_where_its_file_says(
     assert connectors(home.path) == expected
     assert not Servers(home.system, state).application_failures(state.servers)
 
-    # It is stopped for a change, and starts again.
+    # The container is stopped for a change and then started again.
     first = home.running("web")
     apply(home.system, home.state(servers=["vdp", "data-catalog"], jvm__vdp="-Xmx2048m"))
     again = home.running("web")
@@ -107,7 +107,7 @@ def test_a_container_without_any_port_is_refused_before_anything_stops(home: Hom
 
 
 def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
-    """It hangs while it starts: only its process tells that it runs."""
+    """The container hangs while it starts, so only its process shows that it runs."""
     apply(home.system, home.state(servers=["vdp"]))
     home.set(WEB, "java.env.DENODO_OPTS_START", "-Ddeaf")
     installed = Servers(home.system, home.state(servers=["vdp", "data-catalog"]))
@@ -121,7 +121,7 @@ def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
 
 
 def test_virtual_dataport_is_ready_before_the_others_start(home: Home) -> None:
-    """In the order of the state they would crash."""
+    """If they were started in the order of the state, the applications would crash."""
     home.behave("vdp", "slow=0.5")
     apply(home.system, home.state(servers=["data-catalog", "design-studio", "vdp"]))
     calls = [call.split()[0] for call in home.calls()]
@@ -160,7 +160,7 @@ def test_an_application_that_stays_dead_is_reported(
 
 
 def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home) -> None:
-    """Virtual DataPort starts the container, in which only its own applications are."""
+    """Virtual DataPort has started the container, with Virtual DataPort's applications only."""
     home.behave("vdp", "web")
     state = home.state(servers=_SERVERS)
     apply(home.system, state)
@@ -179,13 +179,13 @@ def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home)
 def test_a_node_that_served_by_the_earlier_rule_continues_to(
     home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An application was dead, which the earlier rule did not see; an apply does not fail of it."""
+    """The earlier rule ignored a dead application, so the apply does not fail because of one."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     apply(home.system, home.state(servers=_SERVERS, ready__services=services))
     record = Record(home.system)
     record.confirm_metadata("alice", "looked")
     home.behave("datacatalog_startup.sh", "crash")
-    record.remember_readiness(rules="")  # as an earlier version of the program left it
+    record.remember_readiness(rules="")  # as an earlier version of the program has left the record
     _in_a_hurry(monkeypatch)
     changed = home.state(servers=_SERVERS, ready__services=services, jvm__vdp="-Xmx2048m")
     apply(home.system, changed)
@@ -194,7 +194,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
     assert _is_ready(home)
     assert "GET /denodo-data-catalog/" in "".join(node_warnings.warnings(home.system, record))
 
-    # The operator accepts the rules: the node is out until the application answers.
+    # The operator accepts the new rules: the node is not ready until the application answers.
     assert main([*home.arguments, "accept-readiness"]) == 0
     assert not _is_ready(home)
 
@@ -207,7 +207,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
 
 
 def test_a_server_that_waits_for_its_database_does_not_hide_from_the_rules(home: Home) -> None:
-    """The endpoint judges by the servers of the applied state, the ones that wait included."""
+    """The rules apply to all servers of the applied state, including those that wait."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     home.behave("vdp", "web")
     apply(home.system, home.state(servers=["vdp"], ready__services=services))

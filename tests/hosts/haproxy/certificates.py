@@ -1,4 +1,4 @@
-"""Certificates of one authority: one for HAProxy, and one for both nodes."""
+"""Certificates issued by one authority: one for HAProxy, and one that both nodes share."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ NAMES = ("balancer", "node1", "node2")
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files in PEM; those of HAProxy and of the nodes contain chain and key."""
+    """PEM files; the files for HAProxy and for the nodes contain certificate chain and key."""
 
     authority: Path
     balancer: Path

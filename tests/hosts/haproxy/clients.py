@@ -20,7 +20,7 @@ _SECONDS = 20
 
 
 class Rmi:
-    """A session of Java RMI: the registry on one port, the server it names on another."""
+    """A Java RMI session: a registry on one port redirects the client to a server on another."""
 
     def __init__(self, port: int) -> None:
         registry = java("java.rmi.registry.LocateRegistry").getRegistry(PROXY, port)
@@ -32,7 +32,7 @@ class Rmi:
         self.node = self.ask()
 
     def ask(self) -> str:
-        """Return the node of the session."""
+        """Send a request; return the name of the node that answers."""
         found = self._server.getAttribute(self._runtime, "SystemProperties")
         key = java("java.lang.String")("denodo.node")
         return str(found.get([key]).get("value"))
@@ -42,7 +42,7 @@ class Rmi:
 
 
 def odbc(port: int) -> str:
-    """Return the node of a PostgreSQL connection."""
+    """Return the name of the node that serves a new PostgreSQL connection."""
     with psycopg.connect(
         host=PROXY, port=port, user="denodo", dbname="postgres", connect_timeout=_SECONDS
     ) as connection:
@@ -52,7 +52,7 @@ def odbc(port: int) -> str:
 
 
 class Web:
-    """A browser, which keeps its connection and its cookies."""
+    """A browser that keeps its connection and cookies between requests."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection(PROXY, port, timeout=_SECONDS)
@@ -60,7 +60,7 @@ class Web:
         self.headers: dict[str, str] = {}
 
     def get(self, path: str = "/name") -> str:
-        """Return a page."""
+        """Request a page, and return its content."""
         self._connection.request("GET", path, headers={"Cookie": self.cookie})
         answer = self._connection.getresponse()
         body = answer.read().decode()
@@ -74,7 +74,7 @@ class Web:
 
 
 def handshake(port: int) -> None:
-    """Do the handshake of an RMI connection only."""
+    """Open an RMI connection, do its handshake, and close it."""
     with socket.create_connection((PROXY, port), _SECONDS) as connection:
         connection.sendall(bytes.fromhex(RMI_HELLO))
         answer = connection.recv(1)
@@ -82,7 +82,7 @@ def handshake(port: int) -> None:
 
 
 def visit(port: int) -> str:
-    """Return a page for a new browser."""
+    """Return the page that a new browser gets."""
     browser = Web(port)
     try:
         return browser.get()
@@ -91,7 +91,7 @@ def visit(port: int) -> str:
 
 
 def handshaken(port: int) -> socket.socket:
-    """Return a connection that remains open, like that of an idle session."""
+    """Return an open RMI connection after its handshake, like that of an idle session."""
     connection = socket.create_connection((PROXY, port), _SECONDS)
     connection.sendall(bytes.fromhex(RMI_HELLO))
     while b"127.0.0.1" not in connection.recv(100):
@@ -115,8 +115,8 @@ class Load:
     """Clients that connect repeatedly, each in its own thread.
 
     Attributes:
-        done: how often each kind was served, by node.
-        failed: what went wrong.
+        done: number of successful actions by kind of client and node.
+        failed: the error of each failed action.
     """
 
     done: Counter[str] = field(default_factory=Counter)
@@ -132,7 +132,7 @@ class Load:
         pause: float = 0.0,
         then: Callable[[], None] | None = None,
     ) -> None:
-        """Repeat an action until the end and count its results; then run `then`."""
+        """Repeat an action in a thread until `finish`, and count its results; then call `then`."""
 
         def again() -> None:
             while not self._end.is_set():
@@ -149,11 +149,11 @@ class Load:
         thread.start()
 
     def count(self, name: str) -> int:
-        """Return how often a kind of client was served."""
+        """Return the number of successful actions of a kind of client."""
         return sum(count for key, count in self.done.items() if key.split()[0] == name)
 
     def wait_for(self, more: int, name: str) -> None:
-        """Wait until a number of further clients were served."""
+        """Wait for a number of further successful actions of a kind of client."""
         goal, end = self.count(name) + more, time.monotonic() + _SECONDS
         while self.count(name) < goal:
             assert time.monotonic() < end, (self.done, self.failed[:5])
@@ -177,7 +177,7 @@ def load() -> Iterator[Load]:
 
 
 def rmi_once(port: int) -> Callable[[], str]:
-    """Run a complete session: connect, three requests, disconnect."""
+    """Return a function that runs a complete session: connect, send three requests, disconnect."""
 
     def once() -> str:
         session = Rmi(port)

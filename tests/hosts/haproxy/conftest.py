@@ -14,7 +14,7 @@ from tests.support import jvm
 
 @pytest.fixture(scope="session")
 def _site() -> Iterator[Site]:
-    jvm.start()  # in one thread, before the clients need it
+    jvm.start()  # started here, since the clients' threads must not start the JVM concurrently
     made = stand_ins.site()
     yield made
     made.end()
@@ -22,7 +22,7 @@ def _site() -> Iterator[Site]:
 
 @pytest.fixture
 def site(_site: Site) -> Site:
-    """Return two running nodes, restored after the previous test."""
+    """Return both nodes, running again if the previous test stopped them."""
     _site.whole()
     return _site
 

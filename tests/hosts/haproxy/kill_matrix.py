@@ -2,9 +2,10 @@
 
     python -m tests.hosts.haproxy.kill_matrix [--sample N --seed N]
 
-A step is a file that is created, renamed or removed, a folder that is made, a program that is
-started, or a command to HAProxy that changes something, before and after it. After each kill every
-file is the old or the new one, and the same command then succeeds and leaves nothing behind.
+A step is the creation, renaming or removal of a file, the creation of a folder, the start of a
+program, and the moments before and after each command that changes HAProxy's state. After a kill,
+every file has its old or its new content. The same command then succeeds, and no temporary file
+remains.
 """
 
 import argparse
@@ -46,7 +47,7 @@ _LEFT = frozenset({"admin.sock", "master.sock", "haproxy.cfg", "log", "server-st
 
 @dataclass(frozen=True)
 class CloudOfFiles(AwsCli):
-    """The file and the secret of the deployed state."""
+    """Stand-in for the AWS CLI, with the file and the secret of the desired state."""
 
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ class CloudOfFiles(AwsCli):
 
 
 class Machine:
-    """A HAProxy host with two states of its file and its certificate."""
+    """A HAProxy host with two versions of the configuration file and of the certificate."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,13 +93,13 @@ class Machine:
         """Which of the states is wanted."""
 
     def write_new(self) -> Path:
-        """Write the wanted file where a person would have it."""
+        """Write the wanted configuration to a file elsewhere, as an operator would."""
         path = Path(self.new.name)
         path.write_text(self.configs[self.wanted])
         return path
 
     def apply(self) -> None:
-        """Apply the wanted state."""
+        """Apply the desired state with the wanted file and certificate."""
         config = self.configs[self.wanted].encode()
         uri = f"s3://bucket/{hashlib.sha256(config).hexdigest()}.cfg"
         cloud = CloudOfFiles(
@@ -111,11 +112,11 @@ class Machine:
         apply(self.host, cloud, desired, _ignore)
 
     def orders(self) -> dict[str, str]:
-        """Return the order for each server."""
+        """Return the state of each server, which shows the operator's orders."""
         return {server.id: server.state for server in servers(self.haproxy)}
 
     def problem(self, *, killed: bool) -> str:
-        """Return what no run may leave, also if it was killed; or nothing."""
+        """Return a problem that a killed or a complete run has left, or empty text."""
         config = self.haproxy.config.read_text()
         if config not in self.configs or self.pem.read_text() not in self.certificates:
             return "a file is neither the old nor the new one"
@@ -128,7 +129,7 @@ class Machine:
         return "" if killed or not left else f"left: {sorted(left)}"
 
     def active(self, *, certificate: bool) -> str:
-        """Return the difference between what HAProxy runs and the wanted state."""
+        """Return how the running HAProxy differs from the wanted state, or empty text."""
         config = self.configs[self.wanted]
         if self.haproxy.config.read_text() != config:
             return "the file is not the wanted one"
@@ -143,17 +144,17 @@ class Machine:
 
 
 def _ignore(_line: str) -> None:
-    """Ignore the report."""
+    """Discard the message."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A command.
+    """A command to kill and run again.
 
     Attributes:
-        before: brings the machine to the state before the command.
+        before: prepares the machine for the command.
         run: the command.
-        after: returns what is wrong once the command has succeeded.
+        after: called after the command has succeeded; returns a problem, or empty text.
     """
 
     before: Callable[[Machine], None]
@@ -210,7 +211,7 @@ SCENARIOS = {
 
 
 def _forked(run: Callable[[], None], kill_at: int) -> int:
-    """Run in a process that is killed at its n-th step, 0 for none; return its exit code."""
+    """Run a function in a process, killed at its n-th step (0: never); return the exit code."""
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -256,7 +257,7 @@ def _kill_at(step: int) -> None:
 
 
 def _try(machine: Machine, name: str, step: int) -> str | None:
-    """Kill a command at a step; return what is wrong, or None if it has fewer steps."""
+    """Kill a command at a step and run it again; return the problem, None without such a step."""
     scenario = SCENARIOS[name]
     scenario.before(machine)
     kept = machine.orders()["odbc/node1"]
@@ -283,7 +284,7 @@ def _machine() -> Iterator[Machine]:
 
 
 def main() -> int:
-    """Print the number of kills for each command, and what is wrong."""
+    """Print the number of kills for each command, and all problems found."""
     parser = argparse.ArgumentParser(description="Kill HAProxy's program at every step.")
     parser.add_argument("--sample", type=int, default=0, help="steps per command; default: all")
     parser.add_argument("--seed", type=int, default=16)

@@ -1,4 +1,4 @@
-"""HAProxy's two sockets with given answers, for answers that a real HAProxy seldom gives."""
+"""Stand-in for HAProxy's two sockets, for answers that a real HAProxy rarely gives."""
 
 import json
 import socket
@@ -15,11 +15,11 @@ GOOD: dict[str, str] = json.loads(Path(__file__).with_name("answers.json").read_
 
 @contextmanager
 def played_haproxy(folder: Path, answers: dict[str, bytes]) -> Iterator[LocalHaproxy]:
-    """Play a HAProxy whose state file and configuration are in a folder.
+    """Answer on the sockets of a HAProxy whose state file and configuration are in a folder.
 
     Args:
         folder: an empty folder with a short path.
-        answers: answers that differ from the good ones, by command.
+        answers: answers that replace those of `GOOD`, by command.
     """
     given = {command: text.encode() for command, text in GOOD.items()} | answers
     haproxy = LocalHaproxy(folder, folder / "server-state", folder / "haproxy.cfg", "true")
@@ -41,7 +41,7 @@ def played_haproxy(folder: Path, answers: dict[str, bytes]) -> Iterator[LocalHap
 
 
 def _serve(listener: socket.socket, answers: dict[str, bytes]) -> None:
-    with suppress(OSError):  # the listener is closed
+    with suppress(OSError):  # raised when the listener is closed at the end
         while True:
             connection, _ = listener.accept()
             with connection, connection.makefile("rb") as commands:

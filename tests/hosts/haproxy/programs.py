@@ -1,7 +1,7 @@
-"""HAProxy programs that tests of its files and answers run with.
+"""HAProxy programs of several versions, for tests of HAProxy's files and answers.
 
-The wheel has 2.8, Debian's package 2.6. Others, such as a 3.x that was built for the purpose, are
-named by HAPROXY_PROGRAMS, separated by colons.
+The Python package contains version 2.8, and Debian's package version 2.6. The environment variable
+HAPROXY_PROGRAMS adds paths of other versions, such as a 3.x built for tests, separated by colons.
 """
 
 import os

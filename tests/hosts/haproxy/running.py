@@ -1,4 +1,4 @@
-"""A real HAProxy with the generated file, in master-worker mode, on this machine's own network."""
+"""A real HAProxy with the generated file, in master-worker mode, on loopback addresses."""
 
 import grp
 import os
@@ -31,7 +31,7 @@ _SECONDS = 120
 
 
 def configuration(ports: Ports, **more: object) -> Data:
-    """Return a 7.0 cluster behind HAProxy, with the stand-ins' ports and free ports in front."""
+    """Return a 7.0 cluster behind HAProxy: the nodes' given ports, and free ports for clients."""
     return changed(
         minimal("7.0"),
         {
@@ -64,7 +64,7 @@ class Running:
     Attributes:
         environment: the configuration.
         folder: folder of files and sockets.
-        different: attributes of the host that differ from the usual ones.
+        different: attributes of `host` that replace the default ones.
     """
 
     environment: Environment
@@ -80,7 +80,7 @@ class Running:
 
     @property
     def host(self) -> Host:
-        """Return this machine, as the renderer needs it."""
+        """Return this machine as the renderer's description of a HAProxy host."""
         group = grp.getgrgid(os.getgid()).gr_name
         usual = Host(
             address=PROXY,
@@ -103,7 +103,7 @@ class Running:
         return (self.folder / "log").read_text()
 
     def start(self, content: str | None = None, *, awaited: bool = True) -> None:
-        """Start HAProxy, with a given file or the generated one; wait until all nodes serve."""
+        """Start HAProxy with the given or generated file; wait until all nodes are usable."""
         written = render_config(self.environment, "main", self.host) if content is None else content
         self.haproxy.config.write_text(written)
         with (self.folder / "log").open("ab") as log:
@@ -140,7 +140,7 @@ class Running:
             time.sleep(0.02)
 
     def statistic(self, backend: str, server: str, name: str) -> int:
-        """Return a number of `show stat`."""
+        """Return a server's number in HAProxy's `show stat`."""
         match = {
             (row["pxname"], row["svname"]): row
             for row in parse_statistics(self.haproxy.query("show stat"))

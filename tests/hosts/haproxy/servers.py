@@ -1,4 +1,4 @@
-"""Small servers on a node's address, for protocols that the stand-ins lack."""
+"""Small servers at a node's address, for protocols that the stand-in nodes do not have."""
 
 import http.server
 import socket
@@ -13,7 +13,7 @@ from pathlib import Path
 def web(
     address: str, port: int, answer: Callable[[str], tuple[int, str]], chain: Path | None = None
 ) -> Iterator[None]:
-    """Run a web server that answers with status and text; with a certificate, by HTTPS."""
+    """Run a web server that answers with status and text; given a certificate, it uses HTTPS."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -26,7 +26,7 @@ def web(
             self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
-            """Log nothing."""
+            """Discard the message."""
 
     class Server(http.server.ThreadingHTTPServer):
         daemon_threads = True
@@ -76,7 +76,7 @@ def dns(address: str, answers: dict[str, str]) -> Iterator[int]:
 
 
 def _answer(asked: bytes, answers: dict[str, str]) -> bytes:
-    """Return an answer with one A record, or that the name does not exist (RFC 1035, 4.1)."""
+    """Return an answer with one A record, or NXDOMAIN for other names (RFC 1035, 4.1)."""
     labels, place = [], 12
     while asked[place]:
         labels.append(asked[place + 1 : place + 1 + asked[place]].decode())

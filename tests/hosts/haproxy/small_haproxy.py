@@ -1,4 +1,4 @@
-"""A real HAProxy with two backends and nodes without servers, so that it starts at once."""
+"""A real HAProxy with two backends whose nodes do not run, so that it starts quickly."""
 
 import subprocess
 import time
@@ -37,12 +37,12 @@ backend odbc
 
 
 def small_config(haproxy: LocalHaproxy, *, maxconn: int = 100, more: str = "") -> str:
-    """Return a configuration; `maxconn` tells one from another."""
+    """Return a configuration; `maxconn` makes two configurations different."""
     return _CONFIG.format(run=haproxy.run, state=haproxy.state, maxconn=maxconn, more=more)
 
 
 def start(haproxy: LocalHaproxy) -> subprocess.Popen[bytes]:
-    """Start HAProxy with the configuration that is there, and wait until it answers."""
+    """Start HAProxy with its current configuration file, and wait until HAProxy answers."""
     with (haproxy.run / "log").open("ab") as log:
         process = subprocess.Popen(
             [
@@ -67,7 +67,7 @@ def start(haproxy: LocalHaproxy) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def small_haproxy(haproxy: LocalHaproxy, *, more: str = "") -> Iterator[LocalHaproxy]:
-    """Run a small HAProxy."""
+    """Run a small HAProxy until the block ends."""
     haproxy.config.write_text(small_config(haproxy, more=more))
     process = start(haproxy)
     try:

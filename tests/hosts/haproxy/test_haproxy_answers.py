@@ -1,4 +1,4 @@
-"""Answers and files of HAProxy that are cut or have another form prove and replace nothing."""
+"""Truncated or malformed answers and files of HAProxy are not trusted and replace no file."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -252,7 +252,7 @@ backend swapped
 def test_a_drain_takes_every_server_of_the_machine(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The servers of a machine have one address, whatever their names."""
+    """All servers at one address belong to one machine, even if their names differ."""
     haproxy = LocalHaproxy(folder, folder / "server-state", folder / "haproxy.cfg", PROGRAM)
     with small_haproxy(haproxy, more=_MIXED.format(port=free_port())):
         assert _run(haproxy, "drain", "jdbc1") == 0
@@ -268,7 +268,7 @@ def test_a_drain_takes_every_server_of_the_machine(
         assert _run(haproxy, "drain", "web/a") == 0
         assert {server.id for server in servers(haproxy) if server.maint} == out
         assert _run(haproxy, "enable", "web/a") == 0
-        # Two servers of a backend at one address are two nodes.
+        # Two servers of one backend at the same address count as two nodes.
         assert _run(haproxy, "drain", "web/c") == 0
         maint = {server.id for server in servers(haproxy) if server.maint}
         assert "web/c" in maint

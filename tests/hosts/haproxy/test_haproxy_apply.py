@@ -45,7 +45,7 @@ AWS = AwsCli(region="eu-west-1")
 
 
 class Deployed:
-    """A host, and its parameter and files on AWS."""
+    """A HAProxy host, and stand-ins for its parameter and objects on AWS."""
 
     def __init__(self, folder: Path, proxy: Running) -> None:
         self.folder, self.proxy = folder, proxy
@@ -64,7 +64,7 @@ class Deployed:
         self.say()
 
     def say(self, **more: object) -> None:
-        """Write the parameter and the file."""
+        """Write the desired state to the parameter, and upload its file."""
         wanted = {
             "program": "s3://bucket/one.zip",
             "file": self.upload(self.file.encode(), "cfg"),
@@ -77,13 +77,13 @@ class Deployed:
         (self.folder / "parameter").write_text(json.dumps(wanted))
 
     def upload(self, content: bytes, extension: str) -> str:
-        """Put an object into the bucket as a deploy does; return its S3 URL."""
+        """Upload an object to the bucket as a deploy does; return the S3 URL."""
         key = f"{hashlib.sha256(content).hexdigest()}.{extension}"
         (self.folder / key).write_bytes(content)
         return f"s3://bucket/{key}"
 
     def tamper(self, uri: str, content: bytes) -> None:
-        """Replace an object and keep its key."""
+        """Replace the content of an object under the same key."""
         (self.folder / uri.rpartition("/")[2]).write_bytes(content)
 
     def apply(self) -> None:
@@ -163,7 +163,7 @@ def test_a_parameter_that_says_nothing_is_told(deployed: Deployed, text: str) ->
 
 
 def test_a_killed_apply_is_completed(deployed: Deployed) -> None:
-    """The file was replaced, and the run was killed before a worker loaded it."""
+    """The killed run has replaced the file, and no worker has loaded the new file yet."""
     before = workers(deployed.proxy.haproxy).serving
     deployed.file = deployed.file.replace("maxconn 2000", "maxconn 1999")
     deployed.say()
@@ -176,7 +176,7 @@ def test_a_killed_apply_is_completed(deployed: Deployed) -> None:
 
 
 def test_after_a_killed_apply_the_file_that_served_is_restored(deployed: Deployed) -> None:
-    """The new file is valid and does not start, and the killed run could not find that out."""
+    """HAProxy accepts the new file but does not start with it, and the run was killed before."""
     served = deployed.proxy.haproxy.config.read_text()
     keep_previous(deployed.proxy.haproxy)
     deployed.file = served.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n")
@@ -231,7 +231,7 @@ def test_a_file_with_other_bytes_is_not_loaded(deployed: Deployed, change: str) 
 
 @pytest.fixture
 def fresh(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
-    """Return a host before its first boot, whose systemctl starts HAProxy."""
+    """Return a host before its first boot, with a `systemctl` that starts HAProxy."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with running(
         configuration(site.ports), started=False, address="127.0.0.1", behind_proxy=True

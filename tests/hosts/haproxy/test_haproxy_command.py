@@ -1,4 +1,4 @@
-"""`denodo-ha haproxy`, and the program alone as it runs on a HAProxy host."""
+"""`denodo-ha haproxy`, and HAProxy's host program without denodo-ha, as on a HAProxy host."""
 
 import json
 import shlex
@@ -46,7 +46,7 @@ def _there(proxy: Running) -> list[str | Path]:
 
 
 def test_render_prints_the_file(tmp_path: Path) -> None:
-    """The expected file was reviewed once; this test shows every change."""
+    """The expected output is a file that was reviewed; this test detects every change of it."""
     data = _behind(minimal("7.0"), {"services/web": {"port": 9090, "sticky": True}})
     done = _render(tmp_path, data)
     assert done.exit_code == 0
@@ -120,7 +120,7 @@ def test_render_prints_the_drop_in(tmp_path: Path) -> None:
 
 
 def test_the_unit_saves_the_states_before_each_start_and_reload(site: Site, tmp_path: Path) -> None:
-    """The command of the unit, on a host with the program and on one without it."""
+    """Run the unit's command on a host with the host program, and on one without it."""
     drop_in = _render(tmp_path, _behind(minimal()), "--systemd").stdout
     start, reload_ = (
         [line.removeprefix(f"{key}=") for line in drop_in.splitlines() if line.startswith(key)]
@@ -181,7 +181,7 @@ def test_a_node_goes_and_comes(proxy: Running) -> None:
     assert refused.exit_code == exit_codes.REFUSED
     assert "denodo-ha: no other node would serve jdbc, odbc, web" in refused.stderr
     assert _ran("drain", "node3", *there).exit_code == exit_codes.USAGE
-    # With two HAProxy instances: first no new sessions on both, then wait on both.
+    # For two HAProxy instances, an operator first stops new sessions on both, then waits on both.
     assert _ran("enable", "node1", *there).exit_code == exit_codes.DONE
     assert _ran("drain", "node1", "--no-wait", *there).exit_code == exit_codes.DONE
     assert _ran("save", *there).exit_code == exit_codes.DONE
@@ -214,7 +214,7 @@ def test_an_absent_haproxy_fails(tmp_path: Path) -> None:
 
 
 def test_it_runs_alone(proxy: Running, tmp_path: Path) -> None:
-    """Without this project and its packages, as on a HAProxy host."""
+    """The host program runs without this project's other packages, as on a HAProxy host."""
     unpacked("haproxy", tmp_path, name="hx")
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Nodes are drained and enabled under load, and no client fails."""
+"""Nodes are drained and enabled while clients connect, and no client fails."""
 
 import threading
 from pathlib import Path
@@ -17,7 +17,7 @@ SERVICES = ("jdbc", "odbc", "web")
 
 
 def _say(_line: str) -> None:
-    """Ignore the report."""
+    """Discard the message."""
 
 
 def _out(proxy: Running, node: str = "node1", seconds: float = 30) -> None:
@@ -34,7 +34,7 @@ def _of(proxy: Running, node: str = "node1") -> dict[str, str]:
 
 
 def _everybody(proxy: Running, clients: Load) -> None:
-    """Start clients of every kind."""
+    """Start clients of every service."""
     jdbc, pg = proxy.port("jdbc"), proxy.port("odbc")
     for _ in range(2):
         clients.add("jdbc", rmi_once(jdbc), pause=0.02)
@@ -65,7 +65,7 @@ def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running, site: 
     sessions = [Rmi(proxy.port("jdbc")) for _ in range(4)]
     mine = [one for one in sessions if one.node == "node1"]
     assert mine
-    # A session that was redirected just before keeps its connection.
+    # A client that the registry redirected just before the drain keeps its connection.
     kept_open = handshaken(site.ports.auxiliary["node1"])
     with load() as clients:
         # These clients send requests at intervals, each over a new connection to the auxiliary
@@ -169,7 +169,7 @@ def test_a_node_that_does_not_answer_is_not_brought_back(proxy: Running, site: S
 
 
 def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
-    """HAProxy itself counts a node as up as soon as it leaves maintenance."""
+    """Without the program, HAProxy counts a node as up as soon as it leaves maintenance."""
     _out(proxy)
     site["node1"].hang()
     before = proxy.statistic("jdbc", "node1", "stot")

@@ -1,4 +1,4 @@
-"""The surroundings of HAProxy: sockets, the PROXY protocol, DNS, readiness, stickiness."""
+"""HAProxy on its host: socket permissions, PROXY protocol, DNS, readiness, stickiness."""
 
 import grp
 import os
@@ -42,7 +42,7 @@ def test_sockets_are_for_their_group(proxy: Running) -> None:
 
 
 def test_a_stranger_cannot_write_the_socket(proxy: Running) -> None:
-    """With the article's mode 666 any local user could redirect all traffic."""
+    """With mode 666, as in Denodo's article, any local user could redirect all traffic."""
     if os.geteuid() != 0:
         pytest.skip("only root can be somebody else")
     proxy.folder.chmod(0o755)
@@ -81,14 +81,14 @@ def test_only_a_balancer_in_front_gets_in_by_the_proxy_protocol(site: Site) -> N
             bare.sendall(hello)
             with suppress(ConnectionResetError):
                 assert bare.recv(1) == b""
-        # PROXY protocol, version 2: TCP over IPv4, 10.9.8.7:1234 to the balancer.
+        # PROXY protocol, version 2: TCP over IPv4, from 10.9.8.7:1234 to the load balancer.
         head = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
         ends = socket.inet_aton("10.9.8.7") + socket.inet_aton(PROXY) + b"\x04\xd2\x27\x0f"
         with socket.create_connection((PROXY, port), 10) as told:
             told.sendall(head + ends + hello)
             assert told.recv(1) == b"\x4e"
         proxy.until(lambda: "10.9.8.7:1234 [" in proxy.log)
-        # A load balancer in front sends the header with its checks, too.
+        # A load balancer in front of HAProxy sends the header with health checks, too.
         health = proxy.environment.clusters["main"].balancer.proxy.health_port
         with socket.create_connection((PROXY, health), 10) as check:
             check.sendall(head + ends + b"GET /health HTTP/1.0\r\n\r\n")
@@ -96,7 +96,7 @@ def test_only_a_balancer_in_front_gets_in_by_the_proxy_protocol(site: Site) -> N
 
 
 def test_sticky_keeps_all_of_a_client_on_one_node(site: Site) -> None:
-    """Required if several connections to one port form one session."""
+    """Stickiness is required if several connections to one port form one session."""
     ports = site.ports
     data = changed(configuration(ports), {"services/jdbc/sticky": True})
     with running(data) as proxy:
@@ -115,7 +115,7 @@ def test_sticky_keeps_all_of_a_client_on_one_node(site: Site) -> None:
 
 @contextmanager
 def _ready(unready: set[str]) -> Iterator[None]:
-    """Answer on each node like the readiness endpoint."""
+    """Run a readiness endpoint on each node; nodes in `unready` answer 503."""
     with ExitStack() as stack:
         for name, address in NODES.items():
 
@@ -128,7 +128,7 @@ def _ready(unready: set[str]) -> Iterator[None]:
 
 
 def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
-    """It answers its protocol, but its catalog may be empty or a promotion in progress."""
+    """The node answers clients, but may have an empty catalog or a promotion in progress."""
     unready: set[str] = set()
     data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/checks": {"ready": True}})
     with _ready(unready), running(data) as proxy:
@@ -142,7 +142,7 @@ def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
 
 
 def _answers_its_own_clients(connection: socket.socket) -> None:
-    """Answer as JDBC's port of 8.0 and later: the client speaks first, and not in JRMP."""
+    """Answer like the JDBC port of 8.0 and later: the client sends first, and not JRMP."""
     hello = connection.recv(29)
     while hello and not hello.startswith(b"asyncrmi"):
         hello = connection.recv(29)
@@ -169,7 +169,7 @@ def _jdbc(version: str, node_port: int, checks: Data) -> Data:
 
 @pytest.mark.parametrize("version", ["8.0", "9.0"])
 def test_jdbc_without_java_rmi_is_connected_to(version: str) -> None:
-    """A check that speaks JRMP would keep every server of these versions down."""
+    """HAProxy only connects to these versions, as a JRMP check would mark every server down."""
     node_port = free_port()
     with ExitStack() as stack:
         for address in NODES.values():
@@ -195,7 +195,7 @@ def test_jdbc_without_java_rmi_is_asked_for_its_readiness() -> None:
 
 
 def test_a_node_that_gets_another_address_is_followed(site: Site) -> None:
-    """Like a node that was replaced, without a reload."""
+    """A replaced node gets a new address; HAProxy follows the DNS name without a reload."""
     names = {f"{name}.main.test.internal": address for name, address in NODES.items()}
     data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/hosts": {}})
     with dns(PROXY, names) as port, running(data, started=False) as proxy:
@@ -203,14 +203,14 @@ def test_a_node_that_gets_another_address_is_followed(site: Site) -> None:
         assert written.count("    parse-resolv-conf\n") == 1
         asks = f"    nameserver here {PROXY}:{port}\n    hold valid 1s\n    timeout resolve 1s\n"
         ours = written.replace("    parse-resolv-conf\n    hold valid 10s\n", asks)
-        # Without this machine's DNS.
+        # HAProxy must not resolve the names with this machine's DNS at its start.
         proxy.start(ours.replace("init-addr last,libc,none", "init-addr none"))
         names["node2.main.test.internal"] = NODES["node1"]
         proxy.until(lambda: proxy.haproxy.query("show servers conn").count(NODES["node2"]) == 0)
         site["node2"].kill()
         for _ in range(4):
             handshake(proxy.port("jdbc"))
-        # A name that DNS no longer has takes no node out: only the checks decide.
+        # A node stays in service if its name disappears from DNS: only the checks decide.
         names.clear()
         before = proxy.haproxy.query("show resolvers")
         proxy.until(lambda: proxy.haproxy.query("show resolvers") != before)

@@ -1,4 +1,4 @@
-"""HAProxy's program is killed at some steps, and the next command completes its work."""
+"""HAProxy's host program is killed at some steps, and the next command succeeds."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def test_a_sample_of_the_kill_matrix() -> None:
-    """One step for each command with a fixed seed; `make kill-matrix` tries all."""
+    """One step of each command, chosen with a fixed seed; `make kill-matrix` tries all steps."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.hosts.haproxy.kill_matrix", "--sample=1", "--seed=16"],
         cwd=Path(__file__).parents[3],

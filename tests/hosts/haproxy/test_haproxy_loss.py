@@ -1,4 +1,4 @@
-"""A node that fails or hangs: the number of checks until it is out, and of clients that fail."""
+"""A node fails or hangs: number of checks until HAProxy notices, and of failed clients."""
 
 from tests.hosts.haproxy.clients import handshake, load, odbc
 from tests.hosts.haproxy.running import Running
@@ -17,7 +17,7 @@ def test_a_killed_node_fails_nobody_who_comes(proxy: Running, site: Site) -> Non
         site["node1"].kill()
         proxy.until(lambda: proxy.states()["jdbc/node1"] == "down")
         clients.wait_for(50, "jdbc")
-    # Sessions on the node end; new clients reach the other node.
+    # Only the sessions that were open on the node may fail; new clients reach the other node.
     assert len(clients.failed) <= CLIENTS + 1, clients.failed
     assert proxy.statistic("jdbc", "node1", "chkfail") == 2
     assert proxy.statistic("jdbc", "node1", "chkdown") == 1
@@ -25,7 +25,7 @@ def test_a_killed_node_fails_nobody_who_comes(proxy: Running, site: Site) -> Non
 
 
 def test_a_hung_node_is_out_after_two_checks(proxy: Running, site: Site) -> None:
-    """Its kernel still accepts connections, so a check that only connects would pass."""
+    """The node's kernel still accepts connections, so a check that only connects would pass."""
     jdbc = proxy.port("jdbc")
     with load() as clients:
         for _ in range(CLIENTS):
@@ -36,7 +36,7 @@ def test_a_hung_node_is_out_after_two_checks(proxy: Running, site: Site) -> None
         clients.wait_for(50, "jdbc")
         before = len(clients.failed)
         clients.wait_for(50, "jdbc")
-        # Each client may fail once at a time; leastconn keeps the others away.
+        # Each client waits for one hung connection at a time, and leastconn prefers the other node.
         assert before <= 2 * CLIENTS, clients.failed
         assert len(clients.failed) == before
         assert proxy.statistic("jdbc", "node1", "chkfail") == 2

@@ -1,4 +1,4 @@
-"""Saved states and the file's servers, merged row by row; and the lines of a check."""
+"""Saved states are merged with the file's servers row by row; a check's lines are found."""
 
 import pytest
 
@@ -48,11 +48,11 @@ UP, DOWN = "2", "0"
 @pytest.mark.parametrize(
     ("before", "row", "expected"),
     [
-        # The same server keeps its state.
+        # An unchanged server keeps its state.
         (_row(op_state="0"), _row(), {"op_state": DOWN}),
         (_row(op_state="3"), _row(), {"op_state": "3"}),
         (_row(), _row(op_state="0"), {"op_state": UP, "check_status": "9", "check_health": "4"}),
-        # A new one, or one whose endpoint has changed, is down until it is checked.
+        # A new server, or one with a changed endpoint, is down until it passes its checks.
         (None, _row(), {"op_state": DOWN, "check_status": "1", "check_health": "0"}),
         (_row(port="1"), _row(), {"op_state": DOWN, "port": "9999", "check_result": "0"}),
         (_row(addr="10.0.0.2"), _row(), {"op_state": DOWN, "addr": "10.0.0.1"}),
@@ -60,16 +60,16 @@ UP, DOWN = "2", "0"
         (_row(check_addr="10.0.0.9"), _row(), {"op_state": DOWN}),
         (_row(use_ssl="1"), _row(), {"op_state": DOWN}),
         (_row(fqdn="a"), _row(fqdn="b"), {"op_state": DOWN, "fqdn": "b"}),
-        # Without a check nothing could bring it up.
+        # A server without a check is up, since no check could bring it up.
         (None, _row(check_state="0", op_state="0"), {"op_state": UP}),
         (_row(port="1"), _row(check_state="0"), {"op_state": UP}),
         (_row(op_state="0"), _row(check_state="0"), {"op_state": UP}),
         (_row(check_state="0"), _row(), {"op_state": DOWN}),
-        # The address of a name is the one that was looked up last.
+        # A server with a name keeps the address that was resolved last.
         (_row(fqdn="a", addr="10.9.9.9"), _row(fqdn="a"), {"op_state": UP, "addr": "10.9.9.9"}),
-        # Checks that an operator has disabled remain so.
+        # Checks that an operator has disabled remain disabled.
         (_row(check_state="2", op_state="0"), _row(), {"op_state": DOWN, "check_state": "2"}),
-        # Orders of operators remain, those of the file are the file's.
+        # Orders of operators are kept; orders from the old file are replaced by the new file's.
         (_row(admin_state="1"), _row(), {"admin_state": "1"}),
         (_row(admin_state="8"), _row(), {"admin_state": "8"}),
         (_row(admin_state="8", port="1"), _row(), {"admin_state": "8", "op_state": DOWN}),
@@ -80,7 +80,7 @@ UP, DOWN = "2", "0"
         (_row(admin_state="12"), _row(), {"admin_state": "8"}),
         (_row(), _row(admin_state="5"), {"admin_state": "5"}),
         (_row(admin_state="4"), _row(admin_state="5"), {"admin_state": "4", "op_state": UP}),
-        # The weight is the file's, but for an operator's 0.
+        # The weight is the file's, except for a weight of 0 set by an operator.
         (_row(uweight="7"), _row(), {"uweight": "1", "iweight": "1"}),
         (_row(uweight="0"), _row(), {"uweight": "0", "iweight": "1"}),
         (_row(iweight="5", uweight="5"), _row(), {"uweight": "5", "iweight": "5", "op_state": UP}),

@@ -1,4 +1,4 @@
-"""What the file says of a server is what the next HAProxy runs; orders and true states remain."""
+"""The next HAProxy uses the file's server settings, and keeps operators' orders and states."""
 
 import os
 import socket
@@ -60,7 +60,7 @@ def _lines(which: int, suffix: str = "") -> list[str]:
 
 @pytest.fixture(params=PROGRAMS)
 def site(request: pytest.FixtureRequest) -> Iterator[WebSite]:
-    """Return a HAProxy that is not started, in each version."""
+    """Return a HAProxy that is not started, once for each installed version."""
     with web_site(request.param) as made:
         yield made
 
@@ -86,7 +86,7 @@ def test_the_file_wins_over_the_saved_state(serving: WebSite) -> None:
         name = id_.rpartition("-")[2]
         if name in ("drain", "maint"):
             serving.haproxy.execute(f"set server {id_} state {name}")
-    # The order of the servers changes as well.
+    # The new file also lists the servers in another order.
     serving.reload(*_lines(1, "-maint"), *_lines(1, "-drain"), *_lines(1))
     assert serving.differences() == {}
     states = serving.states()
@@ -187,7 +187,7 @@ def test_a_first_start_serves_from_checked_nodes_only(site: WebSite) -> None:
 
 
 def test_a_dead_server_does_not_serve_after_a_reload_and_the_others_do(serving: WebSite) -> None:
-    """Without saved states a dead server would serve; with all of them down, none would."""
+    """Without saved states the dead server would serve; if all started as down, none would."""
     dead = f"server node3 127.0.0.9:{OLD}"
     serving.reload(*BEFORE, dead)
     assert serving.states() == {"web/node1": "up", "web/node2": "up", "web/node3": "down"}
@@ -201,7 +201,7 @@ def test_a_dead_server_does_not_serve_after_a_reload_and_the_others_do(serving: 
 
 
 def test_another_check_decides_anew(serving: WebSite) -> None:
-    """Node 1 does not pass the new check; before, it would have served until two had failed."""
+    """Node 1 fails the new check. With its saved state, it would serve until two checks fail."""
     serving.reload(f"{BEFORE[0]} port 1", BEFORE[1])
     assert serving.states() == {"web/node1": "down", "web/node2": "up"}
     assert (
@@ -288,7 +288,7 @@ backend web
 def test_a_trial_takes_nothing_of_the_running_haproxy(
     site: WebSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str
 ) -> None:
-    """It takes no port, socket or program; another user than root needs no right of root."""
+    """The trial opens none of the file's ports and sockets, and does not need root."""
     if user:
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with socket.create_server((PROXY, 0)) as taken:

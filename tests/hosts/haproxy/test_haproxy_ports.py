@@ -1,4 +1,4 @@
-"""Ports that HAProxy itself holds are its own; a port of another process is refused before."""
+"""A new file may use HAProxy's own ports; ports of other processes are refused beforehand."""
 
 import http.client
 import socket
@@ -25,7 +25,7 @@ PORT = free_port()
 
 @pytest.fixture(params=PROGRAMS)
 def serving(request: pytest.FixtureRequest) -> Iterator[WebSite]:
-    """Run HAProxy with one node, in each version."""
+    """Run HAProxy with one node, once for each installed version."""
     with web_site(request.param) as site:
         site.write(f"server node1 {NODE}:{PORT}")
         prepare_start(site.haproxy, site.said.append)
@@ -48,7 +48,7 @@ def test_the_address_of_a_port_changes_and_no_client_fails(serving: WebSite) -> 
 
 
 def test_a_port_of_another_process_is_refused(serving: WebSite) -> None:
-    """HAProxy holds the same port at another address, which does not make it HAProxy's."""
+    """HAProxy uses the same port at another address, which must not hide the conflict."""
     content = serving.haproxy.config.read_text()
     with socket.create_server(("127.0.0.5", serving.port)):
         for bind in (f"127.0.0.5:{serving.port}", f":{serving.port}"):

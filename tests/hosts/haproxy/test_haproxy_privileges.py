@@ -1,7 +1,7 @@
-"""Root's HAProxy program trusts nothing that HAProxy's user can write.
+"""HAProxy's host program, as root, does not trust files that HAProxy's user can write.
 
-A real unprivileged user owns the folder of the state file, and replaces each file that it can write
-by links, FIFOs, folders, devices and files without an end. Root then runs every command.
+An unprivileged user of the operating system owns the folder of the state file, and replaces files
+there with links, FIFOs, folders, devices and endless files. Root then runs every command.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ _TRAPS = {
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[pwd.struct_passwd]:
-    """Return a user, who is removed afterwards if this created the user."""
+    """Return an unprivileged user, created for the test and then removed if missing before."""
     try:
         yield pwd.getpwnam(_USER)
         return
@@ -77,7 +77,7 @@ def user() -> Iterator[pwd.struct_passwd]:
 
 
 class Machine:
-    """A host: HAProxy's user owns one folder, root all others."""
+    """A host on which HAProxy's user owns one folder, and root owns all others."""
 
     def __init__(self, folder: Path, user: pwd.struct_passwd) -> None:
         self.folder, self.user = folder, user
@@ -113,7 +113,7 @@ class Machine:
             files.remove(path)
 
     def of_root(self) -> dict[str, object]:
-        """Return root's files, with what a command could change."""
+        """Return mode, owner and content of root's files, to detect changes by a command."""
         found: dict[str, object] = {}
         for path in (self.root, *self.root.iterdir()):
             status = path.lstat()
@@ -136,7 +136,7 @@ class Machine:
         return code, output.getvalue()
 
     def _apply(self) -> int:
-        """Load another file of a deploy; return the exit code."""
+        """Apply a desired state with another configuration file; return the exit code."""
         config = self.haproxy.config.read_bytes() + b"# again\n"
         uri = f"s3://bucket/{hashlib.sha256(config).hexdigest()}.cfg"
         tls, drop_in = self.folder / "tls", self.folder / "systemd/denodo.conf"
@@ -150,7 +150,7 @@ class Machine:
         return 0
 
     def wrong(self, command: str, name: str, trap: str) -> str:
-        """Run a command with a trap in place of a file; return the problem, or nothing."""
+        """Run a command with a trap in place of a file; return the problem, or empty text."""
         before = self.of_root()
         self.clean()
         self.run("save")
@@ -158,7 +158,7 @@ class Machine:
         if self.as_user(_TRAPS[trap], str(self.owned / name)) != 0:
             return "the trap is not made"
         code, output = self.run(command)
-        # The trap is replaced, or it is a finding.
+        # A command replaces the trap; `status` and `verify` may report it instead.
         right = code in ((0, 1) if command in ("status", "verify") else (0,))
         later = [self.run(next_)[0] for next_ in ("enable node1", "verify")]
         is_file = stat.S_ISREG((self.owned / "server-state").lstat().st_mode)
@@ -169,7 +169,7 @@ class Machine:
 
 @contextmanager
 def running_machine(user: pwd.struct_passwd) -> Iterator[Machine]:
-    """Run a small HAProxy on a host whose paths are those of the program."""
+    """Run a small HAProxy on a host; the program uses the host's folders as its fixed paths."""
     with tempfile.TemporaryDirectory(prefix="hx-") as name, pytest.MonkeyPatch.context() as patch:
         made = Machine(Path(name), user)
         patch.setattr(runtime_api, "STATE_FILE", made.haproxy.state)
@@ -189,7 +189,7 @@ def machine(user: pwd.struct_passwd) -> Iterator[Machine]:
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize("cases", [_SAMPLE, pytest.param(0, marks=pytest.mark.long)])
 def test_root_follows_nothing_of_the_user(cases: int) -> None:
-    """In a process with limited memory, which is ended if it hangs; 0: all cases."""
+    """Run cases in a process with a time limit and limited memory; 0: all cases."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.hosts.haproxy.test_haproxy_privileges", str(cases)],
         cwd=Path(__file__).parents[3],
@@ -279,7 +279,7 @@ def test_a_user_without_root_s_rights_still_works(machine: Machine) -> None:
 
 
 def main(count: int) -> None:
-    """Print what is wrong with each command, file and trap, or with a number of them."""
+    """Run all cases of command, file and trap, or a number of them; print the problems."""
     with running_machine(pwd.getpwnam(_USER)) as machine:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         cases = list(product(_COMMANDS, _FILES, _TRAPS))

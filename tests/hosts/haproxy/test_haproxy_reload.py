@@ -1,4 +1,4 @@
-"""Reloads under load: a bad file is refused, and the drained nodes are kept."""
+"""Reloads while clients connect: bad files are refused, and drained nodes stay drained."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.hosts.haproxy.stand_ins import Site
 
 
 def _say(_line: str) -> None:
-    """Ignore the report."""
+    """Discard the message."""
 
 
 def _wrong(proxy: Running) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_reload_keeps_who_is_drained(proxy: Running, tmp_path: Path) -> None:
 
 
 def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
-    """The new worker does not count the sessions of the old worker."""
+    """The drain waits for the old worker's sessions, which the new worker does not count."""
     connections = [handshaken(proxy.port("jdbc")) for _ in range(4)]
     reload(proxy.haproxy, None, _say)
     assert len(workers(proxy.haproxy).old) == 1
@@ -98,7 +98,7 @@ def test_a_file_that_only_warns_is_refused(proxy: Running, tmp_path: Path) -> No
 def test_a_port_of_somebody_else_is_found_before(
     proxy: Running, site: Site, tmp_path: Path
 ) -> None:
-    """Otherwise only the start would fail, after the old worker's ports were closed."""
+    """Otherwise the new worker's start would fail when the old worker's ports are closed."""
     before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     taken = f"{site['node1'].address}:{site.ports.jdbc}"
@@ -113,7 +113,7 @@ def test_a_port_of_somebody_else_is_found_before(
 
 
 def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_path: Path) -> None:
-    """The file is valid; the missing folder is found only at the start."""
+    """HAProxy accepts the file, and detects a missing folder only when it starts."""
     before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     bad.write_text(content.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n"))

@@ -1,4 +1,4 @@
-"""Reloads under the load of `docs/haproxy.md`: 3,200 connections, 400 a second."""
+"""Reloads under the load given in `docs/haproxy.md`: 3,200 connections, 400 new ones a second."""
 
 from collections.abc import Callable, Iterator
 
@@ -32,7 +32,7 @@ def _a_server_is_drained(site: WebSite) -> None:
 
 @pytest.fixture(params=PROGRAMS)
 def serving(request: pytest.FixtureRequest) -> Iterator[WebSite]:
-    """Run HAProxy with two nodes that are ready, and one that is not in the file yet."""
+    """Run HAProxy with two ready nodes; a third node runs but is not in the file yet."""
     with web_site(request.param) as site:
         site.write(*BEFORE)
         prepare_start(site.haproxy, site.said.append)

@@ -1,7 +1,7 @@
-"""The Solution Manager's script, and `--host`, with real HAProxy instances.
+"""The script for the Solution Manager and the option `--host`, with real HAProxy instances.
 
-Commands for this machine are real from end to end. For other hosts a stand-in replaces ssh: it
-checks its arguments, and runs the command in a shell of this machine.
+For this machine, no part is replaced. For other hosts, a stand-in for ssh checks its arguments and
+runs the command in a shell on this machine.
 """
 
 import os
@@ -55,7 +55,7 @@ os.execv("/bin/sh", ["sh", "-c", f"{before} -m haproxy {after}"])
 
 
 class Network:
-    """The hosts of the stand-in for ssh."""
+    """The hosts that the stand-in for ssh can connect to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._hosts = folder, folder / "hosts"
@@ -63,7 +63,7 @@ class Network:
         unpacked("haproxy", folder / "program")
         binaries = folder / "bin"
         binaries.mkdir()
-        # Without site-packages, like on a host that has the program only.
+        # Without site-packages, as on a host that has only the host program.
         for name, text in {
             "ssh": f"#!{sys.executable} -SE\n{SSH}",
             "python3": f'#!/bin/sh\nexec {sys.executable} -SE "$@"\n',
@@ -77,7 +77,7 @@ class Network:
 
     @property
     def asked(self) -> list[str]:
-        """Return the calls in order: host, and arguments of the program."""
+        """Return the ssh calls in order, each as host and arguments of the host program."""
         file = self._hosts / "asked"
         lines = file.read_text().splitlines() if file.exists() else []
         parts = [line.split() for line in lines]
@@ -215,7 +215,7 @@ def test_a_host_that_does_not_answer_is_a_failure(pair: tuple[Running, Running])
     assert done.exit_code == exit_codes.FAILED
     assert "HAProxy on lb3: ssh: Could not resolve hostname lb3; undone on lb1" in done.stderr
     assert states(pair[0]) == {"up"}
-    # A node that was out before remains out.
+    # A node that was already drained remains drained after the undo.
     assert ran("drain", "node1", "--host", "lb1").exit_code == exit_codes.DONE
     assert ran("drain", "node1", "--host", "lb1,lb3").exit_code == exit_codes.FAILED
     assert states(pair[0]) == {"maint"}

@@ -1,4 +1,4 @@
-"""The states of servers are those that a real HAProxy acts by."""
+"""The program's server states agree with the behaviour of a real HAProxy."""
 
 import http.client
 import re
@@ -28,7 +28,7 @@ STATUS = {
     "maint": ("MAINT", "MAINT (via one/tracked)", "MAINT (resolution)"),
     "no address": ("MAINT (resolution)",),
     "down": ("DOWN",),
-    "drain": ("DRAIN", "no check", "NOLB"),  # `no check` also without weight
+    "drain": ("DRAIN", "no check", "NOLB"),  # `no check` with weight 0, too
     "drain, down": ("DOWN", "MAINT (resolution)"),
     "stopping": ("NOLB",),
     "up": ("UP", "no check"),
@@ -38,7 +38,7 @@ STATUS = {
 
 @pytest.fixture(params=PROGRAMS)
 def site(request: pytest.FixtureRequest) -> Iterator[WebSite]:
-    """Return a HAProxy that is not started, in each version."""
+    """Return a HAProxy that is not started, once for each installed version."""
     with web_site(request.param) as made:
         yield made
 
@@ -48,7 +48,7 @@ def _name(operational: int, admin: int, weight: int) -> str:
 
 
 def _backends() -> str:
-    """Return a backend for each state, and backends for states that only HAProxy sets."""
+    """Return a backend for each state, and backends for states that only HAProxy itself sets."""
     lines = ["frontend each", "    bind FRONT", "    use_backend %[path,field(2,/)]"]
     for state in STATES:
         disabled = " disabled" if state[1] & 4 else ""
@@ -69,14 +69,14 @@ def _serves(port: int, backend: str) -> bool:
 
 
 def _require_truth(site: WebSite, port: int) -> dict[str, Server]:
-    """Compare each state with HAProxy's own statistics, and with the service of a client."""
+    """Compare each state with HAProxy's own statistics, and with a client's result."""
     rows = parse_statistics(site.haproxy.query("show stat"))
     status = {f"{row['pxname']}/{row['svname']}": row["status"] for row in rows}
     every = {server.id: server for server in servers(site.haproxy)}
     for id_, server in every.items():
         if server.backend == "web":
-            continue  # its checks go on
-        # `UP 1/2`: on the way down.
+            continue  # its checks continue, so its state may change between the queries
+        # The number is removed from a status such as `UP 1/2`: one of two checks has failed.
         assert re.sub(r" \d+/\d+$", "", status[id_]) in STATUS[server.state], (
             id_,
             server,
@@ -102,9 +102,9 @@ def test_every_state_is_the_one_that_haproxy_acts_by(site: WebSite) -> None:
         every = _require_truth(site, port)
         for state in STATES:
             found = every[f"{_name(*state)}/node"]
-            # HAProxy sets the state of a server itself when it is disabled or enabled.
+            # HAProxy changes a server's state itself when the server is disabled or enabled.
             if not state[1] & 5:
-                # Without `slowstart` a start takes no time.
+                # Without `slowstart`, a starting server is running at once.
                 starts = state[0] == Operational.STARTING
                 expected = Operational.RUNNING if starts else state[0]
                 assert found.operational == expected, (state, found)
@@ -136,7 +136,7 @@ def test_a_server_in_slow_start_is_up_and_the_last_one_stays(site: WebSite) -> N
 
 
 def test_a_node_that_wants_no_new_sessions_is_stopping(site: WebSite) -> None:
-    """With `disable-on-404`: it does not count as one that serves, and enable waits for it."""
+    """With `disable-on-404`, such a node does not count as serving, and `enable` waits for it."""
     check = "http-check disable-on-404"
     site.write(f"server node1 {ONE}:{PORT}", f"server node2 {TWO}:{PORT}", check)
     prepare_start(site.haproxy, site.said.append)

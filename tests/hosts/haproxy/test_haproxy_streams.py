@@ -1,4 +1,4 @@
-"""Exit codes of the HAProxy program do not depend on its streams, nor on a signal's time."""
+"""Exit codes of HAProxy's host program depend neither on its streams nor on when a signal comes."""
 
 import signal
 import socket
@@ -24,7 +24,7 @@ STREAMS = (">&-", "2>&-", ">&- 2>&- <&-", ">/dev/full 2>&1", "| :")
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return a folder with the program, whose path is short enough for sockets."""
+    """Return a folder with the host program; the folder's path is short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="hx-") as name:
         yield unpacked("haproxy", Path(name), name="hx")
 
@@ -38,10 +38,10 @@ def _command(folder: Path, *command: str) -> list[str]:
 
 
 def _codes(folder: Path, *command: str) -> dict[str, int]:
-    """Return the exit code of a command for each kind of streams."""
+    """Return a command's exit code for each kind of broken standard stream."""
     codes = {}
     for streams in STREAMS:
-        # The code is written to a file, because a pipeline has the code of its last command.
+        # The exit code is written to a file, since a pipeline returns its last command's code.
         script = f'{{ "$@"; echo $? >code; }} {streams}'
         if streams.startswith((">", "2>", "<")):
             script = f'"$@" {streams}; echo $? >code'
@@ -82,7 +82,7 @@ def test_a_fault_of_the_program_is_not_degraded(folder: Path) -> None:
 
 
 def _silent(folder: Path) -> tuple[socket.socket, threading.Event]:
-    """Return a socket of a HAProxy that does not answer, and an event that it was queried."""
+    """Return a HAProxy socket that does not answer, and an event that is set at a query."""
     listener, queried = socket.socket(socket.AF_UNIX), threading.Event()
     listener.bind(str(folder / "admin.sock"))
     listener.listen()
@@ -123,7 +123,7 @@ def test_a_signal_that_the_caller_ignores_is_ignored(folder: Path) -> None:
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=_SECONDS)
-    # SIGHUP has the lower number and would be handled first.
+    # If the program did not ignore SIGHUP, it would handle SIGHUP first, as the lower number.
     status = process.returncode
     assert status == INTERRUPTED
 
@@ -132,7 +132,7 @@ def test_a_signal_that_the_caller_ignores_is_ignored(folder: Path) -> None:
 def test_a_signal_during_the_start_leaves_no_traceback(
     folder: Path, number: signal.Signals
 ) -> None:
-    """The program is stopped in one of its imports, and then gets the signal."""
+    """The program is held in one of its imports, and then receives the signal."""
     (folder / "hx/hosts/haproxy/desired_state.py").write_text(
         "import os, time\nos.write(1, b'importing')\ntime.sleep(300)\n"
     )

@@ -1,4 +1,4 @@
-"""TLS that HAProxy terminates, re-encrypts and passes through, with real certificates."""
+"""HAProxy terminates, re-encrypts or passes through TLS, with real certificates."""
 
 import http.client
 import ssl
@@ -22,10 +22,10 @@ from tests.support.servers.ports import free_port
 def _get(
     port: int, authority: Path, name: str, cookie: str = ""
 ) -> tuple[int, str, dict[str, str]]:
-    """Return a page over TLS; the server must have a certificate of this name."""
+    """Return a page over TLS; the server's certificate must be valid for this name."""
     context = ssl.create_default_context(cafile=authority)
     connection = http.client.HTTPSConnection(name, port, timeout=10, context=context)
-    # The name resolves to this machine, as in DNS.
+    # Connects to this machine instead of resolving the name, as if DNS had this record.
     connection._create_connection = (  # type: ignore[attr-defined]  # noqa: SLF001
         lambda _to, *rest: __import__("socket").create_connection((PROXY, port), *rest)
     )
@@ -118,7 +118,7 @@ def test_a_node_of_another_name_gets_nothing(site: Site, certificates: Certifica
 
 
 def test_passed_through(site: Site, certificates: Certificates) -> None:
-    """The node terminates TLS; the check of HAProxy uses HTTPS all the same."""
+    """The node terminates TLS, and HAProxy's check of the node still uses HTTPS."""
     port = free_port()
     data = _data(site, port, {"mode": "passthrough"}, sticky=True)
     with (
@@ -127,5 +127,5 @@ def test_passed_through(site: Site, certificates: Certificates) -> None:
     ):
         pages = [_get(proxy.port("secure"), certificates.authority, "node1") for _ in range(4)]
         proxy.until(lambda: proxy.statistic("secure", "node1", "check_code") == 200)
-    # By source address.
+    # HAProxy cannot use cookies here, so it selects the node by source address.
     assert len({page[1] for page in pages}) == 1

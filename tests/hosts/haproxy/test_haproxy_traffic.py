@@ -1,4 +1,4 @@
-"""Connections of clients through the generated file to real servers of every kind."""
+"""Clients connect through HAProxy, with the generated file, to real servers of every kind."""
 
 import http.client
 import socket
@@ -34,7 +34,7 @@ def test_both_nodes_get_clients_of_every_kind(proxy: Running) -> None:
 
 
 def test_a_session_goes_on_to_the_node_that_answered_it(proxy: Running) -> None:
-    """With one auxiliary port for all nodes, half of the sessions would reach the wrong one."""
+    """With one auxiliary port for both nodes, half of the sessions would reach the wrong node."""
     sessions = [Rmi(proxy.port("jdbc")) for _ in range(6)]
     before = proxy.statistic("auxiliary.node1", "node1", "stot")
     for session in sessions:
@@ -52,7 +52,7 @@ def test_a_browser_stays_on_its_node(proxy: Running) -> None:
     assert set(first) == BOTH
     for _ in range(3):
         assert [browser.get() for browser in browsers] == first
-        # A new connection of the same browser.
+        # Each browser opens a new connection and keeps its cookies.
         for browser in browsers:
             browser.close()
     assert "HttpOnly" in told
@@ -63,7 +63,7 @@ def test_a_browser_stays_on_its_node(proxy: Running) -> None:
 
 
 def test_the_cookie_stays_between_browser_and_balancer(proxy: Running, site: Site) -> None:
-    """The node sees the address of the client, and neither the cookie nor forged headers."""
+    """The node gets the client's address, but neither HAProxy's cookie nor forged headers."""
     site["node1"].kill()
     port = site.ports.web
     seen: list[str] = []
@@ -81,7 +81,7 @@ def test_the_cookie_stays_between_browser_and_balancer(proxy: Running, site: Sit
 
         thread = threading.Thread(target=answer)
         thread.start()
-        # A slow machine's checks may have found the node dead before the server listened.
+        # On a slow machine, checks may have marked the node down before this server listened.
         proxy.until(lambda: proxy.states()["web/node1"] == "up")
         client = http.client.HTTPConnection(PROXY, proxy.port("web"), timeout=10)
         forged = {
@@ -103,7 +103,8 @@ def test_health_says_whether_a_node_is_usable(proxy: Running, site: Site) -> Non
     assert [_health(proxy, path) for path in ("/health", "/health/jdbc", "/health/web")] == [
         200
     ] * 3
-    # A service that this file lacks has a target group already.
+    # A deploy creates a new service's target group before HAProxy loads the file with the
+    # service, so an unknown service counts as healthy.
     assert _health(proxy, "/health/new") == 200
     assert _health(proxy, "/") == 404
     for node in site.nodes.values():

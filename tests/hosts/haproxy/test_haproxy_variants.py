@@ -119,7 +119,7 @@ def test_haproxy_takes_every_variant(version: str, mode: str, host: Host, tmp_pa
 def _behind_haproxy(data: Data) -> Data:
     """Return the configuration with HAProxy in front of every cluster, and without TLS settings.
 
-    HAProxy then passes TLS through, and a service with TLS on the node cannot have cookies.
+    HAProxy then passes TLS through, so services with TLS on the node cannot use cookies.
     """
     result: Data = {key: value for key, value in data.items() if key != "failover"}
     result["clusters"] = {
@@ -169,7 +169,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
 
 
 def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
-    """Like a Network Load Balancer does, unless the service has a check of its own."""
+    """As an NLB does, HAProxy checks the endpoint unless the service sets its own check."""
     services = {"jdbc": 9999, "odbc": {"port": 9996, "health": {"protocol": "tcp"}}}
     data = changed(minimal(), {f"{BALANCER}/kind": "haproxy", "services": services})
     for changes, asked in (
@@ -184,7 +184,7 @@ def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
 
 
 def test_haproxy_takes_the_article_s_file(tmp_path: Path) -> None:
-    """The file that the benchmark compares is valid; `-dW` warns of none of its faults."""
+    """The article's file, used in a benchmark, is valid: `-dW` reports none of its weaknesses."""
     file = tmp_path / "haproxy.cfg"
     ports = {"jdbc": 9999, "web": 9090, "node_jdbc": 9999, "node_web": 9090}
     file.write_text((ROOT / "tools/bench/article.cfg").read_text().format(run=tmp_path, **ports))

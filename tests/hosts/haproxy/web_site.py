@@ -1,4 +1,4 @@
-"""A HAProxy with files of the test's choice, in front of web servers that count their requests."""
+"""A HAProxy with a configuration from the test, in front of web servers that count requests."""
 
 import tempfile
 import time
@@ -44,13 +44,13 @@ _SECONDS = 120
 
 @dataclass
 class Node:
-    """A web server; its name is its address.
+    """A stand-in node: a web server whose name is its address.
 
     Attributes:
-        ready: whether its check passes.
-        status: status of its check, if that is another than 200 or 503.
+        ready: whether HAProxy's check of the node passes.
+        status: HTTP status that checks get; None: 200 or 503, depending on `ready`.
         requests: number of requests of clients, by port.
-        unready: number of requests of clients while its check did not pass.
+        unready: number of requests of clients while the check did not pass.
     """
 
     address: str
@@ -60,7 +60,7 @@ class Node:
     unready: int = 0
 
     def answers(self, port: int) -> Callable[[str], tuple[int, str]]:
-        """Return the answers at a port."""
+        """Return a function that answers requests at a port."""
 
         def answer(path: str) -> tuple[int, str]:
             if path == "/ready":
@@ -74,13 +74,13 @@ class Node:
 
 @dataclass
 class WebSite:
-    """HAProxy and its nodes.
+    """HAProxy and the nodes behind it.
 
     Attributes:
         haproxy: the HAProxy; its state and sockets are in a folder with a short path.
-        port: the port of clients.
-        said: lines of the commands.
-        made: the nodes, for a test that keeps them here.
+        port: port that clients connect to.
+        said: messages of the commands.
+        made: the nodes, if the test stores them here.
     """
 
     haproxy: LocalHaproxy
@@ -101,17 +101,17 @@ class WebSite:
         )
 
     def write(self, *lines: str, **more: str) -> None:
-        """Replace the file in place."""
+        """Write a configuration file with these lines in the backend, without a reload."""
         self.haproxy.config.write_text(self.file(*lines, **more))
 
     def reload(self, *lines: str, **more: str) -> None:
-        """Reload with another file."""
+        """Reload HAProxy with these lines in the backend."""
         new = self.haproxy.config.with_name("new.cfg")
         new.write_text(self.file(*lines, **more))
         reload(self.haproxy, new, self.said.append)
 
     def visit(self) -> str:
-        """Return the address and the port of the node that serves a client."""
+        """Send a request as a new client; return address and port of the node that answers."""
         return visit(self.port)
 
     def states(self) -> dict[str, str]:
@@ -119,11 +119,11 @@ class WebSite:
         return {server.id: server.state for server in servers(self.haproxy)}
 
     def wrong(self) -> list[str]:
-        """Return what `verify` finds wrong."""
+        """Return the problems that `verify` reports."""
         return [finding.what for finding in verify(self.haproxy) if not finding.right]
 
     def differences(self) -> dict[str, str]:
-        """Return how the running servers differ from the file's."""
+        """Return how the running servers differ from the servers in the file."""
         content = self.haproxy.config.read_bytes()
         from_file = next_states.file_rows(self.haproxy, self.haproxy.config, content)
         return next_states.differences(from_file, next_states.running_rows(self.haproxy))
@@ -138,7 +138,7 @@ class WebSite:
 
 @contextmanager
 def web_site(program: str) -> Iterator[WebSite]:
-    """Give a HAProxy that is not started."""
+    """Yield a HAProxy that is not started, with a port and a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="hx-") as name:
         folder = Path(name)
         yield WebSite(
@@ -148,7 +148,7 @@ def web_site(program: str) -> Iterator[WebSite]:
 
 @contextmanager
 def started(site: WebSite) -> Iterator[WebSite]:
-    """Run HAProxy with the file that is there."""
+    """Run HAProxy with the current configuration file until the block ends."""
     process = small_haproxy.start(site.haproxy)
     try:
         yield site
@@ -159,7 +159,7 @@ def started(site: WebSite) -> Iterator[WebSite]:
 
 @contextmanager
 def nodes(*addresses: str, ports: tuple[int, ...]) -> Iterator[dict[str, Node]]:
-    """Run nodes that listen on all of these ports."""
+    """Run nodes at these addresses, each listening on all of the ports."""
     made = {address: Node(address) for address in addresses}
     with ExitStack() as running:
         for node in made.values():

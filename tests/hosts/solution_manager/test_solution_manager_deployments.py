@@ -1,9 +1,9 @@
-"""Deployments of a played Solution Manager, with the real scripts and a stand-in for denodo-ha.
+"""Deployments of a simulated Solution Manager, with the real scripts and a denodo-ha stand-in.
 
 The Solution Manager (Denodo, Solution Manager Administration Guide, Deployment Configuration) runs
-the server scripts where one cluster of an environment is enabled, and with more only the cluster
-scripts. Parameters are literals, or variables of the cluster or of the server; there are no
-variables of the environment. Only exit code 0 is success, and a script that takes too long is
+the server scripts if one cluster of an environment is enabled, and only the cluster scripts if
+several are. Parameters are literals, or variables of the cluster or of the server; there are no
+variables of the environment. Only exit code 0 means success, and a script that takes too long is
 killed.
 """
 
@@ -34,10 +34,10 @@ class Environment:
 
     Attributes:
         scripts: path of each script: `disable`, `enable`, `disable-cluster`, `enable-cluster`.
-        parameters: literals, or variables as `cluster.NAME` and `server.NAME`, by level.
+        parameters: literals, or variables such as `cluster.NAME` or `server.NAME`, by level.
         clusters: servers of each enabled cluster.
         timeout: seconds after which a script is killed.
-        deployed: servers that were deployed to, in their order.
+        deployed: servers that were deployed to, in order.
     """
 
     host: Manager
@@ -48,7 +48,7 @@ class Environment:
     deployed: list[str] = field(default_factory=list)
 
     def deploy(self) -> bool:
-        """Deploy without interruption; return whether all of the deployment succeeded."""
+        """Deploy to one server or cluster after another; return whether every step succeeded."""
         if len(self.clusters) == 1:
             return all(self._steps_of_servers())
         if not {"disable-cluster", "enable-cluster"} <= {*self.scripts}:
@@ -90,7 +90,7 @@ class Environment:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    """Return an environment with two clusters and the parameters of the documentation."""
+    """Return an environment with two clusters and the parameters from the documentation."""
     host = Manager(tmp_path)
     host.put(LOGGING)
     host.environment["FAILS"] = "nothing"
@@ -154,7 +154,7 @@ def test_nothing_is_deployed_to_what_was_not_taken_out(
 
 @pytest.mark.parametrize("script", ["disable", "disable-cluster"])
 def test_the_default_limit_leaves_time_to_undo(environment: Environment, script: str) -> None:
-    """The Solution Manager kills a script that takes longer, and the undo would be lost."""
+    """The Solution Manager kills a script that exceeds its limit, before the undo is complete."""
     given = ["prod", "active", "node1"] if script == "disable" else ["prod", "active"]
     assert environment.host.run(script, *given)[0] == 0
     words = _commands(environment)[0].split()
@@ -180,13 +180,13 @@ def test_a_drain_that_takes_too_long_undoes_itself(
 def test_a_script_that_is_killed_leaves_the_command_running(
     environment: Environment, script: str
 ) -> None:
-    """The command goes on to its end or to its limit, and logs the rest."""
+    """The command continues until it is done or reaches its time limit, and writes to the log."""
     environment.host.put(HANGING)
     given = ["prod", "active", "node1", "3"] if script == "disable" else ["prod", "active", "3"]
     with environment.host.start(script, *given) as process:
         read_until(process.stdout, "ready")
         process.kill()
-        # The output ends with the last process that writes to it.
+        # The output is complete when the last process that writes to it has ended.
         assert "undone" in process.communicate(timeout=DEFAULT_TIMEOUT_S)[0]
     assert "undone" in environment.host.log.read_text()
 

@@ -189,7 +189,7 @@ _TOOLS = ("find", "mktemp", "mkfifo", "rm", "denodo-ha")
 
 
 def _interrupt_at(manager: Manager, tool: str, number: signal.Signals, *, after: bool) -> None:
-    """Have a signal sent to the script before or after it runs a tool for the first time."""
+    """Send a signal to the script before or after the script's first call of a tool."""
     folder = manager.folder / "bin"
     folder.mkdir()
     interrupt = (
@@ -209,7 +209,7 @@ def _interrupt_at(manager: Manager, tool: str, number: signal.Signals, *, after:
 
 
 def _run_with_pid(manager: Manager) -> subprocess.CompletedProcess[str]:
-    """Run a script that writes its process id, which it keeps, and wait for its processes."""
+    """Run a script whose process id is written to a file, and wait for all its processes."""
     script = f'echo $$ >"{manager.folder}/bin/pid"; exec "$1" prod active node1'
     return subprocess.run(
         ["sh", "-c", script, "sh", str(SCRIPTS / "disable")],
@@ -218,14 +218,14 @@ def _run_with_pid(manager: Manager) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # Until the last process of the script has closed the output.
+        # Limits the wait until the script's last process has closed the output.
         timeout=TIMEOUT_S,
         check=False,
     )
 
 
 def _left(manager: Manager) -> list[str]:
-    """Return what is left in the temporary folder."""
+    """Return the output files that scripts have left in the temporary folder."""
     return [path.name for path in manager.folder.glob("denodo-ha-output.*")]
 
 
@@ -234,7 +234,7 @@ def _left(manager: Manager) -> list[str]:
 def test_after_a_kill_the_next_run_works(manager: Manager, tool: str, *, after: bool) -> None:
     _interrupt_at(manager, tool, signal.SIGKILL, after=after)
     assert _run_with_pid(manager).returncode == -signal.SIGKILL
-    # Six minutes later.
+    # Make the files six minutes old, since the scripts remove old files only.
     for name in _left(manager):
         old = time.time() - 360
         os.utime(manager.folder / name, (old, old))
@@ -302,7 +302,7 @@ def test_no_program_is_said(manager: Manager) -> None:
 
 
 def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:
-    """Return exit code, output, and arguments of denodo-ha."""
+    """Run the script `haproxy`; return exit code, output, and the arguments that denodo-ha got."""
     code, output = manager.run("haproxy", *arguments)
     given = manager.arguments.read_text().split("\n")[:-1] if manager.arguments.exists() else []
     return code, output, given
@@ -339,7 +339,7 @@ def test_the_articles_parameters(
 
 @pytest.mark.parametrize("host", ["localhost", "lb1", "prod/active"])
 def test_the_password_is_nowhere(manager: Manager, host: str) -> None:
-    # Unique, because the test searches all processes of the machine.
+    # Unique, because the test searches the arguments of all processes of the machine.
     password = secrets.token_hex()
     _, said, _ = haproxy(manager, "node1", "maint", "sm", password, host)
     seen = Path(f"{manager.arguments}.seen").read_text(errors="replace")
@@ -380,7 +380,7 @@ def test_parameters_of_the_article_in_the_wrong_place(manager: Manager, argument
     assert code == 2
     assert given == []
     assert "parameters: NODE ready|maint USER PASSWORD HOST [LIMIT], in this" in said
-    # A value in the wrong position may be the password.
+    # A misplaced parameter may be the password, so no output may contain it.
     assert PASSWORD not in said
 
 

@@ -1,4 +1,4 @@
-"""The heap among the JVM options of a server, whose other options remain."""
+"""The heap size in a server's JVM options is set, and the other options are kept."""
 
 import pytest
 
@@ -17,12 +17,12 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
         ("-XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-Xmx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-server  -Xmx1g -Dx=-Xmx1g", "-server  -Xmx4096m -Dx=-Xmx1g"),
-        # The same size in another notation remains.
+        # An equal size in another notation is kept as it is.
         ("-Xmx4g -Xms1g", "-Xmx4g -Xms1g"),
         ("-Xmx4294967296", "-Xmx4294967296"),
         ("-Xms4g -Xmx4g", "-Xms4g -Xmx4g"),
         ("-Xms8g -Xmx16g", "-Xms4096m -Xmx4096m"),
-        # Java uses the last one, whatever its spelling; one remains.
+        # Java uses the last option that sets the maximum, whatever its name; only one is kept.
         ("-Xmx4g -Xmx1g", "-Xmx4096m"),
         ("-Xmx4096m -mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
@@ -77,7 +77,7 @@ def test_a_node_keeps_its_other_options(each_home: Home) -> None:
 def test_a_start_script_with_another_heap_is_reported(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Denodo's script ends with 0 and changes nothing, so the old start script remains."""
+    """`regenerateFiles.sh` exits with 0 without a change: the start script has the old heap."""
     apply(home.system, home.state(jvm={}, heap_mib=2048))
     home.behave("regenerateFiles.sh", "nothing")
     capsys.readouterr()

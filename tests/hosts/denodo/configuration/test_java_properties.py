@@ -1,4 +1,4 @@
-"""Properties files are read like Java reads them, and an edit changes one line only."""
+"""Properties files are read as Java reads them, and an edit changes a single line."""
 
 import sys
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from hosts.denodo.configuration.properties_file import (
 )
 from tests.hosts.denodo import java_properties
 
-# All characters with a meaning in the format, and some without.
+# All characters that have a special meaning in the format, and some ordinary ones.
 _FORMAT = st.text(alphabet="\\\\\\\n\r\t\f =:#!abu0041é\x00ÿ", max_size=40)
 _ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 _KEYS = st.sampled_from(["a", "ab", "b", "a b", "u", ""]) | _ANY
 
 
 def _read(text: str) -> dict[str, str] | None:
-    """Return what the reader reads, None if it refuses the text."""
+    """Return the values that the reader finds in a text, None if the reader refuses the text."""
     try:
         return values(text)
     except FormatError:
@@ -88,17 +88,19 @@ def test_an_edit_changes_one_value_and_no_other_byte(text: str, key: str, value:
     after = edited(text, {key: value})
     found = _java(after)
     assert found is not None
-    # A backslash at the end of a file is an entry without key, which any next line removes.
+    # A backslash at the end of a file is an entry with an empty key. Adding a line after the
+    # backslash removes that entry.
     assert {**found, "": ""} == {**before, key: value, "": ""} or key == ""
     assert found[key] == value
-    # The line, its `=`, its line end, and two more after a last backslash.
+    # The edit adds at most the line, its `=`, and three line ends: the line's own, and two if
+    # the text ends with a backslash.
     line = len(escaped(key, key=True)) + len(escaped(value))
     assert len(after) - _common(text, after) <= line + len("=") + 3 * len("\r\n")
     assert edited(after, {key: value}) == after
 
 
 def _common(before: str, after: str) -> int:
-    """Return the number of common characters at the beginning and at the end."""
+    """Return how many characters two texts share at the beginning and at the end."""
     head = 0
     while head < min(len(before), len(after)) and before[head] == after[head]:
         head += 1
@@ -159,7 +161,7 @@ def test_a_file_that_java_refuses_is_refused_with_its_line() -> None:
 
 
 def test_the_work_for_comments_is_linear() -> None:
-    """Executed lines are counted: entries times comments would be 640,000."""
+    """The test counts executed lines: with quadratic work they would reach 640,000."""
     count = 800
     text = "".join(f"key{number}=1\n# comment{number}\n" for number in range(count))
     lines = 0

@@ -1,4 +1,4 @@
-"""TLS, the Security Token and the import of metadata, whose secrets must appear nowhere else."""
+"""Secrets of TLS, Security Token and metadata import appear only in files that need them."""
 
 import base64
 import json
@@ -77,7 +77,7 @@ def test_tls_by_denodo_s_own_script(
     }
     assert {noted["modes"][name] for name in noted["files"]} == {"0o600"}
     assert home.properties(VDP)["com.denodo.security.ssl.enabled"] == "true"
-    # Only the key stores remain, which the servers read.
+    # Only the key stores are kept, since the servers read them.
     left = [file for file in home.system.folder.rglob("*") if file.parent.name.startswith("tls-")]
     assert sorted(file.name for file in left) == ["keystore", "truststore"]
     store = next(file for file in left if file.name == "keystore")
@@ -144,7 +144,7 @@ def test_a_shared_catalog_is_right_by_itself(home: Home) -> None:
 
 
 def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
-    """Backups and key stores of a complete change, and secrets of runs that were killed."""
+    """An apply removes old backups and key stores, and files with secrets of killed runs."""
     for version in ("one", "two"):
         cloud.secret(TLS, _certificate())
         apply(home.system, home.state(tls={"certificate": TLS, "version": version}))

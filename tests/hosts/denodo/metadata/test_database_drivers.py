@@ -1,4 +1,4 @@
-"""Drivers of the shared database are looked for before a server is stopped."""
+"""The program searches the shared database's drivers before it stops a server."""
 
 import json
 from typing import Any
@@ -89,7 +89,7 @@ def test_virtual_dataport_uses_the_newest_folder(
     home.remove_drivers()
     for name in folders:
         home.add_driver(f"{_INSTALLED}/postgresql-{name}")
-    (home.path / _INSTALLED / "postgresql-999").mkdir()  # without a driver
+    (home.path / _INSTALLED / "postgresql-999").mkdir()  # a folder without a driver
     apply(home.system, _shared(home, "vdp", metadata={"source": "catalog"}))
     text = json.loads((home.path / "metadata.json").read_text())["text"]
     values = java_properties.properties(text.encode("latin-1"))

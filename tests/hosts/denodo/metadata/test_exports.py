@@ -1,4 +1,4 @@
-"""Exports of the metadata and their restore, completely or not at all."""
+"""Metadata is exported and restored completely or not at all."""
 
 import json
 from dataclasses import replace
@@ -90,7 +90,7 @@ def test_only_what_differs_has_another_digest(exporting: Home, cloud: Cloud) -> 
 
 def test_there_and_back(exporting: Home) -> None:
     metadata_export.export(exporting.system, if_due=False)
-    # A replaced node has the same state on another machine.
+    # The node is replaced: another machine gets the same desired state.
     (exporting.folder / "machine").write_text("i-0aaaaaaaaaaaaaaaa\n")
     apply(exporting.system, restoring(exporting))
     imported = json.loads((exporting.path / "imported.json").read_text())
@@ -113,7 +113,7 @@ def test_a_half_written_export_is_never_restored(exporting: Home, cloud: Cloud, 
 
 
 def test_an_export_that_is_broken_off_between_its_two_parts(exporting: Home, cloud: Cloud) -> None:
-    """The new metadata has no manifest, so the previous export is restored."""
+    """The upload of the manifest fails, so a restore uses the previous export."""
     metadata_export.export(exporting.system, if_due=False)
     (exporting.path / "metadata").write_text("CREATE VIEW c;")
     cloud.fault(f"--key={MANIFEST}", "An error occurred (InternalError)")
@@ -173,7 +173,7 @@ def test_exports_are_made_when_they_are_due(exporting: Home, cloud: Cloud) -> No
     with pytest.raises(ExportError, match=r"the export of 2026-01-01T03:00:00\+00:00 remains"):
         metadata_export.export(at(5), if_due=True)
     exporting.behave("export.sh")
-    # An export that failed is due at once.
+    # After a failed export, the next export is due immediately.
     metadata_export.export(at(5.1), if_due=True)
     assert len(list(cloud.object(MANIFEST).iterdir())) == 4
 
@@ -181,7 +181,7 @@ def test_exports_are_made_when_they_are_due(exporting: Home, cloud: Cloud) -> No
 def test_one_at_a_time_and_none_that_nobody_wants(exporting: Home, cloud: Cloud) -> None:
     with exporting.system.locked("export-lock"), pytest.raises(BusyError):
         metadata_export.export(exporting.system, if_due=False)
-    # A change of the node does not block an export.
+    # The lock of a running apply does not block an export.
     with exporting.system.locked():
         metadata_export.export(exporting.system, if_due=False)
     apply(exporting.system, exporting.state())

@@ -1,4 +1,4 @@
-"""The metadata database: components use it once their logins exist, and never show them."""
+"""Components use the metadata database once their logins exist; no output shows the logins."""
 
 import json
 from typing import Any

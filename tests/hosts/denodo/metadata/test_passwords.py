@@ -1,4 +1,4 @@
-"""Passwords with characters that mean something to Denodo's files, addresses and scripts."""
+"""Passwords with characters that have a special meaning in Denodo's files, URLs and scripts."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ _EXPORTS = {"bucket": BUCKET, "prefix": "node1/", "login": LOGIN, "every": 60}
 
 @pytest.fixture
 def cloud(home: Home, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    # The units have no locale.
+    # The systemd units set no locale.
     for name in ("LANG", "LC_ALL", "LC_CTYPE"):
         monkeypatch.delenv(name, raising=False)
     return Cloud(home.folder)
@@ -85,7 +85,7 @@ def test_a_password_that_cannot_be_encrypted_is_no_wrong_login(home: Home, cloud
 
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_export(home: Home, cloud: Cloud, password: str) -> None:
-    """Java reads the password in the file that Denodo's script gets."""
+    """Java reads the right password from the file that the program passes to Denodo's script."""
     cloud.secret(LOGIN, {"username": "exporter", "password": password})
     (home.path / "metadata").write_text("CREATE VIEW a;")
     apply(home.system, home.state(exports=_EXPORTS))

@@ -1,4 +1,4 @@
-"""Whether `ping.sh` has the option `-r` is looked up at each apply."""
+"""Each apply checks whether `ping.sh` has the option `-r`."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def test_an_update_without_the_option_comes_up_with_a_warning(
     assert _WARNING in "".join(node_warnings.warnings(home.system, record))
     assert not ping.asks_readiness(state, record)
 
-    # A newer update is noticed by the next apply, which restarts nothing.
+    # The next apply detects that a newer Denodo update has the option, and restarts no server.
     first = home.running()
     home.make_newer()
     apply(home.system, state)
@@ -44,7 +44,8 @@ def test_the_option_is_looked_up_once_in_an_apply(home: Home) -> None:
     home.behave("ping.sh", "promotion")
     with pytest.raises(RolledBackError, match="the server is not ready"):
         apply(home.system, home.state(limits__start_seconds=3))
-    # Without arguments it prints its usage, which has -r: so it is the server that is not ready.
+    # Called without arguments, `ping.sh` prints a usage that contains -r. A failing
+    # ping then means that the server is not ready, and the usage is not read a second time.
     assert _pings(home).count("ping.sh") == 1
 
 

@@ -1,4 +1,4 @@
-"""The answers of the readiness endpoint for servers that really run."""
+"""Answers of the readiness endpoint, with running stand-in servers."""
 
 import json
 import socket
@@ -99,7 +99,7 @@ def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
     record.undrain()
     assert _get(f"{endpoint}/ready/odbc")[0] == 200
 
-    # On a copy of this machine's disk the metadata is not confirmed.
+    # Another machine with a copy of this machine's disk does not count as confirmed.
     (home.folder / "machine").write_text("i-0fedcba9876543210\n")
     assert _get(f"{endpoint}/ready/odbc")[1]["reason"] == "its metadata is not confirmed"
 
@@ -134,11 +134,11 @@ def test_hung_servers_do_not_hang_the_endpoint(
         return probe(*arguments, **options)
 
     monkeypatch.setattr(probes, "failure", held_probe)
-    # The endpoint answers while no probe has a result.
+    # The endpoint answers even before a probe has a result.
     for name in ("jdbc", "jobs"):
         status, data = _get(f"{endpoint}/ready/{name}")
         assert (status, data["reason"], data["state"]) == (503, "did not answer", "dead")
-    # After its time limit, the probe itself gives a reason.
+    # Once the probe has reached its time limit, the answer has the probe's own reason.
     begin.set()
     reason = "did not answer: ping.sh was not done within 0.5 s"
     until(lambda: _get(f"{endpoint}/ready/jdbc")[1]["reason"] == reason)
@@ -211,7 +211,7 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
 def test_a_service_that_was_added_is_known_before_it_is_applied(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise its new target group would have no healthy target until all nodes are rolled."""
+    """Otherwise the service's new target group would have no healthy target before a roll."""
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     asked = []

@@ -1,4 +1,4 @@
-"""Clients that are many, slow or hostile, and a machine without file descriptors."""
+"""The readiness endpoint with many, slow or hostile clients, and without file descriptors."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def _connect(port: int, source: str = "127.0.0.1", sends: bytes = b"") -> socket
 
 
 def _received(client: socket.socket) -> bytes:
-    """Return what a server sends until the end of the connection."""
+    """Return everything that a server sends until the connection closes."""
     content = b""
     with suppress(ConnectionError):
         while chunk := client.recv(4096):
@@ -75,7 +75,7 @@ def _get(port: int, source: str = "127.0.0.1", request: bytes = _REQUEST) -> byt
 
 
 def test_probes_at_once_wait_in_the_backlog() -> None:
-    """With a backlog of 5, most of them were answered after the kernel's next attempt or never."""
+    """A backlog of 5 would answer most probes only after the kernel's next attempt, or never."""
     with ExitStack() as stack:
         loop = stack.enter_context(HttpEventLoop(("", 0), lambda: lambda _: _READY, lambda: 0.0))
         clients = [stack.enter_context(_connect(loop.server_port)) for _ in range(100)]
@@ -137,7 +137,7 @@ def test_a_request_that_waits_is_not_closed_for_slow_ones() -> None:
 
 
 def test_dripping_does_not_extend_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte used to give the client another 5 s, up to 64 KiB per line."""
+    """In an earlier version each byte gave the client 5 more seconds, for 64 KiB per line."""
     monkeypatch.setattr(http_event_loop, "_REQUEST_SECONDS", 0.5)
     with _serving() as loop, _connect(loop.server_port, sends=b"GET /ready") as client:
         client.settimeout(0.02)
@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) 
         _connect(loop.server_port, sends=b"GET / HTTP/1.1\r\n") as other,
     ):
         assert client.recv(13) == b"HTTP/1.0 200 "
-        assert _received(other) == b""  # its own time is over later than that of the first
+        assert _received(other) == b""  # this client's time limit ends after the first client's
         assert len(_received(client)) < 2**24
 
 
@@ -199,7 +199,7 @@ def test_a_client_that_has_closed_its_side_is_answered() -> None:
 
 @pytest.fixture
 def rounds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of events in every round of a loop."""
+    """Return a list of the number of events in each round of the event loop."""
     counts: list[int] = []
 
     class Counting(selectors.DefaultSelector):
@@ -234,7 +234,7 @@ def test_an_error_ends_neither_the_server_nor_other_answers() -> None:
 
 @contextmanager
 def _no_files(*, except_for: int = 0) -> Iterator[None]:
-    """Let this process open only some more files."""
+    """Use up this process's file descriptors except for a number, until the block ends."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held: list[int] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
@@ -313,7 +313,7 @@ def test_the_program_raises_its_limit_of_open_files() -> None:
 def test_many_requests_for_hung_servers_share_one_thread(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread per connection was started before."""
+    """An earlier version started a thread for each connection."""
     services = {"flight": {"kind": "tcp", "port": home.ports["vdp"]}}
     apply(home.system, home.state(servers=["vdp"], ready__services=services))
     Record(home.system).confirm_metadata("alice", "looked")
@@ -331,7 +331,7 @@ def test_many_requests_for_hung_servers_share_one_thread(
         clients = [
             stack.enter_context(_connect(loop.server_port, sends=request)) for _ in range(100)
         ]
-        # An answer that needs no probe shows that the earlier requests were read.
+        # This request needs no probe, so its answer shows that the loop has read the earlier ones.
         assert _get(loop.server_port, request=b"GET / HTTP/1.1\r\n\r\n")
         assert threading.active_count() <= before + 1
         hung.set()
@@ -375,7 +375,7 @@ with readiness_endpoint.server(System(folder=Path(sys.argv[1])), 0) as endpoint:
 
 @pytest.mark.long
 def test_thousands_of_slow_connections_and_parallel_probes(tmp_path: Path) -> None:
-    """Server and clients are separate processes; `/ready` needs no server of Denodo."""
+    """Server and clients are separate processes, and `/ready` works without a Denodo server."""
     http_event_loop.raise_file_limit()
     with ExitStack() as stack:
         server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The condition of one service over time: the clock is ours, the servers are real."""
+"""The condition of one service over time, with a test clock and running stand-in servers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,10 +21,10 @@ from tests.support.suspended import suspend
 
 
 class _Node:
-    """A running node whose Virtual DataPort is probed at times of the test.
+    """A running node whose Virtual DataPort is probed at times that the test chooses.
 
     Attributes:
-        now: time of the clock.
+        now: current time of the test clock.
         started: time at which the Java processes were started.
     """
 
@@ -37,12 +37,12 @@ class _Node:
         self._probe = ServiceProbe(home.system, service, clock=lambda: self.now)
 
     def after(self, seconds: float) -> Verdict:
-        """Return the verdict some seconds later."""
+        """Advance the clock by some seconds, and return the verdict."""
         self.now += seconds
         return self._probe.verdict(self.state)
 
     def pings(self) -> list[bool]:
-        """Return the pings since the last call: whether each asked for readiness."""
+        """Return whether the option `-r` was given, for each ping since the last call."""
         return [" -r " in call for call in self.home.calls() if call.startswith("ping.sh")]
 
 
@@ -101,7 +101,7 @@ def test_a_short_busy_spell_keeps_the_node_in_service(node: _Node) -> None:
     node.home.behave("ping.sh")
     node.pings()
     assert node.after(UNREADY_PING_SECONDS) == Verdict()
-    # The next spell has the whole time again.
+    # The next busy period has the full time limit again.
     node.home.behave("ping.sh", "promotion")
     assert node.after(PING_SECONDS).ready
     assert node.after(29).ready
@@ -153,13 +153,13 @@ def test_a_ping_that_does_not_end_is_dead(node: _Node, monkeypatch: pytest.Monke
 def test_a_server_that_hangs_is_found_without_java(
     node: _Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It accepts connections, as the kernel does that for it; its ODBC port does not answer."""
+    """The kernel still accepts the server's connections, but its ODBC port does not answer."""
     assert node.after(0).ready
     running = node.home.running()
     assert running
     suspend(running["pid"])
     node.pings()
-    node.started = node.now + 1  # what does not answer in time is dead, however young it is
+    node.started = node.now + 1  # without an answer it is dead, even after a recent start
     monkeypatch.setattr(probes, "SECONDS", 0.5)
     verdict = node.after(4)
     assert (verdict.condition, verdict.ready) == ("dead", False)
@@ -181,7 +181,7 @@ def test_an_odbc_port_that_is_turned_off_is_no_failure(home: Home, make_node: Ma
 
 def test_a_server_that_was_started_just_now_is_starting(home: Home, make_node: MakeNode) -> None:
     node = make_node(home, limits__start_seconds=15)
-    # Nothing was ready yet for this probe, and Denodo's Java is young.
+    # This probe has not seen a ready server, and Denodo's Java process has just started.
     home.behave("ping.sh", "silent")
     verdict = node.after(0)
     assert (verdict.condition, verdict.ready) == ("starting", False)

@@ -1,4 +1,4 @@
-"""The watchdog: a server that dies is started again, and one that was stopped is not."""
+"""The watchdog starts a server again if it died, and does not if an operator stopped it."""
 
 import json
 import os
@@ -27,7 +27,7 @@ BUSY = BusyError.code
 
 @pytest.fixture
 def up(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Boot a node, whose processes the watchdog has seen; none counts as starting."""
+    """Boot a node whose servers the watchdog has seen running; no server counts as starting."""
     Cloud(home.folder)
     boot.boot(home.system, home.state())
     monkeypatch.setattr(Servers, "starting", lambda _servers: False)
@@ -88,7 +88,7 @@ def test_a_java_that_starts_is_left_alone(home: Home) -> None:
 
 
 class _Loop:
-    """A loop with a clock of its own, whose looks are recorded."""
+    """A watchdog loop with a test clock; it records each call of `look`."""
 
     def __init__(self, folder: Path) -> None:
         self.time = 1000.0
@@ -171,7 +171,7 @@ def test_what_operators_stop_stays_stopped(loop: _Loop, command: tuple[str, ...]
     for _ in range(200):
         loop.step()
     assert loop.acts() == []
-    # The watchdog is started again, and remembers.
+    # After a restart, the watchdog still remembers that an operator stopped the servers.
     again = WatchLoop(loop.scripts, lambda: True, loop.look, now=lambda: loop.time)
     for _ in range(5):
         loop.time += LOOK_S
@@ -230,7 +230,7 @@ def test_a_boot_that_was_behind_catches_up(up: Home, capsys: pytest.CaptureFixtu
 
 
 def test_the_loop_calls_the_command_look(home: Home, loop: _Loop) -> None:
-    """The options of a look are those of the command."""
+    """The loop calls `look` with options that the command `look` has as well."""
     loop.step()
     (options,) = loop.looks
     del options["at"]
