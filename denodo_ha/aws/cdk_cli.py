@@ -22,7 +22,7 @@ _GRACE_S: Final = 120
 """Project default: seconds that the CLI may take to end after SIGTERM."""
 
 _STDERR: Final = 2
-"""The descriptor, since `sys.stderr` is another stream in tests."""
+"""The file descriptor, because tests replace `sys.stderr` by a stream without one."""
 
 Wait = Callable[[subprocess.Popen[bytes]], object]
 
@@ -116,7 +116,7 @@ def run_cdk(
     ) as process:
         try:
             wait(process)
-        except BaseException:  # Ctrl-C and signals too: the CLI must not outlive this process
+        except BaseException:  # includes Ctrl-C and signals: the CLI must not outlive this process
             _end(process)
             raise
     if process.returncode:

@@ -19,8 +19,8 @@ def map_concurrently(
 ) -> list[Result]:
     """Call a function for each item, and return the results in the items' order.
 
-    The first error cancels the calls that have not begun, and is raised. Ctrl-C also cancels them;
-    running calls are not waited for. The caller's deadline applies in every call.
+    The first error cancels the calls that have not begun, and is raised. Ctrl-C also cancels them,
+    and the function does not wait for running calls. The caller's deadline applies in every call.
 
     Args:
         function: the function; it must be safe to call from several threads.
@@ -31,7 +31,7 @@ def map_concurrently(
     try:
         tasks = [begin(pool, function, item) for item in items]
         return [task.result() for task in tasks]
-    except BaseException:  # Ctrl-C as well: cancel the calls that have not begun
+    except BaseException:  # includes Ctrl-C: cancel the calls that have not begun
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     finally:

@@ -30,7 +30,7 @@ from denodo_ha.cli.errors import (
 )
 
 CALLED = "DenodoHaWhere"
-"""Key of a response's metadata in which `denodo_ha.aws.clients` puts service and region."""
+"""Key in a response's metadata under which `denodo_ha.aws.clients` stores service and region."""
 
 _EXPIRED = {
     *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
@@ -50,12 +50,13 @@ _THROTTLED = {
     "TooManyUpdates",
 }
 """Error codes on which AWS SDKs retry (AWS, SDKs and Tools Reference Guide, Retry behavior), and
-those of single services, such as TooManyUpdates (AWS, Systems Manager API, PutParameter)."""
+throttling codes of single services, such as TooManyUpdates (AWS, Systems Manager API,
+PutParameter)."""
 _SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
 _SKEWED_REASON = re.compile(
     r"signature expired|not yet current|difference between the request time", re.IGNORECASE
 )
-"""Reasons of other codes, such as SignatureDoesNotMatch, that mean another time on this machine
+"""Messages of other error codes, such as SignatureDoesNotMatch, if the local clock is wrong
 (AWS, IAM User Guide, Troubleshoot Signature Version 4 signed requests)."""
 _MISSING = re.compile(
     r"NotFound|NoSuch|NotExist|InvalidTarget\Z|InvalidInstanceId\Z|InvalidInstanceID"
@@ -65,9 +66,9 @@ _ACTION = re.compile(r"not authorized to perform:? ([\w-]+:\w+)")
 _UNAVAILABLE = {"ServiceUnavailable", "InternalFailure", "InternalError", "ServiceException"}
 
 _FILES = (FileNotFoundError, PermissionError, IsADirectoryError)
-"""Errors of a file that the credentials come from, such as a web identity token."""
+"""Errors that reading a credentials file raises, such as the file of a web identity token."""
 _ANSWER_ERRORS = (LookupError, TypeError, AttributeError, ValueError)
-"""Errors of reading an answer that lacks what every answer of AWS has."""
+"""Errors that code raises when an answer of AWS lacks an expected key or value."""
 
 _NEW_CREDENTIALS = (
     "get new ones (for example with `aws sso login`, with your --profile), and run it again"
@@ -113,7 +114,7 @@ _WITHOUT_RESPONSE: tuple[tuple[tuple[type[Exception], ...], type[AwsError], str,
         ),
     ),
 )
-"""Errors without a response of AWS: botocore's classes, our class, begin of the message, remedy."""
+"""Errors without a response of AWS: botocore's classes, `AwsError` class, message, what to do."""
 
 
 @contextmanager

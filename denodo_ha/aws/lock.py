@@ -116,7 +116,7 @@ class Lock:
         """Check that this command still holds the lock, and renew the lock.
 
         Raises:
-            Failed: This command does not hold the lock any more.
+            Failed: This command no longer holds the lock.
         """
         try:
             record = self._read()
@@ -140,7 +140,7 @@ class Lock:
         """Renew the lock if the last renewal is old enough.
 
         Raises:
-            Failed: This command does not hold the lock any more.
+            Failed: This command no longer holds the lock.
             AwsError: AWS does not answer, and the lock has expired.
         """
         with self._renewal:
@@ -174,7 +174,8 @@ class Lock:
                 # Another command released the lock between the two calls.
                 continue
             if self._is_ours(record):
-                # The answer to the first write was lost, and the SDK has repeated it.
+                # The answer to the first write was lost, and the SDK has repeated the write: this
+                # command holds the lock.
                 return
             if not take_over and not self._has_expired(record):
                 self._may_be_ours = False
@@ -228,7 +229,7 @@ class Lock:
                 try:
                     self._delete()
                 except AwsError as error:
-                    # The answer may have been lost after the deletion.
+                    # The lock may have been deleted although AWS's answer was lost.
                     if self._may_remain():
                         self.remaining = self._remains(str(error))
         except KeyboardInterrupt:

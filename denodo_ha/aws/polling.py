@@ -15,7 +15,7 @@ Observation = TypeVar("Observation")
 
 
 class Clock(Protocol):
-    """The time and a way to wait; tests use a clock that does not wait."""
+    """Interface for time and waits; tests use a clock that does not wait."""
 
     def now(self) -> datetime:
         """Return the time in UTC."""

@@ -33,7 +33,7 @@ catalog = typer.Typer(
 )
 
 _DIGEST_LENGTH = 12
-"""Digits of a digest in the table."""
+"""Number of digits of a digest that the table shows."""
 
 Ca = Annotated[
     Path | None,
@@ -89,7 +89,8 @@ def init(
 ) -> None:
     """Create the missing databases and users of each component.
 
-    Run it where the database server can be reached. Running it again changes nothing.
+    Run this command on a machine that can reach the database server. Running it again changes
+    nothing.
     """
     access = _server_access(ca, through, admin_secret)
     aws, _, metadata = _read_metadata(config, environment, region, profile, cluster)

@@ -104,7 +104,7 @@ def init(
     Raises:
         Refused: An object of the same name was not created for this cluster, or a script cannot
             be read.
-            Failed: The server cannot be reached, denies access, or rejects a statement.
+        Failed: The server cannot be reached, denies access, or rejects a statement.
     """
     texts = [(file, read_script(file)) for file in scripts]
     database = read_database(aws, metadata, access)

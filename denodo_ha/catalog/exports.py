@@ -93,7 +93,7 @@ def compare(exports: Sequence[Export], nodes: Iterable[str]) -> Difference:
     """Compare the nodes' newest exports, and find the time from which they differ.
 
     Args:
-        exports: all exports that are kept.
+        exports: all exports in the bucket.
         nodes: names of the nodes to compare; a node without a readable export is left out.
     """
     compared = set(nodes)

@@ -1,4 +1,4 @@
-"""Metadata status of a cluster: its metadata database, and differences between its nodes."""
+"""Metadata status of a cluster: its metadata database, and whether its nodes' metadata differs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from denodo_ha.environment.model.environment import Environment
 
 _DATABASE = "AWS::RDS::DBInstance"
 _OVERDUE_INTERVALS = 2
-"""An export is overdue after so many intervals without a new one."""
+"""Number of export intervals without a new export after which an export is overdue."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from denodo_ha.environment.model.catalog import Component
 
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 32
-"""The length of the passwords that `stacks.database.logins` has generated."""
+"""Length of a password; the same as for the passwords that `stacks.database.logins` generates."""
 
 
 def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: Component) -> str:
@@ -32,7 +32,7 @@ def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
 
     Raises:
         Refused: Nodes still use the user that would get the password, or `init` has not run yet.
-            Failed: The server cannot be reached, or denies access.
+        Failed: The server cannot be reached, or denies access.
     """
     database = read_database(aws, metadata, access)
     with database.server.administered(database.admin) as connection:
@@ -59,7 +59,7 @@ def finish(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
 
     Raises:
         Refused: Nodes still use the old user.
-            Failed: The server cannot be reached, or denies access.
+        Failed: The server cannot be reached, or denies access.
     """
     database = read_database(aws, metadata, access)
     with database.server.administered(database.admin) as connection:

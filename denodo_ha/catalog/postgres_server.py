@@ -17,7 +17,7 @@ from denodo_ha.environment.loading.text_file import (
 )
 
 MAINTENANCE = "postgres"
-"""The database that every server has; the lock is taken there."""
+"""A database that every PostgreSQL server has; runs acquire the advisory lock in it."""
 _OLDEST_VERSION = 150_000
 _CONNECT_S = 10
 _LOCK = 7_214_590_011

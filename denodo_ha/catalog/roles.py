@@ -18,7 +18,7 @@ from denodo_ha.cli.errors import Refused
 from denodo_ha.environment.derived.node_metadata import database_users
 
 _SET_OPTION = 160_000
-"""From PostgreSQL 16 on, a role's creator may `SET ROLE` to it only after GRANT … WITH SET TRUE."""
+"""From this version on, `SET ROLE` to a role that one created needs GRANT … WITH SET TRUE."""
 
 
 @dataclass(frozen=True)

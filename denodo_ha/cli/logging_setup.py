@@ -30,7 +30,7 @@ class Format(StrEnum):
 
 
 class _Json(logging.Formatter):
-    """One object per line: time (UTC), level, logger, message and the record's extra fields."""
+    """Formats a record as a line of JSON: time (UTC), level, logger, message and extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {

@@ -5,7 +5,7 @@ import re
 import socket
 
 _REFUSED = re.compile(r"[^A-Za-z0-9 .,:;@/_+=-]")
-"""Characters that the SSM document refuses in parameters, as a shell might interpret them."""
+"""Characters that the SSM document rejects in parameters, because a shell might interpret them."""
 _LONGEST = 150
 
 

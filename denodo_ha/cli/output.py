@@ -35,16 +35,16 @@ _STYLES = {
 }
 
 _UNCUT = 10_000
-"""Width of a table where stdout is not a terminal: each row is one line."""
+"""Width of a table if stdout is not a terminal, so that each row is one line."""
 
 _REPORT_WIDTHS = (100, 160)
-"""Narrowest and widest table of a report whose cells are wrapped."""
+"""Minimum and maximum width of a report's table, whose cells are wrapped."""
 
 Cell = str | Text
 
 
 def styled(state: str) -> Text:
-    """Return a state in its colour."""
+    """Return the text of a state in the colour for this state."""
     return Text(state, style=_STYLES.get(state, ""))
 
 

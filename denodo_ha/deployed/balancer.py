@@ -204,7 +204,7 @@ def _targets(
 def _health_check(
     stack: Stack, group: str, properties: Mapping[str, Any], port: int
 ) -> HealthCheck:
-    """Return the template's health check, with AWS's default for each missing property."""
+    """Return a target group's health check in the template; AWS's defaults replace missing keys."""
 
     def number(key: str, default: int) -> int:
         subject = f"{key} of target group {group}"

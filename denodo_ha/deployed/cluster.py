@@ -1,8 +1,8 @@
 """A deployed cluster: its nodes, its load balancer, and the target groups behind it.
 
-All of it is read from the cluster's stack, whose template says which instance is registered in
-which target group. `denodo_ha.deployed.target_health` and `denodo_ha.deployed.instances` read the
-current state of targets and instances.
+All data comes from the cluster's stack; its template says which instance is registered in which
+target group. `denodo_ha.deployed.target_health` and `denodo_ha.deployed.instances` read the current
+state of targets and instances.
 
     cluster = read_cluster(aws, environment.cluster("active"))
     cluster.node("node1").instance_id

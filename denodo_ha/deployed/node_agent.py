@@ -103,7 +103,7 @@ class NodeAgent:
         """
         result = self.run(node, "status", timeout=STATUS_S, patience=patience)
         try:
-            # With an exit code other than 0 the output is not JSON.
+            # If the exit code is not 0, the output is not JSON, and this raises ValueError.
             report = parse_json_answer(result.output)
             applied = report["applied"]
             return NodeStatus(

@@ -234,7 +234,7 @@ def resource_tag(properties: Mapping[str, Any], key: str) -> str | None:
     """Return the value of a tag in a resource's properties, None if there is no such tag."""
     tags = properties.get("Tags")
     if isinstance(tags, list):
-        # An entry may be an `Fn::If`.
+        # An entry may be an `Fn::If`, which is not a key and a value.
         entries = [tag for tag in tags if isinstance(tag, Mapping)]
         value = next((tag.get("Value") for tag in entries if tag.get("Key") == key), None)
     else:

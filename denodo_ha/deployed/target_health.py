@@ -1,4 +1,4 @@
-"""Target health: the state of registered targets as the load balancer sees them now."""
+"""Target health: the current state of registered targets, as the load balancer reports it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ _REASONS: Final = {
     "Target.IpUnusable": "its address is used by the load balancer",
     "Target.HealthCheckDisabled": "its health checks are disabled",
 }
-"""Reason codes of the API (AWS, Elastic Load Balancing API Reference, TargetHealth), in words.
-The words are values of the JSON of `status`."""
+"""Texts for the reason codes of the API (AWS, Elastic Load Balancing API Reference, TargetHealth).
+`status --format json` prints these texts."""
 
 
 @dataclass(frozen=True)

@@ -89,10 +89,11 @@ def drain(
 ) -> None:
     """Take a node out of service: it gets no new connections, and existing ones have time to end.
 
-    The node leaves every shared target group of its cluster and keeps its auxiliary target group.
-    The command waits for the deregistration delay. A drain tag on the instance records who drained
-    it, when and why. Run the command again to continue after an interruption; `enable` brings the
-    node back. With --cluster no other region is called.
+    The node is deregistered from every shared target group of its cluster, and remains registered
+    in the target group of its auxiliary port. The command waits for the deregistration delay. A
+    drain tag on the instance records who drained it, when and why. Run the command again to
+    continue after an interruption; `enable` brings the node back. With --cluster no other region is
+    called.
 
         denodo-ha drain node1 --cluster active -c prod --why "new disk"
 
@@ -138,8 +139,8 @@ def enable(
 ) -> None:
     """Bring a node back into every target group that the deployed configuration gives it.
 
-    The command waits until the node is healthy in each, then removes the drain tag. Run the command
-    again to continue after an interruption.
+    The command waits until the node is healthy in each target group, then removes the drain tag.
+    Run the command again to continue after an interruption.
 
         denodo-ha enable node1 --cluster active -c prod
 

@@ -39,9 +39,9 @@ SETTLE_S: Final = 10
 UNDO_S: Final = 60
 """Project default: seconds until AWS shows that a drain was undone."""
 _PURPOSE: Final = "drain "
-"""Start of the purpose that the lock of a drain names."""
+"""Beginning of the purpose in the lock of a drain."""
 _COMMAND: Final = "denodo-ha "
-"""Start of the reason in the drain tag of a command that brings the node back automatically."""
+"""Beginning of the reason in drain tags of commands that bring the node back automatically."""
 _ENDED: Final = frozenset({"gone", "shutting-down", "terminated"})
 
 

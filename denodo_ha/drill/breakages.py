@@ -1,4 +1,4 @@
-"""What can break in the clusters of a failover name, and be repaired."""
+"""Breakages: failures that can occur and be repaired in the clusters of a failover name."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,18 +9,22 @@ from denodo_ha.drill.model.dns import FailoverName, HealthCheck
 from denodo_ha.drill.model.model import Model
 
 _MAX_SINGLE_MACHINES: Final = 3
-"""Of more nodes or proxies of a cluster, the first is lost alone, and all others together."""
+"""Maximum number of nodes, or of proxies, of a cluster that each have a breakage of their own.
+
+If a cluster has more, the first one fails alone and all others fail together.
+"""
 
 
 @dataclass(frozen=True)
 class Breakage:
-    """Something that can break and be repaired.
+    """A failure that can occur and be repaired.
 
     Attributes:
-        text: the failure in words.
-        repaired: the repair in words.
-        situation: its situation.
-        is_blind: whether only data are missing, so that no check sees what happens meanwhile.
+        text: description of the failure.
+        repaired: description of the repair.
+        situation: the situation that the failure causes.
+        is_blind: whether only metric data is missing, so that checks do not detect other failures
+            in the meantime.
     """
 
     text: str
@@ -32,12 +36,12 @@ class Breakage:
 def breakages(
     model: Model, name: FailoverName, checks: Iterable[HealthCheck]
 ) -> Iterator[Breakage]:
-    """Yield what can break in the clusters of a failover name, and among its metrics.
+    """Yield the failures of a failover name's clusters and of its health checks' metrics.
 
     Args:
         model: the model of the templates.
         name: the failover name.
-        checks: the health checks of its records, with all that these count.
+        checks: the health checks of its records, including the child checks of calculated checks.
     """
     clusters = list(
         dict.fromkeys(
@@ -51,7 +55,7 @@ def breakages(
 
 
 def _of_cluster(model: Model, name: str) -> Iterator[Breakage]:
-    """Yield what can break in a cluster: its nodes, its proxies, its balancers."""
+    """Yield the failures of a cluster's nodes, proxies and balancers."""
     cluster = model.clusters[name]
 
     def breakage(what: str, state: ClusterState) -> Breakage:
@@ -71,7 +75,7 @@ def _of_cluster(model: Model, name: str) -> Iterator[Breakage]:
 
 
 def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
-    """Yield the regions of clusters, each with all clusters in it."""
+    """Yield the loss of each region in which some clusters are, with all of them in that region."""
     by_region: dict[str, list[str]] = {}
     for name in clusters:
         by_region.setdefault(model.clusters[name].region, []).append(name)
@@ -82,7 +86,7 @@ def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
 
 
 def _metrics(model: Model, checks: Iterable[HealthCheck]) -> Iterator[Breakage]:
-    """Yield the metrics of each balancer, or of each region, that alarms watch."""
+    """Yield missing metric data, by cluster, or by region where no template has the balancer."""
     alarms_by_owner: dict[str, set[str]] = {}
     for check in checks:
         alarm = model.alarm_of(check)

@@ -110,8 +110,8 @@ def drill(
     """Work out the outcome of every single failure, from templates alone.
 
     The drill applies AWS's documented rules to the templates. It needs no account and no network.
-    Exit code 1: a policy is broken. Exit code 2: no policy is broken, and the templates do not
-    tell everything that one depends on.
+    Exit code 1: a policy is broken. Exit code 2: no policy is broken, but at least one is unknown,
+    because the templates do not contain all values on which the policy depends.
 
         denodo-ha drill cdk.out
 
@@ -160,7 +160,7 @@ def drill(
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
-    """Return the drill of the base, with those nodes drained that the base has."""
+    """Return the drill of the base templates; nodes to drain that the base lacks are ignored."""
     base = drill_paths([path])
     names = {f"{machine.cluster}/{machine.name}" for machine in base.model.machines.values()}
     in_base = [name for name in drained if name in names]
@@ -191,7 +191,7 @@ def _print_comparison(
     changes: tuple[OutcomeChange, ...],
     verdicts: tuple[tuple[Verdict, ...], tuple[Verdict, ...]],
 ) -> None:
-    """Print the difference between two drills, each given as (base, new)."""
+    """Print the difference between two drills; results and verdicts are pairs (base, new)."""
     base, new = results
     if form is DocumentFormat.json:
         print_json(comparison_report(changes, verdicts[1], before=verdicts[0]))
@@ -226,7 +226,7 @@ def _print_text(form: DocumentFormat, report: Report) -> None:
 
 
 def _title(result: DrillResult) -> str:
-    """Return a title with the clusters, or their number, and the drained nodes."""
+    """Return a title with the clusters (if there are many, their number) and the drained nodes."""
     model = result.model
     clusters = []
     for cluster in model.clusters.values():

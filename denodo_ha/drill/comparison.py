@@ -18,12 +18,12 @@ _ORDER: Final[tuple[ChangeVerdict, ...]] = ("worse", "new", "better", "same", "g
 
 @dataclass(frozen=True)
 class OutcomeChange:
-    """A failure with another outcome than before; an outcome is None where there is none.
+    """A failure whose outcome or alarms differ between the base templates and the new templates.
 
     Attributes:
         failure: the failure.
-        before: its outcome before.
-        after: its outcome now.
+        before: its outcome with the base templates, None if the failure does not exist there.
+        after: its outcome with the new templates, None if the failure does not exist there.
         worsenings: what is worse than before, with the numbers.
         improvements: what is better than before, with the numbers.
     """
@@ -47,7 +47,7 @@ class OutcomeChange:
 
 
 def outcome_changes(base: DrillResult, new: DrillResult) -> tuple[OutcomeChange, ...]:
-    """Return the changes: worse ones first, and the worst present outcome first among equals."""
+    """Return the changes, worse ones first; within a verdict, the most severe outcome first."""
     changes = _changes(base, new)
     return tuple(sorted(changes, key=lambda change: _ORDER.index(change.verdict)))
 
@@ -76,9 +76,10 @@ def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
 
 
 def _worst_of_kind(base: DrillResult, failure: Failure) -> Outcome | None:
-    """Return the worst outcome before of a failure's kind in its clusters.
+    """Return the worst outcome that failures of the same kind and clusters have in the base.
 
-    A failure under another name, as of a node that was renamed, must not be worse than that.
+    A failure that only the new templates have, such as that of a renamed node, is compared with
+    this outcome.
     """
     same_kind = (
         outcome
@@ -114,7 +115,10 @@ def _improvements(before: Outcome, after: Outcome) -> Iterator[str]:
 
 
 def _harms_less(before: Outcome, after: Outcome) -> bool:
-    """Return whether more ports are reached, or the site no longer moves: no alarm is due."""
+    """Return whether a failure does less harm: more ports are reached, or DNS does not fail over.
+
+    If so, an alarm that is no longer raised is not a worsening.
+    """
     return any(_more_ports(after, before)) or (before.moves_site and not after.moves_site)
 
 
@@ -123,7 +127,7 @@ def _recoveries(before: Outcome, after: Outcome) -> str:
 
 
 def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield the ports that are worse reached in the second outcome, and how they are."""
+    """Yield each problem that ports have only in the second outcome, with these ports."""
     for how, ports_of in (
         ("not reached", lambda outcome: _without(outcome, 0)),
         ("not reached by all", lambda outcome: _without(outcome, 1)),
@@ -136,13 +140,13 @@ def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
 
 
 def _moves_without_need(before: Outcome, after: Outcome) -> bool:
-    """Return whether the site moves now and served without a move before."""
+    """Return whether DNS fails over only in the second outcome; the first needed no failover."""
     served = before.recovery is not None and not before.unreachable
     return after.moves_site and not before.moves_site and served
 
 
 def _lost_standbys(before: Outcome, after: Outcome) -> list[str]:
-    """Return the failover names whose other side is healthy in the first outcome only."""
+    """Return the failover names whose standby cluster is healthy only in the first outcome."""
     if before.moves_site or after.moves_site:
         return []
     healthy = {change.name for change in before.dns_changes if change.standby}
@@ -152,7 +156,10 @@ def _lost_standbys(before: Outcome, after: Outcome) -> list[str]:
 
 
 def _without(outcome: Outcome, level: int) -> set[int]:
-    """Return the ports of an outcome that are as badly reached as a level, or worse."""
+    """Return the ports of an outcome that are reached as badly as a level, or worse.
+
+    Levels: 0 is unreachable, 1 partially reachable, 2 of unknown reach.
+    """
     levels = (outcome.unreachable, outcome.partial, outcome.unknown)
     return {port for ports in levels[: level + 1] for port in ports}
 
@@ -170,7 +177,7 @@ def _names(alarms: frozenset[str]) -> str:
 
 
 def raised_alarms(result: DrillResult) -> Mapping[Failure, frozenset[str]]:
-    """Return the names of the alarms that each failure raises, without the operators' switches."""
+    """Return the names of the alarms that each failure raises, except operators' switches."""
     model = result.model
     engine = Engine(model, result.start)
 

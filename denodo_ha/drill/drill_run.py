@@ -24,7 +24,7 @@ class DrillResult:
     Attributes:
         model: the model of the templates, with all notes.
         outcomes: the outcome of each failure, in the order of the scenarios.
-        drained: keys of the nodes that were drained from the start.
+        drained: keys of the nodes that are drained before any failure.
     """
 
     model: Model
@@ -33,12 +33,12 @@ class DrillResult:
 
     @cached_property
     def start(self) -> Situation:
-        """The situation from the start."""
+        """The situation before any failure: some nodes may be drained."""
         return _start(self.model, self.drained)
 
     @cached_property
     def by_failure(self) -> Mapping[Failure, Outcome]:
-        """The outcomes by their failure."""
+        """The outcome of each failure."""
         return {outcome.failure: outcome for outcome in self.outcomes}
 
     @cached_property
@@ -48,12 +48,12 @@ class DrillResult:
 
     @property
     def worst_first(self) -> list[Outcome]:
-        """The outcomes by severity, the worst first; equal ones remain in their order."""
+        """The outcomes, most severe first; outcomes of equal severity keep their order."""
         return worst_first(self.outcomes)
 
 
 def worst_first(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Return outcomes by severity, the worst first; equal ones remain in their order."""
+    """Return outcomes, most severe first; outcomes of equal severity keep their order."""
     return sorted(outcomes, key=lambda outcome: outcome.severity, reverse=True)
 
 
@@ -62,7 +62,7 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
 
     Args:
         paths: `cdk.out` folders or template files.
-        drained: nodes that are drained from the start, as CLUSTER/NODE.
+        drained: nodes that are drained before any failure, as CLUSTER/NODE.
 
     Raises:
         UsageError: A path is not a template, the templates have no cluster, or a node to drain
@@ -80,7 +80,7 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
 
 
 def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillResult:
-    """Return the drill of a model with some nodes drained from the start."""
+    """Return the drill of a model in which some nodes are drained before any failure."""
     engine = Engine(model, _start(model, drained))
     outcomes = tuple(_outcomes(engine))
     notes = [
@@ -98,7 +98,10 @@ def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillRes
 
 
 def _outcomes(engine: Engine) -> Iterator[Outcome]:
-    """Yield the outcome of each scenario; the same situation is played once."""
+    """Yield the outcome of each scenario.
+
+    Consecutive scenarios with the same situation are worked out only once.
+    """
     previous: tuple[str, Situation, Outcome] | None = None
     for failure, situation in scenarios(engine.model):
         if previous is not None and previous[:2] == (failure.cluster, situation):
@@ -120,7 +123,7 @@ def _start(model: Model, drained: frozenset[Key]) -> Situation:
 
 
 def _keys_of_nodes(model: Model, names: Sequence[str]) -> frozenset[Key]:
-    """Return the keys of nodes that are named as CLUSTER/NODE."""
+    """Return the keys of nodes that are given as CLUSTER/NODE."""
     keys = {
         f"{machine.cluster}/{machine.name}": machine.key
         for machine in model.machines.values()

@@ -1,8 +1,9 @@
-"""The search of every order of failures and repairs, and what must hold in each state.
+"""The search of every order of failures and repairs, and the properties that each state must have.
 
-A state is what is broken, what each metric check last said while it had data, and the operators'
-switch. An event breaks or repairs one thing. Between two events all checks settle: delays are the
-subject of `engine.recovery_time`, orders are the subject here.
+A state consists of the current failures, the last status that each metric check had while it had
+data, and the operators' switch. An event adds or repairs one failure, or changes the switch. Each
+event happens after all checks have reached their final status: this module covers the order of
+events, `engine.recovery_time` covers delays.
 """
 
 from collections import deque
@@ -29,13 +30,13 @@ PROPERTIES: Final = {
     "remembers": "Nothing but the operators' switch remembers earlier events.",
     "oscillates": "Without an event, the answer of DNS does not change.",
 }
-"""Properties that hold in every state: the stable name of each property, and its sentence."""
+"""Properties that must hold in every state: the stable name of each property, and its sentence."""
 
 RESTS_ON: Final[frozenset[Subject]] = frozenset({"balancer", "node", "record", "check"})
-"""The kinds of objects that must be known for the properties to hold."""
+"""The kinds of objects that must be known to decide whether the properties hold."""
 
 _Switch = Literal["", "thrown", "silent"]
-"""The operators' switch: put back or never thrown, thrown, or thrown without a datapoint since."""
+"""The operators' switch: not thrown (or put back), thrown, or thrown with no datapoint since."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class State:
     """A state of one failover name.
 
     Attributes:
-        broken: the indices of what is broken.
+        broken: the indices of the breakages that exist.
         switch: the operators' switch.
-        last_statuses: the last status of each check that keeps it without data.
+        last_statuses: the last status of each check that keeps its status when data is missing.
     """
 
     broken: frozenset[int] = frozenset()
@@ -60,8 +61,8 @@ class Story:
     Attributes:
         property: the property, a key of `PROPERTIES`.
         name: the failover name.
-        steps: the events, each with the answer of DNS after it.
-        count: the number of transitions that break the property.
+        steps: the events, each with the DNS answer after it.
+        count: the number of states that break the property.
     """
 
     property: str
@@ -77,11 +78,11 @@ class OrdersResult:
     Attributes:
         name: the failover name.
         states: the number of states.
-        depth: the number of events of the longest shortest order.
+        depth: the number of events needed to reach the most distant state.
         complete: whether every state was reached.
-        failures: what can break, in words.
+        failures: descriptions of the failures that can occur.
         stories: the violations.
-        unknowns: what the templates do not tell and a property rests on.
+        unknowns: texts on what the properties depend on and the templates do not contain.
     """
 
     name: str
@@ -94,19 +95,19 @@ class OrdersResult:
 
     @property
     def word(self) -> str:
-        """The verdict in one word: one violation outweighs what is unknown."""
+        """The verdict in one word; a violation takes precedence over unknowns."""
         return "broken" if self.stories else "unknown" if self.unknowns else "holds"
 
 
 def search_orders(
     model: Model, max_depth: int | None = None, start: Situation | None = None
 ) -> tuple[OrdersResult, ...]:
-    """Return the search of every failover name, in every interpretation of what is open.
+    """Search all orders of events for each failover name, in every interpretation of open points.
 
     Args:
         model: the model of the templates.
-        max_depth: the most events in an order; None for all orders.
-        start: the failures from the start, such as a drained node.
+        max_depth: maximum number of events in an order; None for all orders.
+        start: the situation before any event, such as a drained node.
     """
     engine = Engine(model, start)
     unknowns = tuple(
@@ -123,7 +124,11 @@ def search_orders(
 
 
 def in_every_interpretation(searches: Sequence[OrdersResult]) -> OrdersResult:
-    """Return the largest search, with the shortest story of each property that any one breaks."""
+    """Combine the results of one failover name's searches in all interpretations.
+
+    The combined result has the numbers of the largest search, and for each property that is broken
+    in any search the shortest story.
+    """
     stories: dict[str, Story] = {}
     for story in (story for search in searches for story in search.stories):
         known = stories.setdefault(story.property, story)
@@ -151,7 +156,7 @@ class _Search:
     _serves: dict[tuple[frozenset[int], Role], bool] = field(default_factory=dict)
 
     def run(self, max_depth: int | None) -> OrdersResult:
-        """Return the result of a search in breadth, which finds the shortest orders first."""
+        """Return the result of a breadth-first search, which finds the shortest orders first."""
         start = self._settled(State())
         parents: dict[State, tuple[State, str] | None] = {start: None}
         depths = {start: 0}
@@ -229,7 +234,7 @@ class _Search:
         return self.name.records[role].cluster or "elsewhere"
 
     def _events(self, state: State) -> Iterator[tuple[str, State]]:
-        """Yield each event that can happen in a state, and the state before it settles."""
+        """Yield each event that can happen in a state, and the next state before checks settle."""
         for index, breakage in enumerate(self._breakages):
             repaired = index in state.broken
             text = breakage.repaired if repaired else breakage.text
@@ -247,13 +252,13 @@ class _Search:
                 yield "switch put back", State(state.broken, "", self._put_back(state))
 
     def _switch_is_seen(self, state: State) -> bool:
-        """Return whether the switch's alarms see a datapoint: not those of a lost region."""
+        """Return whether the switch's alarms receive datapoints; those in a lost region do not."""
         health = self.engine.health(self._situation(state), self.interpretation)
         alarms = self.engine.model.alarms
         return not any(health.has_no_data(alarms[key]) for key in self._switches)
 
     def _put_back(self, state: State) -> tuple[tuple[Key, bool], ...]:
-        """Return the last statuses after a datapoint that puts the switch back."""
+        """Return the last statuses of checks after a datapoint that puts the switch back."""
         alarms = self._switches
         return tuple(
             (key, True if self._checks[key].alarm in alarms else last)
@@ -261,7 +266,7 @@ class _Search:
         )
 
     def _settled(self, state: State) -> State:
-        """Return a state once every check that has data has its present status."""
+        """Return the settled state: every check that has data has its current status."""
         statuses = self._present_statuses(state)
         last = dict(state.last_statuses)
         kept = tuple(
@@ -289,7 +294,7 @@ class _Search:
         return self._situations[key]
 
     def _present_statuses(self, state: State) -> Mapping[Key, bool | None]:
-        """Return the status of each check that keeps its last one; None without data."""
+        """Return the current status of each check that keeps its last one; None without data."""
         key = (state.broken, state.switch == "thrown")
         if key not in self._statuses:
             health = self.engine.health(self._situation(state), self.interpretation)
@@ -323,7 +328,7 @@ class _Search:
 
     @cached_property
     def _keeping(self) -> tuple[Key, ...]:
-        """The metric checks that keep their last status without data."""
+        """The metric checks that keep their last status when data is missing."""
         return tuple(
             key
             for key, check in self._checks.items()

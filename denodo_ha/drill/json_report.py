@@ -50,7 +50,7 @@ def orders_report(search: OrdersResult) -> JsonObject:
 def comparison_report(
     changes: Sequence[OutcomeChange], verdicts: Iterable[Verdict], before: Iterable[Verdict]
 ) -> JsonObject:
-    """Return the report of changed outcomes, each with the outcome before under `before`."""
+    """Return the report of changed outcomes, each with its previous outcome under `before`."""
     counts = Counter(change.verdict for change in changes)
     held = {verdict.policy.id: verdict.holds for verdict in before}
     return {

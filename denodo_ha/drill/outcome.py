@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Reach(Enum):
-    """The share of the new connections to a port that get through."""
+    """The reach of a port: the share of new connections to it that succeed."""
 
     ALL = "all"
     SOME = "some"
@@ -15,7 +15,7 @@ class Reach(Enum):
 
 
 def reach_of_alternatives(parts: Iterable[Reach]) -> Reach:
-    """Return the reach over alternatives, of which a connection takes any; NONE without any."""
+    """Return the reach of connections that each take one of some alternatives; NONE without any."""
     first, mixed, unknown = None, False, False
     for part in parts:
         first = first or part
@@ -27,7 +27,7 @@ def reach_of_alternatives(parts: Iterable[Reach]) -> Reach:
 
 
 def reach_of_chain(first: Reach, second: Reach) -> Reach:
-    """Return the reach of a connection that needs a second one."""
+    """Return the reach of a connection that succeeds only if a second one succeeds too."""
     for worst in (Reach.NONE, Reach.UNKNOWN, Reach.SOME):
         if worst in (first, second):
             return worst
@@ -51,7 +51,7 @@ def total_seconds(steps: Sequence[RecoveryStep]) -> int:
 
 
 def longest_steps(alternatives: Iterable[RecoverySteps]) -> RecoverySteps:
-    """Return the steps with the largest sum; the first of equal ones."""
+    """Return the alternative with the longest total time; the first one if several are equal."""
     return max(alternatives, key=total_seconds, default=())
 
 
@@ -61,7 +61,7 @@ class Failure:
 
     Attributes:
         kind: its kind, a key of `scenarios.FAILURE_KINDS`.
-        cluster: the cluster, or clusters joined by commas; empty if it is of no cluster.
+        cluster: the cluster, or clusters joined by commas; empty if the failure is in no cluster.
         name: the part of the cluster that fails.
     """
 
@@ -70,7 +70,7 @@ class Failure:
     name: str
 
     def __str__(self) -> str:
-        """Return the failure as policies name it."""
+        """Return the failure in the form that the verdicts on policies contain."""
         return " ".join(part for part in (self.kind, self.cluster, self.name) if part)
 
     @property
@@ -81,7 +81,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class ReachGap:
-    """A port that not every new connection through a name reaches, at one address of the name.
+    """A port that not all new connections reach through one address of a name.
 
     Attributes:
         through: a failover name, or a cluster's name for its own balancer.
@@ -98,12 +98,12 @@ class ReachGap:
 
 @dataclass(frozen=True)
 class DnsChange:
-    """The cluster that DNS answers for a failover name, before and after a failure.
+    """The cluster to which a failover name resolves, before and after a failure.
 
     Attributes:
         name: the failover name.
-        before: the cluster that DNS answered.
-        after: the cluster that DNS answers.
+        before: the cluster before the failure.
+        after: the cluster after the failure.
         standby: whether the other cluster is healthy, so that DNS could fail over to it.
     """
 
@@ -119,18 +119,18 @@ class Outcome:
 
     Attributes:
         failure: the failure.
-        dns_changes: the answers of DNS, of the failover names that are concerned.
-        unreachable: ports that no new connection reaches, by the name that clients use.
-        partial: ports that some new connections reach.
-        unknown: ports of which the templates do not tell enough.
-        gaps: all of these ports by name and address.
-        recovery: seconds until new connections succeed, None if they never all do.
+        dns_changes: the DNS answers for the affected failover names.
+        unreachable: ports that no new connection reaches through the name that clients use.
+        partial: ports that only some new connections reach.
+        unknown: ports whose reach cannot be determined from the templates.
+        gaps: the ports that not all connections reach, by name and address.
+        recovery: seconds until all new connections succeed, None if some never do.
         steps: the steps of which `recovery` is the sum.
-        after_repair: the sentence on what happens once the failure is repaired.
-        interpretations: the outcomes of other interpretations of open points, where they differ.
+        after_repair: a sentence that says what happens after the repair.
+        interpretations: texts on interpretations of open points that have another outcome.
         interrupted: ports that are not served while a shared database fails over.
-        load_percent: the largest load of a node that serves, in percent of a node's load without
-            the failure.
+        load_percent: the highest load of a serving node, in percent of its load without the
+            failure.
     """
 
     failure: Failure
@@ -148,12 +148,12 @@ class Outcome:
 
     @property
     def moves_site(self) -> bool:
-        """Return whether DNS answers another cluster than before."""
+        """Return whether a failover name now resolves to a different cluster."""
         return any(change.before != change.after for change in self.dns_changes)
 
     @property
     def severity(self) -> tuple[int, bool, int, int, float]:
-        """The severity, to compare with that of other outcomes."""
+        """The severity as a sort key: greater means more severe."""
         return (
             len(self.unreachable),
             self.moves_site,
@@ -164,12 +164,12 @@ class Outcome:
 
     @property
     def effect(self) -> "Outcome":
-        """The outcome without the failure: equal for failures that have the same effect."""
+        """This outcome with an empty failure: equal for failures that have the same effect."""
         return replace(self, failure=Failure("", "", ""))
 
     @property
     def summary(self) -> str:
-        """The outcome in few words, for the text on other interpretations."""
+        """A short description of the outcome, for texts on other interpretations."""
         parts = []
         if self.moves_site:
             parts.append(", ".join(f"DNS moves to {change.after}" for change in self.dns_changes))

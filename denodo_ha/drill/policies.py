@@ -28,8 +28,8 @@ class Policy(ABC):
     Attributes:
         id: its name.
         sentence: the condition.
-        source: the document that it follows from.
-        rests_on: the kinds of objects that must be known for it to hold.
+        source: the document or option that the policy is based on.
+        rests_on: the kinds of objects that must be known to decide that the policy holds.
     """
 
     id: ClassVar[str]
@@ -49,7 +49,7 @@ class Verdict:
     Attributes:
         policy: the policy.
         violations: each violation in a few words.
-        unknowns: what the verdict would rest on and the templates do not tell.
+        unknowns: texts on what the verdict depends on and the templates do not contain.
     """
 
     policy: Policy
@@ -63,7 +63,7 @@ class Verdict:
 
     @property
     def is_broken(self) -> bool:
-        """Return whether there is a violation, whatever is unknown."""
+        """Return whether there is a violation, regardless of unknowns."""
         return bool(self.violations)
 
     @property
@@ -73,7 +73,7 @@ class Verdict:
 
 
 class NothingFailed(Policy):
-    """Without any failure all services are reached, and DNS answers the primary."""
+    """Without any failure, all services are reached, and DNS answers with the primary."""
 
     id = "nothing-failed"
     rests_on = frozenset({"balancer", "node", "record", "check"})
@@ -84,7 +84,7 @@ class NothingFailed(Policy):
     source = "AWS, Amazon Route 53 API, ResourceRecordSet, Failover; AWS, Target group health"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield the names with another answer than the primary, and the ports not reached."""
+        """Yield the names that do not resolve to the primary, and the ports not fully reached."""
         primaries = {name.name: name.primary.cluster for name in result.model.failover_names}
         outcome = result.without_failure
         for change in outcome.dns_changes:
@@ -113,7 +113,7 @@ class NodeMovesSite(Policy):
 
 
 class NodeUnreachable(Policy):
-    """The other nodes serve what one node served."""
+    """If one node fails, the other nodes serve all services."""
 
     id = "node-unreachable"
     rests_on = frozenset({"balancer", "node"})
@@ -129,7 +129,7 @@ class NodeUnreachable(Policy):
 
 
 class ZoneUnreachable(Policy):
-    """The other zones serve what one zone served."""
+    """If one zone is lost, the other zones serve all services."""
 
     id = "zone-unreachable"
     rests_on = frozenset({"balancer", "address", "node", "zone", "database"})
@@ -151,7 +151,7 @@ class ZoneUnreachable(Policy):
 
 
 class OneZone(Policy):
-    """Two nodes in one zone are lost together."""
+    """The nodes of a cluster are not all in one zone, where they would be lost together."""
 
     id = "one-zone"
     rests_on = frozenset({"node", "zone"})
@@ -178,7 +178,7 @@ class DeadSite(Policy):
     source = "AWS, Configuring DNS failover"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield the failover names for which DNS still answers a primary in a lost region."""
+        """Yield the failover names that still resolve to a primary in a lost region."""
         model = result.model
         for label, role in model.unpaired_names.items():
             yield f"{label}: has only a {role} record, so nothing fails over"
@@ -211,7 +211,7 @@ class DatabaseAlone(Policy):
 
 @dataclass(frozen=True)
 class MaxRecovery(Policy):
-    """The longest recovery that the caller accepts."""
+    """No recovery takes longer than the caller accepts."""
 
     seconds: int
     id: ClassVar[str] = "max-recovery"
@@ -223,7 +223,7 @@ class MaxRecovery(Policy):
     source: ClassVar[str] = "the option --max-recovery"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield the failures with a longer recovery."""
+        """Yield the failures whose recovery takes longer than the limit."""
         for outcome in _outcomes_of(result, *_LIMITED_BY_MAX_RECOVERY):
             if outcome.recovery is None:
                 yield f"{outcome.failure}: only after a repair"
@@ -233,7 +233,7 @@ class MaxRecovery(Policy):
 
 @dataclass(frozen=True)
 class MinSecondary(Policy):
-    """A secondary has enough nodes to serve."""
+    """A secondary has at least the given number of jdbc targets."""
 
     targets: int = 1
     id: ClassVar[str] = "min-secondary"
@@ -242,7 +242,7 @@ class MinSecondary(Policy):
     source: ClassVar[str] = "the option --min-secondary"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield the secondaries with fewer targets."""
+        """Yield the secondaries that have fewer targets."""
         for name in result.model.failover_names:
             count = _jdbc_targets(result, name.secondary)
             if count is not None and count < self.targets:
@@ -251,7 +251,7 @@ class MinSecondary(Policy):
 
 @dataclass(frozen=True)
 class MaxLoad(Policy):
-    """The largest load of a node that the caller accepts after a failure."""
+    """No node has a higher load after a failure than the caller accepts."""
 
     percent: int
     id: ClassVar[str] = "max-load"
@@ -263,7 +263,7 @@ class MaxLoad(Policy):
     source: ClassVar[str] = "the option --max-load"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield the failures after which a node has more load."""
+        """Yield the failures after which a node's load is above the limit."""
         for outcome in _outcomes_of(result, *_NODE_FAILURES, *_LIMITED_BY_MAX_RECOVERY):
             if outcome.load_percent > self.percent:
                 yield f"{outcome.failure}: {outcome.load_percent} %"
@@ -273,7 +273,7 @@ STANDARD_POLICIES: tuple[type[Policy], ...] = (
     *(NothingFailed, NodeMovesSite, NodeUnreachable, ZoneUnreachable, OneZone, DeadSite),
     DatabaseAlone,
 )
-"""The policies without a setting, which every drill applies."""
+"""The policies that have no options; every drill applies them."""
 
 POLICY_IDS = (
     *(policy.id for policy in STANDARD_POLICIES),
@@ -307,20 +307,23 @@ def _verdict(result: DrillResult, policy: Policy) -> Verdict:
 
 
 def _may_have_hidden_balancer(model: Model) -> bool:
-    """Return whether nodes without a balancer may be behind one that the drill did not read."""
+    """Return whether a cluster without a balancer may have one that the drill cannot read."""
     is_opaque = any(unknown.hides == ANY_SUBJECT for unknown in model.unknowns)
     return is_opaque and any(not cluster.balancers for cluster in model.clusters.values())
 
 
 def _unknowns(model: Model, policy: Policy) -> tuple[str, ...]:
-    """Return what a policy rests on and the templates do not tell."""
+    """Return texts on what a policy depends on and the templates do not contain."""
     return tuple(
         unknown.text for unknown in model.unknowns if not policy.rests_on.isdisjoint(unknown.hides)
     )
 
 
 def nodes_in_service(result: DrillResult, cluster: Cluster) -> list[Machine]:
-    """Return a cluster's nodes that are not drained: a drain means to depend on the others."""
+    """Return a cluster's nodes that are not drained.
+
+    By draining nodes, operators accept that the cluster depends on the remaining ones.
+    """
     return [result.model.machines[key] for key in cluster.nodes if key not in result.drained]
 
 
@@ -344,7 +347,8 @@ def _unreachable_ports(result: DrillResult, outcome: Outcome, *, partial: bool) 
     Args:
         result: the drill.
         outcome: the failure's outcome.
-        partial: whether to count ports that fail some of the connections, or one address.
+        partial: whether to include ports that only some connections, or only connections to one
+            address, do not reach.
     """
     before = result.without_failure.gaps
     gaps = [gap for gap in outcome.gaps if gap.reach is not Reach.UNKNOWN and gap not in before]
@@ -354,7 +358,7 @@ def _unreachable_ports(result: DrillResult, outcome: Outcome, *, partial: bool) 
 
 
 def _jdbc_targets(result: DrillResult, record: Record) -> int | None:
-    """Return the number of targets behind a record's jdbc port; None where it is not known."""
+    """Return the number of targets behind a record's jdbc port; None if it is not known."""
     balancer = result.model.balancers.get(record.target or "")
     if balancer is None:
         return None if record.target is None else 1

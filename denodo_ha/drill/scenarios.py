@@ -1,4 +1,4 @@
-"""The scenarios of a drill: every single failure of a model, and every pair of nodes."""
+"""The scenarios of a drill: every single failure in a model, and some pairs of failures."""
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations, product
@@ -51,7 +51,7 @@ def _machines(model: Model, cluster: Cluster) -> Iterator[Scenario]:
 
 
 def _ports(model: Model, cluster: Cluster) -> Iterator[Scenario]:
-    """Yield each service down on one node and on all, and each auxiliary port down alone."""
+    """Yield each service down on one node and on all nodes, and each auxiliary port down."""
     services, auxiliary_ports = _ports_of_nodes(model, cluster)
     for service, ports in services.items():
         for key, port in ports:
@@ -73,7 +73,7 @@ NodePort = tuple[Key, int]
 def _ports_of_nodes(
     model: Model, cluster: Cluster
 ) -> tuple[dict[str, list[NodePort]], list[NodePort]]:
-    """Return the ports on nodes behind each service, and the auxiliary ports on nodes."""
+    """Return the node ports of each service, and the auxiliary ports of nodes."""
     services: dict[str, list[NodePort]] = {}
     auxiliary_ports: list[NodePort] = []
     for balancer in (model.balancers[key] for key in cluster.balancers):
@@ -104,7 +104,7 @@ def _balancers(cluster: Cluster) -> Iterator[Scenario]:
 
 
 def _databases(model: Model, cluster: Cluster) -> Iterator[Scenario]:
-    """Yield the loss of each shared database's instance, or of the host that it runs on."""
+    """Yield the loss of each shared database: of its DB instance or of the underlying host."""
     for database in model.databases_of(cluster.name):
         state = _databases_lost([database])
         yield _in_cluster(cluster, "database-failed", database.name, state)
@@ -179,9 +179,9 @@ def _checks(model: Model) -> Iterator[Scenario]:
 
 
 def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
-    """Yield every pair of nodes of a cluster, and of two clusters that a failover name joins.
+    """Yield the loss of every two nodes of one cluster, or of two clusters with a failover name.
 
-    Pairs of nodes of other clusters are left out: each node's loss has its own effect only.
+    Pairs of nodes in unrelated clusters are omitted: the losses do not affect each other.
     """
     for cluster in model.clusters.values():
         for pair in combinations(cluster.nodes, 2):
@@ -204,7 +204,7 @@ def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
 
 
 def _joined(model: Model) -> Iterator[tuple[str, str]]:
-    """Yield each two clusters that a failover name joins, the primary first."""
+    """Yield the two clusters of each failover name, the primary first."""
     joined = dict.fromkeys(
         (name.primary.cluster, name.secondary.cluster) for name in model.failover_names
     )
@@ -233,7 +233,7 @@ def _license_managers(model: Model) -> Iterator[Scenario]:
 
 
 def _nodes_and_zones(model: Model) -> Iterator[Scenario]:
-    """Yield each node together with each other zone of its cluster."""
+    """Yield the loss of each node together with each other zone of its cluster."""
     for cluster in model.clusters.values():
         nodes = [model.machines[key] for key in cluster.nodes]
         zones = sorted({node.zone for node in nodes if node.zone is not None})
@@ -248,7 +248,7 @@ def _nodes_and_zones(model: Model) -> Iterator[Scenario]:
 
 
 def _regions_and_nodes(model: Model) -> Iterator[Scenario]:
-    """Yield the region of each side together with each node of the other side."""
+    """Yield the loss of the region of each side together with each node of the other side."""
     for pair in _joined(model):
         for lost, other in (pair, pair[::-1]):
             region = model.clusters[lost].region
@@ -267,7 +267,7 @@ def _regions_and_nodes(model: Model) -> Iterator[Scenario]:
 
 
 def _all_not_ready(model: Model) -> Iterator[Scenario]:
-    """Yield all nodes of both sides not ready, as in a promotion to all at the same time."""
+    """Yield all nodes of both sides not ready, as during a promotion to all nodes at once."""
     for pair in _joined(model):
         states = tuple(
             (name, ClusterState(unready_nodes=frozenset(model.clusters[name].nodes)))

@@ -32,7 +32,7 @@ _CHANGE_HEADINGS = ("Change", "Failure", "What differs, before -> now")
 _CHANGE_STYLES = {"worse": "red", "better": "green"}
 _STYLES = {"holds": "green", "broken": "red", "unknown": "yellow"}
 _MAX_NAMES = 4
-"""The most names in a cell; more are counted."""
+"""Maximum number of names in a cell; for more names, only their number is shown."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class OutcomeRow:
 
     Attributes:
         cells: the text of each cell.
-        is_severe: whether a port is not reached by all, or DNS fails over.
+        is_severe: whether some connections do not reach a port, or DNS fails over.
     """
 
     cells: tuple[str, ...]
@@ -55,7 +55,7 @@ class Report:
     Attributes:
         title: the title.
         rows: the rows of the table of outcomes.
-        verdicts: the verdicts on policies, none to leave out their table.
+        verdicts: the verdicts on policies; without any, the report has no table of policies.
         notes: the notes.
     """
 
@@ -83,7 +83,7 @@ def _policy(verdict: Verdict) -> tuple[Cell, ...]:
 
 
 def _joined(texts: Iterable[str]) -> str:
-    """Return the lines of a cell; a name in the templates cannot add a line."""
+    """Join the lines of a cell; line breaks in names from templates are escaped."""
     return "\n".join(map(printable, texts))
 
 
@@ -108,7 +108,7 @@ def _markdown_policy(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _reasons(verdict: Verdict) -> Sequence[str]:
-    """Return why a policy does not hold: its violations, else what is unknown."""
+    """Return why a policy does not hold: its violations, else the unknowns."""
     if verdict.is_broken or len(verdict.unknowns) <= _MAX_NAMES:
         return verdict.violations or verdict.unknowns
     more = len(verdict.unknowns) - _MAX_NAMES
@@ -116,7 +116,7 @@ def _reasons(verdict: Verdict) -> Sequence[str]:
 
 
 def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
-    """Return the rows of outcomes, in the order of the first outcome of each."""
+    """Return the rows of outcomes, in the order of the first outcome of each row."""
     by_effect: dict[Outcome, list[Failure]] = {}
     for outcome in outcomes:
         # The address of a gap and the load are in the JSON report only.
@@ -149,7 +149,7 @@ def markdown_changes(rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
-    """Yield the lines on every order of events, for a terminal and for Markdown alike."""
+    """Yield the lines on the search of event orders, both for a terminal and for Markdown."""
     searches = list(searches)
     yield ""
     if not searches:
@@ -191,7 +191,7 @@ def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:
 
 
 def _named_failures(failures: list[Failure], model: Model) -> Iterator[str]:
-    """Yield each kind of failure with its names by cluster."""
+    """Yield each kind of failure with the names of the failed parts, by cluster."""
     kinds: dict[str, dict[str, list[str]]] = {}
     for failure in failures:
         kinds.setdefault(failure.kind, {}).setdefault(failure.cluster, []).append(failure.name)
@@ -213,7 +213,7 @@ def _names_in_cluster(cluster: str, names: list[str], *, several_clusters: bool)
     if len(names) > _MAX_NAMES:
         count = f"{len(names)} of them"
         return f"{cluster}, {count}" if several_clusters else count
-    # A pair of nodes of two clusters has the clusters in its name.
+    # The name of a pair of nodes in two clusters already contains both clusters.
     prefix = f"{cluster} " if several_clusters and "/" not in names[0] else ""
     return prefix + ", ".join(names)
 
@@ -241,7 +241,7 @@ def _dns(effect: Outcome) -> str:
     for change in effect.dns_changes:
         moved = change.before != change.after
         text = f"{change.before} -> {change.after}" if moved else change.after
-        # After a failover the other side is the one that has failed.
+        # After a failover, the other side is the failed one: "no standby" would add nothing.
         texts.append(text if change.standby or moved else f"{text}, no standby")
     return _joined(dict.fromkeys(texts)) or "-"
 

@@ -1,4 +1,4 @@
-"""`denodo-ha failover`: show the cluster that the failover name leads to, and fail over."""
+"""`denodo-ha failover`: show the cluster that the failover name resolves to, and fail over."""
 
 from typing import Annotated, Final
 

@@ -59,9 +59,9 @@ plus a margin; used only if it is not known whether AWS has received the datapoi
 _log = logging.getLogger(__name__)
 
 VALUES: Final = {PRIMARY: 0.0, SECONDARY: 1.0}
-"""The metric's value by the role that clients are to reach."""
+"""Value of the switch's metric for each role to which the switch can be set."""
 SWITCH_STATES: Final = {PRIMARY: HEALTHY, SECONDARY: UNHEALTHY}
-"""The state of the switch's health check by that role."""
+"""State of the switch's health check for each role."""
 
 
 @dataclass(frozen=True)

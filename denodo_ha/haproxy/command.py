@@ -229,7 +229,7 @@ def prepare(
 ) -> None:
     """Save the states with which the file's servers start, before a start or reload by systemd.
 
-    The generated systemd drop-in runs it. `reload` does the same and more.
+    The generated systemd drop-in runs this command. `reload` also does this.
     """
     with _converted_errors():
         local = LocalHaproxy(run, state, file, haproxy)
@@ -279,7 +279,7 @@ def apply(
     """On AWS: load the file of the last deploy on each HAProxy instance, one at a time.
 
     The file is validated, loaded without losing a connection, and verified. If the file
-    is not valid, the instance keeps the old one, and the remaining instances are not changed.
+    is not valid, the instance keeps its old file, and the remaining instances are not changed.
 
         denodo-ha haproxy apply -c prod
     """

@@ -31,7 +31,7 @@ _SLACK_S: Final = 60
 """Project default: seconds that ssh may run beyond the timeout of its remote command."""
 
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
-"""A server of HAProxy, or `backend/server`."""
+"""Pattern of the name of an HAProxy server, or of `backend/server`."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 
@@ -95,7 +95,7 @@ class SshSession:
             timer.start()
             lines = []
             with process:
-                assert process.stdout is not None  # a pipe
+                assert process.stdout is not None  # a pipe, because of the argument stdout above
                 for line in process.stdout:
                     lines.append(line)
                     report(line.rstrip())

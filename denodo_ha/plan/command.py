@@ -72,12 +72,12 @@ def plan(
 
     For a shared database: nothing, in place, interruption, replacement. Two folders of cdk synth
     are compared without any AWS call, for pull requests. With -c CONFIG the deployed stacks are
-    compared with the configuration, or with one folder. After a failed first deploy it names what
-    that deploy has left, and prints the commands with which the next one succeeds. Exit code 1: two
-    or more nodes of a cluster would stop serving at once, a database would lose its data, or the
-    deploy or destroy would fail. Exit code 3: the failover switch would change its namespace while
-    it is set to the secondary. Exit code 6: a deployed stack does not answer within 15 s; the
-    others are compared.
+    compared with the configuration, or with one folder. After a failed first deploy, the command
+    lists the resources that the deploy has left, and prints the commands with which the next deploy
+    succeeds. Exit code 1: two or more nodes of a cluster would stop serving at once, a database
+    would lose its data, or the deploy or destroy would fail. Exit code 3: the failover switch would
+    change its namespace while it is set to the secondary. Exit code 6: a deployed stack cannot be
+    read within 15 s; the other stacks are compared.
 
         denodo-ha plan base.out new.out
 

@@ -117,7 +117,7 @@ def _group_changes(
         ("DBSubnetGroupName", SUBNET_GROUP_IN_PLACE, Effect.IN_PLACE),
     ):
         if before.get(key) != after.get(key):
-            continue  # reported as an own property
+            continue  # already reported by `_own_changes`
         old_value, new_value = _group(old, before.get(key)), _group(new, after.get(key))
         for name in inner:
             if old_value.get(name) != new_value.get(name):

@@ -24,7 +24,7 @@ from denodo_ha.deployed.stack import Stack, resources_of
 _ROLLED_BACK: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 """The CDK CLI deletes a stack in these states and creates it again."""
 _TO_DELETE: Final = {"CREATE_FAILED", "DELETE_FAILED"}
-"""A stack in these states takes no deploy until it is deleted."""
+"""A stack in these states must be deleted before the next deploy."""
 
 _BUCKET: Final = "AWS::S3::Bucket"
 _DATABASE: Final = "AWS::RDS::DBInstance"

@@ -28,7 +28,7 @@ _INSTANCE = "AWS::EC2::Instance"
 _PARAMETER = "AWS::SSM::Parameter"
 _ORDER = list(Effect)
 _MAX_REFERENCES = 5
-"""References that are followed from a property: from an instance to its subnet and VPC are two."""
+"""Maximum length of a chain of references; from an instance over its subnet to the VPC it is 2."""
 
 Properties = Mapping[str, Any]
 

@@ -42,7 +42,7 @@ from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 WHY: Final = "denodo-ha rollout"
 _READY_PATH: Final = "/ready/"
 _RESTARTING_KEYS: Final = ("type",)
-"""Keys of a pin whose change keeps the instance; another one replaces it."""
+"""Keys of a pin whose change only restarts the instance; other keys replace the instance."""
 
 MachineTask = NodeTask[Pin]
 

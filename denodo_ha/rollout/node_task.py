@@ -1,4 +1,4 @@
-"""Node task: what an operation will do to one node, and the order of the nodes."""
+"""Node task: the task of an operation for one node, and the order of these tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

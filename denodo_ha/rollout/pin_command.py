@@ -24,8 +24,8 @@ def pin(
 ) -> None:
     """Write what the nodes run into the pins file, so that a deploy changes none of them.
 
-    Pins come from the deployed templates. The file keeps its comments, its order, and the pins of
-    clusters that are not selected. Run it once after the first deploy, and commit the file.
+    Pins are read from the deployed templates. The file keeps its comments, its order, and the pins
+    of clusters that are not selected. Run it once after the first deploy, and commit the file.
 
         denodo-ha pin -c prod
     """

@@ -77,7 +77,7 @@ def plain(pin: Pin) -> dict[str, Any]:
 
 
 def write(file: Path, text: str | None) -> None:
-    """Write the file atomically; None removes it."""
+    """Write the text to the file atomically; None deletes the file."""
     if text is None:
         file.unlink(missing_ok=True)
         return

@@ -30,9 +30,10 @@ def rollout(
 ) -> None:
     """Move nodes to the image, type and disks of the configuration, one at a time.
 
-    Each node that runs on something else is taken out of service, its pin is moved, the stack is
-    deployed with cdk, and the node is brought back when it is ready with its metadata confirmed.
-    Commit the pins file afterwards. Run the command again to continue, also after it was killed.
+    Each node whose image, type or disks differ is taken out of service, its new pin is written, the
+    stack is deployed with cdk, and the node is brought back when it is ready with its metadata
+    confirmed. Commit the pins file afterwards. Run the command again to continue, also after it was
+    killed.
 
         denodo-ha rollout -c prod --dry-run
 

@@ -33,7 +33,7 @@ ASK_EVERY_S: Final = 60
 """Project default: with --watch, seconds between node queries; each runs a command on each node."""
 
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
-"""Terminal codes: go to the first line and clear the screen."""
+"""Terminal control codes: move to the first line, clear the screen and the scrolled-out lines."""
 
 Show = Callable[[Environment], None]
 
@@ -57,7 +57,7 @@ class StatusReader:
         aws: the credentials.
         site: the environment.
         clock: the clock.
-        ask: True to query nodes and HAProxy instances as well.
+        ask: True to also query nodes and HAProxy instances.
         accepted: parts of the status that do not count as degraded if they are not known.
     """
 
@@ -187,8 +187,8 @@ def status(
     """Show the clusters, nodes, services, targets, load balancers, HAProxy instances and DNS.
 
     Exit code 0 if everything is healthy, 1 if something is not healthy or not known, 5 if clients
-    are not served, 6 if nothing could be read. What does not answer within 15 s, such as a lost
-    region, is shown as unknown, with the reason.
+    are not served, 6 if nothing could be read. A part that does not answer within 15 s, such as an
+    unavailable region, is shown as unknown, with the reason.
 
         denodo-ha status -c prod
 

@@ -35,7 +35,7 @@ class HaproxyAnswer:
 
 
 Answers = Mapping[str, HaproxyAnswer]
-"""Answers by cluster; a cluster that was not queried is missing."""
+"""Answers by cluster, without clusters that were not queried."""
 
 NO_INSTANCES: Final = HaproxyAnswer()
 

@@ -21,7 +21,7 @@ DEGRADED: Final = "degraded"
 DOWN: Final = "down"
 UNKNOWN: Final = "unknown"
 OUT: Final = "out"
-"""State of a node that the deployed template registers in a target group, and that is not in it."""
+"""State of a node that is not in a target group in which the deployed template registers it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from denodo_ha.environment.model.environment import Environment
 
 _COLUMNS = ("Cluster", "Name", "Type", "Host", "Port")
 _SERVERS = (("Virtual DataPort", "vdp", "vdp"), ("Scheduler", "scheduler", "scheduler"))
-"""The Solution Manager's name of a type, the server, and its port's key in the desired state."""
+"""Server type in the Solution Manager, server, and key of its port in the desired state."""
 
 
 def nodes(
@@ -21,8 +21,8 @@ def nodes(
     """Print the servers to register in the Solution Manager: name, host, port and type.
 
     The table comes from the configuration, without any AWS call. Register the nodes, never the load
-    balancer: the License Manager identifies a server by its own host and port. The table says so if
-    a node's address is not known.
+    balancer: the License Manager identifies a server by its own host and port. If a node's address
+    is not known, the table says so.
 
         denodo-ha nodes -c prod --format markdown
     """

@@ -169,7 +169,8 @@ class ReadinessSources:
     def readiness(self, node: str, answer: NodeAnswer) -> tuple[str, Mapping[str, str]]:
         """Return the source of a node's readiness, and why services are not ready.
 
-        The node's own report comes first, then HAProxy, then target health (`model.Node`).
+        The first available source is used: the node's own report, HAProxy, or target health
+        (`model.Node`).
         """
         if answer.status:
             return "node", dict(answer.status.unready)

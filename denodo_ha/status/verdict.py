@@ -21,7 +21,7 @@ from denodo_ha.status.model import (
 )
 
 JDBC: Final = "jdbc"
-"""The service that the failover's checks follow, and that decides whether a cluster is down."""
+"""The service that the failover's health checks monitor; without it a cluster counts as down."""
 _DRAINING: Final = "draining"
 
 

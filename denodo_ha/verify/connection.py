@@ -23,7 +23,7 @@ Parsed = TypeVar("Parsed")
 
 
 class Connection:
-    """A connected socket.
+    """A connection to an endpoint.
 
     Attributes:
         socket: the socket, plain or TLS.

@@ -19,7 +19,7 @@ RENEWAL_DAYS: Final = 30
 """Project default: days before its expiry from which a certificate is reported."""
 
 _NO_CHECK_TIME: Final = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which `ssl` has no name."""
+"""OpenSSL's flag X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not define."""
 
 _FINDINGS: Final[Mapping[int, str]] = MappingProxyType(
     {

@@ -21,7 +21,7 @@ from rich.text import Text
 from denodo_ha.cli.output import print_json, print_line, print_table
 
 _LONGEST_TEXT: Final = 300
-"""Characters of a server's message that are shown."""
+"""Maximum number of characters of a server's message in the output."""
 
 
 class StepState(StrEnum):
@@ -201,7 +201,7 @@ def _step_data(step: Step) -> dict[str, object]:
 
 FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # Names
+        # DNS names
         "dns-unknown": (
             "This machine cannot resolve the name. Look at the record and its zone; a private "
             "zone answers only in the VPCs that it is associated with."
@@ -378,4 +378,4 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         "spread-failed": "Some connections failed. Look for a node that is partly down.",
     }
 )
-"""Meaning of each finding and what to look at, by code; `docs/verify.md` has more."""
+"""Meaning of each finding and what to check, by code; `docs/verify.md` has more."""

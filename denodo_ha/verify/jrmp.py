@@ -32,7 +32,7 @@ _REGISTRY_HASH = 4905912898345647071
 _LIST, _LOOKUP = 1, 2
 _NO_OPERATION = -1
 _NO_METHOD = 0
-"""No method of a remote object is known to have this hash, so no method is called."""
+"""Method hash that no known method of a remote object has, so the server calls no method."""
 
 _CLIENT_HOST = b"denodo-ha"
 _MAX_NAMES = 1000
@@ -210,7 +210,7 @@ def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
 
 
 def _parse_stub(annotations: list[Any]) -> Stub | None:
-    """Parse the annotations of a remote object: kind of reference, host, port and object id."""
+    """Return the reference in a remote object's annotations: kind, host, port and object id."""
     data = b"".join(value for value in annotations if isinstance(value, bytes))
     factory = next((value.name for value in annotations if isinstance(value, JavaObject)), "")
     try:

@@ -77,7 +77,8 @@ def _request_tls(endpoint: Endpoint) -> tuple[Connection, bool]:
             return connection, answer == b"S"
     if answer != b"E":
         raise Fault("not-postgresql", f"{endpoint} answers an SSLRequest with {answer!r}")
-    # A server without TLS support answers with an error and closes the connection.
+    # A server without TLS support answers with an error and closes the connection, so connect
+    # again.
     return endpoint.connect(), False
 
 

@@ -78,7 +78,7 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
 
 
 def read_registry(endpoint: Endpoint) -> Registry:
-    """Read a registry on its own connection.
+    """Read a registry on a new connection.
 
     Raises:
         Fault: The registry does not answer.
@@ -135,7 +135,7 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
 
 
 def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
-    """Compare the host and port of a stub with the configuration."""
+    """Compare the host and port of a stub with the configuration, and record the result."""
     nodes = expected.nodes.get(stub.port, ())
     step.seen = f"goes on at {host_port(stub.host, stub.port)}"
     if nodes:

@@ -36,7 +36,7 @@ def probe_tcp(log: StepLog, endpoint: Endpoint) -> None:
 
 
 def probe_flight(log: StepLog, endpoint: Endpoint) -> None:
-    """Begin an HTTP/2 connection.
+    """Begin an HTTP/2 connection, and verify that the server answers.
 
     Raises:
         Fault: A step failed.

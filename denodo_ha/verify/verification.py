@@ -23,7 +23,7 @@ Protocol = Literal["rmi", "odbc", "web", "scheduler", "flight", "tcp", "auxiliar
 _FLIGHT_PORT = 9994
 """Denodo's own port on a node (`denodo_ha.environment.facts.denodo_ports`)."""
 _PROTOCOL_BY_NAME: Mapping[str, Protocol] = {"scheduler": "scheduler", "flight": "flight"}
-"""Protocols of services with these names, if their ports do not tell."""
+"""Protocols of services by name, for services whose port does not determine the protocol."""
 
 
 @dataclass(frozen=True)

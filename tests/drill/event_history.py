@@ -1,6 +1,6 @@
-"""Events one after another: a check remembers the status that it last had.
+"""Events one after another, with health checks that remember their last status.
 
-A metric check with LastKnownStatus depends on earlier events, so the answer of DNS may too. A
+A metric check with LastKnownStatus depends on earlier events, so DNS may depend on them, too. A
 deploy is also an event: it changes the templates.
 """
 
@@ -11,11 +11,11 @@ from denodo_ha.drill.model.model import Model
 
 
 class EventHistory:
-    """The answers of DNS, event by event.
+    """The answers of DNS after each event.
 
     history = EventHistory(model)
     history.after(Situation(thrown_switches=frozenset({"names/Lever"})))   # the secondary
-    history.after(Situation())                                # still: the last datapoint holds
+    history.after(Situation())                                # still: the last status is kept
     """
 
     def __init__(self, model: Model) -> None:

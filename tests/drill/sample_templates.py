@@ -1,6 +1,6 @@
-"""Sample templates: two clusters and their failover name, in every shape that matters.
+"""Sample templates: two clusters and their failover name, in every form that the drill reads.
 
-They have no tags of this project, and other logical ids than this project's stacks.
+The templates have none of this project's tags, and other logical ids than its stacks.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def resource(kind: str, **properties: Any) -> Data:
 
 
 def attributes(**values: str) -> list[Data]:
-    """Return attributes as templates have them; two underscores stand for a dot."""
+    """Return attributes in the form of templates; two underscores are replaced by a dot."""
     return [{"Key": key.replace("__", "."), "Value": value} for key, value in values.items()]
 
 
@@ -128,7 +128,7 @@ def listener(name: str, port: int, machines: list[str]) -> Data:
 
 
 def alarm(group: str, **changes: Any) -> Data:
-    """Return an alarm that no target of a target group is healthy."""
+    """Return an alarm that goes off if a target group has no healthy target."""
     settings: Data = {
         "Namespace": "AWS/NetworkELB",
         "MetricName": "HealthyHostCount",
@@ -177,8 +177,8 @@ def failover_name(health: Health, *, control: str = "automatic", secondary: bool
     """Return the failover name's template, with the operators' switch.
 
     Args:
-        health: how the records know their clusters' health.
-        control: `automatic`, or `operator` for a primary without a check of its own.
+        health: how the health of the records' clusters is determined.
+        control: `automatic`, or `operator` if only the switch decides about the primary.
         secondary: whether the secondary has a check.
     """
     resources: Data = {
@@ -209,7 +209,7 @@ def failover_name(health: Health, *, control: str = "automatic", secondary: bool
 
 
 def _own_check(resources: Data, health: Health, side: str) -> Any:
-    """Return a reference to the health check of a cluster alone; None for an alias."""
+    """Return a reference to a cluster's health check without the switch; None for an alias."""
     if health == "alarm":
         return output(f"site-{side}", "Check")
     if health == "alias":
@@ -249,7 +249,7 @@ def _record(side: str, health: Health, check_id: Any) -> Data:
 
 
 def two_clusters(health: Health = "alarm", **settings: Any) -> Templates:
-    """Return both clusters and their name, with settings of `cluster` and `failover_name`."""
+    """Return two clusters and their failover name; settings are passed to the templates."""
     of_name = {key: settings.pop(key) for key in ("control", "secondary") if key in settings}
     template: Callable[..., Data] = single_node if health == "ip" else cluster
     if health == "endpoint":
@@ -264,7 +264,7 @@ def two_clusters(health: Health = "alarm", **settings: Any) -> Templates:
 def with_proxies(
     serves: Data | None = None, *, size: int = 2, health: Health = "alarm"
 ) -> Templates:
-    """Return two clusters where the primary's balancer has proxies in front of its nodes."""
+    """Return two clusters; in the primary, proxies are between the load balancer and the nodes."""
     templates = two_clusters(health)
     resources = templates["site-a"]["Resources"]
     resources["P9999"]["Properties"].pop("Targets")

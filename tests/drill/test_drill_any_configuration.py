@@ -1,4 +1,4 @@
-"""The policies hold for every configuration that leaves the choice of health to `auto`."""
+"""The policies hold for every configuration with the setting `health: auto`."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ _SYNTH = settings(
     max_examples=15,
     deadline=None,
     derandomize=True,
-    # To make a failure smaller takes a synth for every step.
+    # No shrinking of failures, because every step would need a synthesis.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -46,9 +46,9 @@ def test_with_auto_the_policies_hold_for_two_nodes_in_two_zones(data: Data) -> N
         synthesise(loaded, Path(folder) / "out")
         result = drill_paths([Path(folder) / "out"])
     broken = violations(result)
-    # A database without a standby is a choice that breaks these policies.
+    # A database without a standby, which users may choose, breaks these policies.
     chosen = uses_database_without_standby(loaded.environment)
     assert set(broken) == ({"database-alone", "zone-unreachable"} if chosen else set()), broken
-    # A balancer behind a balancer is in no zone of its own.
+    # Only nodes are checked: a load balancer behind another has no zone of its own.
     nodes = [machine for machine in result.model.machines.values() if machine.kind == "node"]
     assert [node for node in nodes if node.zone is None] == []

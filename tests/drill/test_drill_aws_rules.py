@@ -1,4 +1,4 @@
-"""The documented rules: one table of cases for each."""
+"""AWS's documented rules: one table of cases for each rule."""
 
 from typing import Any
 

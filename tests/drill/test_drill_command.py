@@ -49,7 +49,7 @@ def write(folder: Path, templates: Templates) -> list[str]:
 
 @pytest.fixture
 def flawed(tmp_path: Path) -> list[str]:
-    """Templates in which one lost node triggers a site failover."""
+    """Write templates in which one lost node triggers a site failover; return their paths."""
     templates = yaml_templates()
     properties(templates, "site-a", "NoneHealthy")["Statistic"] = "Minimum"
     return write(tmp_path, templates)
@@ -97,7 +97,7 @@ def test_options(program: typer.Typer, options: tuple[str, ...], code: int) -> N
 
 
 def test_losing_the_last_node_in_service_triggers_a_failover(program: typer.Typer) -> None:
-    """That breaks no policy: the drain was a decision to depend on the other node."""
+    """This breaks no policy: by draining, the operator chose to depend on the other node."""
     report = run_json(program, *PATHS, "--drained", "site-a/left")
     lost = {
         scenario["failure"]["name"]: scenario["moves_site"]
@@ -165,7 +165,7 @@ def test_markdown_is_one_table_of_failures_and_one_of_policies(
 
 
 def test_against_shows_only_what_changed(program: typer.Typer, tmp_path: Path) -> None:
-    # A tag has no effect.
+    # The only difference is a tag, which has no effect on failures.
     templates = yaml_templates()
     properties(templates, "site-a", "Front")["Tags"] = [{"Key": "x", "Value": "y"}]
     (base,) = write(tmp_path, {"site-a": templates["site-a"]})

@@ -1,4 +1,4 @@
-"""The comparison of two drills: worse, better, the same; and the gate `--no-worse`."""
+"""The comparison of two drills: worse, better or the same; and the option `--no-worse`."""
 
 import json
 from dataclasses import replace
@@ -89,7 +89,7 @@ def test_worse_and_the_other_way_round_better(
     reverse = outcome_changes(drill(new), drill(base))
     improved = [one for one in reverse if one.failure.kind == kind and one.improvements]
     assert improved
-    # Where nodes no longer move the site, they no longer raise its alarm either: that is not worse.
+    # If a lost node no longer moves the site, its alarm no longer goes off, which is not worse.
     assert [text for one in improved for text in one.worsenings] == []
 
 
@@ -165,7 +165,7 @@ def test_a_lost_standby_is_worse() -> None:
 
 
 def test_a_renamed_node_is_compared_with_the_worst_of_its_kind() -> None:
-    """One of two nodes was worse than the other before, and the new one is as bad as that."""
+    """The new node is as bad as the worst node before, so its loss counts as new, not as worse."""
     base, new = two_clusters(), two_clusters()
     for templates, name in ((base, "old"), (new, "new")):
         group = properties(templates, "site-a", "P9999")

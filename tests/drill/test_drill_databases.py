@@ -1,4 +1,4 @@
-"""A shared database can fail: with and without a standby, in any zone."""
+"""Failures of a shared database, with and without a standby, in any zone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ def plain() -> Templates:
 def with_database(
     *, multi_az: bool, zones: str = "ab", keeps: Data | None = None, **settings: Any
 ) -> Templates:
-    """Return two clusters with their name, and a database of the first in a stack of its own."""
+    """Return two clusters, their failover name, and a stack with a database of the first."""
     templates = plain()
     templates["site-a"]["Outputs"] |= {f"Net{zone}": {"Value": ref(f"Net{zone}")} for zone in "ab"}
     store = resource(
@@ -87,7 +87,7 @@ def test_without_a_standby_its_services_are_lost_and_the_site_does_not_fail_over
     [
         ({"multi_az": False, "AvailabilityZone": "eu-west-1a"}, "a"),
         ({"multi_az": False, "AvailabilityZone": "eu-west-1c"}, "c"),
-        # Nothing tells the zone: it may be any.
+        # The template does not contain the zone, so the database may be in any.
         ({"multi_az": False}, "ab"),
         ({"multi_az": False, "AvailabilityZone": {"Ref": "Parameter"}}, "ab"),
         ({"multi_az": False, "zones": "a"}, "a"),
@@ -120,7 +120,7 @@ def test_the_recovery_from_a_lost_zone_takes_the_longer_of_both_times() -> None:
 
 
 def test_a_database_changes_only_its_own_failures_and_those_of_its_zones() -> None:
-    """Losing the region triggers the same failover, to a cluster with another database."""
+    """Losing the Region triggers the same failover, to a cluster that uses another database."""
     result = drill(with_database(multi_az=True))
     for failure, outcome in drill(plain()).by_failure.items():
         if failure.kind != "zone-lost":
@@ -166,7 +166,7 @@ def test_a_single_node_needs_its_database() -> None:
 
 
 def test_the_json_report_of_an_example(assembly_of: Callable[[str], Assembly]) -> None:
-    """This project's templates tell the database's cluster, the services and the zones."""
+    """This project's templates contain the database's cluster, services and zones."""
     result = drill(dict(assembly_of("shared-catalog").templates))
     (database,) = result.model.databases.values()
     assert (database.cluster, database.multi_az, database.ports) == ("main", True, (8000, 9090))

@@ -1,10 +1,10 @@
-"""The truth table: the answer of DNS for every combination of what it depends on.
+"""Truth table: the answer of DNS for every combination of the conditions that it depends on.
 
 The table follows from the documented rules. DNS answers a healthy PRIMARY, else a healthy
-SECONDARY, else the PRIMARY (Route 53 API, ResourceRecordSet, Failover). An alias needs its
-HealthCheckId and its target (How Route 53 chooses records). A calculated check needs its threshold
-of children. A metric check without data has the status of its setting; LastKnownStatus is the last
-status, or healthy if there was none (HealthCheckConfig).
+SECONDARY, else the PRIMARY (Route 53 API, ResourceRecordSet, Failover). An alias is healthy if its
+health check and its target are (How Route 53 chooses records). A calculated check is healthy if at
+least as many children as its threshold are. A metric check without data has the status of its
+setting; LastKnownStatus is the last status, or healthy if there was none (HealthCheckConfig).
 """
 
 from functools import cache
@@ -20,14 +20,14 @@ from tests.drill.sample_templates import Health, model, two_clusters
 COLUMNS = {
     "health": ("alias", "alarm", "endpoint", "ip"),
     "control": ("automatic", "operator"),
-    # Never thrown; a datapoint of 1 is there; the datapoint was there, and none came since.
+    # rest: never thrown; thrown: the datapoint is 1; held: it was 1, and no other came since.
     "switch": ("rest", "thrown", "held"),
-    # Silent: the cluster serves, and its alarm's metric reports nothing.
+    # silent: the cluster serves, but its alarm's metric has no data.
     "primary": ("well", "dead", "silent"),
     "secondary": ("well", "dead", "silent", "unchecked-well", "unchecked-dead"),
 }
 
-# A star stands for every value. DNS answers side A, the primary, or B, the secondary.
+# `*` means every value. DNS answers side A (the primary) or side B (the secondary).
 TABLE = """
 side  health       control    switch       primary      secondary
 A     alias        automatic  rest         well|silent  *
@@ -59,7 +59,7 @@ Row = tuple[str, ...]
 
 
 def rows() -> list[tuple[Row, str]]:
-    """Return every combination in the table with its side."""
+    """Return every combination in the table, with the side that DNS answers."""
     combinations = []
     for line in TABLE.strip().splitlines()[1:]:
         if line:
@@ -75,7 +75,8 @@ def rows() -> list[tuple[Row, str]]:
 def possible() -> set[Row]:
     """Return every possible combination.
 
-    An alias evaluates its target, so operators alone cannot decide; the configuration refuses it.
+    An alias always evaluates its target, so the configuration refuses an alias with control by
+    operators only.
     """
     return {row for row in product(*COLUMNS.values()) if (row[0], row[1]) != ("alias", "operator")}
 
@@ -125,7 +126,7 @@ def _situation(of_row: Model, switch: str, primary: str, secondary: str) -> Situ
 
 
 def test_an_unchecked_alias_still_evaluates_its_target() -> None:
-    """So the table's rows of an unchecked secondary are those of a checked one for an alias."""
+    """So for an alias, the table's rows are the same with and without a check of the secondary."""
     (name,) = model_of("alias", "automatic", checked=False).failover_names
     assert name.secondary.check is None
     assert name.secondary.evaluates

@@ -32,7 +32,7 @@ def regions_lost(*sides: str) -> Situation:
 
 
 def nodes_lost(side: str, templates: Templates) -> Situation:
-    """Return the loss of all nodes of a cluster, in a region that works."""
+    """Return the loss of all nodes of a cluster, whose Region still works."""
     nodes = model(templates).clusters[f"site-{side}"].nodes
     return Situation(((f"site-{side}", ClusterState(lost_machines=frozenset(nodes))),))
 
@@ -89,7 +89,7 @@ def test_the_secondarys_region_is_lost_with_the_switch_in_it() -> None:
 
 
 def with_other_jdbc_port(templates: Templates) -> Templates:
-    """Change the port on the primary's nodes: another target group, and an alarm on that."""
+    """Change the port on the primary's nodes, which replaces target group and alarm."""
     resources = templates["site-a"]["Resources"]
     resources["Group2"] = resources.pop("P9999")
     (action,) = properties(templates, "site-a", "P9999In")["DefaultActions"]
@@ -126,7 +126,7 @@ NEW_ALARM_WITHOUT_DATA = Situation(alarms_without_data=frozenset({"site-a/NoneHe
 
 
 def test_a_jdbc_port_change_triggers_a_failover_until_the_new_alarm_has_data() -> None:
-    """The check counts no data as unhealthy, as it must for a region that is lost."""
+    """The check is unhealthy without data, because it must detect a lost Region."""
     history = EventHistory(model(two_clusters("alarm")))
     assert answers(history, ALL_WELL) == [A]
     changed = model(with_other_jdbc_port(two_clusters("alarm")))
@@ -145,9 +145,9 @@ def test_with_a_check_of_its_own_for_the_region_a_port_change_triggers_nothing()
 
 @pytest.mark.parametrize("health", ["alias", "alarm", "endpoint"])
 def test_balancer_replaced(health: Health) -> None:
-    """The new balancer serves before the old one is deleted, and the record follows.
+    """A load balancer is replaced, and later its record is updated.
 
-    While a record still has the old balancer's name, DNS answers the secondary.
+    While the record still has the old load balancer's name, DNS answers the secondary.
     """
     history = EventHistory(model(two_clusters(health)))
     lost = ClusterState(lost_balancers=frozenset({"site-a/Front"}))

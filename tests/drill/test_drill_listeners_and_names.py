@@ -1,4 +1,4 @@
-"""Listeners, health checks and failover names as templates of other authors write them."""
+"""Listeners, health checks and failover names in templates that other projects may contain."""
 
 import json
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_names_compare_without_case_and_the_last_dot() -> None:
 
 
 def test_a_name_in_two_zones_is_two_names() -> None:
-    """The pair in the public zone has no health, which the private pair must not hide."""
+    """The records in the public zone have no health check; the private ones must not hide that."""
     templates = two_clusters("alias")
     resources = templates["names"]["Resources"]
     for id_ in ("First", "Second"):

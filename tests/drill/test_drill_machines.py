@@ -1,4 +1,4 @@
-"""Proxies and existing nodes: this project's metadata tell what a template does not show."""
+"""Proxies and existing nodes, which the drill knows from this project's template metadata."""
 
 import pytest
 
@@ -55,14 +55,14 @@ def test_the_desired_proxies_are_spread_over_the_zones(
 
 
 def test_a_balancer_does_not_detect_the_loss_of_all_nodes_behind_proxies() -> None:
-    """The proxies still accept, and the balancer checks only the proxies' own port."""
+    """The proxies still accept connections, and the balancer checks only the proxies' ports."""
     outcome = drill(with_proxies(SERVES)).by_failure[Failure("nodes-lost", "site-a", "Box1 + Box2")]
     assert (outcome.unreachable, outcome.moves_site) == ((9999,), False)
 
 
 @pytest.mark.parametrize("path", ["/health/jdbc", "/health"])
 def test_a_balancer_detects_it_by_the_health_that_proxies_report(path: str) -> None:
-    """The balancer requests a proxy's own port, so the site fails over when no node serves."""
+    """The balancer requests the proxies' health report, so the site fails over without nodes."""
     templates = with_proxies(SERVES)
     properties(templates, "site-a", "P9999").update(
         HealthCheckProtocol="HTTP", HealthCheckPort="9192", HealthCheckPath=path
@@ -94,7 +94,7 @@ def test_losing_a_single_proxy_triggers_a_failover() -> None:
 
 
 def with_second_balancer() -> Templates:
-    """Return two clusters where 9090 leads to a second balancer, whose listener leads to nodes."""
+    """Return two clusters; port 9090 leads to a second load balancer, which leads to nodes."""
     templates = two_clusters("alarm", services=(9999, 9090))
     resources = templates["site-a"]["Resources"]
     nodes = resources["P9090"]["Properties"]["Targets"]
@@ -147,7 +147,7 @@ def test_a_check_through_another_balancer_has_no_note() -> None:
 
 
 def test_an_alarm_on_a_target_group_of_a_balancer_has_no_data() -> None:
-    """Its HealthyHostCount leaves Application Load Balancers out (AWS, CloudWatch metrics)."""
+    """HealthyHostCount does not count Application Load Balancers (AWS, CloudWatch metrics)."""
     templates = with_second_balancer()
     settings = properties(templates, "site-a", "NoneHealthy")
     settings["Dimensions"][1]["Value"] = get_att("P9090", "TargetGroupFullName")
@@ -156,7 +156,7 @@ def test_an_alarm_on_a_target_group_of_a_balancer_has_no_data() -> None:
 
 
 def test_existing_nodes_have_names_and_zones() -> None:
-    """The template of each cluster has its own ids: two regions may use the same id."""
+    """Names and zones are read for each template, because ids are unique only in a Region."""
     templates = with_proxies({"9999": {"Nodes": ["vdp.1", "vdp.2"]}})
     templates["site-a"]["Outputs"] |= {
         "NodeIdvdp1": {"Value": "i-1"},
@@ -178,7 +178,7 @@ def test_existing_nodes_have_names_and_zones() -> None:
 
 
 def test_an_instance_tells_the_zone_of_its_subnet() -> None:
-    """If no template has the subnet, machines in it have the zone of the first one."""
+    """If no template contains the subnet, all its machines have the zone of the first machine."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "Box1").update(
         SubnetId="subnet-1", AvailabilityZone="eu-west-1c"
@@ -189,7 +189,7 @@ def test_an_instance_tells_the_zone_of_its_subnet() -> None:
 
 
 def test_an_endpoint_check_that_only_connects_sees_the_proxies_only() -> None:
-    """The proxies accept connections while no node serves, so that DNS does not change."""
+    """The proxies accept connections even if no node serves, so DNS does not change."""
     result = drill(with_proxies(SERVES, health="endpoint"))
     lost = result.by_failure[Failure("nodes-lost", "site-a", "Box1 + Box2")]
     assert (lost.moves_site, lost.unreachable) == (False, (9999,))

@@ -1,4 +1,4 @@
-"""Policies: the drill finds the flaws that take sites down, in templates of other authors."""
+"""Policies: the drill finds flaws that make sites unreachable, in templates of other projects."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -177,7 +177,7 @@ def test_the_only_node_of_a_cluster_breaks_no_policy_on_single_nodes_or_zones() 
 
 @pytest.mark.parametrize("change", [_cross_zone_off, _cross_zone_left_out])
 def test_with_cross_zone_off_the_second_connection_may_fail(change: Change) -> None:
-    """The client uses any address, and only the address of the node's own zone reaches the node."""
+    """A client may use any address, but only the address in the node's zone reaches the node."""
     templates = yaml_templates()
     change(templates)
     outcome = drill(templates).without_failure
@@ -199,7 +199,7 @@ def test_the_baseline_names_the_ports_that_are_not_reached() -> None:
 
 
 def test_an_empty_group_is_unhealthy_for_an_alias() -> None:
-    """Every service that clients use is reached, but an alias needs a target in every group."""
+    """An alias needs a target in every group, even if clients reach every service they use."""
     templates = two_clusters("alias", services=(9999, 9996))
     properties(templates, "site-a", "P9996")["Targets"] = []
     result = drill(templates)
@@ -233,7 +233,7 @@ class TestDeadSite:
         )
 
     def test_a_lost_region_with_both_sides_breaks_nothing(self) -> None:
-        """There is no other side left to which DNS could fail over."""
+        """Both clusters are in the lost Region, so DNS cannot fail over."""
         stacks = [
             SynthesisedStack(name, "eu-west-1", "", template)
             for name, template in two_clusters("alarm").items()
@@ -262,7 +262,7 @@ class TestDeadSite:
 
 
 class TestSettings:
-    """The policies with a setting."""
+    """Policies with a limit that users set: `max-recovery` and `min-secondary`."""
 
     def test_max_recovery(self) -> None:
         result = drill(yaml_templates())
@@ -324,7 +324,7 @@ def test_an_alarm_is_found_by_its_name_in_another_template() -> None:
 
 
 def test_an_open_point_shows_the_worse_interpretation() -> None:
-    """Thresholds of an auxiliary target group leave a point open."""
+    """AWS does not document how an alias treats the thresholds of an auxiliary target group."""
     templates = two_clusters("alias", auxiliary=True)
     off = attributes(target_group_health__dns_failover__minimum_healthy_targets__count="off")
     for stack in ("site-a", "site-b"):

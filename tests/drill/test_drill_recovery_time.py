@@ -1,4 +1,4 @@
-"""The seconds of a recovery with their steps, by the documented arithmetic (docs/failover.md)."""
+"""Recovery times and their steps, calculated as documented in docs/failover.md."""
 
 import pytest
 
@@ -26,13 +26,13 @@ PRIMARY_LOST = [
 
 
 def test_by_alarm() -> None:
-    """Target check 5 x 2 + 10, up to a minute, the alarm's minute, up to a minute, TTL 30."""
+    """Seconds: target check 5 x 2 + 10, metric up to 60, alarm 60, check up to 60, TTL 30."""
     assert seconds(outcome_of("alarm", PRIMARY_LOST[2])) == [20, 60, 60, 60, 30]
 
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST[:2])
 def test_by_alarm_without_data(failure: Failure) -> None:
-    """No target check, but three minutes until the alarm counts as without data."""
+    """No target check, but three minutes until the alarm has insufficient data."""
     assert seconds(outcome_of("alarm", failure)) == [60, 180, 60, 30]
 
 
@@ -46,7 +46,7 @@ def test_an_alarm_of_more_periods_than_three_needs_them_all_without_data() -> No
 def test_an_alarm_waits_for_as_many_periods_as_it_needs(
     datapoints: int | None, raised: int, again: int
 ) -> None:
-    """It goes off after the breaching periods, and is OK once too few of the last ones breach."""
+    """The alarm goes off after enough breaching periods, and is OK when too few recent ones do."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "NoneHealthy")["EvaluationPeriods"] = 4
     if datapoints is not None:
@@ -59,13 +59,13 @@ def test_an_alarm_waits_for_as_many_periods_as_it_needs(
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
 def test_by_endpoint(failure: Failure) -> None:
-    """Three requests, one every 10 s, 10 s to connect, and TTL 30."""
+    """Three requests at intervals of 10 s, 10 s to connect, and TTL 30."""
     assert seconds(outcome_of("endpoint", failure)) == [40, 30]
 
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST)
 def test_by_target_health(failure: Failure) -> None:
-    """Target check 5 x 2 + 10, and the TTL of an alias to a balancer."""
+    """Target check 5 x 2 + 10, and the TTL of an alias to a load balancer (60)."""
     assert seconds(outcome_of("alias", failure)) == [20, 60]
 
 
@@ -78,7 +78,7 @@ def test_by_target_health_only_the_check_of_the_failed_service_counts() -> None:
 
 @pytest.mark.parametrize("health", ["alarm", "endpoint", "ip"])
 def test_by_switch(health: Health) -> None:
-    """A minute of the switch's alarm, one until its metric is there, and TTL 30."""
+    """One minute for the switch's alarm, one until its metric has data, and TTL 30."""
     thrown = outcome_of(health, Failure("switch-thrown", "site-a", "Lever"))
     assert seconds(thrown) == [60, 60, 30]
     assert thrown.after_repair == (
@@ -110,7 +110,7 @@ def test_an_alias_with_a_check_fails_with_the_first_and_is_healthy_with_the_last
 
 
 def test_a_lost_alarm_needs_no_target_check() -> None:
-    """Its metric stops at once; the site fails over, and fails back when data come again."""
+    """The alarm's data stops at once; the site fails over, and fails back when data returns."""
     silent = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))
     assert silent.moves_site
     assert seconds(silent) == [60, 180, 60, 30]
@@ -128,7 +128,7 @@ def test_an_unhealthy_check_costs_the_ttl_only() -> None:
 
 
 def test_a_calculated_check_waits_for_as_many_children_as_it_needs() -> None:
-    """With one of two needed, the primary is unhealthy only after the slower child as well."""
+    """If one of two children must be healthy, the primary fails only after the slower child."""
     templates = two_clusters("endpoint")
     both = properties(templates, "names", "Both")["HealthCheckConfig"]
     both["ChildHealthChecks"] = [{"Ref": "Probea"}, {"Ref": "Slow"}]
@@ -160,7 +160,7 @@ def test_a_drained_node_costs_nothing() -> None:
 
 
 def test_a_failure_that_no_check_detects_never_ends() -> None:
-    """A promotion, where target checks only connect."""
+    """Target checks that only connect do not detect that a node is not ready in a promotion."""
     outcome = outcome_of("alarm", Failure("node-not-ready", "site-a", "Box1"))
     assert (outcome.recovery, outcome.partial) == (None, (9999,))
 
@@ -177,7 +177,7 @@ def test_failures_of_the_secondary_cost_clients_of_the_name_nothing() -> None:
 
 
 def with_readiness_checks(templates: Templates) -> Templates:
-    """Let the jdbc target groups request readiness from the node's own program."""
+    """Make the jdbc target groups check the readiness report of the node program."""
     for stack in ("site-a", "site-b"):
         group = properties(templates, stack, "P9999")
         group |= {

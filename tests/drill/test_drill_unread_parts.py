@@ -1,6 +1,6 @@
-"""Parts of templates that could hide a balancer, node, record or check: read, or named as unknown.
+"""Template parts that could hide a load balancer, node, record or check are read, or unknown.
 
-A policy that rests on such a part is unknown and never holds.
+A policy that depends on an unknown part is reported as unknown, and not as holding.
 """
 
 import json
@@ -123,7 +123,7 @@ def test_a_custom_resource_hides_nothing() -> None:
 
 @pytest.mark.parametrize("metadata", [True, False])
 def test_a_local_nested_stack_is_read(tmp_path: Path, *, metadata: bool) -> None:
-    """With its parameters and outputs; a parent's balancer has nodes in it."""
+    """Its parameters and outputs are resolved: the parent's load balancer uses the nested nodes."""
     template = cluster("a")
     boxes = {id_: template["Resources"].pop(id_) for id_ in ("Box1", "Box2")}
     nets = {id_: template["Resources"][id_] for id_ in ("Neta", "Netb")}
@@ -242,7 +242,7 @@ def test_targets_that_no_template_tells_are_unknown(targets: Any, *, known: bool
 
 
 def test_unknown_targets_take_no_zone_out_of_dns() -> None:
-    """Only the group of known targets has none in zone b."""
+    """Zone b is out of DNS only because the group with known targets has no target there."""
     templates = {"site-a": cluster("a", nodes="a", zones="ab", cross_zone=False)}
     templates["site-a"]["Resources"] |= listener("P8000", 8000, [])
     del properties(templates, "site-a", "P8000")["Targets"]
@@ -268,7 +268,7 @@ def test_a_node_whose_existence_only_a_deployment_knows_is_unknown() -> None:
     )
     templates["site-a"]["Resources"]["Box2"]["Condition"] = "Maybe"
     assert "node-unreachable" in unknown_policies(drill(templates))
-    # A condition of what the drill does not read decides nothing.
+    # A condition on a resource that the drill does not read has no effect.
     templates = one_cluster()
     templates["site-a"]["Resources"]["Bucket"] = resource("AWS::S3::Bucket") | {"Condition": "No"}
     assert unknown_policies(drill(templates)) == {}

@@ -1,4 +1,4 @@
-"""`app.py` as the CDK CLI starts it: errors go to standard error, and nothing else does."""
+"""`app.py` as the CDK CLI starts it: only errors are written to standard error."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def app(folder: Path, **context: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_OUTDIR": str(folder / "out"),
-        # Other tests cover the validation of templates.
+        # Off, because other tests cover the validation of templates.
         "CDK_VALIDATION": "false",
         "JSII_NODE": os.environ["JSII_NODE"],
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": os.environ["JSII_RUNTIME_PACKAGE_CACHE_ROOT"],

@@ -59,7 +59,7 @@ def replacing() -> set[str]:
         ({"deletion_protection": False}, {"DeletionProtection"}),
         ({"max_connections": 500}, set()),
     ],
-    # The order of a set differs between processes, and test ids must not.
+    # Sorted, because a set's order differs between processes and test ids must not.
     ids=lambda one: str(sorted(one)),
 )
 def test_a_change_keeps_the_database(
@@ -79,7 +79,7 @@ def test_a_change_keeps_the_database(
 
 
 def test_another_key_replaces_it_and_says_so(example: Data, tmp_path: Path) -> None:
-    """`cdk diff` and `denodo-ha plan` read the same list of properties."""
+    """Another KMS key replaces the database, with a snapshot, as `denodo-ha plan` says."""
     assert "KmsKeyId" in replacing()
     example["clusters"]["main"]["catalog"]["kms_key"] = (
         "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

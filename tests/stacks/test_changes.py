@@ -1,4 +1,4 @@
-"""A change of one key changes only the resources of this key, and shared ones in place."""
+"""A change of one key changes only this key's resources, and shared resources in place."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ Synth = Callable[[Data], dict[str, Template]]
 
 @pytest.fixture
 def synth(tmp_path: Path) -> Synth:
-    """Return a function that synthesises plain data."""
+    """Return a function that synthesises a configuration, given as plain data."""
     count = iter(range(100))
 
     def of(data: Data) -> dict[str, Template]:
@@ -74,7 +74,7 @@ class Change:
 
 
 def _settings(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a resource's properties, with its dependencies as one more."""
+    """Return a resource's properties, with `DependsOn` as an additional property."""
     return {**resource.get("Properties", {}), "DependsOn": resource.get("DependsOn")}
 
 
@@ -109,7 +109,7 @@ def _changed_instances(change: "Change") -> dict[str, set[str]]:
 
 def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
-    # First in the file: ids that depend on the position would all change.
+    # The new service comes first: ids that depend on the position would all change.
     after["services"] = {"batch": 8181, **after["services"]}
     one, two = synth(article), synth(after)
     for stack in ("denodo70-active", "denodo70-passive"):
@@ -266,7 +266,7 @@ def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
 def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
     synth: Synth, article: Data
 ) -> None:
-    """The target group has a new alarm without data, so only its check keeps its status."""
+    """Only the target group's check changes: its new alarm has no data, so it keeps its status."""
     after = copy.deepcopy(article)
     after["services"]["jdbc"] = 9989
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
@@ -284,7 +284,7 @@ def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
 
 
 def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:
-    """Otherwise the CLI would skip the failover stack, and the record would be stale."""
+    """Without a change, the CDK CLI would skip the failover stack and leave the old record."""
     after = copy.deepcopy(article)
     after["clusters"]["passive"]["network"]["vpc"] = "vpc-0aaaaaaaaaaaaaaaa"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -293,7 +293,7 @@ def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> 
 
 
 def test_who_controls_is_changed_in_place(synth: Synth, article: Data) -> None:
-    """Records and switch remain; only the calculated check is removed."""
+    """Records and switch remain; only the calculated health check is removed."""
     after = copy.deepcopy(article)
     after["failover"]["control"] = "operator"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -308,7 +308,7 @@ def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -
     after = copy.deepcopy(article)
     failover = after["failover"]
     failover["primary"], failover["secondary"] = failover["secondary"], failover["primary"]
-    # The region of the switch is that of the secondary unless configured.
+    # Set explicitly, because the switch is in the secondary's region by default.
     for data in (article, after):
         data["failover"]["region"] = "eu-central-1"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -369,7 +369,7 @@ def test_a_changed_byte_of_the_program_touches_no_instance(
 
 
 def test_bytecode_is_no_part_of_the_program(created: Data, tmp_path: Path) -> None:
-    """Otherwise each machine would publish a different archive."""
+    """With bytecode, each operator's machine would publish a different archive."""
     file = tmp_path / "environment.yaml"
     file.write_text(json.dumps(created))
     synthesise(load(file), tmp_path / "out")

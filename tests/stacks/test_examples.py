@@ -50,7 +50,7 @@ def test_says_its_own_findings_and_no_others(
 
 
 def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
-    """No accepted finding is superfluous in all examples."""
+    """Every accepted finding occurs in at least one example."""
     occurring, accepted = set(), set()
     for example in EXAMPLES:
         for report in assembly_of(example.stem).report["pluginReports"]:
@@ -64,7 +64,7 @@ def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
                 finding.id for finding in accepted_findings.of_metadata_stack(environment, cluster)
             }
         accepted |= {finding.id for finding in accepted_findings.of_failover_stack(environment)}
-    # Acknowledged annotations leave no trace in the report, unlike rules.
+    # The report does not contain acknowledged annotations, unlike acknowledged rules.
     assert {one for one in accepted if not one.startswith("Annotation::")} - occurring == set()
 
 
@@ -76,14 +76,14 @@ def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf
     }
     for stack, template in assembly_of(example).templates.items():
         region = regions.get(stack, "eu-west-1")
-        # With a major version of PostgreSQL alone, RDS chooses the minor version.
+        # W3691 is ignored: without a minor version of PostgreSQL, RDS chooses one.
         config = ManualArgs(regions=[region], ignore_checks=["W3691"])
         matches = lint(json.dumps(template), config=config)
         assert [str(one) for one in matches] == []
 
 
 def test_needs_no_lookup(example: str, assembly_of: AssemblyOf) -> None:
-    """A synth that looks up values in an account uses dummy values first."""
+    """A synthesis that needs values from an account first uses dummy values."""
     for template in assembly_of(example).templates.values():
         assert "dummy-value-for-" not in json.dumps(template)
 

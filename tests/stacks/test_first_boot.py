@@ -1,4 +1,4 @@
-"""User data of machines, and the objects in the bucket that it and the programs verify."""
+"""User data of machines, and the objects in the bucket that user data and programs verify."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def _sha256(text: str) -> str:
 def test_the_texts_have_the_bytes_that_deployed_machines_have() -> None:
     """A changed byte restarts every node and replaces every HAProxy instance.
 
-    A new text is a new version: with the next number in the pins, beside the texts that exist.
+    So a new text is a new version with the next number in the pins, and existing texts remain.
     """
     original = original_script(parameter=PARAMETER, region=REGION)
     node, haproxy = (
@@ -81,7 +81,7 @@ def test_a_node_keeps_the_text_that_its_pin_names(tmp_path: Path) -> None:
 
 
 def test_the_key_of_a_file_is_the_sha256_of_its_bytes(tmp_path: Path) -> None:
-    """Machines compare them; CDK's own assets have the hash of a hash."""
+    """Machines compare the two; the CDK would name an asset by a hash of hashes."""
     out = tmp_path / "out"
     template = synthesise(load(ROOT / "config/examples/haproxy.yaml"), out).templates
     named = json.dumps(template["denodo70ha-active"])

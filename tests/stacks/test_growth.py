@@ -1,6 +1,7 @@
-"""The cost of a synth grows in proportion to the number of clusters.
+"""The cost of a synthesis grows in proportion to the number of clusters.
 
-The tests count the causes, acknowledgements and calls to the jsii process, not seconds.
+The tests do not measure seconds: they count what takes the time, which are acknowledgements of
+findings and calls to the jsii process.
 """
 
 import json
@@ -39,7 +40,7 @@ class Calls:
         _count_calls(monkeypatch, self)
 
     def of(self, data: Data, folder: Path) -> tuple[int, int]:
-        """Compose an environment. Return its number of calls and of acknowledgements."""
+        """Compose an environment; return the number of calls and of acknowledgements."""
         self.jsii.clear()
         self.acknowledgements = 0
         file = folder / "environment.yaml"
@@ -49,7 +50,7 @@ class Calls:
         app = App(outdir=str(folder / "out"), analytics_reporting=False, stack_traces=False)
         program = LocalFile(str(archive), "0" * 64)
         programs = {"node_program": program, "haproxy_program": program}
-        # Findings about quotas depend on the number of clusters in a region.
+        # Findings are left out: those about quotas depend on the number of clusters in a Region.
         loaded = replace(load(file), findings=())
         compose(app, loaded=loaded, **programs)
         return self.jsii.total(), self.acknowledgements
@@ -76,7 +77,7 @@ def test_each_cluster_adds_the_same_number_of_calls_and_acknowledgements(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = Calls(monkeypatch)
-    calls.of(environment_of(4), tmp_path)  # fills the caches of library values
+    calls.of(environment_of(4), tmp_path)  # fills the caches
     (two, two_acks), (three, three_acks), (six, six_acks) = (
         calls.of(environment_of(count), tmp_path) for count in (2, 3, 6)
     )

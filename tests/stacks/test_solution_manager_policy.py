@@ -51,7 +51,7 @@ def tags(template: Template, kind: str) -> list[dict[str, str]]:
 
 
 def admits(statement: dict[str, Any], tags: dict[str, str], *keys: str) -> bool:
-    """Return whether the conditions admit a resource with tags, and the request's tag keys."""
+    """Return whether the conditions allow these resource tags and these tag keys of a request."""
     context = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
     return conditions_hold(statement, {**context, **({"aws:TagKeys": keys} if keys else {})})
 

@@ -1,4 +1,4 @@
-"""Properties of all valid configurations: their templates keep the rules of the topology."""
+"""For all valid configurations, the templates follow the rules of the topology."""
 
 import json
 import random
@@ -23,7 +23,7 @@ _SYNTH = settings(
     max_examples=40,
     deadline=None,
     derandomize=True,
-    # Shrinking a failure takes hundreds of synths, and the message explains the failure.
+    # No shrinking: it takes hundreds of syntheses, and the message explains the failure.
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -31,7 +31,7 @@ _LOAD = settings(_SYNTH, max_examples=150)
 
 
 def _loaded(data: object, folder: str) -> Loaded:
-    # JSON is YAML, and keeps quotes around strings that look like numbers.
+    # JSON is valid YAML, and has quotes around strings that look like numbers.
     file = Path(folder) / "environment.yaml"
     file.write_text(json.dumps(data, indent=1))
     return load(file)
@@ -96,7 +96,7 @@ _ANYTHING = st.recursive(
 def test_any_value_anywhere_is_an_error_or_a_configuration(
     data: Data, path: int, value: object
 ) -> None:
-    """Any value in place of one value of a valid file gives an error or a configuration.
+    """Replacing one value of a valid file by any value results in an error or a configuration.
 
     No other exception is raised.
     """

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of verify: Java nodes are started once, since each takes a second."""
+"""Fixtures of the tests of `verify`: Java nodes, started once, since each start takes a second."""
 
 from collections.abc import Iterator
 

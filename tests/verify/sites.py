@@ -25,7 +25,7 @@ class Names:
     """Resolver with fixed answers; an address resolves to itself.
 
     Attributes:
-        known: canonical name and addresses by name.
+        known: addresses by name.
     """
 
     known: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ def two_clusters(folder: Path, version: str, changes: Mapping[str, Any]) -> Envi
 
 
 def at(environment: Environment, host: str, **more: Any) -> Site:
-    """Return a site at an address."""
+    """Return a site that is verified at this host name or address."""
     settings: dict[str, Any] = {
         "clusters": tuple(sorted(environment.clusters)),
         "node": "",

@@ -45,7 +45,7 @@ def test_all_right(port: int, tmp_path: Path) -> None:
 
 
 def test_wrong(tmp_path: Path) -> None:
-    """The output names the fault, its meaning and where to look."""
+    """The output contains the fault, its meaning and where to look for the cause."""
     with web(Web(status=500)) as server:
         result = run("-c", one(tmp_path, server.port), "--host", HOST)
     assert result.exit_code == exit_codes.NO
@@ -79,7 +79,7 @@ def test_certificates_of_an_own_authority(tmp_path: Path) -> None:
 
 @pytest.fixture
 def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The failover name resolves to this machine; the other names are addresses."""
+    """Resolve the failover name to this machine; all other names are addresses."""
 
     def resolver(name: str) -> DnsAnswer:
         return DnsAnswer(name, (HOST if name == "denodo.example.com" else name,))
@@ -98,7 +98,7 @@ def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_failover_name(
     names: dict[str, str], state: str, said: str, port: int, tmp_path: Path
 ) -> None:
-    """With given names AWS is not called, so no credentials are needed."""
+    """If names are given as options, AWS is not called, so no credentials are needed."""
     given = [f"--balancer={cluster}={name}" for cluster, name in names.items()]
     result = run("-c", two(tmp_path, port), *given)
     assert result.exit_code == exit_codes.DONE

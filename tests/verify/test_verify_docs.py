@@ -1,4 +1,4 @@
-"""Every finding is documented with the command's text, and every finding can occur."""
+"""The documentation has every finding with the command's text, and every finding can occur."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Whatever a server sends, a probe ends in time with an answer or a fault."""
+"""For any bytes that a server sends, a probe ends in time with an answer or a fault."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from denodo_ha.verify.java_stream import IncompleteError, MalformedError, Reader
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.web_probe import WebRequest, parse_response
 
-# Recorded from a real Java 25.
+# Recorded from a real RMI server (Java 25).
 GREETING = bytes.fromhex("4e00093132372e302e302e310000dd44")
 HEAD = bytes.fromhex("51aced0005770f01b523c8d1000001a2011a4a008003")
 LISTED = HEAD + bytes.fromhex(
@@ -62,7 +62,7 @@ def bent(draw: st.DrawFn, right: bytes) -> bytes:
 
 
 def talked(data: bytes, talk: Callable[[Connection], object]) -> None:
-    """Probe a server that sends these bytes, whatever it receives, and disconnects."""
+    """Probe a server that sends these bytes, regardless of the request, and disconnects."""
     ours, theirs = socket.socketpair()
 
     def serve() -> None:

@@ -1,4 +1,4 @@
-"""The side that a name resolves to, the correct RMI host, and the services to verify."""
+"""The cluster that a name resolves to, the correct RMI host, and the services to verify."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ CERTIFICATE = "arn:aws:acm:eu-west-1:111122223333:certificate/1234abcd-12ab-34cd
 
 
 def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
-    """State, finding and text of the step that names the side."""
+    """Return state, finding and text of the step that names the cluster."""
     environment = two_clusters(folder, "8.0", {"services/jdbc": free_port()})
     site = at(
         environment,
@@ -38,10 +38,10 @@ def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
 @pytest.mark.parametrize(
     ("addresses", "canonical", "told"),
     [
-        # A CNAME determines the side, even if its addresses have changed.
+        # A CNAME determines the cluster, even if its addresses have changed.
         (("127.0.7.99",), MAIN, (StepState.OK, "", "main, the primary")),
         (("127.0.7.99",), SPARE, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
-        # An alias returns only addresses, and perhaps not all of them.
+        # An alias returns only addresses, possibly not all of them.
         (("127.0.7.12",), ENDPOINT, (StepState.OK, "", "main, the primary")),
         (("127.0.7.21",), ENDPOINT, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
     ],
@@ -145,7 +145,7 @@ def test_subjects(tmp_path: Path) -> None:
 
 
 def test_subjects_of_a_node(tmp_path: Path) -> None:
-    """A node's own ports, where no load balancer terminates TLS or sets cookies."""
+    """The node's own ports are verified: no load balancer terminates TLS or adds cookies there."""
     services = {**SERVICES, "odbc": {"port": 9996, "tls": CERTIFICATE}}
     environment = one_cluster(tmp_path, "9.0", {"services": services, **SERVERS})
     found = {one.name: one for one in ports_to_verify(environment, ["main"], node="node1")}
@@ -155,7 +155,7 @@ def test_subjects_of_a_node(tmp_path: Path) -> None:
 
 
 def test_auxiliary_ports_of_both_sides(tmp_path: Path) -> None:
-    """If the side is unknown, the services that both sides have."""
+    """If the cluster is unknown, only services that both clusters have are verified."""
     changes = {"clusters/spare/nodes/node2/auxiliary_port": 39997}
     environment = two_clusters(tmp_path, "7.0", changes)
     both = ports_to_verify(environment, ["main", "spare"])
@@ -171,7 +171,7 @@ def test_auxiliary_ports_of_both_sides(tmp_path: Path) -> None:
 
 
 def test_every_address_is_tried(tmp_path: Path) -> None:
-    """The address of one zone does not answer, and another address of the service is tried."""
+    """If the address of one zone does not answer, the service's next address is tried."""
     environment = one_cluster(tmp_path, "8.0", {"services": {"other": free_port()}})
     names = Names({MAIN: (NOBODY, "127.0.7.201")})
     found = verify(at(environment, MAIN, resolver=names))

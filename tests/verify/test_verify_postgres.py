@@ -47,7 +47,7 @@ def plain() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module", params=["before it", "its own"])
 def encrypted(request: pytest.FixtureRequest, plain: Postgres) -> Iterator[Postgres]:
-    """TLS through the proxy, and the system's own PostgreSQL with TLS if installed."""
+    """Return PostgreSQL behind a TLS proxy, and the system's PostgreSQL with TLS if installed."""
     identity = authority().issue(HOST)
     if request.param == "before it":
         with with_tls(plain, identity) as server:

@@ -35,7 +35,7 @@ def configured(folder: Path, nodes: Nodes, changes: Mapping[str, Any] | None = N
 def balanced(
     folder: Path, nodes: Nodes, first: JavaNode, second: JavaNode, **options: Any
 ) -> Found:
-    """Verify two nodes behind a balancer that has the auxiliary ports of both."""
+    """Verify two nodes behind a load balancer that listens on the auxiliary ports of both."""
     ports = [node.second for node in nodes.right]
     backends = {
         (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in (first, second)],
@@ -72,7 +72,7 @@ def test_shared_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, nodes.right[0], nodes.same_port, connections=4)
     codes = found.codes()
     assert {("jdbc", "auxiliary-shared"), ("jdbc", "auxiliary-other-node")} <= codes
-    # node2's expected port: the balancer accepts the connection, but no server listens behind it.
+    # On node2's port the load balancer accepts connections, but no server listens behind it.
     assert (NODE2, "closed") in codes
 
 
@@ -96,7 +96,7 @@ def test_wrong_rmi_host(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_rmi_host_that_nobody_can_judge(nodes: Nodes, tmp_path: Path) -> None:
-    """A given host says nothing about the load balancer's name."""
+    """Without the load balancer's name, the RMI host cannot be checked."""
     found = verify(at(configured(tmp_path, nodes), nodes.right[0].host))
     assert ("jdbc", "rmi-host-unsure") in found.codes(StepState.NOTE)
     assert found.step("jdbc", "lookup").state is StepState.NOTE
@@ -160,7 +160,7 @@ def test_object_port_is_no_registry(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_scheduler(nodes: Nodes, tmp_path: Path) -> None:
-    """The stub names a second port for which no balancer has a listener: a note only."""
+    """The stub names a second port, for which the balancer needs no listener: only a note."""
     first = nodes.right[0]
     environment = one_cluster(tmp_path, "8.0", {"services": {"scheduler": first.registry}})
     found = verify(at(environment, first.host), connections=2)
@@ -191,7 +191,7 @@ def test_later_versions_only_connect(nodes: Nodes, tmp_path: Path, version: str)
 
 
 def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
-    """The registry uses TLS as `--tls` says, the second port as the stub's socket factory says."""
+    """`--tls` determines TLS on the registry, the stub's socket factory on the second port."""
     node = nodes.encrypted
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(authority().certificate)

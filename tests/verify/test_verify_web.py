@@ -74,7 +74,7 @@ def test_certificate_is_right(tmp_path: Path) -> None:
     ],
 )
 def test_certificate_is_wrong(identity: Identity, code: str, said: str, tmp_path: Path) -> None:
-    """The fault of the certificate is reported, and the server is still requested."""
+    """The certificate's fault is reported, and the request is sent nevertheless."""
     found = https(tmp_path, identity)
     assert found.codes(StepState.WRONG) == {("web", code)}
     assert said in found.step("web", "TLS").seen
@@ -171,7 +171,7 @@ def test_stickiness_cannot_be_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffixes", [(".node1", ".node2"), ("", "")])
 def test_session_is_lost(suffixes: tuple[str, str], tmp_path: Path) -> None:
-    """Behind a balancer without stickiness; nodes are named, or only start new sessions."""
+    """The load balancer has no stickiness; session ids name the node, or only change."""
     port = free_port()
     first, second = (Web(port=port, sessions=suffix) for suffix in suffixes)
     backends = {(BALANCER, port): [(node, port) for node in NODES]}
@@ -181,7 +181,7 @@ def test_session_is_lost(suffixes: tuple[str, str], tmp_path: Path) -> None:
 
 
 def test_new_clients_spread(tmp_path: Path) -> None:
-    """Not sticky, and a response header names the node."""
+    """The service is not sticky, and a response header names the node."""
     port = free_port()
     first, second = (Web(port=port, headers={"X-Node": name}) for name in ("node1", "node2"))
     backends = {(BALANCER, port): [(node, port) for node in NODES]}

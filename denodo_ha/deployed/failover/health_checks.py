@@ -23,7 +23,7 @@ UNHEALTHY: Final = "unhealthy"
 UNKNOWN: Final = "unknown"
 
 _SWITCH: Final = re.compile(rf"-{FAILOVER}-SwitchAlarm")
-"""Pattern of the name that CloudFormation gives the switch's alarm: stack and logical id."""
+"""Pattern in the name that CloudFormation gives the switch's alarm: stack name and logical id."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Route53Check:
             return self
         complete = len(rest) == len(self.children)
         state = self.state if complete else combined_state(child.state for child in rest)
-        # The children's reasons say more than the number of healthy children.
+        # Use the children's reasons, which are more useful than the number of healthy children.
         reasons = dict.fromkeys(child.reason for child in rest if child.state == state)
         reason = "; ".join(reasons) or self.reason
         return Route53Check(self.id, self.kind, state, reason, tuple(rest), self.disabled)
@@ -147,7 +147,7 @@ def _observed(aws: Aws, check_id: str, region: str) -> tuple[str, str]:
     if not statuses:
         return UNKNOWN, "no checker has reported yet"
     passed = sum(status.startswith("Success") for status in statuses)
-    # AWS, How Amazon Route 53 determines whether a health check is healthy.
+    # The rule of Route 53 (AWS, How Amazon Route 53 determines whether a health check is healthy).
     if passed * 100 > HEALTHY_CHECKERS_PERCENT * len(statuses):
         return HEALTHY, f"{passed} of {len(statuses)} checkers succeed"
     reason = _most_common(statuses)

@@ -58,7 +58,7 @@ class GroupCount:
 
 
 ClusterTargets = tuple[tuple[GroupCount, ...], str, str]
-"""The target groups of a cluster, its DNS name or address, and what could not be read."""
+"""A cluster's target groups, its DNS name or address, and an error text (empty without one)."""
 ReadTargets = Callable[[StackLocation], ClusterTargets]
 
 
@@ -70,7 +70,8 @@ class Side:
         role: PRIMARY or SECONDARY.
         cluster: the cluster's name.
         target: the DNS name or address that the record answers with; empty if unknown.
-        alias: True for an alias record, whose targets Route 53 evaluates as well.
+        alias: True for an alias record; Route 53 then also evaluates the health of the load
+            balancer.
         check: the record's health check; None if the record has no health check, or if the health
             check is not known.
         targets: the target groups of the cluster's load balancer.

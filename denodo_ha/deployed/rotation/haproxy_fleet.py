@@ -25,7 +25,7 @@ _ERROR_CLASSES: Final[Mapping[frozenset[int], type[CommandError]]] = {
     frozenset({exit_codes.REFUSED}): Refused,
     frozenset({exit_codes.USAGE, exit_codes.REFUSED}): Refused,
 }
-"""Error class of a drain that ended with these exit codes and no others; else `Failed`."""
+"""Error class if a drain ended with only these exit codes on all instances; else `Failed`."""
 
 
 class HaproxyFleet(ABC):

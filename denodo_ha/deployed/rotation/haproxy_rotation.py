@@ -19,7 +19,7 @@ EVERY_INSTANCE: Final = Entrance("haproxy", "every HAProxy instance")
 
 
 class HaproxyRotation(Rotation):
-    """The nodes of a cluster as servers of its HAProxy instances."""
+    """Rotation of nodes that are servers of the cluster's HAProxy instances."""
 
     @property
     def instances(self) -> HaproxyInstances:
@@ -43,7 +43,7 @@ class HaproxyRotation(Rotation):
         return "its sessions end by themselves"
 
     def require_drain_time(self, node: str, timeout: float | None) -> None:
-        """Accept every timeout: sessions may end at any time."""
+        """Do nothing: sessions behind HAProxy may end at any time, so every timeout is allowed."""
 
     def open_entrances(
         self, node: str, *, minimum: int | None, accept: str = "--minimum"

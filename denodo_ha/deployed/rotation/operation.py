@@ -72,8 +72,8 @@ class OperationContext:
 class ClusterOperation:
     """An operation that changes nodes of one cluster.
 
-    Subclasses keep `_state_left` up to date: the state in which an interruption would leave the
-    cluster, in words.
+    Subclasses update `_state_left`, a text that says in which state an interruption would leave the
+    cluster.
 
     Args:
         context: the cluster of the operation, and the options with which the operation runs.
@@ -91,7 +91,7 @@ class ClusterOperation:
 
     @property
     def _state_left(self) -> str:
-        """The state in which an interruption would leave the cluster, in words."""
+        """A text that says in which state an interruption would leave the cluster."""
         return self._state
 
     @_state_left.setter

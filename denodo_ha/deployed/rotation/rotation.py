@@ -36,7 +36,7 @@ class Entrance:
 
     Attributes:
         id: ARN of the target group; for HAProxy instances a constant.
-        label: the entrance's name in messages.
+        label: name of the target group or the HAProxy instances in messages.
     """
 
     id: str
@@ -101,8 +101,8 @@ class Rotation(ABC):
 
         Args:
             node: the node that is to be taken out.
-            minimum: the number of other nodes that must be healthy behind each entrance. None: all
-                others, and at least one. 0: no check.
+            minimum: the number of other nodes that must be healthy in each target group or on each
+                HAProxy instance. None: all others, and at least one. 0: no check.
             accept: the option, named in the error message, with which an operator accepts fewer.
 
         Raises:
@@ -123,13 +123,13 @@ class Rotation(ABC):
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False
     ) -> Iterator[Entrance]:
-        """Stop new sessions to a node, and yield each entrance before it is closed.
+        """Stop new sessions to a node; yield each `Entrance` before the change.
 
         Existing connections continue for `drain_seconds`.
 
         Args:
             node: the node.
-            entrances: the result of `open_entrances`.
+            entrances: the target groups or HAProxy instances; the result of `open_entrances`.
             force: True to stop new sessions even if no other node would serve.
         """
 
@@ -151,19 +151,19 @@ class Rotation(ABC):
 
     @abstractmethod
     def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return the entrances that are not open for a node and must be open for its service."""
+        """Return each `Entrance` that must send sessions to a node in service but does not."""
 
     @abstractmethod
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return every entrance of a node; `open` also accepts those that are already open."""
+        """Return every `Entrance` of a node, for `open`, which also accepts those already open."""
 
     @abstractmethod
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
-        """Send new sessions to a node again, and yield each entrance before it is opened."""
+        """Send new sessions to a node again; yield each `Entrance` before the change."""
 
     @abstractmethod
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
-        """Wait until a node is healthy behind every entrance.
+        """Wait until a node is healthy in every target group, or on every HAProxy instance.
 
         Raises:
             Failed: The node is not healthy in time.
@@ -174,7 +174,7 @@ class Rotation(ABC):
         """Return a text that says where a node is in service now."""
 
     def is_out(self, node: str) -> bool:
-        """Return whether no entrance sends new sessions to a node."""
+        """Return whether no target group and no HAProxy instance sends new sessions to a node."""
         return not self.open_entrances(node, minimum=0)
 
     def out(
@@ -185,8 +185,8 @@ class Rotation(ABC):
         Args:
             node: the node.
             tag: the drain tag to write.
-            minimum: the number of other nodes that must be healthy behind each entrance; None: all
-                others, and at least one.
+            minimum: the number of other nodes that must be healthy in each target group or on each
+                HAProxy instance; None: all others, and at least one.
             timeout: seconds to wait; None: the time that connections have to end, plus a margin.
 
         Raises:

@@ -36,7 +36,7 @@ def shared_groups(cluster: Cluster, node: str) -> tuple[TargetGroup, ...]:
 
 
 class TargetGroupRotation(Rotation):
-    """The nodes of a cluster as targets of target groups."""
+    """Rotation of nodes that are targets of the cluster's target groups."""
 
     def drain_scope(self, node: str) -> str:
         """Return the names of a node's shared target groups."""
@@ -221,7 +221,7 @@ class TargetGroupRotation(Rotation):
         for entrance, group in self._groups(entrances):
             yield entrance
             target = group.target(node)
-            assert target is not None  # the entrances come from the template
+            assert target is not None  # the template registers the node in these groups
             with translated_errors():
                 self.aws.client("elbv2", group.region).register_targets(
                     TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]

@@ -70,7 +70,7 @@ class AlarmState(Enum):
     _GROUP_HEALTH,
 )
 def below(threshold: HealthThreshold, *, healthy: int, registered: int) -> bool:
-    """Return whether the healthy ones of the registered targets are fewer than a threshold."""
+    """Return whether the number or percentage of healthy targets is below a threshold."""
     by_count = threshold.count is not None and healthy < threshold.count
     share = threshold.percentage
     return by_count or (share is not None and healthy * 100 < share * registered)
@@ -85,7 +85,7 @@ def below(threshold: HealthThreshold, *, healthy: int, registered: int) -> bool:
 def eligible(
     zones: Sequence[str | None], *, at: str, enabled: Sequence[str], cross_zone: bool
 ) -> list[int]:
-    """Return the indices of the targets to which the address of a zone passes connections.
+    """Return the indices of the targets to which the address in a zone passes connections.
 
     Args:
         zones: the zone of each target, None where it is not known.
@@ -107,7 +107,7 @@ def eligible(
     _GROUP_HEALTH,
 )
 def routed(threshold: HealthThreshold, health: Sequence[bool]) -> list[int]:
-    """Return the indices of the targets that get connections, by the health of each."""
+    """Return the indices of the targets that get connections, given the health of each target."""
     healthy = [index for index, is_healthy in enumerate(health) if is_healthy]
     if below(threshold, healthy=len(healthy), registered=len(health)) or not healthy:
         return list(range(len(health)))
@@ -124,8 +124,8 @@ def zone_is_healthy(groups: Sequence[tuple[HealthThreshold, int, int]]) -> bool:
     """Return whether a zone is healthy.
 
     Args:
-        groups: for each target group its DNS threshold, and of the targets to which the zone's
-            address passes connections, the number of healthy ones and the number of all.
+        groups: for each target group, its DNS threshold, then the number of healthy targets and
+            the number of all targets to which the zone's address passes connections.
     """
     return not any(
         below(threshold, healthy=healthy, registered=registered)
@@ -139,7 +139,7 @@ def zone_is_healthy(groups: Sequence[tuple[HealthThreshold, int, int]]) -> bool:
     _CHECKS,
 )
 def in_dns(zones: Mapping[str, bool]) -> list[str]:
-    """Return the zones whose addresses are in DNS, by the health of each zone."""
+    """Return the zones whose addresses are in DNS, given the health of each zone."""
     healthy = [zone for zone, is_healthy in zones.items() if is_healthy]
     return healthy or list(zones)
 
@@ -151,7 +151,11 @@ def in_dns(zones: Mapping[str, bool]) -> list[str]:
     _ALIAS,
 )
 def balancer_is_healthy(groups: Sequence[int]) -> bool:
-    """Return whether Route 53 finds a balancer healthy, by the healthy targets of each group."""
+    """Return whether Route 53 considers a balancer healthy.
+
+    Args:
+        groups: the number of healthy targets of each target group.
+    """
     return bool(groups) and all(healthy > 0 for healthy in groups)
 
 
@@ -162,7 +166,10 @@ def balancer_is_healthy(groups: Sequence[int]) -> bool:
     _METRICS,
 )
 def statistic(name: str, values: Sequence[float]) -> float | None:
-    """Return a statistic of a period's values; None without values, or if Route 53 refuses it."""
+    """Return a statistic of the values in a period.
+
+    None if there are no values or if Route 53 does not support the statistic.
+    """
     if not values:
         return None
     statistics = {
@@ -182,7 +189,7 @@ def statistic(name: str, values: Sequence[float]) -> float | None:
     _ALARMS,
 )
 def alarm_state(operator: str, threshold: float, value: float | None, missing: str) -> AlarmState:
-    """Return the state of an alarm whose value has lasted for all its periods."""
+    """Return the state of an alarm if its metric had the same value in all evaluated periods."""
     if value is None:
         return {
             "breaching": AlarmState.ALARM,
@@ -204,7 +211,13 @@ def alarm_state(operator: str, threshold: float, value: float | None, missing: s
     _CONFIG,
 )
 def metric_check(state: AlarmState, insufficient: str, *, last: bool | None) -> bool:
-    """Return whether a check on an alarm is healthy, given the status that it last had."""
+    """Return whether a health check on an alarm is healthy.
+
+    Args:
+        state: the state of the alarm.
+        insufficient: the setting InsufficientDataHealthStatus.
+        last: the last status with data, None if there was none.
+    """
     if state is AlarmState.INSUFFICIENT:
         return {"Healthy": True, "Unhealthy": False}.get(insufficient, last is not False)
     return state is AlarmState.OK
@@ -228,7 +241,7 @@ def calculated(children: Sequence[bool], needed: int) -> bool:
     _CONFIG,
 )
 def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
-    """Return a check's status from its measurement."""
+    """Return a check's status from its measured status and its settings."""
     return (measured or disabled) != inverted
 
 
@@ -239,7 +252,12 @@ def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
     "AWS, How Amazon Route 53 chooses records when health checking is configured",
 )
 def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
-    """Return whether a record is healthy; None stands for a check or target that it lacks."""
+    """Return whether a record is healthy.
+
+    Args:
+        check: the status of its health check, None if it has none.
+        target: the health of its target, None if it does not evaluate one.
+    """
     return check is not False and target is not False
 
 
@@ -271,5 +289,5 @@ def endpoint_is_reached(*, private: bool, answering: bool) -> bool:
     DATABASE_FAILOVER_S.source,
 )
 def database_failover(*, multi_az: bool) -> int | None:
-    """Return the seconds until a database that lost its instance answers; None if it never does."""
+    """Return the seconds until a database answers after its instance failed; None if never."""
     return DATABASE_FAILOVER_S.high if multi_az else None

@@ -1,4 +1,4 @@
-"""A load balancer during a failure: its healthy targets, addresses, reach and metrics."""
+"""A load balancer during a failure: its healthy targets, addresses, reachable ports and metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class BalancerView:
         model: the model of the templates.
         balancer: the load balancer.
         state: the failures in its cluster.
-        at_start: the view without the failure; targets that have not failed are taken from there.
+        at_start: the view before the failure, from which targets that did not fail are copied.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class BalancerView:
         if at_start is not None:
             self._failed_machines |= at_start.state.failed_machines
         self._listeners = {listener.port: listener for listener in balancer.listeners}
-        # Services come first, so that of equal recovery steps those of a service are reported.
+        # Services come first: if recovery steps take equally long, those of a service are reported.
         order = sorted(
             balancer.target_groups,
             key=lambda key: (model.target_groups[key].auxiliary_node is not None, key),
@@ -105,7 +105,7 @@ class BalancerView:
         return targets
 
     def _may_have_failed(self, machine: Machine) -> bool:
-        """Return whether a machine's checks may differ from those without a failure.
+        """Return whether a failure may change the results of a machine's health checks.
 
         The checks of a proxy depend on its nodes, too.
         """
@@ -145,7 +145,10 @@ class BalancerView:
 
     @cached_property
     def checked_upstreams(self) -> Sequence[tuple[Key, Target, Upstream, TargetHealthCheck]]:
-        """The services' healthy targets that check the nodes to which they pass connections."""
+        """The healthy targets of services that are proxies with known checks of their nodes.
+
+        Each item is (target group, target, upstream, check).
+        """
         return [
             (key, target.target, upstream, upstream.health_check)
             for key in self.healthy_targets
@@ -171,7 +174,7 @@ class BalancerView:
         return self._eligible_targets[key]
 
     def _eligible_counts(self, group: TargetGroup, zone: str) -> tuple[int, int]:
-        """Return the number of healthy ones, and of all targets that a zone's address may use."""
+        """Return how many healthy targets, and how many targets, a zone's address may use."""
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._counts:
             eligible = self._eligible(group, zone)
@@ -205,7 +208,7 @@ class BalancerView:
 
     @cached_property
     def services(self) -> Mapping[int, Mapping[str, Reach]]:
-        """The reach of every service, by its port and by the zone of the address in DNS."""
+        """The reach of every service, by port and by the zone of each address in DNS."""
         return {
             port: {
                 zone: reach_of_chain(
@@ -232,7 +235,7 @@ class BalancerView:
     def answers_check(self, port: int, *, only_connects: bool) -> Reach:
         """Return the share of the connections of an endpoint check that succeed.
 
-        Where the balancer itself ends connections, a check that only connects sees no target.
+        If the balancer itself ends connections, a check that only connects does not test targets.
         """
         listener = self._listeners.get(port)
         itself = listener is not None and (
@@ -265,7 +268,7 @@ class BalancerView:
         return counts
 
     def accepts(self, port: int) -> Reach:
-        """Return the share of connections to a port that are accepted, served or not."""
+        """Return the share of connections to a port that are accepted, even if not served."""
         if port not in self._listeners:
             return Reach.NONE
         return reach_of_alternatives(
@@ -273,9 +276,9 @@ class BalancerView:
         )
 
     def auxiliary_reach(self, node: Key) -> Reach:
-        """Return the reach of a node's auxiliary port, for a client that the node has answered.
+        """Return the reach of a node's auxiliary port, for a client that the node directs there.
 
-        The client looks the balancer's name up again, so it may get any address.
+        The client resolves the balancer's name again, so it may use any of the addresses.
         """
         port = self._auxiliary_ports.get(node)
         return Reach.NONE if port is None else self.accepts(port)
@@ -287,7 +290,8 @@ class BalancerView:
             zone: the zone.
             port: the listener's port.
             served: whether a connection must be served, and not only accepted.
-            by_proxy: whether a connection that a proxy accepts has succeeded.
+            by_proxy: whether a connection succeeds once the target accepts it, even if this is a
+                proxy without a usable node.
         """
         listener = self._listeners[port]
         groups = [self._target_groups[key] for key in listener.target_groups]
@@ -329,7 +333,7 @@ class BalancerView:
     def healthy_count(self, group: Key) -> int:
         """Return the number of a target group's healthy targets in zones of the balancer.
 
-        Targets that no template tells count as one healthy target.
+        If the templates do not list all targets, the unlisted ones count as one healthy target.
         """
         unknown = int(self._target_groups[group].targets_unknown)
         return unknown + sum(target.healthy for target in self._in_zones(group))
@@ -343,16 +347,16 @@ class BalancerView:
 
     @cached_property
     def alias_health(self) -> bool:
-        """Return whether an alias is healthy: a healthy target in every target group."""
+        """Return whether an alias is healthy: every target group has a healthy target."""
         return aws_rules.balancer_is_healthy([self.healthy_count(key) for key in self.registered])
 
     @cached_property
     def alias_health_by_threshold(self) -> bool:
-        """Return whether an alias is healthy: every target group reaches its DNS threshold."""
+        """Return whether an alias is healthy: every target group meets its DNS threshold."""
         return aws_rules.balancer_is_healthy([self.threshold_count(key) for key in self.registered])
 
     def threshold_count(self, group: Key) -> int:
-        """Return 1 if some zone meets a target group's DNS threshold, else 0."""
+        """Return 1 if a target group meets its DNS threshold in at least one zone, else 0."""
         if self._target_groups[group].targets_unknown:
             return 1
         return 1 if self.registered[group] and not self._below_threshold(group) else 0
@@ -367,7 +371,10 @@ class BalancerView:
         return True
 
     def reported(self, key: Key, *, zones_count_all: bool) -> Mapping[str, tuple[int, int]]:
-        """Return the healthy and unhealthy targets of a target group that each zone reports."""
+        """Return what each zone reports of a target group.
+
+        Each item is (number of healthy targets, number of unhealthy targets).
+        """
         group = self._target_groups.get(key)
         if self.lost or group is None or not group.reports_host_count:
             return {}

@@ -1,4 +1,4 @@
-"""The names that clients use, the reach of their ports, and the outcome for all of them."""
+"""Client paths: the names that clients use, the reach of their ports, and a failure's outcome."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class ClientPath:
 
     Attributes:
         name: a failover name, or a cluster's name for its own balancer.
-        cluster: the cluster that serves it.
+        cluster: the cluster to which the name resolves.
         services: the reach of every port, by the zone of the address in DNS.
         ports: the services' ports.
         serving_nodes: the number of nodes that serve each port.
@@ -36,9 +36,12 @@ class ClientPath:
     serving_nodes: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def load_percent(self, before: "ClientPath") -> int:
-        """Return the largest load of a node, in percent of its load on the path before.
+        """Return the highest load of any node, in percent of its load before the failure.
 
-        Connections are taken to spread evenly over the nodes that serve a port.
+        Connections are assumed to be distributed evenly over the nodes that serve a port.
+
+        Args:
+            before: the path to which the name resolved before the failure.
         """
         loads = [
             -(-100 * before.serving_nodes[port] // count)
@@ -48,7 +51,7 @@ class ClientPath:
         return max(loads, default=100)
 
     def gaps(self) -> Iterator[ReachGap]:
-        """Yield the ports that not every connection reaches, by address."""
+        """Yield a gap for each port and address that connections do not all reach."""
         for port in self.ports:
             addresses = self.services.get(port, {})
             if not addresses:
@@ -58,7 +61,7 @@ class ClientPath:
                     yield ReachGap(self.name, port, address, reach)
 
     def ports_with(self, reach: Reach) -> tuple[int, ...]:
-        """Return the ports that have a reach over all addresses."""
+        """Return the ports whose reach, over all addresses together, is the given one."""
         return tuple(
             port
             for port in self.ports
@@ -72,10 +75,10 @@ class PathOutcome:
 
     Attributes:
         path: the path.
-        steps: the steps until all its connections are served; None if they never all are.
-        after_repair: the sentence on what happens once the failure is repaired.
+        steps: the steps until all connections are served; None if some never are.
+        after_repair: a sentence that says what happens after the repair.
         interrupted: ports that are not served while a shared database fails over.
-        load_percent: the largest load of a node that serves, in percent of a node's load before.
+        load_percent: the highest load of a serving node, in percent of its load before the failure.
     """
 
     path: ClientPath
@@ -93,11 +96,11 @@ def combined_outcome(
     *,
     database_lost: bool,
 ) -> Outcome:
-    """Return the outcome of a failure from its outcome for each path.
+    """Combine the outcomes of a failure for each path into the outcome of the failure.
 
     Args:
         failure: the failure.
-        dns_changes: the answers of DNS, of the failover names that are concerned.
+        dns_changes: the DNS answers for the affected failover names.
         used: the outcomes for the paths that clients use.
         own: the paths through the failed clusters' own names.
         database_lost: whether a path needs a database that is lost.

@@ -37,18 +37,18 @@ from denodo_ha.drill.outcome import (
 )
 
 _KEPT_VIEWS = 256
-"""The number of views of balancers with a failure that are kept; a pair of nodes needs fewer."""
+"""Maximum number of cached views of failed balancers; scenarios of two nodes need fewer."""
 
 _PLANNED = frozenset({"node-drained", "node-replaced"})
 """The kinds of failures that the project's own commands cause without losing a connection."""
 
 
 class Engine:
-    """The outcomes of failures in a model.
+    """Engine that works out the outcomes of failures in a model.
 
     Args:
         model: the model of the templates.
-        start: the failures from the start, such as a drained node.
+        start: the situation before any failure, such as a drained node.
     """
 
     def __init__(self, model: Model, start: Situation | None = None) -> None:
@@ -63,7 +63,7 @@ class Engine:
         }
 
     def view(self, balancer: Key, situation: Situation) -> BalancerView:
-        """Return a balancer in a situation."""
+        """Return the view of a balancer in a situation."""
         of_model = self.model.balancers[balancer]
         state = situation.state_of(of_model.cluster)
         key = (balancer, state)
@@ -85,7 +85,7 @@ class Engine:
         return Route53Health(self.model, self.view, situation, interpretation or Interpretation())
 
     def play(self, failure: Failure, situation: Situation) -> Outcome:
-        """Return the outcome of a failure, in the worst interpretation of what is open."""
+        """Return the outcome of a failure, in the worst interpretation of the open points."""
         whole = self.start | situation
         outcomes = {
             interpretation: self._play(failure, whole, interpretation)
@@ -99,7 +99,7 @@ class Engine:
     def _differences(
         self, outcomes: dict[Interpretation, Outcome], worst: Outcome
     ) -> Iterator[str]:
-        """Yield a text on each open point that makes a difference."""
+        """Yield a text on each open point whose interpretation changes the outcome."""
         shown = next(key for key, outcome in outcomes.items() if outcome == worst)
         for point in sorted(self.open_points):
             chosen = getattr(shown, point)
@@ -138,7 +138,7 @@ class Engine:
     def _concerned(
         self, failure: Failure, situation: Situation, before: Route53Health, after: Route53Health
     ) -> list[FailoverName]:
-        """Return the failover names of the failed clusters, and all others whose answer changes."""
+        """Return the failover names of the failed clusters, and others whose DNS answer changes."""
         clusters = set(failure.clusters)
         own = {
             name.name
@@ -163,7 +163,7 @@ class Engine:
         ]
 
     def path(self, name: str, record: Record, situation: Situation) -> ClientPath:
-        """Return the path through a record with which DNS answers."""
+        """Return the client path that results if DNS answers with a record."""
         if record.target in self.model.balancers:
             assert record.target is not None
             view = self.view(record.target, situation)
@@ -174,7 +174,7 @@ class Engine:
         return ClientPath(name, record.cluster or "", {}, ())
 
     def _path_to_node(self, name: str, key: Key, situation: Situation) -> ClientPath:
-        """Return the path to a node without a balancer."""
+        """Return the client path that leads directly to a node, without a balancer."""
         node = self.model.machines[key]
         cluster = self.model.clusters[node.cluster]
         state = situation.state_of(node.cluster)
@@ -188,7 +188,7 @@ class Engine:
         return ClientPath(name, cluster.name, services, cluster.ports)
 
     def own_paths(self, name: str, situation: Situation) -> list[ClientPath]:
-        """Return the paths through a cluster's own balancers, or to its node."""
+        """Return the paths through a cluster's balancers; without a balancer, to its first node."""
         cluster = self.model.clusters[name]
         views = [self.view(key, situation) for key in cluster.balancers]
         if views:
@@ -219,19 +219,19 @@ class Engine:
         return any(database_reach(self.model, state, port) is not Reach.ALL for port in path.ports)
 
     def interrupted(self, path: ClientPath, situation: Situation) -> tuple[int, ...]:
-        """Return the ports of a path that need a database which fails over."""
+        """Return the ports of a path that need a database that is failing over."""
         state = situation.state_of(path.cluster)
         return tuple(interrupted_ports(self.model, state, path.ports))
 
     def with_database_failover(
         self, steps: RecoverySteps, path: ClientPath, situation: Situation
     ) -> RecoverySteps:
-        """Return the longer of some steps and of a database's failover at the same time."""
+        """Return the longer of the given steps and a database failover at the same time."""
         state = situation.state_of(path.cluster)
         return longest_steps([steps, database_failover(self.model, state, path.ports)])
 
     def steps_within(self, target: Key | None, situation: Situation) -> RecoverySteps:
-        """Return the steps until a balancer uses working targets only; none for a node."""
+        """Return the steps until a balancer uses only working targets; none for a node."""
         if target not in self.model.balancers:
             return ()
         assert target is not None
@@ -240,7 +240,7 @@ class Engine:
         )
 
     def after_repair(self, target: Key | None, situation: Situation) -> str:
-        """Return the sentence on a balancer's targets after the repair, empty if all are used."""
+        """Return when a balancer's repaired targets get connections; empty if none failed."""
         if target not in self.model.balancers:
             return ""
         assert target is not None
@@ -273,7 +273,7 @@ class _ThroughName:
 
     @property
     def dns_change(self) -> DnsChange:
-        """The answer of DNS before and after."""
+        """The DNS answer before and after the failure."""
         name, new = self._name, self._new
         other = name.secondary if new is name.primary else name.primary
         return DnsChange(
@@ -284,7 +284,7 @@ class _ThroughName:
         )
 
     def outcome(self) -> PathOutcome:
-        """Return the outcome for the path that DNS answers."""
+        """Return the outcome for the path to which the name resolves after the failure."""
         situation = self._after.situation
         path = self._engine.path(self._name.name, self._new, situation)
         old_path = self._engine.path(self._name.name, self._old, self._before.situation)
@@ -297,7 +297,7 @@ class _ThroughName:
         )
 
     def _steps(self, path: ClientPath, old_path: ClientPath) -> RecoverySteps | None:
-        """Return the steps until all clients are served again; None if they never all are."""
+        """Return the steps until all clients are served again; None if some never are."""
         engine, situation = self._engine, self._after.situation
         gaps = [*path.gaps()]
         if gaps and gaps != [*old_path.gaps()]:
@@ -311,7 +311,7 @@ class _ThroughName:
         return engine.with_database_failover(steps, path, situation)
 
     def _after_repair(self) -> str:
-        """Return the sentence on what happens once the failure is repaired."""
+        """Return a sentence that says what happens after the repair."""
         if self._old is self._new:
             return self._engine.after_repair(self._new.target, self._after.situation)
         seconds = total_seconds(self._timing.failback(self._name, self._balancers()))
@@ -325,7 +325,7 @@ class _ThroughName:
         return DnsTiming(self._engine.model, self._before, self._after)
 
     def _balancers(self) -> BalancerPair:
-        """Return the balancer of the record whose health changed, before and after."""
+        """Return the views, before and after, of the balancer whose record changed its health."""
         changed = next(
             (
                 record

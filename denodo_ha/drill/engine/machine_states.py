@@ -1,4 +1,4 @@
-"""The machines of a cluster during a failure: which listen, pass their check, take connections."""
+"""The machines of a cluster during a failure: which listen, pass checks and accept connections."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
 AuxiliaryReach = Callable[[Key], Reach]
-"""Returns the reach of a node's auxiliary port, for a client that the node has answered."""
+"""Returns the reach of a node's auxiliary port, for a client that the node has directed there."""
 
 ANY_SERVICE_PATH = "/health"
 """The path at which a proxy reports on all of its services together."""
@@ -27,7 +27,7 @@ class MachineStates:
     Args:
         model: the model of the templates.
         state: the failures.
-        auxiliary: the auxiliary port of each 7.0 node, on the node itself.
+        auxiliary: the auxiliary port on which each Denodo 7.0 node itself listens.
     """
 
     def __init__(self, model: Model, state: ClusterState, auxiliary: Mapping[Key, int]) -> None:
@@ -52,7 +52,7 @@ class MachineStates:
         Args:
             target: the target.
             check: the health check.
-            jdbc: whether the service is the one that sends clients on to the auxiliary port.
+            jdbc: whether the service is jdbc, which directs clients to the auxiliary port.
         """
         machine = self._model.machines[target.machine]
         port = check.port or target.port
@@ -71,10 +71,10 @@ class MachineStates:
         )
 
     def _ready(self, node: Machine, port: int, *, jdbc: bool) -> bool:
-        """Return the readiness that a node's own program reports.
+        """Return the readiness that the host program on a node reports.
 
-        The program speaks the service's protocol, so it also needs the second connection of a 7.0
-        client.
+        The program connects as a client does. With Denodo 7.0 it therefore also needs the auxiliary
+        port.
         """
         second = self._auxiliary.get(node.key) if jdbc else None
         return (
@@ -91,14 +91,14 @@ class MachineStates:
         Args:
             target: the target.
             served: whether the connection must be served, and not only accepted.
-            auxiliary_reach: the reach of the second connection, None where a client needs none.
+            auxiliary_reach: returns the reach of the second connection; None if clients need none.
         """
         return self._connect(
             target.machine, target.port, served=served, auxiliary_reach=auxiliary_reach
         )
 
     def accepts(self, target: Target) -> Reach:
-        """Return whether a target accepts a connection; a proxy does while no node serves."""
+        """Return whether a target accepts a connection; a proxy does so even if no node serves."""
         machine = self._model.machines[target.machine]
         return Reach.ALL if self.listens(machine, target.port) else Reach.NONE
 
@@ -119,7 +119,7 @@ class MachineStates:
     def _through_proxy(
         self, proxy: Machine, port: int, *, served: bool, auxiliary_reach: AuxiliaryReach | None
     ) -> Reach:
-        """Return the reach through a proxy, which leaves out the nodes that fail its own check."""
+        """Return the reach through a proxy, which does not use nodes that fail its own check."""
         upstream = proxy.upstream(port)
         if upstream is None:
             return Reach.UNKNOWN
@@ -129,7 +129,7 @@ class MachineStates:
         )
 
     def serving_nodes(self, target: Target) -> Sequence[Key]:
-        """Return the nodes that serve a target's connections; none that are not known."""
+        """Return the nodes, as far as they are known, that serve a target's connections."""
         machine = self._model.machines[target.machine]
         if not self.listens(machine, target.port):
             return ()
@@ -144,7 +144,7 @@ class MachineStates:
         return self._model.machines[target.machine].upstream(target.port)
 
     def left_out(self, upstream: Upstream) -> frozenset[Key]:
-        """Return the nodes that fail a proxy's check, without nodes that are drained on purpose."""
+        """Return the nodes that fail a proxy's check, except drained nodes."""
         registered = set(upstream.nodes) - self._drained(upstream)
         return frozenset(registered - set(self._passing(upstream)))
 
@@ -161,12 +161,12 @@ class MachineStates:
         ]
 
     def _drained(self, upstream: Upstream) -> frozenset[Key]:
-        # A drained node remains the upstream of its auxiliary port, as on a balancer.
+        # An upstream with one node is an auxiliary port: a drained node keeps it, as on a balancer.
         return self._state.drained_nodes if len(upstream.nodes) > 1 else frozenset()
 
 
 def database_reach(model: Model, state: ClusterState, port: int) -> Reach:
-    """Return how a service is served, as far as the databases that are lost allow it."""
+    """Return the reach of a service as limited by the databases that are lost."""
     reach = Reach.ALL
     for key in state.lost_databases:
         ports = model.databases[key].ports

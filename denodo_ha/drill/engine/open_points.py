@@ -1,4 +1,4 @@
-"""The points that AWS's documents leave open, and which of them matter to a model."""
+"""Open points: behaviour that AWS's documents do not specify, and which of it affects a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ from denodo_ha.drill.model.model import Model
 
 @dataclass(frozen=True)
 class Interpretation:
-    """An interpretation of all open points.
+    """An interpretation: an assumption about each open point.
 
     Attributes:
-        threshold_for_alias: an alias that evaluates health applies a target group's DNS
+        threshold_for_alias: whether an alias that evaluates health applies a target group's DNS
             thresholds, and not only "a healthy target in every target group".
-        zones_count_all: with cross-zone on, each zone reports the healthy targets of all zones,
-            and not those of its own.
-        missing_by_alarm: without data a metric check depends on the alarm's TreatMissingData, and
-            not only on its own setting.
-        some_is_healthy: an endpoint check is healthy when some of its connections succeed.
+        zones_count_all: whether, with cross-zone on, each zone reports the healthy targets of all
+            zones instead of only its own.
+        missing_by_alarm: whether, without data, a metric check depends on the alarm's
+            TreatMissingData, and not only on the check's own setting.
+        some_is_healthy: whether an endpoint check is healthy if only some of its connections
+            succeed.
     """
 
     threshold_for_alias: bool = False
@@ -49,7 +50,7 @@ OPEN_POINTS: Final = {
         "an endpoint check passes when some connections do",
     ),
 }
-"""The two interpretations of each open point in words: first for False, then for True."""
+"""Descriptions of the two interpretations of each open point: first for False, then for True."""
 
 HOST_COUNTS: Final = {"HealthyHostCount": 0, "UnHealthyHostCount": 1}
 """The metrics that count targets, with the index of the count in `BalancerView.reported`."""
@@ -65,11 +66,11 @@ def interpretations(points: frozenset[str]) -> tuple[Interpretation, ...]:
 
 
 def relevant_open_points(model: Model, view: Callable[[Key], BalancerView]) -> frozenset[str]:
-    """Return the open points on which an outcome may depend in a model.
+    """Return the open points that may change an outcome in a model.
 
     Args:
         model: the model of the templates.
-        view: returns a balancer as it is before any failure of the drill.
+        view: returns the view of a balancer before any failure.
     """
     records = [record for name in model.failover_names for record in name.records.values()]
     checks = model.checks_of(records)
@@ -91,7 +92,7 @@ def relevant_open_points(model: Model, view: Callable[[Key], BalancerView]) -> f
 
 
 def _evaluates_thresholds(model: Model, record: Record) -> bool:
-    """Return whether a record evaluates a balancer with other DNS thresholds than AWS's default."""
+    """Return whether a record evaluates a balancer whose DNS thresholds are not AWS's default."""
     balancer = model.balancers.get(record.target or "")
     if balancer is None or not (record.alias and record.evaluates):
         return False
@@ -100,7 +101,7 @@ def _evaluates_thresholds(model: Model, record: Record) -> bool:
 
 
 def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> bool:
-    """Return whether only one zone has targets, so that its loss may leave no zone that reports."""
+    """Return whether only one zone has targets, so that the metric may lack data if it is lost."""
     if alarm.metric not in HOST_COUNTS or alarm.target_group is None or alarm.balancer is None:
         return False
     balancer = view(alarm.balancer)
@@ -110,9 +111,10 @@ def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> 
 
 
 def _depends_on_zones(alarm: Alarm) -> bool:
-    """Return whether an alarm may differ by the targets that each zone reports.
+    """Return whether an alarm's state may depend on which targets each zone reports.
 
-    Only "no healthy target at all" does not: it is the same while some zone reports.
+    Only an alarm on "no healthy target at all" does not: its state is the same as long as at
+    least one zone reports.
     """
     return alarm.metric in HOST_COUNTS and not (
         alarm.metric == "HealthyHostCount"

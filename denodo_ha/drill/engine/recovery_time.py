@@ -1,6 +1,7 @@
-"""The longest time until new connections succeed, and until traffic is as before, in steps.
+"""Recovery times: the longest time until new connections succeed, and until traffic is as before.
 
-Each step has the seconds that AWS documents, or that the templates configure.
+A recovery time is a sequence of steps. The seconds of each step are those that AWS documents or
+that the templates configure.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,11 +24,11 @@ from denodo_ha.environment.facts.limits import (
 )
 
 BalancerPair = tuple[BalancerView | None, BalancerView | None]
-"""A record's balancer in two situations; None where no template has it."""
+"""The views of a record's balancer in two situations; None if no template has the balancer."""
 
 
 class DnsTiming:
-    """The steps until DNS answers as in a second situation, from a first one.
+    """The steps until DNS changes from its answer in one situation to its answer in another one.
 
     Args:
         model: the model of the templates.
@@ -39,27 +40,27 @@ class DnsTiming:
         self._model, self._before, self._after = model, before, after
 
     def failover(self, name: FailoverName, balancers: BalancerPair) -> RecoverySteps:
-        """Return the steps until clients use the answer for a record with another health."""
+        """Return the steps until clients use the DNS answer after a record's health changes."""
         for record in (name.primary, name.secondary):
             if self._before.record(record) != self._after.record(record):
                 return (*self._record_change(record, balancers), record_ttl(record))
         return ()
 
     def failback(self, name: FailoverName, balancers: BalancerPair) -> RecoverySteps:
-        """Return the steps until clients use the first answer again, once all is repaired."""
+        """Return the steps until clients use the original DNS answer again after all repairs."""
         reverse = DnsTiming(self._model, self._after, self._before)
         return reverse.failover(name, (balancers[1], balancers[0]))
 
     def by_operators(self) -> bool:
-        """Return whether operators threw a switch, which then also only operators put back."""
+        """Return whether operators threw a switch; only operators can put it back."""
         thrown = self._after.situation.thrown_switches - self._before.situation.thrown_switches
         return bool(thrown)
 
     def _record_change(self, record: Record, balancers: BalancerPair) -> RecoverySteps:
         """Return the steps until a record's health has changed.
 
-        A record becomes unhealthy with the first of its check and its target, and healthy with the
-        last.
+        A record becomes unhealthy as soon as its check or its target is unhealthy, and healthy only
+        when both are healthy.
         """
         alternatives = []
         if record.check is not None and self._changes(record.check):
@@ -73,7 +74,7 @@ class DnsTiming:
         return self._before.check(check) != self._after.check(check)
 
     def _target_change(self, balancers: BalancerPair) -> RecoverySteps:
-        """Return the steps until an alias finds its balancer's health changed."""
+        """Return the steps until the health that an alias evaluates for its balancer changes."""
         before, after = balancers
         if before is None or after is None:
             return ()
@@ -103,7 +104,7 @@ class DnsTiming:
         return (endpoint_check(check, becomes_healthy=self._after.check(key)),)
 
     def _calculated_change(self, check: HealthCheck) -> RecoverySteps:
-        """Return the steps until enough children have changed, in the order of their changes."""
+        """Return the steps until enough child checks have changed, counting the fastest first."""
         changes = sorted(
             (self._check_change(child) for child in check.children if self._changes(child)),
             key=total_seconds,
@@ -131,7 +132,7 @@ class DnsTiming:
         return (*self._detection(alarm, check), *metric_alarm(alarm, periods))
 
     def _detection(self, alarm: Alarm, check: HealthCheck) -> RecoverySteps:
-        """Return the steps until an alarm's metric counts the changed targets."""
+        """Return the steps until an alarm's metric shows the changed health of targets."""
         group = self._model.target_groups.get(alarm.target_group or "")
         if group is None or alarm.balancer is None:
             return ()
@@ -148,8 +149,8 @@ def _healthy_targets(view: BalancerView) -> int:
 def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:
     """Return the steps until a balancer sends new connections only to working targets.
 
-    Auxiliary target groups are left out: a client uses an auxiliary port only after the node has
-    answered at jdbc.
+    Auxiliary target groups are ignored: a client uses an auxiliary port only after the node has
+    answered on the jdbc port.
     """
     alternatives = [
         targets_unhealthy(model, before, after, key)
@@ -166,9 +167,9 @@ def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> 
 def targets_unhealthy(
     model: Model, before: BalancerView, after: BalancerView, group: Key
 ) -> RecoverySteps:
-    """Return the steps until a target group's check has found its changed targets unhealthy.
+    """Return the steps until a target group's check marks its failed targets as unhealthy.
 
-    Nodes that run report only after some time that they are not ready.
+    A running node reports only after a delay that it is not ready.
     """
     check = model.target_groups[group].health_check
     step = target_unhealthy(check)
@@ -183,7 +184,7 @@ def targets_unhealthy(
 
 
 def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:
-    """Return the steps until a balancer uses all targets again, once they work."""
+    """Return the steps until a balancer uses all targets again after they work again."""
     alternatives = [
         (target_healthy(model.target_groups[key].health_check),)
         for key, healthy in before.healthy_targets.items()
@@ -194,7 +195,7 @@ def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> 
 
 
 def _proxy_checks(before: BalancerView, after: BalancerView) -> Iterator[TargetHealthCheck]:
-    """Yield the checks by which proxies behind a balancer leave out nodes that they used before."""
+    """Yield the checks by which proxies behind a balancer stop using nodes."""
     for key, target, upstream, check in before.checked_upstreams:
         if target in after.healthy_targets[key] or target in after.unhealthy_targets[key]:
             left_out = after.machine_states.left_out(upstream)
@@ -207,7 +208,7 @@ def _shortest(alternatives: Iterable[RecoverySteps]) -> RecoverySteps:
 
 
 def interrupted_ports(model: Model, state: ClusterState, ports: Iterable[int]) -> Iterator[int]:
-    """Yield those of some ports that are not served while a shared database fails over."""
+    """Yield the given ports that are not served while a shared database fails over."""
     needed = {
         port for key in state.failing_over_databases for port in model.databases[key].ports or ()
     }
@@ -215,7 +216,7 @@ def interrupted_ports(model: Model, state: ClusterState, ports: Iterable[int]) -
 
 
 def database_failover(model: Model, state: ClusterState, ports: Iterable[int]) -> RecoverySteps:
-    """Return the step of a database's failover, none if no service on some ports needs it."""
+    """Return the step of a database's failover; none if no service on the given ports needs it."""
     unknown = any(model.databases[key].ports is None for key in state.failing_over_databases)
     if not unknown and not any(interrupted_ports(model, state, ports)):
         return ()
@@ -224,13 +225,13 @@ def database_failover(model: Model, state: ClusterState, ports: Iterable[int]) -
 
 
 def target_unhealthy(check: TargetHealthCheck) -> RecoveryStep:
-    """Return the step until a target group's check has found a target unhealthy."""
+    """Return the step until a target group's check marks a target as unhealthy."""
     text = f"target check, {check.interval} s x {check.unhealthy} + {check.timeout} s"
     return RecoveryStep(text, check.seconds_to_unhealthy)
 
 
 def target_healthy(check: TargetHealthCheck) -> RecoveryStep:
-    """Return the step until a target group's check has found a target healthy."""
+    """Return the step until a target group's check marks a target as healthy."""
     text = f"target check, {check.interval} s x {check.healthy}"
     return RecoveryStep(text, check.seconds_to_healthy)
 
@@ -263,7 +264,7 @@ def endpoint_check(check: HealthCheck, *, becomes_healthy: bool) -> RecoveryStep
 
 
 def record_ttl(record: Record) -> RecoveryStep:
-    """Return the step until clients have forgotten a record."""
+    """Return the step until clients' resolvers no longer cache a record."""
     if record.alias:
         return RecoveryStep("TTL of the alias", BALANCER_ALIAS_TTL_S)
     return RecoveryStep("TTL", record.ttl)

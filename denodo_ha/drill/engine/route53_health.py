@@ -1,4 +1,4 @@
-"""The health that Route 53 sees of checks and records during a failure, and the DNS answer."""
+"""Route 53 health during a failure: the status of checks and records, and the DNS answer."""
 
 from collections.abc import Callable, Iterator
 
@@ -40,7 +40,7 @@ class Route53Health:
         self._answers: dict[str, Role] = {}
 
     def view(self, balancer: Key) -> BalancerView:
-        """Return a balancer in the situation."""
+        """Return the view of a balancer in this situation."""
         return self._views(balancer, self.situation)
 
     def answer(self, name: FailoverName) -> Role:
@@ -68,14 +68,14 @@ class Route53Health:
         return view.alias_health_by_threshold if by_threshold else view.alias_health
 
     def alias_count(self, view: BalancerView, group: Key) -> int:
-        """Return the healthy targets of a target group that an alias counts."""
+        """Return the number of a target group's healthy targets that an alias counts."""
         by_threshold = self._interpretation.threshold_for_alias
         return view.threshold_count(group) if by_threshold else view.healthy_count(group)
 
     def check(self, key: Key) -> bool:
-        """Return whether a health check is healthy; True for one that no template has."""
+        """Return whether a health check is healthy; True if no template has the check."""
         if key not in self._checks:
-            self._checks[key] = True  # Ends the recursion of a check that counts itself.
+            self._checks[key] = True  # Ends the recursion if a check is its own child.
             self._checks[key] = self._status(key)
         return self._checks[key]
 
@@ -115,7 +115,7 @@ class Route53Health:
             thrown = alarm.key in self.situation.thrown_switches
             return AlarmState.ALARM if thrown else AlarmState.INSUFFICIENT
         if alarm.metric not in HOST_COUNTS:
-            # A balancer's other metrics do not depend on its nodes.
+            # A balancer's other metrics are assumed not to depend on its nodes.
             return AlarmState.OK
         group = self._model.target_groups.get(alarm.target_group or "")
         if group is not None and group.targets_unknown:

@@ -1,4 +1,4 @@
-"""The failures at one moment: what is broken in each cluster, and among alarms and checks."""
+"""Situations: the failures that exist at the same time in clusters, alarms and health checks."""
 
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -16,12 +16,12 @@ class ClusterState:
         unready_nodes: nodes that run and are not ready.
         drained_nodes: nodes that are not registered with the shared target groups.
         closed_ports: ports of machines on which nothing listens.
-        shifted_zones: zones from which a zonal shift takes the traffic of balancers that allow it.
+        shifted_zones: zones from which a zonal shift moves traffic away, if a balancer allows it.
         lost_zones: Availability Zones that are lost.
         lost_balancers: balancers that are lost.
         region_lost: whether the region is lost.
         lost_databases: shared databases that do not answer until they are repaired.
-        failing_over_databases: shared databases whose standby takes over.
+        failing_over_databases: shared databases whose standby is taking over.
     """
 
     lost_machines: frozenset[Key] = frozenset()
@@ -37,7 +37,7 @@ class ClusterState:
 
     @cached_property
     def failed_machines(self) -> frozenset[Key]:
-        """The machines with a failure of their own, without those of lost zones and regions."""
+        """The machines that failed individually, without those of lost zones and regions."""
         closed = frozenset(key for key, _ in self.closed_ports)
         return self.lost_machines | self.unready_nodes | self.drained_nodes | closed
 
@@ -56,14 +56,14 @@ NO_FAILURE: Final = ClusterState()
 
 @dataclass(frozen=True)
 class Situation:
-    """The failures everywhere; none by default.
+    """The failures in all clusters, alarms and health checks; none by default.
 
     Attributes:
         clusters: the state of each cluster with a failure.
         alarms_without_data: alarms whose metric reports nothing.
-        thrown_switches: alarms of switches with a datapoint beyond their threshold.
-        unhealthy_checks: checks that report unhealthy, whatever they check.
-        last_statuses: checks with the status that they had when there was data.
+        thrown_switches: alarms of thrown switches, that is, with a datapoint beyond the threshold.
+        unhealthy_checks: checks that report unhealthy, regardless of what they monitor.
+        last_statuses: pairs of a health check and its last status while it had data.
     """
 
     clusters: tuple[tuple[str, ClusterState], ...] = ()
@@ -77,7 +77,7 @@ class Situation:
         return next((state for name, state in self.clusters if name == cluster), NO_FAILURE)
 
     def __or__(self, other: "Situation") -> "Situation":
-        """Return the failures of both situations; the other's last statuses override."""
+        """Return the failures of both situations; last statuses of `other` take precedence."""
         names = dict.fromkeys(name for name, _ in (*self.clusters, *other.clusters))
         return Situation(
             tuple((name, self.state_of(name) | other.state_of(name)) for name in names),

@@ -1,7 +1,7 @@
 """The second model of `drill --orders`: the facts of a failover as a program in Promela.
 
-The rules are written again from AWS's documentation, without the drill's engine. Spin searches
-every state of the program; a property is a formula that must hold in each.
+The rules are written a second time from AWS's documentation, without the drill's engine. Spin
+searches every state of the program; a property is a formula that must hold in every state.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class PromelaProgram:
 
 
 def promela(facts: Facts) -> PromelaProgram:
-    """Return the program of some facts."""
+    """Return the Promela program for the facts of a failover."""
     program = _Program(facts)
     return PromelaProgram("\n".join(program.lines()) + "\n", 2 ** len(program.choices))
 
@@ -53,7 +53,7 @@ def _sum(terms: list[str]) -> str:
 
 @dataclass(frozen=True)
 class _Program:
-    """The program of some facts."""
+    """Builder of the program for the facts of a failover."""
 
     facts: Facts
 
@@ -89,7 +89,7 @@ class _Program:
 
     @cached_property
     def used_checks(self) -> dict[ResourceKey, HealthCheck]:
-        """The health checks of the records, with all that these count."""
+        """The health checks of the records, with all their child checks."""
         used: dict[ResourceKey, HealthCheck] = {}
         waiting = [record.check for record in self.facts.records.values()]
         while waiting:
@@ -111,7 +111,7 @@ class _Program:
 
     @cached_property
     def keeping(self) -> list[ResourceKey]:
-        """The metric checks that may keep their last status without data."""
+        """The metric checks that may keep their last status while they have no data."""
         return [
             key
             for key, check in self.used_checks.items()
@@ -120,12 +120,12 @@ class _Program:
 
     @cached_property
     def choices(self) -> list[str]:
-        """The open points on which something depends."""
+        """The undocumented points on which the program depends."""
         text = "".join((*self._settle(), *self._formulas()))
         points = ("zones_count_all", "missing_by_alarm", "alias_by_threshold")
         return [point for point in points if point in text]
 
-    # What serves and what is healthy, as expressions.
+    # Expressions: which resources serve and which are healthy.
 
     def _lost_region(self, region: str) -> str:
         return f"region_lost[{self.regions.index(region)}]"
@@ -140,7 +140,7 @@ class _Program:
         return f"(!balancer_lost[{number}] && !{self._lost_region(region)})"
 
     def _healthy(self, group: ResourceKey, zone: str | None = None) -> str:
-        """Return the number of healthy targets of a target group, of one zone or of all."""
+        """Return an expression: number of healthy targets of a group, in one zone or in all."""
         return _sum(
             [
                 self._node_up(node)
@@ -161,7 +161,7 @@ class _Program:
         )
 
     def _target_healthy(self, record: Record) -> str:
-        """Return the health of an alias's target: a healthy target in every target group."""
+        """Return an expression: whether every target group of an alias has a healthy target."""
         terms = [self._balancer_up(record.target)]
         for key in self.facts.balancers[record.target].groups:
             healthy = f"{self._healthy(key)} > 0"
@@ -170,7 +170,7 @@ class _Program:
             terms.append(healthy)
         return _all(terms)
 
-    # Alarms and health checks, as expressions.
+    # Expressions: states of alarms and health checks.
 
     def _has_data(self, alarm: Alarm) -> str:
         if alarm.is_switch:
@@ -182,7 +182,7 @@ class _Program:
         return _all([self._balancer_up(alarm.balancer), region, missing])
 
     def _breaches(self, alarm: Alarm) -> str:
-        """Return whether an alarm that has data is in the state ALARM."""
+        """Return an expression: whether an alarm that has data is in the state ALARM."""
         if alarm.is_switch:
             return "1"
         if alarm.group is None or alarm.properties["MetricName"] != "HealthyHostCount":
@@ -194,7 +194,7 @@ class _Program:
             f"({self._healthy(alarm.group, zone)} {operator} {threshold})"
             for zone in sorted({self.facts.zones[node] for node in nodes})
         ]
-        # The maximum over the zones is below a threshold if every zone is.
+        # The maximum over the zones is below a threshold if the value of every zone is.
         assert alarm.properties["Statistic"] == "Maximum", "only Maximum is modelled"
         joined = (" && " if operator.startswith("<") else " || ").join(by_zone)
         of_all = f"({self._healthy(alarm.group)} {operator} {threshold})"
@@ -205,7 +205,7 @@ class _Program:
         return self.facts.alarms[check.alarm]
 
     def _without_data(self, check: HealthCheck, kept: str) -> str:
-        """Return the status of a metric check without data, given the status that it keeps."""
+        """Return an expression: status of a metric check without data, given its last status."""
         setting = check.settings.get("InsufficientDataHealthStatus", "LastKnownStatus")
         own = {"Healthy": "1", "Unhealthy": "0"}.get(setting, kept)
         missing = self._alarm(check).properties.get("TreatMissingData", "missing")
@@ -218,11 +218,11 @@ class _Program:
         return f"{array}[{self.keeping.index(key)}]" if key in self.keeping else "1"
 
     def _by_history(self, key: ResourceKey, check: HealthCheck) -> str:
-        """Return the status of a metric check without data."""
+        """Return an expression: status of a metric check without data, after all events so far."""
         return self._without_data(check, self._kept("last", key))
 
     def _by_causes(self, key: ResourceKey, check: HealthCheck) -> str:
-        """Return the same status if nothing but the switch is remembered."""
+        """Return the expression of `_by_history` if checks remember only the switch."""
         start = self._without_data(check, self._kept("at_start", key))
         return f"(lever == 0 && {start})" if self._alarm(check).is_switch else start
 
@@ -244,7 +244,7 @@ class _Program:
         return f"(!{measured})" if check.settings.get("Inverted") else measured
 
     def _endpoint(self, check: HealthCheck) -> str:
-        """Return whether an endpoint check from outside the VPC gets an answer."""
+        """Return an expression: whether an endpoint check from outside the VPC gets an answer."""
         assert check.endpoint is not None
         if check.endpoint not in self.facts.balancers:
             return self._node_up(check.endpoint)
@@ -267,7 +267,7 @@ class _Program:
     # The program.
 
     def _settle(self) -> Iterator[str]:
-        """Yield what happens after an event: checks that have data report, then DNS answers."""
+        """Yield the steps after an event: checks with data store their status, then DNS answers."""
         yield "inline settle() {"
         for number, key in enumerate(self.keeping):
             alarm = self._alarm(self.used_checks[key])
@@ -304,7 +304,7 @@ class _Program:
         yield "}"
 
     def _lever(self) -> Iterator[str]:
-        """Yield the events of the operators' switch, which need a region that takes datapoints."""
+        """Yield the events of the operators' switch, which require a Region that works."""
         switches = [
             key
             for key, check in self.used_checks.items()
@@ -341,7 +341,7 @@ class _Program:
         yield f"#define by_causes {self._answer(self._by_causes)}"
         yield f"#define kept ({seen} && secondary != by_causes)"
         yield f"#define unsettled (secondary != {self._answer(self._by_history)})"
-        # Before the world has begun nothing is settled.
+        # The formulas apply only after the initial state has been computed (`begun`).
         for name, flaw in zip(
             PROPERTIES.values(), ("dead", "moved", "kept", "unsettled"), strict=True
         ):

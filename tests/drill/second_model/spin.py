@@ -1,4 +1,4 @@
-"""Run of Spin over a program: the verdict on each property."""
+"""Run Spin on a program; the result says which properties hold."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ class SpinResult:
     Attributes:
         broken: the properties that some state breaks.
         states: the number of states of one interpretation, without the state before the start;
-            only a search that breaks nothing visits them all.
+            only a search in which every property holds visits all states.
     """
 
     broken: frozenset[str]

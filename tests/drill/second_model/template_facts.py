@@ -1,6 +1,6 @@
 """The facts of a failover that the second model needs, read from templates without the drill.
 
-This reader knows the few expressions and resources of this project's stacks, and refuses others.
+This reader supports the few expressions and resources of this project's stacks, and no others.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class TargetGroup:
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener: its target groups, and whether it ends TLS."""
+    """A listener: its target groups, and whether it terminates TLS."""
 
     groups: tuple[ResourceKey, ...]
     ends_tls: bool
@@ -49,7 +49,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm: on the hosts of a group, on another metric of a balancer, or on the switch."""
+    """An alarm: on a target group's hosts, another load balancer metric, or the switch."""
 
     region: str
     balancer: ResourceKey | None
@@ -64,7 +64,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """A health check: its settings, its children, its alarm, or what it connects to."""
+    """A health check: its settings, its child checks, its alarm, or the endpoint it connects to."""
 
     settings: Mapping[str, Any]
     children: tuple[ResourceKey, ...]
@@ -95,7 +95,7 @@ class Facts:
 
 
 class FactsReader:
-    """Reader of the facts of some templates.
+    """Reader of the facts in templates.
 
     Args:
         templates: the templates by their stacks' names.
@@ -130,14 +130,14 @@ class FactsReader:
         return properties
 
     def _named(self, stack: str, expression: Any, *kinds: str) -> ResourceKey | None:
-        """Return the first resource of some types that an expression names."""
+        """Return the first resource of these types that an expression refers to."""
         for key in self._all_named(stack, expression):
             if self._templates[key[0]]["Resources"][key[1]]["Type"] in kinds:
                 return key
         return None
 
     def _all_named(self, stack: str, expression: Any) -> Iterator[ResourceKey]:
-        """Yield all resources that an expression names, through outputs of other stacks."""
+        """Yield the resources that an expression refers to, also through other stacks' outputs."""
         if isinstance(expression, list):
             for item in expression:
                 yield from self._all_named(stack, item)
@@ -218,7 +218,7 @@ class FactsReader:
         )
 
     def _target(self, stack: str, value: Any) -> ResourceKey | None:
-        """Return the balancer or node that a name or an address is of."""
+        """Return the load balancer or node to which a name or address belongs."""
         found = self._named(stack, value, _BALANCER, "AWS::EC2::Instance", "AWS::EC2::EIP")
         if found is None or found not in self._of_type("AWS::EC2::EIP"):
             return found

@@ -1,4 +1,4 @@
-"""The search of every order of events agrees with a second model, which Spin searches."""
+"""The drill's search of every order of events agrees with Spin's search of a second model."""
 
 import shutil
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""A cluster's template beside its configuration, and functions that read templates."""
+"""A cluster's template together with its configuration, and functions that read templates."""
 
 import json
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ UNKNOWN = "known-at-deploy.example.com"
 
 
 class ClusterView:
-    """One cluster's template beside its configuration."""
+    """One cluster's template together with its configuration."""
 
     def __init__(
         self, environment: Environment, name: str, cluster: Cluster, assembly: Assembly
@@ -101,7 +101,7 @@ class ClusterView:
 
 
 def output_of(prefix: str, node: str) -> str:
-    """Return the name of an output about a node."""
+    """Return the name of an output for a node: the prefix and the node's name."""
     return prefix + "".join(letter for letter in node if letter.isalnum())
 
 

@@ -12,10 +12,10 @@ from tests.stacks.topology.target_groups import TLS_ON_NODES, check_is_right, ta
 
 
 def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:
-    """The target group forwards to the Application Load Balancer. Return the group behind it.
+    """Check a target group of the Application Load Balancer; return the group of its listener.
 
-    CloudFormation must create the target group after the listener. The group takes no attributes,
-    and lacks the tags by which commands find nodes.
+    CloudFormation must create the target group after the listener. The target group has no
+    attributes, and none of the tags by which commands find nodes.
     """
     group = view.groups[group_id]
     assert (group["TargetType"], group["Protocol"], group["Port"]) == ("alb", "TCP", port)
@@ -44,7 +44,7 @@ def cookies_are_set_behind_it(view: ClusterView) -> None:
         return
     front, alb = view.of(LB)[view.nlb], view.of(LB)[view.alb]
     assert alb["Scheme"] == "internal"
-    # The fixed addresses of the Network Load Balancer are taken first.
+    # Created after the Network Load Balancer, which must get its fixed addresses first.
     assert view.nlb in view.template["Resources"][view.alb]["DependsOn"]
     subnets = front.get("Subnets") or [subnet["SubnetId"] for subnet in front["SubnetMappings"]]
     assert alb["Subnets"] == subnets

@@ -1,4 +1,4 @@
-"""The rules of the failover: two records, checks that see their clusters, one switch."""
+"""The rules of the failover: two records, health checks of their clusters, one switch."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support.assembly import Assembly
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert every rule: two records of one name and type, each with a check of its cluster."""
+    """Assert every rule: two records of one name and type, each with a check of that cluster."""
     failover = environment.failover
     assert failover is not None
     stack = f"{environment.name}-failover"
@@ -44,7 +44,7 @@ def holds(environment: Environment, assembly: Assembly) -> None:
 def _check(
     environment: Environment, assembly: Assembly, role: str, name: str, record: dict[str, Any]
 ) -> None:
-    """A record has a health check of its cluster, if configured and possible."""
+    """Assert that a record has a health check of its cluster, if configured and possible."""
     failover, cluster = environment.failover, environment.clusters[name]
     assert failover is not None
     internal = cluster.balancer.scheme == "internal"
@@ -81,9 +81,10 @@ def _check(
 
 
 def _watched(assembly: Assembly, stack: str, checks: list[dict[str, Any]]) -> None:
-    """One check follows healthy nodes; without data it keeps its status, as new alarms have none.
+    """Assert that a cluster has two checks, which treat missing data differently.
 
-    The other follows the load balancer, and is unhealthy without data, as a lost region has none.
+    The check of healthy nodes keeps its status without data, because a new alarm has no data yet.
+    The check of the load balancer is unhealthy without data, because a lost Region reports none.
     """
     outputs = assembly.templates[stack]["Outputs"]
     own, alarms = assembly.resources(stack, CHECK), assembly.resources(stack, ALARM)
@@ -129,7 +130,7 @@ def _switch_config(own: Resources) -> dict[str, Any]:
 
 
 def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
-    """The switch follows one alarm of its stack, and one datapoint is enough."""
+    """Assert that the switch depends on one alarm of its stack, which needs one datapoint."""
     own = assembly.resources(stack, CHECK)
     config = _switch_config(own)
     ((alarm_id, alarm),) = assembly.resources(stack, ALARM).items()
@@ -144,7 +145,7 @@ def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
 
 
 def _operators(environment: Environment, template: dict[str, Any]) -> None:
-    """Operators may read, and put one metric; they may change no record and no check."""
+    """Assert that operators may read and put one metric, but change no record or health check."""
     failover = environment.failover
     assert failover is not None
     ((id_, policy),) = [

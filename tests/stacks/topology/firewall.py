@@ -23,11 +23,11 @@ def holds(view: ClusterView) -> None:
 
 
 def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
-    """Clients reach the load balancer, it reaches nodes, managers reach management ports."""
+    """Assert that only clients, load balancer and managers reach the ports that each needs."""
     (balancer,) = security_groups([view.of(LB)[view.nlb]], "SecurityGroups")
     nodes = next(iter(security_groups(view.of(INSTANCE).values(), "SecurityGroupIds")), "")
     assert balancer != nodes
-    # Adopted instances are in groups of their owner's: known by their network's addresses.
+    # Security groups of adopted instances are unknown, so rules name the network's addresses.
     cidr_of_nodes = {str(view.cluster.network.cidr)} if view.adopted else set()
     peers = cidr_of_nodes | ({nodes} if nodes else set())
     rules = {
@@ -36,7 +36,7 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
         for group in (balancer, nodes)
     }
     served = {listener["Port"] for listener in view.of(LISTENER).values()}
-    # An Application Load Balancer's groups speak HTTP; one that leads to it holds no node.
+    # Only groups of the Network Load Balancer; those of an Application Load Balancer use HTTP.
     direct = [group for group in view.groups.values() if group["Protocol"] in ("TCP", "TLS")]
     behind = reached(one for one in direct if one["TargetType"] == "instance")
     second = _second_balancer_is_in_between(view, balancer, peers)
@@ -62,7 +62,7 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
 
 
 def _second_balancer_is_in_between(view: ClusterView, balancer: str, nodes: set[str]) -> set[str]:
-    """Only the Network Load Balancer reaches the other one, which reaches only nodes.
+    """Assert that the Application Load Balancer is between the other load balancer and nodes.
 
     Return the security group of the Application Load Balancer, if any.
     """
@@ -87,7 +87,7 @@ def _second_balancer_is_in_between(view: ClusterView, balancer: str, nodes: set[
 
 
 def _the_node_is_reached_directly(view: ClusterView) -> None:
-    """Without a load balancer there is one node, with an Elastic IP if it is public."""
+    """Assert that there is one node and no load balancer; a public node has an Elastic IP."""
     for kind in (LB, LISTENER, GROUP):
         assert view.of(kind) == {}
     ((name, id_),) = view.nodes.items()
@@ -109,7 +109,7 @@ def _the_node_is_reached_directly(view: ClusterView) -> None:
 
 
 def _no_group_is_over_its_quota(view: ClusterView) -> None:
-    """A security group has at most 60 rules in each direction, and no rule twice.
+    """Assert that each security group has at most 60 rules in a direction, and no rule twice.
 
     A prefix list counts as many rules as its weight.
     """

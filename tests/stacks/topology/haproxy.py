@@ -1,4 +1,4 @@
-"""The rules of a cluster behind HAProxy, besides those of all clusters."""
+"""The rules of a cluster behind HAProxy, in addition to those of all clusters."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def _fleet_is_as_configured(view: ClusterView) -> None:
     ((id_, fleet),) = view.of(FLEET).items()
     assert (fleet["MinSize"], fleet["DesiredCapacity"]) == (str(machine.count),) * 2
     assert fleet["MaxSize"] == str(machine.count + 1)
-    # EC2 health checks: those of the load balancer would replace instances if nodes are down.
+    # EC2 health checks only: the load balancer's would replace instances while nodes are down.
     assert "HealthCheckType" not in fleet
     assert len(fleet["VPCZoneIdentifier"]) == len(view.cluster.network.zones)
     resource = view.template["Resources"][id_]
@@ -47,7 +47,7 @@ def _fleet_is_as_configured(view: ClusterView) -> None:
     (disk,) = (disk["Ebs"] for disk in data["BlockDeviceMappings"])
     assert (disk["VolumeType"], disk["Encrypted"]) == ("gp3", True)
     assert disk.get("KmsKeyId") == machine.kms_key
-    # Another configuration file for HAProxy replaces no instance.
+    # User data contains no HAProxy configuration, so a change of it replaces no instance.
     script = data["UserData"]["Fn::Base64"]
     assert f"parameter='{_parameter_name(view)}'" in script
     tags = {tag["Key"]: tag["Value"] for tag in fleet["Tags"] if tag["PropagateAtLaunch"]}
@@ -118,7 +118,7 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         assert {"Key": tag, "Value": name} in group["Tags"]
         attributes = {tag["Key"]: tag["Value"] for tag in group["TargetGroupAttributes"]}
         assert attributes["proxy_protocol_v2.enabled"] == "true"
-        # The header has the client's address; if preserved in packets too, ports could collide.
+        # The PROXY header has the client's address; preserved in packets, ports could collide.
         assert attributes["preserve_client_ip.enabled"] == "false"
         assert group["HealthCheckProtocol"] == "HTTP"
         assert group["HealthCheckPort"] == str(proxy.health_port)

@@ -1,4 +1,4 @@
-"""The rules of the stack that keeps a cluster's metadata, read off its template."""
+"""The rules of the stack that keeps a cluster's metadata, checked in its template."""
 
 import json
 from typing import Any

@@ -78,10 +78,10 @@ def _every_port_has_its_group(view: ClusterView) -> None:
 def _group_is_right(
     view: ClusterView, group: dict[str, Any], port: int, nodes: set[str], service: Service | None
 ) -> None:
-    """Targets and attributes of a target group are right.
+    """Assert that targets and attributes of a target group are correct.
 
-    The group of an auxiliary port has one node: its failure must not take the zone out of DNS, and
-    the client's address must not be preserved.
+    The target group of an auxiliary port has one node. The failure of this node must not take the
+    zone out of DNS, and the client's address must not be preserved.
     """
     targets_are_right(view, group, port, nodes)
     attributes = attributes_of(group["TargetGroupAttributes"])

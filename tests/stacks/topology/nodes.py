@@ -81,7 +81,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     sessions = {action for action, on in by_action.items() if on == ["*"]}
     services = {action.split(":")[0] for action in sessions}
     assert services == {"ec2messages", "ssm", "ssmmessages"}
-    # Run Command with old agents.
+    # Old SSM agents need these actions for Run Command.
     commands = {action for action in sessions if action.startswith("ec2messages:")}
     assert len(commands) == 6
     assert sessions - commands - {"ssm:UpdateInstanceInformation"} == {
@@ -99,7 +99,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     (parameter,) = by_action["ssm:GetParameter"]
     ref = parameter["Fn::Join"][1][-1]["Ref"]
     assert view.of(PARAMETER)[ref]["Name"].endswith(f"/{tags_of(instance)['denodo:node']}")
-    # The own stack by its id, which is the narrowest resource that IAM knows for this action.
+    # The stack's own id is the narrowest resource that IAM supports for this action.
     assert by_action["cloudformation:SignalResource"] == [{"Ref": "AWS::StackId"}]
     for address in by_action["s3:GetObject"]:
         assert "*" not in json.dumps(address)
@@ -166,9 +166,9 @@ def _nodes_have_their_state(view: ClusterView) -> None:
 def _no_node_depends_on_a_node(view: ClusterView) -> None:
     """No resource that a node needs to become ready depends on a node.
 
-    CloudFormation itself refuses circular dependencies. But it counts a node as created once the
-    node is ready: the role, the parameter and the routes that a node needs for that must not
-    depend on any node. Targets and names do.
+    CloudFormation itself refuses circular dependencies. But for CloudFormation, a node is created
+    only when the node is ready. So the role, the parameter and the routes that a node needs to
+    become ready must not depend on any node. Targets and names do depend on nodes.
     """
     resources = view.template["Resources"]
     references = {
@@ -191,7 +191,7 @@ def _no_node_depends_on_a_node(view: ClusterView) -> None:
 
 
 def _created_network_is_as_configured(view: ClusterView) -> None:
-    """A created VPC resolves names; only a public single node needs a public address at launch."""
+    """A created VPC has DNS; only a public single node needs a public address at launch."""
     for vpc in view.of("AWS::EC2::VPC").values():
         assert (vpc["EnableDnsSupport"], vpc["EnableDnsHostnames"]) == (True, True)
     balancer = view.cluster.balancer
@@ -203,6 +203,6 @@ def _created_network_is_as_configured(view: ClusterView) -> None:
 
 
 def _documents_keep_their_names(view: ClusterView) -> None:
-    """A changed SSM document is a new version, not another document."""
+    """A change of an SSM document creates a new version, not another document."""
     for document in view.of("AWS::SSM::Document").values():
         assert document["UpdateMethod"] == "NewVersion"

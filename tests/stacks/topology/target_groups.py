@@ -9,9 +9,9 @@ TLS_ON_NODES = {9443}
 
 
 def idle_is_right(listener: dict[str, Any], service: Service | None) -> None:
-    """The idle timeout of a listener is that of the service, if configured.
+    """Assert that a listener has the idle timeout of its service, if the service configures one.
 
-    A 7.0 node's auxiliary port, which is no service, has that of jdbc.
+    For a 7.0 node's auxiliary port, which belongs to no service, `service` is jdbc.
     """
     idle = attributes_of(listener.get("ListenerAttributes", []))
     expected = service.idle_timeout if service else None
@@ -19,7 +19,7 @@ def idle_is_right(listener: dict[str, Any], service: Service | None) -> None:
 
 
 def targets_are_right(view: ClusterView, group: dict[str, Any], port: int, nodes: set[str]) -> None:
-    """A target group has the expected nodes, on one port."""
+    """Assert that a target group has the expected nodes, on one port."""
     by_id = {id_: name for name, id_ in (*view.nodes.items(), *view.adopted.items())}
     ids = [
         one["Id"] if isinstance(one["Id"], str) else one["Id"]["Ref"] for one in group["Targets"]
@@ -32,7 +32,7 @@ def targets_are_right(view: ClusterView, group: dict[str, Any], port: int, nodes
 def check_is_right(
     view: ClusterView, group: dict[str, Any], port: int, service: Service | None
 ) -> None:
-    """A health check has the service's settings, else the load balancer's, else the defaults."""
+    """Assert that a health check has the service's, else the balancer's, else default settings."""
     general = view.cluster.balancer.health
     own = service.health if service else HealthSettings()
     values = {
