@@ -1,4 +1,4 @@
-"""Stand-ins for a deployed environment's HAProxy instances: real HAProxy processes here.
+"""Stand-ins for a deployed environment's HAProxy instances: HAProxy processes of the test.
 
 Each process uses the deployed configuration file, with paths, address and readiness port of this
 machine. Its agent runs the script of the SSM document, and the script runs the real host program.
@@ -51,7 +51,7 @@ def _deployed(access: Access, address: str) -> str:
 def _here(content: str, document: dict[str, Any]) -> str:
     """Return a deployed file adapted to this machine: other folders, one address, no user change.
 
-    No load balancer is in front of HAProxy here, so no PROXY protocol header is expected.
+    Tests connect to HAProxy without a load balancer, so no PROXY protocol header is expected.
     """
     for pattern, here in (
         (r"^    (user|group|chroot) .*\n", ""),

@@ -52,7 +52,7 @@ class _Demands:
         self.clients_get_in_and_nodes_are_behind()
 
     def nodes(self) -> None:
-        """Check each node's zone, subnet, IMDSv2, type and disks, and if its address is public."""
+        """Check each node's zone, subnet, IMDSv2, instance type, disks and public address."""
         assert set(self.cluster.nodes) == set(self.settings.nodes)
         for name, node in self.cluster.nodes.items():
             expected = self.settings.nodes[name]
@@ -318,7 +318,7 @@ def _records(topology: Topology) -> None:
 
 
 def _check(topology: Topology, check: str, cluster: Cluster) -> None:
-    """Check that a record's health check monitors a cluster: its endpoint or its alarms."""
+    """Check that a record's health check monitors the record's cluster: endpoint or alarms."""
     config = topology.checks[check]
     children = [topology.checks[item] for item in config.get("ChildHealthChecks", [])] or [config]
     jdbc = topology.environment.services["jdbc"]

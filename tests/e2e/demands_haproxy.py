@@ -72,7 +72,7 @@ def _group(cluster: Cluster, group: TargetGroup, port: int, path: str) -> None:
 
 
 def _rules(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
-    """Check that clients reach only the load balancer, it only HAProxy, and HAProxy the nodes."""
+    """Check security groups: clients reach only the load balancer, and HAProxy the nodes."""
     assert cluster.balancer is not None
     (front,) = cluster.balancer.raw["SecurityGroups"]
     (middle,) = {

@@ -1,4 +1,4 @@
-"""Stand-ins for a deployed environment's nodes: the node program, with Denodo homes here.
+"""Stand-ins for a deployed environment's nodes: node programs with Denodo homes of the test.
 
 A `Machine` stands for an instance of the local AWS. Target groups check the machine's readiness
 endpoint, and its agent runs the commands that are sent to the instance through Systems Manager.

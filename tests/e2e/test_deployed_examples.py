@@ -15,11 +15,13 @@ from tests.support.assembly import EXAMPLES
 
 _SMALLEST = "active-active"
 _KINDS = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
-"""Examples with a shape that no other has: nodes in target groups, a single node without a load
-balancer, HAProxy instances, a database.
+"""Examples of different kinds: nodes in target groups, a single node without a load balancer,
+HAProxy instances, a database.
 """
 _MORE = ("active-passive", "internet-facing", "web-cookies")
-"""Examples whose load balancers have more: auxiliary ports, addresses and TLS, an inner one."""
+"""Examples with more features of load balancers: auxiliary ports; public addresses and TLS; an
+inner load balancer.
+"""
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES], scope="module")

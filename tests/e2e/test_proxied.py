@@ -42,7 +42,7 @@ Run = Callable[..., Result]
 
 HURRY = [(module, "EVERY_S") for module in (ssm_command, rotation)]
 HURRY += [(ssm_command, "HASTE_S")]
-"""Modules whose waits are shorter on the local AWS."""
+"""Modules and names of waiting times that tests on the local AWS shorten."""
 
 
 def behind_haproxy(ports: Ports) -> Change:

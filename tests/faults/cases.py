@@ -39,9 +39,9 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
 }
 """Arguments of each command that calls AWS, by its name in the registry."""
 WITHOUT_AWS: Final = frozenset({"drill", "nodes"})
-"""Commands that read files only."""
+"""Commands that read only files."""
 DRAINED_BEFORE: Final = frozenset({"enable"})
-"""Commands that find a drained node."""
+"""Commands before which a node is drained."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),
@@ -51,7 +51,7 @@ CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "rejected": (Fault.DENIED, Fault.EXPIRED),
     "eventually consistent": (Fault.STALE, Fault.PAGED),
 }
-"""Faults by kind. `Fault.HANG` costs seconds of every run, and is in the whole matrix only."""
+"""Faults by kind. `Fault.HANG` is only in the whole matrix, since each such run takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from tools.local_aws.credentials import Access
 PRIMARY, SECONDARY = "active", "passive"
 NAME: Final = "denodo70"
 LOST, KEPT = "eu-west-1", "eu-central-1"
-"""Regions of the primary, which is lost in a disaster, and of the secondary."""
+"""Regions of the primary and the secondary; tests make the primary's region fail."""
 TIMEOUT_S: Final = 300
 _WAIT_S: Final = 120
 _ACCOUNT = re.compile(r"\b111122223333\b")

@@ -5,7 +5,7 @@ from typing import Any
 from tests.local_aws.templates import ref, resource
 
 Refused = dict[str, tuple[dict[str, Any], str]]
-"""A refused template with the code of AWS's error."""
+"""Refused templates by description, each with AWS's error code."""
 
 NOBODY = "0123456789abcdef0"
 CERTIFICATE = f"arn:aws:acm:eu-west-1:111122223333:certificate/{NOBODY}"

@@ -200,7 +200,7 @@ def test_a_broken_configuration_leaves_no_server(paths: Paths, tmp_path: Path) -
 def test_without_a_server_a_shell_goes_nowhere(paths: Paths) -> None:
     done = run(paths, "env")
     assert done.returncode == 1
-    # `eval` runs this output: `false` stops a script before its commands reach a real account.
+    # `eval` runs this output: `false` lets a script stop before it calls a real account.
     assert done.stdout.strip() == "false"
     assert "start it with `make local`" in done.stderr
 

@@ -225,7 +225,7 @@ class TestProcess:
 
 
 def test_stops_when_its_parent_has_ended(paths: Paths) -> None:
-    """The parent ends here before the server has finished its imports."""
+    """In this test the parent ends before the server has finished its imports."""
     code = """
 import os, subprocess, sys
 subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])

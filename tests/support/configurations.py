@@ -27,7 +27,7 @@ UUID: Final = "1234abcd-12ab-34cd-56ef-1234567890ab"
 POLICY: Final = f"arn:aws:iam::{ACCOUNT}:policy/denodo"
 
 GONE: Final = object()
-"""Value of a change that removes the key."""
+"""Value in `changes` that removes the key."""
 
 
 def cluster(

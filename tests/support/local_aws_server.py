@@ -16,7 +16,9 @@ from tools.local_aws import control, server_process
 from tools.local_aws.paths import ROOT, Paths
 
 PACE = 200.0
-"""AWS seconds per real second in tests: a health check with an interval of 5 s runs every 25 ms."""
+"""Seconds of the local AWS's clock per real second: with 200, a health check with an interval of
+5 s runs every 25 ms.
+"""
 _SETUP_S = 900
 
 _accounts = itertools.count(100000000001)

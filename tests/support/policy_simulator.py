@@ -12,7 +12,7 @@ from typing import Any, Final
 
 Statement = Mapping[str, Any]
 Context = Mapping[str, str | tuple[str, ...]]
-"""Condition keys of a request; a tuple is a multivalued key, which a request may lack."""
+"""Condition keys of a request with their values; a tuple is the value of a multivalued key."""
 
 _PSEUDO: Final = {
     "AWS::Partition": "aws",
@@ -56,7 +56,7 @@ def _holds(operator: str, key: str, values: list[str], context: Context) -> bool
     requested = (given,) if isinstance(given, str) else given or ()
     admitted = [any(matches(value, one) for value in values) for one in requested]
     if quantifier == "ForAllValues":
-        # `all` of nothing: the condition also holds for a request without the key.
+        # `all` is true without values: the condition also holds for a request without the key.
         return all(admitted)
     if quantifier not in ("", "ForAnyValue"):
         raise NotImplementedError(operator)

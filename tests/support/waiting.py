@@ -1,4 +1,4 @@
-"""Tests wait here for a condition or a line of a process's output, for at most two minutes."""
+"""Functions that wait for a condition or a line of output, for at most two minutes."""
 
 import time
 from collections.abc import Callable

@@ -33,7 +33,7 @@ EXAMPLES = (
     "standalone-failover",
     "web-cookies",
 )
-"""Examples of the first archive. An example that is removed later stays in the archive."""
+"""Examples in the first archive, which also keeps examples that the project later removes."""
 
 _TIMEOUT_S = 300
 

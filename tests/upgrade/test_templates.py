@@ -16,13 +16,13 @@ from tests.upgrade.revision import EXAMPLES, Revision
 from tools.local_aws.published_schemas import FILE
 
 NAMED_IN_CHANGELOG: dict[str, set[str]] = {}
-"""Resources, `STACK LOGICAL_ID`, that an upgrade restarts or replaces, by revision's commit.
+"""Resources (`STACK LOGICAL_ID`) that an upgrade restarts or replaces, by the old commit.
 
-Every entry has a line in CHANGELOG that says so.
+CHANGELOG must mention the restart or replacement of each resource.
 """
 
 _ROLLED = {"AWS::EC2::LaunchTemplate"}
-"""Types whose change the HAProxy instances take one after the other, through their group."""
+"""Types whose change rolls the HAProxy instances one at a time, through the Auto Scaling group."""
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

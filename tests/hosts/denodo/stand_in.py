@@ -318,7 +318,11 @@ def decrypted(text: str) -> str:
 
 
 def export_metadata(home: Home, arguments: list[str]) -> int:
-    """Export the file `metadata`; with `half`, export a part and fail; with `nothing`, skip it."""
+    """Export the file `metadata`.
+
+    Behaviours: `half` exports a part and fails, `some` fails after the export, and `nothing` exits
+    with 0 without an export.
+    """
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     login = Path(given["--configurationfile"])
     noted = {

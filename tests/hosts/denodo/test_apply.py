@@ -372,7 +372,7 @@ def test_a_record_that_is_written_now_is_not_removed(
     record, began, rename = Record(home.system), threading.Event(), os.rename
 
     def removes(name: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
-        """Before the record's file gets its final name, check that an apply cannot clean up."""
+        """Check that no apply can remove the record's temporary file before the rename."""
         if target == "drained.json":
             began.set()
             with pytest.raises(BusyError), home.system.locked("record-lock"):

@@ -33,7 +33,7 @@ _CALLS = {
     "data-catalog": f"--secret-id={DATA_CATALOG}",
     "signal": "signal-resource",
 }
-"""Every call of AWS that a boot makes, by a part of its command line."""
+"""Every AWS call that a boot makes, with a part of the call's command line."""
 _FAULTS = {
     "throttled": "An error occurred (ThrottlingException) when calling an operation",
     "denied": "An error occurred (AccessDeniedException) when calling an operation",

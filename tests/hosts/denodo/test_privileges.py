@@ -38,9 +38,9 @@ from tests.support.servers.ports import free_ports
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 _USER = f"denodo-ha-{os.getpid()}"
-"""Of this process alone: tests in other processes remove theirs at their end."""
+"""Unique to this process: a concurrent test run creates and removes a user of its own."""
 _MEMORY = 2**30
-"""Address space of a command in bytes."""
+"""Limit of a command's address space in bytes."""
 _COMMANDS = (
     ("status",),
     ("drain", "--why=test"),
@@ -56,7 +56,7 @@ _COMMANDS = (
     ("stop",),
 )
 _BY_ROOT = ("install", "update")
-"""Commands that become no other user; they open no record."""
+"""Commands that run as root throughout; they open no record."""
 _WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (
     *("applied.json", "failed.json", "drained.json", "metadata.json", "logins.json"),

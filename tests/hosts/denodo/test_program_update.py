@@ -64,7 +64,7 @@ class TestUpdate:
         ]
 
     def test_the_rest_of_the_state_is_not_read(self, machine: Machine, system: System) -> None:
-        """Only the new release may be able to read the other keys."""
+        """The other keys may have values that only the new release can read."""
         uri = machine.publish("two")
         text = json.dumps({"program": uri, "a key of later": {}})
         (machine.here / "state.json").write_text(text)

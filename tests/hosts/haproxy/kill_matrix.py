@@ -42,7 +42,7 @@ _EVENTS = frozenset({"os.mkdir", "os.remove", "os.rename", "subprocess.Popen"})
 _KILLED = -signal.SIGKILL
 _SECONDS = 60.0
 _LEFT = frozenset({"admin.sock", "master.sock", "haproxy.cfg", "log", "server-state"})
-"""Files that belong to the host."""
+"""Files that belong to a HAProxy host; all other files are leftovers of a killed run."""
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ def main() -> int:
 
 
 _FEWEST_STEPS = {"save": 3, "drain": 14, "enable": 12, "reload": 14, "apply": 18}
-"""Steps that each command has at least."""
+"""Minimum number of steps of each command."""
 
 if __name__ == "__main__":
     sys.exit(main())

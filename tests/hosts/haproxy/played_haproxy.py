@@ -10,7 +10,7 @@ from pathlib import Path
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 GOOD: dict[str, str] = json.loads(Path(__file__).with_name("answers.json").read_text())
-"""Answers of HAProxy 2.8 by command."""
+"""Answers of HAProxy 2.8 to each command."""
 
 
 @contextmanager

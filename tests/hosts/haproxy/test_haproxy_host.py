@@ -169,7 +169,7 @@ def _jdbc(version: str, node_port: int, checks: Data) -> Data:
 
 @pytest.mark.parametrize("version", ["8.0", "9.0"])
 def test_jdbc_without_java_rmi_is_connected_to(version: str) -> None:
-    """HAProxy only connects to these versions, as a JRMP check would mark every server down."""
+    """The check only connects; a JRMP check would mark all servers of these versions down."""
     node_port = free_port()
     with ExitStack() as stack:
         for address in NODES.values():

@@ -1,4 +1,4 @@
-"""Saved states are merged with the file's servers row by row; a check's lines are found."""
+"""Saved states are merged with the file's servers; the lines of a check are found."""
 
 import pytest
 
@@ -30,7 +30,7 @@ ROW = {
     "srv_iweight": "1",
     "srv_check_state": "6",
 }
-"""A server that is checked and up."""
+"""Saved state of a server that has a check and is up."""
 
 
 def _row(**changes: str) -> Row:

@@ -24,7 +24,7 @@ BEFORE = (
     f"server node1 {ONE}:{OLD} cookie a",
     f"server node2 {TWO}:{OLD} cookie b",
 )
-"""Two nodes that serve, before each change."""
+"""Servers in the file before each change: two nodes that serve."""
 CHANGES = {
     "port": ("AT:OLD", "AT:NEW"),
     "address": (f"{ONE}:OLD", f"{TWO}:OLD"),
@@ -44,7 +44,7 @@ CHANGES = {
     "removed": ("AT:OLD", ""),
     "same": ("AT:OLD", "AT:OLD"),
 }
-"""A server for each kind of change: before and after it."""
+"""A server for each kind of change: address and options before and after the change."""
 
 
 def _lines(which: int, suffix: str = "") -> list[str]:

@@ -37,7 +37,7 @@ _USER = "haproxy-ha-test"
 _SECONDS = 600
 _SAMPLE = 24
 _MEMORY = 2**30
-"""Address space of a command in bytes."""
+"""Limit of a command's address space in bytes."""
 _COMMANDS = (
     "drain node1",
     "enable node1",

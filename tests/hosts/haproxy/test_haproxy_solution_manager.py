@@ -51,7 +51,7 @@ before = before.replace("cd /opt/denodo-ha ", f"cd {hosts.parent}/program ")
 after = f"--run {there} --state {there}/server-state {after}"
 os.execv("/bin/sh", ["sh", "-c", f"{before} -m haproxy {after}"])
 """
-"""A host is a link to the folder of a running HAProxy."""
+"""Stand-in for ssh: each host is a link to the folder of a running HAProxy."""
 
 
 class Network:

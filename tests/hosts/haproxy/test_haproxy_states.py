@@ -22,8 +22,8 @@ ONE, TWO = "127.0.0.2", "127.0.0.3"
 PORT = free_port()
 
 STATES = list(product(Operational, (0, 1, 4, 5, 8, 12), (0, 1)))
-"""Operational state, orders and weight; 4 is `disabled` in the file. HAProxy refuses the other
-combinations of these orders (src/server_state.c, srv_state_srv_update)."""
+"""Operational state, administrative state (bits; 4: `disabled` in the file) and weight. HAProxy
+refuses other combinations of these bits (src/server_state.c, srv_state_srv_update)."""
 STATUS = {
     "maint": ("MAINT", "MAINT (via one/tracked)", "MAINT (resolution)"),
     "no address": ("MAINT (resolution)",),

@@ -127,5 +127,5 @@ def test_passed_through(site: Site, certificates: Certificates) -> None:
     ):
         pages = [_get(proxy.port("secure"), certificates.authority, "node1") for _ in range(4)]
         proxy.until(lambda: proxy.statistic("secure", "node1", "check_code") == 200)
-    # HAProxy cannot use cookies here, so it selects the node by source address.
+    # With TLS passed through, HAProxy cannot use cookies and selects the node by source address.
     assert len({page[1] for page in pages}) == 1

@@ -23,7 +23,7 @@ from tests.support.configurations import Data, changed, loaded, minimal
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
 HTTPS_PORT = 9443
-"""The port of the web container on which a service has TLS by default."""
+"""Port of the web container for which a service uses TLS by default."""
 HAPROXY = f"{BALANCER}/haproxy"
 
 MODES: dict[str, Data | None] = {

@@ -20,7 +20,7 @@ from tests.support.waiting import read_until
 DEFAULT_TIMEOUT_S = 600
 """Default of com.denodo.solutionmanager.scripts.timeoutInSeconds."""
 UNDO_S = 60
-"""Seconds that the scripts allow denodo-ha for its undo."""
+"""Seconds that the scripts leave to denodo-ha for undoing a drain."""
 SERVERS = {"active": ["node1", "node2"], "passive": ["node3", "node4"]}
 LOGGING = """#!/bin/sh
 echo "$@" >>"$ARGUMENTS"

