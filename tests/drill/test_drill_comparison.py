@@ -133,7 +133,7 @@ DEGREES: Final = [
     (replace(ALL, partial=(9999,)), "9999: not reached by all"),
     (replace(ALL, unreachable=(9999,)), "9999: not reached"),
 ]
-"""The degrees to which a port is reached, the best first, and how a worse one is told."""
+"""The degrees to which a port is reached, best first, with the text that reports each degree."""
 
 
 @pytest.mark.parametrize("degree", range(3))

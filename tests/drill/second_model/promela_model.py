@@ -17,7 +17,7 @@ PROPERTIES: Final = {
     "remembers": "remembers",
     "oscillates": "oscillates",
 }
-"""The name of each property's formula."""
+"""The name of the formula for each property of the drill."""
 
 _OPERATORS: Final = {
     "LessThanThreshold": "<",
