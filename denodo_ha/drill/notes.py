@@ -1,7 +1,7 @@
-"""The notes of a drill: all that the drill does not understand or know, each in a sentence.
+"""The notes of a drill: sentences on everything that the drill does not understand or know.
 
 Reading a template adds a note where the template refers to something that no template has.
-`model_notes` adds what the model as a whole leaves open.
+`model_notes` adds notes on the model as a whole.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from denodo_ha.drill.outcome import Outcome
 
 
 class ReadingNotes:
-    """The notes of reading templates, each once, in the order in which they were found."""
+    """The notes from reading templates, without duplicates, in the order of reading."""
 
     def __init__(self) -> None:
         self._texts: dict[str, None] = {}
@@ -22,11 +22,15 @@ class ReadingNotes:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The notes."""
+        """The texts of all notes."""
         return tuple(self._texts)
 
     def unknowns(self, in_use: Iterable[Key]) -> tuple[Unknown, ...]:
-        """Return what policies must not rest on, given the checks and alarms that records use."""
+        """Return the unknown parts that can prevent policies from holding.
+
+        Args:
+            in_use: keys of the checks and alarms that failover records use.
+        """
         used = {"", *in_use}
         return tuple(unknown for unknown in self._unknowns.values() if unknown.about in used)
 
@@ -36,28 +40,28 @@ class ReadingNotes:
             self._unknowns.setdefault(text, Unknown(text, frozenset(hides), about))
 
     def hidden(self, key: Key, what: str) -> None:
-        """Add that a part of a template may contain any resource."""
+        """Add a note that a part of a template may contain any resource."""
         self._add(
             f"{key}: {what}; it may contain balancers, nodes, records or checks", *ANY_SUBJECT
         )
 
     def nested_stack_unknown(self, key: Key) -> None:
-        """Add that no local file has the template of a nested stack."""
+        """Add a note that no local file has the template of a nested stack."""
         self.hidden(key, "no local file has the template of this nested stack")
 
     def nested_stack_unreadable(self, key: Key, error: str) -> None:
-        """Add that the template of a nested stack cannot be read."""
+        """Add a note that the template of a nested stack cannot be read."""
         self.hidden(key, f"the template of this nested stack cannot be read ({error})")
 
     def loop_unknown(self, stack: str, name: str) -> None:
-        """Add that a loop cannot be expanded."""
+        """Add a note that a loop (Fn::ForEach) cannot be expanded."""
         self.hidden(
             f"{stack}/Fn::ForEach::{name}",
             "only a deployment knows the items of this loop, so it is left out",
         )
 
     def undecided(self, key: Key, reasons: Iterable[str], hides: Iterable[Subject]) -> None:
-        """Add that values of a resource depend on what only a deployment knows."""
+        """Add a note that a resource depends on values that are known only after deployment."""
         self._add(
             f"{key}: depends on {', '.join(sorted(set(reasons)))}, which only a deployment knows",
             *hides,
@@ -65,14 +69,14 @@ class ReadingNotes:
         )
 
     def unknown_targets(self, target_group: Key) -> None:
-        """Add that no template tells the targets of a target group."""
+        """Add a note that the templates do not list all targets of a target group."""
         self._add(
             f"{target_group}: no template tells all of its targets, so what it serves is unknown",
             "node",
         )
 
     def unknown_listener_of(self, listener: Key) -> None:
-        """Add that the balancer of a listener, or what it forwards to, is not known."""
+        """Add a note that the balancer or a target group of a listener is not known."""
         self._add(
             f"{listener}: none of these templates has its balancer, or what it forwards to",
             "balancer",
@@ -80,7 +84,7 @@ class ReadingNotes:
         )
 
     def unknown_zones(self, key: Key) -> None:
-        """Add that no template tells the zones of a balancer."""
+        """Add a note that the templates do not contain the zones of a balancer."""
         self._add(
             f"{key}: no template tells its subnets or their zones; it is assumed to have the zones "
             "of its targets",
@@ -88,18 +92,18 @@ class ReadingNotes:
         )
 
     def zone_by_parameter(self, key: Key, zone: str) -> None:
-        """Add that the zone of a node is a value that only a deployment knows."""
+        """Add a note that the zone of a node is known only after deployment."""
         self._add(f"{key}: only a deployment knows its zone ({zone})", "zone")
 
     def other_routing(self, name: object, policy: str) -> None:
-        """Add that a DNS name has records of a routing policy that the drill does not read."""
+        """Add a note that a DNS name has a routing policy that the drill does not read."""
         self._add(
             f"{name}: has records with the routing policy {policy}, which the drill does not read",
             "record",
         )
 
     def joined_halves(self, name: str) -> None:
-        """Add that two halves of a failover name are taken to be in one hosted zone."""
+        """Add a note that both records of a failover name are assumed to be in one hosted zone."""
         self._add(
             f"{name}: its PRIMARY and SECONDARY records name their hosted zone in different ways; "
             "they are assumed to be in the same zone",
@@ -107,11 +111,11 @@ class ReadingNotes:
         )
 
     def unread_check(self, check: Key, what: str) -> None:
-        """Add that the status of a health check or alarm is not known."""
+        """Add a note that the status of a health check or alarm is not known."""
         self._add(f"{check}: {what}; it is assumed to be healthy", "check", about=check)
 
     def upstreams_unknown(self, auto_scaling_group: Key) -> None:
-        """Add that the nodes behind an Auto Scaling group are not known."""
+        """Add a note that the nodes behind an Auto Scaling group are not known."""
         self._add(
             f"{auto_scaling_group}: the templates do not tell which nodes its instances serve "
             "(metadata Denodo.Serves), so its upstreams are unknown",
@@ -119,14 +123,14 @@ class ReadingNotes:
         )
 
     def no_jdbc_listener(self, balancer: Key) -> None:
-        """Add that a balancer has auxiliary ports without a jdbc listener."""
+        """Add a note that a balancer has auxiliary ports but no jdbc listener."""
         self._add(
             f"{balancer}: has auxiliary ports and no listener for jdbc, so no client is directed "
             "to them"
         )
 
     def alarm_of_unknown_balancer(self, alarm: Key, balancer: object) -> None:
-        """Add that no template has the balancer of an alarm's metric."""
+        """Add a note that no template has the balancer of an alarm's metric."""
         self._add(
             f"alarm {alarm}: watches a balancer that is in none of these templates ({balancer}); "
             "it is assumed to report nothing",
@@ -137,7 +141,7 @@ class ReadingNotes:
     def alarm_of_detached_target_group(
         self, alarm: Key, target_group: object, *, known: bool
     ) -> None:
-        """Add that no listener of the balancer has the target group of an alarm's metric."""
+        """Add a note that no listener of the balancer has the target group of an alarm's metric."""
         hides: tuple[Subject, ...] = () if known else ("check",)
         self._add(
             f"alarm {alarm}: watches a target group that no listener of the balancer has "
@@ -147,7 +151,7 @@ class ReadingNotes:
         )
 
     def unknown_health_check(self, check: object) -> None:
-        """Add that no template has a health check."""
+        """Add a note that no template has a health check to which a template refers."""
         self._add(
             f"health check {check}: it is in none of these templates; it is assumed to be healthy",
             "check",
@@ -155,7 +159,7 @@ class ReadingNotes:
         )
 
     def unknown_alarm(self, check: Key, alarm: object) -> None:
-        """Add that no template has the alarm of a health check."""
+        """Add a note that no template has the alarm of a health check."""
         self._add(
             f"health check {check}: its alarm is in none of these templates ({alarm}); it is "
             "assumed to be an alarm without data",
@@ -164,7 +168,7 @@ class ReadingNotes:
         )
 
     def unsupported_alarm(self, check: Key, alarm: Key, reason: str) -> None:
-        """Add that Route 53 does not support the alarm of a health check."""
+        """Add a note that Route 53 does not support the alarm of a health check."""
         self._add(
             f"health check {check}: Route 53 does not support its alarm {alarm}, because {reason}",
             "check",
@@ -172,7 +176,7 @@ class ReadingNotes:
         )
 
     def database_of_unknown_cluster(self, database: Key) -> None:
-        """Add that the cluster of a database is not known."""
+        """Add a note that the cluster of a database is not known."""
         self._add(
             f"{database}: the templates do not tell whose metadata this database keeps (metadata "
             "Denodo.Keeps), so its failure is not played",
@@ -180,7 +184,7 @@ class ReadingNotes:
         )
 
     def database_of_unknown_services(self, database: Key, cluster: str) -> None:
-        """Add that the services that need a database are not known."""
+        """Add a note that the services that need a database are not known."""
         self._add(
             f"{database}: the templates do not tell which services of {cluster} keep their "
             "metadata there (metadata Denodo.Keeps), so the services that its failure interrupts "
@@ -189,14 +193,14 @@ class ReadingNotes:
         )
 
     def database_in_unknown_zone(self, database: Key) -> None:
-        """Add that the zone of a database is not known."""
+        """Add a note that the zone of a database is not known."""
         self._add(
             f"{database}: the templates do not tell the zone of this database, so it is assumed "
             "to be lost with each zone"
         )
 
     def unknown_record_target(self, name: object, role: object, value: object) -> None:
-        """Add that no template has the target of a failover record."""
+        """Add a note that no template has the target of a failover record."""
         self._add(
             f"{name}: its {role} record answers with {value}, which is in none of these templates; "
             "its services are unknown",
@@ -204,12 +208,12 @@ class ReadingNotes:
         )
 
     def incomplete_failover_name(self, name: str, role: str, *, known: bool) -> None:
-        """Add that a name has a record of one role only."""
+        """Add a note that a name has a failover record of one role only."""
         hides: tuple[Subject, ...] = () if known else ("record",)
         self._add(f"{name}: has only a {role} record, so nothing fails over", *hides)
 
     def records_without_check(self, name: str, records: Mapping[str, Record]) -> None:
-        """Add which of a failover name's records have no health check."""
+        """Add a note on each record of a failover name that has no health check."""
         for role, record in records.items():
             if record.check is None and not (record.alias and record.evaluates):
                 effect = (
@@ -226,12 +230,12 @@ class ReadingNotes:
 def model_notes(
     model: Model, addresses: Callable[[Key], Sequence[str]], drained: frozenset[Key]
 ) -> Iterator[Unknown]:
-    """Yield the notes on what the model as a whole leaves open.
+    """Yield the notes on the model as a whole.
 
     Args:
         model: the model of the templates.
-        addresses: returns the zones whose addresses are in a balancer's DNS without a failure.
-        drained: keys of the nodes that are drained from the start.
+        addresses: returns the zones whose addresses are in a balancer's DNS before any failure.
+        drained: keys of the nodes that are drained before any failure.
     """
     for balancer in model.balancers.values():
         yield from map(_note, _check_notes(model, balancer))
@@ -269,12 +273,12 @@ def model_notes(
                 f"{cluster.name}: the templates do not tell the zone of {', '.join(unknown)}, "
                 "so losing a zone does not include it"
             )
-            # A cluster of one node is lost with any zone's loss that takes it, known or not.
+            # A cluster of one node is lost with its zone in any case, so no policy depends on it.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
 
 
 def load_notes(outcomes: Iterable[Outcome]) -> Iterator[Unknown]:
-    """Yield the largest load of a node after the loss of one other node of its cluster."""
+    """Yield notes on the highest load of a node after the loss of another node of its cluster."""
     loads: dict[str, int] = {}
     for outcome in outcomes:
         if outcome.failure.kind == "node-lost":
@@ -324,7 +328,7 @@ def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
 
 
 def _is_passed_to_nodes(model: Model, group: TargetGroup) -> bool:
-    """Return whether a proxy passes a target group's check to its nodes, so that it tests them."""
+    """Return whether a proxy passes a target group's check to its nodes, so it tests the nodes."""
     check = group.health_check
     return check.is_http and any(
         model.machines[target.machine].upstream(target.port) is not None

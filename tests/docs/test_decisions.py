@@ -1,4 +1,4 @@
-"""Decision records have one form, and the index lists each of them."""
+"""All decision records have the same form, and the index lists each record."""
 
 import re
 

@@ -1,7 +1,7 @@
-"""HAProxy instances of a deployed environment: a real HAProxy on this machine for each.
+"""Stand-ins for a deployed environment's HAProxy instances: real HAProxy processes here.
 
-Each has the deployed configuration file, with paths, address and readiness port of this machine.
-Its agent runs the script of the SSM document, and the script the real program.
+Each process uses the deployed configuration file, with paths, address and readiness port of this
+machine. Its agent runs the script of the SSM document, and the script runs the real host program.
 """
 
 import hashlib
@@ -49,9 +49,9 @@ def _deployed(access: Access, address: str) -> str:
 
 
 def _here(content: str, document: dict[str, Any]) -> str:
-    """Return a deployed file for this machine: other folders, one address, no user and no root.
+    """Return a deployed file adapted to this machine: other folders, one address, no user change.
 
-    No load balancer is in front, so the PROXY protocol's header is not expected.
+    No load balancer is in front of HAProxy here, so no PROXY protocol header is expected.
     """
     for pattern, here in (
         (r"^    (user|group|chroot) .*\n", ""),
@@ -70,9 +70,9 @@ class Balancing:
     """A real HAProxy as the stand-in of an instance.
 
     Attributes:
-        instance_id: the instance.
-        proxy: the HAProxy.
-        actions: actions that its agent received, each with the node.
+        instance_id: id of the instance that this HAProxy stands for.
+        proxy: the HAProxy process.
+        actions: actions that the agent received, each with the node's name.
     """
 
     def __init__(
@@ -91,13 +91,13 @@ class Balancing:
         self._agent.cli(folder / "aws")
 
     def begin(self) -> None:
-        """Start HAProxy with the deployed file as the instance's stand-in."""
+        """Start HAProxy with the deployed file, and register it as the instance's stand-in."""
         expected = json.loads(self._wanted())
         self.proxy.start(_here(_deployed(self._access, expected["file"]), self._told))
         self.reachable(agent=True)
 
     def reachable(self, *, agent: bool) -> None:
-        """Become the instance's stand-in, with or without an agent for Systems Manager."""
+        """Register HAProxy as the instance's stand-in, with or without a Systems Manager agent."""
         details: dict[str, object] = {"address": self.address}
         if agent:
             details["commands"] = self._agent.port
@@ -105,18 +105,18 @@ class Balancing:
         control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
-        """Remove the stand-in and end its processes."""
+        """Remove the stand-in, and stop its agent and HAProxy."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._agent.end()
         self.proxy.stop()
 
     @property
     def servers(self) -> tuple[Server, ...]:
-        """Its current servers of the services, without auxiliary ports."""
+        """The current servers in HAProxy for services, without those for auxiliary ports."""
         return tuple(item for item in servers(self.proxy.haproxy) if not item.auxiliary)
 
     def states(self, node: str) -> set[str]:
-        """Return the states of a node in the services."""
+        """Return the different states that a node has in the services."""
         return {item.state for item in self.servers if item.node == node}
 
     def _wanted(self) -> str:
@@ -124,9 +124,9 @@ class Balancing:
         return str(description["Parameter"]["Value"])
 
     def _asked(self, arguments: list[str]) -> str:
-        """Answer a call of the program to the AWS CLI."""
+        """Answer a call that the host program makes to the AWS CLI."""
         if arguments[:2] == ["ssm", "get-parameter"]:
-            # The file for this machine has other bytes, and so another name.
+            # The adapted file has a different content, and therefore another hash in its name.
             state = json.loads(self._wanted())
             self._file = _here(_deployed(self._access, state["file"]), self._told)
             state["file"] = f"s3://here/{hashlib.sha256(self._file.encode()).hexdigest()}.cfg"
@@ -136,7 +136,7 @@ class Balancing:
         return ""
 
     def _commanded(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Run the document's script as the agent of an instance does."""
+        """Run the SSM document's script as the agent of an instance does."""
         action, node = command["parameters"]["Action"], command["parameters"]["Node"]
         self.actions.append((action, node))
         folder = self.proxy.folder
@@ -144,7 +144,7 @@ class Balancing:
             command["script"]
             .replace("PATH=/usr/local/sbin", f"PATH={folder}:/usr/local/sbin")
             .replace("/opt/denodo-haproxy/current", str(folder))
-            # It would replace the program by the same program from the bucket.
+            # This command would replace the host program with the same program from the bucket.
             .replace("python3 -m haproxy take", "true")
             .replace("python3 -m haproxy", f"{sys.executable} -S -E {folder}/haproxy.py")
         )

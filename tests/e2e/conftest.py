@@ -8,7 +8,7 @@ from tests.support import local_aws_server
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """The local AWS in an account of this test's own."""
+    """The local AWS, in an account that no other test uses."""
     return Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
 
 

@@ -1,7 +1,7 @@
-"""Requirements of a configuration on the deployed environment, from its plain values.
+"""A configuration's requirements on the deployed environment, derived from plain values.
 
-This module uses no template and none of the product's derivations: the requirements are stated a
-second time, and compared with what the APIs return.
+This module uses no template and no derived values of the product: it states the requirements
+independently, and compares them with what the APIs return.
 """
 
 import io
@@ -29,7 +29,7 @@ def hold(topology: Topology) -> None:
 
 
 class _Demands:
-    """Requirements on one cluster."""
+    """Requirements that one cluster must meet."""
 
     def __init__(self, environment: Environment, cluster: Cluster) -> None:
         self.environment, self.cluster, self.settings = environment, cluster, cluster.settings
@@ -52,7 +52,7 @@ class _Demands:
         self.clients_get_in_and_nodes_are_behind()
 
     def nodes(self) -> None:
-        """Every node runs in its zone, with IMDSv2, and is public only if clients connect to it."""
+        """Check each node's zone, subnet, IMDSv2, type and disks, and if its address is public."""
         assert set(self.cluster.nodes) == set(self.settings.nodes)
         for name, node in self.cluster.nodes.items():
             expected = self.settings.nodes[name]
@@ -70,7 +70,7 @@ class _Demands:
             self.disks(node.raw)
 
     def names(self) -> None:
-        """Every created node has a DNS name with its private address."""
+        """Check that every created node has a DNS name that resolves to its private address."""
         client = self.cluster.access.client("route53")
         domain = f"{self.cluster.name}.{self.environment.name}.internal."
         zones = {item["Name"]: item["Id"] for item in client.list_hosted_zones()["HostedZones"]}
@@ -87,7 +87,7 @@ class _Demands:
         }
 
     def states(self) -> None:
-        """Every created node has its desired state, and the program that the state names exists."""
+        """Check each created node's desired state, and that the program named there exists."""
         parameters = self.cluster.access.client("ssm")
         objects = self.cluster.access.client("s3")
         balancer = self.cluster.balancer
@@ -129,7 +129,7 @@ class _Demands:
         assert self.cluster.outputs["BalancerDnsName"] == balancer.dns_name
 
     def listeners(self) -> None:
-        """Every service, and every auxiliary port of 7.0, has one listener and one target group."""
+        """Check that each service and 7.0 auxiliary port has one listener and one target group."""
         balancer = self.cluster.balancer
         assert balancer is not None
         result = {item.port: item for item in balancer.listeners}
@@ -167,7 +167,7 @@ class _Demands:
         self.group(group, nodes, port, service.health)
 
     def cookies(self, service: Service, listener: Listener) -> None:
-        """An internal ALB between listener and target group ends TLS and sets the cookie."""
+        """Check the internal ALB that terminates TLS and sets the cookie for a service."""
         behind, group = listener.alb, listener.group
         assert behind is not None
         assert (listener.protocol, listener.certificates) == ("TCP", ())
@@ -187,7 +187,7 @@ class _Demands:
         assert group.raw["Protocol"] == ("HTTPS" if tls else "HTTP")
 
     def auxiliary(self, node: str, port: int, listener: Listener) -> None:
-        """Traps 1 to 3: losing the node removes no zone from DNS, and a node reaches itself."""
+        """Check an auxiliary port: losing its node removes no zone from DNS."""
         group = listener.group
         assert group.tags["denodo:node"] == node
         assert group.attributes["preserve_client_ip.enabled"] == "false"
@@ -214,7 +214,7 @@ class _Demands:
         assert group.tags["denodo:cluster"] == self.cluster.name
 
     def clients_get_in_and_nodes_are_behind(self) -> None:
-        """Rule 3: clients reach the load balancer only, and the load balancer reaches the nodes."""
+        """Check that clients reach only the load balancer, and that it reaches the nodes."""
         balancer = self.cluster.balancer
         assert balancer is not None
         (front,) = balancer.raw["SecurityGroups"]
@@ -291,7 +291,7 @@ def _peer(rule: dict[str, Any]) -> str:
 
 
 def _records(topology: Topology) -> None:
-    """Check the endpoint's two records: address and health check of their clusters."""
+    """Check the endpoint's two records: each has its cluster's address and health check."""
     failover = topology.environment.failover
     assert failover is not None
     apex = failover.record == "@"
@@ -318,7 +318,7 @@ def _records(topology: Topology) -> None:
 
 
 def _check(topology: Topology, check: str, cluster: Cluster) -> None:
-    """Check that a record's health check tests its cluster, from outside or by its alarm."""
+    """Check that a record's health check monitors a cluster: its endpoint or its alarms."""
     config = topology.checks[check]
     children = [topology.checks[item] for item in config.get("ChildHealthChecks", [])] or [config]
     jdbc = topology.environment.services["jdbc"]

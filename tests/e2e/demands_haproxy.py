@@ -1,4 +1,4 @@
-"""Requirements of a configuration on a cluster behind HAProxy, from its plain values."""
+"""A configuration's requirements on a cluster behind HAProxy, derived from plain values."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ PortsOf = Callable[..., set[int]]
 
 
 def hold(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
-    """Assert that a load balancer is in front of the HAProxy instances, and these of the nodes."""
+    """Assert that clients reach the nodes through a load balancer and the HAProxy instances."""
     proxies = cluster.proxies
     machine = cluster.settings.balancer.proxy.instance
     assert machine is not None
@@ -72,7 +72,7 @@ def _group(cluster: Cluster, group: TargetGroup, port: int, path: str) -> None:
 
 
 def _rules(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> None:
-    """Clients reach the load balancer only, which reaches HAProxy only, which reaches the nodes."""
+    """Check that clients reach only the load balancer, it only HAProxy, and HAProxy the nodes."""
     assert cluster.balancer is not None
     (front,) = cluster.balancer.raw["SecurityGroups"]
     (middle,) = {
@@ -98,7 +98,7 @@ def _rules(environment: Environment, cluster: Cluster, ports_of: PortsOf) -> Non
 
 
 def _parameter(environment: Environment, cluster: Cluster) -> None:
-    """The parameter of the HAProxy instances names a file with every port and every node."""
+    """Check that the HAProxy instances' parameter names a file with every port and node."""
     name = f"/denodo/{environment.name}/{cluster.name}/haproxy/state"
     description = cluster.access.client("ssm").get_parameter(Name=name)["Parameter"]
     bucket, _, key = json.loads(description["Value"])["file"].removeprefix("s3://").partition("/")

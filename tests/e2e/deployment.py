@@ -27,12 +27,12 @@ _ACCOUNT = re.compile(r"\b111122223333\b")
 
 
 class Deployment:
-    """One environment in accounts of its own.
+    """One environment, in accounts that no other test uses.
 
     Attributes:
         data: the current configuration.
-        loaded: the same, validated.
-        out: its cloud assembly.
+        loaded: the validated configuration.
+        out: folder of the configuration's cloud assembly.
     """
 
     def __init__(self, data: Data, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Deployment:
 
     @classmethod
     def of_example(cls, name: str, folder: Path, *changes: Change) -> "Deployment":
-        """Return an example with the changes, in an account of its own."""
+        """Return an example with changes, in an account that no other test uses."""
         text = (ROOT / "config/examples" / f"{name}.yaml").read_text()
         text = _ACCOUNT.sub(local_aws_server.new_account(), text)
         data = dict(YAML(typ="safe").load(text))
@@ -71,7 +71,7 @@ class Deployment:
 
     @contextmanager
     def tried(self, change: Change) -> Iterator[None]:
-        """Change the configuration for a block only."""
+        """Change the configuration until the block ends."""
         before = self.data, self.loaded, self.out
         self.change(change)
         yield
@@ -79,12 +79,12 @@ class Deployment:
 
     @property
     def access(self) -> Access:
-        """Access of the account that deploys."""
+        """Access to the account and region that the CDK CLI deploys from."""
         where = bootstrap.home_location(self.loaded.environment)
         return Access(local_aws_server.endpoint(), *where)
 
     def prepare(self) -> None:
-        """Make the prerequisites, and bootstrap the locations that are not bootstrapped."""
+        """Create the prerequisites, and bootstrap each account and region that needs it."""
         endpoint, environment = local_aws_server.endpoint(), self.loaded.environment
         deployment.make_prerequisites(endpoint, self.loaded)
         where = bootstrap.not_bootstrapped(endpoint, environment)
@@ -103,7 +103,7 @@ class Deployment:
         return done.stdout + done.stderr
 
     def try_to_deploy(self) -> subprocess.CompletedProcess[str]:
-        """Deploy all stacks; a failure is in the result."""
+        """Deploy all stacks; return the CLI's result, also if the deploy fails."""
         progress = ("--require-approval", "never", "--progress", "events")
         return self.cdk("deploy", "--all", *progress)
 
@@ -132,7 +132,7 @@ class Deployment:
         return Topology(local_aws_server.endpoint(), self.loaded.environment)
 
     def left(self) -> dict[str, Any]:
-        """Return the resources that are left in the services of every account and region."""
+        """Return the resources that remain in every account and region of the environment."""
         result: dict[str, Any] = {}
         for where in bootstrap.locations(self.loaded.environment):
             access = Access(local_aws_server.endpoint(), *where)
@@ -141,7 +141,7 @@ class Deployment:
 
 
 def _ours(access: Access) -> dict[str, list[str]]:
-    """Return resources with this project's tags, and resources that only its stacks make."""
+    """Return resources with this project's tags, and resources of types that only it creates."""
     ec2, elb = access.client("ec2"), access.client("elbv2")
     instances = [
         item

@@ -1,7 +1,7 @@
-"""Nodes of a deployed environment: the real node program, each with a Denodo home on this machine.
+"""Stand-ins for a deployed environment's nodes: the node program, with Denodo homes here.
 
-A `Machine` is the stand-in of an instance of the local AWS. The target groups check its readiness
-endpoint, and its agent runs the commands that Systems Manager receives for the instance.
+A `Machine` stands for an instance of the local AWS. Target groups check the machine's readiness
+endpoint, and its agent runs the commands that are sent to the instance through Systems Manager.
 """
 
 import http.server
@@ -35,14 +35,14 @@ sys.stdout.write(said["output"])
 
 
 class Agent:
-    """The agent of a machine, which takes commands of Systems Manager on a port of its own.
+    """Agent of a machine: a server that receives the commands of Systems Manager.
 
-    It also answers the machine's calls to the AWS CLI: a start of the real CLI takes a second.
+    The agent also answers the machine's AWS CLI calls, since starting the real CLI takes a second.
 
     Args:
         address: address of the machine.
-        commanded: runs a command and returns its exit code, output and errors.
-        asked: answers a call of the AWS CLI with its output.
+        commanded: runs a command; returns its exit code, output and errors.
+        asked: returns the output for a call of the AWS CLI.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Agent:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def cli(self, path: Path) -> None:
-        """Write the AWS CLI of the machine to a path."""
+        """Write a program to a path that passes AWS CLI calls to this agent."""
         details = {"python": sys.executable, "address": self._address, "port": self.port}
         path.write_text(_AWS.format(**details))
         path.chmod(0o755)
@@ -82,13 +82,13 @@ def sh(script: str) -> tuple[int, str, str]:
 
 
 class Machine:
-    """A machine with Denodo.
+    """A machine with a Denodo home and the node program.
 
     Attributes:
-        home: its Denodo home.
-        instance_id: the instance whose stand-in it is.
-        actions: actions that its agent received.
-        told: called before its agent runs an action.
+        home: the machine's Denodo home.
+        instance_id: id of the instance that the machine stands for.
+        actions: actions that the agent received.
+        told: called with each action before the agent runs it.
     """
 
     def __init__(
@@ -119,17 +119,17 @@ class Machine:
         self._agent.cli(home.folder / "aws")
 
     def begin(self) -> None:
-        """Apply the state, confirm the metadata, and become the instance's stand-in."""
+        """Apply the state, confirm the metadata, and register as the instance's stand-in."""
         assert self._run("apply")[0] == 0
         self.confirm()
         self._stand_in()
 
     def confirm(self) -> None:
-        """Confirm the metadata."""
+        """Confirm that the node's metadata is complete."""
         assert self._run("confirm-metadata")[0] == 0
 
     def become(self, instance_id: str) -> None:
-        """Become the stand-in of another instance, whose metadata is not confirmed."""
+        """Register as the stand-in of another instance, whose metadata is not confirmed yet."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self.instance_id = instance_id
         (self.home.folder / "machine").write_text(instance_id)
@@ -146,7 +146,7 @@ class Machine:
         control.call(self._access.endpoint, path, details, method="PUT")
 
     def end(self) -> None:
-        """Remove the stand-in and end its processes."""
+        """Remove the stand-in and stop its processes."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._endpoint.shutdown()
         self._serving.join()
@@ -160,7 +160,7 @@ class Machine:
         return str((self.home.running() or {}).get("jvm", ""))
 
     def _run(self, command: str) -> tuple[int, str, str]:
-        """Run the node program."""
+        """Run a command of the node program."""
         return sh(
             f". {self.home.folder}/environment; export DENODO_NODE_PARAMETER\n"
             f"cd {ROOT}; exec {self._program} {command}"
@@ -172,7 +172,7 @@ class Machine:
         return f"{sys.executable} -m hosts.denodo {arguments}"
 
     def _asked(self, arguments: list[str]) -> str:
-        """Answer `aws ssm get-parameter` with the machine's own home and ports."""
+        """Answer `aws ssm get-parameter` with the desired state, adapted to this machine."""
         assert arguments[:2] == ["ssm", "get-parameter"], arguments
         client = self._access.client("ssm")
         there = json.loads(client.get_parameter(Name=self._parameter)["Parameter"]["Value"])
@@ -181,12 +181,12 @@ class Machine:
         return json.dumps({"Parameter": {"Value": json.dumps(self._wanted[0])}})
 
     def _commanded(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Run a document's script as the agent of an instance does."""
+        """Run an SSM document's script as the agent of an instance does."""
         self.actions.append(command["parameters"]["Action"])
         self.told(self.actions[-1])
         script = (
             command["script"]
-            # It would write to the machine's own systemd.
+            # This command would write systemd units on the machine that runs the tests.
             .replace("python3 -m node update", "true")
             .replace("python3 -m node", self._program)
             .replace("/opt/denodo-node/current", str(ROOT))
@@ -198,7 +198,7 @@ class Machine:
         return {"code": code, "output": output, "error": error}
 
     def _as_deployed(self, output: str) -> str:
-        """Return a status with the home and ports of an instance in the applied state."""
+        """Return a status whose applied state has the deployed home and ports."""
         text = json.loads(output)
         here, there = self._wanted
         if text["applied"] and text["applied"]["state"] == here:

@@ -1,4 +1,4 @@
-"""The CDK CLI with machines of the tests as stand-ins of instances."""
+"""The CDK CLI, with test machines as stand-ins for new instances."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Clusters in different accounts: the CLI assumes a role in each, and outputs are read across."""
+"""Clusters in two accounts: the CLI assumes roles, and stacks read each other's outputs."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_are_deployed_by_one_call(two_accounts: Deployment) -> None:
 
 
 def test_a_role_that_is_not_there_is_not_assumed() -> None:
-    """Reading an output across accounts needs the role of the stack with the output."""
+    """To read an output from another account, CloudFormation assumes a role there."""
     cloud = Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
     arn = "arn:aws:iam::999900003333:role/nobody"
     spec = {"StackName": "x", "OutputName": "y", "RoleArn": arn}

@@ -25,7 +25,7 @@ _TIMEOUT_S = 600
 
 
 def _quick(data: Data) -> None:
-    """Short deregistration delay; TCP checks, since no server answers readiness checks here."""
+    """Set a short deregistration delay, and TCP checks, as no server answers readiness checks."""
     for cluster in data["clusters"].values():
         cluster["balancer"]["deregistration_delay"] = 60
         cluster["balancer"]["health"] = {"protocol": "tcp"}
@@ -52,7 +52,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
-    # AWS seconds are shorter on the local AWS.
+    # Time is faster on the local AWS, so the commands poll more often.
     for module in (rotation, command):
         monkeypatch.setattr(module, "EVERY_S", 0.1)
     monkeypatch.setattr(target_group_rotation, "VISIBLE_EVERY_S", 0.1)
@@ -102,7 +102,7 @@ def test_out_and_back(run: Run) -> None:
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
-    """A deploy keeps the node out unless it changes a target group, which registers the node."""
+    """A deploy keeps the node out unless it changes the target group: that registers the node."""
 
     def clients(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]

@@ -1,4 +1,4 @@
-"""The comparison with the configuration notices each kind of deviation."""
+"""The comparison of configuration and deployed environment detects each kind of deviation."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -41,7 +41,7 @@ def attribute(port: int, key: str, wrong: str, right: str) -> Sabotage:
 
 @contextmanager
 def swapped_target(cluster: Cluster) -> Iterator[None]:
-    """An auxiliary port with the other node as its target."""
+    """Register the other node as the target of an auxiliary port."""
     client, arn = cluster.access.client("elbv2"), _group(cluster, 19997)
     mine, other = [
         [{"Id": cluster.nodes[name].instance_id, "Port": 19997}] for name in ("node1", "node2")
@@ -63,7 +63,7 @@ def stopped_node(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def closed_door(cluster: Cluster) -> Iterator[None]:
-    """A load balancer that no client reaches on the JDBC port."""
+    """Remove the rule that lets clients reach the load balancer's JDBC port."""
     assert cluster.balancer is not None
     client, (group,) = cluster.access.client("ec2"), cluster.balancer.raw["SecurityGroups"]
     clients = [{"CidrIp": "10.0.0.0/8"}]
@@ -75,7 +75,7 @@ def closed_door(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def back_door(cluster: Cluster) -> Iterator[None]:
-    """Nodes that clients reach without the load balancer."""
+    """Add a rule that lets clients reach the nodes without the load balancer."""
     client = cluster.access.client("ec2")
     (group,) = cluster.nodes["node1"].raw["SecurityGroups"]
     clients = [{"CidrIp": "10.0.0.0/8"}]

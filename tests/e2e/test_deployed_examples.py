@@ -1,4 +1,4 @@
-"""Every example, by the real CDK CLI, from bootstrap to destroy.
+"""Deploy every example with the real CDK CLI, from bootstrap to destroy.
 
 The deployed environment is read back from the APIs and compared with the configuration.
 """
@@ -29,8 +29,8 @@ def example(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def deployment(example: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """An example that is deployed once; its tests change it one after another."""
-    # Validation has its own tests and takes a third of a synth.
+    """Deploy an example once; the tests then change this deployment one after another."""
+    # Validation has other tests, and takes a third of the time of a synth.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDK_VALIDATION", "false")
         deployment = Deployment.of_example(example, tmp_path_factory.mktemp(example))
@@ -63,7 +63,7 @@ def test_changes_are_seen_and_made_around_the_balancer(
 ) -> None:
     """Change a port, add a node, remove a service: load balancer and nodes are kept.
 
-    One by one in the smallest example, all at once in the others, which is faster.
+    The smallest example gets one change at a time, the others all at once, which is faster.
     """
     changes = [_move_odbc, _add_a_node, _drop_web]
     for round_ in [[item] for item in changes] if example == _SMALLEST else [changes]:

@@ -1,4 +1,4 @@
-"""First deploy that fails at a resource: `plan` prints the commands that make the next succeed."""
+"""After a failed first deploy, `plan` prints commands with which the next deploy succeeds."""
 
 import json
 import os
@@ -32,11 +32,11 @@ def _protected(data: Data) -> None:
 
 
 class FirstDeploy:
-    """The shared-catalog example, whose stacks can fail and be deployed again.
+    """The shared-catalog example, with stacks that can be made to fail and deployed again.
 
     Attributes:
-        deployment: its configuration, accounts and cloud assembly.
-        cloud: its account.
+        deployment: the example's configuration, accounts and cloud assembly.
+        cloud: the example's account.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,17 +71,17 @@ class FirstDeploy:
         self.set_fault(CATALOG)
 
     def create_catalog(self) -> None:
-        """Create the catalog's stack by CloudFormation's API."""
+        """Create the catalog's stack through CloudFormation's API."""
         self.cloud.deploy(self.template["Resources"], self.template["Outputs"], CATALOG)
 
     def set_fault(self, stack: str, *logical_ids: str) -> None:
-        """Let the creation of these resources fail."""
+        """Make the creation of these resources fail."""
         access = self.cloud.access
         body = {"account": access.account, "region": access.region, "resources": logical_ids}
         self.cloud.call(f"faults/{stack}", body, "PUT")
 
     def plan(self) -> tuple[int, dict[str, Any], str]:
-        """Return exit code and both outputs of `denodo-ha plan`."""
+        """Return exit code, JSON output and text output of `denodo-ha plan`."""
         file = str(self.deployment.out.parent / "environment.yaml")
         arguments = ["plan", str(self.deployment.out), "-c", file]
         program = build_program(COMMANDS)
@@ -97,7 +97,7 @@ class FirstDeploy:
         return done.exit_code, json.loads(done.stdout), text.stdout
 
     def run_printed_commands(self) -> list[str]:
-        """Run what `plan` prints, as it is printed, and return it."""
+        """Run the commands that `plan` prints, exactly as printed, and return them."""
         code, description, text = self.plan()
         commands = [command for item in description["failed"] for command in item["commands"]]
         assert code == (exit_codes.NO if commands else exit_codes.DONE)
@@ -123,7 +123,7 @@ class FirstDeploy:
         return name
 
     def remove_catalog(self) -> None:
-        """Remove the catalog's stack and everything that it keeps."""
+        """Remove the catalog's stack, and the resources that the stack does not delete."""
         self.deployment.unprotect()
         Stack(self.cloud, CATALOG).delete()
         s3 = self.cloud.client("s3")
@@ -142,7 +142,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> FirstDeploy:
 
 @pytest.fixture(scope="module")
 def with_cluster(first: FirstDeploy) -> FirstDeploy:
-    """Fail the first deploy of the cluster, with a protected balancer, and deploy it again."""
+    """Make the cluster's first deploy fail after a protected load balancer exists; deploy again."""
     cluster = json.loads((first.deployment.out / f"{CLUSTER}.template.json").read_text())
     late = next(
         id_
@@ -165,13 +165,13 @@ def with_cluster(first: FirstDeploy) -> FirstDeploy:
 
 @pytest.fixture
 def catalog(with_cluster: FirstDeploy) -> Iterator[FirstDeploy]:
-    """Return the environment with a cluster and without a catalog."""
+    """Return the environment with the cluster's stack and without the catalog's stack."""
     yield with_cluster
     with_cluster.remove_catalog()
 
 
 def test_a_protected_database_is_freed(catalog: FirstDeploy) -> None:
-    """The database protects itself from the rollback; the bucket goes with the rollback."""
+    """The rollback cannot delete the protected database, and does delete the bucket."""
     alarm = catalog.logical_id("AWS::CloudWatch::Alarm")
     catalog.fail(alarm)
     assert Stack(catalog.cloud, CATALOG).status == "ROLLBACK_FAILED"
@@ -185,7 +185,7 @@ def test_a_protected_database_is_freed(catalog: FirstDeploy) -> None:
 
 
 def test_a_kept_bucket_is_adopted_with_its_contents(catalog: FirstDeploy) -> None:
-    """Its stack was deleted, or rolled back by a version of this project that kept it."""
+    """Such a bucket remains if the stack was deleted, or after a rollback by an older version."""
     s3 = catalog.cloud.client("s3")
     location = {"LocationConstraint": catalog.cloud.access.region}
     s3.create_bucket(Bucket=catalog.bucket, CreateBucketConfiguration=location)
@@ -201,7 +201,8 @@ def test_the_first_deploy_fails_at_each_resource_in_turn(with_cluster: FirstDepl
     for logical_id in with_cluster.template["Resources"]:
         with_cluster.fail(logical_id)
         if not with_cluster.run_printed_commands():
-            # Nothing is left: the CDK CLI would do the same.
+            # The rollback left no resource, so `plan` prints no command. The CDK CLI would also
+            # delete the stack and create it again.
             Stack(with_cluster.cloud, CATALOG).delete()
             with_cluster.create_catalog()
         assert Stack(with_cluster.cloud, CATALOG).status == "CREATE_COMPLETE", logical_id

@@ -42,7 +42,7 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # Names of the local AWS are not resolved, and its minutes are shorter.
+    # DNS cannot resolve names of the local AWS, and time is faster there.
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
     monkeypatch.setattr(switching, "EVERY_S", 0.1)
 
@@ -69,7 +69,7 @@ def _start(deployment: Deployment, cluster: str) -> None:
 
 
 def _answered(run: Run) -> set[str]:
-    """Return the cluster of Route 53's answer, by TestDNSAnswer and by the rules."""
+    """Return the clusters that DNS leads to, according to TestDNSAnswer and to Route 53's rules."""
     description = json.loads(run("status", "--format", "json").stdout)
     return {item["cluster"] for item in description["answered"][1:]}
 
@@ -83,7 +83,7 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert "leads to passive after" in done.stdout
     assert _answered(run) == {"passive"}
     assert "and the switch is set to it" in run("to", "passive").stdout
-    # Neither health nor time triggers a failover.
+    # The site stays on the secondary: a deploy would change nothing, and no failback starts.
     differs, output = deployment.diff()
     assert not differs, output
     assert _answered(run) == {"passive"}
@@ -133,7 +133,7 @@ def test_the_operators_policy_is_deployed_and_attached_to_nobody(deployment: Dep
 
 
 def test_the_program_says_that_nobody_answers(deployment: Deployment) -> None:
-    """As a separate process, with an endpoint that does not answer."""
+    """The command runs as a separate process, with an endpoint that does not answer."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     environment = deployment.access.environment(local_aws_server.paths())

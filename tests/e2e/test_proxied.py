@@ -1,6 +1,6 @@
-"""A cluster behind HAProxy end to end: real cdk, HAProxy, and programs on hosts and nodes.
+"""End-to-end tests of a cluster behind HAProxy, with the real CDK CLI, HAProxy and host programs.
 
-The tests depend on each other, in their order.
+The tests depend on each other and run in this order.
 """
 
 import json
@@ -46,7 +46,7 @@ HURRY += [(ssm_command, "HASTE_S")]
 
 
 def behind_haproxy(ports: Ports) -> Change:
-    """The example's first cluster, with free ports and nodes on this machine."""
+    """Return a change of the example: one cluster, behind HAProxy, with free ports."""
 
     def change(data: Data) -> None:
         del data["clusters"]["passive"], data["failover"]
@@ -102,7 +102,7 @@ def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def ready_port() -> int:
-    """The readiness endpoint of the program on every node."""
+    """Port of the node program's readiness endpoint, the same on every node."""
     return free_port()
 
 
@@ -130,7 +130,7 @@ def machines(
 def fronts(
     deployment: Deployment, machines: dict[str, Machine], ready_port: int
 ) -> Iterator[tuple[Balancing, ...]]:
-    """The HAProxy instances."""
+    """Run the stand-ins for the HAProxy instances."""
     assert machines
     instances = sorted(
         item.instance_id for item in deployment.topology().clusters[CLUSTER].proxies.values()
@@ -177,7 +177,7 @@ def file(deployment: Deployment) -> str:
 def status(run: Run) -> tuple[int, dict[str, Any]]:
     done = run("status", "--format", "json")
     ((active,),) = (json.loads(done.stdout)["clusters"],)
-    # The stand-in servers run as the user of the tests, which is root in CI; nodes warn about it.
+    # Stand-in servers run as the tests' user, which is root in CI, and nodes warn about root.
     active["notes"] = [note for note in active["notes"] if "Denodo runs as root" not in note]
     return done.exit_code, active
 
@@ -266,7 +266,7 @@ def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balanci
         through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", item.address)
         done = run("verify", "--connections", "12", "--format", "json", *through)
         result = json.loads(done.stdout)
-        # PostgreSQL is the stand-in of ODBC, without TLS and password.
+        # The stand-in for the ODBC port is a PostgreSQL server without TLS and password.
         details = {
             step["finding"] for of in result["subjects"] for step in of["steps"] if step["finding"]
         }
@@ -304,7 +304,7 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
         done = run("roll", "--take-over", "--timeout", "60")
     assert done.exit_code == exit_codes.DONE, done.output
     assert "active: rolled node1, node2" in done.stdout
-    # The change that the killed run had started on the node may be complete already.
+    # A node may occur twice: the killed run may already have changed it.
     assert list(dict.fromkeys(name for name, _ in changed)) == ["node1", "node2"]
     assert all(states == [{"maint"}, {"maint"}] for _, states in changed)
     assert all("-Xmx3g" in machine.jvm for machine in machines.values())

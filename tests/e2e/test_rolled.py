@@ -1,6 +1,6 @@
-"""`roll` and `rollout` end to end: real cdk, and real programs on three nodes.
+"""End-to-end tests of `roll` and `rollout`, with the real CDK CLI and node programs.
 
-The tests depend on each other, in their order.
+The tests depend on each other and run in this order.
 """
 
 import time
@@ -33,7 +33,7 @@ IMAGE = "ami-0fedcba9876543210"
 
 
 class Hurry(RealClock):
-    """A clock with the pace of the local AWS."""
+    """A clock as fast as the local AWS's clock."""
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(seconds / local_aws_server.PACE, 0.1))
@@ -164,7 +164,7 @@ def test_a_new_image_is_rolled_out(
 
 
 def shared(deployment: Deployment, node: str) -> set[str]:
-    """Return the nodes that are registered with every target group and not draining."""
+    """Return the nodes registered with the services' target groups and not draining."""
     balancer = deployment.topology().clusters[CLUSTER].balancer
     assert balancer is not None
     (names,) = {

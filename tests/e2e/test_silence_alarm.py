@@ -1,4 +1,4 @@
-"""A changed number of minutes without data, on a deployed site: two deploys, and no failover."""
+"""A change of `minutes_without_data` takes two deploys, and triggers no failover."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _TIMEOUT_S = 300.0
 
 
 def _one_minute(data: Data) -> None:
-    """As versions before this setting: the minutes of `threshold`."""
+    """Set one minute, as versions without this setting did."""
     data["failover"]["minutes_without_data"] = 1
     # No server answers readiness checks here.
     for cluster in data["clusters"].values():
@@ -54,7 +54,7 @@ def _assert_at_primary(deployment: Deployment) -> None:
 
 
 def _pinned(deployment: Deployment) -> set[int | None]:
-    """Run `pin`, and return the minutes that the pins of the active cluster have."""
+    """Run `pin`, and return the `minutes_without_data` in the active cluster's pins."""
     done = _run(deployment, "pin")
     assert done.exit_code == 0, done.output
     file = deployment.out.parent / "environment.pins.yaml"
@@ -63,7 +63,7 @@ def _pinned(deployment: Deployment) -> set[int | None]:
 
 
 def _minutes(deployment: Deployment) -> tuple[set[int], int]:
-    """Return the minutes of all alarms of silence in the primary's region, and of the followed."""
+    """Return the minutes of all no-data alarms in the primary's region, and of the one in use."""
     endpoint, (_, region) = local_aws_server.endpoint(), ("", "eu-west-1")
     access = Access(endpoint, deployment.access.account, region)
     alarms = {

@@ -1,8 +1,8 @@
-"""A deployed environment as the services' APIs show it: an oracle that reads no template.
+"""A deployed environment as read from the services' APIs, without templates.
 
-CloudFormation is asked only which resources a stack has; everything else comes from the services
-themselves. The product's own readers (`denodo_ha.deployed`) are not used, so that the tests do not
-compare them with themselves.
+CloudFormation only lists the resources of a stack; all other values come from the other services.
+This module does not use the product's own readers (`denodo_ha.deployed`), so that the tests can
+check them independently.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class TargetGroup:
 
     @property
     def key(self) -> str:
-        """Name of the service or node of this target group."""
+        """Name of the service or node that this target group belongs to."""
         return self.tags.get(names.SERVICE_TAG) or self.tags.get(names.NODE_TAG, "?")
 
 
@@ -66,10 +66,10 @@ class InnerAlb:
 
     Attributes:
         arn: its ARN.
-        protocol: protocol of its listener.
-        certificates: certificates of its listener.
-        group: ARN of its listener's target group.
-        front: the target group of the Network Load Balancer, with `State` of the target.
+        protocol: protocol of the ALB's listener.
+        certificates: certificates of the ALB's listener.
+        group: ARN of the target group that the ALB's listener forwards to.
+        front: the Network Load Balancer's target group, with the target's health as `State`.
         raw: the load balancer as DescribeLoadBalancers shows it.
         attributes: its attributes.
     """
@@ -121,7 +121,7 @@ class Record:
 
 
 class Cluster:
-    """One cluster as the API shows it."""
+    """One cluster as the APIs show it."""
 
     def __init__(self, endpoint: str, environment: Environment, name: str) -> None:
         self.name = name
@@ -162,7 +162,7 @@ class Cluster:
 
     @cached_property
     def proxies(self) -> dict[str, Node]:
-        """The HAProxy instances, numbered here by zone and id because they have no names."""
+        """The HAProxy instances. They have no names, so this class numbers them by zone and id."""
         tags = {"denodo:balancer": "haproxy", "denodo:cluster": self.name}
         filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
         filters.append({"Name": "instance-state-name", "Values": ["running"]})
@@ -185,7 +185,7 @@ class Cluster:
             return None
         client = self.access.client("elbv2")
         balancers = client.describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]
-        # With an ALB behind the NLB, clients connect to the NLB.
+        # If the cluster has an NLB and ALBs, clients connect to the NLB.
         raw = sorted(balancers, key=lambda item: str(item["Type"]) != "network")[0]
         arn = raw["LoadBalancerArn"]
         attributes = client.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
@@ -242,7 +242,7 @@ class Cluster:
 
 
 class Topology:
-    """A whole environment as the API shows it."""
+    """A whole environment as the APIs show it."""
 
     def __init__(self, endpoint: str, environment: Environment) -> None:
         self.environment = environment
@@ -298,7 +298,7 @@ class Topology:
 
 
 def _inner_alb(client: Any, group_arn: str) -> InnerAlb | None:
-    """Return the ALB that is the target of a target group, None for other target groups."""
+    """Return the ALB that is a target group's target; None if the targets are instances."""
     (front,) = client.describe_target_groups(TargetGroupArns=[group_arn])["TargetGroups"]
     if front["TargetType"] != "alb":
         return None

@@ -1,4 +1,4 @@
-"""A roll behind HAProxy, observed from outside while it runs and is killed."""
+"""Observation of HAProxy instances during a roll, and a roll that is killed."""
 
 import socket
 import subprocess
@@ -16,11 +16,11 @@ _SECONDS = 600
 
 
 class Watch:
-    """Observation of every HAProxy instance, as clients and operators see it.
+    """Observation of every HAProxy instance: connections of clients, and states of nodes.
 
     Attributes:
-        refused: number of jdbc connections without an answer.
-        together: nodes that were not up in every service of every instance at the same time.
+        refused: the HAProxy instance's address for each jdbc connection without an answer.
+        together: each set of nodes that were out of service at the same time.
     """
 
     def __init__(self, fronts: tuple[Balancing, ...], port: int) -> None:
@@ -66,7 +66,7 @@ main()
 
 
 def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> None:
-    """Run `roll` in a process of its own, and kill the process when the event is set."""
+    """Run `roll` in a separate process, and kill the process when the event is set."""
     rolling = subprocess.Popen(
         [sys.executable, "-c", _ROLL, "roll", "-c", file],
         cwd=ROOT,

@@ -1,6 +1,7 @@
-"""Cases of the fault matrix: commands x call positions x faults x once or lasting.
+"""Cases of the fault matrix: commands x call positions x faults x (once or lasting).
 
-The commands come from the program's registry, so that a new command without a row fails.
+A row is a command with its arguments. A test compares the rows with the program's registered
+commands, and fails for a new command without a row.
 """
 
 import random
@@ -55,14 +56,14 @@ CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A run with a fault.
+    """One case: a run of a command with a fault.
 
     Attributes:
-        arguments: the command.
-        position: number of the disturbed call among those of an undisturbed run, from 0.
-        call: the operation and region at that position.
+        arguments: the command with its arguments.
+        position: index of the faulty call among the calls of a run without faults, from 0.
+        call: operation and region of the call at that position.
         fault: what happens to the call.
-        lasting: True: also to every later call of the operation in the region.
+        lasting: whether the fault applies to every call of this operation in this region.
     """
 
     arguments: Arguments
@@ -80,7 +81,7 @@ class Case:
         return f"{line} | {self.position} {operation} {region} | {self.fault} {how}"
 
     def rule(self, calls: Sequence[tuple[str, str]]) -> Rule:
-        """Return the rule of the proxy.
+        """Return the fault proxy's rule for this case.
 
         Args:
             calls: the calls of an undisturbed run.
@@ -102,7 +103,7 @@ def rows() -> Iterator[Arguments]:
 
 
 def named(calls: Sequence[Call]) -> list[tuple[str, str]]:
-    """Return operation and region of calls."""
+    """Return operation and region of each call."""
     return [(call.operation, call.region) for call in calls]
 
 
@@ -121,9 +122,9 @@ def _is_thorough(arguments: Arguments) -> bool:
 def sample(
     arguments: Arguments, calls: Sequence[tuple[str, str]], generator: random.Random
 ) -> Iterator[Case]:
-    """Yield cases of a row at random positions, once or lasting.
+    """Yield cases of a row at random positions, with the fault once or lasting.
 
-    A row that changes something, and `status`, meets each kind of fault; the others meet one.
+    Rows that change resources, and `status`, get each kind of fault; other rows get one kind.
     """
     kinds = list(CLASSES.values())
     if not _is_thorough(arguments):

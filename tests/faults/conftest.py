@@ -17,7 +17,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(deployed: Site) -> Iterator[Site]:
-    """Return the environment as it was deployed, without faults."""
+    """Return the environment, restored to its deployed state and without faults."""
     deployed.restore()
     yield deployed
     deployed.proxy.heal()

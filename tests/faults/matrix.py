@@ -1,6 +1,6 @@
 """The whole fault matrix: `make fault-matrix ARGS='--shard 1/4'`; run it again to continue.
 
-Each line of the results file is a case that is done, with what the oracle denies.
+Each line of the results file is a completed case with the violations that the oracle found.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tests.support import local_aws_server
 
 
 def main() -> None:
-    """Run the cases of a shard that are not done, and end with 1 if the oracle denies one."""
+    """Run a shard's remaining cases; exit with 1 if the oracle finds a violation."""
     parser = argparse.ArgumentParser(description="The fault matrix.")
     parser.add_argument("--shard", default="1/1", help="N/M: the Nth of M parts")
     parser.add_argument("--results", type=Path, default=Path(".faults.jsonl"))

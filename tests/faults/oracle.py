@@ -1,4 +1,4 @@
-"""Oracle of the fault matrix: what a command says is so, and what must never be."""
+"""Oracle of the fault matrix: finds false statements of commands, and forbidden states."""
 
 import re
 from collections.abc import Iterator
@@ -22,16 +22,16 @@ _WITHHOLDS: Final = frozenset(Fault) - {Fault.STALE, Fault.PAGED}
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a command, and what was so before and after it.
+    """A run of a command, with the environment's state before and after the run.
 
     Attributes:
-        arguments: the command.
-        done: its end.
-        before: the state before.
-        after: the state after.
-        arrived: the calls that AWS has got.
-        disturbed: the calls that have met the fault.
-        fault: the fault, if it lasted.
+        arguments: the command with its arguments.
+        done: the command's exit code and output.
+        before: the state before the run.
+        after: the state after the run.
+        arrived: the calls that AWS has received.
+        disturbed: the calls to which the fault was applied.
+        fault: the fault if it was lasting, else None.
     """
 
     arguments: tuple[str, ...]
@@ -44,12 +44,12 @@ class Run:
 
     @property
     def put(self) -> bool:
-        """Return whether AWS has got a datapoint of the switch."""
+        """Return whether AWS has received a datapoint of the switch."""
         return any(call.operation == "PutMetricData" for call in self.arrived)
 
 
 def violations(run: Run) -> Iterator[str]:
-    """Yield what a run says that is not so, and what it leaves that must not be."""
+    """Yield each false statement of a run, and each forbidden state that the run has left."""
     text = run.done.text
     yield from (f"it ends in {word!r}" for word in _FAULTY if word in text)
     if run.done.code not in CODES:
@@ -106,7 +106,8 @@ def _of_failover(run: Run) -> Iterator[str]:
 
 
 def _of_status(run: Run) -> Iterator[str]:
-    # The state of an alarm is a detail of the reason; the health check's state is known.
+    # `status` may be healthy without these: an alarm's state only explains a health check's
+    # state, which is read separately.
     details = {"GetCallerIdentity", "DescribeAlarms", "TestDNSAnswer"}
     withheld = {call.operation for call in run.disturbed} - details
     if run.fault in _WITHHOLDS and withheld and run.done.code == exit_codes.DONE:

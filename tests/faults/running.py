@@ -36,17 +36,17 @@ def _loader(search_path: str | None = None) -> Any:
 
 @contextmanager
 def short_waits(site: Site) -> Iterator[None]:
-    """Let commands of this process call the proxy, and wait for short times."""
+    """Make commands in this process call the proxy, and use short waiting times."""
     with pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith("AWS_")]:
             patch.delenv(key)
         access = Access(site.proxy.endpoint, site.account, KEPT)
         for key, value in access.settings(local_aws_server.paths()).items():
             patch.setenv(key, value)
-        # Each run creates a session, and would load the services' descriptions again.
+        # Each run creates a session, which would otherwise load botocore's service models again.
         patch.setattr(botocore.session, "create_loader", _loader)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
-        # No resolver knows the names of the local AWS.
+        # DNS cannot resolve the names of the local AWS.
         patch.setattr(dns_answer, "lookup", lambda _name: None)
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
         for module, name, seconds in (
@@ -79,14 +79,14 @@ def run_here(site: Site, arguments: Sequence[str]) -> Done:
 
 
 def prepare(site: Site, arguments: Sequence[str]) -> None:
-    """Bring the environment into the state that a row begins with."""
+    """Bring the environment into the state in which a row's command starts."""
     site.restore()
     if arguments[0] in cases.DRAINED_BEFORE:
         site.take_out(PRIMARY, "node1")
 
 
 def undisturbed_calls(site: Site, arguments: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the calls of a run without faults."""
+    """Run a command without faults; return the command's calls."""
     prepare(site, arguments)
     run_here(site, arguments)
     calls = cases.named(site.proxy.calls)
@@ -95,7 +95,7 @@ def undisturbed_calls(site: Site, arguments: Sequence[str]) -> list[tuple[str, s
 
 
 def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[str]:
-    """Run a case, and return what the oracle denies."""
+    """Run a case, and return the violations that the oracle finds."""
     prepare(site, case.arguments)
     before = site.state()
     site.proxy.add(case.rule(calls))

@@ -1,11 +1,11 @@
-"""Environment in two regions behind a fault proxy, and the oracle of what is so.
+"""Environment in two regions behind a fault proxy, and its true state.
 
     with deployed_site(folder) as site:
         site.proxy.add(Rule(Fault.LOST, operation="DeregisterTargets"))
         done = site.run("drain", "node1", "--cluster", "active")
         assert site.state().of("active", "node1").out
 
-The oracle reads the local AWS itself, past the proxy.
+`state` reads the local AWS directly, not through the proxy.
 """
 
 import json
@@ -42,7 +42,13 @@ _BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
 
 @dataclass(frozen=True)
 class NodeState:
-    """What is so of a node: where it is registered, and its drain tag."""
+    """True state of a node.
+
+    Attributes:
+        groups: shared target groups in which the node is registered, by service.
+        missing: shared target groups in which the node is not registered, by service.
+        tag: the node's drain tag.
+    """
 
     groups: frozenset[str]
     missing: frozenset[str]
@@ -56,7 +62,7 @@ class NodeState:
 
 @dataclass(frozen=True)
 class State:
-    """What is so: the nodes, the locks, and the switch's metric.
+    """True state of an environment: its nodes and locks.
 
     Attributes:
         nodes: the nodes by cluster and name.
@@ -73,7 +79,7 @@ class State:
 
 @dataclass(frozen=True)
 class Done:
-    """The end of a command."""
+    """Result of a command."""
 
     code: int
     stdout: str
@@ -88,14 +94,14 @@ class Done:
 
 @dataclass
 class Site:
-    """A deployed environment; see the module.
+    """A deployed environment behind a fault proxy; see the module's docstring.
 
     Attributes:
         proxy: the proxy in front of the local AWS.
         loaded: the configuration.
-        file: its file.
-        account: its account.
-        assembly: folder with its templates.
+        file: the configuration file.
+        account: the account of the environment.
+        assembly: folder of the cloud assembly.
     """
 
     proxy: FaultProxy
@@ -106,7 +112,7 @@ class Site:
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, cluster: str) -> Any:
-        """Return a client past the proxy."""
+        """Return a boto3 client that does not use the proxy."""
         if (service, cluster) not in self._clients:
             region = self.loaded.environment.clusters[cluster].region
             access = Access(local_aws_server.endpoint(), self.account, region)
@@ -114,7 +120,7 @@ class Site:
         return self._clients[service, cluster]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a command."""
+        """Return the environment variables of a command."""
         access = Access(self.proxy.endpoint, self.account, KEPT)
         return {
             **access.environment(local_aws_server.paths()),
@@ -127,7 +133,7 @@ class Site:
 
         Args:
             arguments: the command's arguments, without the configuration.
-            program: folder of the program; another revision is another folder.
+            program: folder that contains the program's packages, for example of another revision.
         """
         command = [sys.executable, "-m", "denodo_ha", *arguments, "-c", str(self.file)]
         return subprocess.Popen(
@@ -141,7 +147,7 @@ class Site:
         )
 
     def run(self, *arguments: str, program: Path = ROOT) -> Done:
-        """Run a command as an operator does, and return its end."""
+        """Run a command as an operator does, and return its result."""
         begin = time.monotonic()
         with self.start(*arguments, program=program) as process:
             try:
@@ -152,7 +158,7 @@ class Site:
         return Done(process.returncode, stdout, stderr, time.monotonic() - begin)
 
     def state(self) -> State:
-        """Return what is so."""
+        """Return the true state of the environment."""
         nodes, locks = {}, {}
         for cluster in (PRIMARY, SECONDARY):
             groups = self._groups(cluster)
@@ -222,7 +228,7 @@ class Site:
         return None
 
     def restore(self) -> None:
-        """Bring everything back to how it was deployed, past the proxy."""
+        """Restore the deployed state without using the proxy: nodes, locks and switch."""
         self.proxy.heal()
         state = self.state()
         for cluster in (PRIMARY, SECONDARY):
@@ -241,7 +247,7 @@ class Site:
         self._wait_until_healthy()
 
     def take_out(self, cluster: str, node: str) -> None:
-        """Drain a node past the proxy."""
+        """Drain a node without using the proxy."""
         id_ = self.instances(cluster)[node]
         self.client("ec2", cluster).create_tags(
             Resources=[id_], Tags=[{"Key": _TAG, "Value": "2026-01-01T00:00:00Z ann@desk disk"}]
@@ -252,7 +258,7 @@ class Site:
             )
 
     def throw(self, value: float) -> None:
-        """Put a datapoint of the switch, past the proxy."""
+        """Put a datapoint of the switch without using the proxy."""
         self.client("cloudwatch", SECONDARY).put_metric_data(
             Namespace="Denodo/Failover",
             MetricData=[
@@ -286,12 +292,13 @@ class Site:
 
 @contextmanager
 def deployed_site(folder: Path) -> Iterator[Site]:
-    """Deploy the example with two regions, and put the proxy in front of it."""
+    """Deploy the example with two regions, with a fault proxy in front of the local AWS."""
     account = local_aws_server.new_account()
     text = _ACCOUNT.sub(account, (ROOT / "config/examples/active-passive.yaml").read_text())
     data = dict(YAML(typ="safe").load(text))
     for cluster in data["clusters"].values():
-        # No server answers readiness checks here, and a drain takes 60 s of the local AWS.
+        # TCP checks, as no server answers readiness checks here; a drain takes 60 s of the local
+        # AWS's clock.
         cluster["balancer"] |= {"health": {"protocol": "tcp"}, "deregistration_delay": 60}
     file = folder / "environment.yaml"
     file.write_text(json.dumps(data))

@@ -13,13 +13,13 @@ _SEED = 20261126
 
 
 def test_every_command_has_a_row() -> None:
-    """A new command without a row is not in the matrix."""
+    """Otherwise the matrix would not cover a new command."""
     assert {command.name for command in COMMANDS} == {*cases.ROWS, *cases.WITHOUT_AWS}
 
 
 @pytest.mark.long
 def test_a_sample_says_what_is_so(site: Site) -> None:
-    """Rows meet kinds of faults at random positions, with a fixed seed."""
+    """Each row gets faults at random positions, chosen with a fixed seed."""
     generator = random.Random(_SEED)  # noqa: S311 - a sample
     denied = []
     with short_waits(site):

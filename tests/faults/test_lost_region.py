@@ -1,7 +1,7 @@
-"""Commands while a region does not answer: the switch first, and the truth of what is known.
+"""Commands while a region does not answer: the switch is thrown first, and reports are true.
 
-No test asserts a duration: a region hangs until its test ends, so a command that waits for it
-would not end in time either.
+No test asserts a duration: the region hangs until the test ends, so a command that waits for the
+region fails the test.
 """
 
 import pytest
@@ -17,7 +17,7 @@ _GLOBAL = ("route53", "sts", "cloudformation", "elasticloadbalancing")
 
 
 def lose(site: Site, fault: Fault, *services: str) -> None:
-    """Lose the primary's region, and some services in every region."""
+    """Apply a fault to all calls in the primary's region, and to some services in every region."""
     site.proxy.add(Rule(fault, region=LOST), *(Rule(fault, service=name) for name in services))
 
 

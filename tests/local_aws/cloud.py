@@ -1,4 +1,4 @@
-"""An account of the local AWS: deploy stacks by the API, and read the services."""
+"""An account of the local AWS: deploys stacks through the API, and reads other services."""
 
 import json
 import time
@@ -14,11 +14,11 @@ Resources = dict[str, Any]
 
 
 class DeployError(Exception):
-    """A stack operation failed; the message has the reasons of its resources."""
+    """A stack operation failed; the message contains the failure reason of each resource."""
 
 
 class Cloud:
-    """An account in a region.
+    """An account of the local AWS, in one region.
 
     Attributes:
         access: endpoint, account and region.
@@ -28,7 +28,7 @@ class Cloud:
         self.access = Access(endpoint, account, region)
 
     def of(self, *, account: str = "", region: str = "") -> "Cloud":
-        """Return the same server with another account or region."""
+        """Return another account or region of the same server."""
         mine = self.access
         return Cloud(mine.endpoint, account or mine.account, region or mine.region)
 
@@ -37,11 +37,11 @@ class Cloud:
         return self.access.client(service)
 
     def call(self, path: str, body: Any = None, method: str = "GET") -> dict[str, Any]:
-        """Call the control API."""
+        """Call the local AWS's own control API."""
         return control.call(self.access.endpoint, path, body, method=method)
 
     def give(self, *prerequisites: dict[str, Any]) -> None:
-        """Make prerequisites."""
+        """Create prerequisites of stacks, such as images, under given ids."""
         details = {
             "account": self.access.account,
             "region": self.access.region,
@@ -52,7 +52,7 @@ class Cloud:
     def deploy(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"
     ) -> "Stack":
-        """Create or update a stack, or raise DeployError with the reasons."""
+        """Create or update a stack, and wait; raise DeployError with the reasons if that fails."""
         begun = self.begin(resources, outputs, stack)
         begun.wait()
         return begun
@@ -60,7 +60,7 @@ class Cloud:
     def begin(
         self, resources: Resources, outputs: Resources | None = None, stack: str = "one"
     ) -> "Stack":
-        """Start to create or update a stack."""
+        """Start to create or update a stack, without waiting."""
         client = self.client("cloudformation")
         body = json.dumps({"Resources": resources, **({"Outputs": outputs} if outputs else {})})
         there = [item["StackName"] for item in client.describe_stacks()["Stacks"]]
@@ -83,7 +83,7 @@ class Stack:
         return str(description["StackStatus"])
 
     def wait(self) -> None:
-        """Wait for the end of the operation, or raise DeployError."""
+        """Wait until the stack operation is complete; raise DeployError if it fails."""
         deadline = time.monotonic() + _TIMEOUT_S
         while (status := self.status).endswith("_IN_PROGRESS"):
             if time.monotonic() > deadline:
@@ -94,7 +94,7 @@ class Stack:
             raise DeployError("\n".join([status, *self.reasons()]))
 
     def reasons(self) -> list[str]:
-        """Return the reasons of failed resources."""
+        """Return the failure reason of each failed resource."""
         pages = self._client.get_paginator("describe_stack_events")
         return [
             f"{item['LogicalResourceId']}: {item.get('ResourceStatusReason', '')}"
@@ -118,7 +118,7 @@ class Stack:
         return {item["OutputKey"]: item["OutputValue"] for item in description.get("Outputs", [])}
 
     def delete(self) -> None:
-        """Delete the stack, or raise DeployError with the reasons."""
+        """Delete the stack, and wait; raise DeployError with the reasons if that fails."""
         self._client.delete_stack(StackName=self.name)
         deadline = time.monotonic() + _TIMEOUT_S
         while time.monotonic() < deadline:

@@ -13,13 +13,13 @@ from tools.local_aws.paths import Paths
 
 @pytest.fixture
 def cloud() -> Cloud:
-    """The local AWS in an account of this test's own."""
+    """The local AWS, in an account that no other test uses."""
     return Cloud(local_aws_server.endpoint(), local_aws_server.new_account())
 
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Iterator[Paths]:
-    """Paths of a server of the test's own, which is stopped after the test."""
+    """Paths of a separate server for the test, which is stopped after the test."""
     local_aws_server.set_up()
     paths = Paths(folder=tmp_path / "local")
     yield paths

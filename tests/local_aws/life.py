@@ -1,4 +1,4 @@
-"""The life cycle of a resource type: the form of a case, and readers of EC2's resources."""
+"""Test cases for the life cycle of a resource type, and functions that read EC2 resources."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ Read = Callable[[Cloud, str], Shown]
 
 @dataclass(frozen=True)
 class Case:
-    """The life cycle of a resource type.
+    """Test case for the life cycle of a resource type.
 
     Attributes:
         kind: the type, without `AWS::`.
-        resources: the template; the resource is `It`.
-        read: reads the resource by its id; None if it does not exist.
-        shows: properties that are read after the creation.
-        in_place: properties that change in place, and what is read afterwards.
-        replaced_by: properties that replace the resource.
+        resources: the template's resources; `It` is the tested one.
+        read: function that reads the resource by id; returns None if the id does not exist.
+        shows: properties that `read` must return after the creation.
+        in_place: property changes without replacement, and properties that `read` then returns.
+        replaced_by: property changes that replace the resource.
     """
 
     kind: str
@@ -41,7 +41,7 @@ def must_be_not_found(error: ClientError) -> None:
 
 
 def ec2(operation: str, key: str, argument: str) -> Read:
-    """Return a reader by an operation of EC2 that takes a list of ids."""
+    """Return a function that reads a resource with an EC2 operation that takes a list of ids."""
 
     def read(cloud: Cloud, id_: str) -> Shown:
         try:

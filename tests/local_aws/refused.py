@@ -1,4 +1,4 @@
-"""The form of a case of a refused template."""
+"""Type of the test cases with refused templates, and values that several cases use."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Balancers, target groups and listeners that AWS refuses."""
+"""Load balancers, target groups and listeners that AWS refuses."""
 
 from tests.local_aws import templates
 from tests.local_aws.refused import CERTIFICATE, NOBODY, Refused

@@ -1,4 +1,4 @@
-"""Records, checks, alarms and roles that AWS refuses."""
+"""DNS records, health checks, alarms and roles that AWS refuses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Networks, groups and nodes that AWS refuses."""
+"""Networks, security groups and instances that AWS refuses."""
 
 from tests.local_aws import templates
 from tests.local_aws.refused import INNER, NOBODY, RULE, Refused

@@ -41,7 +41,7 @@ ALARM = {
 
 
 def network() -> Resources:
-    """A VPC with two private subnets."""
+    """Return a VPC with two private subnets."""
     return {
         "Vpc": resource("EC2::VPC", CidrBlock="10.0.0.0/16"),
         "A": resource(
@@ -60,7 +60,7 @@ def network() -> Resources:
 
 
 def public() -> Resources:
-    """A network with an internet gateway."""
+    """Return a network with an internet gateway."""
     gateway = {"VpcId": ref("Vpc"), "InternetGatewayId": ref("Gateway")}
     return {
         **network(),

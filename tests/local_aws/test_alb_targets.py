@@ -11,19 +11,19 @@ from tests.support.waiting import until
 
 
 def alb(**properties: Any) -> dict[str, Any]:
-    """Return the inner load balancer."""
+    """Return the inner load balancer, an Application Load Balancer."""
     return templates.balancer(**{"Type": "application", **properties})
 
 
 def web(**properties: Any) -> dict[str, Any]:
-    """Return its target group, with the nodes."""
+    """Return the inner load balancer's target group, with the nodes as targets."""
     plain = {"Protocol": "HTTP", "Port": 9090, "HealthCheckProtocol": "HTTP"}
     targets = [{"Id": ref(name), "Port": 9090} for name in ("Node1", "Node2")]
     return templates.group(**{**plain, "Targets": targets, **properties})
 
 
 def front(**properties: Any) -> dict[str, Any]:
-    """Return the outer target group, with the inner load balancer as target."""
+    """Return the outer load balancer's target group, with the inner load balancer as target."""
     plain = {
         "Port": 80,
         "TargetType": "alb",
@@ -34,7 +34,7 @@ def front(**properties: Any) -> dict[str, Any]:
 
 
 def both() -> Resources:
-    """Return a load balancer behind a load balancer, and two nodes."""
+    """Return an outer load balancer, an inner one as its target, and two nodes."""
     nodes = {
         key: item for key, item in templates.serving().items() if key not in ("Group", "Listener")
     }

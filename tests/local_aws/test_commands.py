@@ -16,7 +16,7 @@ from tests.support.assembly import ROOT
 from tools.local_aws import control, server_process
 from tools.local_aws.paths import Paths
 
-# One stack with a created network: the fastest example that has all resources.
+# One stack with a created network: the fastest example that includes every kind of resource.
 CONFIG = "active-active"
 _TIMEOUT_S = 600
 _NODE3_IS_HEALTHY = re.compile(r"9999 +node3 +healthy")
@@ -45,7 +45,7 @@ def run(
 
 @contextmanager
 def trap() -> Iterator[tuple[str, list[object]]]:
-    """An address whose server records the calls that it gets."""
+    """Yield the URL of a server, and the list in which the server records each connection."""
     callers: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.05)
@@ -70,7 +70,7 @@ def trap() -> Iterator[tuple[str, list[object]]]:
 
 
 def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
-    """Whatever profile, keys, endpoint and proxy the shell has, only the local AWS is called."""
+    """Commands call only the local AWS, even if the shell sets other keys, endpoints or proxies."""
     profile = tmp_path / "config"
     with trap() as (elsewhere, callers):
         profile.write_text(f"[profile prod]\nregion=us-east-1\nendpoint_url={elsewhere}\n")
@@ -91,7 +91,7 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
         assert first.returncode == 0, first.stdout + first.stderr
         _shows_the_status(first.stdout)
 
-        # With CI set the CDK CLI writes to standard output, otherwise to standard error.
+        # The CDK CLI writes to standard output if CI is set, otherwise to standard error.
         second = run(paths, "up", **hostile)
         assert second.returncode == 0, second.stderr
         assert "is running on" in second.stdout
@@ -118,7 +118,7 @@ def _shows_the_status(output: str) -> None:
 
 
 def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
-    """`eval "$(make -s local-env)"` sends a shell to the local AWS."""
+    """Assert that `eval "$(make -s local-env)"` makes a shell's commands call the local AWS."""
     lines = run(paths, "env", **hostile)
     assert lines.returncode == 0, lines.stderr
     script = f"""
@@ -157,7 +157,7 @@ def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:
 
 
 def _disturbed(paths: Paths, disturb: Callable[[subprocess.Popen[str]], None]) -> tuple[int, str]:
-    """Run `make local`, and interrupt it while it deploys."""
+    """Run `make local` and call `disturb` during the deploy; return exit code and output."""
     with subprocess.Popen(
         command(paths, "up"),
         cwd=ROOT,
@@ -200,7 +200,7 @@ def test_a_broken_configuration_leaves_no_server(paths: Paths, tmp_path: Path) -
 def test_without_a_server_a_shell_goes_nowhere(paths: Paths) -> None:
     done = run(paths, "env")
     assert done.returncode == 1
-    # `eval` runs this output, so the shell's next command must not reach a real account.
+    # `eval` runs this output: `false` stops a script before its commands reach a real account.
     assert done.stdout.strip() == "false"
     assert "start it with `make local`" in done.stderr
 

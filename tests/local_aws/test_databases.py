@@ -32,7 +32,7 @@ GENERATED = {
 
 
 def resources(family: str = "postgres16", **changes: Any) -> dict[str, Any]:
-    """Return a template of a database with the resources that it needs."""
+    """Return the resources of a template: a database and the resources that the database needs."""
     return {
         **templates.network(),
         "Group": resource("EC2::SecurityGroup", GroupDescription="it", VpcId=ref("Vpc")),

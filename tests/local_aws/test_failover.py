@@ -1,4 +1,4 @@
-"""Metrics change alarms, health checks follow alarms, and failover records follow the checks."""
+"""Metrics change alarm states, these change health checks, and these change the DNS answer."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ WELL = alarm(
 
 @pytest.fixture
 def site(cloud: Cloud) -> Stack:
-    """A primary with a check of its nodes and the switch, and a secondary without a check."""
+    """Records: a primary with checks of its nodes and of the switch, a secondary without checks."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(
         {
@@ -117,7 +117,7 @@ def test_one_datapoint_moves_the_site_and_holds(cloud: Cloud, site: Stack) -> No
     assert answer(cloud, site) == ["one.example.com"]
     put(cloud, 1)
     until(lambda: answer(cloud, site) == ["two.example.com"])
-    # The alarm loses its state when its minute has passed; the health check keeps it.
+    # After a minute without data the alarm has no state; the health check keeps its last one.
     until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "INSUFFICIENT_DATA")
     assert status(cloud, site.ids["Switch"]).startswith("Failure: Threshold Crossed")
     assert answer(cloud, site, "A") == ["two.example.com"]
@@ -151,7 +151,7 @@ def test_nodes_that_are_gone_move_the_site(cloud: Cloud, site: Stack) -> None:
 
 
 def test_a_calculated_check_shows_no_status(cloud: Cloud, site: Stack) -> None:
-    """As in the API reference."""
+    """The API reference says so for calculated health checks."""
     with pytest.raises(ClientError, match="InvalidInput"):
         status(cloud, site.ids["Both"])
 

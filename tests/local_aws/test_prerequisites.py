@@ -1,4 +1,4 @@
-"""Prerequisites of a configuration exist in the local AWS, under exactly their ids."""
+"""The local AWS creates a configuration's prerequisites with the ids that the file names."""
 
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path

@@ -10,12 +10,12 @@ LOCK = (ROOT / "tools/local_aws/requirements.lock").read_text()
 
 
 def test_schemas_are_those_that_aws_publishes() -> None:
-    """`.venv/bin/python -m tools.local_aws.published_schemas` writes the schemas."""
+    """To update the schemas, run `.venv/bin/python -m tools.local_aws.published_schemas`."""
     assert published_schemas.FILE.read_text() == published_schemas.text()
 
 
 def test_every_type_of_a_template_is_checked() -> None:
-    """A resource type that the stacks begin to use needs its schema, its checks and its test."""
+    """A resource type that the stacks begin to use needs a schema, checks and a test."""
     used = set()
     for snapshot in (ROOT / "tests/__snapshots__").rglob("*.json"):
         used |= set(

@@ -62,7 +62,7 @@ def test_a_group_in_use_stays(cloud: Cloud) -> None:
     stack = cloud.deploy(with_group)
     client = cloud.client("elbv2")
     inner = stack.ids["Inner"]
-    # A load balancer outside the stack uses the target group as well.
+    # A load balancer outside the stack uses the security group as well.
     subnet = stack.ids["A"]
     client.create_load_balancer(
         Name="stranger", Subnets=[subnet], SecurityGroups=[inner], Type="network"
@@ -72,7 +72,7 @@ def test_a_group_in_use_stays(cloud: Cloud) -> None:
 
 
 def test_rules_drop_the_default_way_out(cloud: Cloud) -> None:
-    """Without rules a security group allows all egress; with one, only what the rules allow."""
+    """Without egress rules a security group allows all egress; with rules, only matching egress."""
     stack = cloud.deploy({**templates.network(), "Inner": INNER})
     assert _ways_out(cloud, stack.ids["Inner"]) == ["0.0.0.0/0"]
     way = resource(

@@ -1,4 +1,4 @@
-"""The server process: start, find, clean up, stop; and its state, which outlives the process."""
+"""The server process is started, found and stopped; its state survives the process."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def start(paths: Paths, port: int = 0) -> server_process.Server:
 
 
 def ensure(paths: Paths, port: int = 0) -> tuple[server_process.Server, str]:
-    """Return the server, and its output."""
+    """Start the server unless it runs; return the server and the messages."""
     messages: list[str] = []
     return server_process.ensure_running(paths, messages.append, port=port), "\n".join(messages)
 
@@ -45,7 +45,7 @@ def _alive(pid: int) -> bool:
 
 
 def say(running: server_process.Server, value: str) -> None:
-    """Create a resource in the local AWS."""
+    """Deploy a parameter with a value to the local AWS."""
     parameter = resource("SSM::Parameter", Name="/it", Type="String", Value=value)
     Cloud(running.endpoint, ACCOUNT).deploy({"It": parameter})
 
@@ -68,7 +68,7 @@ def _content(file: Path) -> str:
 
 
 class TestState:
-    """The state of the local AWS outlives its server, however the server ends."""
+    """The state of the local AWS survives its server, even if the server is killed."""
 
     def test_survives_a_polite_stop(self, paths: Paths) -> None:
         first = start(paths)
@@ -97,7 +97,7 @@ class TestState:
         until(lambda: "kept" in _content(paths.state / "ssm.json"))
 
     def test_never_holds_half_a_stack(self, paths: Paths) -> None:
-        """Killed while a node had not signalled yet: the new stack does not exist afterwards."""
+        """If the server is killed before a new stack's node has signalled, the stack is gone."""
         first = start(paths)
         cloud = Cloud(first.endpoint, ACCOUNT)
         cloud.give({"kind": "image", "id": IMAGE})
@@ -130,14 +130,14 @@ class TestState:
         say(first, "kept")
         checkpoint(first)
         server_process.stop(paths)
-        # Killed between the two renames: the old state is renamed, the new state is not yet.
+        # As if killed between two renames: the old state has been renamed, the new one has not.
         paths.state.rename(paths.state.with_name("state.old"))
         paths.state.with_name("state.next").mkdir()
         assert said(start(paths)) == "kept"
 
 
 class TestProcess:
-    """One server for each folder, found and ended by its own process id."""
+    """Each folder has at most one server, which is found and ended by its process id."""
 
     def test_is_reused(self, paths: Paths) -> None:
         first = start(paths)
@@ -225,7 +225,7 @@ class TestProcess:
 
 
 def test_stops_when_its_parent_has_ended(paths: Paths) -> None:
-    """Also if the parent ends before the server's imports are done."""
+    """The parent ends here before the server has finished its imports."""
     code = """
 import os, subprocess, sys
 subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
@@ -237,7 +237,7 @@ subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
 
 
 def _servers(paths: Paths) -> Iterator[int]:
-    """Return the processes that serve this folder."""
+    """Yield the ids of the server processes for this folder."""
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         if server_process.is_server(int(file.parent.name), paths):
             yield int(file.parent.name)
@@ -255,7 +255,7 @@ def _servers(paths: Paths) -> Iterator[int]:
 def test_recognises_its_servers(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, command: str, *, recognised: bool
 ) -> None:
-    """Servers of versions before the module was moved are found as well."""
+    """Servers that an earlier version started, under the module's old name, are found as well."""
     line = f"python {command.format(folder=paths.folder)}"
     monkeypatch.setattr(server_process, "command_line", lambda _pid: line)
     assert server_process.is_server(1, paths) is recognised

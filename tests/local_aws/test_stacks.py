@@ -1,4 +1,4 @@
-"""CloudFormation: outputs of other stacks, creation signals, rollback."""
+"""CloudFormation stacks: references to outputs of other stacks, creation signals, rollback."""
 
 import time
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def signal(cloud: Cloud, status: str) -> None:
                 StackName="one", LogicalResourceId="It", UniqueId=instance, Status=status
             )
         except client.exceptions.ClientError:
-            # The instance runs, and its stack waits for the signal.
+            # The instance runs, but its stack may not accept the signal yet.
             assert attempt < 499
             time.sleep(0.02)
         else:

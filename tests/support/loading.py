@@ -45,7 +45,7 @@ def said(content: str | bytes) -> list[str]:
 
 
 def edited(*edits: tuple[str, str]) -> str:
-    """Return the base with replaced texts; each text must occur in it once."""
+    """Return the base configuration with texts replaced; each text must occur in the base once."""
     result = BASE
     for old, new in edits:
         assert result.count(old) == 1, old
@@ -54,7 +54,7 @@ def edited(*edits: tuple[str, str]) -> str:
 
 
 def assert_said(content: str | bytes, *beginnings: str) -> None:
-    """Assert that these are all errors; each expected text is the beginning of an error."""
+    """Assert that a file has exactly these errors; each expected text is an error's beginning."""
     result = said(content)
     assert len(result) == len(beginnings), result
     for line, beginning in zip(result, beginnings, strict=True):

@@ -1,7 +1,7 @@
-"""The local AWS of a test run: one server for all tests, in a folder of its own.
+"""The local AWS of a test run: one server for all tests, in a separate folder.
 
-Each test has its own accounts, so nothing needs to be removed between tests, and one server is
-enough.
+Each test uses new accounts, so the tests can share a server, and no resources need to be removed
+between tests.
 """
 
 import itertools

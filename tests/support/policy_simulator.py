@@ -1,10 +1,9 @@
-"""Evaluation of IAM policies in templates, as IAM documents it.
+"""Evaluation of IAM policies in templates, according to IAM's documentation.
 
     allows(statements, "ec2:DeleteTags", "arn:aws:ec2:eu-west-1:111122223333:instance/i-1", {})
 
 Sources: AWS, IAM JSON policy elements: Condition operators; AWS, Set operators for multivalued
-context keys. An operator or expression that is not known here raises an error, so that no statement
-is judged by a part of its conditions.
+context keys. An unknown operator or expression raises an error, so that no condition is ignored.
 """
 
 import re
@@ -23,7 +22,7 @@ _PSEUDO: Final = {
 
 
 def allows(statements: Iterable[Statement], action: str, resource: str, context: Context) -> bool:
-    """Return whether one of the statements, all of which allow, admits a request."""
+    """Return whether one of the statements permits a request; all must have the effect Allow."""
     return any(_admits(statement, action, resource, context) for statement in statements)
 
 
@@ -47,7 +46,7 @@ def conditions_hold(statement: Statement, context: Context) -> bool:
 
 
 def _holds(operator: str, key: str, values: list[str], context: Context) -> bool:
-    """Return whether a condition holds; keys are compared without case."""
+    """Return whether a condition holds; the case of keys does not matter."""
     given = {name.lower(): value for name, value in context.items()}.get(key.lower())
     if operator == "Null":
         # `true` requires that the key is missing, `false` that it exists and is not empty.
@@ -57,7 +56,7 @@ def _holds(operator: str, key: str, values: list[str], context: Context) -> bool
     requested = (given,) if isinstance(given, str) else given or ()
     admitted = [any(matches(value, one) for value in values) for one in requested]
     if quantifier == "ForAllValues":
-        # True for a request without the key, too.
+        # `all` of nothing: the condition also holds for a request without the key.
         return all(admitted)
     if quantifier not in ("", "ForAnyValue"):
         raise NotImplementedError(operator)
@@ -65,7 +64,7 @@ def _holds(operator: str, key: str, values: list[str], context: Context) -> bool
 
 
 def _text(value: Any) -> str:
-    """Return the text of a template's expression; only pseudo parameters have values."""
+    """Return the text of a template's expression; only pseudo parameters are resolved."""
     if isinstance(value, str):
         return value
     match value:

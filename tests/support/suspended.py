@@ -1,4 +1,4 @@
-"""A process that hangs: stopped by SIGSTOP, resumed when the block ends."""
+"""Make a process hang: stop it with SIGSTOP, and resume it when a block ends."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ STOPPED_OR_ENDED = frozenset("TtZX")
 
 @contextmanager
 def suspended(pid: int) -> Iterator[None]:
-    """Stop every thread of a process for the time of the block."""
+    """Stop every thread of a process until the block ends."""
     try:
         suspend(pid)
         yield
@@ -24,7 +24,7 @@ def suspended(pid: int) -> Iterator[None]:
 def suspend(pid: int) -> None:
     """Stop a process, and wait until the kernel shows each of its threads as stopped.
 
-    `kill` returns earlier: a server's other threads may still answer a request after it.
+    `kill` returns earlier, and a server's other threads may still answer a request afterwards.
 
     Raises:
         TimeoutError: a thread still runs after a minute.
@@ -39,7 +39,7 @@ def suspend(pid: int) -> None:
 
 
 def _runs(task: Path) -> bool:
-    """Read a thread's state: the first field after the name in parentheses."""
+    """Return whether a thread is not stopped: its state follows the name in parentheses."""
     try:
         stat = (task / "stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):

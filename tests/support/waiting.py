@@ -1,4 +1,4 @@
-"""Waits of tests: for a condition, and for a line of a process; each ends after two minutes."""
+"""Tests wait here for a condition or a line of a process's output, for at most two minutes."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ def until(holds: Callable[[], bool], every: float = 0.02) -> None:
 
     Args:
         holds: the condition.
-        every: seconds between two looks.
+        every: seconds between two checks.
     """
     deadline = time.monotonic() + TIMEOUT_S
     while not holds():
@@ -21,7 +21,7 @@ def until(holds: Callable[[], bool], every: float = 0.02) -> None:
 
 
 def read_until(stream: IO[str] | None, text: str) -> list[str]:
-    """Read the lines of a process up to the one that contains a text; return them all.
+    """Read and return the lines of a process, up to the first line that contains a text.
 
     Raises:
         AssertionError: The process closed its output, for example because it ended.

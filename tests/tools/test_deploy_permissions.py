@@ -1,4 +1,4 @@
-"""The generated list of a deploy's permissions is the present one, and names every type."""
+"""The generated list of a deploy's permissions is up to date, and covers every resource type."""
 
 import re
 
@@ -12,7 +12,7 @@ def test_the_page_is_the_present_one() -> None:
 
 
 def test_every_type_of_the_examples_is_in_it() -> None:
-    """The snapshots of the examples name the type of each resource."""
+    """The examples' snapshots list the type of each resource."""
     used = set()
     for file in (ROOT / "tests/stacks/__snapshots__/test_examples").glob("*.txt"):
         used |= set(re.findall(r"^\w+ ([A-Z]\w+::\w+)", file.read_text(), re.MULTILINE))

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 600  # seconds
 
-# Stand-in for the real app.py, which takes seconds: its cloud assembly is made from stacks.json.
+# Stand-in for the real app.py, which takes seconds: this app writes stacks.json's stacks.
 APP = """\
 import json, os, pathlib, sys
 
@@ -38,7 +38,7 @@ TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 
 
 def service(port: int) -> dict[str, Any]:
-    """Return the resources of a service with a port."""
+    """Return the resources of a service on a port."""
     return {
         "Group": {
             "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
@@ -55,7 +55,7 @@ class Repository:
     """A git repository with a small app, set up like this clone.
 
     Attributes:
-        root: its working tree.
+        root: the repository's working tree.
     """
 
     def __init__(self, root: Path) -> None:
@@ -93,7 +93,7 @@ class Repository:
         self.git("commit", "--quiet", "--message=A revision")
 
     def write(self, stacks: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-        """Write the app's stacks: an environment and resources by the stack's name."""
+        """Write the app's stacks: for each stack name, the stack's environment and resources."""
         (self.root / "stacks.json").write_text(json.dumps(stacks))
 
     @property
@@ -229,7 +229,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
         deadline = time.monotonic() + TIMEOUT
         while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        # As a terminal does at Ctrl-C: the command and all its child processes get the signal.
+        # As at Ctrl-C in a terminal: the command and all its child processes get the signal.
         os.killpg(process.pid, number)
         process.communicate(timeout=TIMEOUT)
     finally:

@@ -1,4 +1,4 @@
-"""`pip install .` gives the command without the CDK, Node and the tests' packages."""
+"""`pip install .` installs the command without the CDK, Node.js and the tests' packages."""
 
 import json
 import os
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty virtual environment into which pip has installed the project."""
+    """Return a new virtual environment into which pip has installed only the project."""
     folder = tmp_path_factory.mktemp("installed")
-    # A copy, as a build writes beside the sources.
+    # A copy, because a build writes files next to the sources.
     for name in _SOURCES:
         source = ROOT / name
         if source.is_dir():

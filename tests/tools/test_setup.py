@@ -45,7 +45,7 @@ def pins(lock: str) -> set[str]:
 
 
 class TestLocks:
-    """Versions and hashes are fixed, and packages come from the user's registry."""
+    """Lock files fix versions and hashes, and do not name a registry: users may set their own."""
 
     def test_name_no_registry(self) -> None:
         for lock in LOCKS.values():
@@ -86,7 +86,7 @@ class TestLocks:
 
 
 def test_cdk_json_settles_every_feature_flag() -> None:
-    """An unset flag prints a line at every synth, and changes templates if it is set later."""
+    """For an unset flag, every synth prints a line, and setting it later changes templates."""
     (library,) = (Path(aws_cdk.__file__).parent / "_jsii").glob("aws-cdk-lib@*.jsii.tgz")
     with tarfile.open(library) as archive:
         member = archive.extractfile("package/recommended-feature-flags.json")
@@ -97,7 +97,7 @@ def test_cdk_json_settles_every_feature_flag() -> None:
 
     # True would add a Lambda function to every created VPC.
     recommended["@aws-cdk/aws-ec2:restrictDefaultSecurityGroup"] = False
-    # The report contains only warnings, and the CLI then shows no notes.
+    # With True, the CLI shows only the validation report, which has warnings but no notes.
     recommended["@aws-cdk/core:annotationsInValidationReport"] = False
     assert ours == recommended
 
@@ -147,7 +147,7 @@ class Clone:
         pip_fails: int = 0,
         python: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run the set-up with a Python that has these faults."""
+        """Run the set-up with a Python stand-in that has the given faults."""
         (self.place / "asked").write_text("")
         return run(
             "tools/setup",
@@ -161,7 +161,7 @@ class Clone:
 
     @property
     def asked(self) -> list[str]:
-        """Return what the last set-up did."""
+        """Return the steps that the last set-up ran."""
         return (self.place / "asked").read_text().split()
 
 
@@ -171,7 +171,7 @@ def clone(tmp_path: Path) -> Clone:
 
 
 class TestSetup:
-    """`make setup` does what is needed, once."""
+    """`make setup` runs the steps that are needed, and does not repeat them."""
 
     def test_says_in_a_few_lines_what_it_does(self, clone: Clone) -> None:
         done = clone.setup()

@@ -1,4 +1,4 @@
-"""Waits of tests end when what they wait for cannot come."""
+"""The tests' waiting functions end if the expected event can no longer happen."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Fixtures of the upgrade tests: the earlier revisions, unpacked once."""
+"""Fixtures of the upgrade tests: archived earlier revisions, unpacked once for all tests."""
 
 from collections.abc import Callable
 from functools import cache
@@ -18,13 +18,13 @@ NewTemplates = Callable[[Revision, str], dict[str, Template]]
 
 @pytest.fixture(scope="session", params=ARCHIVES, ids=lambda file: file.name.split(".")[0])
 def revision(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Revision:
-    """Each archived revision in turn."""
+    """Return each archived revision in turn."""
     return Revision.unpack(request.param, tmp_path_factory.mktemp("revision"))
 
 
 @pytest.fixture(scope="session")
 def new_templates(tmp_path_factory: pytest.TempPathFactory) -> NewTemplates:
-    """Synthesise an archived configuration file, pinned, with the working tree's stacks, once."""
+    """Return a function that synthesises a pinned archived example with the working tree's code."""
 
     @cache
     def templates(revision: Revision, example: str) -> dict[str, Template]:
@@ -36,5 +36,5 @@ def new_templates(tmp_path_factory: pytest.TempPathFactory) -> NewTemplates:
 
 
 def pytest_sessionfinish() -> None:
-    """Leave no process and no folder behind."""
+    """Stop the server of the test run and remove its folder."""
     local_aws_server.finish()

@@ -40,7 +40,7 @@ _TIMEOUT_S = 300
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision in a folder.
+    """An unpacked revision.
 
     Attributes:
         folder: the unpacked archive.
@@ -70,7 +70,7 @@ class Revision:
 
     @property
     def programs(self) -> Path:
-        """The folder of the host programs, as the packages `node` and `haproxy`."""
+        """The folder that contains the host programs as the packages `node` and `haproxy`."""
         return self.folder / "programs"
 
     @property
@@ -85,7 +85,7 @@ class Revision:
         return self.code / f"config/examples/{example}.yaml"
 
     def pinned_configuration(self, example: str, folder: Path) -> Path:
-        """Return a copy of an example, with the pins of what the revision has deployed."""
+        """Copy an example's configuration file, and write pins for the nodes in its templates."""
         file = Path(shutil.copy(self.configuration(example), folder / "environment.yaml"))
         pins: dict[str, dict[str, Pin]] = {}
         for template in self.templates(example).values():
@@ -135,7 +135,7 @@ def python(
 
 
 def known(new: Any, old: Any) -> Any:
-    """Return what a revision reads or writes now, without the keys that an earlier one lacks."""
+    """Return the new revision's value without the keys that the old revision's value lacks."""
     if isinstance(new, dict) and isinstance(old, dict):
         return {key: known(value, old[key]) for key, value in new.items() if key in old}
     if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):

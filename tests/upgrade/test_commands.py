@@ -1,4 +1,4 @@
-"""Commands of both revisions work on stacks of both, and on what the other one has left there."""
+"""Old and new commands work on old and new stacks, after commands of the other revision."""
 
 import importlib
 import json
@@ -30,7 +30,7 @@ Clouds = Callable[[str], Cloud]
 
 @pytest.fixture
 def file(revision: Revision, tmp_path: Path) -> Path:
-    """The configuration file of the example, in a folder of the test."""
+    """Copy the example's configuration file to the test's folder."""
     return Path(shutil.copy(revision.configuration(EXAMPLE), tmp_path / "environment.yaml"))
 
 
@@ -38,7 +38,7 @@ def file(revision: Revision, tmp_path: Path) -> Path:
 def clouds(
     revision: Revision, new_templates: NewTemplates, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Clouds]:
-    """Make an account with the active cluster's stack of the old or the new revision."""
+    """Yield a function that creates an account with the active cluster's old or new stack."""
     with mock_aws():
 
         def make(stack: str) -> Cloud:
@@ -61,7 +61,7 @@ def clouds(
 def commands(
     revision: Revision, file: Path, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Runs]:
-    """Run a command of the old or the new revision, in this process."""
+    """Yield functions that run a command of the old or new revision in this process."""
     if revision.command != "ops":
         pytest.skip("the commands of this revision have the names of the working tree's modules")
     monkeypatch.syspath_prepend(revision.code)
@@ -90,7 +90,7 @@ def _status(run: Run) -> dict[str, Any]:
 
 
 def _without_sentences(value: Any) -> Any:
-    """Return a status without its sentences, which may be worded in another way."""
+    """Return a status without its messages, since another revision may word them differently."""
     if isinstance(value, list):
         return [_without_sentences(item) for item in value]
     if not isinstance(value, dict):
@@ -107,14 +107,14 @@ def _without_sentences(value: Any) -> Any:
 def test_one_drains_and_the_other_enables(
     commands: Runs, clouds: Clouds, stack: str, first: str, second: str
 ) -> None:
-    """The drain tag and the lock of one revision mean the same to the other one."""
+    """Each revision understands the drain tag and the lock of the other revision."""
     cloud = clouds(stack)
     drained = commands[first]("drain", "node1", "--cluster", CLUSTER)
     assert drained.exit_code == exit_codes.DONE, drained.output
     assert _registered(cloud) == [False] * 3
     states = {name: _status(commands[name]) for name in ("old", "new")}
     for node in states["new"]["nodes"]:
-        # A key of a later version; without an answer of the node there is none.
+        # Only newer versions have this key. The nodes do not answer, so there are no warnings.
         assert node.pop("warnings") == []
     assert _without_sentences(states["old"]) == _without_sentences(states["new"])
     (node1, node2) = sorted(states["new"]["nodes"], key=lambda node: str(node["name"]))
@@ -137,6 +137,6 @@ def test_pins_of_the_old_command_are_those_of_the_new_one(
     assert load(file).pins.of(CLUSTER, "node2") is not None
     assert commands["new"]("pin", "--cluster", CLUSTER).exit_code == exit_codes.DONE
     pinned = pins_file.read_text()
-    # A stack of this version has an alarm that older versions do not know (CHANGELOG, Upgrade).
+    # Stacks of this version have an alarm that older versions lack (CHANGELOG, Upgrade).
     assert ("minutes_without_data" in pinned) == (stack == "new")
     assert pinned.replace(", minutes_without_data: 3", "") == text

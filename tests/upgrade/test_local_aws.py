@@ -1,4 +1,4 @@
-"""Deploy an earlier revision, the working tree over it, and the earlier one again."""
+"""Deploy an earlier revision, then the working tree, then the earlier revision again."""
 
 import json
 import re
@@ -31,7 +31,7 @@ _KEPT = (
 
 
 class Environment:
-    """The example in an account of the local AWS, as both revisions deploy it."""
+    """The example in an account of the local AWS, with cloud assemblies of both revisions."""
 
     def __init__(self, revision: Revision, folder: Path) -> None:
         account = local_aws_server.new_account()
@@ -50,7 +50,7 @@ class Environment:
         bootstrap.bootstrap(endpoint, self._paths, loaded.environment, [home])
 
     def deploy(self, revision: str) -> dict[str, str]:
-        """Deploy and return the physical ids of what must stay, by logical id."""
+        """Deploy a revision; return the physical ids of resources to keep, by logical id."""
         cdk = Cdk(self._access, self._paths, self._folder)
         arguments = ("--require-approval", "never", "--app", str(self.assemblies[revision]))
         done = cdk.captured("deploy", "--all", *arguments)
@@ -68,7 +68,7 @@ class Environment:
         }
 
     def run(self, revision: str, *arguments: str) -> str:
-        """Run a command of a revision."""
+        """Run a command of a revision; return its output."""
         environment = self._access.environment(self._paths)
         given = (*arguments, "-c", str(self.file))
         if revision == "old":
@@ -80,7 +80,7 @@ class Environment:
         return done.stdout
 
     def drained(self, revision: str) -> list[str]:
-        """Names of the drained nodes in the status of a revision."""
+        """Return the names of drained nodes according to a revision's `status`."""
         status = json.loads(self.run(revision, "status", "--no-ask", "--format", "json"))
         nodes: list[Mapping[str, Any]] = status["clusters"][0]["nodes"]
         return [str(node["name"]) for node in nodes if node["drained"]]

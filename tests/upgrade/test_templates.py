@@ -1,4 +1,4 @@
-"""A deploy of the working tree over an earlier revision restarts and replaces nothing."""
+"""Deploying the working tree over an earlier revision restarts and replaces no resource."""
 
 import json
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ def test_pinned_nodes_keep_their_first_boot_byte_for_byte(
 
 
 def test_nodes_without_pins_count_as_new(revision: Revision, tmp_path: Path) -> None:
-    """CHANGELOG says: `denodo-ha pin` first. Otherwise `plan` says "restart"."""
+    """Without `denodo-ha pin` before the upgrade, `plan` reports a restart (CHANGELOG)."""
     before = revision.templates("active-active")
     loaded = load(revision.configuration("active-active"))
     after = synthesise(loaded, tmp_path / "out").templates
@@ -75,7 +75,7 @@ def test_nodes_without_pins_count_as_new(revision: Revision, tmp_path: Path) -> 
 def test_no_resource_is_removed_or_replaced(
     revision: Revision, new_templates: NewTemplates, example: str
 ) -> None:
-    """Load balancers, target groups, records, checks, policies, and all others."""
+    """This includes load balancers, target groups, DNS records, health checks and policies."""
     before, after = revision.templates(example), new_templates(revision, example)
     commit = json.loads((revision.folder / "revision.json").read_text())["commit"]
     replaced = {

@@ -1,1 +1,1 @@
-"""The model that the drill makes of templates."""
+"""The drill's model of the templates."""

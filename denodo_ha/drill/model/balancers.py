@@ -19,15 +19,16 @@ class TargetGroup:
 
     Attributes:
         key: its key.
-        name: the service's name, else the port.
+        name: the service's name, or the port if the templates do not contain the name.
         auxiliary_node: for the auxiliary port of a 7.0 node, the node's key.
         targets: the registered targets.
         health_check: its health check.
         cross_zone: its own cross-zone setting, None if the balancer's applies.
-        dns_threshold: with fewer healthy targets in a zone, the zone leaves the balancer's DNS.
-        routing_threshold: with fewer healthy targets, all targets get connections.
-        reports_host_count: whether CloudWatch has the metric HealthyHostCount of it.
-        targets_unknown: whether targets are registered that no template tells.
+        dns_threshold: minimum of healthy targets in a zone; with fewer, the zone's address is
+            removed from the balancer's DNS.
+        routing_threshold: minimum of healthy targets; with fewer, all targets get connections.
+        reports_host_count: whether CloudWatch has the metric HealthyHostCount for the group.
+        targets_unknown: whether it may have targets that the templates do not list.
     """
 
     key: Key
@@ -48,9 +49,9 @@ class Listener:
 
     Attributes:
         port: the port.
-        target_groups: keys of the target groups to which it forwards, rules' ones included.
-        ends_connections: whether the balancer itself ends clients' TCP connections, as for TLS.
-        answers_itself: whether it forwards nothing, and redirects or answers requests itself.
+        target_groups: keys of the target groups to which it or one of its rules forwards.
+        ends_connections: whether the balancer itself terminates clients' connections, as for TLS.
+        answers_itself: whether it forwards no requests, but redirects or answers them itself.
     """
 
     port: int
@@ -66,13 +67,14 @@ class Balancer:
     Attributes:
         key: its key.
         cluster: the cluster's name.
-        zones: its zones, in each of which it has an address; empty text for one that no
-            template tells.
+        zones: its zones, in each of which it has an address; an empty string stands for an
+            unknown zone.
         cross_zone: whether an address passes connections to targets of all zones.
         internal: whether only private networks reach it.
         listeners: its listeners by port.
-        zonal_shift: whether a zonal shift may take the traffic away from a zone.
-        jdbc_port: the port whose answer sends a 7.0 client on to the node's auxiliary port.
+        zonal_shift: whether zonal shifts are enabled.
+        jdbc_port: the port on which nodes direct Denodo 7.0 clients to their auxiliary ports; None
+            without auxiliary ports.
     """
 
     key: Key

@@ -11,11 +11,11 @@ class Alarm:
     """A CloudWatch alarm on one metric; times in seconds.
 
     Attributes:
-        datapoints: the breaching periods, of the last `periods`, at which the alarm goes off.
-        target_group: key of the target group that the metric is of, None if no template has it.
-        balancer: key of the balancer that the metric is of, None if no template has it.
-        zone: the one zone that the alarm watches.
-        switch: whether operators put the metric's datapoints.
+        datapoints: how many of the last `periods` must breach the threshold to raise the alarm.
+        target_group: key of the metric's target group, None if no template has the group.
+        balancer: key of the metric's balancer, None if no template has the balancer.
+        zone: the zone that the alarm watches, None for all zones.
+        switch: whether it is an operators' switch, whose datapoints operators send.
     """
 
     key: Key
@@ -36,7 +36,7 @@ class Alarm:
 
     @property
     def periods_until_ok(self) -> int:
-        """The periods without a breach after which the alarm is OK again."""
+        """The number of periods without a breach after which the alarm is OK again."""
         return self.periods - self.datapoints + 1
 
 
@@ -46,11 +46,11 @@ class HealthCheck:
 
     Attributes:
         kind: CALCULATED, CLOUDWATCH_METRIC, TCP, HTTP, …
-        children: keys of the checks that a calculated check counts.
+        children: keys of the child checks of a calculated check.
         needed: the number of children that must be healthy.
         alarm: key of the alarm, None if no template has it.
-        insufficient: the status without enough data.
-        endpoint: key of the balancer or node to which it connects, None if no template has it.
+        insufficient: the status while the alarm has insufficient data.
+        endpoint: key of the balancer or node that it checks, None if no template has the endpoint.
         private: whether the endpoint has no public address.
     """
 
@@ -75,13 +75,13 @@ class Record:
     """A failover record.
 
     Attributes:
-        target: key of the balancer or node that the record answers with, None if no template has
-            it.
+        target: key of the balancer or node to which the record points, None if no template has
+            the target.
         cluster: the target's cluster.
         alias: whether it is an alias record.
-        evaluates: whether it evaluates the target's health.
+        evaluates: whether the alias evaluates the target's health.
         check: key of its health check.
-        ttl: the seconds for which resolvers keep it.
+        ttl: the seconds for which resolvers cache it.
     """
 
     target: Key | None
@@ -102,5 +102,5 @@ class FailoverName:
 
     @property
     def records(self) -> Mapping[str, Record]:
-        """Both records by role."""
+        """The two records by role."""
         return {"PRIMARY": self.primary, "SECONDARY": self.secondary}

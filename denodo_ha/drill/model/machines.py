@@ -1,7 +1,7 @@
 """Machines, their targets and health checks in the drill's model.
 
-Each object of the model has a key: `STACK/LogicalId`, or for an object that is in no template the
-text that names it there.
+Each object of the model has a key: `STACK/LogicalId`, or, for an object that no template defines,
+the text by which a template refers to the object.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ Key = str
 
 
 READINESS_PATH = "/ready/"
-"""The path at which a node's own program reports whether a service is ready (docs/node.md)."""
+"""The path on which a node's host program reports whether a service is ready (docs/node.md)."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TargetHealthCheck:
 
     Attributes:
         protocol: TCP, HTTP or HTTPS.
-        port: the port that is checked, None for the target's own.
+        port: the port that is checked, None for the target's own port.
         path: the path that is requested, empty for TCP.
         interval: seconds between two checks.
         timeout: seconds until a check without an answer has failed.
@@ -39,7 +39,7 @@ class TargetHealthCheck:
 
     @property
     def seconds_to_unhealthy(self) -> int:
-        """The seconds until a target that no longer answers gets no connections."""
+        """The seconds until a target that no longer answers gets no more connections."""
         return self.interval * self.unhealthy + self.timeout
 
     @property
@@ -49,12 +49,12 @@ class TargetHealthCheck:
 
     @property
     def is_http(self) -> bool:
-        """Return whether the check sends a request, and does not only connect."""
+        """Return whether the check sends an HTTP request, and does not only connect."""
         return self.protocol.startswith("HTTP")
 
     @property
     def requests_readiness(self) -> bool:
-        """Return whether the check requests readiness from the node's own program."""
+        """Return whether the check requests readiness from the node's host program."""
         return self.protocol in ("HTTP", "HTTPS") and self.path.startswith(READINESS_PATH)
 
 
@@ -66,7 +66,7 @@ class Upstream:
         nodes: keys of the nodes.
         port: the port on the nodes.
         path: the path that the proxy's check requests; empty if the check only connects.
-        health_check: the proxy's check, None if no template tells how often it runs.
+        health_check: the proxy's check, None if the templates do not contain its interval.
     """
 
     nodes: tuple[Key, ...]
@@ -83,13 +83,13 @@ class Machine:
         key: its key.
         name: its name in its cluster.
         cluster: the cluster's name.
-        zone: its Availability Zone, None where the templates do not tell it.
+        zone: its Availability Zone, None if the templates do not contain it.
         kind: "node", or "proxy" for a machine that passes connections on.
-        upstreams: for a proxy, the upstream of each of its ports; None if nothing tells them.
-        health_port: the port at which a proxy reports whether it has a usable node:
+        upstreams: for a proxy, the upstream of each of its ports, None if they are unknown.
+        health_port: the port on which a proxy reports whether it has a usable node:
             `/health/SERVICE` for the port of that service, `/health` for any.
-        readiness_delay: seconds until a node that runs reports that it is not ready, as far as the
-            templates tell.
+        readiness_delay: seconds until a running node reports that it is not ready; 0 if the
+            templates do not contain them.
     """
 
     key: Key
@@ -102,7 +102,7 @@ class Machine:
     readiness_delay: int = 0
 
     def upstream(self, port: int) -> Upstream | None:
-        """Return the upstream of a port, None for a node or where nothing tells it."""
+        """Return the upstream of a port, None for a node or if the upstream is unknown."""
         return self.upstreams.get(port) if self.upstreams else None
 
 

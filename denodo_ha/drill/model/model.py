@@ -20,7 +20,7 @@ class Cluster:
         nodes: keys of its nodes, without proxies.
         proxies: keys of its proxies.
         balancers: keys of its balancers.
-        ports: the ports to which clients connect where there is no balancer.
+        ports: the ports to which clients connect if the cluster has no balancer.
     """
 
     name: str
@@ -40,8 +40,8 @@ class Database:
         name: its logical id.
         cluster: the cluster's name.
         multi_az: whether a standby in another zone takes over.
-        zones: the zones that it may be in, None where the templates do not tell them.
-        ports: the clients' ports of the services that need it, None if nothing tells them.
+        zones: the zones in which it may be, None if the templates do not contain them.
+        ports: the client ports of the services that need it, None if they are unknown.
     """
 
     key: Key
@@ -52,12 +52,12 @@ class Database:
     ports: tuple[int, ...] | None
 
     def may_be_in(self, zone: str) -> bool:
-        """Return whether losing a zone may take the instance; True for unknown zones."""
+        """Return whether the instance may be in a zone; True if its zones are unknown."""
         return self.zones is None or zone in self.zones
 
 
 Subject = Literal["balancer", "address", "node", "zone", "record", "check", "database"]
-"""The kinds of objects that something unknown may hide; address: the zones of a balancer."""
+"""The kinds of objects that something unknown may hide; "address" means a balancer's zones."""
 
 
 ANY_SUBJECT: frozenset[Subject] = frozenset(
@@ -67,13 +67,14 @@ ANY_SUBJECT: frozenset[Subject] = frozenset(
 
 @dataclass(frozen=True)
 class Unknown:
-    """A part of the templates that the drill does not understand or that only a deployment knows.
+    """A part of the templates that is not understood, or is known only after deployment.
 
     Attributes:
-        text: the note on it.
-        hides: the kinds of objects that it may hide or change; a policy that rests on one of them
-            is neither held nor broken.
-        about: the check or alarm that it is about; it matters if a failover record uses that.
+        text: the text of the note on this part.
+        hides: the kinds of objects that it may hide or change; a policy that depends on one of
+            these kinds is never reported as held.
+        about: the check or alarm to which this part belongs: it matters only if a failover record
+            uses that check or alarm. Empty for all other parts.
     """
 
     text: str
@@ -83,12 +84,13 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Model:
-    """All objects of the templates by key, and the notes on what was not understood.
+    """All objects of the templates by key, and the notes on unknown parts.
 
     Attributes:
-        license_managers: the host of the License Manager of each cluster, as far as known.
+        license_managers: the host of the License Manager of each cluster, where it is known.
         unpaired_names: the names with a failover record of one role only.
-        unknowns: what a policy must not rest on; `notes` has their texts too.
+        unknowns: the unknown parts that can prevent policies from holding; `notes` contains their
+            texts too.
     """
 
     clusters: Mapping[str, Cluster]
@@ -109,7 +111,7 @@ class Model:
         return [database for database in self.databases.values() if database.cluster == cluster]
 
     def checks_of(self, records: Iterable[Record]) -> list[HealthCheck]:
-        """Return the health checks of records with all that these count, by name."""
+        """Return the health checks of records and all their child checks, sorted by name."""
         keys: set[Key] = set()
         waiting = [record.check for record in records]
         while waiting:

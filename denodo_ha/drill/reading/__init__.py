@@ -1,1 +1,1 @@
-"""The reading of templates into the drill's model."""
+"""Readers that build the drill's model from templates."""

@@ -1,4 +1,4 @@
-"""The load balancers of the templates with their listeners, target groups and targets."""
+"""The load balancers in the templates with their listeners, target groups and targets."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +29,7 @@ _SERVICE_PORTS = frozenset(
     {port for ports in PORTS.values() for port in ports.occupied}
     - {port for ports in PORTS.values() for port in ports.management if port in (9997, 9995)}
 )
-"""The ports that Denodo's services have by default; none of them is an auxiliary port."""
+"""The default ports of Denodo's services; none of them is an auxiliary port."""
 
 
 class BalancerReader:
@@ -37,11 +37,11 @@ class BalancerReader:
 
     Args:
         reader: the resources.
-        machines: the machines; reading target groups adds those that no template has.
+        machines: the machines; reading target groups adds targets that no template defines.
 
     Attributes:
         target_groups: all target groups by key.
-        balancers: all balancers by key, without those that are targets of another balancer.
+        balancers: all balancers by key, except those that are targets of another balancer.
     """
 
     def __init__(self, reader: ResourceReader, machines: MachineReader) -> None:
@@ -106,9 +106,10 @@ class BalancerReader:
     def _zones(self, resource: Resource, balancer: Balancer) -> tuple[str, ...]:
         """Return a balancer's zones.
 
-        For a subnet whose zone is not known, a zone of the targets stands in: a target in a zone
-        that its balancer lacks is not used, so a working balancer has all zones of its targets.
-        A list of subnets that is not known has all of them, or one zone without a name.
+        If the zone of a subnet is unknown, a zone of the targets is used instead: a balancer does
+        not use a target in a zone that the balancer lacks, so a working balancer has all zones of
+        its targets. If the list of subnets is unknown, the balancer gets all zones of its targets,
+        or one zone without a name if there are none.
         """
         written = [resource.properties.get(name) for name in ("Subnets", "SubnetMappings")]
         subnets = [
@@ -168,7 +169,7 @@ class BalancerReader:
         )
 
     def _mark_auxiliary_ports(self, key: Key) -> None:
-        """Tell auxiliary ports from services, by this project's tags or else by their targets."""
+        """Mark target groups of auxiliary ports, found by this project's tags or their targets."""
         balancer = self.balancers[key]
         most_targets = max(
             (len(self.target_groups[group].targets) for group in balancer.target_groups), default=0
@@ -189,12 +190,12 @@ class BalancerReader:
             self.balancers[key] = replace(balancer, jdbc_port=self._jdbc_port(balancer))
 
     def _auxiliary_node(self, group: TargetGroup, port: int, *, shared: bool) -> Key | None:
-        """Return the node whose auxiliary port a target group is, None for a service.
+        """Return the node to whose auxiliary port a target group belongs, None for a service.
 
         Args:
             group: the target group.
             port: the listener's port.
-            shared: whether the balancer has target groups of several targets.
+            shared: whether the balancer has target groups with several targets.
         """
         tags = self._reader.resources[group.key].tags
         if {SERVICE_TAG, ALB_TAG} & tags.keys() or not group.targets:
@@ -210,7 +211,7 @@ class BalancerReader:
         return nodes[0] if shared and not by_default else None
 
     def _jdbc_port(self, balancer: Balancer) -> int | None:
-        """Return the port whose answer sends clients on to an auxiliary port."""
+        """Return the port of jdbc, which directs clients to an auxiliary port."""
         for listener in balancer.listeners:
             for key in listener.target_groups:
                 if self._reader.resources[key].tags.get(SERVICE_TAG) == JDBC:
@@ -251,7 +252,7 @@ def _auto_scaling_groups(reader: ResourceReader) -> Mapping[Key, list[Key]]:
 
 
 def _threshold(attributes: Mapping[str, str], feature: str) -> HealthThreshold:
-    """Return a threshold of a target group's health; one target by default, and no percentage."""
+    """Return a health threshold of a target group; by default one target and no percentage."""
 
     def amount(unit: str, default: int | None) -> int | None:
         name = f"target_group_health.{feature}.minimum_healthy_targets.{unit}"

@@ -1,4 +1,4 @@
-"""The shared databases of the templates: DB instances on Amazon RDS with clusters' metadata."""
+"""The shared databases in the templates: Amazon RDS DB instances that keep clusters' metadata."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def read_databases(
 ) -> dict[Key, Database]:
     """Return the databases of the clusters by key.
 
-    Instances of a DB cluster, and replicas, are left out: their failure alone loses nothing.
+    Instances of a DB cluster and replicas are omitted: losing one of them alone stops no service.
 
     Args:
         reader: the resources.
@@ -66,7 +66,7 @@ def _cluster(database: Resource, clusters: Mapping[str, str]) -> str | None:
 def _zones(
     reader: ResourceReader, machines: MachineReader, database: Resource
 ) -> tuple[str, ...] | None:
-    """Return the zones that a database may be in, None where the templates lack one of them."""
+    """Return the zones in which a database may be, None if the templates lack one of them."""
     zone = database.properties.get("AvailabilityZone")
     if zone and not references(zone):
         return (str(zone),)

@@ -1,4 +1,4 @@
-"""The alarms, Route 53 health checks and failover records of the templates."""
+"""The alarms, Route 53 health checks and failover records in the templates."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -97,7 +97,7 @@ class HealthCheckReader:
         )
 
     def _watched(self, dimensions: Mapping[str, object]) -> tuple[Key | None, Key | None]:
-        """Return the balancer of an alarm's dimensions, and the target group if it is attached."""
+        """Return the balancer in an alarm's dimensions, and the target group if attached to it."""
         reader = self._reader
         name = dimensions.get("LoadBalancer")
         owner = reader.referenced(name, LOAD_BALANCER)
@@ -139,14 +139,14 @@ class HealthCheckReader:
         )
 
     def check_key(self, value: object) -> Key:
-        """Return the key of the health check to which a value refers, or else the value."""
+        """Return the key of the health check to which a value refers, or else the value itself."""
         check = self._reader.referenced(value, HEALTH_CHECK)
         if check is None:
             self._reader.notes.unknown_health_check(value)
         return check.key if check else str(value)
 
     def _alarm_key(self, resource: Resource, settings: Mapping[str, object]) -> Key | None:
-        """Return the key of a metric check's alarm: a reference, or a name in some region."""
+        """Return the key of a metric check's alarm, found by reference or by name in any region."""
         identifier = as_mapping(settings.get("AlarmIdentifier"))
         name, region = identifier.get("Name"), str(identifier.get("Region", resource.stack.region))
         alarm = self._reader.referenced(name, ALARM)
@@ -162,7 +162,7 @@ class HealthCheckReader:
         return key
 
     def _endpoint(self, settings: Mapping[str, object]) -> tuple[Key | None, bool]:
-        """Return an endpoint check's endpoint, and whether that has private addresses only."""
+        """Return the endpoint of a check, and whether the endpoint has only private addresses."""
         value = settings.get("FullyQualifiedDomainName") or settings.get("IPAddress")
         if not value:
             return None, False
@@ -182,7 +182,7 @@ def read_failover_names(
     machines: Mapping[Key, Machine],
     balancers: Mapping[Key, Balancer],
 ) -> tuple[tuple[FailoverName, ...], Mapping[str, str]]:
-    """Return the names that have a PRIMARY and a SECONDARY record, and the other names' role.
+    """Return the names with PRIMARY and SECONDARY records, and the one role of each other name.
 
     Args:
         reader: the resources.
@@ -216,7 +216,7 @@ def read_failover_names(
 
 
 class _RecordKey(NamedTuple):
-    """The identity of a record set: records of one are answered together."""
+    """The key of a record set: failover records with the same key belong together."""
 
     name: str
     type: str
@@ -237,15 +237,16 @@ def _record_key(settings: Mapping[str, object]) -> _RecordKey:
 
 
 def _dns_name(value: object) -> str:
-    """Return a name as DNS compares it: without case and without the dot at its end."""
+    """Return a name in the form that DNS compares: lower case, without the trailing dot."""
     text = str(value).rstrip(".")
     return text if references(text) or "." not in text else text.lower()
 
 
 def _join_halves(reader: ResourceReader, pairs: dict[_RecordKey, dict[str, Record]]) -> None:
-    """Join two halves of a name whose hosted zones may be the same, which are written differently.
+    """Join the PRIMARY and SECONDARY records of a name if their hosted zones may be the same.
 
-    Two zones by id are never the same; a zone by name or by parameter may be any.
+    Templates can refer to one zone in different ways. Zones with two different ids are never the
+    same; a zone given by name or by parameter may be the same as any other.
     """
     for key in [*pairs]:
         if len(pairs.get(key, ())) != 1:
@@ -264,7 +265,7 @@ def _join_halves(reader: ResourceReader, pairs: dict[_RecordKey, dict[str, Recor
 
 
 def _label(key: _RecordKey, pairs: Iterable[_RecordKey]) -> str:
-    """Return a failover name's label: its type and zone are part of it where there are several."""
+    """Return a failover name's label, with record type and hosted zone if the name has several."""
     same_name = [other for other in pairs if other.name == key.name]
     types = {other.type for other in same_name}
     zones = {other.zone for other in same_name if other.type == key.type}
@@ -307,7 +308,7 @@ def _record(
 
 
 def _node_with_address(reader: ResourceReader, value: object) -> Key | None:
-    """Return the key of the instance whose address, or Elastic IP address, a value is."""
+    """Return the key of the instance to whose address, or Elastic IP address, a value refers."""
     instance = reader.referenced(value, INSTANCE)
     if instance is not None:
         return instance.key

@@ -1,4 +1,4 @@
-"""The resolver of a template's expressions, across stacks."""
+"""The resolver of expressions (intrinsic functions) in templates, across stacks."""
 
 import re
 from collections import Counter
@@ -25,9 +25,10 @@ _PLACEHOLDER: Final = re.compile(r"\$\{([^!{}][^{}]*)\}")
 _MAX_DEPTH: Final = 60
 _MAX_CONDITION_DEPTH: Final = 20
 _MAX_STEPS: Final = 1_000_000
-"""Values and conditions that may be worked out for one stack, where a long text counts as several.
+"""Maximum number of values and conditions to resolve for one stack; a long text counts as several.
 
-A template of the largest size has a tenth of them, but expressions that repeat others multiply.
+The largest possible template has a tenth of this number, but expressions that repeat others can
+multiply it.
 """
 _TEXT_PER_STEP: Final = 100
 _ABSENT: Final = object()
@@ -39,7 +40,7 @@ class NestedStack:
     """A nested stack whose template was found.
 
     Attributes:
-        parent: the stack that nests it.
+        parent: the stack that contains it.
         id: the logical id in the parent.
         stack: the nested stack.
     """
@@ -50,7 +51,7 @@ class NestedStack:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """The expressions of the parameters, in the parent's terms."""
+        """The expressions of the parameters, to be resolved in the parent stack."""
         properties = as_mapping(self.parent.resources[self.id].get("Properties"))
         return as_mapping(properties.get("Parameters"))
 
@@ -59,12 +60,13 @@ class Resolver:
     """Resolver of the expressions of some stacks, which may refer to each other.
 
     Args:
-        stacks: the stacks, nested ones too.
+        stacks: the stacks, including nested ones.
         nested: the nested stacks among them.
 
     Attributes:
-        undecided: descriptions of what values depend on that only a deployment knows: conditions,
-            and functions that are not known here. The caller empties it before a value.
+        undecided: descriptions of the conditions and unsupported functions that resolved values
+            depend on and whose results are known only after deployment. The caller clears it
+            before resolving a value.
     """
 
     def __init__(
@@ -79,12 +81,12 @@ class Resolver:
         self._exports: dict[str, tuple[SynthesisedStack, Any]] | None = None
 
     def properties(self, stack: SynthesisedStack, id_: str) -> dict[str, Any]:
-        """Return a resource's properties, resolved."""
+        """Return a resource's properties with resolved values."""
         resolved = self.value(stack, stack.resources[id_].get("Properties", {}))
         return resolved if isinstance(resolved, dict) else {}
 
     def exists(self, stack: SynthesisedStack, resource: Mapping[str, Any]) -> bool:
-        """Return whether a resource's condition holds; True if only a deployment knows."""
+        """Return whether a resource's condition holds; True if known only after deployment."""
         condition = resource.get("Condition")
         if not isinstance(condition, str):
             return True
@@ -107,10 +109,10 @@ class Resolver:
 
     @contextmanager
     def _following(self, stack: SynthesisedStack, path: str) -> Iterator[None]:
-        """Follow a reference to another part of a template.
+        """Mark a part of a template as being resolved, to detect circular references.
 
         Raises:
-            UsageError: The part is being followed already.
+            UsageError: The part is already being resolved.
         """
         key = (stack.name, path)
         if key in self._followed:
@@ -126,7 +128,7 @@ class Resolver:
             self._followed.remove(key)
 
     def value(self, stack: SynthesisedStack, expression: Any, depth: int = 0) -> Any:
-        """Return the value of an expression of a stack.
+        """Return the value of an expression in a stack's template.
 
         Raises:
             UsageError: The expression refers to itself, or takes too many steps.
@@ -182,7 +184,7 @@ class Resolver:
         return split([",", value]) if is_list and isinstance(value, str | int) else value
 
     def _call(self, stack: SynthesisedStack, function: str, argument: Any, depth: int) -> Any:
-        """Return the value of a function; of a function that is not known here, `unknown`."""
+        """Return the value of a function; `unknown` for a function that is not supported."""
         if function == "If":
             return self._if(stack, argument, depth)
         if function == "Sub":
@@ -215,7 +217,7 @@ class Resolver:
         return reference(stack.name, str(id_), str(attribute))
 
     def _get_azs(self, stack: SynthesisedStack, argument: Any, _depth: int) -> list[str]:
-        # Only the account knows the zones' names; the drill needs only that they differ.
+        # The zones' names depend on the account; the drill only needs different names.
         return [f"{argument or stack.region}#{number}" for number in range(6)]
 
     def _find_in_map(self, stack: SynthesisedStack, argument: Any, depth: int) -> Any:
@@ -264,15 +266,15 @@ class Resolver:
         name, if_true, if_false = argument
         holds = self._holds(stack, str(name), depth)
         if holds is None:
-            # The value is taken as if the condition held, and the reader notes that it is open.
+            # The condition is assumed to hold, and the reader notes that it is unknown.
             self._note_undecided(f"condition {name}")
         chosen = if_false if holds is False else if_true
         return self.value(stack, chosen, depth)
 
     def _holds(self, stack: SynthesisedStack, name: str, depth: int, level: int = 0) -> bool | None:
-        """Return whether a condition of a stack holds, None if only a deployment knows.
+        """Return whether a named condition of a stack holds, None if known only after deployment.
 
-        A condition that depends on itself has no value, and its users note that it is undecided.
+        For a condition that depends on itself, None is returned, and callers note it as undecided.
         """
         conditions = as_mapping(stack.template.get("Conditions"))
         path = f"Conditions.{name}"
@@ -284,13 +286,13 @@ class Resolver:
     def _condition_holds(
         self, stack: SynthesisedStack, condition: Any, depth: int, level: int
     ) -> bool | None:
-        """Return whether a condition holds, None if only a deployment knows.
+        """Return whether a condition holds, None if known only after deployment.
 
         Args:
             stack: the condition's stack.
             condition: the condition.
             depth: the number of expressions around the condition.
-            level: the number of conditions around it.
+            level: the number of conditions around the condition.
         """
         self._count_steps(stack, 1)
         too_deep = depth > _MAX_DEPTH or level > _MAX_CONDITION_DEPTH
@@ -311,7 +313,7 @@ class Resolver:
         name = str(argument)
         if self._exports is None:
             self._exports = {}
-            # The names of exports do not belong to the expressions that are being followed.
+            # Resolving the names of exports is independent of the references being followed.
             followed, self._followed = self._followed, set()
             for stack in self._stacks.values():
                 for output in as_mapping(stack.template.get("Outputs")).values():
@@ -336,9 +338,10 @@ class Resolver:
         return self._output(stack, f"Outputs.{output}", value, depth)
 
     def _output(self, stack: SynthesisedStack, path: str, value: Any, depth: int) -> Any:
-        """Return the value of an output that another stack uses, unknown if it uses itself.
+        """Return the value of an output that another stack uses, unknown if it refers to itself.
 
-        Names of exports and stacks are unique in a region only, so that this may not be a loop.
+        This is not an error: names of exports and stacks are unique only within a region, so the
+        output may refer to an output in another region.
         """
         if (stack.name, path) in self._followed:
             self._note_undecided(f"{path} of {stack.name}, which refers to itself")
@@ -348,7 +351,7 @@ class Resolver:
 
 
 def _combined(function: str, verdicts: list[bool | None]) -> bool | None:
-    """Return the verdict of `Fn::Not`, `Fn::And` or `Fn::Or`; None for any other function."""
+    """Return the result of `Fn::Not`, `Fn::And` or `Fn::Or`; None for any other function."""
     if function == "Fn::Not" and len(verdicts) == 1:
         return None if verdicts[0] is None else not verdicts[0]
     if function not in ("Fn::And", "Fn::Or"):

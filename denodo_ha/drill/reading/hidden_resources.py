@@ -1,4 +1,4 @@
-"""The parts of templates that the drill does not read and that may hide what it looks for."""
+"""The parts of templates that the drill cannot read and that may contain relevant resources."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -13,7 +13,7 @@ _HARMLESS_TRANSFORMS: Final = (
     "AWS::SecretsManager-",
     "AWS::CodeDeployBlueGreen",
 )
-"""Transforms that add no resource of a type that the drill reads; loops are expanded here."""
+"""Transforms that add no resource of a type that the drill reads; the drill expands loops."""
 
 _HIDING_TYPES: Final = {
     "AWS::ElasticLoadBalancing::LoadBalancer": "is a Classic Load Balancer, which is not read",

@@ -1,4 +1,4 @@
-"""The machines of the templates: nodes, and proxies in front of them."""
+"""The machines in the templates: nodes, and proxies in front of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -36,14 +36,14 @@ from denodo_ha.environment.names import (
 )
 
 _MAX_INSTANCES = 1000
-"""Ours: instances of one Auto Scaling group, each of which is a failure to work out."""
+"""Project default: maximum number of instances in an Auto Scaling group; each is a failure."""
 
 
 class MachineReader:
     """Reader of machines.
 
     Attributes:
-        machines: all machines by key. Reading target groups adds those that no template has.
+        machines: all machines by key. Reading target groups adds those that no template defines.
         members: the proxies of an Auto Scaling group, or of a balancer that is a target, by the
             key of the group or balancer.
     """
@@ -59,7 +59,7 @@ class MachineReader:
             self._add_auto_scaling_group(group)
 
     def zone_of_subnet(self, stack: SynthesisedStack, subnet: object) -> str | None:
-        """Return the zone of a subnet that a stack names, None where the templates lack it."""
+        """Return the zone of a subnet to which a stack refers, None if the templates lack it."""
         return self._zones.get((stack.name, str(subnet)))
 
     def _add_instance(self, instance: Resource) -> None:
@@ -84,13 +84,13 @@ class MachineReader:
         )
 
     def _readiness_delay(self, instance: Resource) -> int:
-        """Return the sum of the delays in this project's metadata of a node or of its template."""
+        """Return the sum of delays in this project's metadata of a node, or of its template."""
         of_stack = self._reader.own_metadata(instance.stack).get(DELAYS_METADATA)
         delays = as_mapping(instance.own_metadata.get(DELAYS_METADATA, of_stack))
         return sum(as_integer(seconds, 0) for seconds in delays.values())
 
     def _add_auto_scaling_group(self, group: Resource) -> None:
-        """Add the proxies of an Auto Scaling group: its desired number, spread over its zones."""
+        """Add the proxies of an Auto Scaling group: its desired capacity, spread over its zones."""
         zones: list[str | None] = [
             self.zone_of_subnet(group.stack, subnet)
             for subnet in as_list(group.properties.get("VPCZoneIdentifier"))
@@ -117,7 +117,7 @@ class MachineReader:
         self.members[group.key] = tuple(keys)
 
     def targets(self, id_: object, group: Resource) -> list[Key]:
-        """Return the machines of a target's id; adds one for an id that no template has."""
+        """Return the machines with a target's id; add a machine if no template has the id."""
         reader = self._reader
         instance = reader.referenced(id_, INSTANCE)
         if instance is not None:
@@ -129,12 +129,12 @@ class MachineReader:
         tag = group.tags.get(NODE_TAG)
         key = self._add_existing(group.stack, id_, names.get(str(id_)) or tag)
         if tag is not None and self.machines[key].name == str(id_):
-            # A shared target group was read before, which does not tell the node's name.
+            # The machine was added for a shared target group, which does not contain its name.
             self.machines[key] = replace(self.machines[key], name=tag)
         return [key]
 
     def _add_existing(self, stack: SynthesisedStack, id_: object, name: str | None) -> Key:
-        """Add a machine that no template has, with its zone from this project's metadata."""
+        """Add a machine that no template defines, with its zone from this project's metadata."""
         referenced = references(id_)
         # The same id may exist in two regions.
         key = str(id_) if referenced else f"{stack.name}/{id_}"
@@ -145,7 +145,7 @@ class MachineReader:
         return key
 
     def _ids_by_name(self, stack: SynthesisedStack) -> dict[str, object]:
-        """Return the ids of nodes by name, from the outputs that this project's metadata name."""
+        """Return the ids of nodes by name, from the outputs that this project's metadata lists."""
         outputs = as_mapping(stack.template.get("Outputs"))
         nodes = as_mapping(self._reader.own_metadata(stack).get(NODES_METADATA))
         return {
@@ -155,7 +155,7 @@ class MachineReader:
         }
 
     def _add_balancer(self, balancer: Resource) -> Key:
-        """Add a balancer that is a target: one proxy of its region, in no zone of its own."""
+        """Add a balancer that is a target, as one proxy without a zone."""
         key = balancer.key
         if key not in self.machines:
             upstreams = self._upstreams(balancer) or self._listener_upstreams(balancer)
@@ -193,7 +193,7 @@ class MachineReader:
         return Upstream(tuple(nodes), port, path, target_health_check(group))
 
     def _upstreams(self, resource: Resource) -> Mapping[int, Upstream] | None:
-        """Return the upstreams that this project's metadata give a proxy, None without them."""
+        """Return a proxy's upstreams from this project's metadata, None if there are none."""
         metadata = resource.own_metadata.get(SERVES_METADATA)
         if not isinstance(metadata, dict):
             return None
@@ -209,7 +209,7 @@ class MachineReader:
         return upstreams
 
     def _node(self, resource: Resource, node: object) -> Key:
-        """Return the key of a node by a reference, or by its name in the same stack."""
+        """Return the key of a node, given a reference to it or its name in the same stack."""
         instance = self._reader.referenced(node, INSTANCE)
         if instance is not None:
             return instance.key
@@ -234,7 +234,7 @@ def listener_rules(reader: ResourceReader) -> Mapping[Key, list[Resource]]:
 
 
 def forwarded_target_groups(listener: Resource) -> Iterator[object]:
-    """Yield the ARNs of the target groups to which a listener, or a rule of one, forwards."""
+    """Yield the ARNs of the target groups to which a listener or a listener rule forwards."""
     actions = listener.properties.get("DefaultActions", listener.properties.get("Actions"))
     for action in as_list(actions):
         settings = as_mapping(action)
@@ -269,7 +269,8 @@ def target_health_check(group: Resource) -> TargetHealthCheck:
 def _zones_of_subnets(reader: ResourceReader) -> Mapping[tuple[str, str], str]:
     """Return the zones of subnets and of existing instances, by stack and by id in that stack.
 
-    They are those of this project's metadata, of the subnets, and of instances that name both.
+    The zones come from this project's metadata, from subnet resources, and from instances that
+    specify both a subnet and a zone.
     """
     zones = {
         (stack.name, str(id_)): str(zone)

@@ -1,4 +1,4 @@
-"""The model of some stacks: clusters of balancers and nodes, and the failover names of clusters."""
+"""Builder of the model: finds clusters, their balancers and nodes, and the failover names."""
 
 import re
 from collections import Counter
@@ -74,7 +74,7 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
 
 
 def _license_managers(reader: ResourceReader, clusters: Mapping[str, str]) -> dict[str, str]:
-    """Return the host of the License Manager in the desired states of each cluster's nodes."""
+    """Return each cluster's License Manager host, found in the desired states of its nodes."""
     hosts: dict[str, str] = {}
     for stack in reader.stacks:
         for resource in stack.resources.values():
@@ -125,7 +125,7 @@ def _clusters_of_stack(
         if nodes:
             yield nodes, [], ""
         return
-    # A machine of another stack belongs to this cluster when it is a target of its balancer.
+    # A machine of another stack belongs to this cluster if this cluster's balancer targets it.
     for keys, behind in parts:
         suffix = f"-{keys[0].partition('/')[2]}" if len(parts) > 1 else ""
         yield [key for key in machines if key in behind], keys, suffix
@@ -148,9 +148,9 @@ def _machines_behind(
 
 
 def _cluster_names(reader: ResourceReader) -> Mapping[str, str]:
-    """Return the clusters' names by stack: the tags' where they are unique, else the stacks'."""
+    """Return a cluster name for each stack: the cluster tag if unique, else the stack's name."""
     tagged: dict[str, str] = {}
-    # The stacks of a cluster's database and alarms have its tag too, and are not clusters.
+    # The stacks of a cluster's database and alarms also have its tag, but are not clusters.
     with_clusters = {resource.stack.name for resource in reader.of_type(LOAD_BALANCER, INSTANCE)}
     for resource in reader.resources.values():
         name = resource.tags.get(CLUSTER_TAG)
@@ -164,13 +164,13 @@ def _cluster_names(reader: ResourceReader) -> Mapping[str, str]:
 
 
 def _keys_of_kind(kind: str, keys: list[Key], machines: Mapping[Key, Machine]) -> tuple[Key, ...]:
-    """Return the keys of the machines of a kind, by name."""
+    """Return the keys of the machines of a kind, sorted by name."""
     of_kind = (key for key in keys if machines[key].kind == kind)
     return tuple(sorted(of_kind, key=lambda key: machines[key].name))
 
 
 def _with_unique_names(machines: Mapping[Key, Machine]) -> dict[Key, Machine]:
-    """Return machines where those of one cluster with the same name have their logical ids."""
+    """Return the machines; those with the same name in one cluster are named by logical id."""
     names = Counter((machine.cluster, machine.name) for machine in machines.values())
     return {
         key: replace(machine, name=key.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""The resources of some stacks with resolved properties, which the other readers read."""
+"""The resources of some stacks with resolved properties: the input of the other readers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ _SUBJECTS: Final[Mapping[str, tuple[Subject, ...]]] = {
     RECORD_SET: ("record",),
     RECORD_SET_GROUP: ("record",),
 }
-"""The types of the resources that the drill reads, with what each of them tells."""
+"""The resource types that the drill reads, with the kinds of objects that each one describes."""
 
 RESOURCE_TYPES = frozenset(_SUBJECTS)
 """The types of the resources that the drill reads."""
@@ -81,7 +81,7 @@ _READ_LITERALLY: Final = frozenset(
         *("RequestInterval", "FailureThreshold", "EvaluateTargetHealth"),
     }
 )
-"""The properties that the drill takes as a number or a word, and not as a reference."""
+"""The properties that the drill reads as a number or a string, and not as a reference."""
 
 
 def _is_read(kind: str, name: str) -> bool:
@@ -95,7 +95,7 @@ def _is_read(kind: str, name: str) -> bool:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource with its properties resolved."""
+    """A resource with resolved properties."""
 
     stack: SynthesisedStack
     id: str
@@ -169,7 +169,7 @@ class ResourceReader:
     def _properties(
         self, stack: SynthesisedStack, id_: str, raw: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return a resource's properties, and note what only a deployment knows of them."""
+        """Return a resource's properties, and add a note on values known only after deployment."""
         properties: dict[str, Any] = {}
         reasons: list[str] = []
         written = raw.get("Properties", {})
@@ -184,7 +184,7 @@ class ResourceReader:
         return properties
 
     def _open_values(self, name: str, value: object) -> Iterator[str]:
-        """Yield the properties in a value that must be a number or a word and are not known."""
+        """Yield the properties in a value that must be numbers or strings and are not known."""
         if isinstance(value, dict):
             # The values of other attributes, such as a bucket for logs, are not read.
             if "Key" in value:
@@ -202,7 +202,7 @@ class ResourceReader:
                 yield f"the value of {name}"
 
     def _is_open(self, found: tuple[str, str, str]) -> bool:
-        """Return whether a reference is to a parameter or to nothing in these templates."""
+        """Return whether a reference is to a parameter, or to no resource in these templates."""
         stack, id_, _ = found
         return f"{stack}/{id_}" not in self._ids
 
@@ -211,7 +211,7 @@ class ResourceReader:
         return frozenset(f"{stack.name}/{id_}" for stack in self.stacks for id_ in stack.resources)
 
     def is_open(self, value: object) -> bool:
-        """Return whether a value depends on a parameter or on what is in none of the templates."""
+        """Return whether a value depends on a parameter or on something outside the templates."""
         return any(map(self._is_open, references(value)))
 
     def _note_undecided(
@@ -221,11 +221,11 @@ class ResourceReader:
             self.notes.undecided(f"{stack.name}/{id_}", reasons, _SUBJECTS[kind])
 
     def of_type(self, *types: str) -> Iterator[Resource]:
-        """Return the resources of some types."""
+        """Return the resources of the given types."""
         return (resource for resource in self.resources.values() if resource.type in types)
 
     def referenced(self, value: object, *types: str) -> Resource | None:
-        """Return the first resource of some types to which a value refers."""
+        """Return the first resource of the given types to which a value refers."""
         for stack, id_, _ in references(value):
             resource = self.resources.get(f"{stack}/{id_}")
             if resource is not None and resource.type in types:
@@ -239,5 +239,5 @@ class ResourceReader:
 
 
 def _attribute_text(value: object) -> str:
-    # YAML reads true, false and off as booleans, where the attribute is text.
+    # YAML reads true, false and off as booleans, but attribute values are strings.
     return str(value).lower() if isinstance(value, bool) else str(value)

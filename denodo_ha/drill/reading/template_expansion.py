@@ -1,6 +1,6 @@
 """The templates as CloudFormation processes them: loops expanded, local nested stacks added.
 
-Whatever cannot be expanded or followed is noted as unknown, because it could contain any resource.
+A part that cannot be expanded or found is noted as unknown, because it may contain any resource.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +19,11 @@ NESTED_STACK: Final = "AWS::CloudFormation::Stack"
 _APPLICATION: Final = "AWS::Serverless::Application"
 _LOOP: Final = "Fn::ForEach::"
 _MAX_ITERATIONS: Final = 5_000
-"""More iterations than any template can have: a template has at most 500 resources."""
+"""Maximum number of loop iterations, more than any template needs for its at most 500 resources."""
 _MAX_NESTING: Final = 8
 _MAX_NESTED: Final = 500
 _MAX_VALUES: Final = 1_000_000
-"""Values of a template with expanded loops: more than any template of the largest size has."""
+"""Maximum number of values in a template with expanded loops; no real template has as many."""
 
 Stacks = tuple[SynthesisedStack, ...]
 
@@ -31,7 +31,7 @@ Stacks = tuple[SynthesisedStack, ...]
 def expand_templates(stacks: Stacks, notes: ReadingNotes) -> tuple[Stacks, tuple[NestedStack, ...]]:
     """Return the stacks with expanded loops and with their local nested stacks.
 
-    A template file that is also a nested stack of another is read as the nested stack only.
+    A template file that is also a nested stack of another stack is read only as the nested stack.
     """
     expanded: list[SynthesisedStack] = []
     nested: list[NestedStack] = []
@@ -83,7 +83,7 @@ def _add_nested(
 def _local_file(parent: SynthesisedStack, resource: Mapping[str, Any]) -> Path | None:
     """Return the local file of a nested stack's template, None if there is none."""
     properties = as_mapping(resource.get("Properties"))
-    # The CDK writes the template beside its parent's, and names it in the metadata.
+    # The CDK writes the nested template to the parent's folder and its name to the metadata.
     of_asset = as_mapping(resource.get("Metadata")).get("aws:asset:path")
     location = of_asset or properties.get("TemplateURL") or properties.get("Location")
     if parent.file is None or not isinstance(location, str) or "://" in location:
@@ -105,7 +105,7 @@ def _with_loops_expanded(stack: SynthesisedStack, notes: ReadingNotes) -> Synthe
 
 
 def _has_loop(template: object) -> bool:
-    """Return whether a template has a loop; an alias may make a part of it contain itself."""
+    """Return whether a template has a loop, also if a YAML alias makes a part contain itself."""
     waiting, seen = [template], {id(template)}
     while waiting:
         value = waiting.pop()
@@ -121,7 +121,7 @@ def _has_loop(template: object) -> bool:
 
 
 class _Loops:
-    """Expansion of the loops of one template.
+    """Expansion of the loops (Fn::ForEach) of one template.
 
     Args:
         collection: returns the value of a loop's collection.
@@ -183,9 +183,9 @@ class _Loops:
             yield self._substituted(body, identifier, str(item), 0)
 
     def _substituted(self, value: Any, identifier: str, item: str, depth: int) -> Any:
-        """Return a loop's body for one item, in place of `${Name}`, `&{Name}` and `Ref`.
+        """Return a loop's body in which one item replaces `${Name}`, `&{Name}` and `Ref`.
 
-        `&{Name}` is for logical ids: it leaves out all that is neither a letter nor a digit.
+        `&{Name}` is for logical ids: only the letters and digits of the item replace it.
         """
         self._count(depth)
         if isinstance(value, list):

@@ -1,8 +1,8 @@
 """The values of resolved expressions: references, lists, numbers, flags.
 
-A value that only a deployment knows is a reference: `${stack/LogicalId}` for `Ref` and
-`${stack/LogicalId.Attribute}` for `Fn::GetAtt`. So two expressions for the same value become the
-same text, and the resources that a value depends on can be found in it.
+A value that is known only after deployment becomes a reference: `${stack/LogicalId}` for `Ref` and
+`${stack/LogicalId.Attribute}` for `Fn::GetAtt`. Two expressions for the same value thus become the
+same text, and this text contains the resources that the value depends on.
 """
 
 import math
@@ -12,29 +12,29 @@ from typing import Any, Final
 
 _REFERENCE: Final = re.compile(r"\$\{([^/{}]+)/([^.{}]+)(?:\.([^{}]+))?\}")
 MAX_TEXT: Final = 1_000_000
-"""The most characters of a text; a longer one is not known here."""
+"""Maximum length of a text; a longer text is treated as unknown."""
 
 Reference = tuple[str, str, str]
 """The stack, logical id and attribute of a reference; the attribute is empty for a `Ref`."""
 
 
 def reference(stack: str, id_: str, attribute: str = "") -> str:
-    """Return the text that stands for a resource, or for an attribute of it."""
+    """Return the text that represents a resource, or an attribute of a resource."""
     return f"${{{stack}/{id_}{'.' if attribute else ''}{attribute}}}"
 
 
 def references(value: object) -> list[Reference]:
-    """Return the references in a value, in their order."""
+    """Return the references in a value, in the order in which they occur."""
     return _REFERENCE.findall(value) if isinstance(value, str) else []
 
 
 def unknown(name: str) -> str:
-    """Return the text that stands for a value that is not known here."""
+    """Return the text that represents an unknown value."""
     return reference("?", name)
 
 
 def _select(argument: Any) -> Any:
-    """Return an item of a list; of an unknown list, text that differs by index."""
+    """Return an item of a list; for an unknown list, a text that is different for each index."""
     index, items = argument if isinstance(argument, list) and len(argument) == 2 else (0, [])
     if isinstance(items, str) and (found := references(items)):
         stack, id_, attribute = found[0]
@@ -56,7 +56,7 @@ def _join(argument: Any) -> Any:
 
 
 def split(argument: Any) -> Any:
-    """Return the parts of a text; a text that is only known at deployment is an unknown list."""
+    """Return the parts of a text; return a text that is known only after deployment unchanged."""
     separator, text = argument if has_items(argument, 2) else (" ", "")
     parts = str(text).split(str(separator) or " ")
     is_unknown_list = len(parts) == 1 and _REFERENCE.fullmatch(parts[0]) is not None
@@ -64,7 +64,7 @@ def split(argument: Any) -> Any:
 
 
 def has_items(argument: Any, least: int) -> bool:
-    """Return whether a value is a list of so many items or more."""
+    """Return whether a value is a list with at least this number of items."""
     return isinstance(argument, list) and len(argument) >= least
 
 
@@ -73,21 +73,21 @@ PURE_FUNCTIONS: Final[dict[str, Callable[[Any], Any]]] = {
     "Split": split,
     "Select": _select,
 }
-"""The functions whose value depends on their argument alone."""
+"""The intrinsic functions whose value depends only on their argument."""
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:
-    """Return a mapping, empty for any other value."""
+    """Return a value that is a mapping; an empty mapping for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[Any]:
-    """Return a list, empty for any other value."""
+    """Return a value that is a list; an empty list for any other value."""
     return value if isinstance(value, list) else []
 
 
 def as_integer(value: object, default: int) -> int:
-    """Return an integer in any spelling, or the default for any other value."""
+    """Return a number or numeric text as an integer, or the default for any other value."""
     try:
         return int(float(str(value)))
     except (ValueError, OverflowError):
@@ -95,7 +95,7 @@ def as_integer(value: object, default: int) -> int:
 
 
 def is_infinite(value: object) -> bool:
-    """Return whether a number in any spelling is not finite, such as `.inf` and `1e999`."""
+    """Return whether a number or numeric text is not finite, such as YAML's `.inf` or `1e999`."""
     try:
         return not math.isfinite(float(str(value)))
     except ValueError:
@@ -103,5 +103,5 @@ def is_infinite(value: object) -> bool:
 
 
 def is_true(value: object) -> bool:
-    """Return whether a flag in any spelling is set."""
+    """Return whether a flag, given as a boolean or as text, is true."""
     return str(value).lower() == "true"

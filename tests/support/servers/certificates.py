@@ -49,7 +49,7 @@ class Authority:
         self.certificate = self._own.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, *names: str, begins: int = -30, ends: int = 365) -> Identity:
-        """Return a certificate for names or addresses; days count from today."""
+        """Return a certificate for names or addresses; `begins` and `ends` are days from today."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         certificate = (
@@ -94,7 +94,7 @@ def keystore(identity: Identity, password: str) -> bytes:
 
 @cache
 def authority(name: str = "Test authority") -> Authority:
-    """Return the authority of a name; the same name returns the same authority."""
+    """Return a certificate authority with a name; equal names return the same authority."""
     return Authority(name)
 
 

@@ -1,4 +1,4 @@
-"""Fault proxy: AWS's answers, delayed, cut, lost or replaced on their way to a command.
+"""Fault proxy: delays, truncates, drops or replaces AWS's answers to a command.
 
     with FaultProxy(local_aws) as proxy:
         proxy.add(Rule(Fault.HANG, region="eu-west-1"))       # the region is lost
@@ -6,8 +6,9 @@
         run_with(AWS_ENDPOINT_URL=proxy.endpoint)
         [call.operation for call in proxy.calls]
 
-One local AWS keeps its regions apart by the region of each signature, as AWS does by the endpoint.
-The proxy therefore stands for the endpoints of every region, and can lose each of them alone.
+The local AWS determines the region of a call from the call's signature, whereas AWS has an endpoint
+in each region. One proxy therefore replaces all regional endpoints, and a fault can be limited to
+one region.
 """
 
 import http.client
@@ -49,7 +50,7 @@ _NEXT: Final = "second-page"
 
 
 class Fault(StrEnum):
-    """What happens to a call."""
+    """Kind of fault that the proxy applies to a call."""
 
     REFUSE = "refuse"
     """The connection is closed before the call arrives."""
@@ -67,9 +68,9 @@ class Fault(StrEnum):
     DENIED = "denied"
     EXPIRED = "expired"
     STALE = "stale"
-    """A look gets the answer of the look before, as the API is eventually consistent."""
+    """A read gets the first answer to the same request, as the API is eventually consistent."""
     LATE = "late"
-    """The answer is lost at once, and the call takes effect some time later."""
+    """The connection closes without an answer, and the call takes effect some time later."""
     PAGED = "paged"
     """The first page of a list is empty."""
     EMPTY = "empty"
@@ -78,7 +79,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Call:
-    """A call to AWS: its region and service by the signature, and its operation."""
+    """A call to AWS: operation, and region and service according to the signature."""
 
     region: str
     service: str
@@ -87,22 +88,22 @@ class Call:
 
     @property
     def changes(self) -> bool:
-        """Return whether the call changes something."""
+        """Return whether the call may change resources."""
         return _READS.match(self.operation) is None
 
 
 @dataclass
 class Rule:
-    """A fault of matching calls.
+    """A fault, and the calls to which the fault applies.
 
     Attributes:
         fault: what happens.
-        region: the region of the signature; empty: every region.
-        service: its service; empty: every service.
+        region: region in the signature; empty: every region.
+        service: service in the signature; empty: every service.
         operation: the operation; empty: every operation.
-        on: number of the matching call, counted from 1; None: each.
-        changing: only calls that change something.
-        met: number of calls that have matched.
+        on: which matching call gets the fault, counted from 1; None: every matching call.
+        changing: match only calls that may change resources.
+        met: number of calls that have matched so far.
     """
 
     fault: Fault
@@ -114,7 +115,7 @@ class Rule:
     met: int = 0
 
     def meets(self, call: Call) -> bool:
-        """Return whether a call encounters the fault, and count the call if it matches."""
+        """Return whether the fault applies to a call, and count the call if it matches."""
         matches = (
             self.region in {"", call.region}
             and self.service in {"", call.service}
@@ -141,10 +142,10 @@ class FaultProxy:
     Attributes:
         upstream: URL of the local AWS.
         delay: seconds before every answer.
-        calls: the calls that have come, in their order.
-        arrived: the calls that the local AWS has got.
-        disturbed: the calls that have met a fault.
-        on_call: called with each call before its faults.
+        calls: all calls that the proxy has received, in order.
+        arrived: the calls that the proxy has forwarded to the local AWS.
+        disturbed: the calls to which a fault was applied.
+        on_call: called with each call before a fault is applied.
     """
 
     upstream: str
@@ -172,15 +173,15 @@ class FaultProxy:
 
     @property
     def endpoint(self) -> str:
-        """Return the URL to call instead of AWS."""
+        """Return the proxy's URL, to use as the endpoint of AWS."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def add(self, *rules: Rule) -> None:
-        """Let later calls meet faults."""
+        """Apply the rules to later calls."""
         self._rules += rules
 
     def heal(self) -> None:
-        """Forget all rules and calls; calls that hang end."""
+        """Remove all rules and recorded calls, and release calls that hang."""
         self._over.set()
         self._over = threading.Event()
         with self._lock:
@@ -192,7 +193,7 @@ class FaultProxy:
         self.delay, self.on_call = 0.0, None
 
     def meet(self, call: Call) -> Fault | None:
-        """Return the fault that a call meets."""
+        """Record a call, and return the fault that applies to it, if any."""
         with self._lock:
             self.calls.append(call)
             due = [rule.fault for rule in self._rules if rule.meets(call)]
@@ -201,7 +202,7 @@ class FaultProxy:
         return due[0] if due else None
 
     def hang(self) -> None:
-        """Wait until the proxy is healed or ends."""
+        """Wait until `heal` is called or the proxy stops."""
         self._over.wait(_TIMEOUT_S)
 
     def forward(self, call: Call, request: "_Request") -> Answer:
@@ -226,7 +227,7 @@ class FaultProxy:
         return answer
 
     def earlier(self, call: Call, request: "_Request") -> Answer | None:
-        """Return the first answer to the same look, None if there was none."""
+        """Return the first answer to an identical earlier request, None without such a request."""
         return self._seen.get(request.key(call))
 
 
@@ -265,18 +266,18 @@ class _Request:
 
 
 class _Server(ThreadingHTTPServer):
-    """The listening server, with its proxy."""
+    """HTTP server of a fault proxy."""
 
     proxy: "FaultProxy"
     daemon_threads = True
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
-        """Ignore clients that have gone."""
+        """Ignore errors of clients that have disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Handles each call with its fault."""
+    """Handles each call, and applies its fault."""
 
     protocol_version = "HTTP/1.1"
     server: _Server
@@ -347,7 +348,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _paged(proxy: FaultProxy, call: Call, request: _Request) -> Answer:
-    """Return an empty first page, and everything on the second one."""
+    """Answer with an empty first page, and with all items on the second page."""
     key, token = _PAGED[call.operation]
     if _NEXT.encode() in request.body:
         body = re.sub(rb"&NextToken=[^&]*", b"", request.body)
@@ -366,7 +367,7 @@ _CODES: Final = {
 
 
 def _refusal(fault: Fault, request: _Request, call: Call) -> Answer:
-    """Return an answer that the local AWS has not given."""
+    """Return the fault's own answer; the local AWS does not receive the call."""
     page = (("Content-Type", "text/html"),)
     if fault is Fault.HTML:
         return Answer(200, page, _HTML)

@@ -1,7 +1,7 @@
 """A real Java RMI server with two ports, like Virtual DataPort 7.0.
 
-It is the management agent of a Java process: a registry, and an object on a second port, which the
-registry's stub names.
+The server is the management agent of a Java process: a registry, and an object on a second port to
+which the registry's stub redirects clients.
 """
 
 import subprocess
@@ -22,12 +22,12 @@ class JavaNode:
 
     Attributes:
         host: address of the server.
-        rmi_host: host that the server names to its clients.
-        registry: port of its registry, as the jdbc service has.
-        second: port of its object, as the auxiliary port is.
+        rmi_host: host to which the server redirects its clients.
+        registry: port of the registry, corresponding to the service jdbc.
+        second: port of the object, corresponding to the auxiliary port.
         web: port of a small web server in the same process.
-        pid: id of its process.
-        identity: its certificate; if set, registry and object use TLS.
+        pid: id of the server's process.
+        identity: the server's certificate; if set, registry and object use TLS.
     """
 
     host: str
@@ -44,7 +44,7 @@ def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]
     """Start servers concurrently, since each takes a second; yield them with their process ids."""
     started: list[subprocess.Popen[bytes]] = []
     try:
-        # Started one by one, so that the started ones are ended if another one fails to start.
+        # `started` grows one by one, so that running servers are ended if another fails to start.
         started.extend(_start(folder, node) for node in nodes)
         for node, server in zip(nodes, started, strict=True):
             for port in (node.registry, node.second, node.web):

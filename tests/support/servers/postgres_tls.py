@@ -1,7 +1,7 @@
 """TLS proxy in front of a PostgreSQL server that is built without TLS.
 
 As in PostgreSQL, the client requests TLS in plain text, gets a positive answer, and then uses TLS.
-Clients that do not request TLS are refused, like with RDS's parameter rds.force_ssl.
+Clients that do not request TLS are refused, as if RDS's parameter rds.force_ssl were set.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class _Front:
 
 @asynccontextmanager
 async def _closed(writer: StreamWriter) -> AsyncIterator[None]:
-    """Close a connection, and wait until it is closed: the event loop may end afterwards."""
+    """Close a connection when the block ends, and wait, since the event loop may end then."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""A server whose behaviour towards each connection is scripted, for faults of real servers."""
+"""A server with scripted behaviour for each connection, to imitate faults of real servers."""
 
 import socket
 import threading

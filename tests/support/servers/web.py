@@ -58,7 +58,7 @@ class _Server(ThreadingHTTPServer):
     context: ssl.SSLContext | None = None
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Do the TLS handshake in the request's thread; clients that disconnect cause no error."""
+        """Do the TLS handshake in the request's thread, and ignore clients that disconnect."""
         try:
             if self.context is not None:
                 request = self.context.wrap_socket(request, server_side=True)
