@@ -89,7 +89,7 @@ def test_worse_and_the_other_way_round_better(
     reverse = outcome_changes(drill(new), drill(base))
     improved = [one for one in reverse if one.failure.kind == kind and one.improvements]
     assert improved
-    # If a lost node no longer moves the site, its alarm no longer goes off, which is not worse.
+    # If lost nodes no longer move the site, they no longer raise the site's alarm: not worse.
     assert [text for one in improved for text in one.worsenings] == []
 
 
