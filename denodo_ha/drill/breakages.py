@@ -75,7 +75,7 @@ def _of_cluster(model: Model, name: str) -> Iterator[Breakage]:
 
 
 def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
-    """Yield the loss of each region in which some clusters are, with all of them in that region."""
+    """Yield the loss of each region of the given clusters, with all given clusters in it."""
     by_region: dict[str, list[str]] = {}
     for name in clusters:
         by_region.setdefault(model.clusters[name].region, []).append(name)
@@ -86,7 +86,7 @@ def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
 
 
 def _metrics(model: Model, checks: Iterable[HealthCheck]) -> Iterator[Breakage]:
-    """Yield missing metric data, by cluster, or by region where no template has the balancer."""
+    """Yield the loss of metric data, by cluster, or by region if the balancer is unknown."""
     alarms_by_owner: dict[str, set[str]] = {}
     for check in checks:
         alarm = model.alarm_of(check)

@@ -160,7 +160,7 @@ def drill(
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
-    """Return the drill of the base templates; nodes to drain that the base lacks are ignored."""
+    """Return the drill of the base templates; ignore nodes to drain that are not in the base."""
     base = drill_paths([path])
     names = {f"{machine.cluster}/{machine.name}" for machine in base.model.machines.values()}
     in_base = [name for name in drained if name in names]

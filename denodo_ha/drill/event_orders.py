@@ -82,7 +82,7 @@ class OrdersResult:
         complete: whether every state was reached.
         failures: descriptions of the failures that can occur.
         stories: the violations.
-        unknowns: texts on what the properties depend on and the templates do not contain.
+        unknowns: descriptions of values that the properties need and the templates do not contain.
     """
 
     name: str
@@ -107,7 +107,7 @@ def search_orders(
     Args:
         model: the model of the templates.
         max_depth: maximum number of events in an order; None for all orders.
-        start: the situation before any event, such as a drained node.
+        start: the situation at the start, for example with a drained node.
     """
     engine = Engine(model, start)
     unknowns = tuple(

@@ -81,13 +81,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class ReachGap:
-    """A port that not all new connections reach through one address of a name.
+    """A port that some or all new connections do not reach, at one address of a name.
 
     Attributes:
         through: a failover name, or a cluster's name for its own balancer.
         port: the service's port.
         address: the zone of the balancer's address, empty where DNS has no address.
-        reach: the share of the connections that get through.
+        reach: the share of the connections that succeed.
     """
 
     through: str
@@ -115,7 +115,7 @@ class DnsChange:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a failure, in the worst interpretation of what AWS's documents leave open.
+    """The outcome of a failure, in the worst interpretation of the open points.
 
     Attributes:
         failure: the failure.
@@ -123,7 +123,7 @@ class Outcome:
         unreachable: ports that no new connection reaches through the name that clients use.
         partial: ports that only some new connections reach.
         unknown: ports whose reach cannot be determined from the templates.
-        gaps: the ports that not all connections reach, by name and address.
+        gaps: the ports that some or all connections do not reach, by name and address.
         recovery: seconds until all new connections succeed, None if some never do.
         steps: the steps of which `recovery` is the sum.
         after_repair: a sentence that says what happens after the repair.

@@ -49,7 +49,7 @@ class Verdict:
     Attributes:
         policy: the policy.
         violations: each violation in a few words.
-        unknowns: texts on what the verdict depends on and the templates do not contain.
+        unknowns: descriptions of values that the verdict needs and the templates do not contain.
     """
 
     policy: Policy
@@ -313,7 +313,7 @@ def _may_have_hidden_balancer(model: Model) -> bool:
 
 
 def _unknowns(model: Model, policy: Policy) -> tuple[str, ...]:
-    """Return texts on what a policy depends on and the templates do not contain."""
+    """Return descriptions of values that a policy needs and the templates do not contain."""
     return tuple(
         unknown.text for unknown in model.unknowns if not policy.rests_on.isdisjoint(unknown.hides)
     )

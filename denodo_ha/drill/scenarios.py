@@ -149,7 +149,10 @@ def _regions(model: Model) -> Iterator[Scenario]:
 
 
 def _checks(model: Model) -> Iterator[Scenario]:
-    """Yield each check unhealthy without a cause, each alarm without data, each switch thrown."""
+    """Yield the failures of health checks and alarms.
+
+    These are: each check unhealthy without a cause, each alarm without data, each switch thrown.
+    """
     seen: set[Key] = set()
     for failover_name in model.failover_names:
         for record in failover_name.records.values():
@@ -179,7 +182,7 @@ def _checks(model: Model) -> Iterator[Scenario]:
 
 
 def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
-    """Yield the loss of every two nodes of one cluster, or of two clusters with a failover name.
+    """Yield the loss of any two nodes of one cluster, or of the two clusters of a failover name.
 
     Pairs of nodes in unrelated clusters are omitted: the losses do not affect each other.
     """

@@ -17,8 +17,8 @@ from denodo_ha.drill.reading.model_builder import build_model
 Data = dict[str, Any]
 Templates = dict[str, Data]
 Health = Literal["alias", "alarm", "endpoint", "ip"]
-"""How a failover record knows its cluster's health: by its alias, by an alarm on the balancer, by
-an endpoint check of the balancer, or by an endpoint check of a single node's address."""
+"""How the health of a record's cluster is determined: by the record's alias, by an alarm on the
+load balancer, or by an endpoint check of the load balancer or of a single node's address."""
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 FILES: Final = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]
@@ -26,7 +26,7 @@ FILES: Final = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "nam
 REGIONS: Final = {"a": "eu-west-1", "b": "us-east-1"}
 JDBC: Final = 9999
 SERVES: Final = {"9999": {"Nodes": [{"Ref": "Box1"}, {"Ref": "Box2"}], "Path": "/ready/jdbc"}}
-"""Metadata on the nodes behind proxies."""
+"""Metadata of the proxies in a template: the nodes and the check path behind each port."""
 _ELB: Final = "AWS::ElasticLoadBalancingV2"
 
 

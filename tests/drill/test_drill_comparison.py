@@ -89,7 +89,7 @@ def test_worse_and_the_other_way_round_better(
     reverse = outcome_changes(drill(new), drill(base))
     improved = [one for one in reverse if one.failure.kind == kind and one.improvements]
     assert improved
-    # If a lost node no longer moves the site, its alarm no longer goes off, which is not worse.
+    # If lost nodes no longer move the site, they no longer raise the site's alarm: not worse.
     assert [text for one in improved for text in one.worsenings] == []
 
 
@@ -133,7 +133,7 @@ DEGREES: Final = [
     (replace(ALL, partial=(9999,)), "9999: not reached by all"),
     (replace(ALL, unreachable=(9999,)), "9999: not reached"),
 ]
-"""The degrees to which a port is reached, the best first, and how a worse one is told."""
+"""The degrees to which a port is reached, best first, with the text that reports each degree."""
 
 
 @pytest.mark.parametrize("degree", range(3))

@@ -81,7 +81,7 @@ FIGURES = [
     ("docs/haproxy.md", "| 1.1 s |", [("web-cookies", "node-lost")]),
     ("docs/haproxy-aws.md", "| a HAProxy |", [("haproxy", "proxy-lost")]),
 ]
-"""A line of a document, by some text in it, and the example and failure that each figure is of."""
+"""Lines of documents, found by a text, and the example and failure that each figure is from."""
 
 
 @pytest.mark.parametrize(("document", "text", "sources"), FIGURES)

@@ -62,7 +62,7 @@ def test_a_balancer_does_not_detect_the_loss_of_all_nodes_behind_proxies() -> No
 
 @pytest.mark.parametrize("path", ["/health/jdbc", "/health"])
 def test_a_balancer_detects_it_by_the_health_that_proxies_report(path: str) -> None:
-    """The balancer requests the proxies' health report, so the site fails over without nodes."""
+    """The balancer requests the proxies' health report, so DNS fails over if no node serves."""
     templates = with_proxies(SERVES)
     properties(templates, "site-a", "P9999").update(
         HealthCheckProtocol="HTTP", HealthCheckPort="9192", HealthCheckPath=path

@@ -1,4 +1,4 @@
-"""Ports and other facts that depend on Denodo's version match the manuals and the article."""
+"""Ports and other facts that depend on Denodo's version match Denodo's manuals and article."""
 
 from pathlib import Path
 

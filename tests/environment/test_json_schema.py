@@ -98,7 +98,7 @@ BY_RULE = (
     Put(("tags",), {f"x{number}": "y" for number in range(47)}),
     of_service({"health": {"interval": 10, "timeout": 10}}),
 )
-"""Errors that only rules find, or that need address arithmetic."""
+"""Breakages that the schema does not detect: rules across keys, and address arithmetic."""
 
 
 @pytest.mark.parametrize("breakage", SINGLE_VALUES, ids=name_of)

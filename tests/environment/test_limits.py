@@ -124,8 +124,8 @@ OURS = {
     ("denodo_ha/environment/model/haproxy.py", 86_400),
     ("stacks/haproxy/instances.py", 100),
 }
-"""Not published limits: maximum depth of a file, length of a shown value, MiB in a GiB, lifetime
-of an old worker, 100 percent.
+"""Numbers that only happen to equal a published limit: maximum depth of a file, length of a shown
+value, MiB in a GiB, lifetime of an old worker, 100 percent.
 """
 
 

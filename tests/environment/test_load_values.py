@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("in_a_folder")
 
 
 class TestValues:
-    """Allowed values."""
+    """Checks of the values of keys."""
 
     @pytest.mark.parametrize(
         ("old", "new", "beginning"),
@@ -120,7 +120,7 @@ class TestValues:
 
 
 class TestKeys:
-    """Allowed keys."""
+    """Checks of the names of keys."""
 
     @pytest.mark.parametrize(
         ("wrong", "near"),

@@ -48,7 +48,7 @@ RIGHT: list[Right] = [case for table in TABLES for case in table.RIGHT]
 
 
 def problems_of_rule(folder: Path, case: Wrong | Right) -> list[Problem]:
-    """Return the problems that the rule of a case alone finds."""
+    """Return the problems that a case's rule finds, without those of other rules."""
     validated = validate(yaml_document.read(write(folder, case.data)), Environment)
     assert validated.problems == ()
     assert validated.model is not None

@@ -266,7 +266,7 @@ def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
 def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
     synth: Synth, article: Data
 ) -> None:
-    """Only the target group's check changes: its new alarm has no data, so it keeps its status."""
+    """Only the target group's check changes, which keeps its status while its alarm has no data."""
     after = copy.deepcopy(article)
     after["services"]["jdbc"] = 9989
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])

@@ -22,7 +22,7 @@ from tests.support.configurations import Data
 from tools.bench.synth import environment_of
 
 ONE_CLUSTER_CALLS = 250
-"""Bound on the calls of one cluster of three nodes."""
+"""Maximum number of jsii calls for one more cluster of three nodes."""
 
 
 def with_failover(data: Data) -> Data:

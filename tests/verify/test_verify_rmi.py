@@ -160,7 +160,7 @@ def test_object_port_is_no_registry(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_scheduler(nodes: Nodes, tmp_path: Path) -> None:
-    """The stub names a second port, for which the balancer needs no listener: only a note."""
+    """The stub names a second port that has no listener on a balancer, which is only a note."""
     first = nodes.right[0]
     environment = one_cluster(tmp_path, "8.0", {"services": {"scheduler": first.registry}})
     found = verify(at(environment, first.host), connections=2)

@@ -53,8 +53,8 @@ def _failover_name(
 ) -> dict[str, Any]:
     """Return the template of a failover name.
 
-    The target health of its alias records is unknown to the drill, so the drill simulates every
-    failure twice.
+    AWS does not document how an alias evaluates some target groups of these clusters, so the drill
+    simulates every failure twice.
     """
     return {
         "Resources": {

@@ -97,7 +97,7 @@ def table_row(name: str, runs: Sequence[Run]) -> str:
 
 
 def comparison(name: str, ours: Sequence[Run], minimal: Sequence[Run]) -> Iterator[str]:
-    """Yield lines for our app, the minimal app and their ratio."""
+    """Yield lines for this project's app, the minimal app and their ratio."""
     yield table_row(name, ours)
     yield table_row("  the minimal app", minimal)
     wall = median(ours, lambda run: run.wall) / median(minimal, lambda run: run.wall)
@@ -106,7 +106,7 @@ def comparison(name: str, ours: Sequence[Run], minimal: Sequence[Run]) -> Iterat
 
 
 def growth(synth: Synth, counts: Sequence[int], times: int) -> Iterator[str]:
-    """Measure the synth of growing environments; yield the lines of a table."""
+    """Measure runs with a growing number of clusters; yield the lines of a table."""
     yield f"Growth: seconds of app.py with clusters of three nodes, median of {times} runs"
     yield f"{'clusters':>8}{'wall':>8}{'cpu':>8}{'cpu per further cluster':>25}"
     first: tuple[int, float] | None = None
@@ -122,7 +122,7 @@ def growth(synth: Synth, counts: Sequence[int], times: int) -> Iterator[str]:
 
 
 def report(synth: Synth, times: int, counts: Sequence[int]) -> Iterator[str]:
-    """Measure everything. Yield the lines of the tables."""
+    """Make all measurements; yield the lines of the tables."""
     yield f"Synth of {synth.config}: seconds of {times} runs after a warm-up"
     yield f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})"
     yield ""

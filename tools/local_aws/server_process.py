@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 MODULE = "tools.local_aws.emulator"
 _EARLIER_MODULES = ("local.aws",)
-"""Modules under which earlier versions started the server: it may still be running."""
+"""Modules by which earlier versions started the server, which may still be running."""
 
 _START_S = 120.0
 _STOP_S = 30.0
@@ -143,8 +143,8 @@ def _launch(paths: Paths, port: int, parent: int | None) -> Server:
                 # subprocess must not wait for it.
                 process.returncode = 0
                 return server
-            time.sleep(_POLL_S)  # The server gives no signal when it is ready.
-    except BaseException:  # Ctrl-C too: no other process knows of the server yet.
+            time.sleep(_POLL_S)  # The server does not signal that it is ready.
+    except BaseException:  # Also for Ctrl-C: no record of the server exists yet.
         _end_child(process)
         raise
     output = paths.log.read_bytes()[log_start:].decode(errors="replace").strip()

@@ -85,7 +85,7 @@ def below(threshold: HealthThreshold, *, healthy: int, registered: int) -> bool:
 def eligible(
     zones: Sequence[str | None], *, at: str, enabled: Sequence[str], cross_zone: bool
 ) -> list[int]:
-    """Return the indices of the targets to which the address in a zone passes connections.
+    """Return the indices of the targets that the balancer's address in the zone `at` can use.
 
     Args:
         zones: the zone of each target, None where it is not known.

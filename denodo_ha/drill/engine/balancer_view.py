@@ -174,7 +174,7 @@ class BalancerView:
         return self._eligible_targets[key]
 
     def _eligible_counts(self, group: TargetGroup, zone: str) -> tuple[int, int]:
-        """Return how many healthy targets, and how many targets, a zone's address may use."""
+        """Return the number of healthy targets and of all targets that a zone's address may use."""
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._counts:
             eligible = self._eligible(group, zone)

@@ -48,7 +48,7 @@ class Engine:
 
     Args:
         model: the model of the templates.
-        start: the situation before any failure, such as a drained node.
+        start: the situation at the start, for example with a drained node.
     """
 
     def __init__(self, model: Model, start: Situation | None = None) -> None:
@@ -188,7 +188,7 @@ class Engine:
         return ClientPath(name, cluster.name, services, cluster.ports)
 
     def own_paths(self, name: str, situation: Situation) -> list[ClientPath]:
-        """Return the paths through a cluster's balancers; without a balancer, to its first node."""
+        """Return the paths through a cluster's balancers, or to its first node if it has none."""
         cluster = self.model.clusters[name]
         views = [self.view(key, situation) for key in cluster.balancers]
         if views:
@@ -226,7 +226,7 @@ class Engine:
     def with_database_failover(
         self, steps: RecoverySteps, path: ClientPath, situation: Situation
     ) -> RecoverySteps:
-        """Return the longer of the given steps and a database failover at the same time."""
+        """Return the longer of the given steps and the step of a simultaneous database failover."""
         state = situation.state_of(path.cluster)
         return longest_steps([steps, database_failover(self.model, state, path.ports)])
 
@@ -240,7 +240,7 @@ class Engine:
         )
 
     def after_repair(self, target: Key | None, situation: Situation) -> str:
-        """Return when a balancer's repaired targets get connections; empty if none failed."""
+        """Return a text that says when repaired targets get connections; empty if none failed."""
         if target not in self.model.balancers:
             return ""
         assert target is not None
@@ -325,7 +325,7 @@ class _ThroughName:
         return DnsTiming(self._engine.model, self._before, self._after)
 
     def _balancers(self) -> BalancerPair:
-        """Return the views, before and after, of the balancer whose record changed its health."""
+        """Return views, before and after, of the balancer of the record whose health changed."""
         changed = next(
             (
                 record

@@ -129,7 +129,7 @@ class MachineStates:
         )
 
     def serving_nodes(self, target: Target) -> Sequence[Key]:
-        """Return the nodes, as far as they are known, that serve a target's connections."""
+        """Return the nodes that serve a target's connections; unknown nodes are left out."""
         machine = self._model.machines[target.machine]
         if not self.listens(machine, target.port):
             return ()
@@ -161,7 +161,7 @@ class MachineStates:
         ]
 
     def _drained(self, upstream: Upstream) -> frozenset[Key]:
-        # An upstream with one node is an auxiliary port: a drained node keeps it, as on a balancer.
+        # An upstream with one node is for an auxiliary port, which still uses a drained node.
         return self._state.drained_nodes if len(upstream.nodes) > 1 else frozenset()
 
 

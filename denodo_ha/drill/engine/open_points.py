@@ -1,4 +1,4 @@
-"""Open points: behaviour that AWS's documents do not specify, and which of it affects a model."""
+"""Open points: what AWS's documents do not specify, and which of these points affect a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def _evaluates_thresholds(model: Model, record: Record) -> bool:
 
 
 def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> bool:
-    """Return whether only one zone has targets, so that the metric may lack data if it is lost."""
+    """Return whether only one zone has targets: if it is lost, no zone may report the metric."""
     if alarm.metric not in HOST_COUNTS or alarm.target_group is None or alarm.balancer is None:
         return False
     balancer = view(alarm.balancer)

@@ -40,7 +40,7 @@ class DnsTiming:
         self._model, self._before, self._after = model, before, after
 
     def failover(self, name: FailoverName, balancers: BalancerPair) -> RecoverySteps:
-        """Return the steps until clients use the DNS answer after a record's health changes."""
+        """Return the steps until clients use the new DNS answer after a record's health changes."""
         for record in (name.primary, name.secondary):
             if self._before.record(record) != self._after.record(record):
                 return (*self._record_change(record, balancers), record_ttl(record))
@@ -74,7 +74,7 @@ class DnsTiming:
         return self._before.check(check) != self._after.check(check)
 
     def _target_change(self, balancers: BalancerPair) -> RecoverySteps:
-        """Return the steps until the health that an alias evaluates for its balancer changes."""
+        """Return the steps until Route 53 sees the changed health of an alias's balancer."""
         before, after = balancers
         if before is None or after is None:
             return ()
@@ -104,7 +104,7 @@ class DnsTiming:
         return (endpoint_check(check, becomes_healthy=self._after.check(key)),)
 
     def _calculated_change(self, check: HealthCheck) -> RecoverySteps:
-        """Return the steps until enough child checks have changed, counting the fastest first."""
+        """Return the steps until enough child checks have changed to change this check."""
         changes = sorted(
             (self._check_change(child) for child in check.children if self._changes(child)),
             key=total_seconds,

@@ -67,14 +67,14 @@ ANY_SUBJECT: frozenset[Subject] = frozenset(
 
 @dataclass(frozen=True)
 class Unknown:
-    """A part of the templates that the drill does not understand or that only a deployment knows.
+    """A part of the templates that is not understood, or is known only after deployment.
 
     Attributes:
         text: the text of the note on this part.
-        hides: the kinds of objects that it may hide or change; the verdict on a policy that rests
-            on one of these kinds cannot be that the policy holds.
-        about: the check or alarm concerned, whose unknown part matters only if a failover record
-            uses the check or alarm; empty for all other parts.
+        hides: the kinds of objects that it may hide or change; a policy that depends on one of
+            these kinds is never reported as held.
+        about: the check or alarm to which this part belongs: it matters only if a failover record
+            uses that check or alarm. Empty for all other parts.
     """
 
     text: str

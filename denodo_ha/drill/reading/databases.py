@@ -20,7 +20,7 @@ def read_databases(
 ) -> dict[Key, Database]:
     """Return the databases of the clusters by key.
 
-    Instances of a DB cluster and replicas are omitted: losing one of them alone has no effect.
+    Instances of a DB cluster and replicas are omitted: losing one of them alone stops no service.
 
     Args:
         reader: the resources.

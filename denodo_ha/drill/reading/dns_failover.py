@@ -182,7 +182,7 @@ def read_failover_names(
     machines: Mapping[Key, Machine],
     balancers: Mapping[Key, Balancer],
 ) -> tuple[tuple[FailoverName, ...], Mapping[str, str]]:
-    """Return the names that have both a PRIMARY and a SECONDARY record, and the role of the others.
+    """Return the names with PRIMARY and SECONDARY records, and the one role of each other name.
 
     Args:
         reader: the resources.

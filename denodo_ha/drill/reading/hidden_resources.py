@@ -1,4 +1,4 @@
-"""The parts of templates that the drill cannot read and that may contain resources it reads."""
+"""The parts of templates that the drill cannot read and that may contain relevant resources."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

@@ -83,7 +83,7 @@ def _add_nested(
 def _local_file(parent: SynthesisedStack, resource: Mapping[str, Any]) -> Path | None:
     """Return the local file of a nested stack's template, None if there is none."""
     properties = as_mapping(resource.get("Properties"))
-    # The CDK writes the template to the parent's folder, and its file name to the metadata.
+    # The CDK writes the nested template to the parent's folder and its name to the metadata.
     of_asset = as_mapping(resource.get("Metadata")).get("aws:asset:path")
     location = of_asset or properties.get("TemplateURL") or properties.get("Location")
     if parent.file is None or not isinstance(location, str) or "://" in location:
@@ -185,7 +185,7 @@ class _Loops:
     def _substituted(self, value: Any, identifier: str, item: str, depth: int) -> Any:
         """Return a loop's body in which one item replaces `${Name}`, `&{Name}` and `Ref`.
 
-        `&{Name}` is for logical ids: it contains only the letters and digits of the item.
+        `&{Name}` is for logical ids: only the letters and digits of the item replace it.
         """
         self._count(depth)
         if isinstance(value, list):

@@ -22,9 +22,9 @@ OPERATOR, MANAGER = names.NODE_OPERATOR_POLICY_ARN, names.SOLUTION_MANAGER_POLIC
 MANAGED = {"solution_manager": {"cidrs": ["10.0.9.0/24"], "host": "sm.example.com"}}
 IAM = {"elbv2": "elasticloadbalancing"}
 ONLY_IN_STATUS = {"elasticloadbalancing:DescribeLoadBalancers"}
-"""The calls that `denodo-ha status` makes, and the commands here do not."""
+"""Calls that `denodo-ha status` makes, and the commands tested in this module do not."""
 UNASKED = "sts:GetCallerIdentity"
-"""The call that needs no permission (AWS, GetCallerIdentity)."""
+"""A call that needs no permission (AWS, GetCallerIdentity)."""
 
 
 def statements(template: Template, output: str) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ templates. Hooks in botocore add the following to every client that is created a
 
 - `cloud.stacks`: CloudFormation's responses, which a test may change (`cloud.stack("active").status
   = "UPDATE_IN_PROGRESS"`). STS returns `cloud.caller` as the account.
-- `cloud.targets`: targets become healthy and leave as time passes on `cloud.clock`, a
+- `cloud.targets`: targets become healthy, or drain, as time passes on `cloud.clock`, a
   `VirtualClock`; give that clock to the code under test. `cloud.become("active", "node1",
   UNHEALTHY)` sets the result of a node's health checks, in all target groups or one;
   `cloud.targets.lag` makes AWS eventually consistent.

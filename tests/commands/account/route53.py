@@ -18,7 +18,7 @@ from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
 
 SWITCH_S = 75.0
-"""Seconds from a datapoint until the health check follows."""
+"""Seconds from a datapoint until the status of the health check changes."""
 _CHECK = "AWS::Route53::HealthCheck"
 _OPERATIONS = (
     *("GetHealthCheck", "GetHealthCheckStatus", "GetHealthCheckLastFailureReason"),

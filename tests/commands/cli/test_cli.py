@@ -194,7 +194,7 @@ class TestImports:
     """A command's module is imported when the command runs, libraries when they are needed."""
 
     HEAVY = frozenset({"aws_cdk", "boto3", "botocore", "psycopg", "ruamel"})
-    """Not pydantic: typer itself uses it to parse arguments."""
+    """pydantic is not listed, because typer itself uses pydantic to parse arguments."""
 
     @pytest.mark.parametrize(
         ("arguments", "words", "output"),

@@ -68,8 +68,8 @@ ROWS: dict[str, list[list[str]]] = {
     "failover from": [["active", "-c", "active-passive"]],
     "failover restore": [["active", "-c", "active-passive"]],
 }
-"""For each command arguments with which it meets foreign text: `{hostile}` is a path, `{assembly}`
-a cloud assembly whose names and tags are hostile, and AWS answers every call with an error."""
+"""Arguments with which each command reads hostile texts: `{hostile}` is a path, `{assembly}` is a
+cloud assembly with hostile names and tags, and AWS answers every call with a hostile error."""
 
 TEMPLATE = {
     "Resources": {

@@ -30,7 +30,7 @@ def by_tags(environment: str, *regions: str) -> EnvironmentLocation:
 
 
 class TestFile:
-    """`-c CONFIG`."""
+    """Locate an environment by `-c CONFIG`."""
 
     def test_gives_every_stack(self, cloud: Cloud) -> None:
         site = by_file("active-passive")
@@ -89,7 +89,7 @@ class TestFile:
 
 
 class TestTags:
-    """`--environment NAME --region REGION`."""
+    """Locate an environment by `--environment NAME --region REGION`."""
 
     def test_a_lost_region_hides_no_other(self, cloud: Cloud) -> None:
         cloud.faults.lose(HOME)

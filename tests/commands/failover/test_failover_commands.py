@@ -337,7 +337,7 @@ def test_expired_credentials_end_it(world: Route53, go: Go) -> None:
 
 
 def test_another_account_s_credentials_are_refused(world: Route53, go: Go) -> None:
-    """A datapoint in another account has no effect."""
+    """A datapoint in another account would have no effect, so the command refuses."""
     world.cloud.caller = "999988887777"
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.REFUSED

@@ -215,7 +215,7 @@ def test_a_deploy_that_would_touch_another_node_is_refused(site: Site) -> None:
 def test_a_deploy_that_would_create_another_node_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new node has no metadata, and a rollback would remove it again."""
+    """A new node has no metadata, and a rollback would remove the node again."""
     site.ask_for(OLD, NEW)
     moved = site.cdk.template
 

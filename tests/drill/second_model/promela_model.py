@@ -17,7 +17,7 @@ PROPERTIES: Final = {
     "remembers": "remembers",
     "oscillates": "oscillates",
 }
-"""The name of each property's formula."""
+"""The name of the formula for each property of the drill."""
 
 _OPERATORS: Final = {
     "LessThanThreshold": "<",
@@ -322,7 +322,7 @@ class _Program:
         yield f"  :: d_step {{ lever != 0 && {seen} -> lever = 0; {reset} settle() }}"
 
     def _formulas(self) -> Iterator[str]:
-        """Yield the properties."""
+        """Yield the formulas of the properties."""
         blind = [f"metrics_missing[{number}]" for number in range(len(self.watched))]
         seen = _all([f"!{metrics}" for metrics in blind])
         lost = [

@@ -24,7 +24,7 @@ from tests.support.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, Data, min
 
 V7, V9 = partial(minimal, "7.0"), partial(minimal, "9.0")
 SHARED: Data = {"clusters/main/catalog": {}}
-"""Return a metadata database, which several nodes with a Scheduler or a Data Catalog need."""
+"""A metadata database, which several nodes with a Scheduler or a Data Catalog need."""
 TOKEN, METADATA = "denodo/security_token", "denodo/metadata"
 SERVERS = "denodo/servers"
 EXPORT = "s3://denodo-metadata/export.vql"

@@ -84,8 +84,8 @@ def _bare(scheme: str) -> dict[str, Any]:
     }
 
 
-# In an existing VPC, 8.0: 8 security group rules; a listener and a target group for both services;
-# six resources for each node and twelve others.
+# Resources of an 8.0 cluster in an existing VPC: 8 security group rules, a listener and a target
+# group for each of the two services, six resources for each node, and 13 others.
 TWO_SERVICES = {"clusters/main/network": given_network(), **_services(2)}
 
 WRONG = (
@@ -291,9 +291,9 @@ RIGHT = (
     Right(target_quota, _cookies(4)),
     Right(target_quota, {**_services(9), **_nodes(50)}),
     Right(target_quota, {**_services(19), **_nodes(25, auxiliary=True)}, base=V7),
-    # 35 networks and the health checkers' prefix list, to a single port.
+    # 60 rules: 35 networks, and the health checkers' prefix list, which counts as 25; one port.
     Right(rule_quota, {**FACING, CLIENTS: networks(35)}, base=twins),
-    # No note: 40 single rules and 20 ranges fit together.
+    # No note, because 40 rules for single ports and 20 for ranges fit at the same time.
     Right(rule_quota, {CLIENTS: networks(20), **_services(2)}),
     Right(resource_quota, {**TWO_SERVICES, **_nodes(79)}),
     Right(elastic_ip_quota, _zones(3, 2)),

@@ -1,7 +1,7 @@
 """Denodo installations of 7.0, 8.0 and 9.0 in a folder, with stand-ins for their scripts.
 
-The folder `installations` has the files of real installations of 7.0 and 8.0: the keys that matter
-in their order and form, without prose. 9.0 has the files of 8.0.
+The folder `installations` has the files of real installations of 7.0 and 8.0, without comments: the
+keys that the program uses, in their original order and form. 9.0 has the files of 8.0.
 """
 
 import getpass
@@ -238,7 +238,7 @@ class Home:
         script.chmod(0o755)
 
     def behave(self, name: str, how: str = "") -> None:
-        """Set the behaviour of a script or a server (see `stand_in`); empty: the normal one."""
+        """Set the behaviour of a script or a server (see `stand_in`); empty: normal behaviour."""
         (self.path / "behave" / name).write_text(how)
 
     def data(self, **changes: Any) -> dict[str, Any]:
@@ -298,7 +298,7 @@ class Home:
         return stand_in.decrypted(text)
 
     def running(self, server: str = "vdp") -> dict[str, Any] | None:
-        """Return the settings that a server was started with; None if it does not run."""
+        """Return the settings with which a server was started; None if the server does not run."""
         file = self.path / "run" / f"{server}.json"
         if not file.exists():
             return None

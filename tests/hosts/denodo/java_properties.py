@@ -8,7 +8,7 @@ from tests.support import jvm
 
 
 def properties(data: bytes) -> dict[str, str]:
-    """Return what `java.util.Properties.load(InputStream)` reads.
+    """Return the properties that `java.util.Properties.load(InputStream)` reads.
 
     Raises:
         ValueError: Java refuses the file.
@@ -24,7 +24,7 @@ def properties(data: bytes) -> dict[str, str]:
 
 
 def stored(values: dict[str, str]) -> bytes:
-    """Return what `java.util.Properties.store(OutputStream)` writes."""
+    """Return the bytes that `java.util.Properties.store(OutputStream)` writes."""
     jvm.start()
     written = jpype.JClass("java.util.Properties")()
     for key, value in values.items():

@@ -111,7 +111,7 @@ class Home:
         return self.path / "run/applications" / name
 
     def running(self, server: str) -> dict[str, object]:
-        """Return the settings that a server was started with."""
+        """Return the settings with which a server was started."""
         file = self.path / "run" / f"{server}.json"
         found: dict[str, object] = json.loads(file.read_text()) if file.exists() else {}
         return found

@@ -1,4 +1,4 @@
-"""Kill HAProxy's program at every step that changes something, and run the next command.
+"""Kill HAProxy's program at every step that changes the host, and run the command again.
 
     python -m tests.hosts.haproxy.kill_matrix [--sample N --seed N]
 

@@ -67,7 +67,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[WebSite]:
 
 @pytest.fixture
 def serving(site: WebSite) -> Iterator[WebSite]:
-    """Return a HAProxy with two nodes that serve on three ports each."""
+    """Return a running HAProxy whose nodes serve on three ports each."""
     site.write(*BEFORE)
     prepare_start(site.haproxy, site.said.append)
     with nodes(ONE, TWO, THREE, ports=(OLD, NEW, OTHER)), started(site):

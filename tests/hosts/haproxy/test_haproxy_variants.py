@@ -160,7 +160,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
     environment = loaded(tmp_path, wanted, deploying=False).environment
     for name in environment.clusters:
         assert _refused(environment, host, tmp_path, name) == ""
-    # The order of keys has no meaning.
+    # The order of keys has no effect on the file.
     again = {**wanted, "clusters": dict(reversed(wanted["clusters"].items()))}
     if "services" in wanted:
         again["services"] = dict(reversed(wanted["services"].items()))

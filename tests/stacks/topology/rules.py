@@ -12,7 +12,7 @@ from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterV
 from tests.support.assembly import Assembly
 
 NAMED = {RECORD, PARAMETER, ZONE, metadata.SECRET}
-"""Types of resources that are known by their names."""
+"""Types of resources whose names are fixed, because other programs use the names."""
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:

@@ -1,7 +1,7 @@
 """Secrets of Secrets Manager.
 
-MiniStack makes them, with two corrections: `Ref` is the ARN instead of the name, and a password has
-no punctuation where the template excludes it.
+MiniStack makes the secrets. This module corrects two things: `Ref` returns the ARN instead of the
+name, and a password has no punctuation if the template excludes punctuation.
 """
 
 import string
