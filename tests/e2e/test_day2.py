@@ -93,7 +93,7 @@ def test_out_and_back(run: Run) -> None:
     assert [item for item in active["problems"] if "node1 is drained since" in item]
     refused = run("drain", "node2", "--cluster", "active")
     assert refused.exit_code == exit_codes.REFUSED
-    assert "node1 (not registered)" in refused.stderr
+    assert "but it has a drain tag" in refused.stderr
     back = run("enable", "node1", "--cluster", "active")
     assert back.exit_code == exit_codes.DONE, back.output
     code, active = _status(run)

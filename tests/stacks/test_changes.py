@@ -224,7 +224,7 @@ def _reversed(value: Any) -> Any:
 
 def test_a_port_change_replaces_the_group_and_not_the_listener(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
-    after["services"]["odbc"] = 9986
+    after["services"]["odbc"]["port"] = 9986
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
     assert _split(change.added) == (set(), {(9986, 9986)})
     assert _split(change.removed) == (set(), {(9996, 9996)})
@@ -254,13 +254,18 @@ def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data
 
 
 def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
-    """A health check copies its alarm once, so changed settings need another alarm."""
+    """A health check copies its alarm once, so changed settings need another alarm.
+
+    The alarm that notices missing data does not depend on the threshold and remains.
+    """
     after = copy.deepcopy(article)
     after["failover"]["threshold"] = 2
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
-    for one in (change.added, change.removed):
-        assert [of["Type"] for of in one.values()] == ["AWS::CloudWatch::Alarm"] * 2
-    assert list(change.changed.values()) == [{"HealthCheckConfig"}] * 2
+    for alarms in (change.added, change.removed):
+        assert [(of["Type"], of["Properties"]["TreatMissingData"]) for of in alarms.values()] == [
+            ("AWS::CloudWatch::Alarm", "missing")
+        ]
+    assert list(change.changed.values()) == [{"HealthCheckConfig"}]
 
 
 def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(

@@ -1,6 +1,7 @@
 """Hypothesis strategies: valid configurations of every shape that can be deployed."""
 
 import json
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 
 from hypothesis import strategies as st
@@ -270,17 +271,17 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
     if bare:
         how = {name: "endpoint" if public[name] else "none" for name in pair}
     else:
-        failover["health"] = draw(
-            st.sampled_from(
-                ["auto", "target-health", "alarm", *(["endpoint"] if all(public.values()) else [])]
-            )
-        )
-        how = {
-            name: _automatic(data, pair, is_public=public[name])
-            if failover["health"] == "auto"
-            else failover["health"]
-            for name in pair
+        methods = {
+            health: {
+                name: _automatic(data, pair, is_public=public[name]) if health == "auto" else health
+                for name in pair
+            }
+            for health in ("auto", "target-health", "alarm", "endpoint")
         }
+        failover["health"] = draw(
+            st.sampled_from([health for health, of in methods.items() if _can_fail(of, pair)])
+        )
+        how = methods[failover["health"]]
     alias = "target-health" in how.values()
     if (alias or bare) and draw(st.booleans()):
         failover["record"] = "@"
@@ -307,6 +308,18 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
     }
     failover |= {key: draw(value) for key, value in optional.items() if draw(st.booleans())}
     return failover
+
+
+def _can_fail(methods: Mapping[str, str], pair: Data) -> bool:
+    """Return whether every endpoint check reaches a public address and fails without nodes."""
+    return all(
+        method != "endpoint"
+        or (
+            pair[name]["balancer"]["scheme"] == "internet-facing"
+            and pair[name]["balancer"]["kind"] != "haproxy"
+        )
+        for name, method in methods.items()
+    )
 
 
 def _automatic(data: Data, pair: Data, *, is_public: bool) -> str:

@@ -146,12 +146,12 @@ def test_subjects(tmp_path: Path) -> None:
 
 def test_subjects_of_a_node(tmp_path: Path) -> None:
     """The node's own ports are verified: no load balancer terminates TLS or adds cookies there."""
-    services = {**SERVICES, "odbc": {"port": 9996, "tls": CERTIFICATE}}
+    services = {**SERVICES, "flight": {"port": 9994, "tls": CERTIFICATE}}
     environment = one_cluster(tmp_path, "9.0", {"services": services, **SERVERS})
     found = {one.name: one for one in ports_to_verify(environment, ["main"], node="node1")}
     assert found["portal"] == VerifiedPort("portal", "web", 9090)
     assert found["web"] == VerifiedPort("web", "web", 9443, tls=True)
-    assert found["odbc"] == VerifiedPort("odbc", "odbc", 9996)
+    assert found["flight"] == VerifiedPort("flight", "flight", 9994)
 
 
 def test_auxiliary_ports_of_both_sides(tmp_path: Path) -> None:

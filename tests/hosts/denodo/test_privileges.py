@@ -53,6 +53,7 @@ _COMMANDS = (
     ("hold", "a reason"),
     ("release",),
     ("look", "--act"),
+    ("accept-readiness",),
     ("stop",),
 )
 _BY_ROOT = ("install", "update")
@@ -61,6 +62,7 @@ _WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (
     *("applied.json", "failed.json", "drained.json", "metadata.json", "logins.json"),
     *("exported.json", "signal.json", "journal.json", "behind.json", "held.json", "watchdog.json"),
+    "readiness.json",
     *("lock", "export-lock", "record-lock", "run", "export", "import", "metadata.properties"),
     *(".drained.json.denodo-node", ".applied.json.denodo-node", ".journal.json.denodo-node"),
 )
