@@ -23,7 +23,7 @@ from hosts.denodo.errors import DownError, RolledBackError
 from hosts.denodo.metadata import metadata_confirmation, metadata_database
 from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
-from hosts.denodo.servers import Servers
+from hosts.denodo.servers.servers import Servers
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State

@@ -25,7 +25,7 @@ from hosts.denodo.errors import (
 from hosts.denodo.metadata import metadata_confirmation, metadata_database, metadata_export
 from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
-from hosts.denodo.servers import Servers
+from hosts.denodo.servers.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,21 +16,14 @@ from hosts.common import files, program
 from hosts.common.errors import CRASH, HostError
 from hosts.common.program import Interrupted
 from hosts.common.releases import Releases
-from hosts.denodo import (
-    boot,
-    installation,
-    log,
-    node_warnings,
-    privileges,
-    program_update,
-    unit_cgroup,
-)
+from hosts.denodo import boot, installation, log, node_warnings, privileges, program_update
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration import environment_file, hosts_file
 from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
 from hosts.denodo.metadata import metadata_export
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
+from hosts.denodo.servers import unit_cgroup
 from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
 from hosts.denodo.system import System
 from hosts.denodo.watchdog import watchdog_commands

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from hosts.common import files
 from hosts.common.process import run
 from hosts.common.releases import running_release
-from hosts.denodo import log, privileges, scripts
+from hosts.denodo import log, privileges
 from hosts.denodo.configuration import environment_file
 from hosts.denodo.errors import ImageError
+from hosts.denodo.servers import scripts
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State

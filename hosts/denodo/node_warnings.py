@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hosts.denodo import scripts, web_container
 from hosts.denodo.configuration import settings
 from hosts.denodo.readiness import earlier_rules, ping
-from hosts.denodo.servers import Servers
+from hosts.denodo.servers import scripts, web_container
+from hosts.denodo.servers.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

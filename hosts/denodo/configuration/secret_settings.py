@@ -21,7 +21,7 @@ from hosts.common.errors import AwsError
 from hosts.denodo.configuration.change_journal import CONFIGURED, is_own_file
 from hosts.denodo.configuration.settings import TOKEN, Setting
 from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
-from hosts.denodo.scripts import run_script
+from hosts.denodo.servers.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ from hosts.denodo import log
 from hosts.denodo.errors import MetadataError, NotReadyError
 from hosts.denodo.metadata import metadata_export
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
-from hosts.denodo.scripts import run_script
+from hosts.denodo.servers.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,7 +27,7 @@ from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
 from hosts.denodo.metadata import database_drivers
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
 from hosts.denodo.record import Record
-from hosts.denodo.scripts import run_script
+from hosts.denodo.servers.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -25,7 +25,7 @@ from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.errors import BusyError, ExportError
 from hosts.denodo.record import Record
-from hosts.denodo.scripts import run_script
+from hosts.denodo.servers.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

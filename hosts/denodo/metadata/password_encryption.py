@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hosts.denodo.errors import NotReadyError
-from hosts.denodo.scripts import run_script
+from hosts.denodo.servers.scripts import run_script
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State

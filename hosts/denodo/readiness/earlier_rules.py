@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hosts.denodo import log, web_container
+from hosts.denodo import log
 from hosts.denodo.readiness import probes
 from hosts.denodo.record import CURRENT_RULES, EARLIER_RULES
+from hosts.denodo.servers import web_container
 
 if TYPE_CHECKING:
     from hosts.denodo.record import Record

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hosts.denodo import log
 from hosts.denodo.readiness.probes import NO_ANSWER
-from hosts.denodo.scripts import run_script
+from hosts.denodo.servers.scripts import run_script
 from hosts.denodo.state import OLDEST
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hosts.denodo import processes, web_container
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import Record
+from hosts.denodo.servers import processes, web_container
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.denodo import log, program_update, unit_cgroup
+from hosts.denodo import log, program_update
 from hosts.denodo.errors import OK
 from hosts.denodo.record import Record
+from hosts.denodo.servers import unit_cgroup
 from hosts.denodo.watchdog import server_revival
 from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 from hosts.denodo.watchdog.watch_loop import WatchLoop

@@ -13,7 +13,7 @@ from hosts.denodo.apply import apply
 from hosts.denodo.commands import main
 from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.record import Record
-from hosts.denodo.servers import Servers
+from hosts.denodo.servers.servers import Servers
 from tests.hosts.denodo.cloud import (
     DATA_CATALOG,
     PARAMETER,

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hosts.denodo import installation, node_warnings, scripts
+from hosts.denodo import installation, node_warnings
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import ImageError
 from hosts.denodo.record import Record
+from hosts.denodo.servers import scripts
 from tests.hosts.denodo.home import Home
 
 _NO_JAVA = "neither {home}/jre/bin/java nor {other} exists; install a Java for Denodo 8.0"

@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from hosts.denodo import processes
 from hosts.denodo.apply import apply
-from hosts.denodo.servers import Servers
+from hosts.denodo.servers import processes
+from hosts.denodo.servers.servers import Servers
 from hosts.denodo.system import System
 from tests.hosts.denodo.home import Home, eventually
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts.denodo import unit_cgroup
+from hosts.denodo.servers import unit_cgroup
 
 _GROUP = "system.slice/denodo-node.service"
 _SYSTEMCTL = """#!/bin/sh

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import node_warnings, servers
+from hosts.denodo import node_warnings
 from hosts.denodo.apply import apply, check
 from hosts.denodo.commands import main
 from hosts.denodo.configuration.settings import HTTP_PORT, HTTPS_PORT
@@ -14,8 +14,9 @@ from hosts.denodo.errors import ImageError, RolledBackError
 from hosts.denodo.readiness import earlier_rules, probes
 from hosts.denodo.readiness.readiness_endpoint import Readiness
 from hosts.denodo.record import Record
-from hosts.denodo.servers import Servers
-from hosts.denodo.web_container import Connector, connectors
+from hosts.denodo.servers import servers
+from hosts.denodo.servers.servers import Servers
+from hosts.denodo.servers.web_container import Connector, connectors
 from tests.hosts.denodo.home import WEB, Connectors, Home, eventually
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import processes
 from hosts.denodo.apply import apply
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.readiness.service_probe import (
@@ -15,6 +14,7 @@ from hosts.denodo.readiness.service_probe import (
     Verdict,
 )
 from hosts.denodo.record import Record
+from hosts.denodo.servers import processes
 from hosts.denodo.state import Service, State
 from tests.hosts.denodo.home import Home, eventually
 from tests.support.suspended import suspend

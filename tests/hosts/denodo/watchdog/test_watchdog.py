@@ -15,7 +15,7 @@ from hosts.denodo import boot
 from hosts.denodo.commands import main
 from hosts.denodo.errors import OK, WOULD_CHANGE, BusyError
 from hosts.denodo.record import Record
-from hosts.denodo.servers import Servers
+from hosts.denodo.servers.servers import Servers
 from hosts.denodo.watchdog import server_revival
 from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 from hosts.denodo.watchdog.watch_loop import LOOK_S, MOST_REVIVALS, WINDOW_S, WatchLoop

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hosts.common import files
-from hosts.denodo import log, processes, web_container
+from hosts.denodo import log
 from hosts.denodo.configuration import heap, properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import Record
-from hosts.denodo.scripts import run_script
+from hosts.denodo.servers import processes, web_container
+from hosts.denodo.servers.scripts import run_script
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hosts.common.process import Result
-    from hosts.denodo.processes import JavaProcess
+    from hosts.denodo.servers.processes import JavaProcess
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 

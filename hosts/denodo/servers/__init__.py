@@ -1,0 +1,1 @@
+"""Denodo's servers: their processes, scripts, web container and control group."""
