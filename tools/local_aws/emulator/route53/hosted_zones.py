@@ -1,6 +1,7 @@
 """Hosted zones (public, or private to VPCs), and records.
 
-Records are checked as ChangeResourceRecordSets checks them."""
+Records are checked as ChangeResourceRecordSets checks them.
+"""
 
 from typing import Any
 
