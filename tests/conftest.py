@@ -43,7 +43,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what synthesises, and what tries many examples: `make quick` leaves it out."""
+    """Mark tests that synthesise stacks or try many examples as slow; `make quick` skips them."""
     for item in items:
         synthesises = _SYNTHESISING & set(getattr(item, "fixturenames", ()))
         if synthesises or is_hypothesis_test(getattr(item, "obj", None)):
