@@ -40,7 +40,7 @@ _KEPT_VIEWS = 256
 """Maximum number of cached views of failed balancers; scenarios of two nodes need fewer."""
 
 _PLANNED = frozenset({"node-drained", "node-replaced"})
-"""The kinds of failures that the project's own commands cause without losing a connection."""
+"""The kinds of planned events: this project's commands take a node out and lose no connection."""
 
 
 class Engine:
