@@ -1,4 +1,4 @@
-"""A whole drill: the outcome of every scenario for some templates."""
+"""A whole drill: reads templates and works out the outcome of every scenario."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

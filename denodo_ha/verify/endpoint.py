@@ -1,7 +1,7 @@
 """The endpoint of a service: its TLS handshake and the verification of its certificate.
 
-A rejected certificate is described all the same: a second handshake trusts exactly this certificate
-and checks nothing else. The probe then continues without verifying certificates.
+A rejected certificate is described, too: a second handshake trusts exactly this certificate and
+checks nothing else. The probe then continues without verifying certificates.
 """
 
 import ssl
@@ -194,7 +194,7 @@ def _description(certificate: Mapping[str, Any]) -> str:
 
 
 def _common_name(certificate: Mapping[str, Any], field: str) -> str:
-    """Return the common name of the subject or issuer, or without one the name's last part."""
+    """Return the common name of the subject or issuer, or the last part of its name if none."""
     parts = [part for group in certificate.get(field, ()) for part in group]
     common_names = [value for key, value in parts if key == "commonName"]
     return str((common_names or [value for _, value in parts] or ["no name"])[-1])

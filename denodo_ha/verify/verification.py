@@ -68,7 +68,7 @@ def ports_to_verify(
     Args:
         environment: the configuration.
         clusters: the clusters to which the name may resolve. Auxiliary ports that not all of these
-            clusters have are left out.
+            clusters have are omitted.
         node: a node to verify without a load balancer; empty for a load balancer.
         tls: services that speak TLS although the configuration does not say so.
     """
@@ -116,7 +116,7 @@ def _service_port(
     sticky: Sticky = "no"
     if not direct and is_web and service.sticky:
         sticky = "cookie" if by_cookie else "source"
-    # A listener that terminates TLS uses TLS to the nodes only on ports where nodes use TLS.
+    # A listener that terminates TLS connects to the nodes with TLS only if their port uses TLS.
     listener_tls = service.tls is not None and not direct
     return VerifiedPort(
         name,

@@ -46,7 +46,7 @@ class WebResponse:
     Attributes:
         status: the status code.
         cookies: the cookies that the response sets.
-        node: the node that the response names, in the configuration's spelling; empty if none.
+        node: the node that the response names, spelled as in the configuration; empty if none.
         location: the target of a redirect.
     """
 

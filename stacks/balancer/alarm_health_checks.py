@@ -32,9 +32,9 @@ class BalancerHealthChecks(Construct):
 
     If a change replaces the target group, for example a change of the node port, the new alarm has
     no data for its first minutes. The check then keeps its last known status; otherwise each such
-    change would trigger a failover. But a lost region reports no data either. Therefore a second
-    check monitors a metric that load balancers always report, and treats missing data as unhealthy.
-    The cluster is healthy only if both checks are healthy.
+    change would trigger a failover. But a region that has failed reports no data either.
+    Therefore a second check monitors a metric that load balancers always report, and treats missing
+    data as unhealthy. The cluster is healthy only if both checks are healthy.
 
     Attributes:
         healthy_nodes: healthy while a node of the target group is healthy.

@@ -110,7 +110,7 @@ class Database(Construct):
                     "max_connections": str(catalog.max_connections),
                 },
             ),
-            # If the version is exact, RDS keeps it. If it is a major version, RDS installs minor
+            # RDS keeps an exact version. If only a major version is configured, RDS installs minor
             # versions in the maintenance window.
             auto_minor_version_upgrade="." not in catalog.version,
             # Without this setting, RDS rejects a new major version.

@@ -338,7 +338,7 @@ class Resolver:
         return self._output(stack, f"Outputs.{output}", value, depth)
 
     def _output(self, stack: SynthesisedStack, path: str, value: Any, depth: int) -> Any:
-        """Return the value of an output that another stack uses, unknown if it refers to itself.
+        """Return the value of an output that another stack uses; unknown if circular.
 
         This is not an error: names of exports and stacks are unique only within a region, so the
         output may refer to an output in another region.

@@ -1,6 +1,6 @@
 """The templates as CloudFormation processes them: loops expanded, local nested stacks added.
 
-A part that cannot be expanded or found is noted as unknown, because it may contain any resource.
+A part that cannot be expanded or found is recorded as unknown: it may contain any resource.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -105,7 +105,10 @@ def _with_loops_expanded(stack: SynthesisedStack, notes: ReadingNotes) -> Synthe
 
 
 def _has_loop(template: object) -> bool:
-    """Return whether a template has a loop, also if a YAML alias makes a part contain itself."""
+    """Return whether a template has a loop.
+
+    A YAML alias can make a part of the template contain itself: each part is visited only once.
+    """
     waiting, seen = [template], {id(template)}
     while waiting:
         value = waiting.pop()

@@ -51,10 +51,10 @@ def node_protocol(port: int) -> Protocol:
 def idle_timeout(environment: Environment, cluster: Cluster) -> int:
     """Return the idle timeout of a cluster's Application Load Balancer, in seconds.
 
-    An Application Load Balancer has one idle timeout for all its listeners. This is the longest
-    timeout of the services behind it, where a service without `idle_timeout` counts with the
-    default of the Network Load Balancer. Each listener of the Network Load Balancer keeps the
-    timeout of its service, so that a shorter timeout still applies.
+    An Application Load Balancer has one idle timeout for all its listeners. The returned timeout is
+    the longest timeout of the services behind the balancer. The timeout of a service without
+    `idle_timeout` is the default of the Network Load Balancer. Each listener of the Network Load
+    Balancer keeps the timeout of its service, so that a shorter timeout still applies.
     """
     return max(
         service.idle_timeout or limits.NLB_IDLE_TIMEOUT_DEFAULT_S

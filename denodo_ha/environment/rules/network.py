@@ -181,7 +181,7 @@ def cidrs_unique(environment: Environment) -> Iterator[Problem]:
 
 
 def clients_by_security_group(environment: Environment) -> Iterator[Problem]:
-    """Clients of an internet-facing balancer must not be a security group."""
+    """`clients` of an internet-facing balancer must not contain a security group."""
     for name, cluster in environment.clusters.items():
         if cluster.balancer.scheme != "internet-facing":
             continue
