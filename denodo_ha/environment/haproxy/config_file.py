@@ -18,10 +18,12 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.haproxy import Haproxy
 
 RMI_HELLO = "4a524d4900024b"
-"""Java RMI Specification, RMI Transport Protocol: header, version, stream protocol."""
+"""First bytes from a Java RMI client, in hexadecimal digits: header, version, stream protocol (Java
+RMI Specification, RMI Transport Protocol)."""
 
 _SSL_REQUEST = "0000000804d2162f"
-"""PostgreSQL, Message Formats: SSLRequest, which a server answers with one letter."""
+"""PostgreSQL's message SSLRequest, in hexadecimal digits. A server answers this message with one
+letter (PostgreSQL, Message Formats)."""
 
 _FAST_INTERVAL = "250ms"
 """Interval of checks after a failed check. With `fall 2`, a dead node is out of service after about
