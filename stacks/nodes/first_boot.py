@@ -235,7 +235,7 @@ def first_boot_script(
         ("FOLDER", folder or kind.folder),
         ("PAUSE", pause),
         ("INSTANCE", instance),
-        # The range in the script includes one byte more than `hosts.common.releases` allows, so the
+        # The script downloads at most one byte more than `hosts.common.releases` allows, so the
         # hash of a longer archive does not match.
         ("MOST_ARCHIVE", str(MOST_ARCHIVE_BYTES)),
         ("MOST_UNPACKED", str(MOST_UNPACKED_BYTES)),

@@ -162,7 +162,11 @@ class _Reader:
             return INVALID
 
     def sequence(self, node: SequenceNode, path: Path, parents: tuple[int, ...]) -> list[Any]:
-        """Return a list. Each string's position is also stored by its text, as for a map's key."""
+        """Return a list.
+
+        The position of a string item is stored twice: for the item's index, and for the item's text
+        as if the text were the key of a map.
+        """
         items = []
         for index, child in enumerate(node.value):
             items.append(self.value(child, (*path, index), parents))
@@ -255,7 +259,7 @@ class _Reader:
 
 
 def _text(node: ScalarNode) -> str:
-    """Return a scalar as it is written; raise `DocumentError` if it contains half a character."""
+    """Return a scalar as it is written; raise `DocumentError` for a lone surrogate."""
     text = str(node.value)
     if has_half_character(text):
         raise DocumentError(HALF_CHARACTER, _position(node))
