@@ -205,7 +205,7 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
 
 
 def _node_in_cookies(cookies: dict[str, str], nodes: Collection[str]) -> str:
-    """Return the node that a cookie's value names, alone or after a dot like Tomcat's jvmRoute."""
+    """Return the node named in a cookie: as its value, or after a dot like Tomcat's jvmRoute."""
     for value in cookies.values():
         for node in nodes:
             if f".{value}".lower().endswith(f".{node}".lower()):
