@@ -245,7 +245,8 @@ class ClusterStack(EnvironmentStack):
     def _create_health_checks(self, balancer: NodeBalancer | HaproxyBalancer) -> None:
         """Create alarms and Route 53 health checks of the load balancer.
 
-        They are in the stack of the load balancer, on which they depend, not in the failover stack.
+        The alarms and health checks depend on the load balancer. Therefore they are in this
+        stack and not in the failover stack.
         """
         failover = self._environment.failover
         assert failover is not None  # a health check exists only with failover

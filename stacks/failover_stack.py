@@ -72,7 +72,10 @@ class FailoverStack(EnvironmentStack):
         self._create_operator_policy()
 
     def _create_record(self, role: route53.Failover, cluster: ClusterStack) -> None:
-        """Create a role's record. Its logical id is the role, so that clusters can swap roles."""
+        """Create the record of a role.
+
+        The logical id of the record is the role, so that clusters can swap roles.
+        """
         method = failover_plan.check_method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
         settings: dict[str, Any] = {

@@ -68,5 +68,5 @@ def first_answer(function: Callable[[Item], Result], items: Sequence[Item]) -> R
 
 
 def _is_weak(error: CommandError) -> int:
-    """Return the rank of an error; of several errors, the one with the lowest rank is raised."""
+    """Return the rank of an error; if all calls fail, the error with the lowest rank is raised."""
     return 2 if isinstance(error, NotFound) else int(isinstance(error, Unreachable))

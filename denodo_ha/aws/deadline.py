@@ -40,7 +40,7 @@ def limited(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def extended(seconds: float) -> Iterator[None]:
-    """Set a new deadline for a block, such as an undo after the outer deadline has expired."""
+    """Set a new deadline for a block, for example for an undo after the outer deadline expired."""
     token = _ends.set(time.monotonic() + seconds)
     try:
         yield

@@ -135,7 +135,7 @@ def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
     if "cbor" in asked:
         return "cbor" in kind
     try:
-        # A request without content does not tell which of the two REST protocols it is of.
+        # A request without content does not show whether its protocol is REST-JSON or REST-XML.
         if "json" in asked or (not asked and "json" in kind):
             return isinstance(json.loads(content), dict)
         # Only the root element is checked here; botocore's parser reads the answer afterwards.

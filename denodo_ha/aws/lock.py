@@ -161,8 +161,8 @@ class Lock:
             except _AlreadyExistsError:
                 pass
             except (Throttled, Unreachable):
-                # The write may have reached AWS: raise the error only if this command does not hold
-                # the lock.
+                # The write may have reached AWS in spite of the error, so raise the error only if
+                # this command does not hold the lock.
                 if not self._holds():
                     raise
                 return
@@ -217,7 +217,7 @@ class Lock:
         return record.content.get("token") == self._token
 
     def _has_expired(self, record: _Record) -> bool:
-        """Return whether a lock was not renewed in time, by AWS's clock if its time is known."""
+        """Return True if a lock was not renewed in time, by AWS's clock if its age is known."""
         if record.age is None:
             return _expiry(record.content) <= self._clock.now()
         return record.age >= LIFETIME_S or "until" not in record.content

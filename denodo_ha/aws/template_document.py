@@ -28,7 +28,8 @@ LIMITS: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
 """Project limit: above CloudFormation's 1 MB, since a file may have additional indentation."""
 
 _WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
-"""The short tags whose long form has no `Fn::` (AWS, CloudFormation intrinsic functions)."""
+"""Short tags whose long form does not begin with `Fn::` (AWS, CloudFormation intrinsic
+functions)."""
 
 
 def parse_template(body: str | Template) -> Template:

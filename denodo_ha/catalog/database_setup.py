@@ -2,7 +2,7 @@
 
 Every step first checks whether it is needed, and a run holds the server's advisory lock from
 beginning to end. Therefore a second run changes nothing, two concurrent runs make each change only
-once, and the next run completes an interrupted one.
+once, and the next run completes an interrupted run.
 """
 
 from collections.abc import Iterator, Sequence

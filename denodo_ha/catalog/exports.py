@@ -45,7 +45,8 @@ class Difference:
         groups: the nodes that have the same metadata, by digest.
         since: time from which the metadata was not the same on all nodes; None if it is the same
             now.
-        longer: True if the nodes already differed in the oldest exports that are kept.
+        longer: True if the nodes already differed in the oldest kept exports, so that the
+            difference may have begun before `since`.
     """
 
     groups: Mapping[str, tuple[str, ...]]

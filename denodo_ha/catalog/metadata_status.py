@@ -15,7 +15,7 @@ from denodo_ha.environment.model.environment import Environment
 
 _DATABASE = "AWS::RDS::DBInstance"
 _OVERDUE_INTERVALS = 2
-"""Number of export intervals without a new export after which an export is overdue."""
+"""An export is overdue after this number of export intervals without a new export."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,10 @@ class Database:
 
 @dataclass(frozen=True)
 class Node:
-    """A node's newest export; `at` is None without an export, `problem` is empty without one."""
+    """A node's newest export.
+
+    `at` is None if there is no export; `problem` is empty if there is no problem.
+    """
 
     name: str
     at: datetime | None

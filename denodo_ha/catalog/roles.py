@@ -18,7 +18,7 @@ from denodo_ha.cli.errors import Refused
 from denodo_ha.environment.derived.node_metadata import database_users
 
 _SET_OPTION = 160_000
-"""From this version on, `SET ROLE` to a role that one created needs GRANT … WITH SET TRUE."""
+"""PostgreSQL version from which a role's creator needs GRANT … WITH SET TRUE for `SET ROLE`."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ class Roles:
         return True
 
     def _make_role(self, role: str) -> None:
-        # In one transaction: the next run would reject a role without the comment.
+        # Create role and comment in one transaction: the next run would reject a role without a
+        # comment.
         with self.connection.transaction():
             self._run("CREATE ROLE {} NOLOGIN", sql.Identifier(role))
             self._run("COMMENT ON ROLE {} IS {}", sql.Identifier(role), sql.Literal(self.owner))

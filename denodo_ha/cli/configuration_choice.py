@@ -35,7 +35,8 @@ def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
 
     Args:
         choice: the path or name.
-        deploying: True if stacks are created from it, see `denodo_ha.environment.loading.loader`.
+        deploying: True if stacks are created from the configuration; see
+            `denodo_ha.environment.loading.loader`.
 
     Raises:
         ConfigError: The file does not exist, or its configuration has errors.

@@ -246,7 +246,7 @@ class LazyCommand(TyperCommand):
 
 
 def _config_only(config: options.Config = None) -> None:
-    """Replace the actual command while the shell completes the name of a configuration."""
+    """Stand in for the actual command while the shell completes a configuration's name."""
 
 
 class Commands(TyperGroup):
@@ -314,7 +314,7 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - the signature tha
 
 
 def _own_version() -> str:
-    """Return the version from the clone's pyproject.toml, or that of the installed package."""
+    """Return the version in the clone's pyproject.toml, or the version of the installed package."""
     # Imported here, because only --version needs these modules.
     import tomllib
     from importlib import metadata

@@ -19,10 +19,10 @@ def operator_name() -> str:
 
 
 def accepted_text(text: str) -> str:
-    """Return a text as one line of at most 150 characters; replace characters not accepted by -."""
+    """Return a text as one line of at most 150 characters, with "-" for characters not accepted."""
     return _REFUSED.sub("-", " ".join(text.split()))[:_LONGEST]
 
 
 def accepted_name(name: str) -> str:
-    """Return a name; replace spaces and characters that are not accepted by -."""
+    """Return a name with "-" in place of spaces and of characters that are not accepted."""
     return _REFUSED.sub("-", name).replace(" ", "-")

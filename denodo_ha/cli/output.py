@@ -44,12 +44,12 @@ Cell = str | Text
 
 
 def styled(state: str) -> Text:
-    """Return the text of a state in the colour for this state."""
+    """Return the name of a state as a text in the colour of that state."""
     return Text(state, style=_STYLES.get(state, ""))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str = "") -> None:
-    """Print a table; if stdout is not a terminal, without colours and without truncation."""
+    """Print a table; without colours and without truncation if stdout is not a terminal."""
     console = _console()
     if title:
         console.print(Text(printable(title), style="bold"), soft_wrap=True)
@@ -115,7 +115,7 @@ def print_message(text: str) -> None:
 
 
 def printable_cell(cell: Cell) -> Text:
-    """Return a printable text for a terminal; colours are kept only if the text was printable.
+    """Return a printable text for a terminal; if characters must be replaced, without colours.
 
     The result is a `Text`, because rich would interpret markup in a string.
     """
@@ -152,7 +152,7 @@ def _row(cells: Sequence[Cell]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Return a text whose characters do not end a cell of a Markdown table."""
+    """Escape a text so that it can be put in a cell of a Markdown table."""
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 

@@ -96,7 +96,7 @@ def stdout_error() -> OSError | None:
 
 
 def _report(message: str, code: int) -> int:
-    # `printable` is not used here: it is in a package whose import is slow and may have failed.
+    # Do not use `printable` here: its package is slow to import, and the import may have failed.
     sys.stderr.write(f"denodo-ha: {message.encode('unicode_escape').decode()}\n")
     return code
 
@@ -136,7 +136,7 @@ def _end(_number: int, _frame: object) -> NoReturn:
 
 
 def set_state_left(state: str) -> None:
-    """Set the state to print when a second signal ends the program at once."""
+    """Set the text about the state left behind, printed if a second signal ends the program."""
     global _state_left  # noqa: PLW0603 - a signal handler takes no argument
     _state_left = state
 

@@ -116,8 +116,8 @@ def balancer_of_stack(stack: Stack) -> Balancer | None:
     attribute = mapping_in(output, "Value").get("Fn::GetAtt")
     if isinstance(attribute, str):
         attribute = attribute.split(".")
-    # Not simply the stack's first load balancer: there may be further load balancers behind this
-    # one.
+    # Do not use the stack's first load balancer: the stack may also have load balancers that are
+    # behind this one.
     logical_id = str(attribute[0]) if isinstance(attribute, list) and attribute else ""
     if logical_id not in stack.physical_ids:
         return None

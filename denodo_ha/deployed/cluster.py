@@ -165,7 +165,7 @@ def _nodes(stack: Stack) -> Iterator[Node]:
 
 
 def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
-    """Return a node's exact name; the output's name contains only its letters and digits."""
+    """Return the exact name of a node; its output's name has only the name's letters and digits."""
     metadata = mapping_in(mapping_in(stack.template, "Metadata"), names.METADATA)
     recorded = mapping_in(metadata, names.NODES_METADATA).get(output)
     if isinstance(recorded, str):
@@ -175,8 +175,8 @@ def _node_name(stack: Stack, output: str, logical_id: str | None) -> str:
         if tag:
             return tag
     suffix = output.removeprefix(names.NODE_ID_PREFIX)
-    # An instance that existed before is not in the template, but the target group of its auxiliary
-    # port is.
+    # An instance that existed before this project was used is not in the template, but the target
+    # group of its auxiliary port is, and has a tag with the node's name.
     return next(
         (name for name in _tagged_nodes(stack) if names.alphanumeric(name) == suffix), suffix
     )

@@ -33,7 +33,7 @@ from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
 
 ACCOUNT_S: Final = 2.0
-"""Project default: seconds to read the credentials' account; commands continue without it."""
+"""Project default: seconds to read the credentials' account; then commands do without it."""
 SEARCH_S: Final = 6.0
 """Project default: seconds to search the regions for stacks."""
 
@@ -67,7 +67,7 @@ class StackLocation:
             raise Refused(message)
 
     def seen_from(self, account: str) -> "StackLocation":
-        """Return the location; `unreachable` says if an account's credentials cannot access it."""
+        """Return the location with `unreachable` set for credentials of the given account."""
         if self.account == account:
             return self
         reason = (
@@ -86,7 +86,7 @@ class EnvironmentLocation:
         clusters: the clusters by name; with the option --region only the clusters of those regions.
         failover: the failover, None if there is none.
         loaded: the configuration, None if the stacks were found by their tags.
-        unread: for a search by tags, why the stacks of a region are not known.
+        unread: why the search by tags could not read the stacks of a region.
     """
 
     environment: str
@@ -136,7 +136,7 @@ def locate_environment(
         config: path or name of a configuration.
         environment: name of an environment whose configuration file is not available.
         regions: regions to search; without --config the default is the credentials' own region.
-        cluster: the only cluster of the command, so that no other region is called.
+        cluster: the only cluster that the command needs; no call is made to other regions.
 
     Raises:
         UsageError: The options name no environment or two, or no stack of the environment exists.
@@ -178,7 +178,7 @@ def locate_configured(
         aws: the credentials.
         loaded: the configuration.
         regions: only the clusters of these regions; None: all.
-        cluster: the only cluster of the command, so that no other region is called.
+        cluster: the only cluster that the command needs; no call is made to other regions.
 
     Raises:
         UsageError: The environment has no cluster in these regions.

@@ -28,7 +28,7 @@ from denodo_ha.environment import names
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
-"""Actions of the Solution Manager's document (`stacks/haproxy/ssm_document.py`)."""
+"""Actions of the SSM document for the Solution Manager (`stacks/haproxy/ssm_document.py`)."""
 _GROUP: Final = "tag:aws:autoscaling:groupName"
 
 
@@ -163,7 +163,7 @@ class HaproxyInstances(HaproxyFleet):
             raise Failed(message) from None
 
     def _document(self, action: str) -> str:
-        """Return the most restricted document with an action; old stacks have only one document."""
+        """Return the most restricted SSM document that has an action; old stacks have only one."""
         outputs = self.cluster.stack.outputs
         general = outputs[names.HAPROXY_DOCUMENT]
         return (

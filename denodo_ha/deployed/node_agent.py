@@ -1,4 +1,4 @@
-"""The program on the nodes, run through Systems Manager with the document of the cluster's stack.
+"""Runs the node program through Systems Manager, with the SSM document of the cluster's stack.
 
     agent = NodeAgent(aws, cluster, clock=clock)
     agent.status("node1").confirmed
@@ -24,7 +24,7 @@ STATUS_S: Final = 120
 """Project default: seconds to wait for a node's status."""
 
 SHORT: Final = 8
-"""Project default: characters of a state's hash in the output."""
+"""Project default: number of characters of a desired state's hash that commands print."""
 
 DONE: Final = 0
 BUSY: Final = 5
@@ -46,7 +46,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     11: "the servers run, but the metadata export could not be imported",
     12: "the operating system refused a step before anything was changed",
 }
-"""The exit codes of the node's program (`hosts/denodo/errors.py`)."""
+"""Meaning of each exit code of the node program (`hosts/denodo/errors.py`)."""
 
 
 def explain_result(result: CommandResult) -> str:
@@ -85,7 +85,7 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class NodeAgent:
-    """Runs actions of the program on a cluster's nodes."""
+    """Runs actions of the node program (`hosts/denodo`) on the nodes of a cluster."""
 
     aws: Aws
     cluster: Cluster

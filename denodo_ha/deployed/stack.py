@@ -78,7 +78,7 @@ class Stack:
         return None
 
     def number(self, expression: Any, subject: str) -> int:
-        """Return the number that a literal or a `Ref` stands for.
+        """Return the numeric value of a literal or a `Ref`.
 
         Args:
             expression: the template's expression.

@@ -3,8 +3,8 @@
     Draining(context).drain("node1", why="promotion")
 
 The command holds the lock while it checks the other nodes and stops new sessions, but not while it
-waits until connections end. Two nodes can therefore drain at the same time, and the second command
-sees that the first node is out.
+waits until connections end. Therefore two nodes can be drained at the same time, and the command
+for the second node sees that the first node is out of service.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ LOOK_EVERY_S: Final = 2
 OTHERS_S: Final = 15
 """Project default: seconds until AWS shows the drain of another command that has just ended."""
 SETTLE_S: Final = 10
-"""Project default: seconds in which an interrupted call may still reach AWS."""
+"""Project default: seconds after an interrupted call during which it may still reach AWS."""
 UNDO_S: Final = 60
 """Project default: seconds until AWS shows that a drain was undone."""
 _PURPOSE: Final = "drain "
@@ -130,7 +130,8 @@ class Draining(ClusterOperation):
                         every=LOOK_EVERY_S,
                     )
                 except PollTimeout:
-                    # The other node is not out: the other command has undone its drain.
+                    # The other node is in service: the command that drained it has undone its
+                    # drain.
                     continue
 
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str, why: str | None) -> DrainPlan:
@@ -168,7 +169,7 @@ class Draining(ClusterOperation):
         )
 
     def _new_tag(self, old_tag: DrainTag | None, why: str | None, *, is_out: bool) -> DrainTag:
-        """Return the drain tag to write; if the node is already out, the old tag with its time."""
+        """Return the drain tag to write; a node already out of service keeps its tag's time."""
         keeps = is_out and why is None
         if keeps and old_tag is not None and not old_tag.why.startswith(_COMMAND):
             return old_tag
@@ -237,7 +238,7 @@ class Draining(ClusterOperation):
     def _see_undone(
         self, rotation: Rotation, plan: DrainPlan, closed: Sequence[Entrance], *, late: bool
     ) -> None:
-        """Restore the node repeatedly until AWS shows the state before the drain.
+        """Restore the node repeatedly until AWS shows that the node is as it was before the drain.
 
         Args:
             rotation: the rotation of the cluster.
@@ -275,7 +276,7 @@ class Draining(ClusterOperation):
 
 
 def _may_arrive_late(error: CommandError | KeyboardInterrupt) -> bool:
-    """Return whether a call may take effect later: the call got no answer or was interrupted."""
+    """Return True if a failed call may still take effect: without an answer, or interrupted."""
     return isinstance(error, KeyboardInterrupt | Unreachable)
 
 

@@ -1,4 +1,4 @@
-"""Breakages: failures that can occur and be repaired in the clusters of a failover name."""
+"""Failures that can occur and be repaired in the clusters of a failover name."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from denodo_ha.drill.model.dns import FailoverName, HealthCheck
 from denodo_ha.drill.model.model import Model
 
 _MAX_SINGLE_MACHINES: Final = 3
-"""Maximum number of nodes, or of proxies, of a cluster that each have a breakage of their own.
+"""Maximum number of nodes, or of proxies, of a cluster that fail one by one in the search.
 
-If a cluster has more, the first one fails alone and all others fail together.
+If a cluster has more, the first machine fails alone and all other machines fail together.
 """
 
 
@@ -41,7 +41,7 @@ def breakages(
     Args:
         model: the model of the templates.
         name: the failover name.
-        checks: the health checks of its records, including the child checks of calculated checks.
+        checks: the health checks of the name's records, with the child checks of calculated checks.
     """
     clusters = list(
         dict.fromkeys(
@@ -75,7 +75,7 @@ def _of_cluster(model: Model, name: str) -> Iterator[Breakage]:
 
 
 def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
-    """Yield the loss of each region of the given clusters, with all given clusters in it."""
+    """Yield the loss of each region, which affects all given clusters in that region."""
     by_region: dict[str, list[str]] = {}
     for name in clusters:
         by_region.setdefault(model.clusters[name].region, []).append(name)
@@ -86,7 +86,10 @@ def _regions(model: Model, clusters: Iterable[str]) -> Iterator[Breakage]:
 
 
 def _metrics(model: Model, checks: Iterable[HealthCheck]) -> Iterator[Breakage]:
-    """Yield the loss of metric data, by cluster, or by region if the balancer is unknown."""
+    """Yield the loss of metric data for each cluster.
+
+    Alarms whose balancer is unknown are grouped by region instead.
+    """
     alarms_by_owner: dict[str, set[str]] = {}
     for check in checks:
         alarm = model.alarm_of(check)

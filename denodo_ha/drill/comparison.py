@@ -76,7 +76,7 @@ def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
 
 
 def _worst_of_kind(base: DrillResult, failure: Failure) -> Outcome | None:
-    """Return the worst outcome that failures of the same kind and clusters have in the base.
+    """Return the worst outcome of the base for failures of the same kind and clusters.
 
     A failure that only the new templates have, such as that of a renamed node, is compared with
     this outcome.
@@ -90,7 +90,7 @@ def _worst_of_kind(base: DrillResult, failure: Failure) -> Outcome | None:
 
 
 def _worsenings(before: Outcome, after: Outcome) -> Iterator[str]:
-    """Yield what is worse in the second outcome than in the first."""
+    """Yield a text on each respect in which the second outcome is worse than the first."""
     if _seconds(after) > _seconds(before):
         yield _recoveries(before, after)
     for how, ports in _more_ports(before, after):
@@ -103,7 +103,7 @@ def _worsenings(before: Outcome, after: Outcome) -> Iterator[str]:
 
 
 def _improvements(before: Outcome, after: Outcome) -> Iterator[str]:
-    """Yield what is better in the second outcome than in the first."""
+    """Yield a text on each respect in which the second outcome is better than the first."""
     if _seconds(after) < _seconds(before):
         yield _recoveries(before, after)
     for how, ports in _more_ports(after, before):
@@ -117,7 +117,7 @@ def _improvements(before: Outcome, after: Outcome) -> Iterator[str]:
 def _harms_less(before: Outcome, after: Outcome) -> bool:
     """Return whether a failure does less harm: more ports are reached, or DNS does not fail over.
 
-    If so, an alarm that is no longer raised is not a worsening.
+    If the failure does less harm, an alarm that is no longer raised is not a worsening.
     """
     return any(_more_ports(after, before)) or (before.moves_site and not after.moves_site)
 
@@ -127,7 +127,7 @@ def _recoveries(before: Outcome, after: Outcome) -> str:
 
 
 def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield each problem that ports have only in the second outcome, with these ports."""
+    """Yield each problem that is new in the second outcome, with the affected ports."""
     for how, ports_of in (
         ("not reached", lambda outcome: _without(outcome, 0)),
         ("not reached by all", lambda outcome: _without(outcome, 1)),
@@ -140,7 +140,10 @@ def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
 
 
 def _moves_without_need(before: Outcome, after: Outcome) -> bool:
-    """Return whether DNS fails over only in the second outcome; the first needed no failover."""
+    """Return whether DNS fails over without need in the second outcome.
+
+    In the first outcome, DNS does not fail over, and the ports are served again without a repair.
+    """
     served = before.recovery is not None and not before.unreachable
     return after.moves_site and not before.moves_site and served
 
@@ -156,9 +159,10 @@ def _lost_standbys(before: Outcome, after: Outcome) -> list[str]:
 
 
 def _without(outcome: Outcome, level: int) -> set[int]:
-    """Return the ports of an outcome that are reached as badly as a level, or worse.
+    """Return the ports of an outcome up to a level of reachability.
 
-    Levels: 0 is unreachable, 1 partially reachable, 2 of unknown reach.
+    Level 0: unreachable ports. Level 1: also partially reachable ports. Level 2: also ports whose
+    reach is unknown.
     """
     levels = (outcome.unreachable, outcome.partial, outcome.unknown)
     return {port for ports in levels[: level + 1] for port in ports}

@@ -1,4 +1,4 @@
-"""The search of every order of failures and repairs, and the properties that each state must have.
+"""Search of every order of failures and repairs, and the properties required of each state.
 
 A state consists of the current failures, the last status that each metric check had while it had
 data, and the operators' switch. An event adds or repairs one failure, or changes the switch. Each
@@ -36,7 +36,7 @@ RESTS_ON: Final[frozenset[Subject]] = frozenset({"balancer", "node", "record", "
 """The kinds of objects that must be known to decide whether the properties hold."""
 
 _Switch = Literal["", "thrown", "silent"]
-"""The operators' switch: not thrown (or put back), thrown, or thrown with no datapoint since."""
+"""The operators' switch: not thrown (or put back), thrown, or without datapoints since thrown."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class State:
 
 @dataclass(frozen=True)
 class Story:
-    """The shortest order of events that breaks a property.
+    """The shortest sequence of events that leads to a state without a required property.
 
     Attributes:
         property: the property, a key of `PROPERTIES`.
         name: the failover name.
         steps: the events, each with the DNS answer after it.
-        count: the number of states that break the property.
+        count: the number of states without the property.
     """
 
     property: str
@@ -81,7 +81,7 @@ class OrdersResult:
         depth: the number of events needed to reach the most distant state.
         complete: whether every state was reached.
         failures: descriptions of the failures that can occur.
-        stories: the violations.
+        stories: the shortest sequence of events for each property that is violated.
         unknowns: descriptions of values that the properties need and the templates do not contain.
     """
 
@@ -102,7 +102,7 @@ class OrdersResult:
 def search_orders(
     model: Model, max_depth: int | None = None, start: Situation | None = None
 ) -> tuple[OrdersResult, ...]:
-    """Search all orders of events for each failover name, in every interpretation of open points.
+    """Search all orders of events for each failover name, under all assumptions on open points.
 
     Args:
         model: the model of the templates.
@@ -124,10 +124,10 @@ def search_orders(
 
 
 def in_every_interpretation(searches: Sequence[OrdersResult]) -> OrdersResult:
-    """Combine the results of one failover name's searches in all interpretations.
+    """Combine the searches of one failover name under each set of assumptions.
 
-    The combined result has the numbers of the largest search, and for each property that is broken
-    in any search the shortest story.
+    The combined result has the numbers of the largest search. For each property that is violated in
+    any search, the result has the shortest sequence of events.
     """
     stories: dict[str, Story] = {}
     for story in (story for search in searches for story in search.stories):
@@ -143,7 +143,7 @@ def in_every_interpretation(searches: Sequence[OrdersResult]) -> OrdersResult:
 
 @dataclass
 class _Search:
-    """The search for one failover name in one interpretation of open points."""
+    """The search for one failover name under one set of assumptions about the open points."""
 
     engine: Engine
     name: FailoverName
@@ -202,7 +202,7 @@ class _Search:
         start: State,
         by_cause: dict[tuple[frozenset[int], _Switch], Role],
     ) -> Iterator[str]:
-        """Yield the properties that a state breaks."""
+        """Yield the required properties that a state does not have."""
         answer = self._answer(state)
         if self._answer(self._settled(state)) is not answer:
             yield "oscillates"
@@ -234,7 +234,7 @@ class _Search:
         return self.name.records[role].cluster or "elsewhere"
 
     def _events(self, state: State) -> Iterator[tuple[str, State]]:
-        """Yield each event that can happen in a state, and the next state before checks settle."""
+        """Yield each event that can happen, with the next state before checks react to it."""
         for index, breakage in enumerate(self._breakages):
             repaired = index in state.broken
             text = breakage.repaired if repaired else breakage.text
@@ -252,13 +252,13 @@ class _Search:
                 yield "switch put back", State(state.broken, "", self._put_back(state))
 
     def _switch_is_seen(self, state: State) -> bool:
-        """Return whether the switch's alarms receive datapoints; those in a lost region do not."""
+        """Return whether all alarms of the switch get datapoints: in a lost region they do not."""
         health = self.engine.health(self._situation(state), self.interpretation)
         alarms = self.engine.model.alarms
         return not any(health.has_no_data(alarms[key]) for key in self._switches)
 
     def _put_back(self, state: State) -> tuple[tuple[Key, bool], ...]:
-        """Return the last statuses of checks after a datapoint that puts the switch back."""
+        """Return the last status of each check after operators put the switch back."""
         alarms = self._switches
         return tuple(
             (key, True if self._checks[key].alarm in alarms else last)
@@ -266,7 +266,7 @@ class _Search:
         )
 
     def _settled(self, state: State) -> State:
-        """Return the settled state: every check that has data has its current status."""
+        """Return the state after every check that has data has taken its current status."""
         statuses = self._present_statuses(state)
         last = dict(state.last_statuses)
         kept = tuple(
@@ -294,7 +294,7 @@ class _Search:
         return self._situations[key]
 
     def _present_statuses(self, state: State) -> Mapping[Key, bool | None]:
-        """Return the current status of each check that keeps its last one; None without data."""
+        """Return the current status, None without data, of checks that keep their last status."""
         key = (state.broken, state.switch == "thrown")
         if key not in self._statuses:
             health = self.engine.health(self._situation(state), self.interpretation)
@@ -309,7 +309,7 @@ class _Search:
         return self._statuses[key]
 
     def _side_serves(self, state: State, role: Role) -> bool:
-        """Return whether some new connections through a record are served."""
+        """Return whether some new connections are served if DNS answers with a role's record."""
         key = (state.broken, role)
         if key not in self._serves:
             record = self.name.records[role]

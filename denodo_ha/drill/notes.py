@@ -1,4 +1,4 @@
-"""The notes of a drill: sentences on everything that the drill does not understand or know.
+"""The notes of a drill: sentences on parts of the templates that are not understood or known.
 
 Reading a template adds a note where the template refers to something that no template has.
 `model_notes` adds notes on the model as a whole.
@@ -96,7 +96,7 @@ class ReadingNotes:
         self._add(f"{key}: only a deployment knows its zone ({zone})", "zone")
 
     def other_routing(self, name: object, policy: str) -> None:
-        """Add a note that a DNS name has a routing policy that the drill does not read."""
+        """Add a note that a DNS name has a routing policy that the drill does not support."""
         self._add(
             f"{name}: has records with the routing policy {policy}, which the drill does not read",
             "record",
@@ -273,7 +273,7 @@ def model_notes(
                 f"{cluster.name}: the templates do not tell the zone of {', '.join(unknown)}, "
                 "so losing a zone does not include it"
             )
-            # A cluster of one node is lost with its zone in any case, so no policy depends on it.
+            # A cluster of one node is lost with its zone in any case: no policy needs the zone.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
 
 
@@ -297,7 +297,7 @@ def _note(text: str, *hides: Subject) -> Unknown:
 
 
 def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
-    """Yield the notes on what the health checks of services do not detect."""
+    """Yield notes on the failures that the health checks of services do not detect."""
     groups = [model.target_groups[key] for key in balancer.target_groups]
     groups = [
         group
@@ -328,7 +328,7 @@ def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
 
 
 def _is_passed_to_nodes(model: Model, group: TargetGroup) -> bool:
-    """Return whether a proxy passes a target group's check to its nodes, so it tests the nodes."""
+    """Return whether a proxy passes a target group's check on, so that the check tests nodes."""
     check = group.health_check
     return check.is_http and any(
         model.machines[target.machine].upstream(target.port) is not None

@@ -15,7 +15,7 @@ class Reach(Enum):
 
 
 def reach_of_alternatives(parts: Iterable[Reach]) -> Reach:
-    """Return the reach of connections that each take one of some alternatives; NONE without any."""
+    """Return the reach of connections that are spread over alternatives; NONE without any."""
     first, mixed, unknown = None, False, False
     for part in parts:
         first = first or part
@@ -115,7 +115,7 @@ class DnsChange:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a failure, in the worst interpretation of the open points.
+    """The outcome of a failure, under the worst assumptions about the open points.
 
     Attributes:
         failure: the failure.
@@ -124,10 +124,10 @@ class Outcome:
         partial: ports that only some new connections reach.
         unknown: ports whose reach cannot be determined from the templates.
         gaps: the ports that some or all connections do not reach, by name and address.
-        recovery: seconds until all new connections succeed, None if some never do.
+        recovery: seconds until all new connections succeed, None if some fail until a repair.
         steps: the steps of which `recovery` is the sum.
         after_repair: a sentence that says what happens after the repair.
-        interpretations: texts on interpretations of open points that have another outcome.
+        interpretations: texts on assumptions about open points that lead to another outcome.
         interrupted: ports that are not served while a shared database fails over.
         load_percent: the highest load of a serving node, in percent of its load without the
             failure.
@@ -169,7 +169,7 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """A short description of the outcome, for texts on other interpretations."""
+        """A short description of the outcome, for the texts in `interpretations`."""
         parts = []
         if self.moves_site:
             parts.append(", ".join(f"DNS moves to {change.after}" for change in self.dns_changes))

@@ -84,7 +84,7 @@ class NothingFailed(Policy):
     source = "AWS, Amazon Route 53 API, ResourceRecordSet, Failover; AWS, Target group health"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield the names that do not resolve to the primary, and the ports not fully reached."""
+        """Yield names not resolving to the primary, and ports not reached by all connections."""
         primaries = {name.name: name.primary.cluster for name in result.model.failover_names}
         outcome = result.without_failure
         for change in outcome.dns_changes:
@@ -151,7 +151,7 @@ class ZoneUnreachable(Policy):
 
 
 class OneZone(Policy):
-    """The nodes of a cluster are not all in one zone, where they would be lost together."""
+    """The nodes of a cluster are not all in one zone: they would be lost together."""
 
     id = "one-zone"
     rests_on = frozenset({"node", "zone"})
@@ -242,7 +242,7 @@ class MinSecondary(Policy):
     source: ClassVar[str] = "the option --min-secondary"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield the secondaries that have fewer targets."""
+        """Yield the secondaries that have fewer jdbc targets than the minimum."""
         for name in result.model.failover_names:
             count = _jdbc_targets(result, name.secondary)
             if count is not None and count < self.targets:
@@ -342,7 +342,9 @@ def _has_other_nodes(result: DrillResult, outcome: Outcome) -> bool:
 
 
 def _unreachable_ports(result: DrillResult, outcome: Outcome, *, partial: bool) -> Iterator[str]:
-    """Yield the ports that a failure makes unreachable, and that are reached without it.
+    """Yield the ports that a failure makes unreachable.
+
+    Ports that are unreachable even without the failure are left out.
 
     Args:
         result: the drill.

@@ -51,7 +51,7 @@ def _machines(model: Model, cluster: Cluster) -> Iterator[Scenario]:
 
 
 def _ports(model: Model, cluster: Cluster) -> Iterator[Scenario]:
-    """Yield each service down on one node and on all nodes, and each auxiliary port down."""
+    """Yield the failure of each service, on one node and on all, and of each auxiliary port."""
     services, auxiliary_ports = _ports_of_nodes(model, cluster)
     for service, ports in services.items():
         for key, port in ports:
@@ -227,7 +227,7 @@ def _shifted_zones(model: Model) -> Iterator[Scenario]:
 
 
 def _license_managers(model: Model) -> Iterator[Scenario]:
-    """Yield the loss of each License Manager: nodes that run continue to serve."""
+    """Yield the loss of each License Manager; it changes nothing for nodes that already run."""
     clusters: dict[str, list[str]] = {}
     for cluster, host in model.license_managers.items():
         clusters.setdefault(host, []).append(cluster)
@@ -251,7 +251,7 @@ def _nodes_and_zones(model: Model) -> Iterator[Scenario]:
 
 
 def _regions_and_nodes(model: Model) -> Iterator[Scenario]:
-    """Yield the loss of the region of each side together with each node of the other side."""
+    """Yield the loss of one cluster's region together with each node of the other cluster."""
     for pair in _joined(model):
         for lost, other in (pair, pair[::-1]):
             region = model.clusters[lost].region
@@ -270,7 +270,10 @@ def _regions_and_nodes(model: Model) -> Iterator[Scenario]:
 
 
 def _all_not_ready(model: Model) -> Iterator[Scenario]:
-    """Yield all nodes of both sides not ready, as during a promotion to all nodes at once."""
+    """Yield all nodes of both clusters of a failover name not ready.
+
+    This can happen during a promotion to all nodes at once.
+    """
     for pair in _joined(model):
         states = tuple(
             (name, ClusterState(unready_nodes=frozenset(model.clusters[name].nodes)))

@@ -55,7 +55,7 @@ class Report:
     Attributes:
         title: the title.
         rows: the rows of the table of outcomes.
-        verdicts: the verdicts on policies; without any, the report has no table of policies.
+        verdicts: the verdicts on policies; if empty, the report has no table of policies.
         notes: the notes.
     """
 
@@ -108,7 +108,7 @@ def _markdown_policy(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _reasons(verdict: Verdict) -> Sequence[str]:
-    """Return why a policy does not hold: its violations, else the unknowns."""
+    """Return the reasons why a policy does not hold: its violations, else unknown values."""
     if verdict.is_broken or len(verdict.unknowns) <= _MAX_NAMES:
         return verdict.violations or verdict.unknowns
     more = len(verdict.unknowns) - _MAX_NAMES
@@ -241,7 +241,7 @@ def _dns(effect: Outcome) -> str:
     for change in effect.dns_changes:
         moved = change.before != change.after
         text = f"{change.before} -> {change.after}" if moved else change.after
-        # After a failover, the other side is the failed one: "no standby" would add nothing.
+        # After a failover, the other cluster is the failed one: "no standby" would add nothing.
         texts.append(text if change.standby or moved else f"{text}, no standby")
     return _joined(dict.fromkeys(texts)) or "-"
 

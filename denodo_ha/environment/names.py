@@ -69,8 +69,8 @@ FAILOVER: Final = "failover"
 """Suffix of the failover stack's name. A rule in `rules.names` forbids clusters with this name."""
 
 CATALOG_STACK_SUFFIX: Final = "-catalog"
-"""Suffix of the metadata stack's name, after the cluster's name, which a rule forbids for
-clusters."""
+"""Suffix of the metadata stack's name, after the cluster's name. A rule forbids cluster names with
+this suffix."""
 
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""
@@ -87,7 +87,7 @@ DELAYS_METADATA: Final = "Delays"
 program reports that its node is not ready. An example is the interval of its checks."""
 SERVES_METADATA: Final = "Serves"
 HEALTH_PORT_METADATA: Final = "HealthPort"
-"""On the HAProxy instances: the nodes behind each port, and the port of HAProxy's own health."""
+"""On the HAProxy instances: the nodes behind each port, and the port of HAProxy's health check."""
 
 
 def cluster_stack(environment: str, cluster: str) -> str:

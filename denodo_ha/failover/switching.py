@@ -45,11 +45,12 @@ from denodo_ha.deployed.failover.sides import Side, Sides, read_sides
 from denodo_ha.environment.derived import failover_plan
 
 TIMEOUT_S: Final = 300
-"""Project default: over twice a failover's longest time with the default TTL (docs/failover.md)."""
+"""Project default: more than twice the longest duration of a failover with the default TTL
+(docs/failover.md)."""
 EVERY_S: Final = 5
 LOOK_S: Final = 3.0
-"""Project default: seconds to read the state before the switch is thrown. A failover away from an
-unavailable region needs no answer from it; a state without an answer in this time is unknown."""
+"""Project default: seconds to read the state before the switch is thrown. A state that is not read
+in this time is unknown, so that a failover away from an unavailable region does not wait longer."""
 ANSWER_S: Final = 1.0
 """Project default: seconds to resolve the DNS names after the state was read."""
 EFFECT_S: Final = 150
@@ -381,7 +382,7 @@ def _reader(aws: Aws, task: FailoverTask, look: Lookup) -> Callable[[], DnsAnswe
 
 
 def _best_now(aws: Aws, site: FailoverLocation, look: Lookup) -> DnsAnswer:
-    """Return the first known DNS answer now; an unavailable region delays it by `LOOK_S`."""
+    """Read both sides for at most `LOOK_S`, and return the first DNS answer with a known role."""
     with deadline.limited(LOOK_S):
         sides = read_sides(aws, site)
     return dns_answer.best(aws, site, sides, look)
@@ -406,7 +407,7 @@ def _last_answer(answer: object) -> str:
 
 
 def unknown_state_warning(task: FailoverTask) -> str:
-    """Return a warning if the state of the cluster to fail over to is unknown, else empty."""
+    """Return a warning if the state of the target cluster is unknown, else an empty text."""
     side = task.sides.of(task.role)
     if side.state != UNKNOWN:
         return ""

@@ -16,7 +16,7 @@ from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.validation import problem
 
 _PROGRAMS = ("haproxy", "/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
-"""Usual paths of HAProxy: the PATH of users other than root often lacks /usr/sbin."""
+"""Usual paths of HAProxy; searched because the PATH of normal users often lacks /usr/sbin."""
 
 _ANY_AUTHORITY = str(Path(botocore.__file__).with_name("cacert.pem"))
 """A certificate file that exists on every machine on which this package runs."""

@@ -137,7 +137,7 @@ class RemoteHosts(HaproxyFleet):
         errors = [
             f"--host {host!r} is not a host name"
             for host in hosts
-            # A number is probably a timeout in the wrong position.
+            # Reject a number: it is probably a timeout in the wrong position.
             if host.isdigit() or not _HOST.fullmatch(host)
         ]
         errors += [

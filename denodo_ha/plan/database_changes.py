@@ -131,7 +131,7 @@ def _group(resources: Resources, value: Any) -> Properties:
 
 
 def _inside(name: str, old_value: Any, new_value: Any) -> Iterator[str]:
-    """Yield descriptions of a changed group property, one for each key if the property is a map."""
+    """Yield descriptions of a changed property; one for each changed key if it is a map."""
     if not (isinstance(old_value, Mapping) and isinstance(new_value, Mapping)):
         yield describe_difference(name, old_value, new_value)
         return

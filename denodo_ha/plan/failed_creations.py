@@ -54,7 +54,7 @@ class Leftover:
 
 @dataclass(frozen=True)
 class FailedCreation:
-    """A stack that does not exist, or whose creation failed, with its leftovers.
+    """A stack that does not exist or whose creation failed, with the resources in its way.
 
     Attributes:
         stack: name of the stack.

@@ -28,7 +28,7 @@ _INSTANCE = "AWS::EC2::Instance"
 _PARAMETER = "AWS::SSM::Parameter"
 _ORDER = list(Effect)
 _MAX_REFERENCES = 5
-"""Maximum length of a chain of references; from an instance over its subnet to the VPC it is 2."""
+"""Maximum length of a chain of references; the chain instance, subnet, VPC has length 2."""
 
 Properties = Mapping[str, Any]
 
@@ -109,7 +109,7 @@ class _Stack:
 def _change(old: _Stack, new: _Stack, node: str) -> Change:
     before, after = old.instances.get(node), new.instances.get(node)
     properties = after if after is not None else before
-    assert properties is not None  # the node is in one of the templates
+    assert properties is not None  # the node is in at least one of the two templates
     cluster = resource_tag(properties, names.CLUSTER_TAG) or ""
     if before is None:
         return Change(cluster, node, Effect.NEW)

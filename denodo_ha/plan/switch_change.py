@@ -2,8 +2,8 @@
 
 A new namespace means a new alarm without data, so the switch's health check keeps its last status,
 or is healthy like a new health check (AWS, Route 53 API, HealthCheckConfig). While the switch is
-set to the primary, both have the same effect. While the switch is set to the secondary, the deploy
-could cause a failback.
+set to the primary, its last status is also healthy, so nothing changes. While the switch is set to
+the secondary, the deploy could cause a failback.
 """
 
 from collections.abc import Mapping

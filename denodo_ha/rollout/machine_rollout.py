@@ -139,7 +139,7 @@ class MachineRollout(NodeSequence):
         return pins_text.changed(text, {self._location.name: {node: pin}})
 
     def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> None:
-        """Check that a deploy changes no other node and serves no unconfirmed metadata."""
+        """Check that a deploy changes no other node and lets no client get unconfirmed metadata."""
         template = read_templates(out).get(cluster.stack.name)
         changes = node_changes.changes(cluster.stack.template, template)
         others = [
@@ -158,7 +158,7 @@ class MachineRollout(NodeSequence):
             self._require_readiness_checks(loaded, cluster, node)
 
     def _require_readiness_checks(self, loaded: Loaded, cluster: Cluster, node: str) -> None:
-        """Check that the health checks of a node to replace wait for its metadata.
+        """Check that the node's health checks fail until its metadata is confirmed.
 
         The deploy registers the new machine before its metadata is confirmed, so only these health
         checks keep clients from the machine until then.
@@ -275,7 +275,7 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
 
 
 def _goal(runs: Pin, machine: Instance) -> Pin:
-    """Return the pin for the configured machine, with its first-boot version after a rollout.
+    """Return the pin that a node has after a rollout: configured machine, first-boot version.
 
     A new instance gets the newest first-boot script. An instance that is only restarted keeps its
     first-boot script.
@@ -289,7 +289,7 @@ def _goal(runs: Pin, machine: Instance) -> Pin:
 
 
 def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:
-    """Return descriptions of the differences between the machine, its pin and the goal."""
+    """Return descriptions of the differences between the running machine, the pin and the goal."""
     differences = [
         f"{key} {getattr(runs, key) or 'none'} -> {getattr(goal, key) or 'none'}"
         for key in MACHINE_KEYS

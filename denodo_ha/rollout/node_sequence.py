@@ -87,7 +87,7 @@ def unready_reason(agent: NodeAgent, node: str) -> str:
     try:
         status = agent.status(node)
     except Failed as error:
-        # Not an error: on a new machine the SSM agent may not run yet.
+        # Wait instead of raising an error: on a new machine the SSM agent may not run yet.
         return str(error)
     if status.applied is None:
         return "no state was applied yet"

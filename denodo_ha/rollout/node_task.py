@@ -36,7 +36,7 @@ class NodeTask(Generic[Goal]):
         differences: descriptions of the differences from the goal.
         condition: the node's condition now.
         operation: the operation's name in drain tags.
-        half_moved: True if an earlier run wrote the node's new pin but did not deploy it.
+        half_moved: True if an earlier run wrote the node's new pin but did not deploy that pin.
         left_unhealthy: True if the node is unhealthy and has no drain tag because an earlier run
             was killed.
     """

@@ -15,7 +15,7 @@ from denodo_ha.status.model import Dns, Side
 from denodo_ha.status.reader import AwsState
 
 KnownOf = Callable[[StackLocation], AwsState | None]
-"""Function that waits until a cluster has been read and returns its AWS state; None if unread."""
+"""Function that waits until a cluster has been read; returns its AWS state, None if not read."""
 
 
 def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | None:

@@ -57,7 +57,7 @@ def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str
 
 
 def unready(node: str, proxies: Sequence[Proxy]) -> dict[str, str]:
-    """Return why a node is not ready, for each service in which no instance can use the node."""
+    """Return, for each service in which no instance can use a node, why the node is not ready."""
     servers = [
         server
         for _, server in _servers(proxies)
@@ -141,7 +141,7 @@ def _drain_problems(
     outside: list[InstanceServer],
     proxies: Sequence[Proxy],
 ) -> Iterator[str]:
-    """Yield the drain of a node with a drain tag, and instances that still use the node."""
+    """Yield the state of a tagged node's drain, or the instances that still use the node."""
     left: dict[str, int] = {}
     for _, server in outside:
         if server.sessions:
@@ -160,7 +160,7 @@ def _drain_problems(
 
 
 def _down(node: str, inside: list[InstanceServer], proxies: Sequence[Proxy]) -> Iterator[str]:
-    """Yield the services in which HAProxy instances report a node as down, by reason."""
+    """Yield a text for each reason why HAProxy instances report a node as down."""
     down: dict[str, list[InstanceServer]] = {}
     for pair in inside:
         if not pair[1].usable:
@@ -205,7 +205,10 @@ def _instances(pairs: Iterable[InstanceServer]) -> str:
 
 
 def unusable_services(nodes: Iterable[Node], proxies: Sequence[Proxy]) -> Mapping[str, set[str]]:
-    """Return by node the services for which an instance cannot use it; `problems` reports them."""
+    """Return, by node, the services in which at least one instance cannot use the node.
+
+    `problems` reports these services, so other parts of the status leave them out.
+    """
     services: dict[str, set[str]] = {node.name: set() for node in nodes}
     for _, server in _servers(proxies):
         if not server.usable and server.node in services:

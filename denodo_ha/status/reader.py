@@ -81,7 +81,7 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
         region = cluster.location.region
         ids.setdefault(region, []).extend(node.instance_id for node in cluster.nodes)
     balanced = [cluster for cluster in readable if cluster.balancer is not None]
-    # One list for all calls, so that all of them run in parallel.
+    # Put all calls into one list, so that they all run in parallel.
     reads: list[Callable[[], Any]] = [
         *(partial(_attempt, partial(read_instances, aws, region, ids[region])) for region in ids),
         *(partial(_balancer_state, aws, cluster) for cluster in balanced),
@@ -265,7 +265,7 @@ def _unread(
 
 
 def _silent_nodes(nodes: Iterable[Node]) -> Iterator[str]:
-    """Yield the reasons why running nodes did not answer, each reason once with its nodes."""
+    """Yield each reason why running nodes did not answer, with the names of these nodes."""
     sources = {
         "targets": " (readiness by target health)",
         "haproxy": " (readiness by HAProxy)",

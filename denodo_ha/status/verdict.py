@@ -21,7 +21,8 @@ from denodo_ha.status.model import (
 )
 
 JDBC: Final = "jdbc"
-"""The service that the failover's health checks monitor; without it a cluster counts as down."""
+"""The service that the failover's health checks monitor. A cluster with this service is down if no
+node serves it."""
 _DRAINING: Final = "draining"
 
 
@@ -110,7 +111,7 @@ def _node_problems(
 
 
 def _rotation_problems(node: Node, shared: Sequence[tuple[Group, Target]]) -> Iterator[str]:
-    """Yield a problem if a node has a drain tag or is out of its shared target groups."""
+    """Yield a problem if a node has a drain tag or is not registered in a shared target group."""
     inside = [group.name for group, target in shared if target.state not in {OUT, _DRAINING}]
     outside = [group.name for group, target in shared if target.state == OUT]
     leaving = [group.name for group, target in shared if target.state == _DRAINING]

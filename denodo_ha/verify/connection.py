@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 from denodo_ha.verify.findings import Fault, one_line
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
-"""Project limit: bytes of an answer; answers to the probes are shorter."""
+"""Project limit: maximum bytes of an answer; real answers to the probes are shorter."""
 _ACCEPT_S: Final = 0.3
 """Project default: seconds after which a connection that is still open counts as accepted."""
 _CHUNK_BYTES: Final = 4096
@@ -93,7 +93,7 @@ class Connection:
         """Verify that the server keeps the connection open.
 
         Raises:
-            Fault: The connection was closed at once.
+            Fault: The server closed the connection.
         """
         with self.network_faults():
             self.socket.settimeout(min(_ACCEPT_S, self.timeout))
@@ -110,8 +110,8 @@ class Connection:
         """Return the same connection after a TLS handshake.
 
         Raises:
-            ssl.SSLError: The handshake failed; what this means depends on the protocol. Fault: The
-            connection broke.
+            ssl.SSLError: The handshake failed; the caller decides what this means.
+            Fault: The connection broke.
         """
         with self.network_faults():
             self.socket.settimeout(self.timeout)

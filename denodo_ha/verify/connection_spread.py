@@ -2,7 +2,7 @@
 
 A Network Load Balancer selects a node by a hash of the flow (AWS, "What is a Network Load
 Balancer?"), so connections from different ports of one client are distributed at random. The test
-calculates the probability that an even random distribution has such a result; a result with a
+calculates how probable the observed result is with an even random distribution; a result with a
 probability below `SIGNIFICANCE` counts as a fault.
 """
 
@@ -25,7 +25,7 @@ from denodo_ha.verify.rmi_probe import (
 from denodo_ha.verify.web_probe import WebRequest, send_request
 
 SIGNIFICANCE: Final = 0.001
-"""Project default: at most one of a thousand runs reports a correct load balancer as wrong."""
+"""Project default: at most one in a thousand tests reports a correct load balancer as wrong."""
 
 Answer = TypeVar("Answer")
 
@@ -115,7 +115,7 @@ class ConnectionSeries:
 
 
 def _process_names(registries: list[Registry], expected: SecondConnection) -> dict[int, str]:
-    """Return a unique name for every process: its node's name, if the auxiliary port is known."""
+    """Return a unique name for every Java process: its node's name if that is known."""
     names: dict[int, str] = {}
     for registry in registries:
         if registry.process in names:
@@ -128,7 +128,7 @@ def _process_names(registries: list[Registry], expected: SecondConnection) -> di
 
 
 def _shared_second_ports(registries: list[Registry]) -> list[str]:
-    """Return descriptions of second ports that more than one process names."""
+    """Return descriptions of the second ports that more than one Java process gives clients."""
     processes: dict[str, set[int]] = {}
     for registry in registries:
         for stub in registry.stubs:
@@ -147,7 +147,7 @@ class Spread:
 
     Attributes:
         nodes: the nodes that should answer.
-        counts: number of connections by the name of the node, or another mark, that answered.
+        counts: number of connections by the node that answered: its name, or another identifier.
         failed: connections without an answer.
         sticky: True if all connections of one client should reach the same node.
     """
@@ -205,7 +205,7 @@ def chance_of_missing(nodes: int, connections: int) -> float:
 
 
 def chance_of_uneven(nodes: int, counts: Counter[str]) -> float:
-    """Return an upper bound of the probability that a node has a share as extreme as the worst."""
+    """Return an upper bound of the probability of a share as extreme as the worst in `counts`."""
     total = counts.total()
     return min(1.0, 2 * nodes * min(_tail(total, nodes, count) for count in counts.values()))
 
@@ -216,7 +216,10 @@ def connections_needed(nodes: int) -> int:
 
 
 def _tail(total: int, nodes: int, count: int) -> float:
-    """Return the probability of at most, or of at least, `count` connections; the lower of both."""
+    """Return the probability that a node gets a share as extreme as `count` connections.
+
+    It is the lower of two probabilities: at most `count`, and at least `count` connections.
+    """
     ways = [comb(total, share) * (nodes - 1) ** (total - share) for share in range(total + 1)]
     at_most, at_least, all_ways = sum(ways[: count + 1]), sum(ways[count:]), nodes**total
     return float(min(at_most, at_least) / all_ways)

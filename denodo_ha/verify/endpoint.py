@@ -1,7 +1,7 @@
 """The endpoint of a service: its TLS handshake and the verification of its certificate.
 
-A rejected certificate is described all the same: a second handshake trusts exactly this certificate
-and checks nothing else. The probe then continues without verifying certificates.
+A rejected certificate is described, too: a second handshake trusts exactly this certificate and
+checks nothing else. The probe then continues without verifying certificates.
 """
 
 import ssl
@@ -16,7 +16,7 @@ from denodo_ha.verify.connection import Connection, connect, host_port
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 RENEWAL_DAYS: Final = 30
-"""Project default: days before its expiry from which a certificate is reported."""
+"""Project default: a certificate is reported if it expires in fewer days."""
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's flag X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not define."""
@@ -33,7 +33,7 @@ _FINDINGS: Final[Mapping[int, str]] = MappingProxyType(
         64: "certificate-name",
     }
 )
-"""Finding for a verification error (OpenSSL, x509_vfy.h, X509_V_ERR_*)."""
+"""The finding for each verification error (OpenSSL, x509_vfy.h, X509_V_ERR_*)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Trust:
     """The settings with which certificates are verified.
 
     Attributes:
-        ca_bundle: a file of certificate authorities in PEM form; None for the system's.
+        ca_bundle: a file of certificate authorities in PEM form; None for those of the operating
+            system.
         alpn_protocols: protocols that the handshake offers.
         now: returns the time for which a certificate must be valid.
     """
@@ -194,7 +195,7 @@ def _description(certificate: Mapping[str, Any]) -> str:
 
 
 def _common_name(certificate: Mapping[str, Any], field: str) -> str:
-    """Return the common name of the subject or issuer, or without one the name's last part."""
+    """Return the common name of the subject or issuer, or the last part of its name if none."""
     parts = [part for group in certificate.get(field, ()) for part in group]
     common_names = [value for key, value in parts if key == "commonName"]
     return str((common_names or [value for _, value in parts] or ["no name"])[-1])

@@ -197,7 +197,7 @@ def _read_result(reader: Reader, endpoint: str) -> tuple[tuple[CallResult, bytes
 
 
 def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
-    """Yield the remote references in an object: its own, or that of a dynamic proxy's handler."""
+    """Yield the remote references in an object, or in the handler of a dynamic proxy."""
     if not isinstance(value, JavaObject) or id(value) in seen or len(seen) > _MAX_OBJECTS:
         return
     seen.add(id(value))

@@ -1,4 +1,4 @@
-"""Probes of ports that are not tested beyond the connection: TCP, and the start of Arrow Flight.
+"""Probes that do little more than connect: TCP, and the start of an Arrow Flight connection.
 
 Arrow Flight uses gRPC, and gRPC uses HTTP/2. The Flight probe sends the HTTP/2 client preface and
 waits for the server's SETTINGS frame (RFC 9113, section 3.4).

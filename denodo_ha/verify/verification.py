@@ -21,7 +21,7 @@ from denodo_ha.verify.web_probe import Sticky, WebRequest, probe_web
 Protocol = Literal["rmi", "odbc", "web", "scheduler", "flight", "tcp", "auxiliary"]
 
 _FLIGHT_PORT = 9994
-"""Denodo's own port on a node (`denodo_ha.environment.facts.denodo_ports`)."""
+"""Denodo's default port for Arrow Flight (`denodo_ha.environment.facts.denodo_ports`)."""
 _PROTOCOL_BY_NAME: Mapping[str, Protocol] = {"scheduler": "scheduler", "flight": "flight"}
 """Protocols of services by name, for services whose port does not determine the protocol."""
 
@@ -68,7 +68,7 @@ def ports_to_verify(
     Args:
         environment: the configuration.
         clusters: the clusters to which the name may resolve. Auxiliary ports that not all of these
-            clusters have are left out.
+            clusters have are omitted.
         node: a node to verify without a load balancer; empty for a load balancer.
         tls: services that speak TLS although the configuration does not say so.
     """
@@ -116,7 +116,7 @@ def _service_port(
     sticky: Sticky = "no"
     if not direct and is_web and service.sticky:
         sticky = "cookie" if by_cookie else "source"
-    # A listener that terminates TLS uses TLS to the nodes only on ports where nodes use TLS.
+    # A listener that terminates TLS connects to the nodes with TLS only if their port uses TLS.
     listener_tls = service.tls is not None and not direct
     return VerifiedPort(
         name,

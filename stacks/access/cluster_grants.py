@@ -19,8 +19,8 @@ STACK_READS = (
 _TAGGING = ("ec2:CreateTags", "ec2:DeleteTags")
 _DRAIN_TAG_ONLY = {
     "ForAllValues:StringEquals": {"aws:TagKeys": [DRAINED_TAG]},
-    # `ForAllValues` also holds for a request without keys (AWS, IAM, Set operators for multivalued
-    # context keys), and `DeleteTags` without keys removes all tags.
+    # `ForAllValues` is also true for a request without keys (AWS, IAM, Set operators for
+    # multivalued context keys), and `DeleteTags` without keys removes all tags.
     "Null": {"aws:TagKeys": "false"},
 }
 
@@ -42,7 +42,7 @@ class ClusterGrants:
     def tag_conditions(self, key: str) -> dict[str, str]:
         """Return conditions on the cluster's tags, with a condition key such as `aws:ResourceTag`.
 
-        The name of this condition key depends on the AWS service.
+        The prefix of the condition key depends on the AWS service.
         """
         return {
             f"{key}/{ENVIRONMENT_TAG}": self.environment,

@@ -68,7 +68,7 @@ def allow(action: str, *resources: str) -> iam.PolicyStatement:
 def metadata_statements(
     environment: Environment, cluster: str, node: str
 ) -> Iterator[iam.PolicyStatement]:
-    """Yield the statements with which a node reads its components' logins and uses its export."""
+    """Yield statements that let a node read its logins, and read and write its export."""
     settings = environment.clusters[cluster]
     secrets: list[str] = []
     if settings.catalog is not None:

@@ -32,9 +32,9 @@ class BalancerHealthChecks(Construct):
 
     If a change replaces the target group, for example a change of the node port, the new alarm has
     no data for its first minutes. The check then keeps its last known status; otherwise each such
-    change would trigger a failover. But a lost region reports no data either. Therefore a second
-    check monitors a metric that load balancers always report, and treats missing data as unhealthy.
-    The cluster is healthy only if both checks are healthy.
+    change would trigger a failover. But a region that has failed reports no data either.
+    Therefore a second check monitors a metric that load balancers always report, and treats missing
+    data as unhealthy. The cluster is healthy only if both checks are healthy.
 
     Attributes:
         healthy_nodes: healthy while a node of the target group is healthy.
@@ -65,9 +65,9 @@ class BalancerHealthChecks(Construct):
             region: region of the alarms.
             minutes: minutes without a healthy node until a check is unhealthy.
             silence_minutes: minutes without data until a check is unhealthy.
-            followed_minutes: minutes without data of the alarm that the check monitors now. A new
-                alarm has no data, so a deployed check monitors the earlier alarm until the new
-                alarm has been in state OK.
+            followed_minutes: `silence_minutes` of the alarm that a deployed check monitors. A new
+                alarm has no data, so the check monitors the earlier alarm until the new alarm has
+                been in state OK.
             balancer_settings: settings whose change replaces the load balancer.
             target_group_settings: settings whose change replaces the load balancer or the target
                 group.

@@ -46,9 +46,10 @@ def create_network_load_balancer(
 
 
 def allow_zonal_shift(group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer) -> None:
-    """Set the attributes that zonal shift with cross-zone on requires of a target group.
+    """Set the attribute that a target group needs for zonal shift with cross-zone load balancing.
 
-    Otherwise AWS refuses to enable it (AWS, Enable zonal shift for your Network Load Balancer).
+    Without this attribute, AWS does not enable zonal shift (AWS, Enable zonal shift for your
+    Network Load Balancer).
     """
     if balancer.zonal_shift:
         group.set_attribute("target_health_state.unhealthy.connection_termination.enabled", "false")

@@ -103,7 +103,7 @@ class NodeBalancer(Construct):
                 self.groups[listener.key] = self._add_service(listener)
 
     def _add_service(self, listener: Listener) -> elbv2.NetworkTargetGroup:
-        """Add the port of a service, which all nodes serve. Return its target group."""
+        """Add the port of a service, which all nodes serve. Return the service's target group."""
         service = listener.service
         assert service is not None
         scope = Construct(self, f"service-{listener.key}")

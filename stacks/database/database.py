@@ -19,8 +19,8 @@ from stacks.library_values import instance_type, tcp_ports
 _ADMIN_USER = "denodo_admin"
 
 _PASSWORD_LENGTH = 32
-"""Length of a password, which has only letters and digits so that programs need not quote it: 190
-bits."""
+"""Length of a password, about 190 bits. Passwords have only letters and digits, so that programs
+need not quote them."""
 
 
 class Database(Construct):
@@ -110,7 +110,7 @@ class Database(Construct):
                     "max_connections": str(catalog.max_connections),
                 },
             ),
-            # If the version is exact, RDS keeps it. If it is a major version, RDS installs minor
+            # RDS keeps an exact version. If only a major version is configured, RDS installs minor
             # versions in the maintenance window.
             auto_minor_version_upgrade="." not in catalog.version,
             # Without this setting, RDS rejects a new major version.

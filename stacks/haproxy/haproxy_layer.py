@@ -104,10 +104,10 @@ def create_haproxy_layer(
 
 
 def _route_metadata(environment: Environment, name: str) -> dict[str, object]:
-    """Return metadata for the drill: target groups do not contain the nodes behind HAProxy.
+    """Return metadata for the drill, because target groups do not contain the nodes behind HAProxy.
 
-    `Serves` contains for each port of HAProxy the nodes, their port and the path of their readiness
-    check. `HealthPort` is the port of HAProxy's own health check.
+    For each port of HAProxy, `Serves` contains the nodes, the port on the nodes, and the path of
+    the readiness check. `HealthPort` is the port of HAProxy's own health check.
     """
     routes: dict[str, object] = {}
     for route in haproxy_routes(environment, name):

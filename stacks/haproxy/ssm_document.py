@@ -24,9 +24,9 @@ _RUN = "python3 -m haproxy"
 class HaproxyDocument(Construct):
     """Systems Manager document that runs only HAProxy's program.
 
-    Permission to send this document allows only its actions; AWS-RunShellScript would allow any
-    command. The action `apply` first installs the program that is named in the parameter. This uses
-    an L1 construct, because the CDK library has no L2 construct.
+    A principal that may send this document can run only its actions. With AWS-RunShellScript, the
+    principal could run any command. The action `apply` first installs the program that is named in
+    the parameter. The document is an L1 construct, because the CDK library has no L2 construct.
 
     Attributes:
         name: the document's name.
@@ -112,7 +112,7 @@ def _choice(description: str, *values: str, default: str | None = None) -> dict[
 
 
 def _script(location: str, actions: Sequence[str]) -> list[str]:
-    """Return the lines of the script. `location` has the options that locate the parameter."""
+    """Return the lines of the script; `location` contains the options that name the parameter."""
     node = "'{{ Node }}' --timeout '{{ Seconds }}'"
     cases = {
         "apply": f"{_RUN} take {location}; {_CD}; exec {_RUN} apply {location}",

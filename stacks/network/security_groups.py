@@ -23,8 +23,8 @@ class SecurityGroups(Construct):
     groups themselves.
 
     A Network Load Balancer created without a security group can never get one (AWS, Update the
-    security groups for your Network Load Balancer), so it always has one. Nodes may connect to any
-    address, since Denodo's data sources can be anywhere.
+    security groups for your Network Load Balancer), so each one gets a security
+    group. Nodes may connect to any address, since Denodo's data sources can be anywhere.
     """
 
     def __init__(

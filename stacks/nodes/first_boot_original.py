@@ -1,7 +1,8 @@
 """First version of a node's user data, for nodes that were created with this version.
 
-A node whose pin has no `first_boot` keeps this script byte for byte, because another script would
-restart the node and not run (decision 48). This script never changes: a test compares its SHA-256.
+A node whose pin has no `first_boot` keeps this script byte for byte, because a changed script
+would restart the node and would not be run (decision 48). This script never changes: a test
+checks its SHA-256.
 """
 
 _SCRIPT = r"""#!/bin/sh

@@ -118,7 +118,7 @@ class Node(Construct):
 
 
 class FixedAddress(Construct):
-    """Elastic IP for a node that clients connect to directly; remains if the instance is replaced.
+    """Elastic IP of a node without a balancer; the node keeps it when the instance is replaced.
 
     These are L1 constructs, because the CDK library has no L2 constructs for the resources.
 

@@ -68,7 +68,7 @@ def lookup(name: str) -> Resolved | None:
 
 
 def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
-    """Return the answer of this machine's resolver, as other programs on this machine get it."""
+    """Return the answer of this machine's resolver, which other programs here also use."""
     answered = look(site.endpoint)
     if answered is None:
         return DnsAnswer(None, RESOLVER, f"{site.endpoint} cannot be resolved on this machine")
@@ -77,7 +77,7 @@ def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> 
 
 
 def by_route53(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
-    """Return Route 53's own answer, not a cached one; public zones only (AWS, TestDNSAnswer)."""
+    """Return Route 53's uncached answer; works only for public zones (AWS, TestDNSAnswer)."""
     kind = "A" if sides.primary.alias or _is_address(sides.primary.target) else "CNAME"
     try:
         with translated_errors():
@@ -95,7 +95,7 @@ def by_route53(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lo
 
 
 def by_rules(sides: Sides) -> DnsAnswer:
-    """Return the answer that follows from the health checks' state by Route 53's rules."""
+    """Return the answer that Route 53's rules give for the current state of the health checks."""
     primary, secondary = sides.both
     text = f"{primary.cluster} counts as {primary.counts_as}, {secondary.cluster} as "
     return DnsAnswer(sides.answered, RULES, text + secondary.counts_as)

@@ -171,7 +171,7 @@ def _most_common(statuses: list[str]) -> str:
 
 
 def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> str:
-    """Return the state of an alarm in words, or that the alarm cannot be read."""
+    """Return a text with the state of an alarm, or one saying that the alarm cannot be read."""
     if not alarm:
         return ""
     where = f"its alarm in {alarm['Region']}"

@@ -1,4 +1,4 @@
-"""Failover location: its DNS name, its two clusters, and the region of its switch.
+"""Location of a failover: DNS name, the two clusters, and the region of the switch.
 
 With a configuration file, the location is known without a call to AWS, because it is needed while a
 region is unavailable. Without a file, the location is read from the outputs of the failover's
@@ -179,7 +179,7 @@ def _switch_namespace(outputs: Mapping[str, str]) -> str:
 
 
 def require_account(aws: Aws, location: FailoverLocation) -> None:
-    """Check the account: a datapoint in another one would have no effect and cause no error.
+    """Check the account: a datapoint in another account would have no effect and cause no error.
 
     If the account of the credentials cannot be read, nothing is raised: STS may throttle or deny
     the call, and a failover does not need STS.

@@ -1,6 +1,7 @@
 """The two sides of a failover: the record and the state of the primary and the secondary cluster.
 
-Together they decide which cluster Route 53 answers with. A state that cannot be read is "unknown",
+A side is one of the two Route 53 failover records with the cluster that it points to. Together the
+two sides decide which cluster Route 53 answers with. A state that cannot be read is "unknown",
 with the reason, because this module is used while a region is unavailable.
 """
 
@@ -90,7 +91,7 @@ class Side:
 
     @property
     def checked(self) -> bool:
-        """Return True if Route 53 checks the cluster itself, and not only the switch."""
+        """Return True if Route 53 evaluates the health of the cluster, and not only the switch."""
         return self.alias or (self.check is not None and self._own is not None)
 
     @property
@@ -191,11 +192,11 @@ class Sides:
 
 
 def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None = None) -> Sides:
-    """Read both sides.
+    """Read the primary and the secondary side of a failover from AWS.
 
     Args:
         aws: the credentials.
-        site: the failover.
+        site: location of the failover.
         targets_of: returns a cluster's target groups; None: read them from AWS.
 
     Raises:
@@ -303,7 +304,7 @@ def _targets(aws: Aws, location: StackLocation) -> ClusterTargets:
 
 
 def record_target(cluster: Cluster) -> str:
-    """Return what a record answers with: the load balancer's DNS name, or the node's address."""
+    """Return the value of a cluster's record: the load balancer's DNS name, or a node's address."""
     outputs = cluster.stack.outputs
     name = outputs.get(names.BALANCER_DNS_NAME) or outputs.get(names.NODE_ADDRESS, "")
     return name.lower()

@@ -1,4 +1,4 @@
-"""Capacity check: refuse to take a node out of service if too few others would serve."""
+"""Capacity check: refuse to take a node out of service if too few nodes would remain."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

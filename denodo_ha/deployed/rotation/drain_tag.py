@@ -1,4 +1,4 @@
-"""Drain tag: the tag on an instance that says since when, by whom and why its node is out.
+"""Drain tag: an instance's tag that says when, by whom and why its node was taken out of service.
 
     write(aws, region, instance_id, DrainTag.now(clock, why="promotion"))
     DrainTag.from_tags(instance.tags).why
@@ -28,7 +28,7 @@ class DrainTag:
     Attributes:
         since: the time at which the node was taken out, in UTC.
         who: user and machine, without spaces.
-        why: a short reason; the command's name if a command takes the node out temporarily.
+        why: a short reason; if a command takes the node out temporarily, the command's name.
     """
 
     since: datetime
@@ -51,7 +51,7 @@ class DrainTag:
         try:
             since = datetime.fromisoformat(time)
             since = since if since.tzinfo else since.replace(tzinfo=UTC)
-            # Converting a time of the year 1 to UTC can overflow.
+            # Reject a time in the year 1 here: its conversion to UTC can overflow.
             since.astimezone(UTC)
         except (ValueError, OverflowError):
             # A tag written by hand in another format also means that the node is out of service.

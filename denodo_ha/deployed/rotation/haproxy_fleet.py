@@ -66,8 +66,8 @@ class HaproxyFleet(ABC):
         Raises:
             UsageError: There is no such node. Nothing was changed.
             Refused: No other node would serve. Nothing was changed.
-            Failed: Sessions remain, or an instance failed. The message says whether the node is
-                out.
+            Failed: Sessions remain, or an instance failed. The message says whether the node may
+                still get new sessions.
         """
         self.take_out(node, force=force)
         self.wait_until_gone(node, timeout=timeout)
@@ -78,15 +78,15 @@ class HaproxyFleet(ABC):
         Raises:
             UsageError: There is no such node. Nothing was changed.
             Refused: No other node would serve. Nothing was changed.
-            Failed: An instance failed. The message names the instance and says whether the node is
-                out.
+            Failed: An instance failed. The message names the instance and says whether the node
+                may still get new sessions.
         """
         results = self.run(self.ids(), "drain", node, wait=False, force=force)
         failed = _failed(results)
         if not failed:
             return
-        # Undo only on instances that printed something: an instance prints nothing if the node was
-        # already out there, and the node must then stay out.
+        # Undo only on instances that printed something. An instance prints nothing if the node was
+        # already out of service there; on that instance the node must stay out of service.
         changed = [id_ for id_ in results if id_ not in failed and results[id_].output.strip()]
         restored = self.run(changed, "enable", node, ENABLE_S) if changed else {}
         not_restored = _failed(restored)
@@ -109,8 +109,7 @@ class HaproxyFleet(ABC):
         Raises:
             Failed: Sessions remain; the message says how many.
         """
-        # With force, because the node is already out and its capacity check was done when it was
-        # taken out.
+        # Use force to skip the capacity check: the check was made when the node was taken out.
         results = self.run(self.ids(), "drain", node, int(timeout or DRAIN_S), force=True)
         _require_success(results, f"{node} gets no new sessions")
 

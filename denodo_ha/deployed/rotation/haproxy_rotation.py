@@ -27,19 +27,19 @@ class HaproxyRotation(Rotation):
         return HaproxyInstances(self.aws, self.cluster, self.clock)
 
     def drain_scope(self, node: str) -> str:
-        """Return the text that a drained node is out on every HAProxy instance."""
+        """Return the words for where a drained node is out of service: every HAProxy instance."""
         return EVERY_INSTANCE.label
 
     def service_scope(self, node: str) -> str:
-        """Return the text that a node in service is healthy on every HAProxy instance."""
+        """Return the words for where a node in service is healthy: on every HAProxy instance."""
         return f"on {EVERY_INSTANCE.label}"
 
     def drain_seconds(self, node: str) -> int:
-        """Return the seconds for which HAProxy waits until sessions end."""
+        """Return the seconds that HAProxy waits for the sessions of a drained node to end."""
         return DRAIN_S
 
     def drain_end(self, node: str) -> str:
-        """Return the text that HAProxy waits until sessions end and closes none."""
+        """Return a text which says that sessions end by themselves: HAProxy does not close them."""
         return "its sessions end by themselves"
 
     def require_drain_time(self, node: str, timeout: float | None) -> None:

@@ -161,7 +161,7 @@ class ClusterOperation:
         begin, reported = clock.monotonic(), ""
         while True:
             lock = Lock(self._aws, location.region, name, clock=clock, what=purpose)
-            # Registered before the lock is acquired, so that this callback runs after the lock's
+            # Register this callback before acquiring the lock, so that it runs after the lock's
             # release.
             held.callback(self._note_lock, lock)
             try:

@@ -44,7 +44,7 @@ class Entrance:
 
 
 def without_promise(error: Exception) -> str:
-    """Return the message of a refusal without the words that nothing was changed."""
+    """Return the message of an error without the words "Nothing was changed"."""
     return str(error).replace(". Nothing was changed", "")
 
 
@@ -71,7 +71,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def drain_scope(self, node: str) -> str:
-        """Return the names of what a drained node leaves: target groups or HAProxy instances."""
+        """Return the names of the target groups or HAProxy instances that a drained node leaves."""
 
     @abstractmethod
     def service_scope(self, node: str) -> str:
@@ -155,7 +155,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def all_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return every `Entrance` of a node, for `open`, which also accepts those already open."""
+        """Return every `Entrance` of a node, for `open`; some may already send sessions to it."""
 
     @abstractmethod
     def open(self, node: str, entrances: Sequence[Entrance]) -> Iterator[Entrance]:
@@ -233,7 +233,7 @@ class Rotation(ABC):
 
         Raises:
             Failed: The node is not ready or not healthy in time. The message says where the node
-                is.
+                is in service.
             AwsError: AWS does not answer, or denies access.
         """
         instance_id = self.cluster.node(node).instance_id

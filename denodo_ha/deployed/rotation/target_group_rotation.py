@@ -22,7 +22,7 @@ from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, 
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
 MARGIN_S: Final = 60
-"""Project default: seconds beyond the deregistration delay that a target may take to leave."""
+"""Project default: seconds after the deregistration delay for AWS to remove a target."""
 VISIBLE_S: Final = 60
 """Project default: seconds until AWS shows a deregistration; its API is eventually consistent."""
 VISIBLE_EVERY_S: Final = 2
@@ -52,7 +52,7 @@ class TargetGroupRotation(Rotation):
         return max(delays, default=0)
 
     def drain_end(self, node: str) -> str:
-        """Return the text that connections end within the deregistration delay."""
+        """Return a text which says that connections end within the deregistration delay."""
         return f"its connections end by themselves within {self.drain_seconds(node)} s"
 
     def require_drain_time(self, node: str, timeout: float | None) -> None:
@@ -184,8 +184,8 @@ class TargetGroupRotation(Rotation):
                     states[group.group.key] = target.state
             registered = self._registered(node, health)
             looks.append(bool(registered))
-            # Require two answers in a row with the node registered, after one without it: a single
-            # answer of AWS may be out of date.
+            # The node counts as registered again only if AWS returns it twice in a row after an
+            # answer without the node: a single answer may be out of date.
             if False in looks and looks[-2:] == [True, True]:
                 message = (
                     f"{node} was put back meanwhile, into "
@@ -207,7 +207,7 @@ class TargetGroupRotation(Rotation):
         )
 
     def missing_entrances(self, node: str) -> tuple[Entrance, ...]:
-        """Return the target groups that should contain a node by the template, but do not."""
+        """Return the target groups in which the template registers a node that is now missing."""
         groups = self.cluster.groups_of(node)
         present = {group.arn for group in self._registered(node, self._read_health(groups))}
         return tuple(_entrance(group) for group in groups if group.arn not in present)

@@ -91,7 +91,7 @@ def eligible(
         zones: the zone of each target, None where it is not known.
         at: the zone of the address.
         enabled: the balancer's zones.
-        cross_zone: whether cross-zone is on.
+        cross_zone: whether cross-zone load balancing is on.
     """
     return [
         index
@@ -230,7 +230,7 @@ def metric_check(state: AlarmState, insufficient: str, *, last: bool | None) -> 
     _CONFIG,
 )
 def calculated(children: Sequence[bool], needed: int) -> bool:
-    """Return whether a calculated check is healthy."""
+    """Return whether a calculated check is healthy, given its children's status."""
     return sum(children) >= needed
 
 
@@ -241,7 +241,7 @@ def calculated(children: Sequence[bool], needed: int) -> bool:
     _CONFIG,
 )
 def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
-    """Return a check's status from its measured status and its settings."""
+    """Return a check's status after applying its settings to the measured status."""
     return (measured or disabled) != inverted
 
 
@@ -255,8 +255,8 @@ def record_is_healthy(*, check: bool | None, target: bool | None) -> bool:
     """Return whether a record is healthy.
 
     Args:
-        check: the status of its health check, None if it has none.
-        target: the health of its target, None if it does not evaluate one.
+        check: the status of the record's health check, None without a health check.
+        target: the health of the record's target, None if the record does not evaluate it.
     """
     return check is not False and target is not False
 
@@ -278,7 +278,7 @@ def answers(*, primary: bool, secondary: bool) -> Role:
     "AWS, Configuring failover in a private hosted zone",
 )
 def endpoint_is_reached(*, private: bool, answering: bool) -> bool:
-    """Return whether an endpoint check gets an answer."""
+    """Return whether a Route 53 health check of an endpoint gets an answer."""
     return answering and not private
 
 

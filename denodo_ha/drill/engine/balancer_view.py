@@ -23,13 +23,13 @@ class RegisteredTarget:
 
 
 class BalancerView:
-    """A load balancer in one state of its cluster.
+    """A load balancer with the failures of one state of its cluster.
 
     Args:
         model: the model of the templates.
         balancer: the load balancer.
         state: the failures in its cluster.
-        at_start: the view before the failure, from which targets that did not fail are copied.
+        at_start: the balancer before the failure; the targets that did not fail are copied from it.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class BalancerView:
 
     @cached_property
     def checked_upstreams(self) -> Sequence[tuple[Key, Target, Upstream, TargetHealthCheck]]:
-        """The healthy targets of services that are proxies with known checks of their nodes.
+        """The proxies among the healthy targets of services, if their checks of nodes are known.
 
         Each item is (target group, target, upstream, check).
         """
@@ -159,7 +159,7 @@ class BalancerView:
         ]
 
     def _eligible(self, group: TargetGroup, zone: str) -> list[RegisteredTarget]:
-        """Return the targets to which the address of a zone may pass connections."""
+        """Return the targets to which the balancer's address in a zone may pass connections."""
         # With cross-zone on, the targets are the same for every zone.
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._eligible_targets:
@@ -174,7 +174,7 @@ class BalancerView:
         return self._eligible_targets[key]
 
     def _eligible_counts(self, group: TargetGroup, zone: str) -> tuple[int, int]:
-        """Return the number of healthy targets and of all targets that a zone's address may use."""
+        """Return how many targets a zone's address may use: healthy ones, and all."""
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._counts:
             eligible = self._eligible(group, zone)
@@ -208,7 +208,7 @@ class BalancerView:
 
     @cached_property
     def services(self) -> Mapping[int, Mapping[str, Reach]]:
-        """The reach of every service, by port and by the zone of each address in DNS."""
+        """The share of connections served on each port, by the zone of each address in DNS."""
         return {
             port: {
                 zone: reach_of_chain(
@@ -235,7 +235,7 @@ class BalancerView:
     def answers_check(self, port: int, *, only_connects: bool) -> Reach:
         """Return the share of the connections of an endpoint check that succeed.
 
-        If the balancer itself ends connections, a check that only connects does not test targets.
+        If the balancer itself terminates connections, a check that only connects tests no target.
         """
         listener = self._listeners.get(port)
         itself = listener is not None and (
@@ -276,7 +276,7 @@ class BalancerView:
         )
 
     def auxiliary_reach(self, node: Key) -> Reach:
-        """Return the reach of a node's auxiliary port, for a client that the node directs there.
+        """Return the reach of the auxiliary port to which a node directs a client.
 
         The client resolves the balancer's name again, so it may use any of the addresses.
         """
@@ -371,7 +371,7 @@ class BalancerView:
         return True
 
     def reported(self, key: Key, *, zones_count_all: bool) -> Mapping[str, tuple[int, int]]:
-        """Return what each zone reports of a target group.
+        """Return the counts of a target group's targets that each zone reports to CloudWatch.
 
         Each item is (number of healthy targets, number of unhealthy targets).
         """

@@ -40,7 +40,7 @@ _KEPT_VIEWS = 256
 """Maximum number of cached views of failed balancers; scenarios of two nodes need fewer."""
 
 _PLANNED = frozenset({"node-drained", "node-replaced"})
-"""The kinds of failures that the project's own commands cause without losing a connection."""
+"""The kinds of planned events: this project's commands take a node out and lose no connection."""
 
 
 class Engine:
@@ -63,7 +63,7 @@ class Engine:
         }
 
     def view(self, balancer: Key, situation: Situation) -> BalancerView:
-        """Return the view of a balancer in a situation."""
+        """Return a balancer's targets, addresses and ports with the failures of a situation."""
         of_model = self.model.balancers[balancer]
         state = situation.state_of(of_model.cluster)
         key = (balancer, state)
@@ -85,7 +85,10 @@ class Engine:
         return Route53Health(self.model, self.view, situation, interpretation or Interpretation())
 
     def play(self, failure: Failure, situation: Situation) -> Outcome:
-        """Return the outcome of a failure, in the worst interpretation of the open points."""
+        """Return the outcome of a failure under the worst assumptions about the open points.
+
+        An open point is behaviour that AWS does not document (`open_points`).
+        """
         whole = self.start | situation
         outcomes = {
             interpretation: self._play(failure, whole, interpretation)
@@ -99,7 +102,7 @@ class Engine:
     def _differences(
         self, outcomes: dict[Interpretation, Outcome], worst: Outcome
     ) -> Iterator[str]:
-        """Yield a text on each open point whose interpretation changes the outcome."""
+        """Yield a text on each open point for which the opposite assumption changes the outcome."""
         shown = next(key for key, outcome in outcomes.items() if outcome == worst)
         for point in sorted(self.open_points):
             chosen = getattr(shown, point)
@@ -114,7 +117,7 @@ class Engine:
     def _play(
         self, failure: Failure, situation: Situation, interpretation: Interpretation
     ) -> Outcome:
-        """Return the outcome of a failure in one interpretation."""
+        """Return the outcome of a failure under one set of assumptions about the open points."""
         if interpretation not in self._health_at_start:
             self._health_at_start[interpretation] = self.health(self.start, interpretation)
         before = self._health_at_start[interpretation]
@@ -138,7 +141,7 @@ class Engine:
     def _concerned(
         self, failure: Failure, situation: Situation, before: Route53Health, after: Route53Health
     ) -> list[FailoverName]:
-        """Return the failover names of the failed clusters, and others whose DNS answer changes."""
+        """Return the failed clusters' failover names, and other names whose DNS answer changes."""
         clusters = set(failure.clusters)
         own = {
             name.name
@@ -163,7 +166,7 @@ class Engine:
         ]
 
     def path(self, name: str, record: Record, situation: Situation) -> ClientPath:
-        """Return the client path that results if DNS answers with a record."""
+        """Return the path that clients of a name use if DNS answers with the given record."""
         if record.target in self.model.balancers:
             assert record.target is not None
             view = self.view(record.target, situation)
@@ -226,12 +229,12 @@ class Engine:
     def with_database_failover(
         self, steps: RecoverySteps, path: ClientPath, situation: Situation
     ) -> RecoverySteps:
-        """Return the longer of the given steps and the step of a simultaneous database failover."""
+        """Return the given steps, or the step of a simultaneous database failover if longer."""
         state = situation.state_of(path.cluster)
         return longest_steps([steps, database_failover(self.model, state, path.ports)])
 
     def steps_within(self, target: Key | None, situation: Situation) -> RecoverySteps:
-        """Return the steps until a balancer uses only working targets; none for a node."""
+        """Return the steps until a balancer uses only working targets; empty for a node."""
         if target not in self.model.balancers:
             return ()
         assert target is not None
@@ -240,7 +243,7 @@ class Engine:
         )
 
     def after_repair(self, target: Key | None, situation: Situation) -> str:
-        """Return a text that says when repaired targets get connections; empty if none failed."""
+        """Return a text on when repaired targets get connections; empty if no target failed."""
         if target not in self.model.balancers:
             return ""
         assert target is not None
@@ -297,7 +300,7 @@ class _ThroughName:
         )
 
     def _steps(self, path: ClientPath, old_path: ClientPath) -> RecoverySteps | None:
-        """Return the steps until all clients are served again; None if some never are."""
+        """Return the steps until all clients are served; None if some need a repair first."""
         engine, situation = self._engine, self._after.situation
         gaps = [*path.gaps()]
         if gaps and gaps != [*old_path.gaps()]:
@@ -325,7 +328,10 @@ class _ThroughName:
         return DnsTiming(self._engine.model, self._before, self._after)
 
     def _balancers(self) -> BalancerPair:
-        """Return views, before and after, of the balancer of the record whose health changed."""
+        """Return the balancer of the record whose health changed, before and after the failure.
+
+        Both are None if the record's target is not a balancer of the templates.
+        """
         changed = next(
             (
                 record

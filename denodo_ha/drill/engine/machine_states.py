@@ -1,4 +1,4 @@
-"""The machines of a cluster during a failure: which listen, pass checks and accept connections."""
+"""Machines of a cluster during a failure: which ones listen, pass checks, accept connections."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,10 +15,10 @@ from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
 AuxiliaryReach = Callable[[Key], Reach]
-"""Returns the reach of a node's auxiliary port, for a client that the node has directed there."""
+"""Function that returns the reach of the auxiliary port to which a node directs a client."""
 
 ANY_SERVICE_PATH = "/health"
-"""The path at which a proxy reports on all of its services together."""
+"""The path on which a proxy reports whether it has a usable node for any service."""
 
 
 class MachineStates:
@@ -91,7 +91,8 @@ class MachineStates:
         Args:
             target: the target.
             served: whether the connection must be served, and not only accepted.
-            auxiliary_reach: returns the reach of the second connection; None if clients need none.
+            auxiliary_reach: returns the reach of the second connection; None if
+                clients need no second connection.
         """
         return self._connect(
             target.machine, target.port, served=served, auxiliary_reach=auxiliary_reach
@@ -119,7 +120,7 @@ class MachineStates:
     def _through_proxy(
         self, proxy: Machine, port: int, *, served: bool, auxiliary_reach: AuxiliaryReach | None
     ) -> Reach:
-        """Return the reach through a proxy, which does not use nodes that fail its own check."""
+        """Return the reach through a proxy; it uses only nodes that pass the proxy's own check."""
         upstream = proxy.upstream(port)
         if upstream is None:
             return Reach.UNKNOWN
@@ -144,7 +145,7 @@ class MachineStates:
         return self._model.machines[target.machine].upstream(target.port)
 
     def left_out(self, upstream: Upstream) -> frozenset[Key]:
-        """Return the nodes that fail a proxy's check, except drained nodes."""
+        """Return the nodes that fail a proxy's check; drained nodes are not included."""
         registered = set(upstream.nodes) - self._drained(upstream)
         return frozenset(registered - set(self._passing(upstream)))
 
@@ -166,7 +167,7 @@ class MachineStates:
 
 
 def database_reach(model: Model, state: ClusterState, port: int) -> Reach:
-    """Return the reach of a service as limited by the databases that are lost."""
+    """Return the share of a port's connections that can be served without the lost databases."""
     reach = Reach.ALL
     for key in state.lost_databases:
         ports = model.databases[key].ports

@@ -1,4 +1,4 @@
-"""Open points: what AWS's documents do not specify, and which of these points affect a model."""
+"""Open points: behaviour that AWS does not document, and which open points affect a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from denodo_ha.drill.model.model import Model
 
 @dataclass(frozen=True)
 class Interpretation:
-    """An interpretation: an assumption about each open point.
+    """A set of assumptions: for each open point, one of its two possible answers.
 
     Attributes:
         threshold_for_alias: whether an alias that evaluates health applies a target group's DNS
             thresholds, and not only "a healthy target in every target group".
         zones_count_all: whether, with cross-zone on, each zone reports the healthy targets of all
             zones instead of only its own.
-        missing_by_alarm: whether, without data, a metric check depends on the alarm's
-            TreatMissingData, and not only on the check's own setting.
+        missing_by_alarm: whether a metric check without data also depends on the alarm's
+            TreatMissingData, instead of only on the check's own setting.
         some_is_healthy: whether an endpoint check is healthy if only some of its connections
             succeed.
     """
@@ -50,14 +50,14 @@ OPEN_POINTS: Final = {
         "an endpoint check passes when some connections do",
     ),
 }
-"""Descriptions of the two interpretations of each open point: first for False, then for True."""
+"""Descriptions of the two assumptions about each open point: first for False, then for True."""
 
 HOST_COUNTS: Final = {"HealthyHostCount": 0, "UnHealthyHostCount": 1}
 """The metrics that count targets, with the index of the count in `BalancerView.reported`."""
 
 
 def interpretations(points: frozenset[str]) -> tuple[Interpretation, ...]:
-    """Return every combination of interpretations of the given open points."""
+    """Return every combination of assumptions about the given open points."""
     names = sorted(points)
     return tuple(
         Interpretation(**dict(zip(names, values, strict=True)))
@@ -70,7 +70,7 @@ def relevant_open_points(model: Model, view: Callable[[Key], BalancerView]) -> f
 
     Args:
         model: the model of the templates.
-        view: returns the view of a balancer before any failure.
+        view: returns the `BalancerView` of a balancer before any failure.
     """
     records = [record for name in model.failover_names for record in name.records.values()]
     checks = model.checks_of(records)
@@ -101,7 +101,10 @@ def _evaluates_thresholds(model: Model, record: Record) -> bool:
 
 
 def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> bool:
-    """Return whether only one zone has targets: if it is lost, no zone may report the metric."""
+    """Return whether only one zone has targets.
+
+    If that zone is lost, it is possible that no zone reports the metric.
+    """
     if alarm.metric not in HOST_COUNTS or alarm.target_group is None or alarm.balancer is None:
         return False
     balancer = view(alarm.balancer)
@@ -113,8 +116,8 @@ def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> 
 def _depends_on_zones(alarm: Alarm) -> bool:
     """Return whether an alarm's state may depend on which targets each zone reports.
 
-    Only an alarm on "no healthy target at all" does not: its state is the same as long as at
-    least one zone reports.
+    The only exception is an alarm on "no healthy target at all": its state is the same as long as
+    at least one zone reports.
     """
     return alarm.metric in HOST_COUNTS and not (
         alarm.metric == "HealthyHostCount"

@@ -24,7 +24,7 @@ from denodo_ha.environment.facts.limits import (
 )
 
 BalancerPair = tuple[BalancerView | None, BalancerView | None]
-"""The views of a record's balancer in two situations; None if no template has the balancer."""
+"""A record's balancer in two situations; None if no template has the balancer."""
 
 
 class DnsTiming:
@@ -52,7 +52,7 @@ class DnsTiming:
         return reverse.failover(name, (balancers[1], balancers[0]))
 
     def by_operators(self) -> bool:
-        """Return whether operators threw a switch; only operators can put it back."""
+        """Return whether operators threw a switch: only operators can end such a failover."""
         thrown = self._after.situation.thrown_switches - self._before.situation.thrown_switches
         return bool(thrown)
 
@@ -104,7 +104,7 @@ class DnsTiming:
         return (endpoint_check(check, becomes_healthy=self._after.check(key)),)
 
     def _calculated_change(self, check: HealthCheck) -> RecoverySteps:
-        """Return the steps until enough child checks have changed to change this check."""
+        """Return the steps until enough child checks have changed to change a calculated check."""
         changes = sorted(
             (self._check_change(child) for child in check.children if self._changes(child)),
             key=total_seconds,
@@ -132,7 +132,7 @@ class DnsTiming:
         return (*self._detection(alarm, check), *metric_alarm(alarm, periods))
 
     def _detection(self, alarm: Alarm, check: HealthCheck) -> RecoverySteps:
-        """Return the steps until an alarm's metric shows the changed health of targets."""
+        """Return the steps until the changed health of targets is visible in an alarm's metric."""
         group = self._model.target_groups.get(alarm.target_group or "")
         if group is None or alarm.balancer is None:
             return ()
@@ -184,7 +184,7 @@ def targets_unhealthy(
 
 
 def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> RecoverySteps:
-    """Return the steps until a balancer uses all targets again after they work again."""
+    """Return the steps until a balancer uses all targets again after their repair."""
     alternatives = [
         (target_healthy(model.target_groups[key].health_check),)
         for key, healthy in before.healthy_targets.items()
@@ -216,7 +216,7 @@ def interrupted_ports(model: Model, state: ClusterState, ports: Iterable[int]) -
 
 
 def database_failover(model: Model, state: ClusterState, ports: Iterable[int]) -> RecoverySteps:
-    """Return the step of a database's failover; none if no service on the given ports needs it."""
+    """Return the step of a database failover; empty if no given port needs the database."""
     unknown = any(model.databases[key].ports is None for key in state.failing_over_databases)
     if not unknown and not any(interrupted_ports(model, state, ports)):
         return ()

@@ -21,9 +21,9 @@ class Route53Health:
 
     Args:
         model: the model of the templates.
-        views: returns the view of a balancer in a situation.
+        views: returns the `BalancerView` of a balancer in a situation.
         situation: the failures.
-        interpretation: the interpretation of open points.
+        interpretation: the assumptions about open points.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Route53Health:
         self._answers: dict[str, Role] = {}
 
     def view(self, balancer: Key) -> BalancerView:
-        """Return the view of a balancer in this situation."""
+        """Return the `BalancerView` of a balancer in this situation."""
         return self._views(balancer, self.situation)
 
     def answer(self, name: FailoverName) -> Role:
@@ -57,7 +57,7 @@ class Route53Health:
         return aws_rules.record_is_healthy(check=check, target=self.target(record))
 
     def target(self, record: Record) -> bool | None:
-        """Return the health of the target that an alias evaluates, None if none is evaluated."""
+        """Return the health of an alias's target, None if the record does not evaluate it."""
         if not (record.alias and record.evaluates) or record.target not in self._model.balancers:
             return None
         assert record.target is not None
@@ -124,7 +124,7 @@ class Route53Health:
         return aws_rules.alarm_state(alarm.operator, alarm.threshold, value, missing)
 
     def has_no_data(self, alarm: Alarm) -> bool:
-        """Return whether an alarm's metric reports nothing."""
+        """Return whether an alarm's metric has no data."""
         clusters = self._model.clusters
         lost_regions = {
             clusters[name].region for name, state in self.situation.clusters if state.region_lost

@@ -37,7 +37,7 @@ class ClusterState:
 
     @cached_property
     def failed_machines(self) -> frozenset[Key]:
-        """The machines that failed individually, without those of lost zones and regions."""
+        """The machines that failed individually; machines in lost zones or regions are left out."""
         closed = frozenset(key for key, _ in self.closed_ports)
         return self.lost_machines | self.unready_nodes | self.drained_nodes | closed
 
@@ -60,10 +60,11 @@ class Situation:
 
     Attributes:
         clusters: the state of each cluster with a failure.
-        alarms_without_data: alarms whose metric reports nothing.
-        thrown_switches: alarms of thrown switches, that is, with a datapoint beyond the threshold.
+        alarms_without_data: alarms whose metric has no data.
+        thrown_switches: alarms of the switches that operators have thrown: each alarm has a
+            datapoint beyond its threshold.
         unhealthy_checks: checks that report unhealthy, regardless of what they monitor.
-        last_statuses: pairs of a health check and its last status while it had data.
+        last_statuses: pairs of a health check and its last status before its data was missing.
     """
 
     clusters: tuple[tuple[str, ClusterState], ...] = ()

@@ -23,12 +23,12 @@ class TargetGroup:
         auxiliary_node: for the auxiliary port of a 7.0 node, the node's key.
         targets: the registered targets.
         health_check: its health check.
-        cross_zone: its own cross-zone setting, None if the balancer's applies.
+        cross_zone: its own cross-zone setting, None if the balancer's setting applies.
         dns_threshold: minimum of healthy targets in a zone; with fewer, the zone's address is
             removed from the balancer's DNS.
         routing_threshold: minimum of healthy targets; with fewer, all targets get connections.
         reports_host_count: whether CloudWatch has the metric HealthyHostCount for the group.
-        targets_unknown: whether it may have targets that the templates do not list.
+        targets_unknown: whether the group may have targets that the templates do not list.
     """
 
     key: Key
@@ -49,9 +49,9 @@ class Listener:
 
     Attributes:
         port: the port.
-        target_groups: keys of the target groups to which it or one of its rules forwards.
+        target_groups: keys of the target groups to which the listener or one of its rules forwards.
         ends_connections: whether the balancer itself terminates clients' connections, as for TLS.
-        answers_itself: whether it forwards no requests, but redirects or answers them itself.
+        answers_itself: whether the balancer redirects or answers all requests itself.
     """
 
     port: int
@@ -70,7 +70,7 @@ class Balancer:
         zones: its zones, in each of which it has an address; an empty string stands for an
             unknown zone.
         cross_zone: whether an address passes connections to targets of all zones.
-        internal: whether only private networks reach it.
+        internal: whether the balancer can be reached only from private networks.
         listeners: its listeners by port.
         zonal_shift: whether zonal shifts are enabled.
         jdbc_port: the port on which nodes direct Denodo 7.0 clients to their auxiliary ports; None

@@ -11,11 +11,12 @@ class Alarm:
     """A CloudWatch alarm on one metric; times in seconds.
 
     Attributes:
-        datapoints: how many of the last `periods` must breach the threshold to raise the alarm.
+        datapoints: the number of datapoints in the last `periods` that must breach the threshold
+            to raise the alarm.
         target_group: key of the metric's target group, None if no template has the group.
         balancer: key of the metric's balancer, None if no template has the balancer.
         zone: the zone that the alarm watches, None for all zones.
-        switch: whether it is an operators' switch, whose datapoints operators send.
+        switch: whether it is an operators' switch: operators send the datapoints.
     """
 
     key: Key
@@ -50,7 +51,7 @@ class HealthCheck:
         needed: the number of children that must be healthy.
         alarm: key of the alarm, None if no template has it.
         insufficient: the status while the alarm has insufficient data.
-        endpoint: key of the balancer or node that it checks, None if no template has the endpoint.
+        endpoint: key of the balancer or node that is checked, None if no template has it.
         private: whether the endpoint has no public address.
     """
 

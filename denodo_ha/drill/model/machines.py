@@ -25,8 +25,8 @@ class TargetHealthCheck:
         path: the path that is requested, empty for TCP.
         interval: seconds between two checks.
         timeout: seconds until a check without an answer has failed.
-        healthy: passed checks in a row until a target is healthy.
-        unhealthy: failed checks in a row until a target is unhealthy.
+        healthy: number of consecutive passed checks until a target is healthy.
+        unhealthy: number of consecutive failed checks until a target is unhealthy.
     """
 
     protocol: str
@@ -49,7 +49,7 @@ class TargetHealthCheck:
 
     @property
     def is_http(self) -> bool:
-        """Return whether the check sends an HTTP request, and does not only connect."""
+        """Return whether the check sends an HTTP request instead of only connecting."""
         return self.protocol.startswith("HTTP")
 
     @property
@@ -89,7 +89,7 @@ class Machine:
         health_port: the port on which a proxy reports whether it has a usable node:
             `/health/SERVICE` for the port of that service, `/health` for any.
         readiness_delay: seconds until a running node reports that it is not ready; 0 if the
-            templates do not contain them.
+            templates do not contain this value.
     """
 
     key: Key

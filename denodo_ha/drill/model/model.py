@@ -1,4 +1,4 @@
-"""The drill's model of templates: clusters with all that belongs to them, and what is unknown."""
+"""The drill's model of templates: clusters, their resources, and the unknown parts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Database:
         cluster: the cluster's name.
         multi_az: whether a standby in another zone takes over.
         zones: the zones in which it may be, None if the templates do not contain them.
-        ports: the client ports of the services that need it, None if they are unknown.
+        ports: the client ports of the services that need the database, None if they are unknown.
     """
 
     key: Key
@@ -57,7 +57,7 @@ class Database:
 
 
 Subject = Literal["balancer", "address", "node", "zone", "record", "check", "database"]
-"""The kinds of objects that something unknown may hide; "address" means a balancer's zones."""
+"""The kinds of objects that an unknown part may hide; "address" means a balancer's zones."""
 
 
 ANY_SUBJECT: frozenset[Subject] = frozenset(
@@ -73,8 +73,8 @@ class Unknown:
         text: the text of the note on this part.
         hides: the kinds of objects that it may hide or change; a policy that depends on one of
             these kinds is never reported as held.
-        about: the check or alarm to which this part belongs: it matters only if a failover record
-            uses that check or alarm. Empty for all other parts.
+        about: the check or alarm to which this part belongs; the part is ignored unless a failover
+            record uses that check or alarm. Empty for all other parts.
     """
 
     text: str

@@ -37,7 +37,7 @@ class BalancerReader:
 
     Args:
         reader: the resources.
-        machines: the machines; reading target groups adds targets that no template defines.
+        machines: the machines; targets that no template defines are added to them.
 
     Attributes:
         target_groups: all target groups by key.
@@ -211,7 +211,7 @@ class BalancerReader:
         return nodes[0] if shared and not by_default else None
 
     def _jdbc_port(self, balancer: Balancer) -> int | None:
-        """Return the port of jdbc, which directs clients to an auxiliary port."""
+        """Return the jdbc port, on which nodes direct clients to their auxiliary ports."""
         for listener in balancer.listeners:
             for key in listener.target_groups:
                 if self._reader.resources[key].tags.get(SERVICE_TAG) == JDBC:

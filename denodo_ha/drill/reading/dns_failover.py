@@ -182,7 +182,7 @@ def read_failover_names(
     machines: Mapping[Key, Machine],
     balancers: Mapping[Key, Balancer],
 ) -> tuple[tuple[FailoverName, ...], Mapping[str, str]]:
-    """Return the names with PRIMARY and SECONDARY records, and the one role of each other name.
+    """Return the names with both failover records, and the role of each name with only one.
 
     Args:
         reader: the resources.
@@ -216,7 +216,7 @@ def read_failover_names(
 
 
 class _RecordKey(NamedTuple):
-    """The key of a record set: failover records with the same key belong together."""
+    """Name, type and zone of a record set: two failover records with the same key form a pair."""
 
     name: str
     type: str
@@ -245,8 +245,8 @@ def _dns_name(value: object) -> str:
 def _join_halves(reader: ResourceReader, pairs: dict[_RecordKey, dict[str, Record]]) -> None:
     """Join the PRIMARY and SECONDARY records of a name if their hosted zones may be the same.
 
-    Templates can refer to one zone in different ways. Zones with two different ids are never the
-    same; a zone given by name or by parameter may be the same as any other.
+    Templates can refer to one hosted zone in different ways. Two different ids are always different
+    zones. A zone given by name or by parameter may be the same as any other zone.
     """
     for key in [*pairs]:
         if len(pairs.get(key, ())) != 1:
@@ -325,7 +325,7 @@ def _node_with_address(reader: ResourceReader, value: object) -> Key | None:
 
 
 def _unsupported(resource: Resource, alarm: Alarm) -> str:
-    """Return why a health check cannot monitor an alarm, empty if it can.
+    """Return the reason why a health check cannot monitor an alarm, empty if it can.
 
     Source: AWS, Monitoring a CloudWatch alarm, "Supported alarms".
     """

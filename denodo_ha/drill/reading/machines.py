@@ -36,7 +36,7 @@ from denodo_ha.environment.names import (
 )
 
 _MAX_INSTANCES = 1000
-"""Project default: maximum number of instances in an Auto Scaling group; each is a failure."""
+"""Project limit: instances in an Auto Scaling group; the drill lets each of them fail."""
 
 
 class MachineReader:
@@ -84,13 +84,13 @@ class MachineReader:
         )
 
     def _readiness_delay(self, instance: Resource) -> int:
-        """Return the sum of delays in this project's metadata of a node, or of its template."""
+        """Return the sum of the delays in the metadata of a node, or else of its template."""
         of_stack = self._reader.own_metadata(instance.stack).get(DELAYS_METADATA)
         delays = as_mapping(instance.own_metadata.get(DELAYS_METADATA, of_stack))
         return sum(as_integer(seconds, 0) for seconds in delays.values())
 
     def _add_auto_scaling_group(self, group: Resource) -> None:
-        """Add the proxies of an Auto Scaling group: its desired capacity, spread over its zones."""
+        """Add a proxy for each desired instance of an Auto Scaling group, spread over its zones."""
         zones: list[str | None] = [
             self.zone_of_subnet(group.stack, subnet)
             for subnet in as_list(group.properties.get("VPCZoneIdentifier"))
@@ -136,7 +136,7 @@ class MachineReader:
     def _add_existing(self, stack: SynthesisedStack, id_: object, name: str | None) -> Key:
         """Add a machine that no template defines, with its zone from this project's metadata."""
         referenced = references(id_)
-        # The same id may exist in two regions.
+        # The same id may exist in two regions, so the key contains the stack.
         key = str(id_) if referenced else f"{stack.name}/{id_}"
         if key not in self.machines:
             default_name = referenced[0][1] if referenced else str(id_)
@@ -155,7 +155,7 @@ class MachineReader:
         }
 
     def _add_balancer(self, balancer: Resource) -> Key:
-        """Add a balancer that is a target, as one proxy without a zone."""
+        """Add a balancer that is a target of another balancer, as a proxy without a zone."""
         key = balancer.key
         if key not in self.machines:
             upstreams = self._upstreams(balancer) or self._listener_upstreams(balancer)

@@ -170,7 +170,7 @@ def _keys_of_kind(kind: str, keys: list[Key], machines: Mapping[Key, Machine]) -
 
 
 def _with_unique_names(machines: Mapping[Key, Machine]) -> dict[Key, Machine]:
-    """Return the machines; those with the same name in one cluster are named by logical id."""
+    """Return the machines, with logical ids instead of names that a cluster has twice."""
     names = Counter((machine.cluster, machine.name) for machine in machines.values())
     return {
         key: replace(machine, name=key.rpartition("/")[2])

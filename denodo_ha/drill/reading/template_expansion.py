@@ -1,6 +1,6 @@
 """The templates as CloudFormation processes them: loops expanded, local nested stacks added.
 
-A part that cannot be expanded or found is noted as unknown, because it may contain any resource.
+A part that cannot be expanded or found is recorded as unknown: it may contain any resource.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ NESTED_STACK: Final = "AWS::CloudFormation::Stack"
 _APPLICATION: Final = "AWS::Serverless::Application"
 _LOOP: Final = "Fn::ForEach::"
 _MAX_ITERATIONS: Final = 5_000
-"""Maximum number of loop iterations, more than any template needs for its at most 500 resources."""
+"""Maximum number of loop iterations: more than any template with at most 500 resources needs."""
 _MAX_NESTING: Final = 8
 _MAX_NESTED: Final = 500
 _MAX_VALUES: Final = 1_000_000
@@ -105,7 +105,10 @@ def _with_loops_expanded(stack: SynthesisedStack, notes: ReadingNotes) -> Synthe
 
 
 def _has_loop(template: object) -> bool:
-    """Return whether a template has a loop, also if a YAML alias makes a part contain itself."""
+    """Return whether a template has a loop.
+
+    A YAML alias can make a part of the template contain itself: each part is visited only once.
+    """
     waiting, seen = [template], {id(template)}
     while waiting:
         value = waiting.pop()

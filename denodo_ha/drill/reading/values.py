@@ -2,7 +2,7 @@
 
 A value that is known only after deployment becomes a reference: `${stack/LogicalId}` for `Ref` and
 `${stack/LogicalId.Attribute}` for `Fn::GetAtt`. Two expressions for the same value thus become the
-same text, and this text contains the resources that the value depends on.
+same text, and this text names the resources that the value depends on.
 """
 
 import math
@@ -77,12 +77,12 @@ PURE_FUNCTIONS: Final[dict[str, Callable[[Any], Any]]] = {
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:
-    """Return a value that is a mapping; an empty mapping for any other value."""
+    """Return the value if it is a mapping, else an empty mapping."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: object) -> list[Any]:
-    """Return a value that is a list; an empty list for any other value."""
+    """Return the value if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 

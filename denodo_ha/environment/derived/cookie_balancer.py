@@ -17,8 +17,8 @@ from denodo_ha.environment.model.service import Service
 Protocol = Literal["http", "https"]
 
 ALB_HEALTHY_CODES: Final = "200-499"
-"""Status codes of a healthy Application Load Balancer. It returns 502 to 504 if no node answers. A
-sign-in page or an error for an unknown path shows that a node answers."""
+"""Status codes of a healthy Application Load Balancer. The load balancer returns 502 to 504 if no
+node answers. A sign-in page or an error for an unknown path shows that a node answers."""
 
 NODE_HEALTHY_CODES: Final = "200-399"
 """Status codes of a healthy node, the same as a Network Load Balancer's default."""
@@ -51,10 +51,10 @@ def node_protocol(port: int) -> Protocol:
 def idle_timeout(environment: Environment, cluster: Cluster) -> int:
     """Return the idle timeout of a cluster's Application Load Balancer, in seconds.
 
-    An Application Load Balancer has one idle timeout for all its listeners. This is the longest
-    timeout of the services behind it, where a service without `idle_timeout` counts with the
-    default of the Network Load Balancer. Each listener of the Network Load Balancer keeps the
-    timeout of its service, so that a shorter timeout still applies.
+    An Application Load Balancer has one idle timeout for all its listeners. The returned timeout is
+    the longest timeout of the services behind the balancer. The timeout of a service without
+    `idle_timeout` is the default of the Network Load Balancer. Each listener of the Network Load
+    Balancer keeps the timeout of its service, so that a shorter timeout still applies.
     """
     return max(
         service.idle_timeout or limits.NLB_IDLE_TIMEOUT_DEFAULT_S

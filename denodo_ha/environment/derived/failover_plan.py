@@ -94,8 +94,8 @@ def check_methods(environment: Environment) -> dict[str, CheckMethod]:
 def has_health_check(failover: Failover, name: str) -> bool:
     """Return whether the primary or the secondary has an automatic health check.
 
-    The primary always has the operators' switch as well. With `control: operator`, the primary has
-    only the switch.
+    The primary always has the health check of the operators' switch. With `control: operator`, the
+    primary has no other health check.
     """
     if name == failover.primary:
         return failover.control == "automatic"

@@ -95,7 +95,7 @@ class RuleSet:
 
 
 def firewall(environment: Environment, name: str) -> tuple[RuleSet, ...]:
-    """Return a `RuleSet` for each security group and direction of a cluster that has rules."""
+    """Return a cluster's rules: a `RuleSet` for each security group and direction with rules."""
     cluster = environment.clusters[name]
     rules = sorted(set(_rules(environment, name, cluster)))
     return tuple(
@@ -133,7 +133,7 @@ def creates_nodes(cluster: Cluster) -> bool:
 def management_ports(environment: Environment) -> tuple[int, ...]:
     """Return the node ports that the Solution Manager connects to.
 
-    If a service has another node port than the default, that port replaces the default.
+    If the node port of a service is not the default port, the node port replaces the default.
     """
     ports = version_ports(environment)
     moved = {
@@ -198,7 +198,7 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Fi
 def _from_clients(
     group: SecurityGroup, environment: Environment, name: str, served: tuple[Listener, ...]
 ) -> Iterator[FirewallRule]:
-    """Yield rules from clients and health checkers to the balancer or, without one, the node."""
+    """Yield rules from clients and health checkers to the balancer, or to the only node."""
     cluster = environment.clusters[name]
     for clients in cluster.balancer.clients:
         for listener in served:

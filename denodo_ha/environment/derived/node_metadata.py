@@ -30,8 +30,8 @@ _PROBES_OF_COMPONENT: Final[Mapping[Component, frozenset[ProbeKind]]] = {
     "data-catalog": frozenset({"web"}),
     "vdp": frozenset({"vdp", "odbc"}),
 }
-"""Kinds of readiness probes of the services that a component belongs to. The Data Catalog runs in
-the web container."""
+"""For each component, the kinds of readiness probes of the services that need the component. The
+Data Catalog runs in the web container."""
 
 
 def has_stack(cluster: Cluster) -> bool:
@@ -67,7 +67,7 @@ def database_users(database: str) -> tuple[str, str]:
 
 
 def services_using_database(environment: Environment, cluster: Cluster) -> Mapping[str, int]:
-    """Return the services that fail if the metadata database fails, with the ports of clients.
+    """Return the services that fail with the metadata database, and the ports of their clients.
 
     A service's component is determined by the service's name or node port, as for readiness.
     """

@@ -101,7 +101,7 @@ def desired_state(
 
 
 def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
-    """Return the ports of the servers on a node. None: the port remains as in the image."""
+    """Return the ports of the servers on a node; None for a port that remains as in the image."""
     services = environment.services
     ports = {
         name: services[name].target_port if name in services else default
@@ -136,7 +136,7 @@ def node_secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
 def max_parameter_bytes(
     environment: Environment, cluster: str, node: str, instance_type: str
 ) -> int:
-    """Return the maximum size of a node's parameter, with the longest values from a deployment."""
+    """Return the size of a node's parameter if each value of `Deployed` has its maximum length."""
     longest = Deployed(
         rmi_host="x" * node_names.MAX_NAME_LENGTH,
         stack="x" * 41,
@@ -163,7 +163,10 @@ def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
 
 
 def _readiness(denodo: Denodo) -> dict[str, Any]:
-    """Return the readiness options that are not defaults: older node programs know no options."""
+    """Return the readiness options that differ from their defaults.
+
+    Older node programs know none of these options, so options with default values are omitted.
+    """
     options: dict[str, Any] = {}
     if denodo.readiness != "auto":
         options["virtual_dataport"] = denodo.readiness

@@ -61,7 +61,10 @@ def overrides_check_target(own: HealthSettings, general: HealthSettings) -> bool
 
 
 def service_probe(environment: Environment, name: str, service: Service) -> Probe:
-    """Return the probe of a service. The service's name, else its port, determines the kind."""
+    """Return the probe of a service.
+
+    The kind of the probe depends on the service's name or, for an unknown name, on the node port.
+    """
     port = service.target_port
     kind = _KIND_BY_SERVICE.get(name) or _kind_by_port(environment, port)
     return Probe(kind, port, tls=kind == "web" and port in NODE_TLS_PORTS)

@@ -21,7 +21,7 @@ from denodo_ha.environment.model.service import HealthSettings, Service
 
 HAPROXY_HEALTH_PATH = "/health"
 """Path of HAProxy's own health check, which returns 200 while at least one service has a usable
-node. If a slash and the name of a service follow, it returns the health of that service."""
+node. The path `/health/SERVICE` returns the health of a single service."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,19 @@ def version_ports(environment: Environment) -> Ports:
 def hands_out_balancer_name(environment: Environment) -> bool:
     """Return whether nodes give clients the load balancer's name for further connections.
 
-    Default: only 7.0 nodes do so. From 8.0 on, clients need no second connection, and the name is
-    also that of JMX, which only the node itself serves.
+    Default: only 7.0 nodes do so. From 8.0 on, clients need no second
+    connection. JMX clients also connect to the name that a node gives, and a load balancer does not
+    serve JMX.
     """
     chosen = environment.denodo.rmi_host
     return chosen == "balancer" or (chosen is None and version_ports(environment).auxiliary)
 
 
 def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
-    """Return the listeners of a cluster: of services by name, then of auxiliary ports by node."""
+    """Return the listeners of a cluster.
+
+    The listeners of services, sorted by name, come before those of auxiliary ports, sorted by node.
+    """
     return (*_service_listeners(environment, cluster), *_auxiliary_listeners(environment, cluster))
 
 
@@ -121,13 +125,17 @@ def haproxy_front_listeners(environment: Environment, cluster: Cluster) -> tuple
 
 
 def max_haproxy_instances(cluster: Cluster) -> int:
-    """Return the maximum number of HAProxy instances: one is added while they are replaced."""
+    """Return the maximum number of HAProxy instances; a replacement temporarily adds one."""
     instance = cluster.balancer.proxy.instance
     return instance.count + 1 if instance else 0
 
 
 def health_check(environment: Environment, cluster: Cluster, name: str) -> HealthCheck:
-    """Return a service's health check: set by the service, else by the balancer, else readiness."""
+    """Return the health check of a service.
+
+    Settings of the service take precedence over settings of the balancer. Without settings, the
+    health check requests the nodes' readiness.
+    """
     service = environment.services[name]
     own, general = service.health, cluster.balancer.health
     reported = readiness.nodes_report_readiness(environment, cluster)
@@ -163,7 +171,8 @@ def _auxiliary_listeners(environment: Environment, cluster: Cluster) -> Iterator
 def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
     """Return the health check that the Network Load Balancer sends to a node through the ALB.
 
-    The path is that of the nodes' health check, if that check uses the service's own port.
+    The path is the same as that of the nodes' health check if this check has a path and uses the
+    service's own port. Otherwise, the path is `/`.
     """
     path = nodes.path if nodes.port == service.target_port else None
     protocol = cookie_balancer.client_protocol(service)
@@ -171,7 +180,7 @@ def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
 
 
 def _auxiliary_check(cluster: Cluster, port: int) -> HealthCheck:
-    """Return the health check of an auxiliary port: a TCP connection, as the protocol is RMI."""
+    """Return the health check of an auxiliary port: a TCP connection, because clients use RMI."""
     return _timed("tcp", port, None, cluster.balancer.health, HealthSettings())
 
 

@@ -37,8 +37,9 @@ TARGETS_PER_ALB_BEHIND_NLB: Final = Limit(
     "targets that an Application Load Balancer uses of a Network Load Balancer's quota",
     "AWS, Use an Application Load Balancer as a target of a Network Load Balancer",
 )
-"""This applies with cross-zone load balancing. AWS does not document whether the ALB counts once,
-or once for each target group that contains it; the rules assume once for each target group."""
+"""The limit applies with cross-zone load balancing. AWS does not document whether the ALB counts
+once, or once for each target group that contains it. The rules assume once for each target
+group."""
 
 RULES_PER_SECURITY_GROUP: Final = Limit(
     60, "rules of a security group in each direction", "AWS, Amazon VPC quotas", adjustable=True
@@ -98,7 +99,8 @@ VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 ALB_SUBNET_PREFIX: Final = Range(
     16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"
 )
-"""A subnet must also have at least 8 free addresses. The shortest prefix is that of a VPC."""
+"""A subnet must also have at least 8 free addresses. The shortest prefix is the same as for a
+VPC."""
 
 ALB_ZONES: Final = 2
 """Minimum number of zones of an Application Load Balancer (the same page)."""

@@ -18,10 +18,12 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.haproxy import Haproxy
 
 RMI_HELLO = "4a524d4900024b"
-"""Java RMI Specification, RMI Transport Protocol: header, version, stream protocol."""
+"""First bytes from a Java RMI client, in hexadecimal digits: header, version, stream protocol (Java
+RMI Specification, RMI Transport Protocol)."""
 
 _SSL_REQUEST = "0000000804d2162f"
-"""PostgreSQL, Message Formats: SSLRequest, which a server answers with one letter."""
+"""PostgreSQL's message SSLRequest, in hexadecimal digits. A server answers this message with one
+letter (PostgreSQL, Message Formats)."""
 
 _FAST_INTERVAL = "250ms"
 """Interval of checks after a failed check. With `fall 2`, a dead node is out of service after about
@@ -133,7 +135,7 @@ def _global(settings: Haproxy, host: Host, *, encrypted: bool) -> Iterator[str]:
 _RESOLVERS = [
     "parse-resolv-conf",
     "hold valid 10s",
-    # The health checks find dead nodes; a DNS failure must not take nodes out.
+    # Health checks detect dead nodes, so a DNS failure must not take nodes out of service.
     *(f"hold {answer} 24h" for answer in ("nx", "timeout", "refused", "other")),
 ]
 
@@ -156,7 +158,7 @@ def _tcp_defaults(settings: Haproxy) -> Iterator[str]:
     yield f"timeout server {settings.timeouts.tcp}s"
 
 
-# Shorter than the 350 s after which a Network Load Balancer drops an idle connection.
+# 240 s is shorter than the 350 s after which a Network Load Balancer drops an idle connection.
 _KEEP_ALIVE = [
     line
     for side in ("cli", "srv")
@@ -174,7 +176,7 @@ def _http_defaults(settings: Haproxy) -> Iterator[str]:
     yield "mode http"
     yield "option httplog"
     yield from _common(settings)
-    # A node may need longer to answer than a load balancer in front keeps an idle connection.
+    # While a node works on a long request, the load balancer in front may drop the idle connection.
     yield from _KEEP_ALIVE
     # Without this option a reload resets connections that a client is about to use.
     yield "option idle-close-on-response"
@@ -244,7 +246,7 @@ def _check(check: Check) -> Iterator[str]:
     """Yield the lines of a backend's health check.
 
     A TCP connection is not sufficient: a hung node accepts connections too, and so does a node that
-    closes them at once. Therefore each service must answer in its own protocol.
+    closes each connection at once. Therefore each service must answer in its own protocol.
     """
     yield f"timeout check {check.timeout}s"
     if check.speaks in ("http", "https"):

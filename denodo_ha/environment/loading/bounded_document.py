@@ -1,7 +1,7 @@
 """Readers of YAML and JSON from files, machines and services, with limits on size and depth.
 
-Limits on depth and number of values bound the time and the memory that a text can cost. Every error
-of a parser is raised as `DocumentError`.
+The limits on depth and number of values restrict the time and the memory that reading a text can
+take. Every error of a parser is raised as `DocumentError`.
 """
 
 import json
@@ -47,9 +47,10 @@ class Limits:
     """Limits of a document.
 
     Attributes:
-        size: number of bytes of the text.
-        depth: number of maps and lists that contain a value.
-        values: number of keys and values, which are counted again for every alias.
+        size: maximum number of bytes of the text.
+        depth: maximum number of nested maps and lists that contain a value.
+        values: maximum number of keys and values. The keys and values of a node with an anchor are
+            counted again for every alias of the node.
     """
 
     size: int
@@ -58,7 +59,8 @@ class Limits:
 
 
 ANSWER: Final = Limits(size=4 * 1024**2, depth=100, values=200_000)
-"""Project limits for answers of machines and services; no real answer has more than ten levels."""
+"""Project limits for responses of machines and services. In real responses, at most ten maps and
+lists contain a value."""
 
 
 class DocumentError(ValueError):
@@ -177,7 +179,8 @@ def load_json(text: str | bytes, limits: Limits) -> Any:
         message = f"byte {error.start} is not UTF-8"
         raise NotJsonError(message, None) from None
     except (RecursionError, ValueError) as error:
-        # After the first fault, the text may contain invalid escapes.
+        # The parser stopped at the first fault. The text after this fault may contain invalid
+        # escapes, at which this check stops too.
         with suppress(json.JSONDecodeError):
             _check_json(str(text), limits)
         raise DocumentError(str(error), None) from None
@@ -263,7 +266,7 @@ def _document_errors(text: str) -> Iterator[None]:
     except YAMLError as error:
         raise DocumentError(str(error).split("\n", maxsplit=1)[0], None) from None
     except (ValueError, LookupError) as error:
-        # A value that does not have the form of its tag.
+        # A value does not have the form that the value's YAML tag requires.
         raise DocumentError(str(error), None) from None
 
 

@@ -2,7 +2,7 @@
 
     loaded = load(Path("config/prod.yaml"))
 
-raises `ConfigError` with every error of the file and of its pins file.
+If the configuration file or its pins file has errors, `load` raises `ConfigError` with all of them.
 """
 
 from dataclasses import dataclass

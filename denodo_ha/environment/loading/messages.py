@@ -99,7 +99,10 @@ def _unknown_key(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
 
 
 def _document_path(path: Path, document: Document) -> Path:
-    """Return the path in the file, which ends at a scalar that is the short form of a map."""
+    """Return the part of a model's path that exists in the file.
+
+    A scalar in the file can be the short form of a map. The path then ends at the scalar.
+    """
     while path and path[:-1] in document.texts:
         path = path[:-1]
     return path
@@ -141,7 +144,7 @@ def _section(root: type[BaseModel], path: Path) -> type[Section] | None:
 
 
 def _below(annotation: Any, part: int | str) -> Any:
-    """Return the type of a key's or item's value; None if the type has no such key or items."""
+    """Return the type of the value at a key or an index; None if a type has no such value."""
     for kind in _members(annotation):
         if _is_section(kind):
             info = kind.model_fields.get(str(part))

@@ -2,7 +2,7 @@
 
 Pydantic reports every invalid value, but then builds no model. In this case the document is
 validated a second time, partially: `denodo_ha.environment.model.section` omits the invalid fields,
-and a cross-key rule that reads an omitted field ends there (see
+and a cross-key rule ends when the rule reads an omitted field (see
 docs/decisions/0045-partial-validation.md).
 """
 

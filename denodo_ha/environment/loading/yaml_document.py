@@ -162,7 +162,11 @@ class _Reader:
             return INVALID
 
     def sequence(self, node: SequenceNode, path: Path, parents: tuple[int, ...]) -> list[Any]:
-        """Return a list. Each string's position is also stored by its text, as for a map's key."""
+        """Return a list.
+
+        The position of a string item is stored twice: for the item's index, and for the item's text
+        as if the text were the key of a map.
+        """
         items = []
         for index, child in enumerate(node.value):
             items.append(self.value(child, (*path, index), parents))
@@ -210,10 +214,13 @@ class _Reader:
     def merge(
         self, node: Node, path: Path, position: Position, parents: tuple[int, ...]
     ) -> dict[Any, Any]:
-        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`; the first map with a key wins."""
+        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`.
+
+        If several maps have the same key, the first map takes precedence.
+        """
         sources = node.value if isinstance(node, SequenceNode) else [node]
         result: dict[Any, Any] = {}
-        # In reverse order, so that the values and positions of the first map win.
+        # In reverse order, so that the values and positions of the first map replace the others.
         for source in reversed(sources):
             self.count(source, len(parents))
             if not isinstance(source, MappingNode):
@@ -255,7 +262,7 @@ class _Reader:
 
 
 def _text(node: ScalarNode) -> str:
-    """Return a scalar as it is written; raise `DocumentError` if it contains half a character."""
+    """Return a scalar as it is written; raise `DocumentError` for a lone surrogate."""
     text = str(node.value)
     if has_half_character(text):
         raise DocumentError(HALF_CHARACTER, _position(node))

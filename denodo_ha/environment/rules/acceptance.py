@@ -2,8 +2,8 @@
 
 A named finding is a warning, a note, or an error that a later version added. Such an error is only
 a warning for a cluster that is deployed already, which is a cluster with nodes in the pins file.
-`accept` turns a named finding off until a date. Errors without a name cannot be accepted: AWS or
-this project would fail.
+`accept` turns a named finding off until a date. Errors without a name cannot be accepted, because
+the deployment or a program of this project would fail.
 """
 
 from collections.abc import Iterator

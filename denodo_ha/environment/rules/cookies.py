@@ -70,7 +70,7 @@ def cookie_health_checks(environment: Environment) -> Iterator[Problem]:
 
 
 def cookie_client_address(environment: Environment) -> Iterator[Problem]:
-    """`client_ip` must be true with cookies: an NLB keeps client addresses for an ALB as target."""
+    """With cookies, `client_ip` must be true: an NLB sends client addresses to a target ALB."""
     for name, service in _alb_services(environment):
         if not service.client_ip:
             yield Problem(

@@ -49,7 +49,7 @@ def features_of_version(environment: Environment) -> Iterator[Problem]:
 
 
 def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
-    """The RMI host must lead clients and the Solution Manager to the node that answered."""
+    """Clients and the Solution Manager must reach a node under the RMI host that it gives them."""
     chosen, path = environment.denodo.rmi_host, ("denodo", "rmi_host")
     kinds = {name: cluster.balancer.kind for name, cluster in environment.clusters.items()}
     alone = [name for name, kind in kinds.items() if kind == "none"]
@@ -301,7 +301,7 @@ def heap_fits_memory(environment: Environment) -> Iterator[Problem]:
 
 
 def heap_or_jvm_options(environment: Environment) -> Iterator[Problem]:
-    """`heap_gib` must not be set with `jvm.vdp`, which contains all JVM options, also the heap."""
+    """`heap_gib` must not be set with `jvm.vdp`, which sets all JVM options including the heap."""
     denodo = environment.denodo
     if denodo.heap_gib is not None and denodo.jvm.vdp is not None:
         yield Problem(
@@ -341,7 +341,7 @@ def _created_nodes(cluster: Cluster) -> list[str]:
 
 
 def no_dynamic_references(environment: Environment) -> Iterator[Problem]:
-    """Texts of a desired state must not contain `{{`, which AWS would resolve or refuse."""
+    """Texts of a desired state must not contain `{{`, which AWS would resolve or reject."""
     for path, text in _desired_texts(environment):
         if "{{" in text or "}}" in text:
             yield Problem(

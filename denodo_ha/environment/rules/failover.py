@@ -115,7 +115,7 @@ def failover_partition(environment: Environment) -> Iterator[Problem]:
 
 
 def endpoint_check_can_fail(environment: Environment) -> Iterator[Problem]:
-    """An endpoint check must connect to a node, so that the check fails if no node serves."""
+    """An endpoint check must connect to a node, so that it fails if no node serves clients."""
     failover = environment.failover
     if failover is None:
         return

@@ -79,7 +79,7 @@ def haproxy_ports(environment: Environment) -> Iterator[Problem]:
 
 
 def haproxy_tls(environment: Environment) -> Iterator[Problem]:
-    """TLS settings must apply to a service with TLS, in a mode that fits the nodes' ports."""
+    """TLS settings must apply to a service, and must match the TLS of the nodes' ports."""
     for name, cluster in _haproxy_clusters(environment):
         tls = cluster.balancer.proxy.tls
         path: Path = ("clusters", name, "balancer", "haproxy", "tls")
@@ -154,7 +154,7 @@ def haproxy_old_workers(environment: Environment) -> Iterator[Problem]:
 
 
 def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
-    """Health checks should detect a hung node, which a check that only connects does not."""
+    """Health checks should detect a hung node; a check that only connects does not detect it."""
     for _, cluster in _haproxy_clusters(environment):
         for key, service in environment.services.items():
             reported = checks_readiness(environment, cluster, service)
@@ -239,7 +239,7 @@ def haproxy_node_addresses(environment: Environment) -> Iterator[Problem]:
 
 
 def haproxy_cross_zone(environment: Environment) -> Iterator[Problem]:
-    """Cross-zone load balancing must be on: a zone may be without an HAProxy instance at times."""
+    """Cross-zone load balancing must be on: a zone can temporarily have no HAProxy instance."""
     for name, cluster in _haproxy_clusters(environment):
         if not cluster.balancer.cross_zone:
             yield Problem(

@@ -136,7 +136,7 @@ def restore_of_shared_catalog(environment: Environment) -> Iterator[Problem]:
 
 
 def exports_possible(environment: Environment) -> Iterator[Problem]:
-    """Exports require the node program, and should have Virtual DataPort to export from."""
+    """Exports require the node program, and have an effect only on nodes with Virtual DataPort."""
     denodo = environment.denodo
     for name, cluster in environment.clusters.items():
         path: Path = ("clusters", name, "exports")
@@ -162,7 +162,7 @@ def exports_possible(environment: Environment) -> Iterator[Problem]:
 
 
 def metadata_source(environment: Environment) -> Iterator[Problem]:
-    """Nodes that share the metadata of Virtual DataPort must not have another source of it."""
+    """Nodes that share the metadata of Virtual DataPort must not have another metadata source."""
     denodo = environment.denodo
     if "metadata" not in denodo.model_fields_set or denodo.metadata.source == "catalog":
         return

@@ -59,7 +59,10 @@ def _missing_instance_keys(name: str, cluster: Cluster, node_name: str) -> Itera
 
 
 def existing_instances(environment: Environment) -> Iterator[Problem]:
-    """Existing instances, which the stacks do not change, need a VPC, its CIDR and a balancer."""
+    """A cluster with existing instances must have a VPC, a CIDR and a balancer.
+
+    The stacks do not change existing instances.
+    """
     for name, cluster in environment.clusters.items():
         nodes = [
             node_name for node_name, node in cluster.nodes.items() if node.instance_id is not None
@@ -93,7 +96,7 @@ def existing_instances(environment: Environment) -> Iterator[Problem]:
 
 
 def existing_instance_security_groups(environment: Environment) -> Iterator[Problem]:
-    """The owner of existing instances must open their security groups to the balancer."""
+    """The security groups of existing instances must allow the balancer; the owner sets this."""
     for name, cluster in environment.clusters.items():
         nodes = sorted(
             node_name for node_name, node in cluster.nodes.items() if node.instance_id is not None
@@ -124,7 +127,7 @@ def existing_instance_security_groups(environment: Environment) -> Iterator[Prob
 
 
 def instance_types(environment: Environment) -> Iterator[Problem]:
-    """It must be possible to register the instance type by instance id, unlike some old types."""
+    """A Network Load Balancer must accept instances of the type as targets by instance id."""
     for name, cluster in environment.clusters.items():
         for node_name, node in cluster.nodes.items():
             instance = configured_machine(cluster.instance, node)

@@ -23,7 +23,7 @@ def service_ports_unique(environment: Environment) -> Iterator[Problem]:
 
 
 def private_ports(environment: Environment) -> Iterator[Problem]:
-    """A service should not use a port that only the node itself or its managers use.
+    """A service should not use a port that is only for the node itself or its management.
 
     See `denodo_ha.environment.facts.denodo_ports`.
     """

@@ -36,7 +36,7 @@ def listener_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def target_quota(environment: Environment) -> Iterator[Problem]:
-    """The targets must fit the quota, in which a node counts once for each of its target groups."""
+    """The targets must fit the quota. A node counts once for each target group that contains it."""
     for name, cluster in _balanced_clusters(environment):
         served = listeners(environment, cluster)
         proxied = cluster.balancer.kind == "haproxy"
@@ -87,7 +87,10 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
 
 
 def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
-    """Return a note that port ranges replace single ports; a warning if they open other ports."""
+    """Return the finding that port ranges replace single ports.
+
+    The finding is a note, or a warning if the ranges open ports that are not used.
+    """
     more = sorted({(rule.first, rule.last) for rule in rule_set.opens_unused_ports})
     effect = "".join(f", and all ports from {first} to {last} are open" for first, last in more)
     return Problem(
@@ -102,7 +105,11 @@ def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
 
 
 def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
-    """Return the path of a rule set's CIDRs. Without a balancer, clients connect to the node."""
+    """Return the path of the CIDRs from which a rule set was made.
+
+    Clients of a cluster without a balancer connect to the node, so the node's rules contain the
+    CIDRs of the clients.
+    """
     if rule_set.group == "nodes" and environment.clusters[name].balancer.kind != "none":
         return ("solution_manager", "cidrs")
     if rule_set.group == "haproxy":

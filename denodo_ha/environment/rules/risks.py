@@ -28,7 +28,10 @@ def open_to_the_world(environment: Environment) -> Iterator[Problem]:
 
 
 def deletion_protection(environment: Environment) -> Iterator[Problem]:
-    """Balancers should be protected after the first deployment (before, it could not roll back)."""
+    """Balancers should have deletion protection after the first deployment.
+
+    With the protection, a failed first deployment could not roll back.
+    """
     for name, cluster in environment.clusters.items():
         if cluster.balancer.kind != "none" and not cluster.balancer.deletion_protection:
             yield Problem(
@@ -57,7 +60,10 @@ def one_node(environment: Environment) -> Iterator[Problem]:
 
 
 def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
-    """Connections from a NAT device can collide if client addresses are kept with cross-zone on."""
+    """Connections of clients behind one NAT device should not collide.
+
+    Connections can collide if cross-zone load balancing is on and client addresses are preserved.
+    """
     for name, cluster in environment.clusters.items():
         balancer = cluster.balancer
         services = sorted(
@@ -66,7 +72,8 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
             # With cookies, client_ip cannot be false, so the advice would not apply.
             if service.client_ip and not cookie_balancer.uses_alb(cluster, service)
         )
-        # HAProxy gets the client's address through the PROXY protocol; connections do not keep it.
+        # HAProxy gets the client's address through the PROXY protocol. Connections do not keep the
+        # address, so they cannot collide.
         if not services or balancer.kind != "nlb" or not balancer.cross_zone:
             continue
         single_addresses = [cidr for cidr in balancer.clients if cidr.endswith("/32")]
@@ -93,7 +100,7 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
             continue
         for cluster_name, cluster in environment.clusters.items():
             if cluster.balancer.kind == "haproxy":
-                continue  # HAProxy sends keep-alives.
+                continue  # HAProxy sends keep-alive packets, so no connection is idle.
             instances = (
                 configured_machine(cluster.instance, node)
                 for node in cluster.nodes.values()
@@ -122,7 +129,7 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
 
 
 def web_not_sticky(environment: Environment) -> Iterator[Problem]:
-    """Web services should be sticky, because a node keeps its web sessions to itself."""
+    """Web services should be sticky, because nodes do not share web sessions."""
     for cluster_name, cluster in environment.clusters.items():
         if cluster.balancer.kind == "none" or len(cluster.nodes) == 1:
             continue
@@ -163,7 +170,7 @@ def public_without_tls(environment: Environment) -> Iterator[Problem]:
 
 
 def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
-    """The idle timeout should be longer than a query: the client's connection is idle meanwhile."""
+    """The idle timeout should exceed the query timeout: a connection is idle during a query."""
     limit = limits.QUERY_TIMEOUT_DEFAULT_S
     if not any(cluster.balancer.kind == "nlb" for cluster in environment.clusters.values()):
         return
