@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, is_hypothesis_test, settings
 
-# The Node and the cache of the set-up, as in tools/app, for a pytest that make did not start.
-# Before the imports: jsii starts when aws_cdk is imported.
+# Use the Node.js and the jsii cache that the set-up installed, as tools/app does, also if pytest is
+# not started by make. Set before the imports, because jsii starts when aws_cdk is imported.
 _VENV = Path(__file__).parent.parent / ".venv"
 os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))
@@ -43,7 +43,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what synthesises, and what tries many examples: `make quick` leaves it out."""
+    """Mark tests that synthesise stacks or try many examples as slow; `make quick` skips them."""
     for item in items:
         synthesises = _SYNTHESISING & set(getattr(item, "fixturenames", ()))
         if synthesises or is_hypothesis_test(getattr(item, "obj", None)):

@@ -9,9 +9,9 @@ from denodo_ha.drill.model.dns import FailoverName, HealthCheck
 from denodo_ha.drill.model.model import Model
 
 _MAX_SINGLE_MACHINES: Final = 3
-"""Maximum number of nodes, or of proxies, of a cluster that each have a breakage of their own.
+"""Maximum number of nodes, or of proxies, of a cluster that fail one by one in the search.
 
-If a cluster has more, the first one fails alone and all others fail together.
+If a cluster has more, the first machine fails alone and all other machines fail together.
 """
 
 

@@ -113,7 +113,7 @@ def _outcomes(engine: Engine) -> Iterator[Outcome]:
 
 
 def _start(model: Model, drained: frozenset[Key]) -> Situation:
-    """Return the situation in which some nodes are drained."""
+    """Return a situation without failures in which some nodes are drained."""
     states: dict[str, ClusterState] = {}
     for key in sorted(drained):
         cluster = model.machines[key].cluster

@@ -36,7 +36,7 @@ RESTS_ON: Final[frozenset[Subject]] = frozenset({"balancer", "node", "record", "
 """The kinds of objects that must be known to decide whether the properties hold."""
 
 _Switch = Literal["", "thrown", "silent"]
-"""The operators' switch: not thrown (or put back), thrown, or thrown with no datapoint since."""
+"""The operators' switch: not thrown (or put back), thrown, or without datapoints since thrown."""
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class ReadingNotes:
         self._add(f"{key}: only a deployment knows its zone ({zone})", "zone")
 
     def other_routing(self, name: object, policy: str) -> None:
-        """Add a note that a DNS name has a routing policy that the drill does not read."""
+        """Add a note that a DNS name has a routing policy that the drill does not support."""
         self._add(
             f"{name}: has records with the routing policy {policy}, which the drill does not read",
             "record",

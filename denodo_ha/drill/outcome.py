@@ -124,7 +124,7 @@ class Outcome:
         partial: ports that only some new connections reach.
         unknown: ports whose reach cannot be determined from the templates.
         gaps: the ports that some or all connections do not reach, by name and address.
-        recovery: seconds until all new connections succeed, None if some never do.
+        recovery: seconds until all new connections succeed, None if some fail until a repair.
         steps: the steps of which `recovery` is the sum.
         after_repair: a sentence that says what happens after the repair.
         interpretations: texts on assumptions about open points that lead to another outcome.

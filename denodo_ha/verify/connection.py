@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 from denodo_ha.verify.findings import Fault, one_line
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
-"""Project limit: bytes of an answer; answers to the probes are shorter."""
+"""Project limit: maximum bytes of an answer; real answers to the probes are shorter."""
 _ACCEPT_S: Final = 0.3
 """Project default: seconds after which a connection that is still open counts as accepted."""
 _CHUNK_BYTES: Final = 4096

@@ -25,7 +25,7 @@ from denodo_ha.verify.rmi_probe import (
 from denodo_ha.verify.web_probe import WebRequest, send_request
 
 SIGNIFICANCE: Final = 0.001
-"""Project default: at most one of a thousand runs reports a correct load balancer as wrong."""
+"""Project default: at most one in a thousand tests reports a correct load balancer as wrong."""
 
 Answer = TypeVar("Answer")
 

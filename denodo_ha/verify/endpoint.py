@@ -16,7 +16,7 @@ from denodo_ha.verify.connection import Connection, connect, host_port
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 RENEWAL_DAYS: Final = 30
-"""Project default: days before its expiry from which a certificate is reported."""
+"""Project default: a certificate is reported if it expires in fewer days."""
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's flag X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not define."""
@@ -33,7 +33,7 @@ _FINDINGS: Final[Mapping[int, str]] = MappingProxyType(
         64: "certificate-name",
     }
 )
-"""Finding for a verification error (OpenSSL, x509_vfy.h, X509_V_ERR_*)."""
+"""The finding for each verification error (OpenSSL, x509_vfy.h, X509_V_ERR_*)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Trust:
     """The settings with which certificates are verified.
 
     Attributes:
-        ca_bundle: a file of certificate authorities in PEM form; None for the system's.
+        ca_bundle: a file of certificate authorities in PEM form; None for those of the operating
+            system.
         alpn_protocols: protocols that the handshake offers.
         now: returns the time for which a certificate must be valid.
     """

@@ -33,7 +33,7 @@ class StepState(StrEnum):
 
 
 class Fault(Exception):  # noqa: N818 - the usual word for a failed connection
-    """A step failed.
+    """Error that ends a probe: a step failed.
 
     Attributes:
         finding: a key of `FINDINGS`.

@@ -12,7 +12,7 @@ from typing import Any
 MAGIC = bytes.fromhex("aced0005")
 _FIRST_HANDLE = 0x7E0000
 _MAX_DEPTH = 64
-"""Project limit: answers of a registry are nested five levels deep."""
+"""Project limit: maximum nesting of objects; a registry's answers are nested five levels deep."""
 _PRIMITIVES = {"B": "b", "C": "H", "D": "d", "F": "f", "I": "i", "J": "q", "S": "h", "Z": "?"}
 _PROXY, _WRITES, _SERIALISABLE, _EXTERNALISABLE, _BLOCKS = 0x100, 1, 2, 4, 8
 

@@ -34,7 +34,7 @@ _AUTHENTICATION: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 _SKIPPED: Final = (b"v", b"N")
-"""NegotiateProtocolVersion and NoticeResponse may precede the answer."""
+"""Messages that may precede the answer: NegotiateProtocolVersion and NoticeResponse."""
 _MAX_SKIPPED: Final = 10
 
 

@@ -15,7 +15,7 @@ from denodo_ha.verify.jrmp import Stub
 
 _UNKNOWN_OBJECT = "java.rmi.NoSuchObjectException"
 _MAX_LOOKUPS = 8
-"""Project limit: Virtual DataPort registers few names, and more lookups would take long."""
+"""Project limit: number of names to look up. Virtual DataPort registers only a few names."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from denodo_ha.verify.web_probe import Sticky, WebRequest, probe_web
 Protocol = Literal["rmi", "odbc", "web", "scheduler", "flight", "tcp", "auxiliary"]
 
 _FLIGHT_PORT = 9994
-"""Denodo's own port on a node (`denodo_ha.environment.facts.denodo_ports`)."""
+"""Denodo's default port for Arrow Flight (`denodo_ha.environment.facts.denodo_ports`)."""
 _PROTOCOL_BY_NAME: Mapping[str, Protocol] = {"scheduler": "scheduler", "flight": "flight"}
 """Protocols of services by name, for services whose port does not determine the protocol."""
 

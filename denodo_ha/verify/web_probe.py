@@ -13,9 +13,12 @@ from denodo_ha.verify.endpoint import Endpoint
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 _SESSION_COOKIE = "JSESSIONID"
-"""Tomcat's cookie: a node that does not know a session begins another one."""
+"""Tomcat's session cookie: a node that does not know the session begins another session."""
 _REQUESTS = 6
-"""Project default: five more requests reach one of two nodes by chance in 1 of 32 cases."""
+"""Project default: requests to verify stickiness.
+
+Without stickiness, all five further requests reach the first of two nodes in 1 of 32 cases.
+"""
 _LOGIN_STATUS = (401, 403)
 
 Sticky = Literal["no", "source", "cookie"]
@@ -105,7 +108,7 @@ def parse_response(endpoint: str, head: bytes, request: WebRequest) -> WebRespon
 
 
 class _HeadSocket:
-    """A substitute for a socket, from which `http.client` reads the received status and headers."""
+    """A substitute for a socket: `http.client` reads the received status and headers from it."""
 
     def __init__(self, head: bytes) -> None:
         self._head = head
@@ -202,7 +205,7 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
 
 
 def _node_in_cookies(cookies: dict[str, str], nodes: Collection[str]) -> str:
-    """Return the node that a cookie's value names, alone or after a dot like Tomcat's jvmRoute."""
+    """Return the node named in a cookie: as its value, or after a dot like Tomcat's jvmRoute."""
     for value in cookies.values():
         for node in nodes:
             if f".{value}".lower().endswith(f".{node}".lower()):

@@ -1,4 +1,4 @@
-"""IAM policy for the Solution Manager, which drains and enables nodes during its work."""
+"""IAM policy for the Solution Manager, which drains and enables nodes during a promotion."""
 
 from collections.abc import Sequence
 

@@ -65,9 +65,9 @@ class BalancerHealthChecks(Construct):
             region: region of the alarms.
             minutes: minutes without a healthy node until a check is unhealthy.
             silence_minutes: minutes without data until a check is unhealthy.
-            followed_minutes: minutes without data of the alarm that the check monitors now. A new
-                alarm has no data, so a deployed check monitors the earlier alarm until the new
-                alarm has been in state OK.
+            followed_minutes: `silence_minutes` of the alarm that a deployed check monitors. A new
+                alarm has no data, so the check monitors the earlier alarm until the new alarm has
+                been in state OK.
             balancer_settings: settings whose change replaces the load balancer.
             target_group_settings: settings whose change replaces the load balancer or the target
                 group.

@@ -19,8 +19,8 @@ from stacks.library_values import instance_type, tcp_ports
 _ADMIN_USER = "denodo_admin"
 
 _PASSWORD_LENGTH = 32
-"""Length of a password, which has only letters and digits so that programs need not quote it: 190
-bits."""
+"""Length of a password, about 190 bits. Passwords have only letters and digits, so that programs
+need not quote them."""
 
 
 class Database(Construct):

@@ -24,8 +24,8 @@ _RUN = "python3 -m haproxy"
 class HaproxyDocument(Construct):
     """Systems Manager document that runs only HAProxy's program.
 
-    An operator who may send this document can run only its actions. With AWS-RunShellScript, the
-    operator could run any command. The action `apply` first installs the program that is named in
+    A principal that may send this document can run only its actions. With AWS-RunShellScript, the
+    principal could run any command. The action `apply` first installs the program that is named in
     the parameter. The document is an L1 construct, because the CDK library has no L2 construct.
 
     Attributes:

@@ -61,9 +61,9 @@ class Network(Construct):
     ) -> None:
         """Create a VPC whose zones are independent of each other.
 
-        VPC and gateway are L1 constructs: the L2 `Vpc` numbers its subnets, so that an additional
-        zone would replace later subnets, and looks up the zones of the account. The subnets are L2
-        constructs.
+        The VPC and the gateway are L1 constructs. The L2 `Vpc` numbers its subnets, so an
+        additional zone would replace the subnets with higher numbers. `Vpc` also looks up the zones
+        of the account. The subnets are L2 constructs.
         """
         block = IPv4Network(str(network.cidr))
         vpc = ec2.CfnVPC(

@@ -19,8 +19,8 @@ _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 class NodeDocument(Construct):
     """Systems Manager document that runs only the node program.
 
-    An operator who may send this document can run only its actions. With AWS-RunShellScript, the
-    operator could run any command. The actions `apply` and `check` first install the program that
+    A principal that may send this document can run only its actions. With AWS-RunShellScript, the
+    principal could run any command. The actions `apply` and `check` first install the program that
     is named in the desired state. The document is an L1 construct, because the CDK library has no
     L2 construct.
 

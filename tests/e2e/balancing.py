@@ -126,7 +126,7 @@ class Balancing:
     def _asked(self, arguments: list[str]) -> str:
         """Answer a call that the host program makes to the AWS CLI."""
         if arguments[:2] == ["ssm", "get-parameter"]:
-            # The adapted file has a different content, and therefore another hash in its name.
+            # The file was adapted to this machine, so its name needs the hash of the new content.
             state = json.loads(self._wanted())
             self._file = _here(_deployed(self._access, state["file"]), self._told)
             state["file"] = f"s3://here/{hashlib.sha256(self._file.encode()).hexdigest()}.cfg"

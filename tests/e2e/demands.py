@@ -187,7 +187,7 @@ class _Demands:
         assert group.raw["Protocol"] == ("HTTPS" if tls else "HTTP")
 
     def auxiliary(self, node: str, port: int, listener: Listener) -> None:
-        """Check an auxiliary port: losing its node removes no zone from DNS."""
+        """Check the target group of an auxiliary port: its health must not affect zones in DNS."""
         group = listener.group
         assert group.tags["denodo:node"] == node
         assert group.attributes["preserve_client_ip.enabled"] == "false"

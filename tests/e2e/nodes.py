@@ -57,7 +57,7 @@ class Agent:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def cli(self, path: Path) -> None:
-        """Write a program to a path that passes AWS CLI calls to this agent."""
+        """Write, to the given path, a program that passes AWS CLI calls to this agent."""
         details = {"python": sys.executable, "address": self._address, "port": self.port}
         path.write_text(_AWS.format(**details))
         path.chmod(0o755)
@@ -198,7 +198,7 @@ class Machine:
         return {"code": code, "output": output, "error": error}
 
     def _as_deployed(self, output: str) -> str:
-        """Return a status whose applied state has the deployed home and ports."""
+        """Return a status with the deployed state instead of the state adapted to this machine."""
         text = json.loads(output)
         here, there = self._wanted
         if text["applied"] and text["applied"]["state"] == here:

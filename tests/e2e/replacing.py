@@ -11,7 +11,7 @@ from tests.e2e.nodes import Machine
 
 @dataclass(frozen=True, kw_only=True)
 class Replacing(Cdk):
-    """The real CLI; a machine with a new disk becomes the stand-in of each new instance."""
+    """The real CDK CLI; after a deploy, a node's test machine stands for its new instance."""
 
     deployment: Deployment
     machines: dict[str, Machine]

@@ -25,7 +25,7 @@ _TIMEOUT_S = 600
 
 
 def _quick(data: Data) -> None:
-    """Set a short deregistration delay, and TCP checks, as no server answers readiness checks."""
+    """Set a short deregistration delay, and TCP checks since no server answers readiness checks."""
     for cluster in data["clusters"].values():
         cluster["balancer"]["deregistration_delay"] = 60
         cluster["balancer"]["health"] = {"protocol": "tcp"}
@@ -102,7 +102,7 @@ def test_out_and_back(run: Run) -> None:
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
-    """A deploy keeps the node out unless it changes the target group: that registers the node."""
+    """A deploy leaves a drained node out, unless it changes a target group."""
 
     def clients(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]

@@ -171,7 +171,7 @@ def catalog(with_cluster: FirstDeploy) -> Iterator[FirstDeploy]:
 
 
 def test_a_protected_database_is_freed(catalog: FirstDeploy) -> None:
-    """The rollback cannot delete the protected database, and does delete the bucket."""
+    """The rollback cannot delete the protected database, but it deletes the bucket."""
     alarm = catalog.logical_id("AWS::CloudWatch::Alarm")
     catalog.fail(alarm)
     assert Stack(catalog.cloud, CATALOG).status == "ROLLBACK_FAILED"
@@ -185,7 +185,7 @@ def test_a_protected_database_is_freed(catalog: FirstDeploy) -> None:
 
 
 def test_a_kept_bucket_is_adopted_with_its_contents(catalog: FirstDeploy) -> None:
-    """Such a bucket remains if the stack was deleted, or after a rollback by an older version."""
+    """A bucket remains after its stack is deleted, or after a rollback by an older version."""
     s3 = catalog.cloud.client("s3")
     location = {"LocationConstraint": catalog.cloud.access.region}
     s3.create_bucket(Bucket=catalog.bucket, CreateBucketConfiguration=location)

@@ -83,7 +83,7 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     assert "leads to passive after" in done.stdout
     assert _answered(run) == {"passive"}
     assert "and the switch is set to it" in run("to", "passive").stdout
-    # The site stays on the secondary: a deploy would change nothing, and no failback starts.
+    # The site stays on the secondary: the deploy has nothing to change, so no failback starts.
     differs, output = deployment.diff()
     assert not differs, output
     assert _answered(run) == {"passive"}

@@ -164,7 +164,7 @@ def test_a_new_image_is_rolled_out(
 
 
 def shared(deployment: Deployment, node: str) -> set[str]:
-    """Return the nodes registered with the services' target groups and not draining."""
+    """Return the nodes that are registered, and not draining, in the services' target groups."""
     balancer = deployment.topology().clusters[CLUSTER].balancer
     assert balancer is not None
     (names,) = {

@@ -19,9 +19,9 @@ _TIMEOUT_S = 300.0
 
 
 def _one_minute(data: Data) -> None:
-    """Set one minute, as versions without this setting did."""
+    """Set the value that versions without this setting used: one minute."""
     data["failover"]["minutes_without_data"] = 1
-    # No server answers readiness checks here.
+    # TCP checks, since no server answers readiness checks here.
     for cluster in data["clusters"].values():
         cluster["balancer"]["health"] = {"protocol": "tcp"}
 
@@ -63,7 +63,7 @@ def _pinned(deployment: Deployment) -> set[int | None]:
 
 
 def _minutes(deployment: Deployment) -> tuple[set[int], int]:
-    """Return the minutes of all no-data alarms in the primary's region, and of the one in use."""
+    """Return the minutes of all no-data alarms in the primary's region, and of the alarm in use."""
     endpoint, (_, region) = local_aws_server.endpoint(), ("", "eu-west-1")
     access = Access(endpoint, deployment.access.account, region)
     alarms = {

@@ -85,7 +85,7 @@ class InnerAlb:
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener, the target group that serves it, and the ALB in between if there is one."""
+    """A listener, the target group with the nodes, and the ALB between them if there is one."""
 
     port: int
     protocol: str

@@ -19,7 +19,7 @@ class Watch:
     """Observation of every HAProxy instance: connections of clients, and states of nodes.
 
     Attributes:
-        refused: the HAProxy instance's address for each jdbc connection without an answer.
+        refused: for each jdbc connection without an answer, the HAProxy instance's address.
         together: each set of nodes that were out of service at the same time.
     """
 

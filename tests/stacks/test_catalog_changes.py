@@ -79,7 +79,7 @@ def test_a_change_keeps_the_database(
 
 
 def test_another_key_replaces_it_and_says_so(example: Data, tmp_path: Path) -> None:
-    """Another KMS key replaces the database, with a snapshot, as `denodo-ha plan` says."""
+    """Another KMS key replaces the database and keeps a snapshot, as `denodo-ha plan` reports."""
     assert "KmsKeyId" in replacing()
     example["clusters"]["main"]["catalog"]["kms_key"] = (
         "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

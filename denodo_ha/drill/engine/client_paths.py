@@ -51,7 +51,7 @@ class ClientPath:
         return max(loads, default=100)
 
     def gaps(self) -> Iterator[ReachGap]:
-        """Yield a gap for each port and address that connections do not all reach."""
+        """Yield a gap for each port, at each address, that some or all connections do not reach."""
         for port in self.ports:
             addresses = self.services.get(port, {})
             if not addresses:
@@ -61,7 +61,7 @@ class ClientPath:
                     yield ReachGap(self.name, port, address, reach)
 
     def ports_with(self, reach: Reach) -> tuple[int, ...]:
-        """Return the ports whose reach, over all addresses together, is the given one."""
+        """Return the ports whose reach over all addresses together equals the given reach."""
         return tuple(
             port
             for port in self.ports
@@ -75,7 +75,8 @@ class PathOutcome:
 
     Attributes:
         path: the path.
-        steps: the steps until all connections are served; None if some never are.
+        steps: the steps until all connections are served; None if some are not served before a
+            repair.
         after_repair: a sentence that says what happens after the repair.
         interrupted: ports that are not served while a shared database fails over.
         load_percent: the highest load of a serving node, in percent of its load before the failure.

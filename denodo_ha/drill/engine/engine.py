@@ -40,7 +40,7 @@ _KEPT_VIEWS = 256
 """Maximum number of cached views of failed balancers; scenarios of two nodes need fewer."""
 
 _PLANNED = frozenset({"node-drained", "node-replaced"})
-"""The kinds of failures that the project's own commands cause without losing a connection."""
+"""The kinds of planned events: this project's commands take a node out and lose no connection."""
 
 
 class Engine:
@@ -87,7 +87,7 @@ class Engine:
     def play(self, failure: Failure, situation: Situation) -> Outcome:
         """Return the outcome of a failure under the worst assumptions about the open points.
 
-        The open points are what AWS's documents do not specify (`open_points`).
+        An open point is behaviour that AWS does not document (`open_points`).
         """
         whole = self.start | situation
         outcomes = {
@@ -141,7 +141,7 @@ class Engine:
     def _concerned(
         self, failure: Failure, situation: Situation, before: Route53Health, after: Route53Health
     ) -> list[FailoverName]:
-        """Return the failover names of the failed clusters, and others whose DNS answer changes."""
+        """Return the failed clusters' failover names, and other names whose DNS answer changes."""
         clusters = set(failure.clusters)
         own = {
             name.name

@@ -15,10 +15,10 @@ from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Reach, reach_of_alternatives, reach_of_chain
 
 AuxiliaryReach = Callable[[Key], Reach]
-"""Returns the reach of a node's auxiliary port, for a client that the node has directed there."""
+"""Function that returns the reach of the auxiliary port to which a node directs a client."""
 
 ANY_SERVICE_PATH = "/health"
-"""The path at which a proxy reports on all of its services together."""
+"""The path on which a proxy reports whether it has a usable node for any service."""
 
 
 class MachineStates:

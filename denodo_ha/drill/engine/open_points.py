@@ -1,4 +1,4 @@
-"""Open points: what AWS's documents do not specify, and which of these points affect a model."""
+"""Open points: behaviour that AWS does not document, and which open points affect a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def relevant_open_points(model: Model, view: Callable[[Key], BalancerView]) -> f
 
     Args:
         model: the model of the templates.
-        view: returns the view of a balancer before any failure.
+        view: returns the `BalancerView` of a balancer before any failure.
     """
     records = [record for name in model.failover_names for record in name.records.values()]
     checks = model.checks_of(records)

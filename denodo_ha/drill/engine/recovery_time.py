@@ -24,7 +24,7 @@ from denodo_ha.environment.facts.limits import (
 )
 
 BalancerPair = tuple[BalancerView | None, BalancerView | None]
-"""The views of a record's balancer in two situations; None if no template has the balancer."""
+"""A record's balancer in two situations; None if no template has the balancer."""
 
 
 class DnsTiming:

@@ -57,7 +57,7 @@ class Database:
 
 
 Subject = Literal["balancer", "address", "node", "zone", "record", "check", "database"]
-"""The kinds of objects that something unknown may hide; "address" means a balancer's zones."""
+"""The kinds of objects that an unknown part may hide; "address" means a balancer's zones."""
 
 
 ANY_SUBJECT: frozenset[Subject] = frozenset(

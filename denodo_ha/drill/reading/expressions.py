@@ -27,12 +27,12 @@ _MAX_CONDITION_DEPTH: Final = 20
 _MAX_STEPS: Final = 1_000_000
 """Maximum number of values and conditions to resolve for one stack; a long text counts as several.
 
-The largest possible template has a tenth of this number, but expressions that repeat others can
-multiply it.
+The largest possible template contains a tenth of this number of values. Expressions that repeat
+other expressions can need many more.
 """
 _TEXT_PER_STEP: Final = 100
 _ABSENT: Final = object()
-"""The value of `AWS::NoValue`: the key is left out."""
+"""The value of `AWS::NoValue`: a property with this value is omitted."""
 
 
 @dataclass(frozen=True)
@@ -291,8 +291,8 @@ class Resolver:
         Args:
             stack: the condition's stack.
             condition: the condition.
-            depth: the number of expressions around the condition.
-            level: the number of conditions around the condition.
+            depth: the number of expressions in which the condition is nested.
+            level: the number of conditions in which the condition is nested.
         """
         self._count_steps(stack, 1)
         too_deep = depth > _MAX_DEPTH or level > _MAX_CONDITION_DEPTH
@@ -313,7 +313,7 @@ class Resolver:
         name = str(argument)
         if self._exports is None:
             self._exports = {}
-            # Resolving the names of exports is independent of the references being followed.
+            # Detect circular references separately while the names of exports are resolved.
             followed, self._followed = self._followed, set()
             for stack in self._stacks.values():
                 for output in as_mapping(stack.template.get("Outputs")).values():

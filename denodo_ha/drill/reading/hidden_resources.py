@@ -13,7 +13,7 @@ _HARMLESS_TRANSFORMS: Final = (
     "AWS::SecretsManager-",
     "AWS::CodeDeployBlueGreen",
 )
-"""Transforms that add no resource of a type that the drill reads; the drill expands loops."""
+"""Transforms that add no resource of a type that the drill reads, or that the drill expands."""
 
 _HIDING_TYPES: Final = {
     "AWS::ElasticLoadBalancing::LoadBalancer": "is a Classic Load Balancer, which is not read",

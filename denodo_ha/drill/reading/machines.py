@@ -36,7 +36,7 @@ from denodo_ha.environment.names import (
 )
 
 _MAX_INSTANCES = 1000
-"""Project default: maximum number of instances in an Auto Scaling group; each is a failure."""
+"""Project limit: instances in an Auto Scaling group; the drill lets each of them fail."""
 
 
 class MachineReader:

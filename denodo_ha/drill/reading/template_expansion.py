@@ -19,7 +19,7 @@ NESTED_STACK: Final = "AWS::CloudFormation::Stack"
 _APPLICATION: Final = "AWS::Serverless::Application"
 _LOOP: Final = "Fn::ForEach::"
 _MAX_ITERATIONS: Final = 5_000
-"""Maximum number of loop iterations, more than any template needs for its at most 500 resources."""
+"""Maximum number of loop iterations: more than any template with at most 500 resources needs."""
 _MAX_NESTING: Final = 8
 _MAX_NESTED: Final = 500
 _MAX_VALUES: Final = 1_000_000

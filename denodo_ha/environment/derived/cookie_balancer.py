@@ -17,8 +17,8 @@ from denodo_ha.environment.model.service import Service
 Protocol = Literal["http", "https"]
 
 ALB_HEALTHY_CODES: Final = "200-499"
-"""Status codes of a healthy Application Load Balancer. It returns 502 to 504 if no node answers. A
-sign-in page or an error for an unknown path shows that a node answers."""
+"""Status codes of a healthy Application Load Balancer. The load balancer returns 502 to 504 if no
+node answers. A sign-in page or an error for an unknown path shows that a node answers."""
 
 NODE_HEALTHY_CODES: Final = "200-399"
 """Status codes of a healthy node, the same as a Network Load Balancer's default."""

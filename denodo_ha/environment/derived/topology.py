@@ -21,7 +21,7 @@ from denodo_ha.environment.model.service import HealthSettings, Service
 
 HAPROXY_HEALTH_PATH = "/health"
 """Path of HAProxy's own health check, which returns 200 while at least one service has a usable
-node. If a slash and the name of a service follow, it returns the health of that service."""
+node. The path `/health/SERVICE` returns the health of a single service."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,8 @@ def _auxiliary_listeners(environment: Environment, cluster: Cluster) -> Iterator
 def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
     """Return the health check that the Network Load Balancer sends to a node through the ALB.
 
-    If the nodes' health check uses the service's own port, both checks have the same path.
+    The path is the same as that of the nodes' health check if this check has a path and uses the
+    service's own port. Otherwise, the path is `/`.
     """
     path = nodes.path if nodes.port == service.target_port else None
     protocol = cookie_balancer.client_protocol(service)

@@ -18,10 +18,12 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.haproxy import Haproxy
 
 RMI_HELLO = "4a524d4900024b"
-"""Java RMI Specification, RMI Transport Protocol: header, version, stream protocol."""
+"""First bytes from a Java RMI client, in hexadecimal digits: header, version, stream protocol (Java
+RMI Specification, RMI Transport Protocol)."""
 
 _SSL_REQUEST = "0000000804d2162f"
-"""PostgreSQL, Message Formats: SSLRequest, which a server answers with one letter."""
+"""PostgreSQL's message SSLRequest, in hexadecimal digits. A server answers this message with one
+letter (PostgreSQL, Message Formats)."""
 
 _FAST_INTERVAL = "250ms"
 """Interval of checks after a failed check. With `fall 2`, a dead node is out of service after about
@@ -133,7 +135,7 @@ def _global(settings: Haproxy, host: Host, *, encrypted: bool) -> Iterator[str]:
 _RESOLVERS = [
     "parse-resolv-conf",
     "hold valid 10s",
-    # The health checks find dead nodes; a DNS failure must not take nodes out.
+    # Health checks detect dead nodes, so a DNS failure must not take nodes out of service.
     *(f"hold {answer} 24h" for answer in ("nx", "timeout", "refused", "other")),
 ]
 

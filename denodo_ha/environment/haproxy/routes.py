@@ -91,8 +91,8 @@ class Route:
             too.
         mode: `http` if HAProxy reads requests, `tcp` if it only forwards bytes.
         balance: the balancing algorithm; empty for a single node.
-        check: the health check; None if the route has only one node. This node always stays in
-            service, because no other node could answer.
+        check: the health check; None for an auxiliary port. The only node of an auxiliary port
+            always stays in service, because no other node could answer.
         tls: whether clients use TLS with HAProxy.
         node_tls: whether HAProxy uses TLS with the nodes.
         cookie: whether a cookie keeps web clients on their node.

@@ -7,8 +7,9 @@ _OTHER_FILES = 1000
 """Open files in addition to client connections: listeners, checks, sockets, logs, old workers."""
 
 _HARD_LIMIT = 524_288
-"""systemd's own hard limit (systemd.exec, LimitNOFILE). HAProxy raises its limit up to this one if
-a reload allows more connections; beyond this limit HAProxy must be restarted."""
+"""systemd's own hard limit (systemd.exec, LimitNOFILE). If a reload allows more connections,
+HAProxy raises its own limit up to this hard limit. For more connections, HAProxy must be
+restarted."""
 
 
 def render_drop_in(settings: Haproxy, host: Host) -> str:

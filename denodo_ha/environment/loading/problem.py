@@ -41,9 +41,9 @@ class Problem:
         value: the value as it is in the file; empty if there is none.
         severity: whether the problem stops the synth.
         rule: the rule's name, by which a warning can be acknowledged.
-        refuses: clusters to which a named error applies that earlier versions of this project did
-            not report. For deployed clusters, the error is a warning
-            (`denodo_ha.environment.rules.acceptance`).
+        refuses: clusters to which a named error applies; empty for other problems. A named error
+            is an error that earlier versions of this project did not report. For deployed clusters,
+            a named error is only a warning (`denodo_ha.environment.rules.acceptance`).
         at_key: whether the position is that of the key, not of its value.
         position: the position in the file, or `NO_POSITION`.
         file: the file's name; empty until it is known.

@@ -51,7 +51,10 @@ class Pin(Section):
 state OK. The health check monitors this alarm."""
 
     def with_alarm_of(self, pin: "Pin") -> "Pin":
-        """Return this pin with another pin's alarm, since a rollout does not change the alarm."""
+        """Return this pin with the `minutes_without_data` of another pin.
+
+        A rollout does not change the alarm to which these minutes belong.
+        """
         return self.model_copy(update={"minutes_without_data": pin.minutes_without_data})
 
 
@@ -69,15 +72,17 @@ class Pins(RootModel[dict[ClusterName, dict[NodeName, Pin]]]):
         return self.root.get(cluster, {}).get(node)
 
     def silence_minutes(self, cluster: str, before: int) -> int | None:
-        """Return the minutes of the alarm on missing metrics that a health check monitors.
+        """Return the minutes without data after which the monitored alarm of a cluster is raised.
+
+        The alarm is the one that the deployed health check monitors.
 
         Args:
             cluster: name of the cluster.
-            before: the minutes that earlier versions of this project used, for pins without the
-                key.
+            before: the minutes that earlier versions of this project used. This is the result if no
+                pin has the key `minutes_without_data`.
 
         Returns:
-            None for a new cluster, which has no pins.
+            The minutes; None for a new cluster, which has no pins.
         """
         pins = self.root.get(cluster)
         if not pins:

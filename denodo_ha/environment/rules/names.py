@@ -83,7 +83,7 @@ def tag_keys(environment: Environment) -> Iterator[Problem]:
 
 
 def existing_node_zone(environment: Environment) -> Iterator[Problem]:
-    """VPCs can be associated only with a created hosted zone."""
+    """Additional VPCs can be associated only with a hosted zone that the stack creates."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.node_zone and network.node_zone_vpcs:

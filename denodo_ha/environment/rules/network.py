@@ -31,7 +31,7 @@ def zones_of_region(environment: Environment) -> Iterator[Problem]:
 
 
 def existing_network(environment: Environment) -> Iterator[Problem]:
-    """With an existing VPC, the subnets to use must be set, a different one for each zone."""
+    """With an existing VPC, a different subnet must be set for each zone."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is None:
@@ -74,7 +74,7 @@ def _shared_subnets(name: str, cluster: Cluster) -> Iterator[Problem]:
 
 
 def created_network(environment: Environment) -> Iterator[Problem]:
-    """A created VPC must have a CIDR that its zones can share, and no configured subnets."""
+    """A created VPC must have a CIDR that can be divided among its zones, and no set subnets."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is not None:

@@ -89,7 +89,7 @@ class Cloud:
         self.answer(f"--secret-id={arn}", {"SecretString": json.dumps(value)})
 
     def missing(self, arn: str) -> None:
-        """Make calls for a secret fail as they do on AWS if the secret does not exist."""
+        """Make calls for a secret fail as if the secret did not exist."""
         self.fault(f"--secret-id={arn}", "An error occurred (ResourceNotFoundException)")
 
     def fault(self, call: str, message: str) -> None:

@@ -92,7 +92,7 @@ class Home:
 
     @classmethod
     def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
-        """Return a home that another process has created in this folder."""
+        """Return the home that another process has created in a folder."""
         home = cls.__new__(cls)
         home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
         home.connectors = "http"

@@ -79,7 +79,7 @@ class Scenario:
         return self.found()
 
     def found(self) -> dict[str, str]:
-        """Return files' contents, JVM options of running servers, and the applied state's hash."""
+        """Return contents of files, running servers' JVM options, and the applied state's hash."""
         values = {file: self._lines(file) for file in (*FILES, CATALOG_FILE)}
         started = {name: self.home.running(name) for name in ("vdp", "scheduler", "web")}
         for name, server in started.items():
@@ -88,7 +88,7 @@ class Scenario:
         return {**values, "applied": applied["hash"]}
 
     def _lines(self, file: str) -> str:
-        # The stand-ins of two scripts append a line to this file at each run.
+        # Two stand-in scripts append the same line to this file at each run.
         lines = (self.home.path / file).read_text("latin-1").splitlines()
         return "\n".join(dict.fromkeys(lines) if file == VDP_FILE else lines)
 

@@ -7,7 +7,7 @@ options that `regenerateFiles.sh` has read. Other behaviour of a real Denodo is 
 
 - scripts that start and stop servers exit with 0 even if they fail
 - from 8.0 on, port 9999 waits for a client that speaks first, and does not answer RMI's hello
-- `/` of the web container answers before any application exists; their scripts create them
+- `/` of the web container answers before any application exists; scripts create applications
 - a web application that is started before Virtual DataPort listens stays dead
 - `ping.sh` of 7.0 and of older updates refuses `-r`
 
@@ -118,7 +118,7 @@ class Home:
 
 
 def main() -> int:
-    """Act as a script."""
+    """Act as the script, or the server, that the arguments name."""
     home, name, *arguments = Path(sys.argv[1]), *sys.argv[2:]
     # Tests limit the file size to imitate a full disk; the limit is not meant for this stand-in.
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -149,7 +149,7 @@ def main() -> int:
 
 
 class _FailureError(Exception):
-    """A script fails; its exit status does not show the failure."""
+    """Failure of a start or stop script, whose exit status is 0 nevertheless."""
 
 
 def start(home: Home, name: str, *_: str) -> None:

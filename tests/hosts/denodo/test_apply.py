@@ -357,7 +357,7 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
 
 @pytest.mark.parametrize("record", ["drained", "metadata", "exported"])
 def test_the_next_apply_removes_what_a_killed_drain_has_left(home: Home, record: str) -> None:
-    """Commands that do not hold the apply lock write these records, and can be killed too."""
+    """These records are written by commands without the apply lock, which can be killed as well."""
     apply(home.system, home.state())
     left = home.system.folder / f".{record}.json.denodo-node"
     left.write_text("half of a rec")

@@ -1,4 +1,4 @@
-"""Boots while AWS does not answer, denies calls or is slow: Denodo is started in every case."""
+"""Denodo is started at boot even if AWS does not answer, denies calls or is slow."""
 
 import itertools
 import json
@@ -162,7 +162,7 @@ class _KilledError(BaseException):
 def test_a_boot_takes_back_the_change_of_a_killed_run(
     home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    """The boot needs no answer from AWS for this."""
+    """The boot needs no answer from AWS to undo the change."""
 
     def kill(_servers: Servers) -> None:
         raise _KilledError

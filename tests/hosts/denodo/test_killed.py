@@ -55,12 +55,12 @@ def _states(home: Home, *, bad: bool) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def main(home: Home, *, again: str) -> dict[str, Any]:
-    """Kill a run at every step; return the problems and the number of steps.
+    """Kill runs of the program, one at each step; return the problems and the number of steps.
 
     Args:
         home: the installation.
-        again: state of the run after the killed run: `new` or `old`; `bad`: the `old` state, after
-            a killed run with a state whose server does not start.
+        again: state that the run after the killed run applies: `new` or `old`. `bad`: as `old`,
+            but the server of the killed run's state does not start.
     """
     old, new = _states(home, bad=again == "bad")
     wrong = []
@@ -77,7 +77,7 @@ def main(home: Home, *, again: str) -> dict[str, Any]:
         if problem:
             wrong.append(f"step {step}: {problem}")
         if again == "new":
-            # Exchanged, so that each run starts from `old` and changes to `new`.
+            # Exchange the states, so that each killed run starts from `old` and applies `new`.
             old, new = new, old
     left = [str(path) for path in home.folder.rglob(".*.denodo-node")]
     return {"steps": step - 1, "wrong": wrong, "ended": ended, "left": left}

@@ -129,7 +129,7 @@ class Node:
         )
 
     def of_root(self) -> dict[str, tuple[int, int, bytes]]:
-        """Return owner, mode and content of everything in root's folders."""
+        """Return owner, mode and content of each file and folder outside the user's folders."""
         found = {}
         for path in sorted(self.folder.rglob("*")):
             if {self.home.path, self.records} & {
@@ -233,7 +233,7 @@ def test_every_command_and_every_record_is_tried() -> None:
 def test_a_command_without_an_end_changes_nothing_of_root(
     node: Node, command: str, replacement: Callable[[Node, Path], None]
 ) -> None:
-    """The readiness endpoint answers that the node is not ready; the watchdog continues."""
+    """The readiness endpoint answers that the node is not ready; the watchdog keeps running."""
     node.install()
     before = node.of_root()
     _replace_records(node, replacement)

@@ -351,7 +351,7 @@ def test_units(home: Home) -> None:
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()
         unit = configparser.ConfigParser(interpolation=None)
-        # Keeps capital letters in keys, as configparser documents; its type stubs disallow this.
+        # Keep capital letters in keys, as configparser documents. Its type stubs disallow this.
         unit.optionxform = str  # type: ignore[assignment,method-assign]
         unit.read(file)
         units[file.name] = unit

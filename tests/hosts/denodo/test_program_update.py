@@ -169,7 +169,7 @@ class TestUpdate:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root updates the program")
 class TestLaterBoots:
-    """A later boot runs the program that the state names, or the installed one if that fails."""
+    """A later boot runs the program that the state names; if that fails, the installed program."""
 
     @pytest.fixture
     def system(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> System:

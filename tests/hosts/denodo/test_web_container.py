@@ -121,7 +121,7 @@ def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
 
 
 def test_virtual_dataport_is_ready_before_the_others_start(home: Home) -> None:
-    """If they were started in the order of the state, the applications would crash."""
+    """Applications that are started before Virtual DataPort, as in the state's order, crash."""
     home.behave("vdp", "slow=0.5")
     apply(home.system, home.state(servers=["data-catalog", "design-studio", "vdp"]))
     calls = [call.split()[0] for call in home.calls()]
@@ -179,13 +179,13 @@ def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home)
 def test_a_node_that_served_by_the_earlier_rule_continues_to(
     home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The earlier rule ignored a dead application, so the apply does not fail because of one."""
+    """The earlier rule ignored dead applications, so a dead application does not fail the apply."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     apply(home.system, home.state(servers=_SERVERS, ready__services=services))
     record = Record(home.system)
     record.confirm_metadata("alice", "looked")
     home.behave("datacatalog_startup.sh", "crash")
-    record.remember_readiness(rules="")  # as an earlier version of the program has left the record
+    record.remember_readiness(rules="")  # the record as an earlier version of the program wrote it
     _in_a_hurry(monkeypatch)
     changed = home.state(servers=_SERVERS, ready__services=services, jvm__vdp="-Xmx2048m")
     apply(home.system, changed)
@@ -207,7 +207,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
 
 
 def test_a_server_that_waits_for_its_database_does_not_hide_from_the_rules(home: Home) -> None:
-    """The rules apply to all servers of the applied state, including those that wait."""
+    """The rules also apply to servers that wait for their database."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     home.behave("vdp", "web")
     apply(home.system, home.state(servers=["vdp"], ready__services=services))

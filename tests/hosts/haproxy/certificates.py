@@ -13,7 +13,7 @@ NAMES = ("balancer", "node1", "node2")
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files; the files for HAProxy and for the nodes contain certificate chain and key."""
+    """Paths of PEM files. The files for HAProxy and the nodes contain certificate chain and key."""
 
     authority: Path
     balancer: Path

@@ -132,7 +132,7 @@ class Load:
         pause: float = 0.0,
         then: Callable[[], None] | None = None,
     ) -> None:
-        """Repeat an action in a thread until `finish`, and count its results; then call `then`."""
+        """Start a thread: repeat an action until `finish`, count results, then call `then`."""
 
         def again() -> None:
             while not self._end.is_set():

@@ -93,7 +93,7 @@ class Machine:
         """Which of the states is wanted."""
 
     def write_new(self) -> Path:
-        """Write the wanted configuration to a file elsewhere, as an operator would."""
+        """Write the wanted configuration to a new file, as an operator would before a reload."""
         path = Path(self.new.name)
         path.write_text(self.configs[self.wanted])
         return path
@@ -112,7 +112,7 @@ class Machine:
         apply(self.host, cloud, desired, _ignore)
 
     def orders(self) -> dict[str, str]:
-        """Return the state of each server, which shows the operator's orders."""
+        """Return the state of each server, to compare what operators have set, such as a drain."""
         return {server.id: server.state for server in servers(self.haproxy)}
 
     def problem(self, *, killed: bool) -> str:

@@ -64,7 +64,7 @@ class Running:
     Attributes:
         environment: the configuration.
         folder: folder of files and sockets.
-        different: attributes of `host` that replace the default ones.
+        different: attributes of `host` that differ from the defaults.
     """
 
     environment: Environment
@@ -140,7 +140,7 @@ class Running:
             time.sleep(0.02)
 
     def statistic(self, backend: str, server: str, name: str) -> int:
-        """Return a server's number in HAProxy's `show stat`."""
+        """Return the value of a server's field in HAProxy's `show stat`."""
         match = {
             (row["pxname"], row["svname"]): row
             for row in parse_statistics(self.haproxy.query("show stat"))

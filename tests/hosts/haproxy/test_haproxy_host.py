@@ -142,7 +142,7 @@ def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
 
 
 def _answers_its_own_clients(connection: socket.socket) -> None:
-    """Answer like the JDBC port of 8.0 and later: the client sends first, and not JRMP."""
+    """Answer like the JDBC port of 8.0 and later: the client sends first, but not JRMP."""
     hello = connection.recv(29)
     while hello and not hello.startswith(b"asyncrmi"):
         hello = connection.recv(29)

@@ -1,4 +1,4 @@
-"""A node fails or hangs: number of checks until HAProxy notices, and of failed clients."""
+"""A node fails or hangs: HAProxy notices the failure after two checks, and few clients fail."""
 
 from tests.hosts.haproxy.clients import handshake, load, odbc
 from tests.hosts.haproxy.running import Running
@@ -36,7 +36,8 @@ def test_a_hung_node_is_out_after_two_checks(proxy: Running, site: Site) -> None
         clients.wait_for(50, "jdbc")
         before = len(clients.failed)
         clients.wait_for(50, "jdbc")
-        # Each client waits for one hung connection at a time, and leastconn prefers the other node.
+        # A client waits for one hung connection at a time, and leastconn prefers the other node, so
+        # few clients fail.
         assert before <= 2 * CLIENTS, clients.failed
         assert len(clients.failed) == before
         assert proxy.statistic("jdbc", "node1", "chkfail") == 2

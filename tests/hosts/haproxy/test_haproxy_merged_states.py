@@ -1,4 +1,4 @@
-"""Saved states are merged with the file's servers; the lines of a check are found."""
+"""Saved server states are merged with the servers in the file; a check's lines are found."""
 
 import pytest
 
@@ -69,7 +69,7 @@ UP, DOWN = "2", "0"
         (_row(fqdn="a", addr="10.9.9.9"), _row(fqdn="a"), {"op_state": UP, "addr": "10.9.9.9"}),
         # Checks that an operator has disabled remain disabled.
         (_row(check_state="2", op_state="0"), _row(), {"op_state": DOWN, "check_state": "2"}),
-        # Orders of operators are kept; orders from the old file are replaced by the new file's.
+        # States set by operators are kept; for states set in files, only the new file counts.
         (_row(admin_state="1"), _row(), {"admin_state": "1"}),
         (_row(admin_state="8"), _row(), {"admin_state": "8"}),
         (_row(admin_state="8", port="1"), _row(), {"admin_state": "8", "op_state": DOWN}),
@@ -80,7 +80,7 @@ UP, DOWN = "2", "0"
         (_row(admin_state="12"), _row(), {"admin_state": "8"}),
         (_row(), _row(admin_state="5"), {"admin_state": "5"}),
         (_row(admin_state="4"), _row(admin_state="5"), {"admin_state": "4", "op_state": UP}),
-        # The weight is the file's, except for a weight of 0 set by an operator.
+        # The weight in the file is used, except if an operator has set a weight of 0.
         (_row(uweight="7"), _row(), {"uweight": "1", "iweight": "1"}),
         (_row(uweight="0"), _row(), {"uweight": "0", "iweight": "1"}),
         (_row(iweight="5", uweight="5"), _row(), {"uweight": "5", "iweight": "5", "op_state": UP}),

@@ -48,7 +48,7 @@ def test_the_address_of_a_port_changes_and_no_client_fails(serving: WebSite) -> 
 
 
 def test_a_port_of_another_process_is_refused(serving: WebSite) -> None:
-    """HAProxy uses the same port at another address, which must not hide the conflict."""
+    """HAProxy itself uses the same port at another address; the conflict must still be found."""
     content = serving.haproxy.config.read_text()
     with socket.create_server(("127.0.0.5", serving.port)):
         for bind in (f"127.0.0.5:{serving.port}", f":{serving.port}"):

@@ -64,7 +64,7 @@ _TRAPS = {
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[pwd.struct_passwd]:
-    """Return an unprivileged user, created for the test and then removed if missing before."""
+    """Return an unprivileged user; if the user does not exist, create the user for the test."""
     try:
         yield pwd.getpwnam(_USER)
         return
@@ -150,7 +150,10 @@ class Machine:
         return 0
 
     def wrong(self, command: str, name: str, trap: str) -> str:
-        """Run a command with a trap in place of a file; return the problem, or empty text."""
+        """Replace a file with a trap (a link, FIFO or similar), and run a command.
+
+        Return a description of what the command did wrong; empty if nothing.
+        """
         before = self.of_root()
         self.clean()
         self.run("save")
@@ -158,7 +161,7 @@ class Machine:
         if self.as_user(_TRAPS[trap], str(self.owned / name)) != 0:
             return "the trap is not made"
         code, output = self.run(command)
-        # A command replaces the trap; `status` and `verify` may report it instead.
+        # A command replaces the planted file; `status` and `verify` may instead report it and fail.
         right = code in ((0, 1) if command in ("status", "verify") else (0,))
         later = [self.run(next_)[0] for next_ in ("enable node1", "verify")]
         is_file = stat.S_ISREG((self.owned / "server-state").lstat().st_mode)
@@ -169,7 +172,7 @@ class Machine:
 
 @contextmanager
 def running_machine(user: pwd.struct_passwd) -> Iterator[Machine]:
-    """Run a small HAProxy on a host; the program uses the host's folders as its fixed paths."""
+    """Run a small HAProxy on a host, whose folders replace the fixed paths of the host program."""
     with tempfile.TemporaryDirectory(prefix="hx-") as name, pytest.MonkeyPatch.context() as patch:
         made = Machine(Path(name), user)
         patch.setattr(runtime_api, "STATE_FILE", made.haproxy.state)
@@ -189,7 +192,7 @@ def machine(user: pwd.struct_passwd) -> Iterator[Machine]:
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize("cases", [_SAMPLE, pytest.param(0, marks=pytest.mark.long)])
 def test_root_follows_nothing_of_the_user(cases: int) -> None:
-    """Run cases in a process with a time limit and limited memory; 0: all cases."""
+    """Run a number of cases (0: all) in a process with a time limit and limited memory."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.hosts.haproxy.test_haproxy_privileges", str(cases)],
         cwd=Path(__file__).parents[3],
@@ -279,7 +282,7 @@ def test_a_user_without_root_s_rights_still_works(machine: Machine) -> None:
 
 
 def main(count: int) -> None:
-    """Run all cases of command, file and trap, or a number of them; print the problems."""
+    """Run all combinations of command, file and trap, or `count` of them; print the problems."""
     with running_machine(pwd.getpwnam(_USER)) as machine:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         cases = list(product(_COMMANDS, _FILES, _TRAPS))

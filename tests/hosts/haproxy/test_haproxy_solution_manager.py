@@ -1,7 +1,7 @@
 """The script for the Solution Manager and the option `--host`, with real HAProxy instances.
 
-For this machine, no part is replaced. For other hosts, a stand-in for ssh checks its arguments and
-runs the command in a shell on this machine.
+For this machine, no program is replaced by a stand-in. For other hosts, a stand-in for ssh checks
+its arguments and runs the command in a shell on this machine.
 """
 
 import os
@@ -63,7 +63,7 @@ class Network:
         unpacked("haproxy", folder / "program")
         binaries = folder / "bin"
         binaries.mkdir()
-        # Without site-packages, as on a host that has only the host program.
+        # Python runs without site-packages, as on a host that has only the host program.
         for name, text in {
             "ssh": f"#!{sys.executable} -SE\n{SSH}",
             "python3": f'#!/bin/sh\nexec {sys.executable} -SE "$@"\n',

@@ -28,7 +28,7 @@ STATUS = {
     "maint": ("MAINT", "MAINT (via one/tracked)", "MAINT (resolution)"),
     "no address": ("MAINT (resolution)",),
     "down": ("DOWN",),
-    "drain": ("DRAIN", "no check", "NOLB"),  # `no check` with weight 0, too
+    "drain": ("DRAIN", "no check", "NOLB"),  # HAProxy shows `no check` also with weight 0
     "drain, down": ("DOWN", "MAINT (resolution)"),
     "stopping": ("NOLB",),
     "up": ("UP", "no check"),
@@ -48,7 +48,7 @@ def _name(operational: int, admin: int, weight: int) -> str:
 
 
 def _backends() -> str:
-    """Return a backend for each state, and backends for states that only HAProxy itself sets."""
+    """Return a backend for each of `STATES`, and backends for states that only HAProxy sets."""
     lines = ["frontend each", "    bind FRONT", "    use_backend %[path,field(2,/)]"]
     for state in STATES:
         disabled = " disabled" if state[1] & 4 else ""
@@ -75,8 +75,8 @@ def _require_truth(site: WebSite, port: int) -> dict[str, Server]:
     every = {server.id: server for server in servers(site.haproxy)}
     for id_, server in every.items():
         if server.backend == "web":
-            continue  # its checks continue, so its state may change between the queries
-        # The number is removed from a status such as `UP 1/2`: one of two checks has failed.
+            continue  # skipped: its checks run, so its state may change between the queries
+        # Remove the count of checks from a status such as `UP 1/2` (one of two checks has failed).
         assert re.sub(r" \d+/\d+$", "", status[id_]) in STATUS[server.state], (
             id_,
             server,

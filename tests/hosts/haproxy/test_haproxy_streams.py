@@ -1,4 +1,4 @@
-"""Exit codes of HAProxy's host program depend neither on its streams nor on when a signal comes."""
+"""The exit codes of HAProxy's host program do not depend on its streams or a signal's timing."""
 
 import signal
 import socket
@@ -82,7 +82,7 @@ def test_a_fault_of_the_program_is_not_degraded(folder: Path) -> None:
 
 
 def _silent(folder: Path) -> tuple[socket.socket, threading.Event]:
-    """Return a HAProxy socket that does not answer, and an event that is set at a query."""
+    """Return a HAProxy socket that never answers, and an event that is set when a query arrives."""
     listener, queried = socket.socket(socket.AF_UNIX), threading.Event()
     listener.bind(str(folder / "admin.sock"))
     listener.listen()
@@ -123,7 +123,8 @@ def test_a_signal_that_the_caller_ignores_is_ignored(folder: Path) -> None:
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=_SECONDS)
-    # If the program did not ignore SIGHUP, it would handle SIGHUP first, as the lower number.
+    # Signals are handled in the order of their numbers: if the program did not ignore SIGHUP,
+    # SIGHUP would end the program before SIGTERM.
     status = process.returncode
     assert status == INTERRUPTED
 
@@ -132,7 +133,7 @@ def test_a_signal_that_the_caller_ignores_is_ignored(folder: Path) -> None:
 def test_a_signal_during_the_start_leaves_no_traceback(
     folder: Path, number: signal.Signals
 ) -> None:
-    """The program is held in one of its imports, and then receives the signal."""
+    """An import of the program blocks, and the signal arrives during the import."""
     (folder / "hx/hosts/haproxy/desired_state.py").write_text(
         "import os, time\nos.write(1, b'importing')\ntime.sleep(300)\n"
     )

@@ -169,7 +169,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
 
 
 def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
-    """As an NLB does, HAProxy checks the endpoint unless the service sets its own check."""
+    """Like an NLB, HAProxy checks the readiness endpoint unless the service sets its own check."""
     services = {"jdbc": 9999, "odbc": {"port": 9996, "health": {"protocol": "tcp"}}}
     data = changed(minimal(), {f"{BALANCER}/kind": "haproxy", "services": services})
     for changes, asked in (
@@ -184,7 +184,7 @@ def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
 
 
 def test_haproxy_takes_the_article_s_file(tmp_path: Path) -> None:
-    """The article's file, used in a benchmark, is valid: `-dW` reports none of its weaknesses."""
+    """HAProxy accepts the article's file, which a benchmark uses, and `-dW` prints no warning."""
     file = tmp_path / "haproxy.cfg"
     ports = {"jdbc": 9999, "web": 9090, "node_jdbc": 9999, "node_web": 9090}
     file.write_text((ROOT / "tools/bench/article.cfg").read_text().format(run=tmp_path, **ports))

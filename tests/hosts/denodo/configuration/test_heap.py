@@ -77,7 +77,7 @@ def test_a_node_keeps_its_other_options(each_home: Home) -> None:
 def test_a_start_script_with_another_heap_is_reported(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`regenerateFiles.sh` exits with 0 without a change: the start script has the old heap."""
+    """`regenerateFiles.sh` exits with 0 but changes nothing: the script keeps the old heap size."""
     apply(home.system, home.state(jvm={}, heap_mib=2048))
     home.behave("regenerateFiles.sh", "nothing")
     capsys.readouterr()

@@ -89,7 +89,7 @@ def test_an_edit_changes_one_value_and_no_other_byte(text: str, key: str, value:
     found = _java(after)
     assert found is not None
     # A backslash at the end of a file is an entry with an empty key. Adding a line after the
-    # backslash removes that entry.
+    # backslash removes that entry, so the comparison ignores empty keys.
     assert {**found, "": ""} == {**before, key: value, "": ""} or key == ""
     assert found[key] == value
     # The edit adds at most the line, its `=`, and three line ends: the line's own, and two if
@@ -161,7 +161,7 @@ def test_a_file_that_java_refuses_is_refused_with_its_line() -> None:
 
 
 def test_the_work_for_comments_is_linear() -> None:
-    """The test counts executed lines: with quadratic work they would reach 640,000."""
+    """The test counts executed lines; an algorithm with quadratic time would execute 640,000."""
     count = 800
     text = "".join(f"key{number}=1\n# comment{number}\n" for number in range(count))
     lines = 0

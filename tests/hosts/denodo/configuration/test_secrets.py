@@ -144,7 +144,7 @@ def test_a_shared_catalog_is_right_by_itself(home: Home) -> None:
 
 
 def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
-    """An apply removes old backups and key stores, and files with secrets of killed runs."""
+    """An apply removes old backups and key stores, and secret files that killed runs left."""
     for version in ("one", "two"):
         cloud.secret(TLS, _certificate())
         apply(home.system, home.state(tls={"certificate": TLS, "version": version}))

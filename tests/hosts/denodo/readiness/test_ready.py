@@ -99,7 +99,7 @@ def test_from_nothing_to_ready_and_back(home: Home, endpoint: str) -> None:
     record.undrain()
     assert _get(f"{endpoint}/ready/odbc")[0] == 200
 
-    # Another machine with a copy of this machine's disk does not count as confirmed.
+    # The confirmation of the metadata is not valid on another machine with a copy of this disk.
     (home.folder / "machine").write_text("i-0fedcba9876543210\n")
     assert _get(f"{endpoint}/ready/odbc")[1]["reason"] == "its metadata is not confirmed"
 
@@ -211,7 +211,7 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
 def test_a_service_that_was_added_is_known_before_it_is_applied(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise the service's new target group would have no healthy target before a roll."""
+    """Otherwise no target in the service's new target group would be healthy before a roll."""
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     asked = []

@@ -75,7 +75,7 @@ def _get(port: int, source: str = "127.0.0.1", request: bytes = _REQUEST) -> byt
 
 
 def test_probes_at_once_wait_in_the_backlog() -> None:
-    """A backlog of 5 would answer most probes only after the kernel's next attempt, or never."""
+    """With a listen backlog of 5, most probes would have to retransmit, or would time out."""
     with ExitStack() as stack:
         loop = stack.enter_context(HttpEventLoop(("", 0), lambda: lambda _: _READY, lambda: 0.0))
         clients = [stack.enter_context(_connect(loop.server_port)) for _ in range(100)]
@@ -137,7 +137,7 @@ def test_a_request_that_waits_is_not_closed_for_slow_ones() -> None:
 
 
 def test_dripping_does_not_extend_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an earlier version each byte gave the client 5 more seconds, for up to 64 KiB per line."""
+    """In an earlier version, each byte gave the client 5 more seconds, up to 64 KiB per line."""
     monkeypatch.setattr(http_event_loop, "_REQUEST_SECONDS", 0.5)
     with _serving() as loop, _connect(loop.server_port, sends=b"GET /ready") as client:
         client.settimeout(0.02)
@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) 
         _connect(loop.server_port, sends=b"GET / HTTP/1.1\r\n") as other,
     ):
         assert client.recv(13) == b"HTTP/1.0 200 "
-        assert _received(other) == b""  # this client's time limit ends after the first client's
+        assert _received(other) == b""  # when this client is closed, the first has been closed
         assert len(_received(client)) < 2**24
 
 
@@ -234,7 +234,7 @@ def test_an_error_ends_neither_the_server_nor_other_answers() -> None:
 
 @contextmanager
 def _no_files(*, except_for: int = 0) -> Iterator[None]:
-    """Leave this process only a number of free file descriptors, until the block ends."""
+    """Use up this process's file descriptors, except for a number, until the block ends."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     held: list[int] = []
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))

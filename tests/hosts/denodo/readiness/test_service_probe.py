@@ -101,7 +101,7 @@ def test_a_short_busy_spell_keeps_the_node_in_service(node: _Node) -> None:
     node.home.behave("ping.sh")
     node.pings()
     assert node.after(UNREADY_PING_SECONDS) == Verdict()
-    # The next busy period has the full time limit again.
+    # A new busy period has the full time limit again.
     node.home.behave("ping.sh", "promotion")
     assert node.after(PING_SECONDS).ready
     assert node.after(29).ready
@@ -153,13 +153,13 @@ def test_a_ping_that_does_not_end_is_dead(node: _Node, monkeypatch: pytest.Monke
 def test_a_server_that_hangs_is_found_without_java(
     node: _Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel still accepts connections for the server, but the ODBC port does not answer."""
+    """The kernel accepts connections for the hung server, but the ODBC port does not answer."""
     assert node.after(0).ready
     running = node.home.running()
     assert running
     suspend(running["pid"])
     node.pings()
-    node.started = node.now + 1  # without an answer it is dead, even after a recent start
+    node.started = node.now + 1  # a server without an answer is dead, even just after a start
     monkeypatch.setattr(probes, "SECONDS", 0.5)
     verdict = node.after(4)
     assert (verdict.condition, verdict.ready) == ("dead", False)

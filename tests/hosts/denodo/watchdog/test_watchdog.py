@@ -27,7 +27,7 @@ BUSY = BusyError.code
 
 @pytest.fixture
 def up(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """Boot a node whose servers the watchdog has seen running; no server counts as starting."""
+    """Boot a node, and let the watchdog see its servers running; no server counts as starting."""
     Cloud(home.folder)
     boot.boot(home.system, home.state())
     monkeypatch.setattr(Servers, "starting", lambda _servers: False)
@@ -88,7 +88,7 @@ def test_a_java_that_starts_is_left_alone(home: Home) -> None:
 
 
 class _Loop:
-    """A watchdog loop with a test clock; it records each call of `look`."""
+    """A watchdog loop with a test clock. Each call of the command `look` is recorded."""
 
     def __init__(self, folder: Path) -> None:
         self.time = 1000.0
@@ -230,7 +230,7 @@ def test_a_boot_that_was_behind_catches_up(up: Home, capsys: pytest.CaptureFixtu
 
 
 def test_the_loop_calls_the_command_look(home: Home, loop: _Loop) -> None:
-    """The loop calls `look` with options that the command `look` has as well."""
+    """The command line accepts each option with which the loop calls `look`."""
     loop.step()
     (options,) = loop.looks
     del options["at"]
