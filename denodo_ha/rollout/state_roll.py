@@ -106,7 +106,7 @@ class StateRoll(NodeSequence):
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str) -> None:
-        """Bring one node to its desired state; read the state now, as a deploy may have changed it."""
+        """Bring one node to its desired state, read again because a deploy may have changed it."""
         cluster = read_cluster(self._aws, self._location)
         self._require_no_deploy(cluster)
         (task,) = self._plan(cluster, node)
