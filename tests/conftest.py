@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, is_hypothesis_test, settings
 
-# The Node and the cache of the set-up, as in tools/app, for a pytest that make did not start.
-# Before the imports: jsii starts when aws_cdk is imported.
+# Use the Node.js and the jsii cache that the set-up installed, as tools/app does, also if pytest is
+# not started by make. Set before the imports, because jsii starts when aws_cdk is imported.
 _VENV = Path(__file__).parent.parent / ".venv"
 os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))

@@ -2,9 +2,10 @@
 
     .venv/bin/python tools/diff.py --base main --config active-passive
 
-Both sides are synthesised by the CDK CLI with the packages of this clone, and compared by
-`cdk diff`: no account is needed and AWS is not called. Each side uses its own version of the
-configuration file, so that changes of the file are shown as well as changes of the code.
+The CDK CLI synthesises the git revision and the working tree, both with the packages of this clone,
+and `cdk diff` compares the templates: no account is needed and AWS is not called. Each of the two
+uses its own version of the configuration file, so that changes of the file are shown as well as
+changes of the code.
 """
 
 import argparse
@@ -114,7 +115,10 @@ def checked_out(commit: str, tree: Path) -> Iterator[None]:
 
 
 def as_seen_from_a_tree(config: str) -> str:
-    """Return a configuration's name or path for both sides: paths in this clone are relative."""
+    """Return a configuration's name or path, valid in both trees.
+
+    A path in this clone becomes relative to the clone's root.
+    """
     path = Path(config).expanduser()
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else config
 
@@ -127,9 +131,9 @@ def has_config(tree: Path, config: str) -> bool:
 
 
 def synthesise(side: str, tree: Path, out: Path, config: str) -> dict[str, Stack]:
-    """Synthesise a configuration in the tree of one side, and return its stacks.
+    """Synthesise a configuration in a tree, and return its stacks; `side` names the tree in errors.
 
-    The CDK CLI synthesises both sides, because templates made without the CLI lack `aws:cdk:path`.
+    The CDK CLI synthesises both trees, because templates made without the CLI lack `aws:cdk:path`.
     """
     command = [CDK, "synth", "--quiet", "--output", str(out), "-c", f"config={config}"]
     try:
@@ -151,7 +155,7 @@ def synthesise(side: str, tree: Path, out: Path, config: str) -> dict[str, Stack
 
 
 def change(old: Stack, new: Stack) -> str:
-    """Return the difference of a stack that both sides have; empty if there is none."""
+    """Return the difference between the old and the new template of a stack; empty if equal."""
     if old.environment != new.environment:
         move = f"Moves from {old.environment} to {new.environment}, where it is created again: "
         return f"Stack {new.name}\n{move}{new.size}"
@@ -170,7 +174,7 @@ def change(old: Stack, new: Stack) -> str:
 
 
 def changes(old: dict[str, Stack], new: dict[str, Stack]) -> Iterator[str]:
-    """Yield the difference of each stack that differs."""
+    """Yield the differences of each stack that is added, removed or changed."""
     for name, stack in new.items():
         if name not in old:
             yield f"Stack {name}\nNew: {stack.size} in {stack.environment}"

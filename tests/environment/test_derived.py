@@ -182,7 +182,7 @@ class TestCookies:
     def test_one_idle_timeout_is_the_longest(
         self, tmp_path: Path, timeouts: tuple[int | None, int], expected: int
     ) -> None:
-        """A service without a setting counts as 350 s, the default of the listeners in front."""
+        """A service without `idle_timeout` counts as 350 s, the Network Load Balancer's default."""
         services = {
             f"services/s{number}": {
                 "port": 8080 + number,
@@ -196,7 +196,7 @@ class TestCookies:
 
 
 def test_haproxy_is_behind_a_listener_for_each_port(tmp_path: Path) -> None:
-    """HAProxy answers health checks; an auxiliary port is healthy if any service is."""
+    """HAProxy answers the health checks; an auxiliary port is healthy if any service is healthy."""
     environment = loaded(tmp_path, deployed("7.0")).environment
     cluster = environment.clusters["main"]
     front = haproxy_front_listeners(environment, cluster)

@@ -161,7 +161,7 @@ def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
 
 
 def of(side: Any) -> set[tuple[str, int]]:
-    """Return the peers and ports that port rules open."""
+    """Return each peer with each port that port rules open to this peer."""
     return {(rule.peer.name, rule.first) for rule in side.port_rules}
 
 
@@ -235,7 +235,7 @@ def test_single_node_groups_are_no_shared_ones(folder: Path, data: Data) -> None
 
 
 def test_clients_by_prefix_list_and_security_group(tmp_path: Path) -> None:
-    """Each port has one rule for each peer; a prefix list counts as its maximum of entries."""
+    """Each port has one rule for each peer; a prefix list counts as its maximum size."""
     clients = ["10.0.0.0/8", "pl-0123456789abcdef0", "sg-0123456789abcdef0"]
     data = changed(minimal(), {"clusters/main/balancer/clients": clients})
     (side,) = [

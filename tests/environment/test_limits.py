@@ -1,4 +1,4 @@
-"""Published limits are in the code once, with their sources, and bound the model's values."""
+"""Each published limit is in the code once, with its source; the model's values are within it."""
 
 import ast
 from typing import Any, get_args

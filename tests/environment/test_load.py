@@ -86,14 +86,14 @@ class TestAllAtOnce:
     def test_errors_of_all_layers_by_line(self) -> None:
         content = edited(
             ('version: "8.0"', "version: 8.0"),  # a wrong type that the loader corrects
-            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule, although a key is unknown
+            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule's error, although a key is unknown
             ("region: eu-west-1", "regoin: eu-west-1"),  # an unknown key
             (
                 "cidr: 10.0.0.0/16",
                 "cidr: 10.0.0.1/16\n      cidr: 10.0.0.0/16",
-            ),  # the form of a value, and YAML
-            ("kind: nlb", "kind: haproxy"),  # a key that this kind requires
-            ("[10.0.0.0/8]", "[10.0.0.0/8, 10.0.0.0/8]"),  # another rule
+            ),  # a malformed value, and a repeated key
+            ("kind: nlb", "kind: haproxy"),  # a missing key that this kind requires
+            ("[10.0.0.0/8]", "[10.0.0.0/8, 10.0.0.0/8]"),  # another rule's error
         )
         assert_said(
             content,

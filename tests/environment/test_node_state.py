@@ -254,7 +254,7 @@ def test_the_watchdog_is_named_only_if_it_is_off(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["9.1", "9.4"])
 def test_an_older_program_reads_the_state_of_a_later_update(tmp_path: Path, version: str) -> None:
-    """Programs of earlier versions know version families only, and no keys added later."""
+    """Earlier programs accept only version families such as 9.0, and no keys added later."""
     before = state(tmp_path, {}, "9.0")
     assert state(tmp_path, {"denodo/version": version}, "9.0") == before
     assert set(before["ready"]) == {"port", "services"}

@@ -72,7 +72,7 @@ def expected(case: Wrong, problems: Iterable[Problem]) -> Problem:
 
 @pytest.mark.parametrize("case", WRONG, ids=str)
 def test_rule_reports_the_wrong_case(case: Wrong, tmp_path: Path) -> None:
-    """The rule finds the problem; loading reports the problem, and no further errors from it."""
+    """The rule finds the problem; loading reports the problem, and no errors caused by it."""
     of_rule = problems_of_rule(tmp_path, case)
     expected(case, of_rule)
     found = findings(tmp_path, case.data, deploying=case.deploying)
@@ -86,7 +86,8 @@ def test_rule_reports_the_wrong_case(case: Wrong, tmp_path: Path) -> None:
     if case.severity is Severity.ERROR:
         assert len(errors) == 1 + case.others, errors
     else:
-        # A warning does not stop loading, and all problems of a rule are accepted by one name.
+        # A warning does not stop loading. All problems of a rule have one name, which users write
+        # in `accept` to accept these problems.
         assert errors == []
         assert {one.rule for one in of_rule} == {problem.rule} != {""}
 

@@ -98,7 +98,7 @@ def _text(value: Any) -> str:
 
 def _resolved(value: Any) -> Any:
     if isinstance(value, list):
-        # The CDK sorts a statement's resources, whose names contain hashes of programs.
+        # Sort again: the CDK's order of a statement's resources depends on hashes of programs.
         return sorted((_resolved(item) for item in value), key=_text)
     return _reference(value) if isinstance(value, dict) else value
 

@@ -21,7 +21,7 @@ def test_every_kind_of_client_gets_in(tmp_path: Path) -> None:
 
 
 def test_zonal_shift_sets_what_aws_demands_of_every_group(tmp_path: Path) -> None:
-    """The operator policy also allows zonal shifts of this load balancer."""
+    """Connections to unhealthy targets are not terminated; operators may shift this balancer."""
     data = changed(minimal("7.0"), {"clusters/main/balancer/zonal_shift": True})
     assembly = synthesise(loaded(tmp_path, data), tmp_path / "out")
 

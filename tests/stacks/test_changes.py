@@ -1,4 +1,4 @@
-"""A change of one key changes only this key's resources, and shared resources in place."""
+"""A change of one key changes only the resources of this key, and updates shared ones in place."""
 
 import copy
 import json
@@ -109,7 +109,7 @@ def _changed_instances(change: "Change") -> dict[str, set[str]]:
 
 def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
-    # The new service comes first: ids that depend on the position would all change.
+    # The new service comes first: ids that depended on a service's position would all change.
     after["services"] = {"batch": 8181, **after["services"]}
     one, two = synth(article), synth(after)
     for stack in ("denodo70-active", "denodo70-passive"):
@@ -214,7 +214,7 @@ def test_order_never_matters(synth: Synth, name: str) -> None:
 
 
 def _reversed(value: Any) -> Any:
-    """Return maps and lists in reverse order. Each list of a configuration is a set."""
+    """Return maps and lists in reverse order, which has no meaning in a configuration."""
     if isinstance(value, dict):
         return {key: _reversed(item) for key, item in reversed(value.items())}
     if isinstance(value, list):
@@ -254,9 +254,9 @@ def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data
 
 
 def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
-    """A health check copies its alarm once, so changed settings need another alarm.
+    """A health check reads its alarm's settings only once, so changed settings need a new alarm.
 
-    The alarm that notices missing data does not depend on the threshold and remains.
+    The alarm that detects missing data does not depend on the threshold, and remains.
     """
     after = copy.deepcopy(article)
     after["failover"]["threshold"] = 2
@@ -271,7 +271,7 @@ def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
 def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
     synth: Synth, article: Data
 ) -> None:
-    """Only the target group's check changes, which keeps its status while its alarm has no data."""
+    """Only the target group's check changes, and keeps its status until its alarm has data."""
     after = copy.deepcopy(article)
     after["services"]["jdbc"] = 9989
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
@@ -289,7 +289,10 @@ def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
 
 
 def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:
-    """Without a change, the CDK CLI would skip the failover stack and leave the old record."""
+    """Without a change in its template, the CDK CLI would skip the failover stack.
+
+    Then the record would still refer to the old load balancer.
+    """
     after = copy.deepcopy(article)
     after["clusters"]["passive"]["network"]["vpc"] = "vpc-0aaaaaaaaaaaaaaaa"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -298,7 +301,7 @@ def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> 
 
 
 def test_who_controls_is_changed_in_place(synth: Synth, article: Data) -> None:
-    """Records and switch remain; only the calculated health check is removed."""
+    """The records and the switch remain; only the calculated health check is removed."""
     after = copy.deepcopy(article)
     after["failover"]["control"] = "operator"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -335,7 +338,7 @@ def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -
 def test_what_runs_on_a_node_is_changed_by_its_parameter(
     synth: Synth, created: Data, key: str, value: Any
 ) -> None:
-    """No such change restarts or replaces an instance."""
+    """These changes change the node's parameter, and restart or replace no instance."""
     if key == "metadata":
         value["login"] = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:login-AbCdEf"
     after = copy.deepcopy(created)

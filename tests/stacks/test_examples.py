@@ -40,7 +40,7 @@ def test_has_no_finding_without_a_reason(example: str, assembly_of: AssemblyOf) 
 def test_says_its_own_findings_and_no_others(
     example: str, file: Path, assembly_of: AssemblyOf
 ) -> None:
-    """The annotations that the CLI prints are the findings of the configuration."""
+    """The annotations that the CDK CLI prints are the findings of the configuration."""
     printed = [text for texts in assembly_of(example).messages.values() for text in texts]
     levels = {Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
     assert sorted(printed) == sorted(
@@ -64,7 +64,8 @@ def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
                 finding.id for finding in accepted_findings.of_metadata_stack(environment, cluster)
             }
         accepted |= {finding.id for finding in accepted_findings.of_failover_stack(environment)}
-    # The report does not contain acknowledged annotations, unlike acknowledged rules.
+    # Annotations are excluded: the report contains acknowledged rules, but no acknowledged
+    # annotations.
     assert {one for one in accepted if not one.startswith("Annotation::")} - occurring == set()
 
 
@@ -83,7 +84,10 @@ def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf
 
 
 def test_needs_no_lookup(example: str, assembly_of: AssemblyOf) -> None:
-    """A synthesis that needs values from an account first uses dummy values."""
+    """No template depends on values looked up in an account.
+
+    Otherwise the first synthesis would use dummy values.
+    """
     for template in assembly_of(example).templates.values():
         assert "dummy-value-for-" not in json.dumps(template)
 

@@ -1,4 +1,4 @@
-"""User data of machines, and the objects in the bucket that user data and programs verify."""
+"""User data of machines, and the bucket's objects whose hashes user data and programs verify."""
 
 import hashlib
 import json
@@ -27,7 +27,8 @@ def _sha256(text: str) -> str:
 def test_the_texts_have_the_bytes_that_deployed_machines_have() -> None:
     """A changed byte restarts every node and replaces every HAProxy instance.
 
-    So a new text is a new version with the next number in the pins, and existing texts remain.
+    So a changed first-boot text gets a new version number, which new pins contain; the texts of
+    earlier versions remain in the code.
     """
     original = original_script(parameter=PARAMETER, region=REGION)
     node, haproxy = (
@@ -81,7 +82,10 @@ def test_a_node_keeps_the_text_that_its_pin_names(tmp_path: Path) -> None:
 
 
 def test_the_key_of_a_file_is_the_sha256_of_its_bytes(tmp_path: Path) -> None:
-    """Machines compare the two; the CDK would name an asset by a hash of hashes."""
+    """Machines compare a file's key with the SHA-256 of its bytes.
+
+    The name that the CDK gives an asset by default is not this hash, but a hash of hashes.
+    """
     out = tmp_path / "out"
     template = synthesise(load(ROOT / "config/examples/haproxy.yaml"), out).templates
     named = json.dumps(template["denodo70ha-active"])

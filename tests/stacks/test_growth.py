@@ -1,7 +1,7 @@
 """The cost of a synthesis grows in proportion to the number of clusters.
 
-The tests do not measure seconds: they count what takes the time, which are acknowledgements of
-findings and calls to the jsii process.
+The tests do not measure seconds. They count the operations that take most of the time:
+acknowledgements of findings, and calls to the jsii process.
 """
 
 import json
@@ -26,7 +26,7 @@ ONE_CLUSTER_CALLS = 250
 
 
 def with_failover(data: Data) -> Data:
-    """Return an environment whose first two clusters are a failover pair."""
+    """Return the configuration with a failover between its first two clusters."""
     zone = {"id": "Z0123456789ABCDEFGHIJ", "name": "example.com"}
     failover = {"primary": "c0", "secondary": "c1", "zone": zone, "record": "denodo"}
     return {**data, "failover": failover}

@@ -1,4 +1,4 @@
-"""HAProxy in stacks: kept names, constant user data, SSM documents."""
+"""HAProxy in stacks: names that must not change, constant user data, SSM documents."""
 
 import subprocess
 from collections.abc import Callable

@@ -96,7 +96,7 @@ _ANYTHING = st.recursive(
 def test_any_value_anywhere_is_an_error_or_a_configuration(
     data: Data, path: int, value: object
 ) -> None:
-    """Replacing one value of a valid file by any value results in an error or a configuration.
+    """If any value replaces one value of a valid file, loading returns errors or a configuration.
 
     No other exception is raised.
     """

@@ -1,10 +1,10 @@
-"""Benchmark of HAProxy: the generated file compared with that of Denodo's article on HAProxy.
+"""Benchmark of HAProxy: this project's configuration compared with that of Denodo's article.
 
     .venv/bin/python -m tools.bench.haproxy --connections 1600
 
-Both files get the same load. Two simulated nodes run on this machine (tests/hosts/haproxy). The
-program asserts nothing: it counts failed connections and measures speeds. Only the ratio of the
-speeds is comparable between machines.
+Both configurations get the same load. Two simulated nodes run on this machine
+(tests/hosts/haproxy). The program asserts nothing: it counts failed connections and measures
+speeds. Only the ratio of the speeds is comparable between machines.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SECONDS = 2.0
 
 
 def article(proxy: Running, site: Site) -> str:
-    """Return the file of Denodo's article, with the addresses and ports of the benchmark."""
+    """Return the configuration in Denodo's article, with the benchmark's addresses and ports."""
     values = {
         "run": proxy.folder,
         "jdbc": proxy.port("jdbc"),
@@ -43,7 +43,7 @@ def article(proxy: Running, site: Site) -> str:
 
 
 def generated(proxy: Running, _site: Site) -> str:
-    """Return the project's generated file."""
+    """Return the HAProxy configuration that the project generates."""
     return render_config(proxy.environment, "main", proxy.host)
 
 
@@ -71,7 +71,10 @@ def _loss(site: Site, make: Make, what: Callable[[Running], None], total: int) -
 
 
 def _change(make: Make) -> Callable[[Running], None]:
-    """Apply the file again: the article's procedure restarts HAProxy, this project reloads it."""
+    """Return a function that applies the configuration file again.
+
+    The article's procedure restarts HAProxy; this project reloads HAProxy.
+    """
 
     def restart(proxy: Running) -> None:
         proxy.stop()
@@ -81,7 +84,7 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
-    """Yield the table of failed connections, and of the seconds until the last failure."""
+    """Yield a table of the numbers of failed connections and the seconds until the last failure."""
     yield f"{total} new connections, {RATE} a second: failures / seconds until the last failure"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
     events: dict[str, Callable[[Make], Callable[[Running], None]]] = {

@@ -26,7 +26,7 @@ WEB = Request(b"GET /name HTTP/1.0\r\nHost: denodo\r\n\r\n", b"HTTP/1.1 200 ")
 
 @dataclass
 class Outcome:
-    """Outcome of all connections of a run.
+    """Outcome of all connections of a run, in which an event is triggered (see `connections`).
 
     Attributes:
         failed: start of each failed connection, in seconds since the event.
@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def until_out(self) -> str:
-        """Return the start of the last failed connection; infinity if the last one failed."""
+        """Return when the last failed connection started; `never` if the failures did not end."""
         last = max(self.failed, default=0.0)
         return "never" if last and last > self.seconds - 1 else f"{last:.1f}"
 
@@ -59,7 +59,7 @@ def connections(
         port: the port of HAProxy.
         total: number of connections.
         rate: connections a second.
-        event: triggers the event, and may take any time.
+        event: triggers the event, such as a reload; the call may take any time.
         after: number of connections that are opened before the event.
         request: what each connection sends and expects.
         patience: seconds that a client waits for its answer.

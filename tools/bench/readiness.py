@@ -2,9 +2,10 @@
 
     python -m tools.bench.readiness [--seconds 120]
 
-The node is simulated, without Denodo: servers that answer, and a `ping.sh` that starts Java. This
-Java compiles everything that it loads and has no shared classes, which takes about half a second
-of processor time. The time between the checks is simulated; the cost of each check is measured.
+The node is simulated, without Denodo: servers that answer, and a `ping.sh` that starts Java. Java
+is started with full compilation and without shared classes, so that a start takes about half a
+second of processor time. The time between the checks is simulated; the cost of each check is
+measured.
 """
 
 import argparse

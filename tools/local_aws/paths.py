@@ -49,7 +49,7 @@ class Paths:
 
     @property
     def lock(self) -> Path:
-        """The lock file, outside the folder, which is removed while the lock is held."""
+        """The lock file, which is outside the folder: the folder is removed under the lock."""
         return self.folder.with_name(f"{self.folder.name}.lock")
 
     def server_record(self) -> dict[str, int] | None:

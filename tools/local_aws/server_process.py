@@ -144,7 +144,7 @@ def _launch(paths: Paths, port: int, parent: int | None) -> Server:
                 process.returncode = 0
                 return server
             time.sleep(_POLL_S)  # The server does not signal that it is ready.
-    except BaseException:  # Also for Ctrl-C: no record of the server exists yet.
+    except BaseException:  # Also on Ctrl-C: no record names the process yet.
         _end_child(process)
         raise
     output = paths.log.read_bytes()[log_start:].decode(errors="replace").strip()

@@ -4,8 +4,8 @@
     agents.deploy(jvm={"vdp": "-Xmx2048m"})     # every parameter changes
     agents.nodes["node2"].outcome = agent.ROLLED_BACK
 
-At every call to AWS, the agents check that at most one node is out or being changed. A command
-takes effect, and has a result, after its duration on the cloud's virtual clock.
+At every call to AWS, the agents check that at most one node is out of service or being changed. A
+command takes effect, and has a result, after its duration on the cloud's virtual clock.
 """
 
 import itertools
@@ -60,7 +60,7 @@ class Agents:
 
     Attributes:
         nodes: the node program of each node.
-        most_out: largest number of nodes that were out at the same time.
+        most_out: largest number of nodes that were out of service at the same time.
         slow: True if no command ends.
     """
 
@@ -93,7 +93,7 @@ class Agents:
             self._ssm.put_parameter(Name=self._name(node), Value=value, Overwrite=True)
 
     def out(self) -> set[str]:
-        """Return the nodes that are missing in some shared target group."""
+        """Return the nodes that are not registered in every shared target group."""
         groups = set(self.cloud.groups(self.cluster)) - set(self.nodes)
         inside = [self.cloud.registered(self.cluster, group) for group in groups]
         return {node for node in self.nodes if any(node not in group for group in inside)}
@@ -111,7 +111,7 @@ class Agents:
         return names.node_parameter(self.cloud.environment.name, self.cluster, node)
 
     def _watch(self, _: Call) -> None:
-        """Check at every call that at most one node is out, and that only such a node changes."""
+        """Check that at most one node is out of service, and that no other node is changed."""
         now = self.cloud.clock.monotonic()
         busy = {node for node, ends in self._busy.items() if now < ends}
         assert busy <= self.out(), f"{busy} are changed while they serve"

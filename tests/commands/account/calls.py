@@ -93,7 +93,7 @@ class Faults:
         self.answer("Throttling", "Rate exceeded", operation, on=on)
 
     def expire(self, operation: str = "", *, on: int | None = None) -> None:
-        """Let the credentials expire."""
+        """Make calls fail because the credentials have expired."""
         message = "The security token included in the request is expired"
         self.answer("ExpiredToken", message, operation, on=on, status=403)
 
@@ -105,11 +105,11 @@ class Faults:
     def miss(
         self, operation: str = "", *, on: int | None = None, code: str = "TargetGroupNotFound"
     ) -> None:
-        """Let calls fail because a resource does not exist."""
+        """Make calls fail because a resource does not exist."""
         self.answer(code, "One or more of them were not found", operation, on=on)
 
     def break_down(self, operation: str = "", *, on: int | None = None) -> None:
-        """Let calls fail with an internal error of AWS."""
+        """Make calls fail with an AWS internal error."""
         self.answer("InternalFailure", "An error has occurred", operation, on=on, status=500)
 
     def answer(
@@ -122,7 +122,7 @@ class Faults:
         status: int = 400,
         region: str = "",
     ) -> None:
-        """Let calls fail with an error response."""
+        """Make calls fail with an error response."""
         self.add(
             Fault(_matches(operation, region=region), lambda _: error(code, message, status), on)
         )
@@ -162,7 +162,7 @@ class Faults:
         self._all.clear()
 
     def meet(self, call: Call, *, after: bool) -> Answer | None:
-        """Apply the faults that are due to a call; return the response of the first."""
+        """Apply the faults that match a call; return the first response that a fault gives."""
         with self._lock:
             due = []
             for fault in self._all:

@@ -14,7 +14,7 @@ templates. Hooks in botocore add the following to every client that is created a
   `VirtualClock`; give that clock to the code under test. `cloud.become("active", "node1",
   UNHEALTHY)` sets the result of a node's health checks, in all target groups or one;
   `cloud.targets.lag` makes AWS eventually consistent.
-- `cloud.calls`: the calls of the code under test. `cloud.faults`: faults that its calls encounter
+- `cloud.calls`: the calls of the code under test. `cloud.faults`: faults that these calls encounter
   (`tests.commands.account.calls`).
 
 `cloud.client("ec2", region)` is the test's own client: its calls are not recorded and encounter no
@@ -120,7 +120,7 @@ class Cloud:
         return dict(nodes(self.stack(cluster)))
 
     def groups(self, cluster: str) -> dict[str, str]:
-        """Return the ARNs of target groups by service, or by node for auxiliary ones."""
+        """Return the ARNs of target groups by service, or by node for auxiliary ports."""
         stack, arns = self.stack(cluster), {}
         for id_, resource in stack.template["Resources"].items():
             if resource["Type"] == "AWS::ElasticLoadBalancingV2::TargetGroup":
@@ -228,7 +228,7 @@ class Cloud:
             self.faults.meet(call, after=True)
 
     def _date(self, call: Call, parsed: dict[str, Any]) -> None:
-        """Set a parameter's date and the date header of its answer from the virtual clock."""
+        """Set the dates of a parameter and of its response from the virtual clock."""
         name = call.region, str(call.parameters.get("Name"))
         if call.operation == "PutParameter":
             self._written[name] = self.clock.now()

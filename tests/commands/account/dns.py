@@ -48,7 +48,7 @@ def record(client: Any, properties: Mapping[str, Any]) -> str:
 
 
 def _known(client: Any, id_: str, record: str) -> None:
-    """Create the hosted zone of the configuration, under its id."""
+    """Create a record's public hosted zone with the id in the template, unless it exists."""
     zones = route53_backends[MOTO]["aws"].zones
     if id_ not in zones:
         name = record.rstrip(".").split(".", 1)[1]

@@ -50,7 +50,7 @@ class Route53:
         self.primary, self.secondary = failover.primary, failover.secondary
 
     def begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Answer Route 53's calls unless an existing fault does; replace clock and resolver."""
+        """Answer Route 53's calls (after earlier faults), and replace clock and resolver."""
         monkeypatch.setattr(failover, "real_clock", lambda: self.cloud.clock)
         monkeypatch.setattr(dns_answer, "lookup", self.lookup)
         self.cloud.faults.add(Fault(lambda call: call.operation in _OPERATIONS, self._answer))

@@ -164,7 +164,8 @@ class Making:
         )
         targets = self._expressions.value(properties.get("Targets", []))
         if targets:
-            # Registered here before the call, which would register the targets as new.
+            # Register the targets here first: the call below would register them as new targets,
+            # whose first checks have not passed yet.
             self._targets.register(arn, targets, old=True)
             client.register_targets(TargetGroupArn=arn, Targets=targets)
         self._attributes[id_, "TargetGroupFullName"] = arn.rpartition(":")[2]

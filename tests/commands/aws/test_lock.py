@@ -181,7 +181,7 @@ def test_a_lock_that_cannot_be_read_has_expired(
 def test_prove_notices_a_write_between_its_two_calls(
     store: ParameterStore, clock: VirtualClock
 ) -> None:
-    """Another command has read the expired lock, and writes just before this command."""
+    """Another command, which has read the expired lock, writes the parameter first."""
     lock = lock_of(store, clock)
     with lock.held():
         lock.prove()

@@ -11,7 +11,7 @@ from tests.commands.account.virtual_clock import VirtualClock
 
 
 class Looks:
-    """A function that returns the next state at each call, or raises it if it is an error."""
+    """A function that returns the next given state at each call; exceptions are raised instead."""
 
     def __init__(self, *seen: object) -> None:
         self._seen = list(seen)
@@ -56,7 +56,7 @@ def test_looks_once_more_when_the_time_is_up() -> None:
 
 
 def test_the_calls_of_a_look_end_with_the_timeout() -> None:
-    """A read may take only the remaining time of the wait; the last read has a short limit."""
+    """Each read may take only the time left until the timeout; the last one has a short limit."""
     clock, left = VirtualClock(), []
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""The restore of docs/catalog.md: `init` completes a database restored from a dump."""
+"""The restore procedure of docs/catalog.md: `init` completes a database restored from a dump."""
 
 import json
 

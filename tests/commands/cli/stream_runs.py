@@ -78,7 +78,7 @@ def runs() -> Iterator[tuple[str, tuple[int, ...], Arguments]]:
 
 
 def failing_runs() -> Iterator[Arguments]:
-    """Yield for each command arguments with which the command fails without calling AWS."""
+    """For each command, yield arguments with which the command fails without calling AWS."""
     missing = {"active-passive": "nowhere", "shared-catalog": "nowhere"}
     for words, (row, *_) in ROWS.items():
         given = [each.format(hostile="/nowhere", assembly="/nowhere/cdk.out") for each in row]

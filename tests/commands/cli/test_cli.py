@@ -1,4 +1,4 @@
-"""Command line: help, exit codes, and errors that are a message without a traceback."""
+"""Command line: help, exit codes, and errors shown as a message without a traceback."""
 
 import json
 import os

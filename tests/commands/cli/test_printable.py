@@ -22,9 +22,8 @@ from tests.commands.conftest import Run
 from tests.support.assembly import ROOT
 
 HOSTILE = "\x1b[2J\x1b]0;x\x07a\nnode2 healthy\r\u202eb\u2066\ud800\x9b31m|\x00"
-ESCAPED = (
-    r"\x1b[2J\x1b]0;x\x07a\nnode2 healthy\r\u202eb\u2066\ud800\x9b31m|\x00"  # as `printable` has it
-)
+# HOSTILE as `printable` returns it.
+ESCAPED = r"\x1b[2J\x1b]0;x\x07a\nnode2 healthy\r\u202eb\u2066\ud800\x9b31m|\x00"
 
 ROWS: dict[str, list[list[str]]] = {
     "status": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],

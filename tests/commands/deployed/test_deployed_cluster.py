@@ -214,7 +214,7 @@ class TestTemplate:
         before = read("active-passive", "active")
         deployed, text = cloud.stack("active"), io.StringIO()
         yaml = YAML()
-        # As the CDK CLI does: quotes around texts that YAML 1.1 would read as booleans.
+        # As the CDK CLI does, quote texts that YAML 1.1 would read as booleans.
         yaml.version = (1, 1)
         yaml.dump(deployed.template, text)
         deployed.body = text.getvalue()

@@ -44,7 +44,7 @@ class Hosts:
         ends: exit code and output of an action on an instance, if the code is not 0.
         sick: the nodes that no HAProxy instance can use.
         tags: the written tags.
-        out: the instances on which the node is already out.
+        out: the instances on which the node is already out of service.
         documents: the documents that were run.
     """
 
@@ -156,7 +156,7 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     proxies.enable("node1")
     proxies.apply()
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
-    # A stack that was deployed before the second document existed.
+    # Simulate a stack that was deployed before the second document existed.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
     del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")

@@ -389,7 +389,7 @@ def test_the_turn_is_held_until_all_see_that_the_node_is_out(cloud: Cloud, go: R
 
 
 def test_who_was_suspended_has_lost_its_turn(cloud: Cloud, go: Run) -> None:
-    """While this command is suspended, another drains the other node, so this command fails."""
+    """While this command is suspended, another command drains the other node, so this one fails."""
     ends: list[int] = []
 
     def suspend(_: object) -> None:
@@ -439,7 +439,7 @@ def test_the_lock_of_who_was_killed_ends(cloud: Cloud, go: Run) -> None:
 
 
 def test_targets_are_named_by_id_and_port(cloud: Cloud, go: Run) -> None:
-    """Without the port, AWS finds no target registered with a port, but reports success."""
+    """A call without the port finds no target that was registered with a port, but succeeds."""
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
     targets = [call.parameters["Targets"] for call in cloud.calls.of("DeregisterTargets")]

@@ -114,7 +114,7 @@ def test_status_ends_as_the_sides_are(
     world.down |= {*down}
     done = go(world, "status", "--format", "json")
     assert done.exit_code == code
-    # The answers of the resolver, of Route 53 and by Route 53's rules agree.
+    # The answers of the resolver and of Route 53 agree with the one computed by Route 53's rules.
     assert [one["cluster"] for one in json.loads(done.stdout)["answered"]] == [answered] * 3
 
 
@@ -146,7 +146,7 @@ def test_moves_back(world: Route53, go: Go, arguments: tuple[str, ...]) -> None:
 
 
 def test_leaves_a_cluster_and_restores_it(world: Route53, go: Go) -> None:
-    """The Solution Manager deploys to two clusters, one after the other."""
+    """Scripts run these commands while the Solution Manager deploys to each cluster in turn."""
     before = world.cloud.clock.monotonic()
     done = go(world, "from", "active")
     assert done.exit_code == exit_codes.DONE, done.output
@@ -226,7 +226,8 @@ def test_says_when_dns_does_not_follow(world: Route53, go: Go) -> None:
     assert done.exit_code == exit_codes.FAILED
     assert "after 120 s DNS does not answer with passive yet" in done.stderr
     assert "192.0.2.1" in done.stderr
-    # The datapoint may be lost, for example to another in the same minute: put it again.
+    # The datapoint may be lost, for example because of another datapoint in the same minute, so
+    # the next command sends it again.
     world.deaf = False
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     assert world.thrown == [1.0, 1.0]

@@ -1,4 +1,4 @@
-"""The cluster that Route 53 answers by its rules, and the cluster that the name resolves to."""
+"""The cluster that Route 53's rules select, and the cluster that the failover name resolves to."""
 
 import itertools
 import socket

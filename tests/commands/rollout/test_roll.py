@@ -80,7 +80,7 @@ def test_every_node_one_at_a_time(cloud: Cloud, agents: Agents) -> None:
 
 
 def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
-    """The command runs although SendCommand's answer is lost, and is sent a second time."""
+    """SendCommand's answer is lost although the command runs, so the command is sent again."""
 
     def lose(_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://ssm.eu-west-1.amazonaws.com/")
@@ -109,7 +109,7 @@ def test_a_look_changes_nothing(cloud: Cloud, agents: Agents) -> None:
 
 
 def test_rules_of_an_earlier_version_are_left_on_request_only(cloud: Cloud, agents: Agents) -> None:
-    """Applied without a request, a stricter rule could take out one node after another."""
+    """Stricter readiness rules could take one node after another out of service."""
     for name in ("node1", "node3"):
         agents.nodes[name].more = {"readiness": {"rules": "earlier", "why": "404"}}
     agents.nodes["node2"].more = {"readiness": None}
@@ -290,7 +290,10 @@ class KilledError(BaseException):
 
 
 def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agents) -> None:
-    """Interrupt before or kill after each change of one node; other nodes' changes are alike."""
+    """Interrupt the command before each change of one node, or kill the command after the change.
+
+    The changes of the other nodes are of the same kinds.
+    """
     kinds = itertools.cycle(((KeyboardInterrupt, False), (KilledError, True)))
     for on, (kind, after) in zip(range(5, 24), kinds, strict=False):
         agents.deploy(jvm={"vdp": f"-Xmx{100 + on}m"})

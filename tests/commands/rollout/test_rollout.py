@@ -32,7 +32,7 @@ class KilledError(BaseException):
 
 
 class Site:
-    """A deployed environment of three pinned nodes, whose configuration has another image."""
+    """A deployed environment of three nodes; the configuration has another image than the pins."""
 
     def __init__(self, cloud: Cloud, file: Path) -> None:
         self.cloud, self.file = cloud, file
@@ -131,7 +131,7 @@ def test_a_new_machine_gets_the_new_text_and_a_restarted_one_keeps_its_own(
 
 
 def test_a_pin_of_another_text_than_the_node_has_is_corrected(site: Site) -> None:
-    """A manually changed pin is set back, since another first-boot text would restart the node."""
+    """A manual change of a pin is undone, since another first-boot text would restart the node."""
     site.pins.write_text(site.pins.read_text().replace(", first_boot: 2", "", 1))
     assert sorted(site.first_boots().values()) == [1, 2, 2]
     assert site.rolling().roll_out() == ["node1"]

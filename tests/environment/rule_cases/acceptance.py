@@ -1,4 +1,4 @@
-"""Cases of `accept`."""
+"""Cases of the rule about `accept`, the findings that users accept."""
 
 from denodo_ha.environment.rules.acceptance import accepted_names
 from tests.environment.rule_cases.case import Right, Wrong

@@ -44,7 +44,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Right:
-    """A configuration at the limit that a rule accepts."""
+    """A configuration that a rule just accepts, since it is at the rule's limit."""
 
     rule: Rule
     changes: Mapping[str, Any]

@@ -12,7 +12,7 @@ from tests.stacks.topology.target_groups import TLS_ON_NODES, check_is_right, ta
 
 
 def leads_to_the_alb(view: ClusterView, group_id: str, port: int) -> str:
-    """Check a target group of the Application Load Balancer; return the group of its listener.
+    """Check a group whose target is the ALB; return the target group of the ALB's listener.
 
     CloudFormation must create the target group after the listener. The target group has no
     attributes, and none of the tags by which commands find nodes.

@@ -1,4 +1,4 @@
-"""The rules of the failover: two records, health checks of their clusters, one switch."""
+"""The rules of the failover: a record and health checks for each of two clusters, one switch."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support.assembly import Assembly
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert every rule: two records of one name and type, each with a check of that cluster."""
+    """Assert every rule: two records of one name and type, with checks of the record's cluster."""
     failover = environment.failover
     assert failover is not None
     stack = f"{environment.name}-failover"
@@ -81,10 +81,11 @@ def _check(
 
 
 def _watched(assembly: Assembly, stack: str, checks: list[dict[str, Any]]) -> None:
-    """Assert that a cluster has two checks, which treat missing data differently.
+    """Assert that a cluster has two health checks, which treat missing data differently.
 
-    The check of healthy nodes keeps its status without data, because a new alarm has no data yet.
-    The check of the load balancer is unhealthy without data, because a lost Region reports none.
+    Without data, the check of healthy nodes keeps its status, because a new alarm has no data yet.
+    Without data, the check of the load balancer is unhealthy, because an unavailable Region sends
+    no data.
     """
     outputs = assembly.templates[stack]["Outputs"]
     own, alarms = assembly.resources(stack, CHECK), assembly.resources(stack, ALARM)
@@ -119,7 +120,10 @@ def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]
 
 
 def _switch_config(own: Resources) -> dict[str, Any]:
-    """Return the settings of the switch, the only check of the stack that keeps its last status."""
+    """Return the settings of the switch's health check.
+
+    No other health check of the stack keeps its last known status while there is no data.
+    """
     configs = [one["HealthCheckConfig"] for one in own.values()]
     (found,) = [
         config
@@ -130,7 +134,7 @@ def _switch_config(own: Resources) -> dict[str, Any]:
 
 
 def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
-    """Assert that the switch depends on one alarm of its stack, which needs one datapoint."""
+    """Assert that the switch depends on one alarm, which one datapoint is enough to trigger."""
     own = assembly.resources(stack, CHECK)
     config = _switch_config(own)
     ((alarm_id, alarm),) = assembly.resources(stack, ALARM).items()

@@ -19,7 +19,7 @@ def holds(view: ClusterView) -> None:
 
 
 def _fleet_is_as_configured(view: ClusterView) -> None:
-    """Instances have a pinned image, and are replaced one at a time after a signal."""
+    """Instances have a pinned image, and are replaced one at a time, each after a signal."""
     machine = view.cluster.balancer.proxy.instance
     assert machine is not None
     ((id_, fleet),) = view.of(FLEET).items()
@@ -47,7 +47,8 @@ def _fleet_is_as_configured(view: ClusterView) -> None:
     (disk,) = (disk["Ebs"] for disk in data["BlockDeviceMappings"])
     assert (disk["VolumeType"], disk["Encrypted"]) == ("gp3", True)
     assert disk.get("KmsKeyId") == machine.kms_key
-    # User data contains no HAProxy configuration, so a change of it replaces no instance.
+    # User data contains no HAProxy configuration, so a changed configuration replaces no
+    # instance.
     script = data["UserData"]["Fn::Base64"]
     assert f"parameter='{_parameter_name(view)}'" in script
     tags = {tag["Key"]: tag["Value"] for tag in fleet["Tags"] if tag["PropagateAtLaunch"]}
@@ -118,7 +119,8 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         assert {"Key": tag, "Value": name} in group["Tags"]
         attributes = {tag["Key"]: tag["Value"] for tag in group["TargetGroupAttributes"]}
         assert attributes["proxy_protocol_v2.enabled"] == "true"
-        # The PROXY header has the client's address; preserved in packets, ports could collide.
+        # The PROXY header contains the client's address. If packets kept that address, two
+        # connections could have the same addresses and ports.
         assert attributes["preserve_client_ip.enabled"] == "false"
         assert group["HealthCheckProtocol"] == "HTTP"
         assert group["HealthCheckPort"] == str(proxy.health_port)
@@ -183,7 +185,7 @@ def _uses_readiness(view: ClusterView) -> bool:
 
 
 def _routes_are_in_the_metadata(view: ClusterView) -> None:
-    """Metadata for the drill has the nodes behind each port."""
+    """The template's metadata for the drill names the nodes behind each port."""
     (id_,) = view.of(FLEET)
     metadata = view.template["Resources"][id_]["Metadata"]["Denodo"]
     assert {int(port) for port in metadata["Serves"]} == {

@@ -109,7 +109,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
 
 
 def _nodes_have_names(view: ClusterView) -> None:
-    """Each node with a known address has a record, in the given zone or in a created one."""
+    """Each node with a known address has a record in the existing or the created hosted zone."""
     given = view.cluster.network.node_zone
     domain = given.name.lower() if given else f"{view.name}.{view.environment.name}.internal"
     known = {
@@ -191,7 +191,7 @@ def _no_node_depends_on_a_node(view: ClusterView) -> None:
 
 
 def _created_network_is_as_configured(view: ClusterView) -> None:
-    """A created VPC has DNS; only a public single node needs a public address at launch."""
+    """A created VPC has DNS; subnets assign public addresses only to a public single node."""
     for vpc in view.of("AWS::EC2::VPC").values():
         assert (vpc["EnableDnsSupport"], vpc["EnableDnsHostnames"]) == (True, True)
     balancer = view.cluster.balancer

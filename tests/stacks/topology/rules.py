@@ -1,7 +1,7 @@
-"""The rules of the topology, which the templates of every configuration must keep.
+"""Topology rules that the templates of every configuration must follow.
 
-The rules are independent of the product: they use neither `stacks` nor `environment.derived`, only
-the configuration's plain values and the templates.
+The rules are independent of the code under test: they use neither `stacks` nor
+`environment.derived`, only the templates and the values written in the configuration.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ NAMED = {RECORD, PARAMETER, ZONE, metadata.SECRET}
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert that the templates of an environment keep all rules of the topology."""
+    """Assert that the templates of an environment follow all rules of the topology."""
     names = {f"{environment.name}-{name}" for name in environment.clusters}
     if environment.failover:
         names.add(f"{environment.name}-failover")

@@ -32,7 +32,7 @@ def targets_are_right(view: ClusterView, group: dict[str, Any], port: int, nodes
 def check_is_right(
     view: ClusterView, group: dict[str, Any], port: int, service: Service | None
 ) -> None:
-    """Assert that a health check has the service's, else the balancer's, else default settings."""
+    """Assert that each setting is the service's, else the load balancer's, else the default."""
     general = view.cluster.balancer.health
     own = service.health if service else HealthSettings()
     values = {

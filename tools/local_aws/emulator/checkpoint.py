@@ -1,9 +1,9 @@
 """Checkpoints: complete states on disk, even if the server is killed.
 
-MiniStack alone writes its state only when a signal stops it, one file per service. This module
-writes all files to a new folder soon after every change, and then renames the folder. No checkpoint
-is written while a stack operation runs: after a kill, the server restarts with the state from
-before the operation, and never with half a stack.
+Without this module, MiniStack writes its state only when a signal stops it, one file per service.
+This module writes all files to a new folder soon after every change, and then renames the folder.
+No checkpoint is written while a stack operation runs: after a kill, the server restarts with the
+state from before the operation, and never with half a stack.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Roles and instance profiles: what they refer to must exist, and `Ref` returns the name."""
+"""Roles and instance profiles: referenced resources must exist, and `Ref` returns the name."""
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation import resource_types

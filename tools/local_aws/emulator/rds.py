@@ -1,4 +1,4 @@
-"""RDS: what databases refer to must exist, and RDS manages the administrator's password.
+"""RDS: resources referenced by databases must exist; RDS manages the administrator's password.
 
 No database server runs: MiniStack makes only the record of a database.
 """

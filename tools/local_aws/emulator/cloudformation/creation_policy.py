@@ -91,7 +91,7 @@ def release() -> None:
 
 
 def install() -> None:
-    """Create resources with signals on a worker thread, which may wait for the signals."""
+    """Create instances and groups on a worker thread, which can wait for creation signals."""
     blocking = private(ministack.lifecycle, "_runs_on_worker_thread")
     ministack.replace(
         ministack.lifecycle,

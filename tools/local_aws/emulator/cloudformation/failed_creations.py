@@ -1,7 +1,8 @@
 """Failed creations of the resources that a test names, and what the rollback leaves behind.
 
 A resource that cannot be deleted in a rollback remains in its stack, which is then ROLLBACK_FAILED
-(AWS CloudFormation User Guide, "Stack failure options"). MiniStack alone loses such a resource.
+(AWS CloudFormation User Guide, "Stack failure options"). Without this module, MiniStack loses
+such a resource.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ faults = ministack.AccountRegionScopedDict()
 
 
 def set_faults(stack: str, logical_ids: list[str]) -> list[str]:
-    """Let the creation of exactly these resources of a stack fail from now on."""
+    """Make the creation of exactly these resources of a stack fail from now on."""
     for fault in [fault for fault in faults if fault[0] == stack]:
         del faults[fault]
     for logical_id in logical_ids:
@@ -35,7 +36,7 @@ def _failing(create: Any) -> Any:
 
 
 def _remember_undeleted(stack: dict[str, Any]) -> None:
-    """Restore in the stack's record the resources that a creation's rollback did not delete."""
+    """Add the resources that a creation's rollback did not delete to the stack's record again."""
     if stack.get("StackStatus") != "ROLLBACK_FAILED":
         return
     # In creation order: a later deletion of the stack deletes its resources in reverse order.

@@ -2,7 +2,7 @@
 
 The properties of every type that this project's stacks use are first checked against the published
 schema. Further checks verify that the resources that a resource refers to exist. Types that
-MiniStack makes correctly keep MiniStack's handlers, which run after these checks.
+MiniStack implements correctly keep MiniStack's handlers, which run after these checks.
 """
 
 import json

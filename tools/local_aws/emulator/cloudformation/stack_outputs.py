@@ -1,6 +1,6 @@
 """`Fn::GetStackOutput`: an output of a stack in another region, or in the account of a role.
 
-MiniStack alone searches only the caller's account and region.
+Without this module, MiniStack searches only the caller's account and region.
 """
 
 from typing import Any
@@ -42,7 +42,7 @@ def output(spec: dict[str, str]) -> str:
 
 
 def install() -> None:
-    """Resolve the function in every module that resolves references."""
+    """Make every MiniStack module that resolves references resolve `Fn::GetStackOutput` as well."""
     resolve = ministack.private(ministack.engine, "_resolve_refs")
 
     def resolved(value: Any, *context: Any) -> Any:

@@ -54,7 +54,7 @@ def _check_vpc_block(properties: Properties) -> None:
 
 
 def _check_subnet_block(properties: Properties) -> None:
-    """Check that the VPC's CIDR block contains the subnet's, and that the zone is in the region."""
+    """Check that the subnet's CIDR block is in the VPC's, and that the zone is in the region."""
     owner = vpc(properties["VpcId"])
     block = IPv4Network(properties.get("CidrBlock", ""))
     if not block.subnet_of(IPv4Network(owner["CidrBlock"])):

@@ -34,7 +34,7 @@ def check_settings(properties: Properties, checked_by: str) -> None:
 
 
 def check_targets(targets: list[Target], vpc_id: str) -> None:
-    """Refuse targets other than one Application Load Balancer in the VPC that has the listener."""
+    """Require one Application Load Balancer in the VPC, with a listener on the target's port."""
     if len(targets) > 1:
         message = "A target group with target type 'alb' can have one target"
         raise fault("TooManyTargets", message)

@@ -204,8 +204,8 @@ def check(group: ministack.Record, target: Target) -> None:
     if outcome.passed:
         result.update(Passed=result["Passed"] + 1, Failed=0)
         if result["Passed"] >= group["HealthyThresholdCount"] or result["State"] is None:
-            # A new target needs one passed check, a target that was unhealthy the whole threshold
-            # (AWS, Health checks for Network Load Balancer target groups).
+            # A new target needs one passed check; a target that was unhealthy needs as many as
+            # the threshold (AWS, Health checks for Network Load Balancer target groups).
             result["State"] = "healthy"
     else:
         result.update(Failed=result["Failed"] + 1, Passed=0)

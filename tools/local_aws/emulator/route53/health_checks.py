@@ -17,7 +17,7 @@ _ENDPOINTS = ("TCP", "HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH")
 
 
 def _config(properties: Properties) -> dict[str, Any]:
-    """Return the settings of a health check after checking what they refer to."""
+    """Return the settings of a health check, after checking the resources that they refer to."""
     given = properties["HealthCheckConfig"]
     numbers = {key: int(given[key]) for key in _NUMBERS if key in given}
     flags = {key: str(given[key]).lower() for key in _FLAGS if key in given}

@@ -1,4 +1,7 @@
-"""Hosted zones, public or private in VPCs, and records with ChangeResourceRecordSets' checks."""
+"""Hosted zones (public, or private to VPCs), and records.
+
+Records are checked as ChangeResourceRecordSets checks them.
+"""
 
 from typing import Any
 
@@ -162,7 +165,7 @@ def _check_record(properties: Properties) -> None:
 
 
 def _check_cname(name: str, kind: str, zone_id: str) -> None:
-    """Refuse a CNAME record if the name has a record of another type, and the other way round."""
+    """Refuse to give one name both a CNAME record and a record of another type."""
     others = {item["Type"] for item in ministack.records.get(zone_id, []) if item["Name"] == name}
     if others - {kind} and "CNAME" in others | {kind}:
         message = (
