@@ -17,19 +17,19 @@ from denodo_ha.cli.errors import Failed, UsageError
 
 POLL_S: Final = 1
 _INTERRUPTED_S: Final = 1
-"""Project default: seconds for the CLI to end after Ctrl-C, which the terminal sends to it too."""
+"""Project default: seconds for the CLI to end after Ctrl-C; the terminal also signals the CLI."""
 _GRACE_S: Final = 120
 """Project default: seconds that the CLI may take to end after SIGTERM."""
 
 _STDERR: Final = 2
-"""The file descriptor, because tests replace `sys.stderr` by a stream without one."""
+"""File descriptor of stderr; a constant, because `sys.stderr` in tests has no file descriptor."""
 
 Wait = Callable[[subprocess.Popen[bytes]], object]
 
 
 @dataclass(frozen=True)
 class Cdk:
-    """The CDK CLI with a profile.
+    """The CDK CLI, run with an AWS profile.
 
     Attributes:
         profile: name of the AWS profile.
@@ -92,7 +92,7 @@ def run_cdk(
     folder: Path | None = None,
     stdout: IO[Any] | int | None = None,
 ) -> None:
-    """Run the CDK CLI; if the wait for it is interrupted, end it.
+    """Run the CDK CLI; end the CLI if the wait is interrupted.
 
     Args:
         arguments: the CLI's arguments.

@@ -83,7 +83,7 @@ class Aws:
             return self._clients[service, region]
 
     def account(self, regions: Iterable[str]) -> str:
-        """Return the account of the credentials; later calls return the same result without AWS.
+        """Return the account of the credentials; only the first successful call queries AWS.
 
         Args:
             regions: regions whose STS endpoints are called in parallel; the first answer is used.

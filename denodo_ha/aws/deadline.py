@@ -18,7 +18,7 @@ from typing import Final
 LOOK_S: Final = 8.0
 """Project default: seconds for a command to read a state if a region does not answer."""
 LAST_LOOK_S: Final = 2.0
-"""Project default: seconds for the last observation after the timeout of a wait has expired."""
+"""Project default: seconds for the last observation, which begins when a wait's timeout expires."""
 
 _ends: ContextVar[float | None] = ContextVar("denodo_ha_deadline", default=None)
 

@@ -22,7 +22,7 @@ from denodo_ha.cli.errors import Unreachable
 ATTEMPT_S: Final = 15.0
 """Project default: seconds for an attempt without a deadline; most calls end within a second."""
 _NOT_REPEATED: Final = "AmazonSSM.SendCommand"
-"""Header of the call that must not be sent twice: each request would run a command."""
+"""`X-Amz-Target` header of the call that must not be repeated: each call runs a command again."""
 
 
 class UnreadableAnswerError(boto.ConnectionClosedError):  # type: ignore[misc]

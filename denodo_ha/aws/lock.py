@@ -46,7 +46,8 @@ RENEWAL_S: Final = 60
 RELEASE_S: Final = 20
 """Project default: seconds to release the lock, even after the command's deadline."""
 LATE_S: Final = (1, 2)
-"""Project default: seconds before the second and third search for an interrupted lock write."""
+"""Project default: seconds to wait before the second and the third attempt to delete the lock, if a
+write was interrupted."""
 
 _ALREADY_EXISTS: Final = "ParameterAlreadyExists"
 
@@ -108,7 +109,7 @@ class Lock:
             self._acquire(take_over=take_over)
             yield _RenewingClock(self._clock, self)
         finally:
-            # Also after an interrupted `_acquire`, whose write may have reached AWS.
+            # Release also after an interrupted `_acquire`: its write may have reached AWS.
             if self._may_be_ours:
                 self._release()
 
@@ -237,7 +238,7 @@ class Lock:
             raise
 
     def _delete(self) -> None:
-        """Delete the lock; after an interrupted write, search again in case it arrives late."""
+        """Delete the lock; after an interrupted write, retry in case the write reaches AWS late."""
         for seconds in (0, *LATE_S) if self._in_flight else (0,):
             if seconds:
                 self._clock.sleep(seconds)

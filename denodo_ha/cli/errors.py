@@ -1,14 +1,14 @@
 """Errors of commands, with the exit code of each.
 
 CommandError
-├── UsageError               2   options that cannot be combined, or that name nothing that exists
+├── UsageError               2   options cannot be combined, or name something that does not exist
 ├── Refused                  3   the step would do harm; nothing was changed
 ├── Failed                   4   a step failed; the message says what was changed
 │   └── PollTimeout              a condition did not hold in time (`denodo_ha.aws.polling`)
 ├── AwsError                 6   AWS did not answer, or denied a call
 │   ├── NoCredentials            there are no credentials
 │   ├── ExpiredCredentials       the credentials are not valid, or have expired
-│   ├── AccessDenied             the policy lacks the action
+│   ├── AccessDenied             the credentials lack a permission
 │   ├── Throttled                too many calls, and the retries were not enough
 │   ├── Unreachable              the endpoint does not answer
 │   │   └── UnreadableAnswer         an answer that is incomplete, or not from AWS

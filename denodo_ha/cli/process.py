@@ -84,7 +84,7 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
         _report(f"the output is incomplete: {lost.strerror}", code)
     sys.stderr.flush()
     if code == exit_codes.INTERRUPTED or threading.active_count() > 1:
-        # Threads that still wait for an answer from AWS would keep the process running.
+        # Unlike `sys.exit`, this does not wait for threads that still wait for AWS.
         os._exit(code)
     sys.exit(code)
 

@@ -35,11 +35,12 @@ def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
 
 
 def silence_minutes(aws: Aws, cluster: Cluster) -> tuple[int | None, str]:
-    """Return the minutes of the no-data alarm that a health check can monitor, and a message.
+    """Return the period of the no-data alarm that a health check can monitor, and a message.
 
-    The alarm becomes active after these minutes without data. The result is for the newest alarm if
-    its state is OK, else for the alarm that the health check monitors now; in the second case the
-    message says that the newest alarm is not OK yet. Otherwise the message is empty.
+    The period is the number of minutes without data after which the alarm becomes active. If the
+    state of the newest alarm is OK, the result is that alarm's period and an empty message. Else
+    the result is the period of the alarm that the health check monitors now, and the message says
+    that the newest alarm is not OK yet. The message is also empty if there is no newer alarm.
 
     Raises:
         AwsError: AWS did not answer, or denied a call.

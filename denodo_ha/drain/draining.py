@@ -58,7 +58,7 @@ class DrainPlan:
             None from Denodo 8.0 on.
         old_tag: the node's drain tag, None if it has none.
         tag: the new drain tag of the node.
-        seconds: seconds that its connections have to end.
+        seconds: seconds within which its connections may end.
     """
 
     node: str

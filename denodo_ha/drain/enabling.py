@@ -154,7 +154,8 @@ class Enabling(ClusterOperation):
             raise Failed(message) from error
         current = self._require_same_tag(plan)
         if current is None and plan.missing and plan.tag is None:
-            # The node was out of service, so it has a drain tag, which AWS may not show yet.
+            # Read the tag again: the node was out of service, so it has a tag, but AWS may not show
+            # the tag yet.
             self._clock.sleep(VISIBLE_EVERY_S)
             current = self._require_same_tag(plan)
         if current is not None or plan.tag is not None:

@@ -389,7 +389,7 @@ def _best_now(aws: Aws, site: FailoverLocation, look: Lookup) -> DnsAnswer:
 
 
 def _by_switch(aws: Aws, task: FailoverTask, check_id: str) -> DnsAnswer:
-    """Return the role if the switch's health check shows the new setting, else no role."""
+    """Return an answer with the role if the switch's health check shows it, else without a role."""
     check = read_check(aws, check_id, task.site.region)
     is_set = check.state == SWITCH_STATES[task.role]
     return DnsAnswer(task.role if is_set else None, dns_answer.SWITCH, check.reason)

@@ -54,7 +54,7 @@ class Leftover:
 
 @dataclass(frozen=True)
 class FailedCreation:
-    """A stack that does not exist or whose creation failed, with the resources in its way.
+    """A stack that does not exist or whose creation failed, and whose next deploy would fail.
 
     Attributes:
         stack: name of the stack.
@@ -77,7 +77,7 @@ def is_failed(stack: Stack) -> bool:
 def failed_creation(
     aws: Aws, location: StackLocation, stack: Stack | None, after: Template, *, deploy: str
 ) -> FailedCreation | None:
-    """Return what would make the next deploy of a stack fail; None if nothing would.
+    """Return why the next deploy of a stack would fail, and the remedy; None if it would not fail.
 
     Args:
         aws: the credentials.

@@ -23,9 +23,9 @@ from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha roll"
 ROUNDS: Final = 3
-"""Project default: rounds over all nodes; a deploy may write new states during a round."""
+"""Project default: maximum rounds over all nodes; a deploy may write new states during a round."""
 EXTRA_S: Final = 600
-"""Project default: seconds to apply a state, in addition to stopping and starting twice."""
+"""Project default: seconds to apply a state, besides the time to stop and start servers twice."""
 BUSY_S: Final = 30
 """Project default: seconds between attempts while another run is active on a node."""
 
@@ -106,7 +106,7 @@ class StateRoll(NodeSequence):
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str) -> None:
-        """Bring one node to its desired state, read now because a deploy may have changed it."""
+        """Bring one node to its desired state, read again because a deploy may have changed it."""
         cluster = read_cluster(self._aws, self._location)
         self._require_no_deploy(cluster)
         (task,) = self._plan(cluster, node)

@@ -72,7 +72,7 @@ class AwsCli:
         self._run("s3", "cp", "--no-progress", uri, str(path), seconds=self.copy_seconds)
 
     def copy_beginning(self, uri: str, path: Path, most_bytes: int) -> None:
-        """Copy the first `most_bytes` bytes of an S3 object, so that no object fills the disk."""
+        """Copy at most `most_bytes` bytes of an S3 object: a large object could fill the disk."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         self._run(
             *("s3api", "get-object", f"--bucket={bucket}", f"--key={key}"),
@@ -113,8 +113,8 @@ class AwsCli:
         """Signal success or failure of a resource to CloudFormation.
 
         `unique_id` starts with the id of the instance (AWS, SignalResource). A signal has no field
-        for a reason, but CloudFormation shows the id in the stack's events. So the id of a failure
-        also contains the reason. An id above the maximum length is truncated.
+        for a reason, but CloudFormation shows `unique_id` in the stack's events. So for a failure,
+        `unique_id` also contains the reason. It is truncated to the maximum length.
         """
         self._run(
             "cloudformation",

@@ -28,7 +28,7 @@ READ_LIMIT = 16 * 2**20
 """Maximum size in bytes of a file that is read."""
 
 TEMPORARY_SUFFIX = ".denodo-node"
-"""Suffix of temporary files on every kind of host; deployed programs find the files by it."""
+"""Suffix of temporary files on all hosts; programs on machines find the files by this suffix."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -66,8 +66,8 @@ def open_folder(path: Path, *, trusted: bool = False) -> Iterator[int]:
 
     Args:
         path: the folder; symbolic links in the path are resolved first.
-        trusted: if this process is root, refuse a folder whose entries another user can
-            replace, and a folder below such a folder.
+        trusted: if this process is root, refuse the folder if another user can replace its
+            entries, or those of a folder above it.
 
     Raises:
         OSError: The folder cannot be opened.

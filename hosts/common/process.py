@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SHOWN = 800
-"""Number of characters from the end of the output that a message shows."""
+"""Maximum number of characters of the output in a message: the last ones."""
 
 
 class _Path(Protocol):
@@ -71,7 +71,7 @@ def run(
         command: the program and its arguments, none of which may be a secret.
         seconds: time limit.
         stdin: text for standard input, which is empty by default.
-        environment: variables that are added to those of this process.
+        environment: variables to add to the environment of this process.
 
     Raises:
         OSError: The program cannot be started.

@@ -1,9 +1,9 @@
 """Start and end of a host program: its streams, signals and exit code.
 
 The exit code reports only the result of the program's task. A failed write to a standard stream
-(closed, full, or a broken pipe) does not change it. A signal ends the program with exit code 128
-plus the signal number and no traceback. An unhandled exception ends the program with exit code
-`errors.CRASH`.
+(closed, full, or a broken pipe) does not change the exit code. A signal ends the program with exit
+code 128 plus the signal number and no traceback. An unhandled exception ends the program with exit
+code `errors.CRASH`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
     except (OSError, ValueError):
-        # At exit, Python writes the rest of its buffer; it would exit with 120 if that failed.
+        # At exit, Python writes the rest of its buffers. If that failed, the exit code would be
+        # 120, so the stream now writes to /dev/null.
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())

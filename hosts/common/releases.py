@@ -1,6 +1,6 @@
 """Releases of a host program, and the change from one release to another.
 
-    FOLDER/releases/NAME/PACKAGE   an unpacked archive (`hosts.archive`); NAME: its SHA-256
+    FOLDER/releases/NAME/PACKAGE   an unpacked archive (`hosts.archive`) with the SHA-256 NAME
     FOLDER/current                 a symbolic link to the release in use
     FOLDER/refused.json            why the release that the desired state names is not in use
 
@@ -37,7 +37,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _REFUSED = "refused.json"
 _MOST_REFUSED_BYTES = 16 * 1024
 _SHOWN = 800
-"""Number of characters from the end of a reason that are recorded."""
+"""Maximum number of characters of a reason in the record: the last ones."""
 _PRIVATE_FOLDER = 0o755
 _NOT_READABLE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
@@ -134,7 +134,7 @@ class Releases:
 
     @property
     def refused(self) -> dict[str, str] | None:
-        """Return the refused `program`, the `reason` and the time (`at`), None if there is none."""
+        """Return the refused `program`, the `reason` and the time `at`, None without a refusal."""
         try:
             with (self.folder / _REFUSED).open(encoding="utf-8") as file:
                 data = json_object.parse(file.read(_MOST_REFUSED_BYTES))
@@ -179,7 +179,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _is_harmless(member: zipfile.ZipInfo) -> bool:
-    """Return whether a member is a regular file or folder whose path stays below the folder."""
+    """Return whether an archive member is a regular file or folder with a path below the folder."""
     kind = stat.S_IFMT(member.external_attr >> 16)
     path = PurePosixPath(member.filename)
     return (

@@ -1,8 +1,9 @@
 """Objects in the deployment bucket, each named by the SHA-256 of its content.
 
 The desired state, an SSM parameter that a deploy writes, names such an object:
-`s3://BUCKET/SHA256.EXTENSION`. Content with another hash is not used: it was changed in the bucket,
-truncated during the transfer, or published by an older version, which used another hash as name.
+`s3://BUCKET/SHA256.EXTENSION`. If the content has another hash, the content is not used: it was
+changed in the bucket, truncated during the transfer, or published by an older version of this
+project, which used another hash as the name.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     plan ▶ stop ▶ back up ▶ edit ▶ regenerateFiles ▶ start ▶ ready? ─yes▶ record
                                                               └──no▶ restore, start, report
 
-The plan is made again after the servers have stopped, because Denodo may write its files while it
-stops.
+The plan is made again after the servers have stopped, because Denodo may write its files while the
+servers stop.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def check(system: System, state: State) -> Plan:
-    """Return the plan of an apply, and change nothing."""
+    """Return the plan of an apply without applying the state."""
     if Journal(system, state.home).open:
         log.warning("an apply was interrupted; the next apply undoes it first and starts again")
     return plan(system, metadata_database.startable(system, state), Record(system))
@@ -53,7 +53,7 @@ def apply(system: System, state: State, *, start: bool = True) -> None:
 
 
 def recover(system: System, applied: State) -> None:
-    """Undo the change of a run that was killed; if the change was complete, only close its journal.
+    """Undo the change of a run that was killed; if the change was complete, only end its journal.
 
     This calls nothing in AWS.
 
@@ -69,7 +69,7 @@ def recover(system: System, applied: State) -> None:
 
 
 class _Change:
-    """One run of `apply` or `recover`; the caller holds the lock of changes."""
+    """One run of `apply` or `recover`; the caller holds the lock for changes of the node."""
 
     def __init__(self, system: System, state: State, *, start: bool) -> None:
         self._system = system
@@ -78,7 +78,8 @@ class _Change:
         self._record = Record(system)
         self._before = self._record.applied
         self._journal = Journal(system, (self._before or state).home)
-        # Before the first apply the servers are assumed to be those of the desired state.
+        # Before the first apply there is no applied state; the servers of the desired state are
+        # assumed to run.
         self._old = Servers(system, self._before or state)
         self._new = Servers(system, state)
 
@@ -117,14 +118,14 @@ class _Change:
             self._journal.end()
             return False
         log.warning("an earlier run was interrupted; its files are restored first")
-        # Before the files are restored: the servers that the interrupted run started listen on the
-        # ports in the present files.
+        # Stop the servers before the files are restored: those that the interrupted run has started
+        # listen on the ports in the present files.
         self._old.stop(force=True)
         self._journal.undo()
         return True
 
     def _remove_leftovers(self, applied: State | None) -> None:
-        """Remove files of earlier runs that the applied state does not need; some have secrets."""
+        """Remove files of earlier runs that the state does not need; some contain secrets."""
         with self._record.locked():
             self._journal.remove_leftovers()
         secret_settings.remove_leftovers(self._system, self._state, applied)
@@ -148,7 +149,8 @@ class _Change:
             self._record.apply(self._state, change)
         except (HostError, OSError) as reason:
             self._roll_back(reason, start=running)
-        # Last: if this change is undone, the next one must move the catalog to the database again.
+        # This is recorded only now, because a change that was undone must not be recorded: the next
+        # change must move the catalog to the database again.
         self._record.remember_logins(metadata_database.fingerprints(self._system, self._state))
         self._journal.end()
         self._remove_leftovers(self._state)
@@ -157,7 +159,7 @@ class _Change:
         try:
             self._old.stop()
         except (HostError, OSError):
-            # Some servers may have stopped already; clients need all of them.
+            # Start servers that have stopped already, because clients need all servers.
             self._old.launch(self._old.state.servers)
             self._journal.end()
             raise

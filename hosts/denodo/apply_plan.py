@@ -29,8 +29,8 @@ class Plan:
         files: each file to write, with its content.
         changes: one line for each changed value.
         reasons: other reasons to restart the servers.
-        recorded: whether the state is the one that was applied last.
-        private: the files among `files` that only their owner may read.
+        recorded: whether this state is already recorded as the applied state.
+        private: those of `files` that only the owner of the file may read.
     """
 
     files: Mapping[Path, bytes]
@@ -118,7 +118,7 @@ def _by_file(state: State, desired: Iterable[Setting]) -> Iterable[tuple[Path, l
     by_file: dict[Path, list[Setting]] = {}
     for setting in desired:
         by_file.setdefault(state.home / setting.file, []).append(setting)
-    # A file may be missing if none of its settings would be added to it.
+    # A missing file is left out if no setting would be added to the file.
     return [
         (path, entries)
         for path, entries in by_file.items()

@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 
 def patiently(system: System, action: Callable[[], Result]) -> Result:
-    """Return the result of an action that reads from AWS; repeat the action with growing pauses.
+    """Run an action that reads from AWS; after an error, repeat the action with growing pauses.
 
     Raises:
         UnavailableError: AWS still does not answer, or denies a call, after `system.patience`
@@ -67,13 +67,14 @@ def boot(system: System, state: State) -> None:
     try:
         metadata_export.remove_leftovers(system)
         if state.signal and state.signal.when == "configured" and not record.was_signalled:
-            # The servers cannot start yet if the node must first be registered for a licence.
+            # Signal before the servers are started: if the node must first be registered for a
+            # licence, they cannot start yet.
             apply(system, state, start=False)
             _signal(system, state, success=True, message=f"{state.node} is configured")
         if _bring_up(system, state, record):
             metadata_confirmation.ensure(system, state, record)
     except Interrupted:
-        raise  # not a failure: the next boot continues
+        raise  # this is not a failed boot: the next boot continues, so nothing is signalled
     except BaseException as error:
         signal_failure(system, state, str(error) or repr(error))
         raise
@@ -109,7 +110,7 @@ def signal_failure(system: System, state: State, reason: str, *, recorded: bool 
         system: the machine.
         state: contains the stack and the resource.
         reason: text for the events of the stack.
-        recorded: read and write the record of signals.
+        recorded: send no signal if the records contain an earlier one, and record this signal.
     """
     _signal(system, state, success=False, message=reason, recorded=recorded)
 
@@ -130,7 +131,8 @@ def start_applied(system: System, reason: str) -> None:
         raise StateError(reason)
     log.warning(f"{reason}; the boot continues with the state that was applied last")
     try:
-        # `recover` is first, because `apply` reads secrets, for which AWS may not answer either.
+        # `recover` comes first: it needs no AWS. `apply` reads secrets and may fail if AWS does not
+        # answer.
         recover(system, applied)
         apply(system, applied, start=False)
         startable = metadata_database.startable(system, applied)
@@ -183,7 +185,7 @@ def _signal(
             system.aws_cli.signal_resource(stack, resource, unique_id, success=success)
         except HostError as error:
             log.warning(f"CloudFormation could not be signalled: {error}")
-            # A validation error means that no deploy waits for a signal of this node.
+            # A validation error means that CloudFormation does not wait for a signal of this node.
             if "(ValidationError)" in str(error) or time.monotonic() + pause > deadline:
                 return
         else:

@@ -1,7 +1,8 @@
 """The lines of a configuration that make up the health check of a server.
 
-HAProxy does not report how it checks a server. So the lines in the configuration are compared,
-without regard to spaces and comments. A difference without effect only causes one more check.
+HAProxy does not report how it checks a server. So the program compares the lines of the old and the
+new configuration, without spaces and comments. A difference that has no effect on the check does no
+harm: the server is only checked once more.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ SECTIONS = frozenset(
         *("namespace_list", "spoe-agent", "spoe-group", "spoe-message", "crt-store", "traces"),
     }
 )
-"""First words of sections (HAProxy, Configuration Manual, Configuration file format)."""
+"""Words with which a section begins (HAProxy, Configuration Manual, Configuration file format)."""
 _CHECK = re.compile(
     r"(no )?option (\S+-check|httpchk)\b|(http|tcp|external)-check |timeout (check|connect) "
     r"|default-server |server-template "
 )
 _OTHER = re.compile(r" ((weight|cookie|maxconn|minconn|maxqueue|slowstart) \S+|backup\b)")
-"""Options of a server that no check depends on."""
+"""Options of a `server` line that have no effect on its health check."""
 
 
 def check_lines(config: bytes) -> dict[str, tuple[str, ...]]:
-    """Return the lines of each server's check, by `backend/server`.
+    """Return the lines that make up the health check of each server, by `backend/server`.
 
     Lines of `defaults` are included for the sections that inherit them.
     """

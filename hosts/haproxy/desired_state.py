@@ -47,7 +47,7 @@ class DesiredState:
                 program=str(data["program"]),
                 file=str(data["file"]),
                 drop_in=str(data["drop_in"]),
-                # CloudFormation leaves out keys without a value.
+                # If a key has no value, CloudFormation leaves the key out.
                 certificate=str(data.get("certificate") or ""),
                 authority=str(data.get("authority") or ""),
                 health_port=int(data["health_port"]),

@@ -1,9 +1,10 @@
 """Drain of a node without a lost session.
 
-TCP: the node gets no new sessions; once all sessions have ended, it is set to maintenance. HTTP:
-the node is set to maintenance immediately, because a drained server still gets clients whose cookie
-names the server; requests in progress are completed. Auxiliary ports remain open: clients that the
-node has just redirected there must still be able to connect.
+TCP services: the node gets no new sessions; once all sessions have ended, the node is set to
+maintenance. HTTP services: the node is set to maintenance immediately, because HAProxy sends a
+client whose cookie names a server to that server even if it is drained; requests in progress are
+completed. Auxiliary ports remain open: clients that the node has just redirected there must still
+be able to connect.
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ def drain(
     Raises:
         UsageError: The node does not exist.
         Refused: No other node could serve, or another command changes nodes; nothing was changed.
-        Failed: HAProxy does not follow the command, or sessions remain after the time limit.
+        Failed: HAProxy does not execute the commands, or sessions remain after the time limit.
     """
-    workers(haproxy)  # before any change: without the master, old sessions cannot be counted
+    # Fail before any change if the master does not answer: it is needed to count old sessions.
+    workers(haproxy)
     with haproxy.locked():
         every = servers(haproxy)
         own = [server for server in servers_of(every, node) if not server.auxiliary]
@@ -82,7 +84,7 @@ def _refuse_the_last(every: Iterable[Server], own: Iterable[Server]) -> None:
 
 
 def _wait_for_sessions(haproxy: LocalHaproxy, node: str, report: Report, seconds: float) -> None:
-    """Wait until a node has had no session for several polls."""
+    """Wait until several polls in a row find no session of a node."""
     end, quiet, reported = time.monotonic() + seconds, 0, float("-inf")
     while True:
         remaining = node_sessions(haproxy, node)
@@ -120,7 +122,7 @@ def _set_maintenance(haproxy: LocalHaproxy, node: str, report: Report) -> None:
 
 
 def _verify(haproxy: LocalHaproxy, node: str, expected: Callable[[Server], bool]) -> None:
-    """Verify that HAProxy followed the commands."""
+    """Verify that HAProxy has executed the commands."""
     own = [server for server in servers_of(servers(haproxy), node) if not server.auxiliary]
     wrong = [f"{server.id} is {server.state}" for server in own if not expected(server)]
     if wrong:

@@ -1,7 +1,7 @@
-"""Enabling of a node: each service returns once it has passed a health check.
+"""Enabling of a node: each of its services is used again once it has passed a health check.
 
-HAProxy counts a server that leaves maintenance as up before it is checked. Therefore the server
-is first set to drain and to down; then only a passed check brings it up.
+HAProxy counts a server that leaves maintenance as up before the first check. Therefore the program
+first sets the server to drain and to down; then only a passed check brings the server up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) -> None:
-    """Bring a node back; servers that are not drained are not changed.
+    """Bring a node back into service; its servers that are not drained remain unchanged.
 
     Args:
         haproxy: the HAProxy of this machine.
@@ -34,7 +34,8 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
     Raises:
         UsageError: The node does not exist.
         Refused: Another command changes nodes.
-        Failed: A service did not pass its checks in time and remains out; the others serve.
+        Failed: A service did not pass its checks in time and remains out of service; the other
+            services of the node are in service.
     """
     with haproxy.locked():
         own = servers_of(servers(haproxy), node)
@@ -45,13 +46,13 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
         }
         try:
             for server in out.values():
-                # A draining server is checked anyway; setting it to down would end its sessions.
+                # HAProxy checks draining servers too; setting them to down would end sessions.
                 if server.maint:
-                    # In one request, because a server that leaves maintenance is up at once.
+                    # One request, because a server that leaves maintenance is up immediately.
                     down = [f"set server {server.id} health down"] if server.checked else []
                     haproxy.execute(f"set server {server.id} state drain", *down)
             unready = _wait_for_checks(haproxy, node, report, seconds, set(out))
-        except BaseException:  # also at Ctrl-C, no server may remain half enabled
+        except BaseException:  # even after Ctrl-C, no server may remain partly enabled
             _restore(haproxy, out.values())
             raise
         if unready:
@@ -73,7 +74,7 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
 def _wait_for_checks(
     haproxy: LocalHaproxy, node: str, report: Report, seconds: float, waiting: set[str]
 ) -> set[str]:
-    """Make each server ready once it has passed a check; return the ids of the others."""
+    """Set each server to ready once it has passed a check; return the ids of the other servers."""
     end = time.monotonic() + seconds
     while True:
         for server in servers_of(servers(haproxy), node):
@@ -88,7 +89,7 @@ def _wait_for_checks(
 
 
 def _restore(haproxy: LocalHaproxy, before: Iterable[Server]) -> None:
-    """Set servers that are not ready to maintenance or drain again, as they were before."""
+    """Set servers that are not ready to maintenance or drain again, as before the command."""
     ready = {server.id for server in servers(haproxy) if not (server.maint or server.draining)}
     for server in before:
         if server.id not in ready:

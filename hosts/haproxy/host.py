@@ -1,8 +1,8 @@
 """First boot, change and program update of a HAProxy host that the stacks create.
 
 The desired state is an SSM parameter that names a configuration, certificates and this program.
-A change is validated, loaded without a lost connection, and verified. A change that fails leaves
-everything as it was.
+A new configuration is validated, loaded without a lost connection, and verified. If one of these
+steps fails, the previous configuration remains active.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SETTLE_S = 15
 deploy must not continue with the next host before that."""
 _SYSTEMD_S = 120
 _MOST_FILE_BYTES = 4 * 1024 * 1024
-"""Project default. HAProxy's file has about 100 bytes for each node of a service."""
+"""Project default. HAProxy's configuration has about 100 bytes for each node of a service."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Host:
         tls: folder of the certificates, as the configuration names it.
         drop_in: the systemd drop-in.
         systemctl: the command, None on a machine without systemd.
-        settle: seconds that the host waits after a node is usable.
+        settle: seconds to wait at boot after a node is usable (see `_SETTLE_S`).
     """
 
     haproxy: LocalHaproxy = field(default_factory=LocalHaproxy)
@@ -123,11 +123,12 @@ def apply(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> Non
 def _apply_files(
     haproxy: LocalHaproxy, new: Path, secrets: dict[Path, bytes | None], report: Report
 ) -> None:
-    """Load a configuration and its secrets, unless HAProxy has loaded the same ones already."""
+    """Load a configuration and its secrets, unless HAProxy has already loaded the same files."""
     old = {path: _read(path) for path in secrets}
     config = _read(haproxy.config)
     same = old == secrets and config == files.read(new)
-    # A run that was killed may have replaced files that no worker has loaded.
+    # Equal files are not enough: a run that was killed may have written files that no worker has
+    # loaded.
     if same and workers(haproxy).failed == 0 and not previous_file(haproxy).exists():
         report("nothing has changed")
         return
@@ -176,8 +177,8 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
     """Fetch HAProxy's new file; yield its path, and remove it at the end.
 
-    The new file is in the folder of the present one. Its name is constant, so that the next run
-    replaces a file that a killed run has left.
+    The new file is in the same folder as the present configuration. The name of the new file is
+    constant, so that the next run replaces a file that a killed run has left.
     """
     config = host.haproxy.config
     config.parent.mkdir(parents=True, exist_ok=True)
@@ -222,18 +223,19 @@ def _write_drop_in(host: Host, desired: DesiredState) -> None:
     if _read(host.drop_in) != content:
         host.drop_in.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(host.drop_in, content, mode=files.PUBLIC)
-    # Also if the file is the same: a run may have been killed before systemd read it.
+    # Reload even if the file is unchanged: an earlier run may have been killed before systemd
+    # read the file.
     host.run_systemctl("daemon-reload")
 
 
 def _wait_until_serving(host: Host, port: int, report: Report) -> None:
-    """Wait until HAProxy answers, then for a limited time for a node, which may not exist yet."""
+    """Wait until HAProxy answers, then a limited time for a usable node (there may be none yet)."""
     end = time.monotonic() + _START_S
     while _health(port) is None or not _has_worker(host.haproxy):
         if time.monotonic() > end:
             message = f"HAProxy does not answer on port {port}: see `journalctl -u haproxy`"
             raise Failed(message)
-        time.sleep(POLL_S)  # the start of the unit ends before HAProxy answers
+        time.sleep(POLL_S)  # systemd reports the unit as started before HAProxy answers
     end = time.monotonic() + _USABLE_S
     while _health(port) != http.client.OK:
         if time.monotonic() > end:
@@ -256,7 +258,7 @@ def _health(port: int) -> int | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.connect()
-        # The header of the PROXY protocol without addresses.
+        # Like a load balancer, send the header of the PROXY protocol; this one has no addresses.
         connection.sock.sendall(b"PROXY UNKNOWN\r\n")
         connection.request("GET", "/health")
         return connection.getresponse().status

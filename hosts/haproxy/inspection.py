@@ -1,4 +1,4 @@
-"""The state of HAProxy: servers, sessions and processes, and the verification of all of them."""
+"""The state of HAProxy (servers, sessions and processes), and the checks of `verify`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Status:
     """The state of HAProxy.
 
     Attributes:
-        servers: every node in every backend.
+        servers: all servers, one for each node in each backend.
         sessions: number of sessions by `backend/node`, including those of old workers.
-        workers: the processes.
+        workers: HAProxy's worker processes.
     """
 
     servers: tuple[Server, ...]
@@ -103,7 +103,7 @@ class Finding:
 
 
 def verify(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    """Check that HAProxy serves as configured, and would do so after a reload."""
+    """Check that HAProxy serves as configured, and that it would also do so after a reload."""
     every = servers(haproxy)
     yield from _check_nodes([server for server in every if not server.auxiliary])
     yield from _check_kept_orders(haproxy, every)
@@ -173,7 +173,7 @@ def _check_file(haproxy: LocalHaproxy) -> Iterator[Finding]:
 
 
 def _check_servers(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    """Check that HAProxy runs the servers of the file, and that the file loads the state file."""
+    """Check that HAProxy runs the configured servers, and that a reload loads the state file."""
     config, content = haproxy.config, read_config(haproxy.config)
     try:
         from_file = next_states.file_rows(haproxy, config, content)

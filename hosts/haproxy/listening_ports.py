@@ -1,8 +1,9 @@
 """The ports that a new configuration needs, and the processes that hold them.
 
 If a new worker needs a port that another process holds, the new worker closes all ports of the old
-worker for two seconds, and then gives up. So ports are checked before a reload. HAProxy's own
-processes can share a port with the new worker, at the same or another address (SO_REUSEPORT).
+worker for two seconds, and then gives up. So this module checks the ports before a reload.
+HAProxy's own processes can share a port with the new worker, at the same or another address
+(SO_REUSEPORT).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _BIND = re.compile(rb"^[ \t]*bind[ \t]+(\S+)", re.MULTILINE)
 _ENDPOINT = re.compile(
     r"(?:ipv4@|ipv6@|tcp@|tcp4@|tcp6@)?(?P<address>.*):(?P<ports>\d{1,18}(-\d{1,18})?)"
 )
-"""HAProxy, Configuration Manual, bind. Sockets of other kinds have no port."""
+"""Source: HAProxy, Configuration Manual, bind. Addresses of other kinds have no port."""
 _MOST_PORTS = 1000
 _LISTENING = "0A"
 """State of a socket in `/proc/net/tcp` (Linux, include/net/tcp_states.h, TCP_LISTEN)."""
@@ -92,7 +93,7 @@ def require_free(file: Path, config: bytes, *, running: bytes, processes: Iterab
 
 
 def _is_own(endpoint: Endpoint, running: bytes, processes: Iterable[int]) -> bool:
-    """Return whether all sockets that listen on an endpoint are HAProxy's."""
+    """Return whether all sockets that listen on an endpoint belong to HAProxy."""
     try:
         own = set(_sockets(processes))
     except OSError:
@@ -106,7 +107,7 @@ def _is_own(endpoint: Endpoint, running: bytes, processes: Iterable[int]) -> boo
 
 
 def _problem(endpoint: Endpoint) -> int | str | None:
-    """Return the error of listening on an endpoint, None if it is free."""
+    """Try to bind an endpoint; return the error, None if the endpoint is free."""
     family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,7 +121,7 @@ def _problem(endpoint: Endpoint) -> int | str | None:
 
 
 def _listening(port: int) -> Iterator[tuple[str, str]]:
-    """Yield address, empty for all, and inode of the sockets that listen on a port."""
+    """Yield address (empty: all) and inode of each socket that listens on a port."""
     for table in _SOCKET_TABLES:
         with suppress(OSError):
             for line in table.read_text().splitlines()[1:]:
@@ -131,7 +132,7 @@ def _listening(port: int) -> Iterator[tuple[str, str]]:
 
 
 def _address(text: str) -> str:
-    """Return an address of the kernel's table, which has 32-bit words in the host's byte order."""
+    """Return an address from the kernel's table, where it is 32-bit words in host byte order."""
     words = bytes.fromhex(text)
     if sys.byteorder == "little":
         words = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
@@ -148,7 +149,7 @@ def _sockets(processes: Iterable[int]) -> Iterator[str]:
     """
     for process in processes:
         for descriptor in Path(f"/proc/{process}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
+            with suppress(FileNotFoundError):  # closed in the meantime
                 target = str(descriptor.readlink())
                 if target.startswith(_SOCKET):
                     yield target[len(_SOCKET) : -1]

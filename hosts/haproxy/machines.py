@@ -26,7 +26,8 @@ class Machine:
     Attributes:
         address: IP address; if unknown, the host name; without a host name, the server's name.
         ids: its servers, as `backend/server`.
-        others: names of servers at the same address that are other nodes, on other ports.
+        others: names of servers that have the same address and another port, and belong to
+            other nodes.
     """
 
     address: str
@@ -34,7 +35,7 @@ class Machine:
     others: frozenset[str]
 
     def has(self, server: Server, every: tuple[Server, ...]) -> bool:
-        """Return whether a server, of the serving worker or an old worker, is on this machine."""
+        """Return whether a server (of the serving worker or an old worker) is on this machine."""
         if server.id in self.ids:
             return True
         return server.node not in self.others and _address(server, every) == self.address
@@ -87,7 +88,7 @@ def servers_of(every: Iterable[Server], name: str) -> tuple[Server, ...]:
 
 
 def _address(server: Server, every: tuple[Server, ...]) -> str:
-    """Return the address that identifies the machine of a server; without an address, a name.
+    """Return the address that identifies the machine of a server; if it has none, a name.
 
     If the host name of a server cannot be resolved at the moment, the address of another server
     with the same node name and host name is used.

@@ -1,14 +1,14 @@
-"""The server states with which the next HAProxy starts, as rows of the state file.
+"""The server states with which HAProxy next starts, as rows of the state file.
 
-HAProxy prefers the state file to its configuration: for a server of the same name, HAProxy uses the
-port, check port, TLS and weight in the state file. HAProxy also counts a server as up until its
-first check, unless the state file says otherwise. So the rows are made from the servers in the
-configuration (`hosts.haproxy.trial`, "the file" below):
+For a server that is in both the configuration and the state file, HAProxy uses the port, check
+port, TLS and weight in the state file. HAProxy also counts a server as up until its first check,
+unless the state file contains another state. So this module makes the rows from the servers in the
+configuration, which a trial (`hosts.haproxy.trial`) reads. "The file" below is the configuration.
 
-- settings of a server in the file replace its saved settings;
-- orders of operators (drain, maintenance) remain;
-- up or down remains if address, port and check are the same; any other server is down until it has
-  passed its checks.
+- The settings of a server in the file replace the saved settings.
+- Orders of operators (drain, maintenance) remain.
+- A server remains up or down if address, port and check are the same. Any other server is down
+  until it has passed its checks.
 
 The rows end after the twentieth column, so that check ports and TLS come from the configuration.
 """
@@ -50,7 +50,7 @@ _SETTLE_S = 30.0
 _POLL_S = 0.05
 _NONE = "-"
 _TRACKED = "tracked"
-"""Column of `show stat`: the server whose checks decide the state of this server (`track`)."""
+"""Column of `show stat`: the server that this server tracks (`track`), whose state it follows."""
 _NEVER_CHECKED = "1"
 """HAProxy, include/haproxy/check-t.h, HCHK_STATUS_INI."""
 _RESULT = (
@@ -74,11 +74,11 @@ def text(rows: Iterable[Row]) -> bytes:
 
 @dataclass(frozen=True)
 class NextStates:
-    """The states with which the next HAProxy starts.
+    """The server states with which HAProxy next starts.
 
     Attributes:
         rows: a row for each server of the file.
-        changed: by server, the change in the file because of which it must pass its checks.
+        changed: servers that must first pass their checks, each with the change in the file.
     """
 
     rows: Rows
@@ -91,7 +91,7 @@ class NextStates:
 
     @property
     def orders(self) -> dict[str, int]:
-        """Return the orders of operators for each server, as bits of `Admin`."""
+        """Return the drain and maintenance set by operators for each server (`Admin`)."""
         return orders(self.rows)
 
     def with_results(self, results: NextStates) -> NextStates:
@@ -106,7 +106,7 @@ class NextStates:
         return NextStates(_followed(rows), results.changed)
 
     def starting_down(self) -> list[str]:
-        """Return the servers that start as down because of a change, and not by maintenance."""
+        """Return the servers that start as down because of a change, not because of maintenance."""
         stopped = str(int(Operational.STOPPED))
         return [
             key(row)
@@ -118,7 +118,7 @@ class NextStates:
 
 
 def differences(from_file: Rows, before: Rows) -> dict[str, str]:
-    """Return how servers differ from the file, by `backend/server`."""
+    """Return how servers in `before` differ from those in the file, by `backend/server`."""
     saved, result = {key(row): row for row in before}, {}
     for row in from_file:
         old = saved.pop(key(row), None)
@@ -129,11 +129,11 @@ def differences(from_file: Rows, before: Rows) -> dict[str, str]:
 
 
 def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> NextStates:
-    """Return the file's servers, with orders of operators and with states that are still valid.
+    """Return the servers of the file, with the orders and those states that are still valid.
 
     Args:
-        from_file: rows of a HAProxy that has read the file and no states.
-        before: rows of the running HAProxy, or saved ones.
+        from_file: rows of a HAProxy that has read the file and no state file.
+        before: rows of the running HAProxy, or of the state file.
         same_check: returns whether the check of `backend/server` is unchanged.
     """
     saved, rows, changed = {key(row): row for row in before}, [], {}
@@ -147,9 +147,9 @@ def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> 
 
 
 def _followed(rows: Rows) -> Rows:
-    """Return rows in which a server that tracks another server (`track`) has the same state.
+    """Return the rows, and give a server that tracks another server (`track`) the other's state.
 
-    HAProxy copies only the next change of the tracked server's state, not its state at the start.
+    At a start, HAProxy does not copy the state of the tracked server; it copies only later changes.
     """
     leaders = {key(row): row for row in rows}
 
@@ -176,12 +176,12 @@ def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str
 def _difference(old: Row, row: Row, columns: dict[str, str]) -> str:
     """Return the differences of a saved or running server from the server in the file."""
     if row.get("srvrecord", _NONE) != _NONE and row["srvrecord"] == old.get("srvrecord"):
-        return ""  # a DNS record (SRV) has the name and the port
+        return ""  # host name and port come from a DNS record (SRV)
     named = row["srv_fqdn"] != _NONE
     parts = [
         f"{name} {_shown(column, old[column])}, in the file {_shown(column, row[column])}"
         for column, name in columns.items()
-        # DNS decides the address of a host name. Saved rows have only twenty columns.
+        # The address of a server with a host name comes from DNS. Saved rows lack some columns.
         if column in old and old[column] != row[column] and not (named and column == "srv_addr")
     ]
     return "; ".join(parts)
@@ -216,8 +216,9 @@ def _first_state(row: Row) -> str:
 def _carried_over(old: Row, row: Row) -> Row:
     """Return the row of a server whose state is still valid.
 
-    A weight of 0 that an operator has set is a drain and remains. Any other weight is the one in
-    the file. HAProxy uses the weights of a row only if the weight in the file has not changed.
+    If an operator has set the weight to 0, which is a drain, the weight remains 0. Otherwise the
+    weight in the file is used. HAProxy uses the weights of a row only if the weight in the file
+    has not changed.
     """
     configured = Check.CONFIGURED
     as_before = not (int(old["srv_check_state"]) ^ int(row["srv_check_state"])) & configured
@@ -232,9 +233,10 @@ def _carried_over(old: Row, row: Row) -> Row:
 
 
 def _orders(old: Row, row: Row) -> str:
-    """Return the orders of operators; if `disabled` has changed in the file, the file decides.
+    """Return a server's orders; if `disabled` was added or removed in the file, use the file's.
 
-    HAProxy refuses a row with both maintenance and drain.
+    If both maintenance and drain are set, only maintenance is returned: HAProxy refuses a row with
+    both.
     """
     admin = int(old["srv_admin_state"]) & _SAVED
     if _disabled(old) != _disabled(row):
@@ -247,7 +249,7 @@ def _disabled(row: Row) -> bool:
 
 
 def orders(rows: Rows) -> dict[str, int]:
-    """Return the orders of operators for each server, as bits of `Admin`, 0 for none."""
+    """Return the drain and maintenance set by operators for each server (`Admin`; 0: none)."""
     return {key(row): _order(row) for row in rows}
 
 
@@ -256,10 +258,10 @@ def _order(row: Row) -> int:
 
 
 def checked(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> NextStates:
-    """Return states in which changed servers are up if they pass the checks of the file now.
+    """Run the checks of changed servers in a trial; return the states with the results.
 
-    Otherwise a service whose port has changed on all nodes would be down until the first checks of
-    the new worker.
+    Without the trial, a service whose port has changed on all nodes would be down until the first
+    checks of the new worker.
 
     Raises:
         Refused: The file does not load the states, so that drained nodes would serve.
@@ -284,7 +286,7 @@ def checked(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextState
 
 
 def _settled(running: Trial, ids: set[str]) -> dict[str, Row]:
-    """Return the rows of a trial once all checks have passed or failed, or time has run out."""
+    """Return the rows of a trial once all checks have a result, or after a time limit."""
     end = time.monotonic() + _SETTLE_S
     while True:
         statistics = {f"{row['pxname']}/{row['svname']}": row for row in running.statistics()}
@@ -306,7 +308,9 @@ def _is_settled(row: Row, statistics: Row) -> bool:
 
 
 def unloaded(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> list[str]:
-    """Return the servers whose states a file does not load, tested with all servers drained.
+    """Return the servers whose states HAProxy does not load with a configuration.
+
+    To find them, a trial loads a state file in which all servers are drained.
 
     Raises:
         Failed: HAProxy does not run the file.

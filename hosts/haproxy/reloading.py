@@ -29,7 +29,7 @@ _START_S = 60
 
 
 def _do_nothing() -> None:
-    """Change nothing."""
+    """Do nothing; the default of `prepare` and `undo`."""
 
 
 def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
@@ -43,8 +43,8 @@ def reload(haproxy: LocalHaproxy, new: Path | None, report: Report) -> None:
     Raises:
         UsageError: The file does not exist.
         Refused: HAProxy does not accept the file; nothing was changed.
-        Failed: The new worker does not start, the old worker continues to serve, and the old file
-            is restored; or the new worker serves, but has lost the drain of a server.
+        Failed: The new worker does not start: the old worker continues to serve, and the old file
+            is restored. Or the new worker serves, but a drained server is not drained any more.
     """
     if new is not None and not new.is_file():
         message = f"there is no file {new}"
@@ -63,8 +63,8 @@ def reload_locked(
 ) -> None:
     """Start a new worker like `reload`, for a caller that holds the lock.
 
-    The last configuration that worked is kept beside the file until the new worker serves, so that
-    the next run can complete or undo the change of a run that was killed.
+    A copy of the last configuration that worked is kept beside the configuration until the new
+    worker serves. So if this run is killed, the next run can complete or undo the change.
 
     Args:
         haproxy: the HAProxy of this machine.
@@ -90,7 +90,8 @@ def reload_locked(
         requested = True
         answer = _request_reload(haproxy)
     except BaseException:
-        # After the request the new worker may serve: the next run completes the change.
+        # After the request the new worker may serve, so nothing is undone: the next run
+        # completes the change.
         if not requested:
             undo()
             if not incomplete:
@@ -117,9 +118,9 @@ def reload_locked(
 
 
 def prepare_start(haproxy: LocalHaproxy, report: Report) -> None:
-    """Write the state file for a start or reload of HAProxy that another program makes.
+    """Write the state file before another program starts or reloads HAProxy.
 
-    If HAProxy does not answer, the states in the present state file replace the running ones.
+    If HAProxy does not answer, the present state file is used instead of the running states.
 
     Raises:
         UsageError: The configuration cannot be read.
@@ -138,7 +139,7 @@ def prepare_start(haproxy: LocalHaproxy, report: Report) -> None:
 
 
 def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStates:
-    """Return the states of a HAProxy that does not run yet."""
+    """Return the server states for the start of a HAProxy that does not run yet."""
     try:
         saved = server_state_file.saved_rows(haproxy)
         saved_at = haproxy.state.stat().st_mtime if saved else 0.0
@@ -153,7 +154,8 @@ def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStat
 
 def is_newer(haproxy: LocalHaproxy, now: Workers) -> bool:
     """Return whether the configuration was written after the serving worker started."""
-    # Tolerance: the age is in whole seconds, and the file is written before the worker starts.
+    # Allow two seconds: HAProxy reports the age of the worker in whole seconds, and a reload
+    # writes the configuration shortly before the worker starts.
     started = time.time() - now.seconds + 2
     return haproxy.config.exists() and haproxy.config.stat().st_mtime > started
 
@@ -161,11 +163,12 @@ def is_newer(haproxy: LocalHaproxy, now: Workers) -> bool:
 def _next_states(
     haproxy: LocalHaproxy, new: Path | None, before: Workers
 ) -> next_states.NextStates:
-    """Return the states of the next worker, with a new configuration or the present one."""
+    """Return the server states for the next worker, with the new or the present configuration."""
     file = new or haproxy.config
     content = read_config(file)
     if is_newer(haproxy, before):
-        # The configuration that HAProxy runs was replaced, so its checks cannot be compared.
+        # The file with the configuration that HAProxy runs was overwritten, so the health checks
+        # in that configuration are not known.
         same_check: Callable[[str], bool] = lambda _id: False  # noqa: E731
     else:
         old_lines, new_lines = check_lines(read_config(haproxy.config)), check_lines(content)
@@ -173,7 +176,7 @@ def _next_states(
     rows = next_states.file_rows(haproxy, file, content)
     states = next_states.merged(rows, next_states.running_rows(haproxy), same_check)
     results = next_states.checked(haproxy, file, content, states)
-    # Servers that have not changed may have failed or come back meanwhile.
+    # In the meantime, servers that have not changed may have gone down or come up.
     again = next_states.merged(rows, next_states.running_rows(haproxy), same_check)
     return again.with_results(results)
 
@@ -185,7 +188,7 @@ def _report_changes(states: next_states.NextStates, report: Report) -> None:
 
 
 def _restore_states(haproxy: LocalHaproxy) -> None:
-    """Save the server states of the worker that continues to serve."""
+    """Write the state file again, from the worker that continues to serve."""
     with suppress(Failed):
         server_state_file.save(haproxy)
 
@@ -223,7 +226,7 @@ def restore_previous(haproxy: LocalHaproxy) -> bool:
 
 
 def _require_valid(haproxy: LocalHaproxy, new: Path | None) -> None:
-    """Check the new file, or the present one.
+    """Check the new configuration, or without one the present configuration.
 
     Raises:
         Refused: HAProxy does not accept the file, or a port is in use; nothing was changed.
@@ -257,12 +260,12 @@ def _request_reload(haproxy: LocalHaproxy) -> str:
     try:
         return haproxy.query_master("reload").strip()
     except NoAnswer:
-        # Before 2.7 the master starts itself again and does not answer.
+        # Before HAProxy 2.7, the master restarts itself at a reload and does not answer.
         return ""
 
 
 def _wait_for_worker(haproxy: LocalHaproxy, before: Workers) -> Workers | None:
-    """Return the processes once a new worker serves, None if it does not."""
+    """Return HAProxy's processes once a new worker serves, None if no new worker does in time."""
     end = time.monotonic() + _START_S
     while time.monotonic() < end:
         try:
@@ -291,5 +294,5 @@ def _failure(haproxy: LocalHaproxy, before: Workers, answer: str, *, restored: b
 
 
 def _changed_orders(before: dict[str, int], now: dict[str, int]) -> str:
-    """Return the servers, among those in `now`, whose maintenance or drain has changed."""
+    """Return the names of servers in `now` whose maintenance or drain differs from `before`."""
     return ", ".join(sorted(key for key, order in now.items() if before.get(key, order) != order))

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STATE_FILE = Path("/var/lib/haproxy/server-state")
-"""The state file that `denodo-ha haproxy render` names; HAProxy's user may own its folder."""
+"""State file in the output of `denodo-ha haproxy render`; HAProxy's user may own its folder."""
 OWN_FOLDER = Path("/var/lib/denodo-haproxy")
 """Folder of this program, which only root can change."""
 
 _ANSWER_SECONDS = 10
-"""Time limit between two parts of an answer. HAProxy answers immediately, but answers a reload only
-after the new worker has started."""
+"""Time limit between two parts of an answer. HAProxy answers immediately; only the answer to
+`reload` comes after the new worker has started."""
 _WHOLE_ANSWER_SECONDS = 60
 _ANSWER_BYTES = 64 * 1024 * 1024
 _SHOW = re.compile(r"(@!\d+ )?show ")
@@ -33,18 +33,18 @@ commands)."""
 _LOCK_SECONDS = 10
 _OWN_LOCK_MODE = 0o640
 _LOCK_MODE = 0o666
-"""Reduced by the umask of the process."""
+"""Permissions of the other lock; the umask of the process removes some of them."""
 _ABSENT_SECONDS = 0.5
 """Time for which a socket may be absent during a reload."""
 
 
 @dataclass(frozen=True)
 class LocalHaproxy:
-    """The HAProxy of this machine; the defaults are those that `denodo-ha haproxy render` writes.
+    """The HAProxy of this machine; default paths are those that `denodo-ha haproxy render` writes.
 
     Attributes:
         run: folder of the sockets.
-        state: file that keeps the state of the servers over reloads.
+        state: file that keeps the states of the servers during a reload.
         config: HAProxy's configuration.
         program: HAProxy's executable.
     """
@@ -99,7 +99,7 @@ class LocalHaproxy:
                     _prepare_own_lock(path, self.state.parent)
                 elif self.state == STATE_FILE:
                     with suppress(FileNotFoundError, PermissionError):
-                        # Commands of root hold the lock in this folder.
+                        # Also hold the lock that commands of root use, if this user can read it.
                         own = lock.acquire_existing(OWN_FOLDER / "lock", seconds=_LOCK_SECONDS)
                         held.enter_context(own)
                 held.enter_context(
@@ -125,7 +125,7 @@ class LocalHaproxy:
 
 
 def _prepare_own_lock(path: Path, state_folder: Path) -> None:
-    """Create the program's folder and lock; the group of the state folder may hold the lock.
+    """Create the program's folder and lock; users in the state folder's group may hold the lock.
 
     Raises:
         OSError: The folder or the lock cannot be created, or another user can change them.
@@ -152,7 +152,7 @@ def _connect(connection: socket.socket, path: Path) -> None:
         except (FileNotFoundError, ConnectionRefusedError):  # noqa: PERF203 - each try may succeed
             if time.monotonic() > end:
                 raise
-            time.sleep(0.05)  # the creation of a socket cannot be waited for
+            time.sleep(0.05)  # polling, because no event announces the new socket
 
 
 def _query(path: Path, command: str) -> str:

@@ -1,7 +1,8 @@
 """The state file of all servers, from which HAProxy restores drained nodes after a reload.
 
-HAProxy reads the file as root when it starts. HAProxy's own user may own the folder, and could
-replace the file by something else. So links are not followed, and only a regular file is read.
+HAProxy reads the file as root when HAProxy starts. HAProxy's own user may own the folder, and could
+replace the file with a link or a device. So this module follows no links and reads only a regular
+file.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def write(haproxy: LocalHaproxy, content: bytes) -> None:
 
 
 def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
-    """Return the administrative state of each `backend/node` that a reload would restore.
+    """Return the administrative states that a reload would restore, by `backend/node`.
 
     Raises:
         Failed: The file cannot be read, or has an unexpected format.

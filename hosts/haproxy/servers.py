@@ -32,29 +32,30 @@ COLUMNS = (
     *("srv_check_result", "srv_check_health", "srv_check_state", "srv_agent_state"),
     *("bk_f_forced_id", "srv_f_forced_id", "srv_fqdn", "srv_port", "srvrecord"),
 )
-"""The columns that HAProxy needs (include/haproxy/server-t.h, SRV_STATE_FILE_MIN_FIELDS)."""
+"""Columns of the state file that HAProxy requires (include/haproxy/server-t.h,
+SRV_STATE_FILE_MIN_FIELDS)."""
 _STATISTICS_COLUMNS = frozenset({"pxname", "svname", "scur", "mode", "check_status", "last_chk"})
 
 
 class Operational(IntEnum):
     """Operational states (HAProxy, include/haproxy/server-t.h, `enum srv_state`).
 
-    Only a stopped server is down.
+    Only a server in the state STOPPED is down; in all other states it is up.
     """
 
     STOPPED = 0
     STARTING = 1
-    """Up, with a share of its traffic during `slowstart`."""
+    """Up, but gets only a part of its traffic, during `slowstart`."""
     RUNNING = 2
     STOPPING = 3
-    """Up for its sessions, but gets no new ones, for example after a 404 with `disable-on-404`."""
+    """Up for existing sessions only, for example after a 404 with `disable-on-404`."""
 
 
 class Admin(IntFlag):
     """Administrative states of a server (HAProxy, include/haproxy/server-t.h, `enum srv_admin`).
 
-    `DISABLED` alone does not mean maintenance. A server that is disabled in the file also has
-    `MAINT`; if it does not, an operator has enabled the server.
+    A server that is disabled in the configuration has both `DISABLED` and `MAINT`. If it has only
+    `DISABLED`, an operator has enabled the server, and it is not in maintenance.
     """
 
     MAINT = 0x01
@@ -93,8 +94,9 @@ class Server:
         operational: operational state, RUNNING for a server without checks.
         admin: administrative state, as set by operators or the file.
         checked: whether HAProxy checks the server.
-        passed: whether the last check passed; False if there was none since it was set to down.
-        weight: weight in the load balancing.
+        passed: whether the last check passed; False if no check has run since the server was set
+            to down.
+        weight: weight for load balancing.
         sessions: number of sessions of the serving worker.
         last_check: result of the last check.
     """
@@ -148,7 +150,7 @@ class Server:
         return next(word for word, holds in self._states() if holds)
 
     def _states(self) -> Iterator[tuple[str, bool]]:
-        """Yield each state and whether it applies; like HAProxy, show the first that applies."""
+        """Yield each state and whether it applies; the first that applies is the server's state."""
         drained = bool(self.admin & (Admin.DRAIN | Admin.INHERITED_DRAIN))
         yield "maint", bool(self.admin & (Admin.MAINT | Admin.INHERITED_MAINT))
         yield "drain, down", drained and not self.up
@@ -269,7 +271,7 @@ def _server(state: dict[str, str], statistics: dict[str, str]) -> Server:
 
 
 def is_checked(state: dict[str, str]) -> bool:
-    """Return whether HAProxy checks the server of a row while it is not in maintenance."""
+    """Return whether HAProxy checks the server of a row, except while it is in maintenance."""
     both = Check.CONFIGURED | Check.ENABLED
     return Check(int(state["srv_check_state"]) & both) == both
 

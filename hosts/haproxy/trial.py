@@ -1,8 +1,8 @@
 """Trial of a configuration: a second HAProxy reads a file, and reports the servers in it.
 
-The second HAProxy runs the file without listeners, logs and other sockets. So names, ports,
-addresses, weights, conditions, templates and defaults are as HAProxy itself reads them, and the
-health checks of the file run. The second HAProxy ends with this process, also if this process is
+The second HAProxy runs the file without listeners, logs and other sockets. HAProxy itself evaluates
+the names, ports, addresses, weights, conditions, templates and defaults in the file, and runs the
+health checks in the file. The second HAProxy ends when this process ends, even if this process is
 killed, and leaves no file behind.
 """
 
@@ -29,25 +29,27 @@ if TYPE_CHECKING:
     from hosts.haproxy.runtime_api import LocalHaproxy
 
 _LEFT_OUT = frozenset({"bind", "dgram-bind", "log", "email-alert"})
-"""Lines to leave out of all sections: they would use a port of the running HAProxy, or send
+"""Lines to leave out of all sections, because they would use a port of the running HAProxy, or send
 messages about the servers of the trial."""
 _LEFT_OUT_OF_GLOBAL = frozenset(
     {"daemon", "master-worker", "pidfile", "stats socket", "stats-file", "shm-stats-file"}
 )
-"""Lines to leave out of `global`: they would use a socket or file of the running HAProxy."""
+"""Lines to leave out of `global`, because they would use files of the running HAProxy."""
 _PRIVILEGES = frozenset({"user", "group", "uid", "gid", "chroot"})
-"""Lines to leave out of `global` unless this process is root: only root can apply them."""
+"""Lines to leave out of `global` unless this process is root, because only root can apply them."""
 _LEFT_OUT_SECTIONS = frozenset({"program", "log-forward"})
 _STATE_PATH = re.compile(rb"^([ \t]*server-state-file[ \t]+)(\S+)(.*)$", re.MULTILINE)
 _STATE_BASE = re.compile(rb"^[ \t]*server-state-base[ \t]+(\S+)", re.MULTILINE)
 
 _SCRIPT = '"$@" & exec >&-; read -r _; kill -KILL $!; wait $!'
-"""Runs HAProxy, and ends it when standard input is closed, as at the end of this process."""
+"""Shell script that runs HAProxy, and kills it when standard input is closed, which also happens
+when this process ends."""
 _SOCKET = b"stats socket fd@1 level user"
-"""HAProxy listens on its standard output, which is a socket that this process has opened."""
+"""Line that lets HAProxy listen on its standard output: a socket that this process has opened."""
 _QUICK_START = b"max-spread-checks 250"
 _QUICK_CHECKS = b"default-server fastinter 250ms downinter 250ms"
-"""The first checks of a trial run immediately, whatever interval the file has."""
+"""Lines because of which the first checks of a trial run immediately, whatever interval the file
+has."""
 _ANSWER_SECONDS = 30
 _MOST_OUTPUT = 1024 * 1024
 _PROMPT = b"\n> "
@@ -127,7 +129,7 @@ def trial(
 
 @contextmanager
 def _started(program: str, config: str, errors: int) -> Iterator[socket.socket]:
-    """Start HAProxy; yield a connection to its Runtime API, whose socket file is removed."""
+    """Start HAProxy; yield a connection to its Runtime API. The socket's file is removed."""
     with socket.socket(socket.AF_UNIX) as connection, ExitStack() as ends:
         connection.settimeout(_ANSWER_SECONDS)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -143,13 +145,13 @@ def _started(program: str, config: str, errors: int) -> Iterator[socket.socket]:
                 start_new_session=True,
             )
         ends.callback(process.wait)
-        assert process.stdin is not None  # a pipe
+        assert process.stdin is not None  # because of PIPE
         ends.callback(process.stdin.close)
         yield connection
 
 
 def _with_state(haproxy: LocalHaproxy, content: bytes, state: str) -> bytes:
-    """Return a configuration that loads another file in place of this machine's state file."""
+    """Return the configuration, changed to load the state file `state` of the trial."""
     base = _STATE_BASE.search(content)
     folder = Path(os.fsdecode(base[1])) if base else Path()
 
@@ -161,7 +163,7 @@ def _with_state(haproxy: LocalHaproxy, content: bytes, state: str) -> bytes:
 
 
 def _prepared(content: bytes) -> bytes:
-    """Return a configuration without listeners, with quick checks and the trial's own socket."""
+    """Return the configuration without listeners, with quick checks and a socket for the trial."""
     lines, section = [], ""
     for line in content.splitlines():
         words = line.decode(errors="replace").split(maxsplit=2)
@@ -172,7 +174,7 @@ def _prepared(content: bytes) -> bytes:
         lines.append(line)
         if first in ("backend", "listen"):
             lines.append(_QUICK_CHECKS)
-    # A later section `global` adds to the one of the file.
+    # HAProxy combines this section `global` with the one in the file.
     return b"\n".join([*lines, b"global", _SOCKET, _QUICK_START, b""])
 
 

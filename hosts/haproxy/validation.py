@@ -24,14 +24,15 @@ SHOWN = 2000
 _STATE_FILE = re.compile(
     rb"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE
 )
-"""Lines that are left out of a validation: HAProxy warns of every node that is drained in the
-state file, and a warning counts as an error in the configuration."""
+"""Lines that are left out of a validation: HAProxy warns about every node that is drained in the
+state file, and this program counts each warning as an error in the configuration."""
 _LOOKUP = re.compile(rb"\binit-addr [a-z,]+")
-"""Replaced in a validation: a slow or unavailable DNS server is not an error in the file."""
+"""Options that are replaced in a validation: a slow or unavailable DNS server is not an error in
+the file."""
 
 
 def validate(program: str, file: Path) -> str:
-    """Let HAProxy check a file; return its errors and warnings, empty if there are none.
+    """Run HAProxy's check of a file; return its errors and warnings, empty if there are none.
 
     The file is read as bytes, because comments and texts in it may have any encoding.
 
@@ -75,8 +76,8 @@ def read_config(file: Path) -> bytes:
 
 @contextmanager
 def memory_file(content: bytes) -> Iterator[str]:
-    """Yield the path of a file that disappears with this process, also if it is killed."""
-    if not hasattr(os, "memfd_create"):  # not Linux, so not a HAProxy host
+    """Yield the path of a file that disappears when this process ends, even if it is killed."""
+    if not hasattr(os, "memfd_create"):  # this is not Linux, so not a HAProxy host
         with tempfile.NamedTemporaryFile(suffix=".cfg") as file:
             file.write(content)
             file.flush()

@@ -1,7 +1,7 @@
 """HAProxy's processes: the master, the serving worker, and old workers.
 
-After a reload, earlier sessions continue in the old worker. The serving worker does not know these
-sessions.
+After a reload, existing sessions continue in the old worker. The serving worker does not report
+these sessions.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def node_sessions(haproxy: LocalHaproxy, node: str) -> dict[str, int]:
     """Return the number of sessions of a node's machine by backend, in all workers.
 
     Raises:
-        UsageError: There is no such node, or the name is that of several machines.
+        UsageError: There is no such node, or several machines have the name.
         Failed: HAProxy does not answer, or its answer has an unexpected format.
     """
     counts: Counter[str] = Counter()
@@ -121,5 +121,7 @@ def _servers_of_old(haproxy: LocalHaproxy, process: int) -> tuple[Server, ...]:
                 break  # the old worker has ended with its last session
             if not tries_left:
                 raise
-            time.sleep(_OLD_WORKER_PAUSE_S)  # the master lists a worker briefly after its end
+            time.sleep(
+                _OLD_WORKER_PAUSE_S
+            )  # for a short time, the master still lists a worker that has ended
     return ()

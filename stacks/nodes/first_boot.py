@@ -1,9 +1,9 @@
 """User data of nodes and HAProxy instances: the script that a new instance runs once.
 
 A change of the script restarts or replaces the machines that were created with it. Therefore the
-script has a version, which each node's pin stores (decision 48), and a test compares the script's
-SHA-256. The script contains the name of the SSM parameter with the desired state, which includes
-the S3 URL of the program.
+script has a version, which each node's pin stores (decision 48), and a test checks that the
+script's SHA-256 is unchanged. The script contains the name of the SSM parameter with the desired
+state, which includes the S3 URL of the program.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 A node whose pin has no `first_boot` keeps this script byte for byte, because a changed script
 would restart the node and would not be run (decision 48). This script never changes: a test
-compares its SHA-256.
+checks its SHA-256.
 """
 
 _SCRIPT = r"""#!/bin/sh

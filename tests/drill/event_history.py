@@ -1,4 +1,4 @@
-"""Events one after another, with health checks that remember their last status.
+"""Successive events, with health checks that remember their last status.
 
 A metric check with LastKnownStatus depends on earlier events, so DNS may depend on them, too. A
 deploy is also an event: it changes the templates.
@@ -11,7 +11,7 @@ from denodo_ha.drill.model.model import Model
 
 
 class EventHistory:
-    """The answers of DNS after each event.
+    """The answers of DNS after successive events.
 
     history = EventHistory(model)
     history.after(Situation(thrown_switches=frozenset({"names/Lever"})))   # the secondary

@@ -61,7 +61,7 @@ def cluster(
     cross_zone: bool = True,
     zones: str = "ab",
 ) -> Data:
-    """Return a template of nodes behind a balancer, with an alarm's check on the jdbc group.
+    """Return a template of nodes behind a balancer, with a check of the jdbc group's alarm.
 
     Args:
         name: a or b.
@@ -209,7 +209,7 @@ def failover_name(health: Health, *, control: str = "automatic", secondary: bool
 
 
 def _own_check(resources: Data, health: Health, side: str) -> Any:
-    """Return a reference to a cluster's health check without the switch; None for an alias."""
+    """Return a reference to a cluster's own health check (not the switch's); None for an alias."""
     if health == "alarm":
         return output(f"site-{side}", "Check")
     if health == "alias":
@@ -316,13 +316,13 @@ def drill(templates: Mapping[str, Data]) -> DrillResult:
 
 
 def violations(result: DrillResult, **settings: Any) -> dict[str, tuple[str, ...]]:
-    """Return the violations of every broken policy."""
+    """Return the violations of each broken policy."""
     verdicts = apply_policies(result, **{"max_recovery": None, "min_secondary": 1, **settings})
     return {verdict.policy.id: verdict.violations for verdict in verdicts if verdict.is_broken}
 
 
 def unknown_policies(result: DrillResult, **settings: Any) -> dict[str, tuple[str, ...]]:
-    """Return what is unknown for every policy that neither holds nor is broken."""
+    """Return the unknown points of each policy whose result is unknown."""
     verdicts = apply_policies(result, **{"max_recovery": None, "min_secondary": 1, **settings})
     return {
         verdict.policy.id: verdict.unknowns for verdict in verdicts if verdict.word == "unknown"

@@ -19,7 +19,7 @@ _SYNTH = settings(
     max_examples=15,
     deadline=None,
     derandomize=True,
-    # No shrinking of failures, because every step would need a synthesis.
+    # Failing examples are not shrunk, because every attempt would need a synthesis.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -49,6 +49,6 @@ def test_with_auto_the_policies_hold_for_two_nodes_in_two_zones(data: Data) -> N
     # A database without a standby, which users may choose, breaks these policies.
     chosen = uses_database_without_standby(loaded.environment)
     assert set(broken) == ({"database-alone", "zone-unreachable"} if chosen else set()), broken
-    # Only nodes are checked: a load balancer behind another has no zone of its own.
+    # Only nodes are checked: a load balancer behind another load balancer has no single zone.
     nodes = [machine for machine in result.model.machines.values() if machine.kind == "node"]
     assert [node for node in nodes if node.zone is None] == []

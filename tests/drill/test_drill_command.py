@@ -97,7 +97,7 @@ def test_options(program: typer.Typer, options: tuple[str, ...], code: int) -> N
 
 
 def test_losing_the_last_node_in_service_triggers_a_failover(program: typer.Typer) -> None:
-    """This breaks no policy: by draining, the operator chose to depend on the other node."""
+    """No policy is broken: by draining one node, the operator chose to depend on the other."""
     report = run_json(program, *PATHS, "--drained", "site-a/left")
     lost = {
         scenario["failure"]["name"]: scenario["moves_site"]

@@ -1,4 +1,4 @@
-"""The comparison of two drills: worse, better or the same; and the option `--no-worse`."""
+"""The comparison of two drills (worse, better or the same), and the option `--no-worse`."""
 
 import json
 from dataclasses import replace
@@ -89,7 +89,7 @@ def test_worse_and_the_other_way_round_better(
     reverse = outcome_changes(drill(new), drill(base))
     improved = [one for one in reverse if one.failure.kind == kind and one.improvements]
     assert improved
-    # If lost nodes no longer move the site, they no longer raise the site's alarm: not worse.
+    # A failure that no longer triggers a failover may also raise no alarm; that is not worse.
     assert [text for one in improved for text in one.worsenings] == []
 
 
@@ -165,7 +165,7 @@ def test_a_lost_standby_is_worse() -> None:
 
 
 def test_a_renamed_node_is_compared_with_the_worst_of_its_kind() -> None:
-    """The new node is as bad as the worst node before, so its loss counts as new, not as worse."""
+    """Losing the new node is no worse than losing the old node was, so it counts as new."""
     base, new = two_clusters(), two_clusters()
     for templates, name in ((base, "old"), (new, "new")):
         group = properties(templates, "site-a", "P9999")

@@ -38,7 +38,7 @@ def plain() -> Templates:
 def with_database(
     *, multi_az: bool, zones: str = "ab", keeps: Data | None = None, **settings: Any
 ) -> Templates:
-    """Return two clusters, their failover name, and a stack with a database of the first."""
+    """Return two clusters, their failover name, and a stack with the first cluster's database."""
     templates = plain()
     templates["site-a"]["Outputs"] |= {f"Net{zone}": {"Value": ref(f"Net{zone}")} for zone in "ab"}
     store = resource(
@@ -87,7 +87,7 @@ def test_without_a_standby_its_services_are_lost_and_the_site_does_not_fail_over
     [
         ({"multi_az": False, "AvailabilityZone": "eu-west-1a"}, "a"),
         ({"multi_az": False, "AvailabilityZone": "eu-west-1c"}, "c"),
-        # The template does not contain the zone, so the database may be in any.
+        # The template does not contain the database's zone, so it may be any zone.
         ({"multi_az": False}, "ab"),
         ({"multi_az": False, "AvailabilityZone": {"Ref": "Parameter"}}, "ab"),
         ({"multi_az": False, "zones": "a"}, "a"),
@@ -120,7 +120,7 @@ def test_the_recovery_from_a_lost_zone_takes_the_longer_of_both_times() -> None:
 
 
 def test_a_database_changes_only_its_own_failures_and_those_of_its_zones() -> None:
-    """Losing the Region triggers the same failover, to a cluster that uses another database."""
+    """Losing the Region still triggers a failover, to a cluster that uses another database."""
     result = drill(with_database(multi_az=True))
     for failure, outcome in drill(plain()).by_failure.items():
         if failure.kind != "zone-lost":

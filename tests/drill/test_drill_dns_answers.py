@@ -3,8 +3,9 @@
 The table follows from the documented rules. DNS answers a healthy PRIMARY, else a healthy
 SECONDARY, else the PRIMARY (Route 53 API, ResourceRecordSet, Failover). An alias is healthy if its
 health check and its target are (How Route 53 chooses records). A calculated check is healthy if at
-least as many children as its threshold are. A metric check without data has the status of its
-setting; LastKnownStatus is the last status, or healthy if there was none (HealthCheckConfig).
+least as many children as its threshold are healthy. A metric check without data has the status
+that its setting names; LastKnownStatus is the last status, or healthy if there was none
+(HealthCheckConfig).
 """
 
 from functools import cache
@@ -20,14 +21,14 @@ from tests.drill.sample_templates import Health, model, two_clusters
 COLUMNS = {
     "health": ("alias", "alarm", "endpoint", "ip"),
     "control": ("automatic", "operator"),
-    # rest: never thrown; thrown: the datapoint is 1; held: it was 1, and no other came since.
+    # rest: never thrown; thrown: the datapoint is 1; held: there is none now, and the last was 1.
     "switch": ("rest", "thrown", "held"),
     # silent: the cluster serves, but its alarm's metric has no data.
     "primary": ("well", "dead", "silent"),
     "secondary": ("well", "dead", "silent", "unchecked-well", "unchecked-dead"),
 }
 
-# `*` means every value. DNS answers side A (the primary) or side B (the secondary).
+# `*` means every value. The side is the cluster that DNS answers: A (primary) or B (secondary).
 TABLE = """
 side  health       control    switch       primary      secondary
 A     alias        automatic  rest         well|silent  *
@@ -59,7 +60,7 @@ Row = tuple[str, ...]
 
 
 def rows() -> list[tuple[Row, str]]:
-    """Return every combination in the table, with the side that DNS answers."""
+    """Return every combination in the table, with the side (A or B) that DNS answers."""
     combinations = []
     for line in TABLE.strip().splitlines()[1:]:
         if line:
@@ -75,8 +76,8 @@ def rows() -> list[tuple[Row, str]]:
 def possible() -> set[Row]:
     """Return every possible combination.
 
-    An alias always evaluates its target, so the configuration refuses an alias with control by
-    operators only.
+    An alias always evaluates its target, so a configuration with an alias and `control: operator`
+    is refused.
     """
     return {row for row in product(*COLUMNS.values()) if (row[0], row[1]) != ("alias", "operator")}
 
@@ -126,7 +127,7 @@ def _situation(of_row: Model, switch: str, primary: str, secondary: str) -> Situ
 
 
 def test_an_unchecked_alias_still_evaluates_its_target() -> None:
-    """So for an alias, the table's rows are the same with and without a check of the secondary."""
+    """For an alias, the table's rows are therefore the same with an unchecked secondary."""
     (name,) = model_of("alias", "automatic", checked=False).failover_names
     assert name.secondary.check is None
     assert name.secondary.evaluates

@@ -1,4 +1,4 @@
-"""The search of all orders of failures and repairs finds planted flaws, by short orders."""
+"""The search of all orders of failures and repairs finds planted flaws, each by a short order."""
 
 import json
 from collections.abc import Callable
@@ -97,14 +97,14 @@ def _swapped_targets(templates: Templates) -> None:
 
 
 def _own_alarm_in_the_other_region(templates: Templates) -> None:
-    """Let the secondary's record use the health check of the primary's alarm."""
+    """Make the secondary's record use the health check of the primary's alarm."""
     properties(templates, "names", "Second")["HealthCheckId"] = {
         "Fn::GetStackOutput": {"StackName": "site-a", "OutputName": "Check"}
     }
 
 
 def _per_node_groups(templates: Templates) -> None:
-    """The article's design: each node has its own target group, and the alias needs all groups."""
+    """Add a target group for each node, as in Denodo's article; the alias then needs all groups."""
     for stack in ("site-a", "site-b"):
         resources = templates[stack]["Resources"]
         for number, box in enumerate(("Box1", "Box2"), 1):
@@ -222,7 +222,7 @@ def test_a_planted_flaw_is_found(health: Health, flaw: Flaw, of_property: str) -
 
 
 def test_a_violation_is_told_as_the_shortest_order() -> None:
-    """The Region is lost, then a node of the other side: DNS answers with the lost Region."""
+    """A Region is lost, then a node of the other cluster: DNS answers the cluster that is lost."""
     templates = two_clusters("alias")
     _per_node_groups(templates)
     (story,) = [one for one in search(templates).stories if one.property == "answers-dead-side"]

@@ -1,4 +1,4 @@
-"""Events one after another, and the answer of DNS after each."""
+"""Successive events, and the answer of DNS after each event."""
 
 from typing import Any
 
@@ -82,14 +82,14 @@ def test_a_thrown_switch_does_not_select_a_dead_secondary(health: Health) -> Non
 
 
 def test_the_secondarys_region_is_lost_with_the_switch_in_it() -> None:
-    """The switch's alarm is in the secondary's region; its check keeps its last status."""
+    """The switch's alarm is in the secondary's region; the alarm's check keeps its last status."""
     history = EventHistory(model(two_clusters("alarm")))
     assert answers(history, ALL_WELL, regions_lost("b"), ALL_WELL) == [A, A, A]
     assert answers(history, THROWN, regions_lost("b"), ALL_WELL) == [B, A, B]
 
 
 def with_other_jdbc_port(templates: Templates) -> Templates:
-    """Change the port on the primary's nodes, which replaces target group and alarm."""
+    """Replace the primary's jdbc target group and alarm, as a change of the nodes' port does."""
     resources = templates["site-a"]["Resources"]
     resources["Group2"] = resources.pop("P9999")
     (action,) = properties(templates, "site-a", "P9999In")["DefaultActions"]
@@ -126,7 +126,7 @@ NEW_ALARM_WITHOUT_DATA = Situation(alarms_without_data=frozenset({"site-a/NoneHe
 
 
 def test_a_jdbc_port_change_triggers_a_failover_until_the_new_alarm_has_data() -> None:
-    """The check is unhealthy without data, because it must detect a lost Region."""
+    """Without data the check is unhealthy, so that it detects a lost Region."""
     history = EventHistory(model(two_clusters("alarm")))
     assert answers(history, ALL_WELL) == [A]
     changed = model(with_other_jdbc_port(two_clusters("alarm")))
@@ -145,7 +145,7 @@ def test_with_a_check_of_its_own_for_the_region_a_port_change_triggers_nothing()
 
 @pytest.mark.parametrize("health", ["alias", "alarm", "endpoint"])
 def test_balancer_replaced(health: Health) -> None:
-    """A load balancer is replaced, and later its record is updated.
+    """A load balancer is replaced, and its DNS record is updated later.
 
     While the record still has the old load balancer's name, DNS answers the secondary.
     """

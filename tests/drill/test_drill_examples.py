@@ -109,7 +109,7 @@ def test_every_cluster_node_and_zone_is_read(example: str, assembly_of: Assembly
 
 
 def test_sticky_sessions_add_one_balancer_and_no_node(assembly_of: AssemblyOf) -> None:
-    """The inner load balancer avoids a lost node; losing that balancer loses its services."""
+    """The inner load balancer avoids a lost node; if it fails, clients lose its services."""
     result = drill(assembly_of("web-cookies"))
     (inner,) = result.model.clusters["main"].proxies
     name = result.model.machines[inner].name
@@ -133,7 +133,7 @@ def test_with_one_of_two_nodes_drained_losing_the_other_triggers_a_failover(
 
 
 def test_losing_the_only_zone_in_service_leaves_a_point_open(assembly_of: AssemblyOf) -> None:
-    """AWS does not document whether the other zone then reports that no target is healthy."""
+    """AWS does not document whether the remaining zone then reports zero healthy targets."""
     result = drill(assembly_of("active-passive"), ("active", "node1"))
     lost = result.by_failure[Failure("zone-lost", "active", "eu-west-1b")]
     assert lost.unreachable == (9090, 9996, 9999)
@@ -145,7 +145,7 @@ def test_losing_the_only_zone_in_service_leaves_a_point_open(assembly_of: Assemb
 
 @pytest.mark.parametrize(("health", "moves"), [("target-health", True), ("auto", False)])
 def test_the_flaw_of_the_articles_design(tmp_path: Path, health: str, moves: bool) -> None:  # noqa: FBT001 - a case
-    """Each node has its own target group, so with an alias, one lost node moves the site."""
+    """Each node has its own target group, so with an alias, one lost node triggers a failover."""
     text = (ROOT / "config/examples/active-passive.yaml").read_text()
     assert "\nfailover:\n" in text
     file = tmp_path / "environment.yaml"

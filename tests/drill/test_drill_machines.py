@@ -156,7 +156,7 @@ def test_an_alarm_on_a_target_group_of_a_balancer_has_no_data() -> None:
 
 
 def test_existing_nodes_have_names_and_zones() -> None:
-    """Names and zones are read for each template, because ids are unique only in a Region."""
+    """Names and zones are read separately for each template: ids are unique only in a Region."""
     templates = with_proxies({"9999": {"Nodes": ["vdp.1", "vdp.2"]}})
     templates["site-a"]["Outputs"] |= {
         "NodeIdvdp1": {"Value": "i-1"},

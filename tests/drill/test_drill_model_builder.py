@@ -157,7 +157,7 @@ def test_a_health_check_has_its_tag_and_id_as_its_name() -> None:
 def test_the_targets_that_a_zone_reports_matter_to_some_alarms(
     statistic: str, threshold: int, *, depends: bool
 ) -> None:
-    """Only for "no healthy target at all" does it not matter which targets a zone counts."""
+    """Only an alarm on "no healthy target at all" is the same whichever targets a zone counts."""
     templates = two_clusters("alarm", nodes="aab")
     for stack in ("site-a", "site-b"):
         settings = properties(templates, stack, "NoneHealthy")

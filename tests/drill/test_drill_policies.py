@@ -1,4 +1,4 @@
-"""Policies: the drill finds flaws that make sites unreachable, in templates of other projects."""
+"""Policies: in templates of other projects, the drill finds flaws that make sites unreachable."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -177,7 +177,7 @@ def test_the_only_node_of_a_cluster_breaks_no_policy_on_single_nodes_or_zones() 
 
 @pytest.mark.parametrize("change", [_cross_zone_off, _cross_zone_left_out])
 def test_with_cross_zone_off_the_second_connection_may_fail(change: Change) -> None:
-    """A client may use any address, but only the address in the node's zone reaches the node."""
+    """A client may use any address of the balancer; only the address in the node's zone works."""
     templates = yaml_templates()
     change(templates)
     outcome = drill(templates).without_failure
@@ -199,7 +199,7 @@ def test_the_baseline_names_the_ports_that_are_not_reached() -> None:
 
 
 def test_an_empty_group_is_unhealthy_for_an_alias() -> None:
-    """An alias needs a target in every group, even if clients reach every service they use."""
+    """An alias needs a healthy target in every group, even in a group that no client uses."""
     templates = two_clusters("alias", services=(9999, 9996))
     properties(templates, "site-a", "P9996")["Targets"] = []
     result = drill(templates)
@@ -324,7 +324,7 @@ def test_an_alarm_is_found_by_its_name_in_another_template() -> None:
 
 
 def test_an_open_point_shows_the_worse_interpretation() -> None:
-    """AWS does not document how an alias treats the thresholds of an auxiliary target group."""
+    """AWS does not document whether an alias applies the thresholds of a target group."""
     templates = two_clusters("alias", auxiliary=True)
     off = attributes(target_group_health__dns_failover__minimum_healthy_targets__count="off")
     for stack in ("site-a", "site-b"):

@@ -32,7 +32,7 @@ def test_by_alarm() -> None:
 
 @pytest.mark.parametrize("failure", PRIMARY_LOST[:2])
 def test_by_alarm_without_data(failure: Failure) -> None:
-    """No target check, but three minutes until the alarm has insufficient data."""
+    """No target check is needed, but the alarm has insufficient data only after three minutes."""
     assert seconds(outcome_of("alarm", failure)) == [60, 180, 60, 30]
 
 
@@ -46,7 +46,7 @@ def test_an_alarm_of_more_periods_than_three_needs_them_all_without_data() -> No
 def test_an_alarm_waits_for_as_many_periods_as_it_needs(
     datapoints: int | None, raised: int, again: int
 ) -> None:
-    """The alarm goes off after enough breaching periods, and is OK when too few recent ones do."""
+    """The alarm goes off once enough recent periods breach, and is OK once too few of them do."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "NoneHealthy")["EvaluationPeriods"] = 4
     if datapoints is not None:
@@ -160,7 +160,7 @@ def test_a_drained_node_costs_nothing() -> None:
 
 
 def test_a_failure_that_no_check_detects_never_ends() -> None:
-    """Target checks that only connect do not detect that a node is not ready in a promotion."""
+    """Target checks that only connect do not detect a node that is not ready during a promotion."""
     outcome = outcome_of("alarm", Failure("node-not-ready", "site-a", "Box1"))
     assert (outcome.recovery, outcome.partial) == (None, (9999,))
 

@@ -37,7 +37,7 @@ def test_a_region_and_a_node_of_the_other_side() -> None:
 
 
 def test_all_nodes_of_both_sides_not_ready() -> None:
-    """Checks that only connect do not change DNS, and no connection is served."""
+    """Checks that only connect stay healthy: DNS does not change, and no connection is served."""
     (outcome,) = of_kind(drill(two_clusters("alarm")), "nodes-not-ready").values()
     assert (outcome.moves_site, outcome.unreachable) == (False, (9999,))
 

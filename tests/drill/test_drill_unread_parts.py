@@ -1,4 +1,4 @@
-"""Template parts that could hide a load balancer, node, record or check are read, or unknown.
+"""Template parts that may hide a balancer, node, record or check are read, or reported unknown.
 
 A policy that depends on an unknown part is reported as unknown, and not as holding.
 """
@@ -123,7 +123,7 @@ def test_a_custom_resource_hides_nothing() -> None:
 
 @pytest.mark.parametrize("metadata", [True, False])
 def test_a_local_nested_stack_is_read(tmp_path: Path, *, metadata: bool) -> None:
-    """Its parameters and outputs are resolved: the parent's load balancer uses the nested nodes."""
+    """The nested stack's parameters and outputs are read: its nodes are the balancer's targets."""
     template = cluster("a")
     boxes = {id_: template["Resources"].pop(id_) for id_ in ("Box1", "Box2")}
     nets = {id_: template["Resources"][id_] for id_ in ("Neta", "Netb")}
@@ -242,7 +242,7 @@ def test_targets_that_no_template_tells_are_unknown(targets: Any, *, known: bool
 
 
 def test_unknown_targets_take_no_zone_out_of_dns() -> None:
-    """Zone b is out of DNS only because the group with known targets has no target there."""
+    """Zone b leaves DNS only because the group with known targets has none in zone b."""
     templates = {"site-a": cluster("a", nodes="a", zones="ab", cross_zone=False)}
     templates["site-a"]["Resources"] |= listener("P8000", 8000, [])
     del properties(templates, "site-a", "P8000")["Targets"]

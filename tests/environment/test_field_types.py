@@ -1,4 +1,4 @@
-"""Every field type accepts what AWS and DNS accept, and its own example."""
+"""Every field type accepts the values that AWS and DNS accept, and the type's own example."""
 
 from collections.abc import Iterator
 from typing import Any, get_args

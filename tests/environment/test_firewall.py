@@ -161,7 +161,7 @@ def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
 
 
 def of(side: Any) -> set[tuple[str, int]]:
-    """Return the peers and ports that port rules open."""
+    """Return each peer with each port that port rules open to this peer."""
     return {(rule.peer.name, rule.first) for rule in side.port_rules}
 
 

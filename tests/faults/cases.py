@@ -1,4 +1,4 @@
-"""Cases of the fault matrix: commands x call positions x faults x (once or lasting).
+"""Cases of the fault matrix: commands x call positions x faults x (one call or lasting).
 
 A row is a command with its arguments. A test compares the rows with the program's registered
 commands, and fails for a new command without a row.
@@ -122,7 +122,7 @@ def _is_thorough(arguments: Arguments) -> bool:
 def sample(
     arguments: Arguments, calls: Sequence[tuple[str, str]], generator: random.Random
 ) -> Iterator[Case]:
-    """Yield cases of a row at random positions, with the fault once or lasting.
+    """Yield cases of a row at random call positions; the fault is in one call, or lasts.
 
     Rows that change resources, and `status`, get each kind of fault; other rows get one kind.
     """

@@ -30,8 +30,8 @@ class Run:
         before: the state before the run.
         after: the state after the run.
         arrived: the calls that AWS has received.
-        disturbed: the calls to which the fault was applied.
-        fault: the fault if it was lasting, else None.
+        disturbed: the calls to which a fault was applied.
+        fault: the kind of fault if it applied to all calls of an operation, else None.
     """
 
     arguments: tuple[str, ...]

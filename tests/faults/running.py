@@ -43,7 +43,8 @@ def short_waits(site: Site) -> Iterator[None]:
         access = Access(site.proxy.endpoint, site.account, KEPT)
         for key, value in access.settings(local_aws_server.paths()).items():
             patch.setenv(key, value)
-        # Each run creates a session, which would otherwise load botocore's service models again.
+        # Each run creates a session. Without this loader, each session would load botocore's
+        # service models again.
         patch.setattr(botocore.session, "create_loader", _loader)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
         # DNS cannot resolve the names of the local AWS.

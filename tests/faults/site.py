@@ -258,7 +258,7 @@ class Site:
             )
 
     def throw(self, value: float) -> None:
-        """Put a datapoint of the switch without using the proxy."""
+        """Throw or reset the switch by a datapoint, without using the proxy."""
         self.client("cloudwatch", SECONDARY).put_metric_data(
             Namespace="Denodo/Failover",
             MetricData=[

@@ -1,4 +1,4 @@
-"""Commands while a region does not answer: the switch is thrown first, and reports are true.
+"""While a region does not answer, commands throw the switch first, and their reports are true.
 
 No test asserts a duration: the region hangs until the test ends, so a command that waits for the
 region fails the test.

@@ -37,11 +37,11 @@ class Cloud:
         return self.access.client(service)
 
     def call(self, path: str, body: Any = None, method: str = "GET") -> dict[str, Any]:
-        """Call the local AWS's own control API."""
+        """Call the control API that only the local AWS has."""
         return control.call(self.access.endpoint, path, body, method=method)
 
     def give(self, *prerequisites: dict[str, Any]) -> None:
-        """Create prerequisites of stacks, such as images, under given ids."""
+        """Create prerequisites of stacks, such as images, with given ids."""
         details = {
             "account": self.access.account,
             "region": self.access.region,

@@ -21,7 +21,7 @@ class Case:
         resources: the template's resources; `It` is the tested one.
         read: function that reads the resource by id; returns None if the id does not exist.
         shows: properties that `read` must return after the creation.
-        in_place: property changes without replacement, and properties that `read` then returns.
+        in_place: property changes that replace nothing, and properties that `read` then returns.
         replaced_by: property changes that replace the resource.
     """
 

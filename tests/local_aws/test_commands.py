@@ -118,7 +118,7 @@ def _shows_the_status(output: str) -> None:
 
 
 def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
-    """Assert that `eval "$(make -s local-env)"` makes a shell's commands call the local AWS."""
+    """Assert that commands call the local AWS after `eval "$(make -s local-env)"` in a shell."""
     lines = run(paths, "env", **hostile)
     assert lines.returncode == 0, lines.stderr
     script = f"""

@@ -1,4 +1,4 @@
-"""Metrics change alarm states, these change health checks, and these change the DNS answer."""
+"""Metrics change alarm states, alarms change health checks, and checks change the DNS answer."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ WELL = alarm(
 
 @pytest.fixture
 def site(cloud: Cloud) -> Stack:
-    """Records: a primary with checks of its nodes and of the switch, a secondary without checks."""
+    """Failover records: the primary has checks of nodes and switch, the secondary has no checks."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(
         {
@@ -117,7 +117,8 @@ def test_one_datapoint_moves_the_site_and_holds(cloud: Cloud, site: Stack) -> No
     assert answer(cloud, site) == ["one.example.com"]
     put(cloud, 1)
     until(lambda: answer(cloud, site) == ["two.example.com"])
-    # After a minute without data the alarm has no state; the health check keeps its last one.
+    # After a minute without data, the alarm's data is insufficient; the health check keeps its
+    # last status.
     until(lambda: state(cloud, site.ids["SwitchAlarm"]) == "INSUFFICIENT_DATA")
     assert status(cloud, site.ids["Switch"]).startswith("Failure: Threshold Crossed")
     assert answer(cloud, site, "A") == ["two.example.com"]

@@ -15,7 +15,7 @@ def test_schemas_are_those_that_aws_publishes() -> None:
 
 
 def test_every_type_of_a_template_is_checked() -> None:
-    """A resource type that the stacks begin to use needs a schema, checks and a test."""
+    """Each resource type that the stacks use needs a schema, checks and a test."""
     used = set()
     for snapshot in (ROOT / "tests/__snapshots__").rglob("*.json"):
         used |= set(

@@ -62,7 +62,7 @@ def test_a_group_in_use_stays(cloud: Cloud) -> None:
     stack = cloud.deploy(with_group)
     client = cloud.client("elbv2")
     inner = stack.ids["Inner"]
-    # A load balancer outside the stack uses the security group as well.
+    # Create a load balancer outside the stack that uses the stack's security group.
     subnet = stack.ids["A"]
     client.create_load_balancer(
         Name="stranger", Subnets=[subnet], SecurityGroups=[inner], Type="network"

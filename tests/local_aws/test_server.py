@@ -97,7 +97,7 @@ class TestState:
         until(lambda: "kept" in _content(paths.state / "ssm.json"))
 
     def test_never_holds_half_a_stack(self, paths: Paths) -> None:
-        """If the server is killed before a new stack's node has signalled, the stack is gone."""
+        """If the server is killed while it creates a stack, the stack is gone at the next start."""
         first = start(paths)
         cloud = Cloud(first.endpoint, ACCOUNT)
         cloud.give({"kind": "image", "id": IMAGE})
@@ -130,7 +130,8 @@ class TestState:
         say(first, "kept")
         checkpoint(first)
         server_process.stop(paths)
-        # As if killed between two renames: the old state has been renamed, the new one has not.
+        # The folders are as if the server was killed after renaming the old state, and before
+        # renaming the new state.
         paths.state.rename(paths.state.with_name("state.old"))
         paths.state.with_name("state.next").mkdir()
         assert said(start(paths)) == "kept"

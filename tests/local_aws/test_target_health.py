@@ -85,7 +85,7 @@ def test_a_deregistered_target_drains_and_is_gone(cloud: Cloud, serving: Stack) 
     target = {"Id": serving.ids["Node1"], "Port": 9999}
     client.deregister_targets(TargetGroupArn=group, Targets=[target])
     assert health(cloud, serving)["Node1"] == ("draining", "Target.DeregistrationInProgress")
-    # This takes 300 seconds of the local AWS's clock; no real time is asserted.
+    # Draining takes 300 seconds of the local AWS's faster clock; the test asserts no real time.
     until(lambda: "Node1" not in health(cloud, serving))
     description = client.describe_target_health(TargetGroupArn=group, Targets=[target])
     (item,) = description["TargetHealthDescriptions"]
@@ -167,7 +167,7 @@ class TestStandIns:
 
 
 def stand_in(cloud: Cloud, stack: Stack, port: int, *, of: int = 9999) -> None:
-    """Make a port of this machine the stand-in of a port of the first node."""
+    """Make the local AWS check a port of this machine in place of a port of the first node."""
     details = {"address": "127.0.0.1", "ports": {str(of): port}}
     cloud.call(f"stand-ins/{stack.ids['Node1']}", details, "PUT")
 

@@ -104,7 +104,7 @@ def test_nothing_that_happens_to_a_cluster_touches_the_data(example: Data, tmp_p
 
 
 def test_the_nodes_know_where_to_look(example: Data, tmp_path: Path) -> None:
-    """Nodes use the names of secrets and bucket that the metadata stack creates."""
+    """Nodes use the names of the secrets and the bucket that the metadata stack creates."""
     example["clusters"]["main"]["catalog"]["settings"] = {
         "data-catalog": {"file": "conf/x.properties", "entries": {"a": "{url}", "b": None}}
     }

@@ -1,4 +1,4 @@
-"""The policy of the Solution Manager's scripts: only what they need, on one cluster."""
+"""Policy of the Solution Manager's scripts: it allows only the needed actions, on one cluster."""
 
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,6 @@
 """Synthesise a configuration in this process, as `cdk synth` would.
 
-The CDK is imported when a test synthesises: jsii starts Node.js when `aws_cdk` is imported.
+The CDK is imported only when a test synthesises, since importing `aws_cdk` starts Node.js.
 """
 
 import json

@@ -177,10 +177,10 @@ def _write(value: Any, path: Key, indent: str, into: Text) -> None:
         into.lines.append(indent + begin)
         line, column = len(into.lines), len(indent) + 1
         if isinstance(value, list) and isinstance(item, str):
-            # Zones can be a list, and the path of a message then has a zone's name as a key.
+            # In a list such as zones, the path of a message can have an item's text as a key.
             into.keys[(*path, item)] = line, column + 2
         if isinstance(item, dict | list) and item:
-            # An item of a list has no key: its position is the start of its first line.
+            # An item of a list has no key: its position is where its first line of content starts.
             into.keys[here] = (line, column) if isinstance(key, str) else (line + 1, column + 2)
             _write(item, here, f"{indent}  ", into)
             continue

@@ -56,7 +56,7 @@ def _holds(operator: str, key: str, values: list[str], context: Context) -> bool
     requested = (given,) if isinstance(given, str) else given or ()
     admitted = [any(matches(value, one) for value in values) for one in requested]
     if quantifier == "ForAllValues":
-        # `all` is true without values: the condition also holds for a request without the key.
+        # `all` of no values is true: the condition also holds for a request without the key.
         return all(admitted)
     if quantifier not in ("", "ForAnyValue"):
         raise NotImplementedError(operator)
@@ -64,7 +64,7 @@ def _holds(operator: str, key: str, values: list[str], context: Context) -> bool
 
 
 def _text(value: Any) -> str:
-    """Return the text of a template's expression; only pseudo parameters are resolved."""
+    """Return the text of an expression in a template; only pseudo parameters are resolved."""
     if isinstance(value, str):
         return value
     match value:

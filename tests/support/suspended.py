@@ -39,7 +39,7 @@ def suspend(pid: int) -> None:
 
 
 def _runs(task: Path) -> bool:
-    """Return whether a thread is not stopped: its state follows the name in parentheses."""
+    """Return whether a thread is not stopped; in `stat`, the state follows the name in (...)."""
     try:
         stat = (task / "stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):

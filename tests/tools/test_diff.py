@@ -52,7 +52,7 @@ def service(port: int) -> dict[str, Any]:
 
 
 class Repository:
-    """A git repository with a small app, set up like this clone.
+    """A git repository with a small CDK app, set up like a clone of this project.
 
     Attributes:
         root: the repository's working tree.
@@ -133,7 +133,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def paragraphs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """Return the text about each stack; other text is under the empty name."""
+    """Return the output about each stack by name; other output has an empty name."""
     assert (done.returncode, done.stderr) == (0, "")
     parts = done.stdout.split("\nStack ")
     return {"": parts[0]} | {name: text for name, _, text in (p.partition("\n") for p in parts[1:])}
@@ -229,7 +229,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
         deadline = time.monotonic() + TIMEOUT
         while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        # As at Ctrl-C in a terminal: the command and all its child processes get the signal.
+        # The command and all its child processes get the signal, as with Ctrl-C in a terminal.
         os.killpg(process.pid, number)
         process.communicate(timeout=TIMEOUT)
     finally:

@@ -45,7 +45,7 @@ def pins(lock: str) -> set[str]:
 
 
 class TestLocks:
-    """Lock files fix versions and hashes, and do not name a registry: users may set their own."""
+    """Lock files fix versions and hashes, but name no registry, since users may use their own."""
 
     def test_name_no_registry(self) -> None:
         for lock in LOCKS.values():
@@ -72,7 +72,7 @@ class TestLocks:
         assert plain <= pins(LOCKS[lock])
 
     def test_a_user_installs_what_the_tests_run_with_and_no_test_package(self) -> None:
-        """Runtime pins are the same in both locks; test packages are in the second only."""
+        """Runtime pins are the same in both lock files; test packages are in the dev lock only."""
         assert pins(LOCKS["requirements.lock"]) <= pins(LOCKS["requirements-dev.lock"])
         only_tests = {pin.split("==")[0] for pin in PROJECT["optional-dependencies"]["dev"]}
         runtime = {pin.split("==")[0] for pin in pins(LOCKS["requirements.lock"])}
@@ -86,7 +86,7 @@ class TestLocks:
 
 
 def test_cdk_json_settles_every_feature_flag() -> None:
-    """For an unset flag, every synth prints a line, and setting it later changes templates."""
+    """Every synth prints a line for an unset flag, and setting a flag later changes templates."""
     (library,) = (Path(aws_cdk.__file__).parent / "_jsii").glob("aws-cdk-lib@*.jsii.tgz")
     with tarfile.open(library) as archive:
         member = archive.extractfile("package/recommended-feature-flags.json")

@@ -121,7 +121,7 @@ class Revision:
 def python(
     root: Path, *arguments: str, environment: Mapping[str, str] | None = None, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python with the packages of a root folder and today's locked dependencies."""
+    """Run Python with the packages in a root folder and the working tree's locked dependencies."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=root,
@@ -135,7 +135,7 @@ def python(
 
 
 def known(new: Any, old: Any) -> Any:
-    """Return the new revision's value without the keys that the old revision's value lacks."""
+    """Return the new revision's value, without keys that are not in the old revision's value."""
     if isinstance(new, dict) and isinstance(old, dict):
         return {key: known(value, old[key]) for key, value in new.items() if key in old}
     if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):

@@ -1,4 +1,4 @@
-"""Old and new commands work on old and new stacks, after commands of the other revision."""
+"""Old and new commands work on old and new stacks, also after commands of the other revision."""
 
 import importlib
 import json
@@ -114,7 +114,7 @@ def test_one_drains_and_the_other_enables(
     assert _registered(cloud) == [False] * 3
     states = {name: _status(commands[name]) for name in ("old", "new")}
     for node in states["new"]["nodes"]:
-        # Only newer versions have this key. The nodes do not answer, so there are no warnings.
+        # Older versions do not have this key. The nodes do not answer, so there are no warnings.
         assert node.pop("warnings") == []
     assert _without_sentences(states["old"]) == _without_sentences(states["new"])
     (node1, node2) = sorted(states["new"]["nodes"], key=lambda node: str(node["name"]))
@@ -137,6 +137,6 @@ def test_pins_of_the_old_command_are_those_of_the_new_one(
     assert load(file).pins.of(CLUSTER, "node2") is not None
     assert commands["new"]("pin", "--cluster", CLUSTER).exit_code == exit_codes.DONE
     pinned = pins_file.read_text()
-    # Stacks of this version have an alarm that older versions lack (CHANGELOG, Upgrade).
+    # New stacks have an alarm that stacks of older versions lack (CHANGELOG, Upgrade).
     assert ("minutes_without_data" in pinned) == (stack == "new")
     assert pinned.replace(", minutes_without_data: 3", "") == text

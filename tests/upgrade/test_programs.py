@@ -50,7 +50,7 @@ print(json.dumps([record.show(), record.applied.hash, record.metadata_confirmed,
 
 
 def _desired_states(templates: dict[str, Template]) -> Iterator[str]:
-    """Yield the nodes' desired states, with logical ids in place of values known after a deploy."""
+    """Yield the nodes' desired states; logical ids replace values that only a deploy determines."""
     expressions = Expressions({}, lambda id_, name: f"{id_}.{name}", lambda of: of["OutputName"])
     for template in templates.values():
         for resource in template["Resources"].values():

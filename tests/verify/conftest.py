@@ -17,7 +17,7 @@ class Nodes:
         right: correct node1 and node2.
         same_port: node2 with node1's auxiliary port.
         encrypted: a node with TLS on both ports.
-        wrong_host: node1, which names an RMI host where no server listens.
+        wrong_host: node1, which redirects clients to an RMI host where no server listens.
     """
 
     def __init__(self, nodes: tuple[JavaNode, ...]) -> None:

@@ -51,7 +51,7 @@ def two_clusters(folder: Path, version: str, changes: Mapping[str, Any]) -> Envi
 
 
 def at(environment: Environment, host: str, **more: Any) -> Site:
-    """Return a site that is verified at this host name or address."""
+    """Return a site whose services are verified at a host name or address."""
     settings: dict[str, Any] = {
         "clusters": tuple(sorted(environment.clusters)),
         "node": "",

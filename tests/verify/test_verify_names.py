@@ -38,10 +38,10 @@ def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
 @pytest.mark.parametrize(
     ("addresses", "canonical", "told"),
     [
-        # A CNAME determines the cluster, even if its addresses have changed.
+        # The target of a CNAME determines the cluster, even if its addresses are unknown.
         (("127.0.7.99",), MAIN, (StepState.OK, "", "main, the primary")),
         (("127.0.7.99",), SPARE, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
-        # An alias returns only addresses, possibly not all of them.
+        # An alias has no canonical name: the addresses, possibly only some, determine the cluster.
         (("127.0.7.12",), ENDPOINT, (StepState.OK, "", "main, the primary")),
         (("127.0.7.21",), ENDPOINT, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
     ],

@@ -37,7 +37,7 @@ def asked(folder: Path, service: str, port: int, **settings: object) -> Found:
     ],
 )
 def test_open(talk: Talk, codes: set[tuple[str, str]], tmp_path: Path) -> None:
-    """A server may wait for the client's first message, so an open connection is sufficient."""
+    """An open connection is sufficient, since a server may wait for the client's first message."""
     with scripted(talk) as port:
         found = asked(tmp_path, "other", port)
     assert found.codes() == codes

@@ -72,7 +72,7 @@ def test_shared_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, nodes.right[0], nodes.same_port, connections=4)
     codes = found.codes()
     assert {("jdbc", "auxiliary-shared"), ("jdbc", "auxiliary-other-node")} <= codes
-    # On node2's port the load balancer accepts connections, but no server listens behind it.
+    # The load balancer accepts connections on node2's port, but no server listens behind it.
     assert (NODE2, "closed") in codes
 
 
@@ -110,7 +110,7 @@ def test_unknown_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_node_itself(nodes: Nodes, tmp_path: Path) -> None:
-    """The second connection goes directly to the node, although the stub names the balancer."""
+    """The second connection goes to the node, although the RMI stub names the load balancer."""
     site = at(configured(tmp_path, nodes), NODES[0], node="node1", balancers={"main": BALANCER})
     found = verify(site)
     assert found.codes(StepState.WRONG, StepState.NOTE) == set()
@@ -160,7 +160,7 @@ def test_object_port_is_no_registry(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_scheduler(nodes: Nodes, tmp_path: Path) -> None:
-    """The stub names a second port that has no listener on a balancer, which is only a note."""
+    """The RMI stub names a port without a listener on the load balancer; this is only a note."""
     first = nodes.right[0]
     environment = one_cluster(tmp_path, "8.0", {"services": {"scheduler": first.registry}})
     found = verify(at(environment, first.host), connections=2)
@@ -191,7 +191,7 @@ def test_later_versions_only_connect(nodes: Nodes, tmp_path: Path, version: str)
 
 
 def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
-    """`--tls` determines TLS on the registry, the stub's socket factory on the second port."""
+    """`--tls` sets TLS for the registry; for the second port, the stub's socket factory decides."""
     node = nodes.encrypted
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(authority().certificate)

@@ -171,7 +171,7 @@ def test_stickiness_cannot_be_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffixes", [(".node1", ".node2"), ("", "")])
 def test_session_is_lost(suffixes: tuple[str, str], tmp_path: Path) -> None:
-    """The load balancer has no stickiness; session ids name the node, or only change."""
+    """The load balancer is not sticky; session ids end with the node's name, or do not."""
     port = free_port()
     first, second = (Web(port=port, sessions=suffix) for suffix in suffixes)
     backends = {(BALANCER, port): [(node, port) for node in NODES]}

@@ -52,7 +52,7 @@ class Stages:
         return cls(run.wall - total, cdk, others, load, construct, synth)
 
     def rows(self, unchecked: "Stages") -> Iterator[str]:
-        """Return the lines of the table; `unchecked` has the stages of a run without validation."""
+        """Yield the lines of the table; `unchecked` has the stages of a run without validation."""
         stages = {
             "start and end of the process": self.start_and_end,
             "import aws_cdk and start jsii": self.import_cdk,

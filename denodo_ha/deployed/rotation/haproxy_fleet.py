@@ -1,8 +1,8 @@
 """HAProxy fleet: several HAProxy instances in front of the same nodes, reached by SSM or ssh.
 
-A node is first taken out on every instance; only then does the drain wait for its sessions to end.
-Otherwise, while one instance waits, another instance would send new sessions to the node. If one
-instance refuses, the drain is undone on the others.
+A drain first stops new sessions to the node on every instance, and only then waits for the existing
+sessions to end. Otherwise, while one instance waits, another instance would send new sessions to
+the node. If one instance refuses, the drain is undone on the others.
 """
 
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ _ERROR_CLASSES: Final[Mapping[frozenset[int], type[CommandError]]] = {
     frozenset({exit_codes.REFUSED}): Refused,
     frozenset({exit_codes.USAGE, exit_codes.REFUSED}): Refused,
 }
-"""Error class if a drain ended with only these exit codes on all instances; else `Failed`."""
+"""Error class by the set of exit codes of the failed instances; `Failed` for other sets."""
 
 
 class HaproxyFleet(ABC):

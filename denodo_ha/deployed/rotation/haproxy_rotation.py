@@ -64,7 +64,7 @@ class HaproxyRotation(Rotation):
     def require_capacity(
         self, node: str, *, minimum: int | None, accept: str = "--minimum"
     ) -> None:
-        """Do nothing: the HAProxy instances made this check when they took the node out."""
+        """Do nothing: the HAProxy instances checked the capacity when they took the node out."""
 
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False

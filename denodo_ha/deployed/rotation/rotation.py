@@ -87,7 +87,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def require_drain_time(self, node: str, timeout: float | None) -> None:
-        """Check that a timeout is not shorter than the time that connections have to end.
+        """Check that a timeout is not shorter than the time in which connections may end.
 
         Raises:
             UsageError: The timeout is too short. Nothing was changed.
@@ -187,7 +187,7 @@ class Rotation(ABC):
             tag: the drain tag to write.
             minimum: the number of other nodes that must be healthy in each target group or on each
                 HAProxy instance; None: all others, and at least one.
-            timeout: seconds to wait; None: the time that connections have to end, plus a margin.
+            timeout: seconds to wait; None: the time in which connections may end, plus a margin.
 
         Raises:
             Refused: Fewer than the minimum would remain. Nothing was changed.

@@ -30,8 +30,8 @@ _PROBES_OF_COMPONENT: Final[Mapping[Component, frozenset[ProbeKind]]] = {
     "data-catalog": frozenset({"web"}),
     "vdp": frozenset({"vdp", "odbc"}),
 }
-"""Kinds of readiness probes of the services that a component belongs to. The Data Catalog runs in
-the web container."""
+"""For each component, the kinds of readiness probes of the services that need the component. The
+Data Catalog runs in the web container."""
 
 
 def has_stack(cluster: Cluster) -> bool:

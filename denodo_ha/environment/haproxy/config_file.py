@@ -135,7 +135,7 @@ def _global(settings: Haproxy, host: Host, *, encrypted: bool) -> Iterator[str]:
 _RESOLVERS = [
     "parse-resolv-conf",
     "hold valid 10s",
-    # The health checks find dead nodes; a DNS failure must not take nodes out.
+    # Health checks detect dead nodes, so a DNS failure must not take nodes out of service.
     *(f"hold {answer} 24h" for answer in ("nx", "timeout", "refused", "other")),
 ]
 

@@ -1,7 +1,7 @@
 """Readers of text files that users select: only regular files of limited size.
 
-A path on a command line can be a FIFO, which would block the reader, or a device or file that never
-ends.
+A path on a command line can be a FIFO, which would block the reader, or a device or file without
+an end.
 """
 
 import errno

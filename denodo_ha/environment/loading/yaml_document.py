@@ -214,10 +214,13 @@ class _Reader:
     def merge(
         self, node: Node, path: Path, position: Position, parents: tuple[int, ...]
     ) -> dict[Any, Any]:
-        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`; the first map with a key wins."""
+        """Return the keys of `<<: *anchor` or `<<: [*one, *two]`.
+
+        If several maps have the same key, the first map takes precedence.
+        """
         sources = node.value if isinstance(node, SequenceNode) else [node]
         result: dict[Any, Any] = {}
-        # In reverse order, so that the values and positions of the first map win.
+        # In reverse order, so that the values and positions of the first map replace the others.
         for source in reversed(sources):
             self.count(source, len(parents))
             if not isinstance(source, MappingNode):

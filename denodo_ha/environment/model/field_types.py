@@ -158,7 +158,7 @@ FindingName = Annotated[
 
 
 def _date_text(value: Any) -> Any:
-    """Convert a date to text, because YAML reads a date as such."""
+    """Convert a date object to text, because a YAML parser reads a date as an object."""
     is_day = isinstance(value, date) and not isinstance(value, datetime)
     return value.isoformat() if is_day else value
 

@@ -1,7 +1,8 @@
 """Registry of the rules about a configuration as a whole.
 
 A rule is a function that takes the environment and yields its problems. Each subject has one module
-of rules. A rule's docstring says what must hold; its messages say why, with the source.
+of rules. A rule's docstring states the requirement. The rule's messages give the reason, with the
+source.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,9 +1,9 @@
-"""The journal of a change, by which the next run undoes a change whose run was killed.
+"""The journal of a change: if a run is killed, the next run undoes its change from the journal.
 
     begin ──▶ keep ──▶ (files are edited, servers started) ──▶ end
       │         │
-      │         └─ the backups of all files exist
-      └─ the servers may be stopped
+      │         └─ from here, the backups of all files exist
+      └─ from here, servers may be stopped
 
 A run that finds a journal restores the backups and starts from the beginning, unless the record of
 the applied state shows that the change is complete. No run continues a partial change. Backups
@@ -49,7 +49,7 @@ class Journal:
 
     @property
     def open(self) -> bool:
-        """Return whether a change is in progress, or was in progress when its run was killed."""
+        """Return whether a change is in progress, or has been interrupted."""
         return os.path.lexists(self._file)
 
     @property
@@ -79,7 +79,7 @@ class Journal:
             _restore(path)
 
     def end(self) -> None:
-        """Close the journal: the change is complete, or undone."""
+        """Remove the backups and the journal, after the change is complete or undone."""
         if self.open:
             for path in self._read()[1]:
                 files.remove(_backup_of(path.resolve()))
@@ -108,7 +108,7 @@ class Journal:
             data = json_object.parse(files.read(self._file, follow=False))
             return str(data["change"]), [Path(path) for path in data["files"]]
         except (OSError, ValueError, TypeError, KeyError):
-            # Every backup belongs to this change: backups of earlier changes were removed.
+            # All backups belong to this change, because backups of earlier changes were removed.
             log.warning(f"{self._file} cannot be read; all backups below {self._home} are used")
             backups = [path for path in self._own_files() if path.name.endswith(_BACKUP_SUFFIX)]
             return "", [_original_of(path) for path in backups]

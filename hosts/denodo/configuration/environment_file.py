@@ -40,7 +40,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return the variables of the file; none if the file does not exist.
+    """Return the variables in the file, an empty dictionary if the file does not exist.
 
     Raises:
         SystemRefusedError: The file is not in the form that `install` writes, or a user other
@@ -75,7 +75,7 @@ def write(path: Path, state: State, *, parameter: str, region: str) -> None:
 
 
 def update_account(path: Path, state: State) -> None:
-    """Write the user and home of a state to the file, if the file exists and contains others.
+    """Update the user and home in an existing file to those of a state.
 
     Raises:
         SystemRefusedError: The present file cannot be used.

@@ -1,8 +1,8 @@
-"""Heap sizes among the JVM options of a server, in every spelling that Java knows.
+"""Heap sizes in the JVM options of a server, in every spelling that Java accepts.
 
 Sources: java(1), `-Xmx`, `-Xms`; OpenJDK, launcher, `java.c`, which translates `-mx` and `-ms`;
-HotSpot, `-XX:MaxHeapSize`, `-XX:InitialHeapSize`. If a size is given several times, the last one
-counts, whatever its spelling. Files of Denodo 7.0 have `-mx1024m`, those of 8.0 `-Xmx4096m`.
+HotSpot, `-XX:MaxHeapSize`, `-XX:InitialHeapSize`. If a size is given several times, Java uses the
+last option, whatever its spelling. Files of Denodo 7.0 have `-mx1024m`, those of 8.0 `-Xmx4096m`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 def with_heap(options: str, mib: int) -> str:
     """Return JVM options with one maximum heap, and with all other options unchanged.
 
-    An initial heap above the maximum would keep Java from starting, so it is lowered to the
-    maximum.
+    Java does not start if the initial heap is above the maximum, so a larger initial heap is
+    lowered to the maximum.
     """
     maximum = [match["size"] for match in _MAXIMUM.finditer(options)]
     if not maximum:

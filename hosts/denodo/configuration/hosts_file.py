@@ -1,8 +1,8 @@
 """The names of the node in the hosts file.
 
-The names lead to the node's own address, so that a server that looks up its own name needs
-neither DNS nor the load balancer, which do not exist yet at first boot. A connection of a 7.0
-node to its RMI host stays on the node.
+The hosts file resolves these names to the node's own address. So a server that looks up its own
+name needs neither the DNS record nor the load balancer, which do not exist yet at first boot. On a
+7.0 node, the node's own connections to its RMI host remain on the node.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _END = "# END denodo-node"
 _BLOCK = re.compile(rf"^{_BEGIN}\r?\n(.*?)^{_END}(?:\r?\n|\Z)", re.MULTILINE | re.DOTALL)
 
 _ENCODING = "latin-1"
-"""An encoding with one character per byte, so that all bytes outside the block are kept."""
+"""An encoding with one character per byte, so that all bytes outside the program's block remain."""
 
 
 def node_names(state: State) -> list[str]:
-    """Return the names that lead to the node itself."""
+    """Return the names that the hosts file must resolve to the node's own address."""
     return list(dict.fromkeys((state.host, state.rmi_host)))
 
 
@@ -35,7 +35,7 @@ def with_names(system: System, names: Iterable[str]) -> str | None:
     """Return the new text of the hosts file with the node's names, None if nothing changes."""
     text = _text(system)
     block = f"{_BEGIN}\n{system.own_address} {' '.join(names)}\n{_END}\n"
-    # The block is placed first, because the first line that contains a name is used.
+    # The block is at the start of the file, because lookups use the first line that has the name.
     changed = block + _BLOCK.sub("", text)
     return None if changed == text else changed
 

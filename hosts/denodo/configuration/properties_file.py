@@ -1,6 +1,6 @@
-r"""Java `.properties` files: read like `java.util.Properties` does, and edited in place.
+r"""Java `.properties` files: read as `java.util.Properties` does, and edited in place.
 
-An edit changes one entry. All other bytes remain: comments, order, unknown keys, line ends.
+An edit changes one entry. All other bytes remain: comments, order, unknown keys, line endings.
 
 >>> text = "# ports\nport=9999\nhost = a\\:b\n"
 >>> values(text)
@@ -38,7 +38,7 @@ class FormatError(ValueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One key with its value, and their position in the text.
+    """One key with its value, and the position of the entry in the text.
 
     Attributes:
         key: the key, without escapes.
@@ -54,7 +54,7 @@ class Entry:
 
 
 def values(text: str) -> dict[str, str]:
-    """Return the values that Java reads: the last value of a key that is repeated."""
+    """Return the values as Java reads them: if a key is repeated, the last value."""
     return {entry.key: entry.value for entry in entries(text)}
 
 
@@ -78,8 +78,8 @@ def edited(text: str, changes: Mapping[str, str]) -> str:
     """Return the text with some values changed.
 
     If a key is repeated, its last entry is changed, because Java uses the last one. A missing key
-    is added after the line in which it is commented out, because its explanation is there. If there
-    is no such line, the key is added at the end.
+    is added after the line in which the key is commented out, because the explanation of the key is
+    usually there. If there is no such line, the key is added at the end.
 
     Raises:
         FormatError: Java refuses to read the file, or no entry can be added after its last line.
@@ -120,7 +120,8 @@ def _edit(text: str, key: str, value: str) -> str:
         head, tail = text[:position], text[position:]
         separator = newline if head and head[-1] not in _END else ""
         return head + separator + line + newline + tail
-    # A backslash at the end of the text must not turn the new entry into a continuation.
+    # If the text ends with a backslash, Java would read the new line as a continuation of the
+    # last entry. So try separators until Java reads the new entry correctly.
     for separator in ("", newline, newline * 2):
         result = text + separator + line + newline
         if _has_values(result, key, expected):
@@ -132,7 +133,7 @@ def _edit(text: str, key: str, value: str) -> str:
 def _has_values(text: str, key: str, expected: Mapping[str, str]) -> bool:
     """Return whether a text has the expected values.
 
-    The empty key is ignored: a backslash at the end of a text creates it.
+    An entry with an empty key is ignored, because a backslash at the end of a text creates one.
     """
     try:
         current = values(text)
@@ -155,7 +156,7 @@ def _after_comment(text: str, key: str) -> int | None:
         while current < len(positions) and positions[current][1] <= match.start():
             current += 1
         if current < len(positions) and positions[current][0] <= match.start():
-            continue  # the continuation of an entry may look like a comment
+            continue  # this line continues an entry, and only looks like a comment
         try:
             name, _ = _split(match.group(1))
             separator = match.group(1)[len(name) :].lstrip(_BLANK)[:1]
@@ -167,11 +168,11 @@ def _after_comment(text: str, key: str) -> int | None:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[str, int, int]]:
-    """Return each logical line, joined, with its start and end."""
+    """Return each logical line (continuation lines joined), with its start and end."""
     line, start = "", 0
     for natural in _NATURAL.finditer(text):
         content = natural["content"]
-        # Java also skips such a line after a line that contains only a backslash.
+        # Java skips empty lines and comments, also after a line that contains only a backslash.
         if not line and (not content or content[0] in "#!"):
             continue
         if not line:
@@ -179,7 +180,7 @@ def _logical_lines(text: str) -> Iterator[tuple[str, int, int]]:
         continues = (len(content) - len(content.rstrip("\\"))) % 2 == 1
         line += content[:-1] if continues else content
         if not continues or natural.end() == len(text):
-            # For Java a backslash at the end of the file is an entry, except before CR LF.
+            # Java reads a backslash at the end of the file as an entry, unless CR LF follows.
             if line or natural["end"] != "\r\n":
                 yield line, start, natural.end("content")
             line = ""
@@ -221,7 +222,7 @@ def _without_escapes(text: str) -> str:
             else:
                 char = _NAMED.get(char, char)
         out.append(char)
-    # A surrogate pair is two characters in Java and one character in Python.
+    # Join surrogate pairs, which are two characters in Java and one character in Python.
     joined = "".join(out)
     return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 

@@ -1,4 +1,4 @@
-"""Settings whose values are secrets; they are written only to files of mode 0600.
+"""Settings whose values are secrets, which are written only to files of mode 0600.
 
 The secret of the Security Token is a JSON object with the entries of
 `conf/SSOConfiguration.properties`.
@@ -36,7 +36,7 @@ _STORES = ("keystore", "truststore")
 _TLS_PARTS = (*_STORES, "certificate", "credentials")
 _TEMPORARY = "tls"
 _FOLDER = "tls-"
-"""Prefix of the names of folders with the key stores that the servers read at every start."""
+"""Prefix of folder names; the servers read the key stores in these folders at every start."""
 
 
 def token(system: System, state: State) -> Iterable[Setting]:
@@ -51,7 +51,7 @@ def token(system: System, state: State) -> Iterable[Setting]:
 
 
 def touched_by_tls(state: State) -> list[Path]:
-    """Return the files that the TLS configurator may change."""
+    """Return the files that Denodo's TLS script (`denodo_tls_configurator.sh`) may change."""
     return [
         path
         for folder in CONFIGURED
@@ -72,7 +72,7 @@ def configure_tls(system: System, state: State) -> None:
     if missing:
         message = f"the secret {state.certificate} lacks {', '.join(missing)}"
         raise StateError(message)
-    # Each secret has its own folder: a rollback needs the folder of the previous state.
+    # Each secret has its own folder, because a rollback needs the folder of the previous secret.
     folder = _folder(system, state)
     files.remove(folder)
     folder.mkdir(mode=0o700)
@@ -101,8 +101,8 @@ def configure_tls(system: System, state: State) -> None:
 def remove_leftovers(system: System, state: State, applied: State | None) -> None:
     """Remove secrets of killed runs, and key stores that no server reads.
 
-    Servers may read the key store of the applied state, and every key store that a file of Denodo
-    names: TLS remains enabled even if a later state has no certificate.
+    The key store of the applied state is kept, and every key store that a file of Denodo names,
+    because TLS remains enabled even if a later state has no certificate.
     """
     system.remove_temporary_folder(_TEMPORARY)
     kept = _folder(system, applied) if applied and applied.certificate else None

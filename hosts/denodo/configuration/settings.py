@@ -1,4 +1,4 @@
-"""The settings of Denodo's files that follow from a desired state.
+"""The settings in Denodo's files that a desired state requires.
 
 Source: Denodo's manuals of 7.0, 8.0 and 9.x, "Configuration of the JVM Parameters from the
 Command Line", "Changing the RMI host", "Register the Denodo Servers in the License Manager".
@@ -35,7 +35,7 @@ SHUTDOWN_PORT = f"{_MANAGER}.shutdownPort"
 HTTP_PORT = f"{_TOMCAT}.http.port"
 HTTPS_PORT = f"{_TOMCAT}.https.port"
 NO_PORT = ("", "0")
-"""Port values that turn off a protocol of the web container, like a missing key."""
+"""Port values that turn off a protocol of the web container, as a missing key does."""
 SCHEDULER_PORT = "Launcher/registryPort"
 
 
@@ -47,9 +47,9 @@ class Setting:
         file: path of the file, relative to DENODO_HOME.
         keys: possible names of the key; the name in the file is used, otherwise the first name.
         value: the value.
-        only_if_set: do not add the key to a file that lacks it.
-        kept: current values that are not replaced.
-        secret: do not show the value.
+        only_if_set: do not add the key to a file that does not have the key.
+        kept: values that remain if the file has them.
+        secret: whether the value must not be shown.
         encrypted: prefix that Denodo adds when it encrypts the written value; a current value with
             this prefix is not replaced.
         heap_mib: maximum heap to set in the current value, in MiB; 0: write `value`.
@@ -73,7 +73,7 @@ class Setting:
         return with_heap(current or "", self.heap_mib) if self.heap_mib else self.value
 
     def key(self, current: Mapping[str, str]) -> str | None:
-        """Return the key to set in a file with these values, None if there is none to set."""
+        """Return the key to set in a file with the values `current`, None to set nothing."""
         for key in self.keys:
             if key in current:
                 return key
@@ -98,11 +98,12 @@ def settings(state: State) -> Iterator[Setting]:
             LICENSE,
             ("com.denodo.license.security.ssl.enabled",),
             "true" if manager.tls else "false",
-            # A key that is absent or commented out means false.
+            # If the key is missing or commented out, Denodo uses the value false.
             only_if_set=not manager.tls,
         )
     if "scheduler" in state.servers:
-        # `Server/…` are keys of the Scheduler Index, which has a file of its own.
+        # The keys `Server/…` are not set: they belong to the Scheduler Index, which has its own
+        # file.
         yield Setting(SCHEDULER, ("Launcher/registryURL",), state.host)
     for server, file in (("vdp", VDP), ("web", WEB), ("scheduler", SCHEDULER)):
         if server in state.jvm:
@@ -118,8 +119,8 @@ def _web_container(state: State) -> Iterator[Setting]:
             yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
     if state.web_jmx:
         yield Setting(WEB, (f"{_TOMCAT}.jmx.rmi.host",), state.host)
-    # If the key of a port is commented out, its protocol is off on purpose (HTTPS only, or HTTP
-    # only) and remains off. HTTPS is turned on if the program sets up TLS, with a key store.
+    # If the key of a port is commented out, an operator has turned the protocol off (HTTPS only, or
+    # HTTP only), and it remains off. But HTTPS is turned on if this program sets up TLS.
     for key, name, required in (
         (HTTP_PORT, "web", False),
         (HTTPS_PORT, "web_tls", bool(state.certificate)),

@@ -32,13 +32,13 @@ def accept(record: Record) -> None:
 def settle(system: System, state: State, record: Record) -> None:
     """Use the current rules if they agree with the earlier rules, otherwise the earlier rules.
 
-    The servers must run. If a service is not ready by the earlier rules either, a later call
-    decides.
+    The servers must run. If a web service is not ready even by the earlier rules, nothing is
+    decided until a later call.
     """
     if record.has_current_rules:
         return
-    # `raw` also has the servers that are not started because they wait for their database, as
-    # the applied state does.
+    # `raw` has all servers of the state, also those that are not started because their database
+    # has no user yet. The applied state has them too.
     paths = web_container.paths(state.raw["servers"])
     differences = []
     for name, service in state.services.items():

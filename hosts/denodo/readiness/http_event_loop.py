@@ -1,13 +1,14 @@
-"""HTTP server with one thread, for many clients (also slow or hostile ones) and short answers.
+"""HTTP server with one thread, for short answers to many clients, some of them slow or hostile.
 
 A connection serves one request and has three phases, each with a time limit: the request is read,
 the answer is awaited, and the answer is sent. When the number of connections or file descriptors
 reaches a limit, older connections are closed to serve new ones:
 
 - too many connections of one address: the oldest connection of this address is closed
-- too many connections: the oldest connection of the address with the most connections is closed
-- no file descriptors left: some of the oldest connections are closed; if there are none, the server
-  accepts no connections for a while
+- too many connections in total: the oldest connection of the address with the most connections is
+  closed
+- no file descriptors left: some of the oldest connections are closed; if no connection is open, the
+  server accepts no connections for a while
 
 Connections that do not wait for an answer are closed before those that do.
 """
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
 
 
 _REQUEST_SECONDS = 5.0
-"""Time in which a request must arrive completely."""
+"""Time limit for a client to send its whole request."""
 _SEND_SECONDS = 5.0
-"""Time in which a client must read its answer and close the connection."""
+"""Time limit for a client to read its answer and close the connection."""
 _PAUSE_SECONDS = 0.5
-"""Time for which no connection is accepted if closing connections frees no file descriptors."""
+"""Time for which no connection is accepted if there is no open connection to close."""
 _WARNING_SECONDS = 60.0
-"""Time between two warnings about file descriptors."""
+"""Minimum time between two warnings about missing file descriptors."""
 
 _DISCARD_LIMIT = 65536
 """Maximum number of bytes after a request that are read and discarded; unread bytes would make the
@@ -47,12 +48,12 @@ kernel reset the connection before the client has read its answer."""
 _CHUNK = 4096
 
 _BACKLOG = 4096
-"""Number of connections that the kernel holds until they are accepted; it applies its own limit,
-`net.core.somaxconn`, if that is smaller."""
+"""Number of connections that the kernel holds until this program accepts them. The kernel's own
+limit, `net.core.somaxconn`, applies if it is smaller."""
 _ACCEPTS = 128
-"""Number of connections that are accepted before other connections are served again."""
+"""Maximum number of connections to accept in a row before the open connections are served."""
 _RESERVED_FILES = 128
-"""Number of file descriptors that remain for records and probes."""
+"""Number of file descriptors that connections must leave free for records and probes."""
 _CLOSED_AT_ONCE = 16
 """Maximum number of connections to close when the process has no free file descriptors."""
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -73,7 +74,7 @@ class Limits:
     per_address: int = 512
 
     def within(self, files: int) -> Limits:
-        """Return the limits that a number of file descriptors allows."""
+        """Return these limits, reduced if necessary to what a number of file descriptors allows."""
         connections = max(4, min(self.connections, files - _RESERVED_FILES))
         return Limits(connections, max(1, min(self.per_address, connections // 2)))
 
@@ -99,13 +100,14 @@ class _Connection:
 
 
 class HttpEventLoop:
-    """A server that listens at once, and answers requests once `serve_forever` is called.
+    """A server that listens immediately, and answers requests once `serve_forever` is called.
 
     Args:
         address: host, empty for all, and port, 0 for any free one.
-        look: called once for all requests that are answered at the same time; returns a function
-            that returns the response to the target of a request. Neither function may block.
-        patience: returns the number of seconds for which a client waits for a final answer.
+        look: called once for all requests that are answered at the same time. It returns a
+            function, which is called with the target (path) of each request and returns the
+            response. Neither function may block.
+        patience: returns the number of seconds for which a request may wait for a final answer.
         limits: numbers of connections.
     """
 
@@ -129,7 +131,7 @@ class HttpEventLoop:
         self._paused_until: float | None = 0.0
         self._warned_at = -_WARNING_SECONDS
         self._stopped = False
-        # The connections of each phase, each with the end of its time limit, in ascending order.
+        # The connections of each phase, with the time at which each must be done, earliest first.
         self._reading: OrderedDict[_Connection, float] = OrderedDict()
         self._waiting: OrderedDict[_Connection, float] = OrderedDict()
         self._sending: OrderedDict[_Connection, float] = OrderedDict()
@@ -149,7 +151,8 @@ class HttpEventLoop:
 
     def wake(self) -> None:
         """Check again for answers to the waiting requests; any thread may call this."""
-        with suppress(OSError):  # buffer full: the loop wakes anyway; socket closed: no loop runs
+        # If the buffer is full, the loop wakes anyway; if the socket is closed, no loop runs.
+        with suppress(OSError):
             self._waker.send(b"\0")
 
     def shutdown(self) -> None:
@@ -207,7 +210,8 @@ class HttpEventLoop:
                 return
             except OSError as error:
                 if error.errno in _NO_FILES:
-                    # The kernel reports this also if no connection is pending; at first, one is.
+                    # At the first `accept` a connection is pending. Later perhaps none is, and the
+                    # kernel reports the error also then, so no connection is closed for it.
                     if not accepted:
                         self._free_files(error)
                     return
@@ -252,7 +256,7 @@ class HttpEventLoop:
         phase[connection] = time.monotonic() + seconds
 
     def _watch(self, connection: _Connection, events: int) -> bool:
-        """Wait for events of a connection, 0 for none; return False if an error closed it."""
+        """Watch a connection for events (0: for none); if that fails, close it and return False."""
         try:
             watched = connection.socket in self._selector.get_map()
             if watched and events:
@@ -308,7 +312,7 @@ class HttpEventLoop:
             self._close(connection)
 
     def _receive(self, connection: _Connection, size: int) -> bytes | None:
-        """Return bytes, empty at the end of the stream, None if none arrived or after an error."""
+        """Return the received bytes, empty at the end of the stream; None: none yet or an error."""
         try:
             return connection.socket.recv(size)
         except BlockingIOError:
@@ -328,7 +332,7 @@ class HttpEventLoop:
             self._due[connection] = None
 
     def _answer(self) -> None:
-        """Answer the due requests from the same results; without a final answer, they may wait."""
+        """Answer the due requests; those without a final answer wait until their time limit."""
         due, self._due = list(self._due), {}
         responses: dict[str, Response] = {}
         look = None
@@ -336,7 +340,7 @@ class HttpEventLoop:
         for connection in due:
             request = connection.request
             if connection.phase is not self._waiting or request is None or request.target is None:
-                continue  # closed meanwhile
+                continue  # the connection was closed in the meantime
             target = request.target
             if target not in responses:
                 try:
@@ -350,7 +354,7 @@ class HttpEventLoop:
                 request.answer(response)
                 self._respond(connection)
             else:
-                # Otherwise a client that has closed its side would be reported continuously.
+                # While watched, a client that has closed its side would wake the loop continuously.
                 self._watch(connection, 0)
 
     def _respond(self, connection: _Connection) -> None:

@@ -1,4 +1,4 @@
-"""HTTP messages of the readiness endpoint: a request that is complete, and the response to it."""
+"""HTTP messages of the readiness endpoint: a complete request, and the response to the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ping.sh`, which asks Virtual DataPort whether it is alive, or with `-r` whether it is ready.
+"""`ping.sh`: tests whether Virtual DataPort is alive or, with the option `-r`, whether it is ready.
 
 A server in promotion or single-user mode is alive but not ready: it queues requests. Each call of
 the script starts a Java process, so the script is used rarely. An update of Denodo 8.0 (about
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 SECONDS = 10
-"""Time limit of one `ping.sh`, which starts Java; Denodo's health check of 9.x has the same."""
+"""Time limit of one `ping.sh`, which starts Java; Denodo's health check of 9.x has it too."""
 _MILLISECONDS = 5000
 _SCRIPT = "ping.sh"
 
-# These texts are not documented. An answer that matches neither pattern is checked further.
+# Denodo does not document the texts that these two patterns match. After an
+# answer that matches neither of them, the script is run a second time with other options.
 _REFUSED_OPTION = re.compile(
     r"(un(recognized|recognised|known|expected|supported)|invalid|illegal)[^\n]*(option|argument)"
     r"|\busage:",
@@ -78,7 +79,7 @@ def asks_readiness(state: State, record: Record) -> bool:
     """Return whether pings of Virtual DataPort use `-r`."""
     if state.version == OLDEST or state.readiness == "ping":
         return False
-    # Without a record the option is tried: `ask` does not count its refusal as a failure.
+    # Without a record, use the option: if the script refuses it, `ask` pings without it.
     return state.readiness == "strict" or record.readiness.get("ping") != "alive"
 
 
@@ -109,7 +110,8 @@ def _has_ready_option(system: System, state: State, port: int) -> bool:
         return True
     if _REFUSED_OPTION.search(answer.reason):
         return False
-    # Another error: read the options in the usage, which the script prints without arguments.
+    # After another error, read the options in the usage text, which the script prints if it is
+    # called without arguments.
     usage = run_script(state, _SCRIPT, seconds=SECONDS)
     options = re.findall(r"(?<![\w-])-[a-z](?!\w)", f"{usage.output}\n{usage.errors}")
     return "-r" in options or "-t" not in options

@@ -1,6 +1,6 @@
 """Probes of the servers on this node: each server is queried in its own protocol.
 
-None of these probes starts a Java; `ping.sh` is in `hosts.denodo.readiness.ping`.
+None of these probes starts Java; `hosts.denodo.readiness.ping` calls `ping.sh`, which does.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 SECONDS = 3
-"""Time limit for a connection, and for an answer."""
+"""Time limit for opening a connection, and again for the answer."""
 
 # PostgreSQL, "Message Formats": SSLRequest; the answer is one letter.
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 _SSL_ANSWERS = (b"S", b"N")
-# Java Object Serialization and RMI specifications, "RMI Transport Protocol": header, then ack.
+# Java Object Serialization and RMI specifications, "RMI Transport Protocol": the header of a
+# client, and the server's ack.
 _RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _RMI_ACK = bytes.fromhex("4e")
 
@@ -51,7 +52,7 @@ def failure(system: System, service: Service, *, paths: Iterable[str] = ()) -> F
     Args:
         system: the machine.
         service: the service; for `vdp`, the probe only opens a connection.
-        paths: paths of web applications that must exist, for `web`.
+        paths: for `web`: paths of the web applications that must exist.
     """
     try:
         if service.kind == "odbc":

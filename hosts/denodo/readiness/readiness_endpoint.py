@@ -2,8 +2,8 @@
 
 A service is ready if its server answers in its own protocol, the node is not drained, and the
 metadata of the node is confirmed. Every request is answered within a time limit, even if a server
-hangs. The field `state` of an answer shows in which condition a service is, and so what to do if it
-is not ready: see `hosts.denodo.readiness.service_probe`.
+hangs. The field `state` of an answer contains the condition of the service, from which an operator
+can decide what to do: see `hosts.denodo.readiness.service_probe`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ T = TypeVar("T")
 KEPT_SECONDS = 4.0
 """Time for which the result of a probe is reused: health checks come every 5 s from every zone."""
 PATIENCE_SECONDS = 3.0
-"""Time that a request waits for a new result; load balancers wait for at least 5 s."""
+"""Maximum time that a request waits for a new result; load balancers wait for at least 5 s."""
 STALE_SECONDS = KEPT_SECONDS + ping.SECONDS
-"""Time for which the last result is valid while a probe runs: slow Java is not a failure."""
+"""Time for which the last result is used while the next probe runs: slow Java is not a failure."""
 REFRESH_SECONDS = 60.0
-"""Time for which the desired state is reused, which is read for services not yet applied."""
+"""Time for which a copy of the desired state is used to find services not yet applied."""
 
 
 class _Renewed(Generic[T]):
@@ -89,7 +89,7 @@ class _Renewed(Generic[T]):
                 self._running = True
                 try:
                     threading.Thread(target=self._run, daemon=True).start()
-                except RuntimeError as error:  # no memory, or too many processes
+                except RuntimeError as error:  # there is no memory, or there are too many processes
                     self._running = False
                     log.warning(f"cannot start a thread: {error}")
             return False
@@ -119,9 +119,9 @@ class Readiness:
     """The readiness of the services of the applied state.
 
     A deploy creates the target group of a new service before the nodes are rolled one by one.
-    If no node were ready for the new service until then, the target group without a healthy
-    target would trigger a site failover. Services that the applied state does not have are
-    therefore looked up in the desired state.
+    If no node were ready for the new service until the first node is rolled, its target group
+    would have no healthy target, which would trigger a site failover. Therefore services that
+    are not in the applied state are looked up in the desired state.
 
     Args:
         system: the machine.
@@ -147,7 +147,7 @@ class Readiness:
         self._notify = notify
 
     def of(self, name: str) -> Answer | None:
-        """Return the readiness of a service, None if no state has the service."""
+        """Return the readiness of a service, None if neither state has such a service."""
         return self._settled(lambda view: view.of(name))
 
     def all(self) -> list[Answer]:
@@ -159,7 +159,7 @@ class Readiness:
         return View(self)
 
     def verdict(self, state: State, service: Service) -> tuple[Verdict, bool]:
-        """Return the condition of a service, and whether it is final (from a recent probe)."""
+        """Return the condition of a service, and whether this result is final (a recent probe)."""
         with self._changed:
             self._applied = state
             if service not in self._probes:
@@ -172,7 +172,7 @@ class Readiness:
         probe = ServiceProbe(self.system, service)
 
         def verdict() -> Verdict:
-            assert self._applied is not None  # set before a renewal starts
+            assert self._applied is not None  # `verdict` sets it before a probe runs
             return probe.verdict(self._applied)
 
         return verdict
@@ -216,7 +216,7 @@ class Readiness:
 
 
 class View:
-    """The readiness according to the records at one moment; no method waits for a probe.
+    """The readiness of services, with the records read once; no method waits for a probe.
 
     Args:
         readiness: the results of probes.
@@ -229,7 +229,7 @@ class View:
         self._held_back = _held_back(record)
 
     def of(self, name: str) -> tuple[Answer | None, bool]:
-        """Return the readiness of a service, None if no state has it, and whether it is final."""
+        """Return the readiness of a service (None: no such service), and whether it is final."""
         if self._state is None:
             reason = "no state was applied yet"
             return Answer(name, ready=False, reason=reason, state=STARTING), True
@@ -267,7 +267,7 @@ class View:
 
 
 def _held_back(record: Record) -> Verdict | None:
-    """Return why the whole node is unready, None if readiness depends only on its servers."""
+    """Return why no service of the node is ready, None if that depends only on the servers."""
     drained = record.drained
     if drained is not None:
         who, when = drained.get("who", "unknown"), drained.get("at", "unknown")
@@ -284,7 +284,7 @@ def server(
     listen: str = "",
     desired: Callable[[], State] | None = None,
 ) -> HttpEventLoop:
-    """Return the endpoint, which listens at once, and answers once `serve_forever` is called.
+    """Return the endpoint; it listens immediately, and answers once `serve_forever` is called.
 
     Args:
         system: the machine.

@@ -1,8 +1,9 @@
-"""The probe of one service of a running node, which keeps the results of earlier probes.
+"""The repeated probe of one service of a running node; it keeps the results of earlier probes.
 
 The probe connects to Virtual DataPort every few seconds. It runs `ping.sh`, which starts Java, only
-every `PING_SECONDS`, and immediately after a failed connection, because the server may have been
-started again. A server that hangs is detected without Java: its ODBC port does not answer.
+every `PING_SECONDS`. After a failed connection, the next probe runs `ping.sh`, because the server
+may have been started again. A server that hangs is detected without Java: its ODBC port does not
+answer.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ PING_SECONDS = 20.0
 """Time for which the answer of a ready Virtual DataPort to `ping.sh` is reused; Denodo's own health
 check runs every 30 s."""
 UNREADY_PING_SECONDS = 10.0
-"""The same for a Virtual DataPort that was not ready: it may become ready at any moment."""
+"""Time for which the answer of a Virtual DataPort that is not ready is reused; short, because the
+server may become ready at any moment."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class ServiceProbe:
         return answer.reason, answer.busy, answer.reason.startswith(probes.NO_ANSWER)
 
     def _silent_odbc(self, state: State) -> Failure | None:
-        """Return a failure if the ODBC port of the same process is open and does not answer.
+        """Return a failure if Virtual DataPort's ODBC port is open and does not answer.
 
         A closed ODBC port is not a failure, because operators may turn ODBC off.
         """

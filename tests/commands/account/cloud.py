@@ -228,7 +228,7 @@ class Cloud:
             self.faults.meet(call, after=True)
 
     def _date(self, call: Call, parsed: dict[str, Any]) -> None:
-        """Set a parameter's date and the date header of its answer from the virtual clock."""
+        """Set the dates of a parameter and of its response from the virtual clock."""
         name = call.region, str(call.parameters.get("Name"))
         if call.operation == "PutParameter":
             self._written[name] = self.clock.now()

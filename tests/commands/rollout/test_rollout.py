@@ -32,7 +32,7 @@ class KilledError(BaseException):
 
 
 class Site:
-    """A deployed environment of three pinned nodes, whose configuration has another image."""
+    """A deployed environment of three nodes; the configuration has another image than the pins."""
 
     def __init__(self, cloud: Cloud, file: Path) -> None:
         self.cloud, self.file = cloud, file

@@ -1,4 +1,4 @@
-"""`denodo-ha status` with stopped, terminated or deleted resources, and of many clusters."""
+"""`denodo-ha status` with stopped, terminated or deleted resources, and with many clusters."""
 
 import json
 from collections import Counter

@@ -31,7 +31,7 @@ _Leaf = Callable[[ResourceKey, HealthCheck], str]
 
 @dataclass(frozen=True)
 class PromelaProgram:
-    """A program, and the number of interpretations of what AWS does not document."""
+    """A Promela program, and the number of combinations of undocumented AWS behaviour in it."""
 
     text: str
     interpretations: int
@@ -111,7 +111,7 @@ class _Program:
 
     @cached_property
     def keeping(self) -> list[ResourceKey]:
-        """The metric checks that may keep their last status while they have no data."""
+        """The metric checks that may keep their last status while their alarm has no data."""
         return [
             key
             for key, check in self.used_checks.items()
@@ -120,7 +120,7 @@ class _Program:
 
     @cached_property
     def choices(self) -> list[str]:
-        """The undocumented points on which the program depends."""
+        """The points that AWS does not document and on which the program depends."""
         text = "".join((*self._settle(), *self._formulas()))
         points = ("zones_count_all", "missing_by_alarm", "alias_by_threshold")
         return [point for point in points if point in text]
@@ -194,7 +194,7 @@ class _Program:
             f"({self._healthy(alarm.group, zone)} {operator} {threshold})"
             for zone in sorted({self.facts.zones[node] for node in nodes})
         ]
-        # The maximum over the zones is below a threshold if the value of every zone is.
+        # The maximum over the zones is below a threshold if the value in each zone is below it.
         assert alarm.properties["Statistic"] == "Maximum", "only Maximum is modelled"
         joined = (" && " if operator.startswith("<") else " || ").join(by_zone)
         of_all = f"({self._healthy(alarm.group)} {operator} {threshold})"
@@ -222,7 +222,7 @@ class _Program:
         return self._without_data(check, self._kept("last", key))
 
     def _by_causes(self, key: ResourceKey, check: HealthCheck) -> str:
-        """Return the expression of `_by_history` if checks remember only the switch."""
+        """Return the expression of `_by_history` for checks that remember only the switch."""
         start = self._without_data(check, self._kept("at_start", key))
         return f"(lever == 0 && {start})" if self._alarm(check).is_switch else start
 
@@ -244,7 +244,7 @@ class _Program:
         return f"(!{measured})" if check.settings.get("Inverted") else measured
 
     def _endpoint(self, check: HealthCheck) -> str:
-        """Return an expression: whether an endpoint check from outside the VPC gets an answer."""
+        """Return an expression: whether an endpoint check, from outside the VPC, gets an answer."""
         assert check.endpoint is not None
         if check.endpoint not in self.facts.balancers:
             return self._node_up(check.endpoint)
@@ -267,7 +267,7 @@ class _Program:
     # The program.
 
     def _settle(self) -> Iterator[str]:
-        """Yield the steps after an event: checks with data store their status, then DNS answers."""
+        """Yield the steps after an event: store status of checks with data, then compute DNS."""
         yield "inline settle() {"
         for number, key in enumerate(self.keeping):
             alarm = self._alarm(self.used_checks[key])
@@ -304,7 +304,7 @@ class _Program:
         yield "}"
 
     def _lever(self) -> Iterator[str]:
-        """Yield the events of the operators' switch, which require a Region that works."""
+        """Yield the events of the operators' switch; throwing it requires that its Region works."""
         switches = [
             key
             for key, check in self.used_checks.items()

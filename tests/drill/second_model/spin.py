@@ -16,9 +16,9 @@ class SpinResult:
     """The result of a search.
 
     Attributes:
-        broken: the properties that some state breaks.
-        states: the number of states of one interpretation, without the state before the start;
-            only a search in which every property holds visits all states.
+        broken: the properties that do not hold in some state.
+        states: the number of states for one combination of undocumented behaviour, without the
+            state before the start. A search visits all states only if every property holds.
     """
 
     broken: frozenset[str]

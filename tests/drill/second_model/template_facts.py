@@ -18,7 +18,7 @@ _GROUP: Final = f"{_ELB}TargetGroup"
 
 @dataclass(frozen=True)
 class TargetGroup:
-    """A target group: its nodes, and whether its `dns_failover` threshold is on."""
+    """A target group: its nodes, and whether a `dns_failover` threshold is set."""
 
     nodes: tuple[ResourceKey, ...]
     has_threshold: bool
@@ -49,7 +49,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm: on a target group's hosts, another load balancer metric, or the switch."""
+    """An alarm on the healthy hosts of a target group, another balancer metric, or the switch."""
 
     region: str
     balancer: ResourceKey | None
@@ -58,7 +58,7 @@ class Alarm:
 
     @property
     def is_switch(self) -> bool:
-        """Return whether operators put the datapoints."""
+        """Return whether operators, and not AWS, put the alarm's datapoints."""
         return not str(self.properties["Namespace"]).startswith("AWS/")
 
 
@@ -74,7 +74,7 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Record:
-    """A failover record: its target, its check, and whether it evaluates its target's health."""
+    """A failover record: target, health check, and whether it evaluates the target's health."""
 
     target: ResourceKey
     check: ResourceKey | None
@@ -83,7 +83,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts of the templates of one failover name."""
+    """All facts about one failover name that the templates contain."""
 
     zones: Mapping[ResourceKey, str]
     regions_of_nodes: Mapping[ResourceKey, str]

@@ -31,7 +31,7 @@ _SAMPLE_REGIONS = {"site-a": REGIONS["a"], "site-b": REGIONS["b"], "names": REGI
 def both(
     templates: Mapping[str, Template], regions: Mapping[str, str], folder: Path
 ) -> tuple[OrdersResult, SpinResult]:
-    """Return the result of the drill's search, and of Spin's."""
+    """Return the results of the drill's search and of Spin's search."""
     stacks = (
         SynthesisedStack(name, regions[name], "", dict(template))
         for name, template in templates.items()

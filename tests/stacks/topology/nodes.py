@@ -109,7 +109,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
 
 
 def _nodes_have_names(view: ClusterView) -> None:
-    """Each node with a known address has a record, in the given zone or in a created one."""
+    """Each node with a known address has a record in the existing or the created hosted zone."""
     given = view.cluster.network.node_zone
     domain = given.name.lower() if given else f"{view.name}.{view.environment.name}.internal"
     known = {

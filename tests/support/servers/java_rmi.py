@@ -24,7 +24,7 @@ class JavaNode:
         host: address of the server.
         rmi_host: host to which the server redirects its clients.
         registry: port of the registry, corresponding to the service jdbc.
-        second: port of the object, corresponding to the auxiliary port.
+        second: port of the remote object, corresponding to the auxiliary port.
         web: port of a small web server in the same process.
         pid: id of the server's process.
         identity: the server's certificate; if set, registry and object use TLS.
@@ -44,7 +44,8 @@ def java_nodes(folder: Path, *nodes: JavaNode) -> Iterator[tuple[JavaNode, ...]]
     """Start servers concurrently, since each takes a second; yield them with their process ids."""
     started: list[subprocess.Popen[bytes]] = []
     try:
-        # `started` grows one by one, so that running servers are ended if another fails to start.
+        # Servers are added to `started` one by one, so that the running servers are ended if
+        # another server fails to start.
         started.extend(_start(folder, node) for node in nodes)
         for node, server in zip(nodes, started, strict=True):
             for port in (node.registry, node.second, node.web):

@@ -39,7 +39,8 @@ def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # SO_REUSEADDR: a port is free if its server has just ended, but not if a server listens.
+        # With SO_REUSEADDR, a port whose server has just ended counts as free; a port on which a
+        # server listens does not.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("0.0.0.0", port))  # noqa: S104 - bound for a moment, and never listened on

@@ -89,7 +89,7 @@ class _Front:
 
 @asynccontextmanager
 async def _closed(writer: StreamWriter) -> AsyncIterator[None]:
-    """Close a connection when the block ends, and wait, since the event loop may end then."""
+    """Close a connection when the block ends, and wait, since the event loop may stop next."""
     try:
         yield
     finally:

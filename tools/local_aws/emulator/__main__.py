@@ -48,7 +48,7 @@ def set_environment(port: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Read the command line, and serve until a signal stops the server."""
+    """Read the command line, and run the server until a signal stops it."""
     parser = argparse.ArgumentParser(description="The server of the local AWS.")
     parser.add_argument("--port", type=int, default=0, help="port of 127.0.0.1; 0: a free port")
     parser.add_argument("--state", type=Path, required=True, help="folder of the state")

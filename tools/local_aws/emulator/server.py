@@ -1,4 +1,4 @@
-"""The HTTP server: MiniStack's AWS calls and the control API, until a signal stops it."""
+"""The HTTP server, which answers AWS calls with MiniStack, and calls of the control API."""
 
 import asyncio
 import json
@@ -44,11 +44,11 @@ class Server:
         self._checkpoint = checkpoint.Checkpoint(folder / "state")
         self._control = ControlApi(clone=str(_CLONE), checkpoint=self._checkpoint)
         plugin.install()
-        # MiniStack would write file by file while requests are running.
+        # MiniStack's own function would write one file after the other during requests.
         ministack.replace(ministack.gateway, "save_all", lambda _states: self._checkpoint.write())
 
     def run(self) -> None:
-        """Serve until a signal or the end of the parent process."""
+        """Run the server until a signal arrives or the parent process ends."""
         asyncio.run(self._main())
         (self._folder / "server.json").unlink(missing_ok=True)
         # Some threads of MiniStack may still be waiting; the state is already written.

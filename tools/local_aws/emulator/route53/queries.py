@@ -78,7 +78,7 @@ def _chosen(records: list[ministack.Record]) -> ministack.Record | None:
 
 
 def install() -> None:
-    """Answer these calls instead of MiniStack."""
+    """Replace MiniStack's answers to these calls."""
     others = private(_r53, "handle_request")
 
     async def handled(method: str, path: str, headers: Any, body: bytes, parameters: Any) -> Any:
