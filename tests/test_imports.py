@@ -87,7 +87,7 @@ def package(module: str) -> str:
 
 
 def longest(names: dict[str, set[str]], module: str) -> set[str]:
-    """What a table says of the longest name that a module is in."""
+    """Return what a table says of the longest name that contains a module."""
     fits = [name for name in names if f"{module}.".startswith(f"{name}.")]
     return names[max(fits, key=len)]
 
@@ -145,7 +145,7 @@ def test_stacks_ask_neither_machine_nor_network() -> None:
 
 
 def test_importing_calls_nothing_of_aws() -> None:
-    """What a module does when it is imported has no CDK in it, and no boto3.
+    """Modules import neither the CDK nor boto3 when they are imported.
 
     But for `jsii.implements`, which only notes what a class is for.
     """

@@ -39,7 +39,7 @@ class _WorkError(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a reader did with an input.
+    """Result of a reader for an input.
 
     Args:
         failure: the fault of the reader, empty if there is none; the same for the same fault.

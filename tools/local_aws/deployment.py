@@ -186,7 +186,10 @@ def _show_next_steps(config: str, console: Console) -> None:
     console.print()
     console.print("What to try next:", style="bold")
     commands = [
-        (f'eval "$(make -s local-env{option})"', "send this shell to the local AWS"),
+        (
+            f'eval "$(make -s local-env{option})"',
+            "make AWS commands in this shell use the local AWS",
+        ),
         (
             f"npx cdk diff -c config={config}",
             "then change the configuration and see the difference",

@@ -83,6 +83,7 @@ def main(home: Home, *, again: str) -> dict[str, Any]:
     return {"steps": step - 1, "wrong": wrong, "ended": ended, "left": left}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("version", "again", "ends_with"),
     [("7.0", "new", 0), ("8.0", "old", 0), ("9.0", "bad", 6)],
