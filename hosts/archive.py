@@ -66,7 +66,7 @@ def write(program: str, file: Path) -> Path:
 
 
 def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file, which is the name of the file's S3 object."""
+    """Return the SHA-256 of a file. The S3 object of the file has this name."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 

@@ -63,7 +63,7 @@ _INSTALLATIONS = (
 )
 """Folders in which Denodo is usually installed, by name or by symbolic link."""
 _UNPRIVILEGED = 1024
-"""First port on which a process without special rights can listen (ip(7))."""
+"""Lowest port on which a process without special rights can listen (ip(7))."""
 _SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
 _NO_SUDO = "No process gets more rights by a program such as sudo."
 _LOW_PORTS = "A port below 1024 may need a Java with a right of its own, which `yes` would take."
@@ -73,7 +73,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     """Write the systemd units and their environment file, and enable the units.
 
     Args:
-        state: contains the user and the port of the units.
+        state: contains the user and the port for the units.
         parameter: name of the SSM parameter with the desired state.
         region: region of the AWS calls; empty: the region that the AWS CLI determines.
         root: `/`; below another folder, files are written and systemd is not called.
@@ -88,7 +88,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     findings += [finding for finding in (scripts.missing_java(state),) if finding]
     findings += missing_agent(root) if live else []
     if environment.exists():
-        # On a node that is already installed, these findings are warnings only.
+        # If the node is already installed, these findings are only warnings.
         for finding in findings:
             log.warning(finding)
     else:
@@ -103,7 +103,8 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         _systemctl("daemon-reload")
         _systemctl("enable", *enabled)
         _systemctl("start", "denodo-node-export.timer")
-        # If the endpoint runs, restart it with this release. Denodo's servers are not restarted.
+        # If the readiness endpoint runs, restart it with this release. Denodo's servers are not
+        # restarted.
         _systemctl("try-restart", "denodo-node-ready.service")
         _systemctl("restart", _WATCHDOG)
     log.info(f"installed {', '.join(UNITS)}")
@@ -114,8 +115,8 @@ def unit_text(unit: str, state: State) -> str:
     text = _template(unit)
     sandbox = _template("sandbox").rstrip()
     if _aws_is_a_snap():
-        # Keep the directives before @SANDBOX@, such as the user. Remove those after @SANDBOX@:
-        # they prevent snap applications from running.
+        # Keep the directives before @SANDBOX@, such as the user. Remove those after @SANDBOX@,
+        # because snap applications cannot run with them.
         text, sandbox = re.sub(r"@SANDBOX@\n(?:.+\n)*", "@SANDBOX@\n", text), _SNAP
     if unit == _WATCHDOG:
         sandbox = sandbox.replace("ProtectControlGroups=yes\n", "")
@@ -192,7 +193,7 @@ def _lacking(state: State, *, live: bool, root: Path) -> list[str]:
 
 
 def missing_agent(root: Path) -> list[str]:
-    """Return a message if the SSM agent, through which commands reach the node, is missing."""
+    """Return a message if the SSM agent is missing, without which no command reaches the node."""
     if any((root / path).exists() for path in _AGENTS):
         return []
     message = (

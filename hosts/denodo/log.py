@@ -1,4 +1,4 @@
-"""Messages for the journal of systemd: one line each, with a priority if journald reads them."""
+"""Messages for the journal of systemd: one line each, with a priority if they go to the journal."""
 
 from __future__ import annotations
 

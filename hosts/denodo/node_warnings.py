@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _unserved_ports(state: State) -> Iterator[str]:
-    """Yield a warning for each web service on whose port the web container does not listen."""
+    """Yield a warning for each web service if the web container does not listen on its port."""
     connectors = web_container.connectors(state.home)
     ports = {connector.port for connector in connectors}
     for name, service in state.services.items():

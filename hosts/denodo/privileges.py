@@ -1,9 +1,9 @@
-"""The division of work between root and the Denodo user, if the program is started as root.
+"""Root and the Denodo user: which user does which step, if the program is started as root.
 
 Root writes the hosts file, the systemd units and their environment, and the releases of the
-program. Root starts the program again as the Denodo user for everything else, before it opens
-anything in the folder of the records or below DENODO_HOME: those files belong to the Denodo user,
-who could replace them with links to any file, with scripts, or with files of endless content.
+program. For everything else, root starts the program again as the Denodo user. Root opens nothing
+in the folder of the records or below DENODO_HOME: those files belong to the Denodo user, who could
+replace them with links to any file, with scripts, or with files of endless content.
 
 Root reads the name of the Denodo user only from sources that only root or AWS can write: the
 desired state, the environment file of the units, or the owner of the folder of the records.
@@ -68,10 +68,10 @@ class Account:
 
 
 def with_names_in_hosts_file(system: System, state: State, action: Callable[[], int]) -> int:
-    """Run an action while the hosts file contains the node's names in the old and the new state.
+    """Run an action while the hosts file has the node's names of both the old and the new state.
 
-    New names are added before the action, and old names are removed after it. So the servers can
-    resolve the node's names in either state.
+    New names are added before the action, and old names are removed after the action. So the
+    servers can resolve the node's names in either state.
 
     Args:
         system: the machine.
@@ -120,8 +120,8 @@ def installed_account(system: System) -> Account:
     name = environment_file.read(system.environment).get(environment_file.USER)
     if name:
         return Account.named(name)
-    # The node was installed by an older version. The folder's owner can be trusted, because only
-    # root can change the owner of a folder.
+    # Older versions did not store the user. The owner of the folder of the records can be
+    # trusted, because only root can change the owner of a folder.
     try:
         with files.open_folder(system.folder.parent, trusted=True) as parent:
             status = os.stat(system.folder.name, dir_fd=parent, follow_symlinks=False)
@@ -162,7 +162,7 @@ def warnings(account: Account) -> list[str]:
 def run_as(account: Account, arguments: Sequence[str], stdin: str = "") -> int:
     """Run the program again as the Denodo user; return its exit code.
 
-    The process has its own session, so that it cannot insert input into root's terminal.
+    The new process has its own session, so that it cannot put input into root's terminal.
 
     Args:
         account: the user.

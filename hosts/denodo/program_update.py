@@ -1,8 +1,8 @@
 """Update of a node to the release of the program that its desired state names.
 
-The release is fetched and verified; then it installs its own units; then it is put into use. An
-update reads only the key `program` of the desired state: the other keys may have a format that only
-the new release can read.
+The release is fetched and verified. Then the new release installs its own units, and the link
+`current` is changed to the new release. An update reads only the key `program` of the desired
+state, because the other keys may have a format that only the new release can read.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bo
         system: the machine.
         uri: S3 URL of the release's archive.
         folder: folder of the releases.
-        install: arguments of `install` of the new release.
+        install: arguments for the command `install` of the new release.
 
     Returns:
         Whether the release in use has changed.
@@ -100,8 +100,8 @@ def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bo
 def hand_over_boot(system: System, parameter: str) -> None:
     """Update to the program that the desired state names, and continue the boot with it.
 
-    The function returns only if the boot must continue with the running program: because it is the
-    desired program, does not run as root from a release folder, or cannot be replaced.
+    The function returns only if the boot must continue with the running program: because that is
+    the desired program, does not run as root from a release folder, or cannot be replaced.
     """
     releases = Releases.of_running_program(PACKAGE)
     if releases is None or os.geteuid() != 0:

@@ -2,7 +2,7 @@
 
 applied.json   the applied state, its hash, and the time
 failed.json    the last change that failed, and the reason
-held.json      a hold, in which the watchdog must not act: by whom, when, why
+held.json      a hold, during which the watchdog must not start servers: by whom, when, why
 watchdog.json  the processes that the watchdog has seen, and those that it has started again
 behind.json    why the last boot started the state that was applied before
 drained.json   the drain of the node: by whom, when, why
@@ -41,7 +41,7 @@ _LIMIT = 2**20
 
 _LOCK = "record-lock"
 _LOCK_SECONDS = 10.0
-"""Project default: time to wait for another write of a record, which takes milliseconds."""
+"""Project default: time to wait until another process has written a record (milliseconds)."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ class Record:
         return str(data.get("reason", "")) if data is not None else ""
 
     def fall_behind(self, reason: str) -> None:
-        """Record why the servers were started with the state that was applied before."""
+        """Record why the node is behind: its servers run with the state that was applied before."""
         self._write("behind", {"reason": reason})
 
     def catch_up(self) -> None:
-        """Remove the record that the node is behind."""
+        """Remove the record `behind`: the node has applied its desired state."""
         files.remove(self._file("behind"))
 
     def fail(self, state: State, reason: str) -> None:
@@ -126,7 +126,7 @@ class Record:
         self._write("watchdog", {**data, "seen": list(seen)})
 
     def revive(self, processes: Sequence[str], *, last: bool) -> None:
-        """Record that processes are started again; `last`: after this, none is for a while."""
+        """Record that processes are started again; `last`: for a while, this was the last time."""
         data = self._read("watchdog") or {}
         count = data.get("count", 0)
         self._write(
@@ -172,11 +172,11 @@ class Record:
 
     @property
     def exported(self) -> dict[str, Any]:
-        """Return the time of the last export (`good`), and why a later one failed (`reason`)."""
+        """Return the time of the last export (`good`), and why a later export failed (`reason`)."""
         return self._read("exported") or {}
 
     def export(self, *, good: str, reason: str = "") -> None:
-        """Record the time of the last export, and why a later one failed."""
+        """Record the time of the last export, and why a later export failed."""
         self._write("exported", {"good": good, "reason": reason})
 
     @property
@@ -238,7 +238,8 @@ class Record:
             data = None
         if isinstance(data, dict):
             return data
-        # Writes are atomic, so the file was changed by hand. The record still counts as existing.
+        # The program writes atomically, so the file was changed by hand. The record still counts
+        # as existing.
         return {"unreadable": str(self._file(name))}
 
     def _write(self, name: str, data: dict[str, Any]) -> None:
@@ -252,7 +253,7 @@ class Record:
     def locked(self) -> AbstractContextManager[None]:
         """Hold the lock of all records, for one write.
 
-        This is not the lock of changes, so that a node can be drained while a change is made.
+        This is not the lock for changes of the node, so that a node can be drained during a change.
 
         Raises:
             BusyError: Another run holds the lock.

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 OLDEST = "7.0"
 
 BUSY_SECONDS = 30
-"""Project default. Some statements put the server into single-user mode for a short time."""
+"""Project default of `busy_seconds`: some statements put the server into single-user mode for a
+short time."""
 
 STATE_LIMIT = 65536
-"""Number of characters above which a state is refused; a parameter holds at most 8 KB."""
+"""Maximum number of characters of a state; an SSM parameter holds at most 8 KB."""
 
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
 """Keys that no server reads."""
@@ -74,7 +75,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Component:
-    """A component that uses the metadata database: its login, and its settings in its file."""
+    """A component that uses the metadata database: its login, and the settings in its own file."""
 
     secret: str
     check_interval: int = 3
@@ -122,11 +123,12 @@ class State:
         home: DENODO_HOME.
         user: the Linux user that runs the servers.
         host: the node's own name.
-        rmi_host: the name that the servers hand to clients.
+        rmi_host: the host name that the servers send to clients for the second (RMI) connection.
         ports: ports by name; None: leave the port of the image.
         license_manager: None: leave the setting of the image.
         jvm: JVM options by server.
-        heap_mib: heap of Virtual DataPort in MiB if `jvm` lacks its options; 0: leave it.
+        heap_mib: heap of Virtual DataPort in MiB, used if `jvm` has no options for it; 0: leave the
+            heap of the image.
         servers: servers to start, in this order.
         certificate: ARN of the secret with the TLS certificate, empty for none.
         certificate_version: version of that secret, empty for the current one.
@@ -136,14 +138,14 @@ class State:
         readiness: whether `ping.sh` is used with `-r`: `auto`, `ping` (never) or `strict` (always).
         java_home: JAVA_HOME of Denodo's scripts; empty: the scripts choose.
         web_jmx: whether the web container's JMX can be used from other machines.
-        busy_seconds: time for which a busy Virtual DataPort keeps the node in service.
+        busy_seconds: time for which a node remains in service while Virtual DataPort is busy.
         services: services of the endpoint, by name.
-        start_seconds: time limit until the servers are ready.
+        start_seconds: time limit for the servers to become ready.
         stop_seconds: time limit for running queries to end.
         signal: the signal that CloudFormation waits for, None for none.
         catalog: components that use the metadata database, by name.
         exports: scheduled exports of the metadata, None for none.
-        watchdog: whether a server that dies is started again.
+        watchdog: whether the watchdog starts servers again that have died.
     """
 
     raw: Mapping[str, Any]

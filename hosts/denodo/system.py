@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 RUNTIME = Path("/run/denodo-node")
-"""Folder in memory for temporary secrets; root gives it to the Denodo user."""
+"""Folder in memory for temporary secrets; root makes the Denodo user its owner."""
 CHANGES_LOCK = "lock"
-"""File name of the lock that every change of the node holds."""
+"""File name of the lock that a run holds while it changes the node."""
 _LOCK_MODE = 0o660
 """Read and write for user and group, because both root and the Denodo user use the lock."""
 _ID_LIMIT = 4096
@@ -38,12 +38,12 @@ class System:
     Attributes:
         folder: folder of the program's records and locks.
         hosts: the hosts file.
-        environment: the environment of the units, which `install` writes.
+        environment: the environment file of the units, which `install` writes.
         local: host name by which the node reaches its own servers.
         address: private address of the node; empty: determined from the kernel's routes.
         aws: name or path of the AWS CLI.
         poll: seconds between two checks while the program waits for a condition.
-        settle: seconds that the Java process of a stopped server may continue to run.
+        settle: seconds for which the Java process of a stopped server may continue to run.
         patience: seconds for which a boot repeats failed calls of AWS before it continues.
         machine: file that contains the id of the machine.
         processes: folder in which the kernel lists processes.
@@ -60,7 +60,7 @@ class System:
     poll: float = 2.0
     settle: float = 60.0
     patience: float = 90.0
-    # On EC2 the id of the instance (AWS, "Identify EC2 instances"; Nitro only).
+    # On EC2, this file contains the id of the instance (AWS, "Identify EC2 instances"; Nitro only).
     machine: Path = Path("/sys/devices/virtual/dmi/id/board_asset_tag")
     processes: Path = Path("/proc")
     now: Callable[[], datetime] = _now
@@ -96,7 +96,7 @@ class System:
         """Create a private folder for temporary secrets, and remove the folder at the end.
 
         Args:
-            name: name of the folder; the caller holds a lock, so that no other run uses the name.
+            name: name of the folder; the caller must hold a lock, so that no other run uses it.
         """
         self.remove_temporary_folder(name)
         folder = self.runtime / name
@@ -136,7 +136,8 @@ class System:
         path = self.folder / name
         try:
             if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-                files.remove(path)  # no run holds a lock that is not a regular file
+                # The file cannot be the lock of another run, which is always a regular file.
+                files.remove(path)
             file = lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=seconds)
         except lock.LockedError as error:
             holder = error.holder or "a run that has just started"

@@ -1,1 +1,1 @@
-"""Exports of Virtual DataPort's metadata, and the databases on which Denodo stores metadata."""
+"""Exports of Virtual DataPort's metadata, and the databases in which Denodo stores metadata."""

@@ -1,10 +1,10 @@
-"""The JDBC drivers of the shared database, in the folders where each component looks for them.
+"""The JDBC drivers for the shared database, in the folders where each component searches for them.
 
 Sources: Denodo, Scheduler Administration Guide, "Database Settings" (`lib/scheduler-extensions`);
 Data Catalog Guide, "Use an External Database" (`lib/data-catalog-extensions`); Virtual DataPort
 Administration Guide, "Storing the Metadata on an External Database" (the drivers of the
-installation). PostgreSQL JDBC Driver, change log of 42.2.0: SCRAM, which RDS demands from
-PostgreSQL 14 on (Amazon RDS, "Using SCRAM for PostgreSQL password encryption").
+installation). PostgreSQL JDBC Driver, change log of 42.2.0: support of SCRAM, which RDS requires
+since PostgreSQL 14 (Amazon RDS, "Using SCRAM for PostgreSQL password encryption").
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DEFAULT_VERSION = "10"
 
 
 def newest_version(home: Path) -> str:
-    """Return NN of the newest driver folder `postgresql-NN`; the default is that of Denodo 8.0."""
+    """Return NN of the newest driver folder `postgresql-NN`; without one, the NN of Denodo 8.0."""
     versions = [int(match["version"]) for _, match in _folders(home)]
     return str(max(versions)) if versions else _DEFAULT_VERSION
 
@@ -41,7 +41,7 @@ def newest_version(home: Path) -> str:
 def check(home: Path, components: Iterable[str], record: Record) -> None:
     """Check the drivers of components that use the shared database, before a server is stopped.
 
-    If a component already uses its database, it has a driver somewhere. For such a component, a
+    If a component already uses its database, it must have found a driver. For such a component, a
     problem is only a warning.
 
     Raises:
@@ -74,7 +74,7 @@ def _problem(home: Path, component: str) -> str:
 
 
 def _remedy(home: Path, folder: Path) -> str:
-    """Return what to do, with the command to copy the newest driver of the installation."""
+    """Return what to do: the command to copy the newest driver of the installation, if possible."""
     found = [
         (version, jar) for source, _ in _folders(home) for jar, version in _jars(source).items()
     ]
@@ -92,7 +92,7 @@ def _folders(home: Path) -> list[tuple[Path, re.Match[str]]]:
 
 
 def _jars(folder: Path) -> dict[Path, tuple[int, ...]]:
-    """Return the drivers of PostgreSQL in a folder, with their versions."""
+    """Return the PostgreSQL drivers (`.jar` files) in a folder, with their versions."""
     matches = ((jar, _JAR.fullmatch(jar.name)) for jar in folder.glob("*.jar"))
     return {
         jar: tuple(int(part) for part in match["version"].split("."))

@@ -1,7 +1,8 @@
 """Confirmation of the node's metadata, without which the node is not ready.
 
-Metadata on a shared database needs no check. An export is imported once, and is confirmed if
-Denodo's script succeeds. In all other cases an operator confirms the metadata.
+Metadata in a shared database is confirmed without a check. An export is imported once, and the
+metadata is confirmed if Denodo's script succeeds. In all other cases an operator must confirm the
+metadata.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _SECONDS = 3600
 _FOLDER = "import"
 _PROGRAM = "the node program"
 _IN_ADDRESS = re.compile(r"[A-Za-z0-9._-]+")
-"""Names and passwords that contain no special character of a server's address."""
+"""Names and passwords without characters that are special in the address of a server."""
 
 
 def ensure(system: System, state: State, record: Record) -> None:
@@ -66,7 +67,7 @@ def _import(system: System, state: State) -> bool:
         uri = f"//{system.local}:{state.ports['vdp']}/admin?{_user(state, login)}\n"
         with system.temporary_folder(_FOLDER) as temporary:
             server = temporary / "server"
-            # The password must not be an argument, so the script reads the address from a file.
+            # The password in the address must not be an argument, so the script reads a file.
             files.replace(server, uri.encode(), mode=files.PRIVATE)
             # Denodo advises single-user mode, so that no client sees incomplete metadata.
             arguments = ("--singleuser", "--file", vql, "--servers-file", server)
@@ -93,11 +94,11 @@ def _import(system: System, state: State) -> bool:
 
 
 def _user(state: State, login: Mapping[str, Any]) -> str:
-    """Return user and password for a server's address, in which `@` and `&` are special.
+    """Return user and password for the address of a server, in which `@` and `&` are special.
 
     Raises:
         MetadataError: The name of the user cannot be part of an address.
-        NotReadyError: The password cannot be part of an address, nor be encrypted.
+        NotReadyError: The password cannot be part of an address, and cannot be encrypted.
     """
     user, password = str(login["username"]), str(login["password"])
     if not _IN_ADDRESS.fullmatch(user):
@@ -120,7 +121,7 @@ def remove_leftovers(system: System) -> None:
 
 
 def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:
-    """Fetch the metadata, directly or with an export's manifest; return whether it exists."""
+    """Fetch the metadata, directly or by the manifest of an export; return whether it exists."""
     if not uri.endswith(f"/{metadata_export.MANIFEST}"):
         system.aws_cli.copy_object(uri, vql)
         return True

@@ -1,8 +1,8 @@
 """The metadata database, which the nodes of a cluster share: its logins and settings.
 
 A login is a secret that `denodo-ha catalog init` completes with the address of the database.
-Until then the component that uses the login is not started: in cluster mode it would find no
-database, and otherwise it would create its own metadata, which would be lost later.
+Until then, the component that uses the login is not started. In cluster mode, the component would
+find no database; otherwise, the component would create its own metadata, which would be lost later.
 
 Sources: Denodo, Scheduler Administration Guide, "Database Settings", "Cluster Settings", and the
 Scheduler's own configuration file; Virtual DataPort Administration Guide, "Storing the Metadata on
@@ -98,12 +98,12 @@ class Login:
 
     Attributes:
         host: host name of the database.
-        port: its port.
+        port: port of the database.
         dbname: name of the database.
         username: name of the user.
         password: password of the user.
-        ca: certificates (PEM) that verify the server, empty for those of Java.
-        encrypted: the password as Denodo encrypts it, empty if it is not known.
+        ca: certificates (PEM) that verify the server; empty: those of Java.
+        encrypted: the password as encrypted by Denodo, empty if it is not known.
     """
 
     host: str
@@ -142,7 +142,7 @@ def startable(system: System, state: State) -> State:
 
 
 def login(system: System, state: State, component: str) -> Login | None:
-    """Return the login of a component, None if its database has no user yet.
+    """Return the login of a component, None if its database has no user for the component yet.
 
     Raises:
         UnavailableError: The login cannot be read, or does not exist any more.
@@ -199,7 +199,7 @@ def certificates(system: System, state: State) -> Iterator[tuple[Path, bytes]]:
 
 
 def reasons(system: System, state: State, record: Record) -> Iterator[str]:
-    """Yield the reasons for a restart of the servers that a comparison of files does not show."""
+    """Yield reasons to restart the servers that do not follow from a comparison of files."""
     for component, _, account in _logins(system, state):
         if component == VDP and record.logins.get(VDP) != account.fingerprint:
             yield f"Virtual DataPort's catalog moves to {account.host}, or its login there changes"
@@ -240,7 +240,7 @@ def check(system: System, state: State, record: Record) -> None:
 
 
 def remove_leftovers(system: System) -> None:
-    """Remove secrets that a killed run has left; older versions wrote them beside the records."""
+    """Remove secrets that a killed run has left; older versions wrote them next to the records."""
     system.remove_temporary_folder(_TEMPORARY)
     files.remove(system.folder / _PROPERTIES)
 
@@ -282,7 +282,7 @@ def _values(system: System, state: State, component: str, account: Login) -> dic
     tls += (
         f"sslrootcert={_ca_file(system, component)}"
         if account.ca
-        # Uses the certificates of the Java that runs the component.
+        # This factory uses the certificates of the Java that runs the component.
         else "sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory"
     )
     return {

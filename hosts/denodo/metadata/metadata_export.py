@@ -4,8 +4,8 @@
     export.json    the manifest: time, size, SHA-256, and version of metadata.vql in the bucket
 
 The manifest is uploaded last, and each upload is atomic. So a manifest always describes a
-complete export: an export that is interrupted leaves the previous manifest, whose version of
-metadata.vql still exists.
+complete export: after an interrupted export, the previous manifest is still there, and so is the
+version of metadata.vql that it names.
 
 Settings that belong to one node (names, ports, JVM options) are left out, as Denodo documents for
 the replication of servers (Denodo, Virtual DataPort Administration Guide, "Export Script").
@@ -48,7 +48,7 @@ _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
 _JVM = ("java.env.DENODO_OPTS_START", "java.env.DENODO_OPTS_STOP")
 _LOCK = "export-lock"
-"""A separate lock, not that of changes: an export must not block a change of the node."""
+"""Lock of exports; not the lock for changes, because an export must not block a change."""
 
 _PROPERTIES: Mapping[str, str] = {
     "includeJars": "yes",
@@ -73,11 +73,11 @@ _PROPERTIES: Mapping[str, str] = {
 
 
 class BrokenExportError(Exception):
-    """An export does not agree with its manifest."""
+    """An export does not match its manifest."""
 
 
 def export(system: System, *, if_due: bool) -> None:
-    """Export the metadata of this node, if the applied state has exports.
+    """Export the metadata of this node, if the applied state contains `exports`.
 
     Args:
         system: the machine.
@@ -127,13 +127,13 @@ def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) ->
     Args:
         system: the machine.
         bucket: bucket of the exports.
-        prefix: prefix of their keys.
-        folder: folder for the manifest.
-        to: file for the metadata.
+        prefix: prefix of the keys of the exports.
+        folder: folder in which to store the manifest.
+        to: file in which to store the metadata.
 
     Raises:
         AwsError: The export cannot be fetched.
-        BrokenExportError: The export does not agree with its manifest.
+        BrokenExportError: The export does not match its manifest.
     """
     manifest = folder / MANIFEST
     if not system.aws_cli.get_object(bucket, f"{prefix}{MANIFEST}", manifest):
@@ -157,7 +157,7 @@ def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) ->
 
 
 def digest(text: bytes) -> str:
-    """Return a hash of the metadata without comments, because they contain time and user."""
+    """Return a hash of the metadata without its comments, which contain the time and the user."""
     lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
     return _sha256("\n".join(line for line in lines if line and line[0] != "#").encode())
 

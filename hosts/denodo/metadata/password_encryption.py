@@ -18,7 +18,7 @@ _SECONDS = 600
 
 
 def encrypted(state: State, password: str) -> str:
-    """Return a password that Denodo's script has encrypted, without prefix.
+    """Encrypt a password with Denodo's script; return the result without the prefix `PREFIX`.
 
     The script reads the password from standard input, so that no argument contains the password.
 

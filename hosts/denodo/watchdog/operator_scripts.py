@@ -1,8 +1,8 @@
 """Detection of scripts by which an operator stops a server or changes Denodo.
 
-Denodo's shutdown scripts and installers run for seconds, in which the kernel lists their processes.
-The watchdog does not start servers that such a script has stopped, until they run again. This also
-applies if the node program has run the script, because it uses the same scripts.
+Denodo's shutdown scripts and installers run for some seconds, and meanwhile the kernel lists their
+processes. After such a script has run, the watchdog starts no server until all servers have been
+started in another way. This also applies if the node program has run the script.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOPPED = "stopped"
-"""File with the name of the last such script, which a restart of the watchdog does not lose."""
+"""File with the name of the last such script, which remains after a restart of the watchdog."""
 
 _STOP = re.compile(
     rb"(^|/)[a-z]+_shutdown\.sh$"
@@ -36,8 +36,8 @@ class OperatorScripts:
 
     Attributes:
         processes: folder in which the kernel lists processes.
-        folder: folder of the watchdog that only root can write.
-        seen_at: when such a process was last seen, by the clock of the loop.
+        folder: folder of the watchdog, which only root can write.
+        seen_at: time at which the process of such a script was last seen, by the clock of the loop.
     """
 
     processes: Path
@@ -46,7 +46,7 @@ class OperatorScripts:
 
     @property
     def stopped(self) -> str:
-        """Return the script that was run since the servers last ran, empty if there was none."""
+        """Return the script that was run after the servers last ran, empty if there was none."""
         try:
             return files.read(self.folder / STOPPED, limit=4096).decode(errors="replace")
         except OSError:

@@ -1,4 +1,4 @@
-"""Revival: one check of the applied state's servers, and the start of those that have died."""
+"""One check of the servers of the applied state, and the start of servers that have died."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ def look(system: System, *, act: bool, last: bool = False) -> int:
     A server has died if an earlier check found it running, and nothing listens on its port now.
 
     Returns:
-        `OK` if all processes run, `WOULD_CHANGE` if some have died, and the code of `BusyError` if
-        that cannot be decided: the node is drained or held, or servers are starting or changed.
+        `OK` if all processes run; `WOULD_CHANGE` if some have died; the code of `BusyError` if this
+        cannot be decided, because the node is drained or held, or servers are being started or
+        changed.
 
     Args:
         system: the machine.
         act: start the servers that have died, and wait until they are ready.
-        last: record that no server is started again for a while after this.
+        last: record that after this check, no server is started again for a while.
 
     Raises:
         HostError: A server does not start.
@@ -48,7 +49,7 @@ def look(system: System, *, act: bool, last: bool = False) -> int:
 
 
 def catch_up(system: System, parameter: str) -> None:
-    """Apply the desired state if the last boot did not, and if this restarts no server."""
+    """Apply the desired state if the last boot could not, unless a server must be restarted."""
     record = Record(system)
     if not record.behind:
         return
@@ -65,7 +66,7 @@ def catch_up(system: System, parameter: str) -> None:
 
 def _look(system: System, state: State, record: Record, *, act: bool, last: bool) -> int:
     if Journal(system, state.home).open:
-        return BusyError.code  # an apply was killed; the next one completes or undoes its change
+        return BusyError.code  # an apply was killed; the next apply completes or undoes the change
     servers = Servers(system, state)
     known = {process_of(server) for server in state.servers}
     running = known & {*servers.running()}

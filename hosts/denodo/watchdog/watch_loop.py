@@ -1,8 +1,8 @@
 """Watch loop: decides when the watchdog checks the servers, and when it starts them again.
 
-The loop runs as root, for two reasons: it moves the process that starts servers into the unit of
-Denodo's servers, and only root can keep a file that no other user can change. The loop opens no
-file that belongs to the Denodo user.
+The loop runs as root, for two reasons: it moves the process that starts servers into the control
+group of the unit of Denodo's servers, and it keeps a file that no other user may change. The loop
+opens no file that belongs to the Denodo user.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 
 SCAN_S = 1.0
-"""Project default. A shutdown script starts Java and so runs longer than this."""
+"""Project default: pause between two checks for scripts. A shutdown script starts Java, so it runs
+longer than this."""
 LOOK_S = 30.0
-"""Project default. A server is started again after two checks in which it does not run."""
+"""Project default: pause between two checks of the servers. A server is started again after two
+checks in which it does not run."""
 CATCH_UP_S = 300.0
 MOST_REVIVALS = 5
 WINDOW_S = 3600.0
-"""Project default. Within this time, servers are started again at most `MOST_REVIVALS` times, after
-pauses that double. After that, a server that ends is not started for the rest of the time."""
+"""Project default. Within this time, servers are started again at most `MOST_REVIVALS` times, and
+each pause is twice as long as the one before. After that, a server that ends is not started again
+for the rest of the time."""
 _FIRST_PAUSE_S = 60.0
 
 
