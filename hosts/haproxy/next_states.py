@@ -147,7 +147,7 @@ def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> 
 
 
 def _followed(rows: Rows) -> Rows:
-    """Return the rows, and give a server that tracks another server (`track`) the other's state.
+    """Return the rows; a server that tracks another server (`track`) gets the state of that server.
 
     At a start, HAProxy does not copy the state of the tracked server; it copies only later changes.
     """

@@ -1,7 +1,7 @@
 """The state file of all servers, from which HAProxy restores drained nodes after a reload.
 
 HAProxy reads the file as root when HAProxy starts. HAProxy's own user may own the folder, and could
-replace the file with a link or a device. So this module follows no links and reads only a regular
+replace the file with a link or a FIFO. So this module follows no links and reads only a regular
 file.
 """
 

@@ -141,7 +141,7 @@ class Deployment:
 
 
 def _ours(access: Access) -> dict[str, list[str]]:
-    """Return resources with this project's tags, and resources of types that only it creates."""
+    """Return resources with this project's tags, or of types that only this project creates."""
     ec2, elb = access.client("ec2"), access.client("elbv2")
     instances = [
         item

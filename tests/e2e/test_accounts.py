@@ -1,4 +1,4 @@
-"""Clusters in two accounts: the CLI assumes roles, and stacks read each other's outputs."""
+"""Clusters in two accounts: the CDK CLI assumes roles, and stacks read each other's outputs."""
 
 from pathlib import Path
 

@@ -32,7 +32,7 @@ def example(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def deployment(example: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Deploy an example once; the tests then change this deployment one after another."""
-    # Validation has other tests, and takes a third of the time of a synth.
+    # Validation is tested elsewhere, and would take a third of the time of a synth.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDK_VALIDATION", "false")
         deployment = Deployment.of_example(example, tmp_path_factory.mktemp(example))

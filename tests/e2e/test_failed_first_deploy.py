@@ -45,7 +45,7 @@ class FirstDeploy:
         access = self.deployment.access
         self.cloud = Cloud(access.endpoint, access.account, access.region)
         self._environment = access.environment(local_aws_server.paths()) | {
-            # Without a terminal the CLI cannot ask for approval.
+            # Without a terminal, the CDK CLI cannot ask for approval.
             "CDK_REQUIRE_APPROVAL": "never",
             "CDK_VALIDATION": "false",
             "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",

@@ -177,7 +177,7 @@ def file(deployment: Deployment) -> str:
 def status(run: Run) -> tuple[int, dict[str, Any]]:
     done = run("status", "--format", "json")
     ((active,),) = (json.loads(done.stdout)["clusters"],)
-    # Stand-in servers run as the tests' user, which is root in CI, and nodes warn about root.
+    # Stand-in servers run as the tests' user. In CI this is root, and nodes warn about root.
     active["notes"] = [note for note in active["notes"] if "Denodo runs as root" not in note]
     return done.exit_code, active
 
@@ -304,7 +304,7 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
         done = run("roll", "--take-over", "--timeout", "60")
     assert done.exit_code == exit_codes.DONE, done.output
     assert "active: rolled node1, node2" in done.stdout
-    # A node may occur twice: the killed run may already have changed it.
+    # A node may be in the list twice, if the killed run had already changed the node.
     assert list(dict.fromkeys(name for name, _ in changed)) == ["node1", "node2"]
     assert all(states == [{"maint"}, {"maint"}] for _, states in changed)
     assert all("-Xmx3g" in machine.jvm for machine in machines.values())

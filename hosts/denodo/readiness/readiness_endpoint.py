@@ -172,7 +172,7 @@ class Readiness:
         probe = ServiceProbe(self.system, service)
 
         def verdict() -> Verdict:
-            assert self._applied is not None  # `verdict` sets it before a probe runs
+            assert self._applied is not None  # the method `verdict` sets it before a probe runs
             return probe.verdict(self._applied)
 
         return verdict

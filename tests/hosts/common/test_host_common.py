@@ -1,4 +1,4 @@
-"""The parts that both host programs use: AWS CLI, files, lock, processes."""
+"""Tests of `hosts.common`, which both host programs use: AWS CLI, files, lock, processes."""
 
 import os
 import stat

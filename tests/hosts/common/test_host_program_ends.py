@@ -1,4 +1,4 @@
-"""A host program's exit code does not depend on its streams; signals leave no traceback."""
+"""Broken streams do not change a host program's exit code, and signals leave no traceback."""
 
 import os
 import signal

@@ -3,9 +3,9 @@
     python -m tests.hosts.denodo.kill_matrix [--sample N --seed N]
 
 After the second boot the node has the old or the new state, its servers run, and no file of the
-killed run is left. The same holds after a boot in between during which AWS denies every call. The
-scenario changes JVM options, names, TLS and the logins of all components at once. `make
-kill-matrix` tries all steps; `test_killed.py` tries a sample.
+killed run is left. Between the two boots, the node also boots once while AWS denies every call,
+and must then meet the same conditions. The scenario changes JVM options, names, TLS and the logins
+of all components at once. `make kill-matrix` tries all steps; `test_killed.py` tries a sample.
 """
 
 import argparse

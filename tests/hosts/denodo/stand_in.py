@@ -11,8 +11,8 @@ options that `regenerateFiles.sh` has read. Other behaviour of a real Denodo is 
 - a web application that is started before Virtual DataPort listens stays dead
 - `ping.sh` of 7.0 and of older updates refuses `-r`
 
-JVM options make a server fail: with `-Ddead` it exits at once, with `-Ddeaf` it never listens, and
-with `-Dunready` it listens but is never ready. The following words in files of `behave/` change
+Some JVM options make a server fail: with `-Ddead` it exits at once, with `-Ddeaf` it never listens,
+and with `-Dunready` it listens but is never ready. The following words in files of `behave/` change
 the behaviour of scripts and servers too, see `Home.behaves`:
 
 - `regenerateFiles.sh`: `nothing` (exits with 0 and changes nothing)
@@ -267,7 +267,10 @@ def tls(home: Home, arguments: list[str]) -> int:
 
 
 def import_metadata(home: Home, arguments: list[str]) -> int:
-    """Record an import. The server's address: //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE]."""
+    """Record an import.
+
+    The servers file has a line //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE].
+    """
     assert arguments[0] == "--singleuser", arguments
     arguments = arguments[1:]
     behaviour = home.behaves("import.sh")

@@ -54,7 +54,7 @@ def test_again_gives_the_same(machine: Machine) -> None:
 
 @pytest.mark.parametrize("service", ["ssm", "s3api"])
 def test_waits_for_a_way_out(machine: Machine, service: str) -> None:
-    """The route or public address that the instance needs may be created after the instance."""
+    """The first AWS calls fail if the instance boots before its route or public address exists."""
     (machine.here / f"fail-{service}").write_text("3")
     done = machine.boot()
     assert done.returncode == 0, done.stderr
@@ -121,7 +121,7 @@ class TestVerification:
 
     @pytest.mark.parametrize("form", HOSTILE)
     def test_a_member_that_has_no_business_there(self, machine: Machine, form: str) -> None:
-        """Such an archive is refused even if its name has the right hash."""
+        """An archive with an unsafe member is refused, even if its name contains the right hash."""
         uri = machine.upload(HOSTILE[form])
         machine.desire(program=uri)
         assert machine.boot().returncode == 1

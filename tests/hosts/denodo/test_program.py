@@ -95,7 +95,7 @@ def test_exit_codes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
 def test_both_names_stand_while_the_balancer_s_changes(make_home: Any) -> None:
     home = make_home("7.0")
     assert _run(home, "apply", _state(home)) == 0
-    # A run that fails half way leaves the names of both states in the hosts file.
+    # An apply that fails leaves the names of the old and the new state in the hosts file.
     home.behave("vqlserver_startup.sh", "fail")
     assert _run(home, "apply", _state(home, rmi_host="new.example.com")) == 7
     names = home.system.hosts.read_text().splitlines()[1].split()[1:]

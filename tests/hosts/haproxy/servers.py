@@ -13,7 +13,7 @@ from pathlib import Path
 def web(
     address: str, port: int, answer: Callable[[str], tuple[int, str]], chain: Path | None = None
 ) -> Iterator[None]:
-    """Run a web server that answers with status and text; given a certificate, it uses HTTPS."""
+    """Run a web server that answers with status and text, with HTTPS if a certificate is given."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""Truncated or malformed answers and files of HAProxy are not trusted and replace no file."""
+"""Truncated or malformed answers and files of HAProxy are refused, and no file is replaced."""
 
 import tempfile
 from collections.abc import Callable, Iterator

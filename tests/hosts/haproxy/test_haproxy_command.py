@@ -46,7 +46,7 @@ def _there(proxy: Running) -> list[str | Path]:
 
 
 def test_render_prints_the_file(tmp_path: Path) -> None:
-    """The expected output is a file that was reviewed; this test detects every change of it."""
+    """The expected output is a reviewed file, so this test detects every change of the output."""
     data = _behind(minimal("7.0"), {"services/web": {"port": 9090, "sticky": True}})
     done = _render(tmp_path, data)
     assert done.exit_code == 0
@@ -120,7 +120,7 @@ def test_render_prints_the_drop_in(tmp_path: Path) -> None:
 
 
 def test_the_unit_saves_the_states_before_each_start_and_reload(site: Site, tmp_path: Path) -> None:
-    """Run the unit's command on a host with the host program, and on one without it."""
+    """Run the unit's command on a host with the host program, and on a host without it."""
     drop_in = _render(tmp_path, _behind(minimal()), "--systemd").stdout
     start, reload_ = (
         [line.removeprefix(f"{key}=") for line in drop_in.splitlines() if line.startswith(key)]

@@ -169,7 +169,7 @@ def test_a_node_that_does_not_answer_is_not_brought_back(proxy: Running, site: S
 
 
 def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
-    """Without the host program, HAProxy counts a node as up when it leaves maintenance."""
+    """HAProxy by itself counts a node as up as soon as the node leaves maintenance."""
     _out(proxy)
     site["node1"].hang()
     before = proxy.statistic("jdbc", "node1", "stot")

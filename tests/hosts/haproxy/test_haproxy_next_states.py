@@ -1,4 +1,4 @@
-"""After a reload, servers have the settings of the new file, and keep states and orders."""
+"""After a reload, servers have the new file's settings, and keep check results and drains."""
 
 import os
 import socket

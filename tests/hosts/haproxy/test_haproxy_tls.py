@@ -25,7 +25,7 @@ def _get(
     """Return a page over TLS; the server's certificate must be valid for this name."""
     context = ssl.create_default_context(cafile=authority)
     connection = http.client.HTTPSConnection(name, port, timeout=10, context=context)
-    # Connects to this machine instead of resolving the name, as if DNS had this record.
+    # Connect to this machine instead of resolving the name, as if DNS returned this machine.
     connection._create_connection = (  # type: ignore[attr-defined]  # noqa: SLF001
         lambda _to, *rest: __import__("socket").create_connection((PROXY, port), *rest)
     )

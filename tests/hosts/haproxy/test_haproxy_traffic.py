@@ -34,7 +34,7 @@ def test_both_nodes_get_clients_of_every_kind(proxy: Running) -> None:
 
 
 def test_a_session_goes_on_to_the_node_that_answered_it(proxy: Running) -> None:
-    """With one auxiliary port for both nodes, half of the sessions would reach the wrong node."""
+    """If both nodes shared an auxiliary port, half of the sessions would reach the wrong node."""
     sessions = [Rmi(proxy.port("jdbc")) for _ in range(6)]
     before = proxy.statistic("auxiliary.node1", "node1", "stot")
     for session in sessions:
@@ -103,8 +103,8 @@ def test_health_says_whether_a_node_is_usable(proxy: Running, site: Site) -> Non
     assert [_health(proxy, path) for path in ("/health", "/health/jdbc", "/health/web")] == [
         200
     ] * 3
-    # A deploy creates a new service's target group before HAProxy loads the file with the
-    # service, so an unknown service counts as healthy.
+    # A deploy creates the target group of a new service before HAProxy loads the file with this
+    # service, so HAProxy reports unknown services as healthy.
     assert _health(proxy, "/health/new") == 200
     assert _health(proxy, "/") == 404
     for node in site.nodes.values():

@@ -154,7 +154,7 @@ def test_nothing_is_deployed_to_what_was_not_taken_out(
 
 @pytest.mark.parametrize("script", ["disable", "disable-cluster"])
 def test_the_default_limit_leaves_time_to_undo(environment: Environment, script: str) -> None:
-    """The Solution Manager kills a script that exceeds its limit, before the undo is complete."""
+    """The Solution Manager kills a script at its limit, so the undo must be complete by then."""
     given = ["prod", "active", "node1"] if script == "disable" else ["prod", "active"]
     assert environment.host.run(script, *given)[0] == 0
     words = _commands(environment)[0].split()
@@ -180,7 +180,7 @@ def test_a_drain_that_takes_too_long_undoes_itself(
 def test_a_script_that_is_killed_leaves_the_command_running(
     environment: Environment, script: str
 ) -> None:
-    """The command continues until it is done or reaches its time limit, and writes to the log."""
+    """The denodo-ha command continues until it is done or its time is over, and writes its log."""
     environment.host.put(HANGING)
     given = ["prod", "active", "node1", "3"] if script == "disable" else ["prod", "active", "3"]
     with environment.host.start(script, *given) as process:

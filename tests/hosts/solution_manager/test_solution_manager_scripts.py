@@ -218,7 +218,7 @@ def _run_with_pid(manager: Manager) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # Limits the wait until the script's last process has closed the output.
+        # Limit the wait until the last process of the script has closed the output.
         timeout=TIMEOUT_S,
         check=False,
     )
@@ -339,7 +339,7 @@ def test_the_articles_parameters(
 
 @pytest.mark.parametrize("host", ["localhost", "lb1", "prod/active"])
 def test_the_password_is_nowhere(manager: Manager, host: str) -> None:
-    # Unique, because the test searches the arguments of all processes of the machine.
+    # The password is unique, because the test searches for it in the arguments of all processes.
     password = secrets.token_hex()
     _, said, _ = haproxy(manager, "node1", "maint", "sm", password, host)
     seen = Path(f"{manager.arguments}.seen").read_text(errors="replace")

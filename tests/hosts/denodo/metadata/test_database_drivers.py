@@ -1,4 +1,4 @@
-"""The program searches the shared database's drivers before it stops a server."""
+"""The program looks for the JDBC drivers of the shared database before it stops a server."""
 
 import json
 from typing import Any
