@@ -1,7 +1,8 @@
 """Fixtures of all tests: each example is loaded and synthesised once."""
 
+import locale
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -71,3 +72,12 @@ def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ass
         return synthesise(load(ROOT / file), tmp_path_factory.mktemp(name), nag=True)
 
     return assembly
+
+
+@pytest.fixture(autouse=True)
+def _character_encoding() -> Iterator[None]:
+    """Restore the process's character encoding, which a library may read from a changed LANG."""
+    encoding = locale.setlocale(locale.LC_CTYPE)
+    yield
+    if locale.setlocale(locale.LC_CTYPE) != encoding:
+        locale.setlocale(locale.LC_CTYPE, encoding)
