@@ -130,7 +130,7 @@ def translated_errors() -> Iterator[None]:
 
 def _answer_errors() -> tuple[type[Exception], ...]:
     # This function is called only after an error, because the import loads the SDK's HTTP client.
-    from botocore.parsers import ResponseParserError  # noqa: PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - see above
 
     return (*_ANSWER_ERRORS, ResponseParserError)
 

@@ -123,6 +123,7 @@ class Draining(ClusterOperation):
             if other.name in drained and other.name != node:
                 try:
                     poll_until(
+                        # mypy cannot infer the type of a default argument of a lambda.
                         lambda name=other.name: rotation.is_out(name),  # type: ignore[misc]
                         done=bool,
                         clock=self._clock,

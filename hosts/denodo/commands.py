@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _repeat(arguments: Sequence[str]) -> None:
     """Start this boot again after a pause, which systemd before version 244 cannot do."""
     log.warning(f"the boot begins again in {_REPEAT_SECONDS:.0f} s")
-    time.sleep(_REPEAT_SECONDS)
+    time.sleep(_REPEAT_SECONDS)  # no event announces that AWS answers again
     command = [sys.executable, "-m", program_update.PACKAGE, *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - no shell
 

@@ -17,8 +17,8 @@ from denodo_ha.drill.reading.model_builder import build_model
 Data = dict[str, Any]
 Templates = dict[str, Data]
 Health = Literal["alias", "alarm", "endpoint", "ip"]
-"""How the health of a record's cluster is determined: by the record's alias, by an alarm on the
-load balancer, or by an endpoint check of the load balancer or of a single node's address."""
+"""Source of the health of a record's cluster: the record's alias, an alarm on the
+load balancer, or an endpoint check of the load balancer or of a single node's address."""
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 FILES: Final = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]

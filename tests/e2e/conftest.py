@@ -1,9 +1,24 @@
 """Shared fixtures of tests on the local AWS."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from denodo_ha.aws import deadline
+from denodo_ha.failover import command, switching
 from tests.local_aws.cloud import Cloud
 from tests.support import local_aws_server
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _patient_looks() -> Iterator[None]:
+    """Give commands a minute to read a state: a loaded machine must not look like a lost region."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deadline, "LOOK_S", 60.0)
+        for module in (switching, command):
+            patch.setattr(module, "LOOK_S", 60.0)
+            patch.setattr(module, "ANSWER_S", 60.0)
+        yield
 
 
 @pytest.fixture
