@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.cloud_assembly import read_templates
@@ -36,6 +36,7 @@ from denodo_ha.environment.model.pins import (
 )
 from denodo_ha.plan import node_changes
 from denodo_ha.rollout import pins_file as pins_text
+from denodo_ha.rollout.capacity_shortage import capacity_shortage
 from denodo_ha.rollout.node_sequence import NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
@@ -77,9 +78,11 @@ class MachineRollout(NodeSequence):
         """Return one task for each node, in execution order.
 
         Raises:
-            Refused: Some nodes have no pin.
+            Refused: Some nodes have no pin, are lost, or are being replaced.
         """
-        return machine_tasks(self._aws, load(self._file), read_cluster(self._aws, self._location))
+        loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
+        self._require_instances(cluster)
+        return machine_tasks(self._aws, loaded, cluster)
 
     def roll_out(self) -> list[str]:
         """Move nodes to the configured machine, and return the moved nodes.
@@ -108,18 +111,27 @@ class MachineRollout(NodeSequence):
             self._progress.say(f"{node}: {task}")
             tag = task.tag or DrainTag.now(self._clock, why=WHY)
             if task.differences:
-                with self._synthesised(task) as out:
-                    self._require_harmless(loaded, cluster, node, out)
-                    self._rotation(cluster).out(
-                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
-                    )
-                    self._state_left = (
-                        f"{node} is out of its shared target groups, and has a drain tag"
-                    )
-                    self._deploy(cluster, task, out)
-                cluster = self._keep_out(node, tag)
+                cluster = self._change_machine(loaded, cluster, task, tag)
             self._bring_back(cluster, node)
         self._complete(node)
+
+    def _change_machine(
+        self, loaded: Loaded, cluster: Cluster, task: MachineTask, tag: DrainTag
+    ) -> Cluster:
+        """Take a node out of service, deploy its new pin, and keep the node out of service.
+
+        A node whose instance no longer exists cannot be taken out, and serves no client.
+        """
+        node = task.node
+        with self._synthesised(task) as out:
+            self._require_harmless(loaded, cluster, node, out)
+            if not task.condition.lost:
+                self._rotation(cluster).out(
+                    node, tag=tag, minimum=self._minimum, timeout=self._timeout
+                )
+                self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
+            self._deploy(cluster, task, out)
+        return self._keep_out(node, tag)
 
     @contextmanager
     def _synthesised(self, task: MachineTask) -> Iterator[Path]:
@@ -132,6 +144,9 @@ class MachineRollout(NodeSequence):
             out = Path(folder) / "cdk.out"
             self._cdk.synth(config, out)
             yield out
+
+    def _write_pin(self, node: str, pin: Pin) -> None:
+        pins_text.write(pins_file(self._file), self._pins_with(node, pin))
 
     def _pins_with(self, node: str, pin: Pin) -> str:
         """Return the pins file's text with the pin of one node changed."""
@@ -180,17 +195,17 @@ class MachineRollout(NodeSequence):
             raise Refused(message)
 
     def _deploy(self, cluster: Cluster, task: MachineTask, out: Path) -> None:
-        pins_text.write(pins_file(self._file), self._pins_with(task.node, task.goal))
+        self._write_pin(task.node, task.goal)
         self._state_left += "; its pin is moved, and the deploy may continue in CloudFormation"
         self._progress.say(f"{task.node}: deploying {cluster.stack.name}")
         try:
             self._cdk.deploy(out, cluster.stack.name, self._clock)
         except Failed as error:
-            self._undo(task.node, error)
+            self._undo(task, error)
 
-    def _undo(self, node: str, error: Failed) -> None:
+    def _undo(self, task: MachineTask, error: Failed) -> NoReturn:
         """Restore pin and node after a failed deploy that CloudFormation has rolled back."""
-        cluster = read_cluster(self._aws, self._location)
+        node, cluster = task.node, read_cluster(self._aws, self._location)
         runs, status = deployed_pins(cluster).get(node), cluster.stack.status
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (
@@ -199,9 +214,25 @@ class MachineRollout(NodeSequence):
             )
             raise Failed(message) from error
         moved = load(self._file).pins.of(self._location.name, node)
-        restored = runs.with_alarm_of(moved) if moved is not None else runs
-        pins_text.write(pins_file(self._file), self._pins_with(node, restored))
+        restored = runs.with_records_of(moved) if moved is not None else runs
+        self._write_pin(node, restored.model_copy(update={"replacing": None}))
         message = f"{error}. The pin of {node} was restored"
+        reason = capacity_shortage(
+            self._aws, cluster, node, task.goal, other_type=self._other_type(node)
+        )
+        if reason:
+            message = f"{reason}. {message}"
+        self._restore_node(cluster, task, message, error)
+
+    def _other_type(self, node: str) -> str:
+        """Return how an operator chooses another instance type, for error messages."""
+        return f"clusters.{self._location.name}.nodes.{node}.instance.type"
+
+    def _restore_node(
+        self, cluster: Cluster, task: MachineTask, message: str, error: Failed
+    ) -> NoReturn:
+        """Bring a node back after its deploy was rolled back, and raise the error of the deploy."""
+        node = task.node
         try:
             self._bring_back(cluster, node)
         except CommandError as second:
@@ -250,7 +281,13 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
         if pin is None:
             unpinned.append(name)
             continue
-        runs = deployed.with_alarm_of(pin)
+        if pin.replacing is not None:
+            message = (
+                f"{name} is being replaced. Run `denodo-ha replace {name} --cluster "
+                f"{cluster.name}`, which continues that, and then this again. Nothing was changed"
+            )
+            raise Refused(message)
+        runs = deployed.with_records_of(pin)
         goal = _goal(runs, machine)
         condition = conditions[name]
         tasks.append(
@@ -285,7 +322,7 @@ def _goal(runs: Pin, machine: Instance) -> Pin:
         value != getattr(runs, key) for key, value in values.items() if key not in _RESTARTING_KEYS
     )
     first_boot = NEWEST_FIRST_BOOT if replaced else runs.first_boot
-    return Pin.model_validate({**values, "first_boot": first_boot}).with_alarm_of(runs)
+    return runs.model_copy(update={**values, "first_boot": first_boot})
 
 
 def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class NodeState(Construct):
         deployed = Deployed(
             rmi_host=rmi_host,
             stack=names.cluster_stack(environment.name, cluster),
-            resource=stack.get_logical_id(resource),
+            resource=stack.resolve(resource.logical_id),
             program=program.address,
         )
         state = desired_state(

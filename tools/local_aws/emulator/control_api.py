@@ -8,7 +8,8 @@ DELETE /_local/stand-ins/INSTANCE
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
-                                        resources of the stack whose creation fails
+                                        resources of the stack whose creation fails; also "error":
+                                        {"code": "InsufficientInstanceCapacity", "message": …}
 POST   /_local/checkpoint               write the state now
 """
 
@@ -93,7 +94,13 @@ class ControlApi:
 
     def _put_faults(self, stack: str, body: dict[str, Any]) -> dict[str, Any]:
         with ministack.acting_for(body["account"], body["region"]):
-            return {"failing": failed_creations.set_faults(stack, list(body["resources"]))}
+            error = body.get("error")
+            failing = failed_creations.set_faults(
+                stack,
+                list(body["resources"]),
+                *([(str(error["code"]), str(error["message"]))] if error else []),
+            )
+            return {"failing": failing}
 
     def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"written": self._checkpoint.write()}
