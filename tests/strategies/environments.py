@@ -137,7 +137,8 @@ def _outbound_access(draw: Draw, *, public_node: bool) -> Data:
     }
     if not public_node:
         optional["nat"] = st.sampled_from(["zone", "regional", "none"])
-    return draw(st.fixed_dictionaries({}, optional=optional))
+    settings: Data = draw(st.fixed_dictionaries({}, optional=optional))
+    return settings
 
 
 @st.composite

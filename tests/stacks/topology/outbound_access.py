@@ -42,7 +42,9 @@ def _subnets_reach_the_internet_as_configured(view: ClusterView, nat: str) -> No
     zones = set(view.cluster.network.zones)
     subnets = view.of(SUBNET)
     routes = {
-        route["RouteTableId"]["Ref"]: route.get("NatGatewayId", route.get("GatewayId"))["Ref"]
+        route["RouteTableId"]["Ref"]: route[
+            "NatGatewayId" if "NatGatewayId" in route else "GatewayId"
+        ]["Ref"]
         for route in view.of(ROUTE).values()
     }
     tables = {
