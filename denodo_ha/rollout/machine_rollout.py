@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.cloud_assembly import read_templates
+from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import CommandError, Failed, Refused
+from denodo_ha.cli.time_limit import CHANGE_S
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.node_pins import deployed_pins
 from denodo_ha.deployed.rotation import drain_tag
@@ -37,7 +40,7 @@ from denodo_ha.environment.model.pins import (
 from denodo_ha.plan import node_changes
 from denodo_ha.rollout import pins_file as pins_text
 from denodo_ha.rollout.capacity_shortage import capacity_shortage
-from denodo_ha.rollout.node_sequence import NodeSequence
+from denodo_ha.rollout.node_sequence import OUT, NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha rollout"
@@ -97,14 +100,16 @@ class MachineRollout(NodeSequence):
         """
         with self._sequence(WHY) as lock:
             for node in [task.node for task in self.plan() if task.due]:
-                lock.prove()
-                self._move(node)
+                self._move(node, lock)
         return self._completed
 
-    def _move(self, node: str) -> None:
-        loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
-        self._require_no_deploy(cluster)
-        tasks = machine_tasks(self._aws, loaded, cluster)
+    def _move(self, node: str, lock: Lock) -> None:
+        loaded = load(self._file)
+        with OUT.stage(self._timeout):
+            lock.prove()
+            cluster = read_cluster(self._aws, self._location)
+            self._require_no_deploy(cluster)
+            tasks = machine_tasks(self._aws, loaded, cluster)
         task = next(task for task in tasks if task.node == node)
         self._require_own_tag(task)
         if task.due:
@@ -126,12 +131,14 @@ class MachineRollout(NodeSequence):
         with self._synthesised(task) as out:
             self._require_harmless(loaded, cluster, node, out)
             if not task.condition.lost:
-                self._rotation(cluster).out(
-                    node, tag=tag, minimum=self._minimum, timeout=self._timeout
-                )
+                with OUT.stage(self._timeout):
+                    self._rotation(cluster).out(
+                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
+                    )
                 self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
             self._deploy(cluster, task, out)
-        return self._keep_out(node, tag)
+        with OUT.stage(self._timeout):
+            return self._keep_out(node, tag)
 
     @contextmanager
     def _synthesised(self, task: MachineTask) -> Iterator[Path]:
@@ -205,7 +212,9 @@ class MachineRollout(NodeSequence):
 
     def _undo(self, task: MachineTask, error: Failed) -> NoReturn:
         """Restore pin and node after a failed deploy that CloudFormation has rolled back."""
-        node, cluster = task.node, read_cluster(self._aws, self._location)
+        with deadline.extended(CHANGE_S):
+            cluster = read_cluster(self._aws, self._location)
+        node = task.node
         runs, status = deployed_pins(cluster).get(node), cluster.stack.status
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (
@@ -217,9 +226,10 @@ class MachineRollout(NodeSequence):
         restored = runs.with_records_of(moved) if moved is not None else runs
         self._write_pin(node, restored.model_copy(update={"replacing": None}))
         message = f"{error}. The pin of {node} was restored"
-        reason = capacity_shortage(
-            self._aws, cluster, node, task.goal, other_type=self._other_type(node)
-        )
+        with deadline.extended(CHANGE_S):
+            reason = capacity_shortage(
+                self._aws, cluster, node, task.goal, other_type=self._other_type(node)
+            )
         if reason:
             message = f"{reason}. {message}"
         self._restore_node(cluster, task, message, error)

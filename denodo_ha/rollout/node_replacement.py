@@ -28,6 +28,7 @@ from denodo_ha.environment import names
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
 from denodo_ha.rollout.machine_rollout import Deployer, MachineRollout, MachineTask
+from denodo_ha.rollout.node_sequence import OUT
 from denodo_ha.rollout.node_task import NodeTask, read_conditions
 
 WHY: Final = "denodo-ha replace"
@@ -86,11 +87,13 @@ class NodeReplacement(MachineRollout):
             Interrupted: The operation was interrupted. The message says which state remains.
         """
         with self._sequence(f"{WHY} {node}") as lock:
-            loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
-            self._require_no_deploy(cluster)
-            task = self._task(loaded, cluster, node)
+            loaded = load(self._file)
+            with OUT.stage(self._timeout):
+                lock.prove()
+                cluster = read_cluster(self._aws, self._location)
+                self._require_no_deploy(cluster)
+                task = self._task(loaded, cluster, node)
             self._progress.say(f"{node}: {task}")
-            lock.prove()
             return self._replace(loaded, cluster, task)
 
     def _replace(self, loaded: Loaded, cluster: Cluster, task: MachineTask) -> str:
@@ -98,7 +101,8 @@ class NodeReplacement(MachineRollout):
         if task.differences:
             cluster = self._change_machine(loaded, cluster, task, tag)
         elif task.goal.replacing is not None:
-            cluster = self._keep_out(node, tag)
+            with OUT.stage(self._timeout):
+                cluster = self._keep_out(node, tag)
         else:
             # The pin may be of an earlier generation, if the run was on another machine.
             self._write_pin(node, task.goal)

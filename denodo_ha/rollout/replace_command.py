@@ -12,10 +12,12 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import limited
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.model.aws_field_types import InstanceType
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.node_replacement import NodeReplacement
+from denodo_ha.rollout.node_sequence import BEGIN
 from denodo_ha.rollout.roll_command import Minimum, TakeOver
 from denodo_ha.rollout.rollout_command import pinned_environment
 
@@ -39,6 +41,7 @@ Type = Annotated[
 ]
 
 
+@limited(BEGIN)
 def replace(
     node: NodeArgument,
     *,
@@ -87,12 +90,13 @@ def replace(
         even_if_running=even_if_running,
         instance_type=instance_type,
     )
-    if dry_run:
-        task = replacement.planned(node)
-        print_line(f"{location.name} {node}: {task}")
-    else:
-        done = replacement.replace_node(node)
-        print_line(f"{location.name}: {done}. Commit {pins_file(file).name}")
+    with BEGIN.stage(timeout):
+        if dry_run:
+            task = replacement.planned(node)
+            print_line(f"{location.name} {node}: {task}")
+        else:
+            done = replacement.replace_node(node)
+            print_line(f"{location.name}: {done}. Commit {pins_file(file).name}")
     raise typer.Exit(exit_codes.DONE)
 
 
