@@ -4,11 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from typing import Any
 
-import botocore.loaders
-import botocore.session
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 from typer.testing import CliRunner
@@ -22,16 +18,11 @@ from denodo_ha.failover import switching
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
 from tests.faults.site import KEPT, PRIMARY, Done, Site
-from tests.support import local_aws_server
+from tests.support import client_creation, local_aws_server
 from tests.support.servers.fault_proxy import Fault
 from tools.local_aws.credentials import Access
 
 _LATE_S = 2.0
-
-
-@cache
-def _loader(search_path: str | None = None) -> Any:
-    return botocore.loaders.create_loader(search_path)
 
 
 @contextmanager
@@ -43,9 +34,7 @@ def short_waits(site: Site) -> Iterator[None]:
         access = Access(site.proxy.endpoint, site.account, KEPT)
         for key, value in access.settings(local_aws_server.paths()).items():
             patch.setenv(key, value)
-        # Each run creates a session. Without this loader, each session would load botocore's
-        # service models again.
-        patch.setattr(botocore.session, "create_loader", _loader)
+        client_creation.keep_descriptions(patch)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
         # DNS cannot resolve the names of the local AWS.
         patch.setattr(dns_answer, "lookup", lambda _name: None)
