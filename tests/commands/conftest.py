@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from denodo_ha.cli.main import COMMANDS, Command, build_program
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.environment import Environment
-from tests.commands.account import catalog_cloud
+from tests.commands.account import catalog_cloud, deployed_accounts
 from tests.commands.account.catalog_cloud import STACK, Catalog
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.postgres import Managed, managed
@@ -71,15 +71,21 @@ def clouds(
 ) -> Iterator[Clouds]:
     """Return a function that deploys an example, a configuration file or one cluster to a cloud."""
     with contextlib.ExitStack() as stack:
+        made: list[Cloud] = []
 
         def make(config: str, only: str | None = None) -> Cloud:
             file = Path(config)
             if not file.suffix:
                 file = ROOT / "config/examples" / f"{config}.yaml"
             stack.enter_context(mock_aws())
-            cloud = Cloud(_environment(file, file.read_text()), templates_of(file))
+            content = file.read_text()
+            cloud = Cloud(_environment(file, content), templates_of(file))
             cloud.install(monkeypatch)
-            cloud.deploy(only)
+            if made:
+                cloud.deploy(only)
+            else:
+                deployed_accounts.deploy(cloud, only, key=(file, content, only))
+            made.append(cloud)
             return cloud
 
         yield make
