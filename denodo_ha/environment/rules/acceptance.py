@@ -47,6 +47,7 @@ FINDINGS: Final = frozenset(
         "private-port",
         "public-without-tls",
         "rmi-host-balancer",
+        "shared-catalog-promotions",
         "shared-switch",
         "silence-alarm-waits",
         "single-zone",
