@@ -28,6 +28,7 @@ from denodo_ha.cli.output import (
     styled,
 )
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
 from denodo_ha.environment.model.catalog import Component
@@ -47,6 +48,9 @@ catalog = typer.Typer(
     no_args_is_help=True,
 )
 
+SET_UP_S = 600.0
+"""Project default: seconds for the databases and logins of all components, including the wait for
+another run."""
 _DIGEST_LENGTH = 12
 """Number of digits of a digest that the table shows."""
 
@@ -81,6 +85,7 @@ Admin = Annotated[
 
 
 @catalog.command("init")
+@limited(TimeLimit(SET_UP_S))
 def init(
     *,
     config: options.Config = None,
@@ -178,6 +183,7 @@ def learn(
 
 
 @catalog.command("rotate")
+@limited(TimeLimit(SET_UP_S))
 def rotate(
     component: Annotated[str, typer.Argument(help=f"One of {', '.join(COMPONENTS)}.")],
     *,
@@ -209,6 +215,7 @@ def rotate(
 
 
 @catalog.command("status")
+@limited(TimeLimit(READ_S))
 def status(
     *,
     config: options.Config = None,
@@ -287,7 +294,9 @@ def _read_metadata(
     cluster: str | None,
 ) -> tuple[Aws, EnvironmentLocation, MetadataStack]:
     aws = Aws(profile=profile)
-    located = locate_environment(aws, config=config, environment=environment, regions=region)
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
     return aws, located, read_metadata_stack(aws, located, cluster)
 
 
