@@ -31,6 +31,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
+from denodo_ha.deployed.node_agent import STATUS_S
 from denodo_ha.environment.model.catalog import Component
 
 catalog = typer.Typer(
@@ -148,6 +149,7 @@ def init(
 
 
 @catalog.command("learn")
+@limited(TimeLimit(READ_S + STATUS_S))
 def learn(
     node: Annotated[str, typer.Argument(help="Node on which Denodo's form was used.")],
     *,
@@ -168,7 +170,9 @@ def learn(
     Logins and addresses are placeholders: the output contains no password. Nothing is changed.
     """
     aws, clock = Aws(profile=profile), RealClock()
-    located = locate_environment(aws, config=config, environment=environment, regions=region)
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
     location = located.cluster(cluster)
     location.require_reachable()
     settings = learned_settings.read_settings(aws, location, node, clock=clock)
