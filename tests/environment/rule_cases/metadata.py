@@ -155,7 +155,7 @@ WRONG = (
     Wrong(
         shared_catalog_promotions,
         {f"{CATALOG}/components": ["scheduler", "vdp"], "solution_manager": MANAGED},
-        f"{AT}.components[1]",
+        f"{AT}.components.1",
         ("rules out promotions without interruption", "remove vdp from components"),
         base=sharing,
         severity=Severity.WARNING,
