@@ -1,5 +1,6 @@
 """The program asks a real PostgreSQL server for tables before it stops a server of Denodo."""
 
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -263,7 +264,7 @@ def test_answers_of_other_servers(data: bytes, says: str) -> None:
 def test_a_server_cannot_keep_the_processor_busy(
     monkeypatch: pytest.MonkeyPatch, iterations: str
 ) -> None:
-    monkeypatch.setattr(postgres_session.secrets, "token_urlsafe", lambda _: "nonce")
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _: "nonce")
     with pytest.raises(SessionError):
         _answered(_authentication(11, f"r=nonce1,s=AAAA,i={iterations}".encode()))
 
