@@ -243,8 +243,8 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
             service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
-        # ODBC cannot pass a TLS listener, and an endpoint check of one never fails.
-        if own and name not in {"jdbc", "odbc"} and draw(st.integers(0, 2)) == 0:
+        # ODBC and RMI cannot pass a TLS listener, and an endpoint check of one never fails.
+        if own and name not in {"jdbc", "odbc", "scheduler"} and draw(st.integers(0, 2)) == 0:
             service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
         else:
             service["sticky"] = draw(st.booleans())
