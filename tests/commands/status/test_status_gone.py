@@ -11,8 +11,9 @@ from typer.testing import Result
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import exit_codes
-from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.cluster import Cluster, read_clusters
 from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.instances import read_instances
 from denodo_ha.status import command, reader
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds, Run
@@ -57,7 +58,6 @@ def test_a_new_instance_that_ec2_does_not_show_yet_is_not_gone(
 ) -> None:
     """EC2 shows a new instance some time after CloudFormation has created it."""
     hidden = cloud.nodes("active")["node2"]
-    read_instances, read_clusters = reader.read_instances, reader.read_clusters
     changed = datetime.now(UTC) - timedelta(minutes=minutes)
 
     def without_new(*arguments: Any) -> dict[str, Any]:
