@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import botocore.loaders
 import botocore.session
 import pytest
+from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 from typer.testing import CliRunner
 
+from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import instances
 from denodo_ha.deployed.failover import dns_answer
@@ -34,6 +36,23 @@ def _loader(search_path: str | None = None) -> Any:
     return botocore.loaders.create_loader(search_path)
 
 
+def _shared_clients() -> Callable[[Aws, str, str], Any]:
+    """Return a replacement for `Aws._create`: all runs share clients.
+
+    Creating its clients is most of a run's CPU time. `RetryQuota` of botocore counts the retries of
+    a client; a command has too few of them to exceed the quota.
+    """
+    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - see above
+
+    def shared(aws: Aws, service: str, region: str) -> Any:
+        key = service, region, aws._attempts  # noqa: SLF001 - as above
+        if key not in clients:
+            clients[key] = create(aws, service, region)
+        return clients[key]
+
+    return shared
+
+
 @contextmanager
 def short_waits(site: Site) -> Iterator[None]:
     """Make commands in this process call the proxy, and use short waiting times."""
@@ -46,6 +65,8 @@ def short_waits(site: Site) -> Iterator[None]:
         # Each run creates a session. Without this loader, each session would load botocore's
         # service models again.
         patch.setattr(botocore.session, "create_loader", _loader)
+        patch.setattr(Aws, "_create", _shared_clients())
+        patch.setattr(RetryQuota, "acquire", lambda *_: True)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
         # DNS cannot resolve the names of the local AWS.
         patch.setattr(dns_answer, "lookup", lambda _name: None)
