@@ -23,7 +23,7 @@ SNAPSHOT_S: Final = 14_400
 """Project default: seconds that a snapshot may take; it "can take several hours to complete" (AWS,
 Amazon EBS User Guide, "Create Amazon EBS snapshots")."""
 _SNAPSHOT_EVERY_S: Final = 15
-_STOP_MARGIN_S: Final = 360
+STOP_MARGIN_S: Final = 360
 """Seconds that the node program may need beyond its own limit, as in its systemd unit."""
 _START_S: Final = 60
 _DRY_RUN: Final = "DryRunOperation"
@@ -155,7 +155,7 @@ def stop_servers(agent: NodeAgent, node: str, stop_seconds: int, progress: Progr
             result = agent.run(
                 node,
                 "stop",
-                timeout=stop_seconds + _STOP_MARGIN_S,
+                timeout=stop_seconds + STOP_MARGIN_S,
                 progress=lambda state, passed: step.update(f"{state}{lasted(passed)}"),
             )
     except (Failed, Throttled, Unreachable) as error:

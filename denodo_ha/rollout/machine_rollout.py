@@ -3,8 +3,9 @@
 For each node, `denodo-ha rollout` synthesises the configuration with the node's new pin, and checks
 that the deploy changes no other node. Then it takes the node out of service, stops Denodo, writes
 the new pin, deploys the stack, and brings the node back when the node is ready, its metadata is
-confirmed and its targets are healthy. If the deploy fails, the pin and the node are restored. Work that a killed
-run has not finished is recognised by drain tag, pin and deployed template, and is completed first.
+confirmed and its targets are healthy. If the deploy fails, the pin and the node are restored. Work
+that a killed run has not finished is recognised by drain tag, pin and deployed template, and is
+completed first.
 """
 
 import shutil
@@ -14,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.cloud_assembly import read_templates
+from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import AwsError, CommandError, Failed, Refused
+from denodo_ha.cli.time_limit import CHANGE_S
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.desired_state import read_desired_state
 from denodo_ha.deployed.node_pins import deployed_pins
@@ -40,7 +44,7 @@ from denodo_ha.plan import node_changes
 from denodo_ha.rollout import instance_shutdown
 from denodo_ha.rollout import pins_file as pins_text
 from denodo_ha.rollout.instance_shutdown import Snapshots
-from denodo_ha.rollout.node_sequence import NodeSequence
+from denodo_ha.rollout.node_sequence import OUT, NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha rollout"
@@ -105,15 +109,17 @@ class MachineRollout(NodeSequence):
         """
         with self._sequence(WHY) as lock:
             for node in [task.node for task in self.plan() if task.due]:
-                lock.prove()
-                self._move(node)
+                self._move(node, lock)
         return self._completed
 
-    def _move(self, node: str) -> None:
-        loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
-        self._require_no_deploy(cluster)
-        self._agent(cluster).require_action("status")
-        tasks = machine_tasks(self._aws, loaded, cluster)
+    def _move(self, node: str, lock: Lock) -> None:
+        loaded = load(self._file)
+        with OUT.stage(self._timeout):
+            lock.prove()
+            cluster = read_cluster(self._aws, self._location)
+            self._require_no_deploy(cluster)
+            self._agent(cluster).require_action("status")
+            tasks = machine_tasks(self._aws, loaded, cluster)
         task = next(task for task in tasks if task.node == node)
         self._require_own_tag(task)
         if task.due:
@@ -122,18 +128,20 @@ class MachineRollout(NodeSequence):
             if task.differences:
                 with self._synthesised(task) as out:
                     effect = self._require_harmless(loaded, cluster, node, out)
-                    if self._snapshot and effect.touches:
-                        self._snapshots(cluster).require_permission(node)
-                    self._rotation(cluster).out(
-                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
-                    )
+                    with OUT.stage(self._timeout):
+                        if self._snapshot and effect.touches:
+                            self._snapshots(cluster).require_permission(node)
+                        self._rotation(cluster).out(
+                            node, tag=tag, minimum=self._minimum, timeout=self._timeout
+                        )
                     self._state_left = (
                         f"{node} is out of its shared target groups, and has a drain tag"
                     )
                     if effect.touches:
                         self._shut_down(cluster, node, tag)
                     self._deploy(cluster, task, out)
-                cluster = self._keep_out(node, tag)
+                with OUT.stage(self._timeout):
+                    cluster = self._keep_out(node, tag)
             else:
                 # A killed run may have stopped the servers, before the configuration was changed
                 # back.
@@ -206,23 +214,28 @@ class MachineRollout(NodeSequence):
 
     def _shut_down(self, cluster: Cluster, node: str, tag: DrainTag) -> None:
         """Stop Denodo on a node that is out of service, and create the snapshot if asked."""
-        state = read_desired_state(self._aws, self._context.environment, self._location, node)
+        self._state_left += ", and its Denodo servers may be stopped"
+        with deadline.extended(CHANGE_S):
+            state = read_desired_state(self._aws, self._context.environment, self._location, node)
         limits = state.get("limits", {}) if state is not None else {}
         seconds = int(self._timeout or limits.get("stop_seconds", STOP_LIMIT_DEFAULT_S))
-        self._state_left += ", and its Denodo servers may be stopped"
-        agent = self._agent(cluster)
-        if why := instance_shutdown.stop_servers(agent, node, seconds, self._progress):
+        with deadline.extended(CHANGE_S + seconds + instance_shutdown.STOP_MARGIN_S):
+            why = instance_shutdown.stop_servers(
+                self._agent(cluster), node, seconds, self._progress
+            )
+        if why:
             self._progress.say(
                 f"warning: Denodo on {node} was not stopped ({why}); EC2 stops it with the "
                 "instance, within a few minutes"
             )
         if not self._snapshot:
             return
+        timeout = self._timeout or instance_shutdown.SNAPSHOT_S
         try:
-            snapshots = self._snapshots(cluster)
-            id_ = snapshots.create(node, f"{WHY} of {node}, out since {tag.since.isoformat()}")
-            timeout = self._timeout or instance_shutdown.SNAPSHOT_S
-            snapshots.wait(id_, timeout=timeout, clock=self._clock, progress=self._progress)
+            with deadline.extended(CHANGE_S + timeout):
+                snapshots = self._snapshots(cluster)
+                id_ = snapshots.create(node, f"{WHY} of {node}, out since {tag.since.isoformat()}")
+                snapshots.wait(id_, timeout=timeout, clock=self._clock, progress=self._progress)
         except (Failed, AwsError) as error:
             self._return(cluster, node, f"{error}. {node} keeps its instance and its pin")
         self._progress.say(f"{node}: {id_} is a snapshot of its root volume; delete it later")
@@ -231,7 +244,9 @@ class MachineRollout(NodeSequence):
         return Snapshots(self._aws, self._context.environment, cluster)
 
     def _start_servers(self, cluster: Cluster, node: str) -> None:
-        if why := instance_shutdown.start_servers(self._agent(cluster), node):
+        with deadline.extended(CHANGE_S):
+            why = instance_shutdown.start_servers(self._agent(cluster), node)
+        if why:
             self._progress.say(
                 f"warning: Denodo on {node} was not started ({why}); if it does not run, start it "
                 "there with `sudo systemctl start denodo-node`"
@@ -248,7 +263,8 @@ class MachineRollout(NodeSequence):
 
     def _undo(self, node: str, error: Failed) -> None:
         """Restore pin and node after a failed deploy that CloudFormation has rolled back."""
-        cluster = read_cluster(self._aws, self._location)
+        with deadline.extended(CHANGE_S):
+            cluster = read_cluster(self._aws, self._location)
         runs, status = deployed_pins(cluster).get(node), cluster.stack.status
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (

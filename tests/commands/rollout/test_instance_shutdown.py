@@ -1,4 +1,4 @@
-"""`denodo-ha rollout` stops Denodo before EC2 stops or replaces the instance, and may snapshot it."""
+"""`denodo-ha rollout` stops Denodo before EC2 stops the instance, and may create a snapshot."""
 
 from collections.abc import Callable
 from typing import Any
@@ -88,7 +88,7 @@ def test_a_document_of_an_earlier_version_gets_only_actions_that_it_has(
 def test_an_action_that_a_document_lacks_is_refused_with_the_way_on(site: Site) -> None:
     """The kind: no command sends a value that the deployed document does not have."""
     _remove_actions(site)
-    with pytest.raises(UsageError, match="does not have the action accept-readiness.*deploy"):
+    with pytest.raises(UsageError, match=r"does not have the action accept-readiness.*deploy"):
         rolling(site.cloud, accept_readiness=True).roll()
     assert site.agents.most_out == 0
 
