@@ -32,6 +32,7 @@ class Node:
         seconds: duration of the command `apply`.
         reachable: True if the SSM agent answers.
         applies: number of `apply` commands.
+        settings: output of the command `catalog-settings`; empty if the program is too old for it.
         accepts: number of times that the node accepted the readiness rules of its version.
         running: True if Denodo's servers run.
         stop_outcome: exit code of the command `stop`; only 0 stops the servers.
@@ -46,6 +47,7 @@ class Node:
     seconds: float = 20
     reachable: bool = True
     applies: int = 0
+    settings: str = ""
     accepts: int = 0
     running: bool = True
     stop_outcome: int = node_agent.DONE
@@ -158,6 +160,8 @@ class Agents:
         elif action == "start":
             node.running = True
             ended = Command(now, node_agent.DONE, "")
+        elif action == "catalog-settings":
+            ended = Command(now, node_agent.DONE if node.settings else 2, node.settings)
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, node_agent.BUSY, "another run is at work")
         else:
