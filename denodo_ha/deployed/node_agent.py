@@ -14,7 +14,7 @@ from typing import Any, Final
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
-from denodo_ha.cli.errors import Failed, NotFound, UsageError
+from denodo_ha.cli.errors import Failed, NotFound, Refused, UsageError
 from denodo_ha.cli.operator_text import accepted_text, operator_name
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.stack import mapping_in
@@ -144,7 +144,8 @@ class NodeAgent:
         """Check that the deployed document has an action.
 
         Raises:
-            UsageError: The document lacks the action, or there is no document.
+            Refused: The document lacks the action.
+            UsageError: There is no document.
         """
         if not self.offers(action):
             message = (
@@ -152,7 +153,7 @@ class NodeAgent:
                 "because an earlier version deployed the document; deploy the cluster again with "
                 "this version, then run this again"
             )
-            raise UsageError(message)
+            raise Refused(message)
 
     def run(
         self,
@@ -179,7 +180,7 @@ class NodeAgent:
                 still running after this time continues.
 
         Raises:
-            UsageError: The deployed document does not have the action.
+            Refused: The deployed document does not have the action.
             Failed: Systems Manager does not reach the node, or the action did not end in time.
         """
         self.require_action(action)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.errors import AccessDenied, Failed, UsageError
+from denodo_ha.cli.errors import AccessDenied, Failed, Refused
 from denodo_ha.environment import names
 from tests.commands.account.calls import Answer, Call, Fault, answer
 from tests.commands.conftest import Run
@@ -88,7 +88,7 @@ def test_a_document_of_an_earlier_version_gets_only_actions_that_it_has(
 def test_an_action_that_a_document_lacks_is_refused_with_the_way_on(site: Site) -> None:
     """The kind: no command sends a value that the deployed document does not have."""
     _remove_actions(site)
-    with pytest.raises(UsageError, match=r"does not have the action accept-readiness.*deploy"):
+    with pytest.raises(Refused, match=r"does not have the action accept-readiness.*deploy"):
         rolling(site.cloud, accept_readiness=True).roll()
     assert site.agents.most_out == 0
 
