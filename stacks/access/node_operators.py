@@ -68,7 +68,7 @@ class NodeOperatorPolicy(Construct):
         if shifted_balancer is not None:
             statements += _shift_zones(grants, shifted_balancer)
         statements.append(grants.write_drain_tag())
-        reads = _READS
+        reads: Sequence[str] = _READS
         if node_document is not None:
             statements += _create_snapshots(grants)
             reads = (*_READS, "ec2:DescribeSnapshots")
