@@ -29,6 +29,7 @@ from denodo_ha.environment.rules import (
     ports,
     quotas,
     risks,
+    scheduler,
 )
 
 Rule = Callable[[Environment], Iterator[Problem]]
@@ -37,6 +38,7 @@ RULES: tuple[Rule, ...] = (
     *names.RULES,
     *network.RULES,
     *ports.RULES,
+    *scheduler.RULES,
     *nodes.RULES,
     *denodo.RULES,
     *balancer.RULES,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import string
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,11 +24,12 @@ from hosts.common.errors import AwsError
 from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.settings import SCHEDULER, Setting
-from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
+from hosts.denodo.errors import ImageError, NotReadyError, StateError, UnavailableError
 from hosts.denodo.metadata import database_drivers
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
 from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
+from hosts.denodo.state import OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,6 +90,15 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Default settings of each component, which the state can change; `{name}` is a placeholder."""
+
+_ENCRYPTED: Mapping[str, str] = {
+    "ComplexDataSource/password": "ComplexDataSource/password/encrypted",
+    f"{_QUARTZ}.dataSource.quartzds.password": f"{_QUARTZ}.dataSource.quartzds.password.encrypted",
+}
+"""Keys of 7.0 that say whether the password with a key is encrypted. Later versions have a prefix
+of the value instead."""
+_DERBY = re.compile(r"derby|IDENTITY_VAL_LOCAL", re.IGNORECASE)
+"""Names of the embedded database, and its function for the last generated key."""
 
 _FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
@@ -177,18 +188,32 @@ def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
     for component, options, account in _logins(system, state):
         if component == VDP:
             continue
-        file = Path(options.file) if options.file else _FILES[component]
+        file = _file(component, options)
         known = record.logins.get(component) == account.fingerprint
         values = _values(system, state, component, account)
-        for key, template in _entries(component, options.entries).items():
+        current = properties_file.values_or_none(state.home / file) if known else {}
+        kept = _encrypted_by_denodo(current, account) if state.version == OLDEST else {}
+        for key, template in _entries(component, options.entries, state.version).items():
             secret = template in _SECRET
             yield Setting(
                 file,
                 (key,),
                 _filled(template, values),
+                kept=(kept[key],) if key in kept else (),
                 secret=secret,
                 encrypted=PREFIX if secret and known else "",
             )
+
+
+def _encrypted_by_denodo(current: Mapping[str, str], account: Login) -> dict[str, str]:
+    """Return the passwords that Denodo 7.0 has encrypted, with the keys that say so."""
+    return {
+        key: current[key]
+        for password, flag in _ENCRYPTED.items()
+        if current.get(flag, "").strip() == "true"
+        and current.get(password, account.password) != account.password
+        for key in (password, flag)
+    }
 
 
 def certificates(system: System, state: State) -> Iterator[tuple[Path, bytes]]:
@@ -221,7 +246,7 @@ def regenerate(system: System, state: State, record: Record) -> None:
     for component, options, account in _logins(system, state):
         if component == VDP:
             values = _values(system, state, VDP, account)
-            templates = _entries(VDP, options.entries)
+            templates = _entries(VDP, options.entries, state.version)
             if any("{encrypted_password}" in template for template in templates.values()):
                 values["encrypted_password"] = account.encrypted or encrypted(
                     state, account.password
@@ -233,10 +258,43 @@ def check(system: System, state: State, record: Record) -> None:
     """Check, before any server is stopped, that the components can use their database.
 
     Raises:
-        ImageError: A component finds no driver; the message lists all problems.
+        ImageError: A component finds no driver, or the Scheduler would mix two databases.
     """
     components = [component for component, _, _ in _logins(system, state)]
     database_drivers.check(state.home, components, record)
+    if "scheduler" in components:
+        _check_scheduler(system, state, record)
+
+
+def _check_scheduler(system: System, state: State, record: Record) -> None:
+    """Check that no value of the Scheduler's file remains one of the embedded database."""
+    file = _file("scheduler", state.catalog["scheduler"])
+    values = properties_file.values_or_none(state.home / file)
+    values |= {
+        entry.keys[0]: entry.value
+        for entry in settings(system, state, record)
+        if entry.file == file
+    }
+    if _DERBY.search(values.get("ComplexDataSource/url", "")):
+        return
+    known = {*ENTRIES["scheduler"], *_ENCRYPTED.values()}
+    left = [
+        f"{key}={value}"
+        for key, value in values.items()
+        if key not in known and _DERBY.search(value)
+    ]
+    if not left:
+        return
+    message = (
+        f"{state.home / file} would name PostgreSQL and the embedded database (Derby) at the same"
+        f" time: {'; '.join(left)}. On one node, choose PostgreSQL in the form Database Settings of"
+        " the Scheduler's administration tool, and add the values that the form has written for"
+        " these keys to catalog.settings.scheduler.entries of the configuration; then deploy"
+    )
+    if "scheduler" in record.logins:
+        log.warning(message)
+        return
+    raise ImageError(message)
 
 
 def remove_leftovers(system: System) -> None:
@@ -272,8 +330,15 @@ def _logins(system: System, state: State) -> Iterator[tuple[str, Component, Logi
             yield component, options, account
 
 
-def _entries(component: str, changes: Mapping[str, str | None]) -> dict[str, str]:
-    merged = {**ENTRIES[component], **changes}
+def _file(component: str, options: Component) -> Path:
+    """Return the file of a component, relative to DENODO_HOME."""
+    return Path(options.file) if options.file else _FILES[component]
+
+
+def _entries(component: str, changes: Mapping[str, str | None], version: str) -> dict[str, str]:
+    plain = dict.fromkeys(_ENCRYPTED.values(), "false")
+    own = plain if (component, version) == ("scheduler", OLDEST) else {}
+    merged = {**ENTRIES[component], **own, **changes}
     return {key: value for key, value in merged.items() if value is not None}
 
 

@@ -67,6 +67,12 @@ com.denodo.vdb.some.unknown.key : caf\u00e9 \\
 _INSTALLATIONS = Path(__file__).parent / "installations"
 _TOMCAT = "com.denodo.tomcat"
 
+WRITTEN_BY_FORM: dict[str, str | None] = {
+    "JobReportRepositoryFactory/className": "com.example.PostgreSqlJobReportRepository",
+    "GenericEntityIdentifierRetriever/query": "select lastval()",
+}
+"""Values that Denodo's form writes into the Scheduler's file, and that only an operator knows."""
+
 PORTS = (
     *("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory"),
     *("web", "web_tls", "scheduler"),
@@ -279,6 +285,10 @@ class Home:
             for key in outer:
                 inner = inner[key]
             inner[last] = value
+        scheduler = data.get("catalog", {}).get("scheduler")
+        if scheduler is not None and "entries" not in scheduler:
+            shared = {**scheduler, "entries": WRITTEN_BY_FORM}
+            data["catalog"] = {**data["catalog"], "scheduler": shared}
         return data
 
     def state(self, **changes: Any) -> State:
