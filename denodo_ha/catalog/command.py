@@ -15,6 +15,7 @@ from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.output import print_json, print_line, print_table, styled
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
 from denodo_ha.environment.model.catalog import Component
@@ -32,6 +33,9 @@ catalog = typer.Typer(
     no_args_is_help=True,
 )
 
+SET_UP_S = 600.0
+"""Project default: seconds for the databases and logins of all components, including the wait for
+another run."""
 _DIGEST_LENGTH = 12
 """Number of digits of a digest that the table shows."""
 
@@ -66,6 +70,7 @@ Admin = Annotated[
 
 
 @catalog.command("init")
+@limited(TimeLimit(SET_UP_S))
 def init(
     *,
     config: options.Config = None,
@@ -111,6 +116,7 @@ def init(
 
 
 @catalog.command("rotate")
+@limited(TimeLimit(SET_UP_S))
 def rotate(
     component: Annotated[str, typer.Argument(help=f"One of {', '.join(COMPONENTS)}.")],
     *,
@@ -142,6 +148,7 @@ def rotate(
 
 
 @catalog.command("status")
+@limited(TimeLimit(READ_S))
 def status(
     *,
     config: options.Config = None,
@@ -220,7 +227,9 @@ def _read_metadata(
     cluster: str | None,
 ) -> tuple[Aws, EnvironmentLocation, MetadataStack]:
     aws = Aws(profile=profile)
-    located = locate_environment(aws, config=config, environment=environment, regions=region)
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
     return aws, located, read_metadata_stack(aws, located, cluster)
 
 

@@ -26,6 +26,9 @@ STATUS_S: Final = 120
 SHORT: Final = 8
 """Project default: number of characters of a desired state's hash that commands print."""
 
+_REQUEST: Final = "request"
+"""Key of a request's id after the operator's name; deployed documents have no parameter for it."""
+
 DONE: Final = 0
 BUSY: Final = 5
 ROLLED_BACK: Final = 6
@@ -130,6 +133,7 @@ class NodeAgent:
         *,
         timeout: int,
         why: str = "",
+        request: str = "",
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
     ) -> CommandResult:
@@ -140,6 +144,8 @@ class NodeAgent:
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
             why: the operator's reason, for the action drain.
+            request: id of the action, if the action may be sent again after its answer was lost;
+                the node does not repeat an apply that it has undone.
             progress: called with the status and the seconds that have passed.
             patience: seconds to wait until the action ends; None: the timeout. An action that is
                 still running after this time continues.
@@ -148,9 +154,10 @@ class NodeAgent:
             Failed: Systems Manager does not reach the node, or the action did not end in time.
         """
         id_ = self.cluster.node(node).instance_id
+        who = accepted_text(operator_name())
         parameters = {
             "Action": action,
-            "Who": accepted_text(operator_name()),
+            "Who": f"{who} {_REQUEST}={request}" if request else who,
             "Timeout": str(timeout),
         }
         if why:

@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.cloud_assembly import read_templates
+from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import CommandError, Failed, Refused
+from denodo_ha.cli.time_limit import CHANGE_S
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.node_pins import deployed_pins
 from denodo_ha.deployed.rotation import drain_tag
@@ -36,7 +39,7 @@ from denodo_ha.environment.model.pins import (
 )
 from denodo_ha.plan import node_changes
 from denodo_ha.rollout import pins_file as pins_text
-from denodo_ha.rollout.node_sequence import NodeSequence
+from denodo_ha.rollout.node_sequence import OUT, NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha rollout"
@@ -94,14 +97,16 @@ class MachineRollout(NodeSequence):
         """
         with self._sequence(WHY) as lock:
             for node in [task.node for task in self.plan() if task.due]:
-                lock.prove()
-                self._move(node)
+                self._move(node, lock)
         return self._completed
 
-    def _move(self, node: str) -> None:
-        loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
-        self._require_no_deploy(cluster)
-        tasks = machine_tasks(self._aws, loaded, cluster)
+    def _move(self, node: str, lock: Lock) -> None:
+        loaded = load(self._file)
+        with OUT.stage(self._timeout):
+            lock.prove()
+            cluster = read_cluster(self._aws, self._location)
+            self._require_no_deploy(cluster)
+            tasks = machine_tasks(self._aws, loaded, cluster)
         task = next(task for task in tasks if task.node == node)
         self._require_own_tag(task)
         if task.due:
@@ -110,14 +115,16 @@ class MachineRollout(NodeSequence):
             if task.differences:
                 with self._synthesised(task) as out:
                     self._require_harmless(loaded, cluster, node, out)
-                    self._rotation(cluster).out(
-                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
-                    )
+                    with OUT.stage(self._timeout):
+                        self._rotation(cluster).out(
+                            node, tag=tag, minimum=self._minimum, timeout=self._timeout
+                        )
                     self._state_left = (
                         f"{node} is out of its shared target groups, and has a drain tag"
                     )
                     self._deploy(cluster, task, out)
-                cluster = self._keep_out(node, tag)
+                with OUT.stage(self._timeout):
+                    cluster = self._keep_out(node, tag)
             self._bring_back(cluster, node)
         self._complete(node)
 
@@ -190,7 +197,8 @@ class MachineRollout(NodeSequence):
 
     def _undo(self, node: str, error: Failed) -> None:
         """Restore pin and node after a failed deploy that CloudFormation has rolled back."""
-        cluster = read_cluster(self._aws, self._location)
+        with deadline.extended(CHANGE_S):
+            cluster = read_cluster(self._aws, self._location)
         runs, status = deployed_pins(cluster).get(node), cluster.stack.status
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (

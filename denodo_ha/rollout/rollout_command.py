@@ -9,14 +9,17 @@ from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import limited
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.machine_rollout import MachineRollout
+from denodo_ha.rollout.node_sequence import BEGIN
 from denodo_ha.rollout.roll_command import Minimum, TakeOver
 
 
+@limited(BEGIN)
 def rollout(
     *,
     config: options.Config = None,
@@ -64,11 +67,12 @@ def rollout(
             take_over=take_over,
         )
         machine_rollout = MachineRollout(context, file=file, cdk=Cdk(profile), minimum=minimum)
-        if dry_run:
-            for task in machine_rollout.plan():
-                print_line(f"{location.name} {task.node}: {task}")
-            continue
-        moved = machine_rollout.roll_out()
+        with BEGIN.stage(timeout):
+            if dry_run:
+                for task in machine_rollout.plan():
+                    print_line(f"{location.name} {task.node}: {task}")
+                continue
+            moved = machine_rollout.roll_out()
         result = f"rolled out {', '.join(moved)}" if moved else "every node is as configured"
         print_line(f"{location.name}: {result}")
     raise typer.Exit(exit_codes.DONE)

@@ -11,6 +11,7 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
+from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.environment.loading.text_file import (
     CERTIFICATES_SIZE,
     UnreadableFileError,
@@ -140,6 +141,7 @@ Timeout = Annotated[
 ]
 
 
+@limited(ANSWER)
 def verify(
     *,
     config: options.Config = None,

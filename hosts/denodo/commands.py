@@ -31,6 +31,11 @@ from hosts.denodo.watchdog import watchdog_commands
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+OPERATOR = "DENODO_NODE_OPERATOR"
+"""Environment variable with the operator's name and the id of the request, which may arrive twice;
+a variable, because programs of earlier versions refuse an option that they do not know."""
+REQUEST = " request="
+"""Text between the operator's name and the id of the request (`denodo_ha.deployed.node_agent`)."""
 _DEFAULT_READY_PORT = 9191
 BOOT_CALL_SECONDS = 20.0
 """Project default: time limit of a call of AWS in a boot, which continues without an answer."""
@@ -100,7 +105,9 @@ def _apply(system: System, options: argparse.Namespace) -> int:
     state = _state(system, options)
     if code := _enter_unit(system):
         return code
-    return _change(system, options, state, lambda state: apply(system, state))
+    # Commands of earlier versions give only the operator's name, which is no id.
+    request = os.environ.get(OPERATOR, "").partition(REQUEST)[2]
+    return _change(system, options, state, lambda state: apply(system, state, request=request))
 
 
 def _enter_unit(system: System) -> int:

@@ -13,6 +13,9 @@ _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
 _UPDATE_PROGRAM = "python3 -m node update"
+_ACT = "exec python3 -m node '{{ Action }}'"
+_EXPORT_WHO = "DENODO_NODE_OPERATOR='{{ Who }}'; export DENODO_NODE_OPERATOR"
+"""The program recognises a request that arrives twice (`hosts/denodo/commands.py`)."""
 _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 
 
@@ -89,8 +92,8 @@ def _script() -> list[str]:
         f"{_CD} || {{ echo 'this node has no program (docs/node.md)' >&2; exit 4; }}",
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
-        f"apply|check) {_UPDATE_PROGRAM}; {_CD}; exec python3 -m node '{{{{ Action }}}}';;",
-        "status|undrain|accept-readiness) exec python3 -m node '{{ Action }}';;",
+        f"apply|check) {_EXPORT_WHO}; {_UPDATE_PROGRAM}; {_CD}; {_ACT};;",
+        f"status|undrain|accept-readiness) {_ACT};;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
         "esac",

@@ -44,6 +44,20 @@ SCHEDULER_PORT: Final = 8000
 SCHEDULER_AUXILIARY_PORT: Final = 7998
 """Port of the Scheduler's remote objects, to which its registry on port 8000 directs every client
 (`Launcher/factoryPort` of the Scheduler's configuration file)."""
+RMI_PORTS: Final = frozenset(
+    {
+        SCHEDULER_PORT,
+        SCHEDULER_AUXILIARY_PORT,
+        9000,
+        8998,
+        JMX_REGISTRY_PORT,
+        JMX_FACTORY_PORT,
+        *WEB_JMX_PORTS,
+    }
+)
+"""Ports of Java RMI: Scheduler, Scheduler Index, and JMX. Port 9999 of Denodo 7.0 is RMI too. The
+first server names host and port of a second connection, over which the calls pass (Java RMI
+specification, java.rmi.registry)."""
 
 
 def family_of(version: str) -> Family | None:

@@ -7,6 +7,7 @@ from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.haproxy.routes import (
     checks_readiness,
+    may_speak_http,
     reads_http,
     speaks_https,
     tls_settings,
@@ -90,6 +91,16 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                     "is not a service",
                     "each entry must be the name of a service",
                     f"write one of {', '.join(sorted(environment.services))}",
+                    value=service_name,
+                )
+                continue
+            if tls and tls.mode != "passthrough" and not may_speak_http(environment, service_name):
+                yield Problem(
+                    (*path, "services", index),
+                    "is not a web service",
+                    "HAProxy reads the requests of these services as HTTP, and this service has "
+                    "another protocol",
+                    "remove it, and let Denodo terminate TLS on the node",
                     value=service_name,
                 )
         if tls and not any(

@@ -65,14 +65,6 @@ def scheduler_ports_used(environment: Environment) -> Iterator[Problem]:
                 "add scheduler: 8000 to services, or remove this key from all nodes",
                 at_key=True,
             )
-        elif environment.services[service].tls is not None and cluster.balancer.kind == "nlb":
-            yield Problem(
-                ("services", service, "tls"),
-                f"cannot be with {_KEY}",
-                "the client's second connection goes to the node's auxiliary port, where the "
-                "balancer does not terminate TLS, and a client uses TLS for both or for none",
-                "remove tls here, and let Denodo terminate TLS on the node (denodo.tls)",
-            )
 
 
 def scheduler_clients_reach_it(environment: Environment) -> Iterator[Problem]:

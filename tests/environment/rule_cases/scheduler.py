@@ -9,7 +9,6 @@ from denodo_ha.environment.rules.scheduler import (
     scheduler_ports_complete,
     scheduler_ports_used,
 )
-from tests.environment.rule_cases.balancer import arn
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import GONE, changed, minimal, twins
 
@@ -60,13 +59,6 @@ WRONG = (
         {**BARE, NODE1: 17998, "clusters/main/catalog": GONE},
         "clusters.main.nodes.node1.scheduler_auxiliary_port",
         ("is not possible without a balancer", "on its port 7998"),
-        base=serving,
-    ),
-    Wrong(
-        scheduler_ports_used,
-        {**PORTS, "services/jobs": {"port": 8000, "tls": arn()}},
-        "services.jobs.tls",
-        ("cannot be with scheduler_auxiliary_port", "TLS for both or for none", "denodo.tls"),
         base=serving,
     ),
     Wrong(

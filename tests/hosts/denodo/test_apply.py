@@ -209,6 +209,23 @@ def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:
     assert check(home.system, state).nothing
 
 
+def test_a_request_that_arrives_twice_is_not_tried_twice(home: Home) -> None:
+    """The answer to the first request was lost after the change was undone."""
+    apply(home.system, home.state())
+    failing = home.state(jvm__vdp="-Ddead")
+    with pytest.raises(RolledBackError, match="ended while it was starting"):
+        apply(home.system, failing, request="3f2a")
+    home.calls()
+    with pytest.raises(RolledBackError, match=r"tried before(.|\n)*ended while it was starting"):
+        apply(home.system, failing, request="3f2a")
+    assert not home.calls()
+    with pytest.raises(RolledBackError, match="ended while it was starting"):
+        apply(home.system, failing, request="another")
+    assert home.calls()
+    # A new state is another change, also with the same request.
+    apply(home.system, home.state(jvm__vdp="-Xmx2048m"), request="another")
+
+
 def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> None:
     contents = home.contents()
     with pytest.raises(RolledBackError, match="no server runs now"):
