@@ -6,7 +6,10 @@ from constructs import Construct
 from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import NODE_PROGRAM_FOLDER
 
-ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness")
+ACTIONS = (
+    *("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness"),
+    "catalog-settings",
+)
 """Actions of the document. Each action is a command of the node program (docs/node.md)."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
@@ -93,7 +96,7 @@ def _script() -> list[str]:
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
         f"apply|check) {_EXPORT_WHO}; {_UPDATE_PROGRAM}; {_CD}; {_ACT};;",
-        f"status|undrain|accept-readiness) {_ACT};;",
+        f"status|undrain|accept-readiness|catalog-settings) {_ACT};;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
         "esac",

@@ -28,6 +28,10 @@ READY_PORT: Final = 9191
 
 SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
+SOLUTION_MANAGER_PING: Final = "/pingSolutionManager"
+LICENSE_MANAGER_PING: Final = "/pingLicenseManager"
+"""Paths that the managers answer with 200 without a login (Denodo, Solution Manager Administration
+Guide, REST API, "Ping to License Manager Server" and "Ping to Solution Manager Server")."""
 
 HTTPS_PORT: Final = 443
 """Port of the AWS APIs."""

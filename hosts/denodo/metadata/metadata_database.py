@@ -25,8 +25,9 @@ from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.settings import SCHEDULER, Setting
 from hosts.denodo.errors import ImageError, NotReadyError, StateError, UnavailableError
-from hosts.denodo.metadata import database_drivers
+from hosts.denodo.metadata import database_drivers, database_tables
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
+from hosts.denodo.metadata.postgres_session import Server
 from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
 from hosts.denodo.state import OLDEST
@@ -100,7 +101,7 @@ of the value instead."""
 _DERBY = re.compile(r"derby|IDENTITY_VAL_LOCAL", re.IGNORECASE)
 """Names of the embedded database, and its function for the last generated key."""
 
-_FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
+FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,11 @@ class Login:
     password: str
     ca: str
     encrypted: str
+
+    @property
+    def server(self) -> Server:
+        """Return the server, to be queried with this login."""
+        return Server(self.host, self.port, self.dbname, self.username, self.password, self.ca)
 
     @property
     def fingerprint(self) -> str:
@@ -255,46 +261,61 @@ def regenerate(system: System, state: State, record: Record) -> None:
 
 
 def check(system: System, state: State, record: Record) -> None:
-    """Check, before any server is stopped, that the components can use their database.
+    """Check, before any server is stopped, that the components can use their databases.
+
+    If a component already uses its database, a problem is only a warning.
 
     Raises:
-        ImageError: A component finds no driver, or the Scheduler would mix two databases.
+        ImageError: A driver, a login or tables are missing; the message lists all problems.
     """
-    components = [component for component, _, _ in _logins(system, state)]
-    database_drivers.check(state.home, components, record)
-    if "scheduler" in components:
-        _check_scheduler(system, state, record)
+    problems = []
+    for component, options, account in _logins(system, state):
+        for problem in (
+            database_drivers.problem(state.home, component),
+            _mixed_databases(system, state, record, component),
+            database_tables.problem(
+                state.home,
+                component,
+                account.server,
+                prefix=_table_prefix(state, options),
+                # On a new node no server can be stopped, and the database may be just starting.
+                must_reach=record.applied is not None,
+            ),
+        ):
+            if problem and component in record.logins:
+                log.warning(problem)
+            elif problem:
+                problems.append(problem)
+    if problems:
+        raise ImageError("the shared database cannot be used:\n" + "\n".join(problems))
 
 
-def _check_scheduler(system: System, state: State, record: Record) -> None:
-    """Check that no value of the Scheduler's file remains one of the embedded database."""
-    file = _file("scheduler", state.catalog["scheduler"])
+def _mixed_databases(system: System, state: State, record: Record, component: str) -> str:
+    """Return why the Scheduler's file would still name the embedded database; empty if not."""
+    if component != "scheduler":
+        return ""
+    file = _file(component, state.catalog[component])
     values = properties_file.values_or_none(state.home / file)
-    values |= {
-        entry.keys[0]: entry.value
-        for entry in settings(system, state, record)
-        if entry.file == file
-    }
-    if _DERBY.search(values.get("ComplexDataSource/url", "")):
-        return
-    known = {*ENTRIES["scheduler"], *_ENCRYPTED.values()}
-    left = [
-        f"{key}={value}"
-        for key, value in values.items()
-        if key not in known and _DERBY.search(value)
-    ]
-    if not left:
-        return
-    message = (
+    written = [entry for entry in settings(system, state, record) if entry.file == file]
+    values.update({entry.keys[0]: entry.value for entry in written})
+    known = {*ENTRIES[component], *_ENCRYPTED.values()}
+    left = [f"{key}={values[key]}" for key in values.keys() - known if _DERBY.search(values[key])]
+    if not left or _DERBY.search(values.get("ComplexDataSource/url", "")):
+        return ""
+    return (
         f"{state.home / file} would name PostgreSQL and the embedded database (Derby) at the same"
-        f" time: {'; '.join(left)}. On one node, choose PostgreSQL in the form Database Settings of"
-        " the Scheduler's administration tool, and add the values that the form has written for"
-        " these keys to catalog.settings.scheduler.entries of the configuration; then deploy"
+        f" time: {'; '.join(sorted(left))}; on one node, choose PostgreSQL in the form Database"
+        " Settings of the Scheduler's administration tool, add what `denodo-ha catalog learn` of"
+        " that node prints for these keys to catalog.settings.scheduler.entries, and deploy"
     )
-    if "scheduler" in record.logins:
-        log.warning(message)
-        return
-    raise ImageError(message)
+
+
+def _table_prefix(state: State, options: Component) -> str:
+    """Return the prefix of the Scheduler's tables; empty if neither state nor file has it."""
+    if prefix := options.entries.get(database_tables.TABLE_PREFIX):
+        return prefix
+    values = properties_file.values_or_none(state.home / SCHEDULER)
+    return values.get(database_tables.TABLE_PREFIX, "")
 
 
 def remove_leftovers(system: System) -> None:
@@ -332,7 +353,7 @@ def _logins(system: System, state: State) -> Iterator[tuple[str, Component, Logi
 
 def _file(component: str, options: Component) -> Path:
     """Return the file of a component, relative to DENODO_HOME."""
-    return Path(options.file) if options.file else _FILES[component]
+    return Path(options.file) if options.file else FILES[component]
 
 
 def _entries(component: str, changes: Mapping[str, str | None], version: str) -> dict[str, str]:

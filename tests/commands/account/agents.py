@@ -32,6 +32,7 @@ class Node:
         seconds: duration of the command `apply`.
         reachable: True if the SSM agent answers.
         applies: number of `apply` commands.
+        settings: output of the command `catalog-settings`; empty if the program is too old for it.
         accepts: number of times that the node accepted the readiness rules of its version.
     """
 
@@ -43,6 +44,7 @@ class Node:
     seconds: float = 20
     reachable: bool = True
     applies: int = 0
+    settings: str = ""
     accepts: int = 0
 
 
@@ -144,6 +146,8 @@ class Agents:
             node.accepts += 1
             node.more = {**node.more, "readiness": {"rules": "current"}}
             ended = Command(now, node_agent.DONE, "the services are judged by the current rules")
+        elif action == "catalog-settings":
+            ended = Command(now, node_agent.DONE if node.settings else 2, node.settings)
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, node_agent.BUSY, "another run is at work")
         else:

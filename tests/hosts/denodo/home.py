@@ -89,19 +89,22 @@ class Home:
         version: Denodo's version.
         ports: ports that Denodo's files have before an apply.
         connectors: the protocols of the web container; an installation has HTTP only.
+        form_was_used: whether desired states with a database for the Scheduler have the values that
+            Denodo's form writes.
     """
 
     folder: Path
     version: Version = "8.0"
     ports: dict[str, int] = field(default_factory=dict)
     connectors: Connectors = "http"
+    form_was_used: bool = True
 
     @classmethod
     def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
         """Return the home that another process has created in a folder."""
         home = cls.__new__(cls)
         home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
-        home.connectors = "http"
+        home.connectors, home.form_was_used = "http", True
         return home
 
     def __post_init__(self) -> None:
@@ -286,9 +289,12 @@ class Home:
                 inner = inner[key]
             inner[last] = value
         scheduler = data.get("catalog", {}).get("scheduler")
-        if scheduler is not None and "entries" not in scheduler:
-            shared = {**scheduler, "entries": WRITTEN_BY_FORM}
-            data["catalog"] = {**data["catalog"], "scheduler": shared}
+        if scheduler is not None and self.form_was_used:
+            entries = {**WRITTEN_BY_FORM, **scheduler.get("entries", {})}
+            data["catalog"] = {
+                **data["catalog"],
+                "scheduler": {**scheduler, "entries": entries},
+            }
         return data
 
     def state(self, **changes: Any) -> State:

@@ -238,6 +238,7 @@ def test_an_image_without_the_script(home: Home, cloud: Cloud) -> None:
 def test_a_scheduler_that_would_mix_databases_is_refused_before_it_stops(
     home: Home, left: str
 ) -> None:
+    home.form_was_used = False
     apply(home.system, home.state(servers=["vdp", "scheduler"]))
     home.calls()
     class_name, query = WRITTEN_BY_FORM
@@ -261,6 +262,7 @@ def test_a_scheduler_that_would_mix_databases_is_refused_before_it_stops(
 
 @pytest.mark.usefixtures("cloud")
 def test_a_scheduler_on_derby_by_choice_is_not_refused(home: Home) -> None:
+    home.form_was_used = False
     own = {"ComplexDataSource/url": "jdbc:derby://db.example.com/schedulerDB"}
     state = home.state(
         servers=["scheduler"], catalog={"scheduler": {"secret": SCHEDULER, "entries": own}}
@@ -274,6 +276,7 @@ def test_a_scheduler_that_runs_on_mixed_databases_gets_a_warning(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     apply(home.system, home.state(servers=["scheduler"], catalog={"scheduler": BOTH["scheduler"]}))
+    home.form_was_used = False
     mixed = {"scheduler": {"secret": SCHEDULER, "entries": {}}}
     home.set(SCHEDULER_FILE, "JobReportRepositoryFactory/className", "com.example.DerbyOne")
     apply(home.system, home.state(servers=["scheduler"], catalog=mixed))
