@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.config import Config
@@ -79,7 +80,7 @@ def test_calls_fail_with_the_codes_of_each_protocol(
 ) -> None:
     fail(faulty, GetParameter=fault, cloudformation=fault, s3=fault)
     once = Config(retries={"total_max_attempts": 1})
-    calls = (
+    calls: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("ssm", "get_parameter", {"Name": "/denodo/a"}),
         ("cloudformation", "describe_stacks", {}),
         ("s3", "get_object", {"Bucket": "a", "Key": "b"}),
@@ -103,7 +104,7 @@ def test_a_silent_call_gets_no_answer(faulty: Cloud) -> None:
         client.get_parameter(Name="/denodo/a")
 
 
-def _client(access: Access, service: str, config: Config) -> object:
+def _client(access: Access, service: str, config: Config) -> Any:
     import boto3  # noqa: PLC0415 - only these tests need their own retries
 
     return boto3.client(
