@@ -161,7 +161,8 @@ class Instance(Section):
     """The EC2 instance of a node."""
 
     type: InstanceType
-    """Instance type; m5.xlarge is the smallest that Denodo recommends for production."""
+    """Instance type; 4 CPUs with 16 GiB, such as m7i.xlarge, are the least that Denodo recommends \
+for production (m5.xlarge)."""
     image: ImageId
     """Id of a machine image with Denodo installed; selecting the latest image by name is not \
 supported."""

@@ -304,6 +304,20 @@ def test_a_missing_script_is_found_before_anything_stops(home: Home) -> None:
     assert home.running() == first
 
 
+def test_a_configured_java_that_is_missing_is_found_before_anything_stops(home: Home) -> None:
+    apply(home.system, home.state())
+    first = home.running()
+    (home.path / "jre/bin/java").unlink()
+    (home.path / "bin/datacatalog_startup.sh").unlink()
+    state = home.state(servers=ALL_SERVERS, denodo__java_home="/nowhere")
+    with pytest.raises(ImageError) as refused:
+        apply(home.system, state)
+    scripts, java = str(refused.value).splitlines()
+    assert "lacks datacatalog_startup.sh" in scripts
+    assert "nor /nowhere/bin/java exists" in java
+    assert home.running() == first
+
+
 def test_a_missing_file_is_named(home: Home) -> None:
     (home.path / LICENSE).unlink()
     with pytest.raises(ImageError, match=r"SolutionManager.properties cannot be read"):
