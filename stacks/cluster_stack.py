@@ -154,6 +154,7 @@ class ClusterStack(EnvironmentStack):
                     else None
                 ),
                 first_boot=pin.first_boot if pin else NEWEST_FIRST_BOOT,
+                aws_access=self._network.aws_access,
             )
         return nodes
 
@@ -324,6 +325,9 @@ class ClusterStack(EnvironmentStack):
                 node=node,
                 instance_type=self._machine(name).type,
                 rmi_host=rmi_host,
+                scheduler_rmi_host=(
+                    balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
+                ),
                 program=program,
             )
         document = NodeDocument(self, "Operations").name

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import PollTimeout, poll_until
 from denodo_ha.cli import process
@@ -28,7 +29,13 @@ from denodo_ha.deployed.instances import read_instance, read_instances
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
-from denodo_ha.deployed.rotation.rotation import Entrance, Rotation, labels, without_promise
+from denodo_ha.deployed.rotation.rotation import (
+    HEALTHY_S,
+    Entrance,
+    Rotation,
+    labels,
+    without_promise,
+)
 
 WHY: Final = "maintenance"
 LOOK_EVERY_S: Final = 2
@@ -54,8 +61,8 @@ class DrainPlan:
         instance_id: id of the node's instance.
         scope: names of what the drained node leaves: target groups or HAProxy instances.
         open: the target groups or HAProxy instances that send new sessions to the node now.
-        keeps: the target group of the node's auxiliary port, in which the node remains registered;
-            None from Denodo 8.0 on.
+        keeps: the target groups of the node's auxiliary ports, in which the node remains
+            registered.
         old_tag: the node's drain tag, None if it has none.
         tag: the new drain tag of the node.
         seconds: seconds within which its connections may end.
@@ -65,7 +72,7 @@ class DrainPlan:
     instance_id: str
     scope: str
     open: tuple[Entrance, ...]
-    keeps: TargetGroup | None
+    keeps: tuple[TargetGroup, ...]
     old_tag: DrainTag | None
     tag: DrainTag
     seconds: int
@@ -163,7 +170,7 @@ class Draining(ClusterOperation):
             instance_id=instance_id,
             scope=scope,
             open=entrances,
-            keeps=cluster.auxiliary_group(node),
+            keeps=cluster.auxiliary_groups(node),
             old_tag=old_tag,
             tag=self._new_tag(old_tag, why, is_out=not entrances),
             seconds=rotation.drain_seconds(node),
@@ -216,10 +223,12 @@ class Draining(ClusterOperation):
         process.set_state_left(f"{left}; a lock may remain: see `denodo-ha status`")
         closed = [entrance for entrance in begun if entrance in plan.open]
         try:
-            for _ in rotation.open(plan.node, closed):
-                pass
-            self._restore_tag(plan)
-            self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
+            # The command's time limit may have expired, and the undo must not depend on it.
+            with deadline.extended(HEALTHY_S):
+                for _ in rotation.open(plan.node, closed):
+                    pass
+                self._restore_tag(plan)
+                self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
         except (CommandError, KeyboardInterrupt) as second:
             message = (
                 f"{_reason(error)}. It could not be undone: {_reason(second)}. {left}. See "

@@ -79,8 +79,59 @@ def test_auxiliary_ports_are_for_nodes_and_managers_too(tmp_path: Path) -> None:
         *(f"balancer from 10.9.0.0/24: {port}" for port in (19997, 29997)),
         *(f"balancer to nodes: {port}" for port in (9191, 9999, 19997, 29997)),
         *(f"nodes from balancer: {port}" for port in (9191, 9999, 19997, 29997)),
-        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000)),
+        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000, 7998)),
     }
+
+
+ALONE = {"denodo/servers": ["vdp", "scheduler"]}
+SCHEDULER = {
+    **ALONE,
+    "services/jobs": 8000,
+    "clusters/main/catalog": {"components": ["scheduler"]},
+}
+SCHEDULER_PORTS = {
+    f"clusters/main/nodes/node{number}/scheduler_auxiliary_port": port
+    for number, port in ((1, 17998), (2, 27998))
+}
+
+
+def test_clients_of_the_scheduler_reach_its_second_port_on_the_node(tmp_path: Path) -> None:
+    found = rules(tmp_path, changed(minimal(), SCHEDULER))
+    assert {rule for rule in found if rule.endswith("7998")} == {"nodes from 10.0.0.0/8: 7998"}
+    public = {**SCHEDULER, "clusters/main/balancer/scheme": "internet-facing"}
+    assert not {rule for rule in rules(tmp_path, changed(minimal(), public)) if "7998" in rule}
+    bare = rules(tmp_path, changed(minimal(), {**BARE, "services/jobs": 8000, **ALONE}))
+    assert {"nodes from 10.0.0.0/8: 8000", "nodes from 10.0.0.0/8: 7998"} <= bare
+
+
+def test_clients_of_the_scheduler_do_not_fill_the_nodes_quota(tmp_path: Path) -> None:
+    """Clients that fit the load balancer's rules but not also the nodes' are left out there."""
+    many = {**SCHEDULER, **MANAGERS, "clusters/main/balancer/clients": networks(57)}
+    assert "nodes from 10.3.0.0/16: 7998" in rules(tmp_path, changed(minimal(), many))
+    more = changed(minimal(), {**many, "clusters/main/balancer/clients": networks(58)})
+    assert not {rule for rule in rules(tmp_path, more) if rule.startswith("nodes from 10.3.")}
+
+
+def test_scheduler_ports_lead_from_the_balancer_to_one_node(tmp_path: Path) -> None:
+    data = changed(minimal(), {**SCHEDULER, **SCHEDULER_PORTS, **MANAGERS})
+    second = {rule for rule in rules(tmp_path, data) if rule.endswith("7998")}
+    assert second == {
+        "nodes from 10.9.0.0/24: 7998",
+        *(
+            f"{way}: {port}"
+            for port in (17998, 27998)
+            for way in (
+                "balancer from 10.0.0.0/8",
+                "balancer from nodes",
+                "balancer from 10.9.0.0/24",
+                "balancer to nodes",
+                "nodes from balancer",
+            )
+        ),
+    }
+    proxied = {**SCHEDULER, **SCHEDULER_PORTS, "clusters/main/balancer/kind": "haproxy"}
+    environment = loaded(tmp_path, changed(minimal(), proxied), deploying=False).environment
+    assert {8000, 17998, 27998} <= set(haproxy_target_ports(environment, "main"))
 
 
 def test_balancer_reaches_node_ports_and_health_ports(tmp_path: Path) -> None:
@@ -137,7 +188,7 @@ def test_checkers_that_check_nothing_here_stay_out(tmp_path: Path, changes: Data
 def test_node_without_a_balancer_meets_its_clients(tmp_path: Path) -> None:
     assert rules(tmp_path, changed(minimal("7.0"), {**BARE, **MANAGERS})) == {
         *(f"nodes from 10.0.0.0/8: {port}" for port in (9999, 19997)),
-        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000)),
+        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000, 7998)),
     }
 
 
@@ -178,7 +229,7 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
         sides = {(side.group, side.direction): side for side in firewall(environment, name)}
         served = listeners(environment, cluster)
         if cluster.balancer.kind == "none":
-            assert set(sides) == {("nodes", "ingress")}
+            assert set(sides) - {("nodes", "egress")} == {("nodes", "ingress")}
             continue
         created = any(node.instance_id is None for node in cluster.nodes.values())
         if cluster.balancer.kind == "haproxy":
@@ -249,3 +300,52 @@ def test_clients_by_prefix_list_and_security_group(tmp_path: Path) -> None:
         ("security-group", "sg-0123456789abcdef0", 9999),
     }
     assert side.weight == 1 + 25 + 1
+
+
+def test_nodes_connect_to_what_egress_lists_and_to_what_they_need(tmp_path: Path) -> None:
+    """The Solution Manager's networks, the database's VPC and the balancer need no entry."""
+    egress = [
+        {"to": "0.0.0.0/0", "ports": [443]},
+        {"to": "10.20.0.0/16", "ports": [5432, "8020-8040"]},
+        {"to": "10.20.0.2/32", "ports": [53], "protocol": "udp"},
+        "sg-0123456789abcdef0",
+    ]
+    changes: Data = {
+        "clusters/main/network/egress": egress,
+        "solution_manager": {"host": "sm.example.com", "cidrs": ["10.9.0.0/24"]},
+        "license_manager": {"host": "sm.example.com"},
+        "denodo/servers": ["vdp", "scheduler"],
+        "clusters/main/catalog": {"components": ["scheduler"]},
+    }
+    environment = loaded(tmp_path, changed(minimal("7.0"), changes)).environment
+    (side,) = [
+        side
+        for side in firewall(environment, "main")
+        if (side.group, side.direction) == ("nodes", "egress")
+    ]
+    assert {(rule.peer.name, rule.first, rule.last, rule.protocol) for rule in side.rules} == {
+        ("0.0.0.0/0", 443, 443, "tcp"),
+        ("10.20.0.0/16", 5432, 5432, "tcp"),
+        ("10.20.0.0/16", 8020, 8040, "tcp"),
+        ("10.20.0.2/32", 53, 53, "udp"),
+        ("sg-0123456789abcdef0", 1, 65535, "tcp"),
+        ("10.9.0.0/24", 10090, 10090, "tcp"),
+        ("10.9.0.0/24", 10091, 10091, "tcp"),
+        ("10.0.0.0/16", 5432, 5432, "tcp"),
+        ("balancer", 19997, 19997, "tcp"),
+        ("balancer", 29997, 29997, "tcp"),
+    }
+
+
+def test_nodes_connect_to_the_endpoints_of_their_vpc(tmp_path: Path) -> None:
+    changes = {
+        "clusters/main/network/nat": "none",
+        "clusters/main/network/egress": [{"to": "pl-01234567", "ports": [443]}],
+    }
+    assert {
+        rule for rule in rules(tmp_path, changed(minimal(), changes)) if rule.startswith("nodes to")
+    } == {"nodes to pl-01234567: 443", "nodes to 10.0.0.0/16: 443"}
+
+
+def test_nodes_connect_to_all_destinations_by_default(tmp_path: Path) -> None:
+    assert not [one for one in rules(tmp_path, minimal("7.0")) if one.startswith("nodes to")]

@@ -21,9 +21,11 @@ from tests.environment.rule_cases import (
     names,
     network,
     nodes,
+    outbound_access,
     ports,
     quotas,
     risks,
+    scheduler,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import findings, loaded, text, write
@@ -32,6 +34,7 @@ TABLES = (
     acceptance,
     names,
     network,
+    outbound_access,
     ports,
     nodes,
     denodo,
@@ -42,6 +45,7 @@ TABLES = (
     metadata,
     quotas,
     risks,
+    scheduler,
 )
 WRONG: list[Wrong] = [case for table in TABLES for case in table.WRONG]
 RIGHT: list[Right] = [case for table in TABLES for case in table.RIGHT]

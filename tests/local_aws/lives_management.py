@@ -52,9 +52,21 @@ def _topic(cloud: Cloud, arn: str) -> Shown:
         return None
 
 
+def _log_group(cloud: Cloud, name: str) -> Shown:
+    groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return next((dict(group) for group in groups if group["logGroupName"] == name), None)
+
+
 DOCUMENT = {"schemaVersion": "2.2", "mainSteps": []}
 
 CASES = (
+    Case(
+        "Logs::LogGroup",
+        {"It": resource("Logs::LogGroup", RetentionInDays=30)},
+        _log_group,
+        {"retentionInDays": 30},
+        in_place=({"RetentionInDays": 60}, {"retentionInDays": 60}),
+    ),
     Case(
         "SSM::Parameter",
         {"It": resource("SSM::Parameter", Name="/denodo/a", Type="String", Value="{}")},

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from ipaddress import IPv4Network
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -29,6 +30,15 @@ NODE_NAMES = (
 SERVICES = {"jdbc": 9999, "odbc": 9996, "web": 9090, "web-tls": 9443, "scheduler": 8000, "x": 1}
 COOKIES = {"web", "web-tls", "x"}
 """Services that may use HTTP."""
+EGRESS: tuple[list[Any], ...] = (
+    ["0.0.0.0/0"],
+    [
+        {"to": "0.0.0.0/0", "ports": [443, "1024-65535"]},
+        {"to": "10.0.0.0/8", "ports": [53], "protocol": "udp"},
+    ],
+    [{"to": "pl-01234567"}, "sg-01234567"],
+)
+"""Outbound rules that allow every destination that nodes need."""
 _hex = st.text("0123456789abcdef", min_size=17, max_size=17)
 
 
@@ -45,6 +55,7 @@ def environments(draw: Draw) -> Data:
     for number, cluster in enumerate(clusters.values()):
         cluster["network"] |= draw(names(number))
     services = draw(_services(clusters, bare=bare))
+    draw(_scheduler_ports(clusters, services))
     draw(haproxies(clusters, services))
     data: Data = {
         "name": draw(st.sampled_from(["e", "denodo-prod", "x" * 24])),
@@ -99,6 +110,9 @@ def _clusters(draw: Draw, region: str, *, auxiliary: bool, bare: bool) -> Data:
         }
     else:
         network["zones"] = draw(st.sampled_from([zones, {zone: {} for zone in zones}]))
+        network |= draw(_outbound_access(public_node=bare and scheme == "internet-facing"))
+    if not adopts and draw(st.integers(0, 3)) == 0:
+        network["egress"] = draw(st.sampled_from(EGRESS))
     if scheme == "internet-facing":
         network["health_checkers"] = f"pl-{draw(_hex)}"
     return {
@@ -113,6 +127,19 @@ def _clusters(draw: Draw, region: str, *, auxiliary: bool, bare: bool) -> Data:
             )
         ),
     }
+
+
+@st.composite
+def _outbound_access(draw: Draw, *, public_node: bool) -> Data:
+    """Draw the settings of a created VPC for outbound connections."""
+    optional = {
+        "endpoints": st.sampled_from([["kms"], ["athena", "logs"]]),
+        "flow_logs": st.booleans(),
+    }
+    if not public_node:
+        optional["nat"] = st.sampled_from(["zone", "regional", "none"])
+    settings: Data = draw(st.fixed_dictionaries({}, optional=optional))
+    return settings
 
 
 @st.composite
@@ -217,8 +244,8 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
             service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
-        # ODBC cannot pass a TLS listener, and an endpoint check of one never fails.
-        if own and name not in {"jdbc", "odbc"} and draw(st.integers(0, 2)) == 0:
+        # ODBC and RMI cannot pass a TLS listener, and an endpoint check of one never fails.
+        if own and name not in {"jdbc", "odbc", "scheduler"} and draw(st.integers(0, 2)) == 0:
             service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
         else:
             service["sticky"] = draw(st.booleans())
@@ -230,6 +257,23 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
             _by_cookie(draw, service, clusters)
         services[name] = service
     return services
+
+
+@st.composite
+def _scheduler_ports(draw: Draw, clusters: Data, services: Data) -> None:
+    """Draw auxiliary ports of the Scheduler, where its service and the cluster allow them."""
+    service = services.get("scheduler")
+    long = {"port": service} if isinstance(service, int) else service
+    if long is None or long.get("node_port", 8000) != 8000:
+        return
+    for of in clusters.values():
+        balancer = of["balancer"]
+        possible = balancer["kind"] == "haproxy" or (
+            balancer["kind"] == "nlb" and balancer.get("cross_zone", True) and "tls" not in long
+        )
+        if possible and draw(st.booleans()):
+            for number, node in enumerate(of["nodes"].values()):
+                node["scheduler_auxiliary_port"] = 21001 + number
 
 
 def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
@@ -277,6 +321,7 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
                 for name in pair
             }
             for health in ("auto", "target-health", "alarm", "endpoint")
+            if health != "auto" or not _must_be_explicit(pair)
         }
         failover["health"] = draw(
             st.sampled_from([health for health, of in methods.items() if _can_fail(of, pair)])
@@ -308,6 +353,15 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
     }
     failover |= {key: draw(value) for key, value in optional.items() if draw(st.booleans())}
     return failover
+
+
+def _must_be_explicit(pair: Data) -> bool:
+    """Return whether auxiliary ports of the Scheduler require an explicit kind of check."""
+    return any(
+        of["balancer"]["kind"] == "nlb" and "scheduler_auxiliary_port" in node
+        for of in pair.values()
+        for node in of["nodes"].values()
+    )
 
 
 def _can_fail(methods: Mapping[str, str], pair: Data) -> bool:

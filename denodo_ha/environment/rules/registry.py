@@ -25,10 +25,12 @@ from denodo_ha.environment.rules import (
     names,
     network,
     nodes,
+    outbound_access,
     pins,
     ports,
     quotas,
     risks,
+    scheduler,
 )
 
 Rule = Callable[[Environment], Iterator[Problem]]
@@ -36,7 +38,9 @@ Rule = Callable[[Environment], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     *names.RULES,
     *network.RULES,
+    *outbound_access.RULES,
     *ports.RULES,
+    *scheduler.RULES,
     *nodes.RULES,
     *denodo.RULES,
     *balancer.RULES,

@@ -22,7 +22,7 @@ def _reduced(parameters: Any) -> tuple[Any, ...]:
 
 
 # By default, Python would create the copy of this class without the arguments that it needs.
-copyreg.pickle(ParameterDict, _reduced)  # type: ignore[arg-type]  # typeshed has no items
+copyreg.pickle(ParameterDict, _reduced)
 
 
 def deploy(cloud: Cloud, only: str | None, key: Hashable) -> None:

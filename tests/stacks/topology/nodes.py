@@ -161,6 +161,9 @@ def _nodes_have_their_state(view: ClusterView) -> None:
         assert state["host"] == own
         assert state["rmi_host"] == (UNKNOWN if seven and behind else own)
         assert state["ports"].get("auxiliary") == view.cluster.nodes[name].auxiliary_port
+        port = view.scheduler_ports.get(name)
+        assert state["ports"].get("scheduler_auxiliary") == port
+        assert state.get("scheduler_rmi_host") == (UNKNOWN if port else None)
 
 
 def _no_node_depends_on_a_node(view: ClusterView) -> None:
@@ -187,7 +190,8 @@ def _no_node_depends_on_a_node(view: ClusterView) -> None:
         if view.environment.denodo.program:
             assert {PARAMETER, "AWS::IAM::Policy", PROFILE} <= kinds
         if view.cluster.network.vpc is None:
-            assert "AWS::EC2::Route" in kinds
+            way_out = "VPCEndpoint" if view.cluster.network.nat == "none" else "Route"
+            assert f"AWS::EC2::{way_out}" in kinds
 
 
 def _created_network_is_as_configured(view: ClusterView) -> None:

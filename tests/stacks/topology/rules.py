@@ -7,7 +7,15 @@ The rules are independent of the code under test: they use neither `stacks` nor
 from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
-from tests.stacks.topology import failover, firewall, haproxy, metadata, node_balancer, nodes
+from tests.stacks.topology import (
+    failover,
+    firewall,
+    haproxy,
+    metadata,
+    node_balancer,
+    nodes,
+    outbound_access,
+)
 from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterView, output_of
 from tests.support.assembly import Assembly
 
@@ -38,6 +46,7 @@ def _cluster_holds(view: ClusterView) -> None:
     if view.cluster.balancer.kind == "haproxy":
         haproxy.holds(view)
     firewall.holds(view)
+    outbound_access.holds(view)
     _outputs_are_there(view)
 
 
