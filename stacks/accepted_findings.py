@@ -209,10 +209,15 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
             "elasticloadbalancing:targetgroup/*/*",
             "Only target groups with the tags of this cluster",
         ),
+        ("ec2:volume/*", "Only volumes with the tags of this cluster"),
         (parameters, "The desired states of this cluster, which contain no secret"),
         (f"cloudformation:stack/{stack}/*", _ONE_STACK),
     ):
         yield _wildcard_in(cluster.region, cluster.account, resource, reason)
+    # ARNs of snapshots have no account.
+    yield _wildcard_in(
+        cluster.region, "", "ec2:snapshot/*", "Only new snapshots, with the tags of this cluster"
+    )
 
 
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:

@@ -6,6 +6,9 @@ does not count for the deadlines of AWS calls, because nothing can be read witho
 because a person may have to type an MFA code.
 """
 
+import getpass
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -63,16 +66,44 @@ def sign_in(session: Any) -> None:
         Config(connect_timeout=_CALL_S, read_timeout=_CALL_S, retries=retries)
     )
     with deadline.paused():
-        if "mfa_serial" in session.get_scoped_config():
+        if _asks_for_code(session):
             # No limit: a person types the code, also when the credentials are renewed.
+            provider = session.get_component("credential_provider").get_provider("assume-role")
+            provider._prompter = _prompt  # noqa: SLF001 - there is no public setter
             credentials = session.get_credentials()
         else:
             credentials = _in_time(session.get_credentials)
             if credentials is not None:
                 credentials = BoundCredentials(credentials)
-                session._credentials = credentials  # noqa: SLF001 - there is no public setter
+                session._credentials = credentials  # noqa: SLF001 - as above
         if credentials is not None:
             credentials.get_frozen_credentials()
+
+
+def _asks_for_code(session: Any) -> bool:
+    """Return whether the profile, or a profile that it builds on, asks for an MFA code."""
+    profiles = session.full_config.get("profiles", {})
+    name, seen = session.get_config_variable("profile") or "default", set[str]()
+    while name in profiles and name not in seen:
+        seen.add(name)
+        if "mfa_serial" in profiles[name]:
+            return True
+        name = profiles[name].get("source_profile", "")
+    return False
+
+
+def _prompt(text: str) -> str:
+    """Ask for an MFA code on the terminal.
+
+    Raises:
+        EOFError: There is no terminal.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise EOFError from None
+    return getpass.getpass(text)
 
 
 def _in_time(function: Callable[[], Result]) -> Result:

@@ -14,9 +14,10 @@ from typing import Any, Final
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
-from denodo_ha.cli.errors import Failed, NotFound, UsageError
+from denodo_ha.cli.errors import Failed, NotFound, Refused, UsageError
 from denodo_ha.cli.operator_text import accepted_text, operator_name
 from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.environment import names
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
@@ -126,6 +127,34 @@ class NodeAgent:
             message = f"{node} does not report its status: {explain_result(result)}"
             raise Failed(message) from None
 
+    def offers(self, action: str) -> bool:
+        """Return whether the deployed document has an action, which earlier versions may lack.
+
+        Return True if the deployed template does not say which actions the document has.
+        """
+        stack = self.cluster.stack
+        for logical_id, properties in stack.resources("AWS::SSM::Document"):
+            if stack.physical_ids.get(logical_id) == self._document:
+                parameters = mapping_in(mapping_in(properties, "Content"), "parameters")
+                allowed = mapping_in(parameters, "Action").get("allowedValues")
+                return not isinstance(allowed, list) or action in allowed
+        return True
+
+    def require_action(self, action: str) -> None:
+        """Check that the deployed document has an action.
+
+        Raises:
+            Refused: The document lacks the action.
+            UsageError: There is no document.
+        """
+        if not self.offers(action):
+            message = (
+                f"the SSM document of {self.cluster.stack.name} does not have the action {action}, "
+                "because an earlier version deployed the document; deploy the cluster again with "
+                "this version, then run this again"
+            )
+            raise Refused(message)
+
     def run(
         self,
         node: str,
@@ -151,8 +180,10 @@ class NodeAgent:
                 still running after this time continues.
 
         Raises:
+            Refused: The deployed document does not have the action.
             Failed: Systems Manager does not reach the node, or the action did not end in time.
         """
+        self.require_action(action)
         id_ = self.cluster.node(node).instance_id
         who = accepted_text(operator_name())
         parameters = {

@@ -222,21 +222,21 @@ class NodeReplacement(MachineRollout):
     def _other_type(self, node: str) -> str:
         return f"`denodo-ha replace {node} --cluster {self._location.name} --type TYPE`"
 
-    def _restore_node(
-        self, cluster: Cluster, task: MachineTask, message: str, error: Failed
-    ) -> NoReturn:
+    def _restore_node(self, cluster: Cluster, task: MachineTask, message: str) -> NoReturn:
         """Raise the error of the deploy; bring back a node only if it was healthy before."""
+        node = task.node
         if task.condition.lost:
-            message = f"{message}; {task.node} is still lost. The other nodes are untouched"
-            raise Failed(message) from error
+            message = f"{message}; {node} is still lost. The other nodes are untouched"
+            raise Failed(message)
         if task.condition.unhealthy:
+            self._start_servers(cluster, node)
             message = (
-                f"{message}. {task.node} was not healthy before, and stays out of service, drained "
-                f"{self._tag(task)}. `denodo-ha enable {task.node} --cluster {cluster.name}` "
-                "brings it back. The other nodes are untouched"
+                f"{message}. {node} was not healthy before, and stays out of service, drained "
+                f"{self._tag(task)}. `denodo-ha enable {node} --cluster {cluster.name}` brings it "
+                "back. The other nodes are untouched"
             )
-            raise Failed(message) from error
-        super()._restore_node(cluster, task, message, error)
+            raise Failed(message)
+        self._return(cluster, node, message)
 
 
 def _why(generation: int) -> str:

@@ -1,6 +1,7 @@
 """`denodo-ha rollout`: move nodes to the machine of the configuration."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,16 @@ from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.machine_rollout import MachineRollout
 from denodo_ha.rollout.node_sequence import BEGIN
 from denodo_ha.rollout.roll_command import Minimum, TakeOver
+
+Snapshot = Annotated[
+    bool,
+    typer.Option(
+        "--snapshot",
+        help="Before a node's instance is stopped or replaced, create a snapshot of its root "
+        "volume, and wait until it is complete. Snapshots remain until you delete them.",
+        rich_help_panel="How",
+    ),
+]
 
 
 def pinned_environment(
@@ -60,15 +71,16 @@ def rollout(
     cluster: options.Cluster = None,
     minimum: Minimum = None,
     timeout: options.Timeout = None,
+    snapshot: Snapshot = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
     """Move nodes to the image, type and disks of the configuration, one at a time.
 
-    Each node whose image, type or disks differ is taken out of service, its new pin is written, the
-    stack is deployed with cdk, and the node is brought back when it is ready with its metadata
-    confirmed. Commit the pins file afterwards. Run the command again to continue, also after it was
-    killed.
+    Each node whose image, type or disks differ is taken out of service, Denodo is stopped, the new
+    pin is written, the stack is deployed with cdk, and the node is brought back when it is ready
+    with its metadata confirmed. Commit the pins file afterwards. Run the command again to continue,
+    also after it was killed.
 
         denodo-ha rollout -c prod --dry-run
 
@@ -95,7 +107,9 @@ def rollout(
             timeout=timeout,
             take_over=take_over,
         )
-        machine_rollout = MachineRollout(context, file=file, cdk=Cdk(profile), minimum=minimum)
+        machine_rollout = MachineRollout(
+            context, file=file, cdk=Cdk(profile), minimum=minimum, snapshot=snapshot
+        )
         with BEGIN.stage(timeout):
             if dry_run:
                 for task in machine_rollout.plan():

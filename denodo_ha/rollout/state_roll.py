@@ -96,6 +96,8 @@ class StateRoll(NodeSequence):
         if only is not None:
             cluster.node(only)
         conditions, agent = read_conditions(self._aws, cluster), self._agent(cluster)
+        if self._accept_readiness:
+            agent.require_action("accept-readiness")
 
         def task(node: str) -> StateTask | None:
             state = read_desired_state(self._aws, self._context.environment, self._location, node)

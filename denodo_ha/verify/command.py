@@ -27,6 +27,7 @@ from denodo_ha.verify.findings import (
     print_report_json,
     worst_state,
 )
+from denodo_ha.verify.manager_probe import probe_manager
 from denodo_ha.verify.site import Site
 from denodo_ha.verify.verification import Settings, Verification
 
@@ -216,6 +217,9 @@ def _verify(
         for port in verification.ports():
             logs.append(StepLog(f"{port.name} {port.port}"))
             verification.verify(logs[-1], port)
+        for manager in verification.managers():
+            logs.append(StepLog(f"{manager.name} {manager.port}"))
+            probe_manager(logs[-1], manager, settings.timeout)
     if form is TableFormat.json:
         print_report_json(target, verification.cluster, logs)
     else:

@@ -80,7 +80,7 @@ InstanceType = Annotated[
         r"[a-z][a-z0-9-]*\.[a-z0-9-]+",
         "is not an instance type",
         "a type is a family and a size, joined by a dot",
-        "m5.xlarge",
+        "m7i.xlarge",
         "write a type like {example}",
     ),
 ]

@@ -161,7 +161,8 @@ class Instance(Section):
     """The EC2 instance of a node."""
 
     type: InstanceType
-    """Instance type; m5.xlarge is the smallest that Denodo recommends for production."""
+    """Instance type; 4 CPUs with 16 GiB, such as m7i.xlarge, are the least that Denodo recommends \
+for production (m5.xlarge)."""
     image: ImageId
     """Id of a machine image with Denodo installed; selecting the latest image by name is not \
 supported."""
@@ -211,6 +212,10 @@ class Node(Section):
     auxiliary_port: Port | None = None
     """RMI auxiliary port: required for Denodo 7.0 and different on every node; later versions \
 have none."""
+    scheduler_auxiliary_port: Port | None = None
+    """Auxiliary port of this node's Scheduler, through which clients use the Scheduler over the \
+load balancer (docs/scheduler.md). All nodes of a cluster have one, each a different one; default: \
+clients connect to the node itself."""
     instance_id: InstanceId | None = None
     """Id of an existing instance. It is registered with the load balancer and otherwise not \
 changed."""

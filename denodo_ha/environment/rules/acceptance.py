@@ -49,6 +49,7 @@ FINDINGS: Final = frozenset(
         "public-without-tls",
         "rmi-host-balancer",
         "rmi-behind-tls",
+        "shared-catalog-promotions",
         "shared-switch",
         "silence-alarm-waits",
         "single-zone",

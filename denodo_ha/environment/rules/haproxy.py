@@ -192,7 +192,7 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
                 path,
                 "is missing",
                 "HAProxy runs on its own instances, whose image must contain HAProxy",
-                "add instance: {type: c6i.large, image: ami-…} (docs/haproxy-aws.md describes "
+                "add instance: {type: c7i.large, image: ami-…} (docs/haproxy-aws.md describes "
                 "the image)",
             )
         elif instance.type.split(".", 1)[0] in limits.NO_NLB_TARGETS:
@@ -201,7 +201,7 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
                 "cannot be the target of a Network Load Balancer",
                 "instances of old types cannot be registered by instance id (AWS, Elastic Load "
                 "Balancing API, RegisterTargets)",
-                "write a type like c6i.large",
+                "write a type like c7i.large",
                 value=instance.type,
             )
 

@@ -93,6 +93,7 @@ class FakeCdk:
             deployed.status = "UPDATE_ROLLBACK_COMPLETE"
             raise Failed(self.fails)
         for node in changed:
+            self.agents.nodes[node].running = True
             other_image = old_nodes[node]["ImageId"] != new_nodes[node]["ImageId"]
             if other_image or old_ids[node] != new_ids[node]:
                 self._replace(node, new_ids[node])

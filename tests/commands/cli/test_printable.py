@@ -46,6 +46,7 @@ ROWS: dict[str, list[list[str]]] = {
         ["node1", "-c", "active-passive", "--type", "\x1b[2J\n\u202e"],
     ],
     "catalog init": [["-c", "shared-catalog"], ["-c", "{hostile}"]],
+    "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
     "drill": [

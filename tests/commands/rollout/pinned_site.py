@@ -36,9 +36,9 @@ class Site:
     def ask_for(self, old: str, new: str) -> None:
         self.file.write_text(self.file.read_text().replace(old, new))
 
-    def rolling(self, *, take_over: bool = False) -> MachineRollout:
+    def rolling(self, *, take_over: bool = False, snapshot: bool = False) -> MachineRollout:
         context = self._context(take_over=take_over)
-        return MachineRollout(context, file=self.file, cdk=self.cdk)
+        return MachineRollout(context, file=self.file, cdk=self.cdk, snapshot=snapshot)
 
     def replacing(
         self,

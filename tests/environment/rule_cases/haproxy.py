@@ -164,7 +164,7 @@ WRONG = (
         haproxy_instances,
         {f"{HAPROXY}/instance": GONE},
         f"{PLACE}.instance",
-        ("is missing", "add instance: {type: c6i.large, image: ami-…}"),
+        ("is missing", "add instance: {type: c7i.large, image: ami-…}"),
     ),
     DeployedWrong(
         haproxy_instances,

@@ -10,6 +10,8 @@ PUT    /_local/signals                  {"mode": "manual"}: how instances signal
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
                                         resources of the stack whose creation fails; also "error":
                                         {"code": "InsufficientInstanceCapacity", "message": …}
+PUT    /_local/call-faults/ACCOUNT      {"GetParameter": "throttled", "s3": "denied"}: calls of an
+                                        account that fail: throttled, denied or silent
 POST   /_local/checkpoint               write the state now
 """
 
@@ -18,7 +20,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from tools.local_aws.emulator import ministack, prerequisites, stand_ins
+from tools.local_aws.emulator import call_faults, ministack, prerequisites, stand_ins
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
@@ -101,6 +103,9 @@ class ControlApi:
                 *([(str(error["code"]), str(error["message"]))] if error else []),
             )
             return {"failing": failing}
+
+    def _put_call_faults(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {"failing": call_faults.set_faults(account, body)}
 
     def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"written": self._checkpoint.write()}
