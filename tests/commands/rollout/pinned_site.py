@@ -34,7 +34,9 @@ class Site:
         self.pins = file.with_suffix(".pins.yaml")
 
     def ask_for(self, old: str, new: str) -> None:
-        self.file.write_text(self.file.read_text().replace(old, new))
+        text = self.file.read_text()
+        assert old in text
+        self.file.write_text(text.replace(old, new))
 
     def rolling(self, *, take_over: bool = False, snapshot: bool = False) -> MachineRollout:
         context = self._context(take_over=take_over)

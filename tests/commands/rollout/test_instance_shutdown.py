@@ -13,8 +13,6 @@ from tests.commands.conftest import Run
 from tests.commands.rollout.pinned_site import CLUSTER, NEW, OLD, KilledError, Site
 from tests.commands.rollout.test_roll import rolling
 
-__all__ = ["site"]
-
 NODES = ["node1", "node2", "node3"]
 
 
@@ -54,7 +52,7 @@ def _remove_actions(site: Site) -> None:
             action["allowedValues"] = ["apply", "check", "status", "drain", "undrain"]
 
 
-@pytest.mark.parametrize("setting", [(OLD, NEW), ("m5.xlarge", "m5.2xlarge")])
+@pytest.mark.parametrize("setting", [(OLD, NEW), ("m7i.xlarge", "m7i.2xlarge")])
 def test_denodo_is_stopped_before_the_deploy(site: Site, setting: tuple[str, str]) -> None:
     site.ask_for(*setting)
     running: list[list[str]] = []

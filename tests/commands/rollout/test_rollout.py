@@ -34,7 +34,7 @@ def test_pin_writes_the_first_boot_that_a_node_was_made_with(site: Site, denodo_
     assert set(site.first_boots().values()) == {1}
 
 
-@pytest.mark.parametrize(("setting", "text"), [((OLD, NEW), 2), (("m5.xlarge", "m5.2xlarge"), 1)])
+@pytest.mark.parametrize(("setting", "text"), [((OLD, NEW), 2), (("m7i.xlarge", "m7i.2xlarge"), 1)])
 def test_a_new_machine_gets_the_new_text_and_a_restarted_one_keeps_its_own(
     site: Site, denodo_ha: Run, setting: tuple[str, str], text: int
 ) -> None:
@@ -74,7 +74,7 @@ def test_every_node_one_at_a_time(site: Site) -> None:
 
 def test_a_type_keeps_the_machine(site: Site) -> None:
     before = site.cloud.nodes(CLUSTER)
-    site.ask_for("m5.xlarge", "m5.2xlarge")
+    site.ask_for("m7i.xlarge", "m7i.2xlarge")
     assert len(site.rolling().roll_out()) == 3
     assert site.cloud.nodes(CLUSTER) == before
     site.is_well()
