@@ -162,13 +162,19 @@ def checks_readiness(environment: Environment, cluster: Cluster, service: Servic
 def _routes(
     environment: Environment, cluster_name: str, cluster: Cluster, served: tuple[Listener, ...]
 ) -> Iterator[Route]:
+    # The session of a 7.0 client is on the auxiliary port, so jdbc's idle timeout applies there.
+    session_idle = next(
+        (item.service.idle_timeout for item in served if item.service and item.key == "jdbc"), None
+    )
     for listener in served:
         servers = tuple(
             _server(environment, cluster_name, node, listener.target_port)
             for node in listener.nodes
         )
         if listener.service is None:
-            yield Route(f"{AUXILIARY}{listener.key}", listener.port, "tcp", servers)
+            yield Route(
+                f"{AUXILIARY}{listener.key}", listener.port, "tcp", servers, idle=session_idle
+            )
         else:
             yield _service_route(environment, cluster, listener.key, servers)
 
