@@ -30,6 +30,7 @@ from denodo_ha.environment.rules import (
     ports,
     quotas,
     risks,
+    scheduler,
 )
 
 Rule = Callable[[Environment], Iterator[Problem]]
@@ -39,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     *network.RULES,
     *outbound_access.RULES,
     *ports.RULES,
+    *scheduler.RULES,
     *nodes.RULES,
     *denodo.RULES,
     *balancer.RULES,
