@@ -76,13 +76,17 @@ def rmi_behind_tls(environment: Environment) -> Iterator[Problem]:
             kind == "scheduler" and any(map(serves_scheduler_clients, clusters))
         )
         if of_seven or kind == "scheduler" or (kind == "tcp" and port in RMI_PORTS):
+            where = (
+                "through the listeners of the auxiliary ports in clear text"
+                if on_balancer
+                else "past the balancer"
+            )
             yield _behind_tls(
                 environment,
                 name,
                 "does not encrypt a service of Java RMI",
                 "the first connection only says where the second one goes, and all calls pass over "
-                "the second one, to a port without TLS listener (Denodo, Default ports used by the "
-                "Denodo Platform)",
+                f"the second one, {where} (Denodo, Default ports used by the Denodo Platform)",
                 "remove tls here, and set up TLS in Denodo on the nodes"
                 + ("" if has_auxiliary else " (denodo.tls)"),
                 rule="rmi-behind-tls",

@@ -113,7 +113,7 @@ WRONG = (
         rmi_behind_tls,
         {"services/jdbc": {"port": 9999, "tls": arn()}},
         "services.jdbc.tls",
-        ("does not encrypt", "to a port without TLS listener", "set up TLS in Denodo"),
+        ("does not encrypt", "auxiliary ports in clear text", "set up TLS in Denodo"),
         base=V7,
     ),
     *(
@@ -124,7 +124,7 @@ WRONG = (
                 "services/other": {"port": 443, "node_port": port, "tls": arn()},
             },
             "services.other.tls",
-            ("does not encrypt", "all calls pass over the second one", "denodo.tls"),
+            ("does not encrypt", "past the balancer", "denodo.tls"),
         )
         # Scheduler, and JMX of Virtual DataPort
         for port in (8000, 9995)
