@@ -38,7 +38,7 @@ def test_nodes_stay_through_every_kind_of_outbound_access(cloud: Cloud, tmp_path
         {"kind": "prefix-list", "id": _S3, "name": "com.amazonaws.eu-west-1.s3"},
     )
     ids: list[dict[str, str]] = []
-    steps = ({}, {f"{_NETWORK}/nat": "regional"}, _CLOSED, {})
+    steps: tuple[Data, ...] = ({}, {f"{_NETWORK}/nat": "regional"}, _CLOSED, {})
     for number, changes in enumerate(steps):
         template = _template(tmp_path / str(number), cloud.access.account, changes)
         stack = cloud.deploy(template["Resources"], template["Outputs"], "test-main")
