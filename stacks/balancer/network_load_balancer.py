@@ -6,8 +6,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
-from denodo_ha.environment.derived.topology import HealthCheck
+from denodo_ha.environment.derived.topology import HealthCheck, Listener
 from denodo_ha.environment.model import cluster
+from stacks.alarms.cluster_alarms import NLB_METRICS, WatchedGroup
 from stacks.library_values import seconds
 
 
@@ -53,6 +54,16 @@ def allow_zonal_shift(group: elbv2.NetworkTargetGroup, balancer: cluster.Balance
     """
     if balancer.zonal_shift:
         group.set_attribute("target_health_state.unhealthy.connection_termination.enabled", "false")
+
+
+def watched_group(listener: Listener, *, nlb: str, group: str) -> WatchedGroup:
+    """Return a target group with its metrics, by the names of load balancer and target group."""
+    return WatchedGroup(
+        key=listener.key,
+        namespace=NLB_METRICS,
+        dimensions={"LoadBalancer": nlb, "TargetGroup": group},
+        is_auxiliary=listener.service is None,
+    )
 
 
 def _set_addresses(

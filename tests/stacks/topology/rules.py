@@ -7,7 +7,15 @@ The rules are independent of the code under test: they use neither `stacks` nor
 from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
-from tests.stacks.topology import failover, firewall, haproxy, metadata, node_balancer, nodes
+from tests.stacks.topology import (
+    alarms,
+    failover,
+    firewall,
+    haproxy,
+    metadata,
+    node_balancer,
+    nodes,
+)
 from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterView, output_of
 from tests.support.assembly import Assembly
 
@@ -27,6 +35,7 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     if environment.failover:
         failover.holds(environment, assembly)
     metadata.holds(environment, assembly)
+    alarms.holds(environment, assembly)
     for stack, template in assembly.templates.items():
         _portable(environment, stack, template)
 
