@@ -97,7 +97,8 @@ _IMPORTED_SUBNETS = AcceptedFinding(
 _CREATED_VPC = AcceptedFinding(
     _NAG,
     "AwsSolutions-VPC7",
-    "The owner of the account decides on flow logs, and enables them for all VPCs",
+    "The owner of the account decides on flow logs, and enables them for all VPCs, or here with "
+    "flow_logs",
 )
 _HAPROXY = (
     AcceptedFinding(
@@ -150,7 +151,10 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
         has_cookies = bool(cookie_balancer.alb_services(environment, cluster))
         reason = _NO_ACCESS_LOGS + _NO_APPLICATION_ACCESS_LOGS * has_cookies
         yield AcceptedFinding(_NAG, "AwsSolutions-ELB2", reason)
-    yield _CREATED_VPC if cluster.network.vpc is None else _IMPORTED_SUBNETS
+    if cluster.network.vpc is not None:
+        yield _IMPORTED_SUBNETS
+    elif not cluster.network.flow_logs:
+        yield _CREATED_VPC
     if cluster.balancer.kind == "haproxy":
         yield from _HAPROXY
     if failover_plan.ANYWHERE in cluster.balancer.clients:
@@ -205,10 +209,15 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
             "elasticloadbalancing:targetgroup/*/*",
             "Only target groups with the tags of this cluster",
         ),
+        ("ec2:volume/*", "Only volumes with the tags of this cluster"),
         (parameters, "The desired states of this cluster, which contain no secret"),
         (f"cloudformation:stack/{stack}/*", _ONE_STACK),
     ):
         yield _wildcard_in(cluster.region, cluster.account, resource, reason)
+    # ARNs of snapshots have no account.
+    yield _wildcard_in(
+        cluster.region, "", "ec2:snapshot/*", "Only new snapshots, with the tags of this cluster"
+    )
 
 
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:

@@ -24,6 +24,12 @@ def tcp_ports(first: int, last: int) -> ec2.Port:
 
 
 @cache
+def udp_ports(first: int, last: int) -> ec2.Port:
+    """Return a UDP port, or a range of ports."""
+    return ec2.Port.udp(first) if first == last else ec2.Port.udp_range(first, last)
+
+
+@cache
 def ipv4_peer(cidr: str) -> ec2.IPeer:
     """Return a CIDR as the peer of a security group rule."""
     return ec2.Peer.ipv4(cidr)

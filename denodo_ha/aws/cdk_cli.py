@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli.configuration_choice import clone_folder
 from denodo_ha.cli.errors import Failed, UsageError
 
 POLL_S: Final = 1
+SYNTH_S: Final = 900.0
+"""Project default: seconds for a synthesis."""
+DEPLOY_S: Final = 7200.0
+"""Project default: seconds for a deploy; CloudFormation continues a deploy that takes longer."""
 _INTERRUPTED_S: Final = 1
 """Project default: seconds for the CLI to end after Ctrl-C; the terminal also signals the CLI."""
 _GRACE_S: Final = 120
@@ -45,6 +50,7 @@ class Cdk:
         """
         self._run(
             RealClock(),
+            SYNTH_S,
             *("synth", "--quiet", "--output", str(out), "-c", f"config={config.resolve()}"),
         )
 
@@ -61,18 +67,26 @@ class Cdk:
         """
         self._run(
             clock,
+            DEPLOY_S,
             *("deploy", stack, "--exclusively", "--app", str(out)),
             *("--require-approval", "never", "--progress", "events"),
         )
 
-    def _run(self, clock: Clock, *arguments: str) -> None:
+    def _run(self, clock: Clock, seconds: float, *arguments: str) -> None:
         def wait(process: subprocess.Popen[bytes]) -> None:
             while process.poll() is None:
+                if deadline.left(1) <= 0:
+                    message = (
+                        f"`cdk {arguments[0]}` did not end in time; if CloudFormation has begun a "
+                        "deploy, the deploy continues"
+                    )
+                    raise Failed(message)
                 clock.sleep(POLL_S)
 
         profile = ["--profile", self.profile] if self.profile else []
         # The CLI's output goes to stderr, because stdout is for the results of this command.
-        run_cdk(*arguments, *profile, wait=wait, stdout=_STDERR)
+        with deadline.extended(seconds):
+            run_cdk(*arguments, *profile, wait=wait, stdout=_STDERR)
 
 
 def cdk_command(*arguments: str) -> list[str]:

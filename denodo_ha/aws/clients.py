@@ -9,14 +9,16 @@ it calls AWS: the import takes 0.2 s of CPU time, and completion and `--help` do
 
 import threading
 from collections.abc import Iterable
+from copy import copy
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, InvalidRegionError
 
 from denodo_ha.aws.concurrency import WORKERS, first_answer
+from denodo_ha.aws.credentials import sign_in
 from denodo_ha.aws.error_translation import CALLED, translate_error, translated_errors
 from denodo_ha.aws.http_session import ATTEMPT_S, bound_session
-from denodo_ha.cli.errors import UsageError
+from denodo_ha.cli.errors import AwsError, UsageError
 
 ATTEMPTS: Final = 4
 """Project default: attempts per call; the SDK's standard mode makes 3."""
@@ -41,25 +43,22 @@ class Aws:
             NoCredentials: The profile does not exist.
         """
         import boto3  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
 
         self.profile = profile
         with translated_errors():
             self._session: Any = boto3.Session(profile_name=profile)
-        self._config = Config(
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            # `http_session` abandons an attempt before these timeouts expire; they then end the
-            # thread of the abandoned attempt.
-            connect_timeout=ATTEMPT_S,
-            read_timeout=ATTEMPT_S,
-            max_pool_connections=WORKERS,
-            user_agent_extra="denodo-ha",
-        )
+        self._attempts = attempts
         # A session must not create two clients at the same time. Threads may share a client.
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
-        self._slots: dict[str, threading.Semaphore] = {}
         self._account: str | None = None
+        self._signed_in: bool | AwsError = False
+
+    def with_attempts(self, attempts: int) -> "Aws":
+        """Return clients with the same credentials and another number of attempts."""
+        other = copy(self)
+        other.__dict__.update(_attempts=attempts, _clients={})
+        return other
 
     @property
     def region(self) -> str | None:
@@ -76,8 +75,10 @@ class Aws:
 
         Raises:
             UsageError: The region does not exist.
+            AwsError: There are no valid credentials.
         """
         with self._lock:
+            self._sign_in()
             if (service, region) not in self._clients:
                 self._clients[service, region] = self._create(service, region)
             return self._clients[service, region]
@@ -107,9 +108,34 @@ class Aws:
         self._account = first_answer(ask, every)
         return self._account
 
-    def _create(self, service: str, region: str) -> Any:
+    def _sign_in(self) -> None:
+        """Get the credentials once, and raise the same error again if there are none."""
+        if isinstance(self._signed_in, AwsError):
+            raise self._signed_in
+        if self._signed_in:
+            return
         try:
-            client = self._session.client(service, region_name=region, config=self._config)
+            with translated_errors():
+                sign_in(self._session._session)  # noqa: SLF001 - boto3 has no access to it
+        except AwsError as error:
+            self._signed_in = error
+            raise
+        self._signed_in = True
+
+    def _create(self, service: str, region: str) -> Any:
+        from botocore.config import Config  # noqa: PLC0415
+
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": self._attempts},
+            # `http_session` abandons an attempt before these timeouts expire; they then end the
+            # thread of the abandoned attempt.
+            connect_timeout=ATTEMPT_S,
+            read_timeout=ATTEMPT_S,
+            max_pool_connections=WORKERS,
+            user_agent_extra="denodo-ha",
+        )
+        try:
+            client = self._session.client(service, region_name=region, config=config)
         except InvalidRegionError:
             message = f"{region!r} is not a region; give one such as eu-west-1 with --region"
             raise UsageError(message) from None
@@ -119,7 +145,7 @@ class Aws:
             # botocore raises ValueError if the value of AWS_ENDPOINT_URL is not a URL.
             message = f"{service} in {region} cannot be called: {error}; see AWS_ENDPOINT_URL"
             raise UsageError(message) from None
-        bound_session(client, self._slots.setdefault(region, threading.Semaphore(WORKERS)))
+        bound_session(client, threading.Semaphore(WORKERS))
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
         def add_origin(parsed: dict[str, Any], **_: object) -> None:

@@ -1,5 +1,6 @@
 """Concurrent calls, limited in number."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -43,6 +44,33 @@ def begin(
 ) -> Future[Result]:
     """Start a call of a function in a pool; the caller's deadline applies in the call."""
     return pool.submit(copy_context().run, function, item)
+
+
+def call_in_time(function: Callable[[], Result], seconds: float) -> Result:
+    """Call a function in a thread, and abandon the thread after a number of seconds.
+
+    Raises:
+        TimeoutError: The function did not end in time.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    ended = threading.Event()
+
+    def call() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            errors.append(error)
+        ended.set()
+
+    # A daemon thread, so that an abandoned thread does not keep the process running.
+    threading.Thread(target=copy_context().run, args=(call,), daemon=True).start()
+    if not ended.wait(max(seconds, 0)):
+        message = f"no answer within {seconds:.1f} s"
+        raise TimeoutError(message)
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def first_answer(function: Callable[[Item], Result], items: Sequence[Item]) -> Result:

@@ -20,6 +20,7 @@ LOOK_S: Final = 8.0
 LAST_LOOK_S: Final = 2.0
 """Project default: seconds for the last observation, which begins when a wait's timeout expires."""
 
+_paused = 0.0
 _ends: ContextVar[float | None] = ContextVar("denodo_ha_deadline", default=None)
 
 
@@ -30,7 +31,7 @@ def limited(seconds: float) -> Iterator[None]:
     Args:
         seconds: seconds from now; an outer deadline that expires earlier remains valid.
     """
-    outer, ends = _ends.get(), time.monotonic() + seconds
+    outer, ends = _ends.get(), _now() + seconds
     token = _ends.set(ends if outer is None else min(ends, outer))
     try:
         yield
@@ -41,7 +42,7 @@ def limited(seconds: float) -> Iterator[None]:
 @contextmanager
 def extended(seconds: float) -> Iterator[None]:
     """Set a new deadline for a block, for example for an undo after the outer deadline expired."""
-    token = _ends.set(time.monotonic() + seconds)
+    token = _ends.set(_now() + seconds)
     try:
         yield
     finally:
@@ -51,4 +52,20 @@ def extended(seconds: float) -> Iterator[None]:
 def left(limit: float) -> float:
     """Return the seconds to the deadline, at most a limit; 0 or less after the deadline."""
     ends = _ends.get()
-    return limit if ends is None else min(limit, ends - time.monotonic())
+    return limit if ends is None else min(limit, ends - _now())
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Stop the time of all deadlines, for example while a person types an MFA code."""
+    global _paused  # noqa: PLW0603 - a process has one time
+    begin = time.monotonic()
+    try:
+        yield
+    finally:
+        _paused += time.monotonic() - begin
+
+
+def _now() -> float:
+    """Return the time of the deadlines: seconds since an arbitrary moment, without the pauses."""
+    return time.monotonic() - _paused

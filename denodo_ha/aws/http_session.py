@@ -10,13 +10,13 @@ attempt and rejects such pages.
 import json
 import threading
 from collections.abc import Mapping
-from contextvars import copy_context
 from typing import Any, Final
 from xml.etree import ElementTree
 
 from botocore import exceptions as boto
 
 from denodo_ha.aws import deadline
+from denodo_ha.aws.concurrency import call_in_time
 from denodo_ha.cli.errors import Unreachable
 
 ATTEMPT_S: Final = 15.0
@@ -39,7 +39,7 @@ class BoundSession:
 
     Args:
         session: the session that botocore has created.
-        slots: limits the number of concurrent calls; each region has its own semaphore.
+        slots: limits the number of concurrent calls; each client has its own semaphore.
     """
 
     def __init__(self, session: Any, slots: threading.Semaphore) -> None:
@@ -56,7 +56,10 @@ class BoundSession:
         """
         seconds = deadline.left(ATTEMPT_S)
         if seconds <= 0:
-            message = f"AWS does not answer in time: {request.url} was not called any more"
+            message = (
+                f"AWS does not answer in time, so {request.url} was not called any more; see the "
+                "region's state at https://health.aws.amazon.com, and run it again"
+            )
             raise Unreachable(message)
         try:
             response = self._answer_in_time(request, seconds)
@@ -70,25 +73,15 @@ class BoundSession:
 
     def _answer_in_time(self, request: Any, seconds: float) -> Any:
         """Send a request in a thread, and abandon the thread after a number of seconds."""
-        answers: list[Any] = []
-        errors: list[BaseException] = []
-        ended = threading.Event()
 
-        def send() -> None:
-            try:
-                with self._slots:
-                    answers.append(self._session.send(request))
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                errors.append(error)
-            ended.set()
+        def send() -> Any:
+            with self._slots:
+                return self._session.send(request)
 
-        # A daemon thread, so that an abandoned thread does not keep the process running.
-        threading.Thread(target=copy_context().run, args=(send,), daemon=True).start()
-        if not ended.wait(seconds):
-            raise boto.ReadTimeoutError(endpoint_url=request.url)
-        if errors:
-            raise errors[0]
-        return answers[0]
+        try:
+            return call_in_time(send, seconds)
+        except TimeoutError:
+            raise boto.ReadTimeoutError(endpoint_url=request.url) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -100,7 +93,7 @@ def bound_session(client: Any, slots: threading.Semaphore) -> None:
 
     Args:
         client: the client.
-        slots: limits the number of concurrent calls; each region has its own semaphore.
+        slots: limits the number of concurrent calls; each client has its own semaphore.
     """
     endpoint = client._endpoint  # noqa: SLF001 - botocore has no setting for the session
     endpoint.http_session = BoundSession(endpoint.http_session, slots)

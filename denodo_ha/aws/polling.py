@@ -70,7 +70,7 @@ def poll_until(
     Throttling and unanswered calls do not end the polling: they are retried until the timeout
     expires. There is at least one observation, and one more when the timeout expires. AWS calls of
     an observation end at the timeout; AWS calls of the last observation end within
-    `deadline.LAST_LOOK_S`.
+    `deadline.LAST_LOOK_S`. The polling ends before the caller's deadline, whatever the timeout is.
 
     Args:
         observe: returns the current state.
@@ -85,7 +85,8 @@ def poll_until(
         AwsError: AWS denied a call, or did not answer the last call.
     """
     begin, last = clock.monotonic(), None
-    timeout = deadline.left(timeout)
+    # The last observation must also end before the caller's deadline.
+    timeout = min(timeout, deadline.left(timeout + deadline.LAST_LOOK_S) - deadline.LAST_LOOK_S)
     while True:
         failure = None
         seconds = timeout - (clock.monotonic() - begin)

@@ -6,17 +6,32 @@ from typing import Annotated
 import typer
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.catalog import database_setup, metadata_status, password_rotation
+from denodo_ha.aws.polling import RealClock
+from denodo_ha.catalog import (
+    database_setup,
+    learned_settings,
+    metadata_status,
+    password_rotation,
+)
 from denodo_ha.catalog.database_setup import ServerAccess
 from denodo_ha.catalog.metadata_status import Database, Status
 from denodo_ha.catalog.postgres_server import read_certificates
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
-from denodo_ha.cli.output import print_json, print_line, print_table, styled
+from denodo_ha.cli.output import (
+    print_document,
+    print_json,
+    print_line,
+    print_message,
+    print_table,
+    styled,
+)
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
+from denodo_ha.deployed.node_agent import STATUS_S
 from denodo_ha.environment.model.catalog import Component
 
 catalog = typer.Typer(
@@ -27,11 +42,16 @@ catalog = typer.Typer(
 
     denodo-ha catalog init -c prod --ca eu-west-1-bundle.pem
 
+    denodo-ha catalog learn node1 -c prod
+
     denodo-ha catalog status -c prod
     """,
     no_args_is_help=True,
 )
 
+SET_UP_S = 600.0
+"""Project default: seconds for the databases and logins of all components, including the wait for
+another run."""
 _DIGEST_LENGTH = 12
 """Number of digits of a digest that the table shows."""
 
@@ -66,6 +86,7 @@ Admin = Annotated[
 
 
 @catalog.command("init")
+@limited(TimeLimit(SET_UP_S))
 def init(
     *,
     config: options.Config = None,
@@ -85,6 +106,15 @@ def init(
             "the database has no tables.",
         ),
     ] = None,
+    data_catalog_sql: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data-catalog-sql",
+            metavar="FILE",
+            help="SQL script that creates the Data Catalog's tables; may be repeated. Runs only if "
+            "the database has no tables.",
+        ),
+    ] = None,
     dry_run: options.DryRun = False,
 ) -> None:
     """Create the missing databases and users of each component.
@@ -95,9 +125,11 @@ def init(
     access = _server_access(ca, through, admin_secret)
     aws, _, metadata = _read_metadata(config, environment, region, profile, cluster)
     progress, count = Progress(), 0
-    for change in database_setup.init(
-        aws, metadata, access, scripts=scheduler_sql or [], dry_run=dry_run
-    ):
+    scripts: dict[Component, list[Path]] = {
+        "scheduler": scheduler_sql or [],
+        "data-catalog": data_catalog_sql or [],
+    }
+    for change in database_setup.init(aws, metadata, access, scripts=scripts, dry_run=dry_run):
         count += 1
         prefix = "would create or set " if dry_run else ""
         progress.say(f"{change.component}: {prefix}{change.what}")
@@ -108,9 +140,54 @@ def init(
         print_line(f"{count} changes are needed; nothing was changed")
     else:
         print_line(f"{components}: ready. Roll the nodes, so that they use the new settings")
+    for component in database_setup.components_without_tables(aws, metadata, access):
+        print_line(
+            f"{component}: the database has no tables yet, and nodes refuse to use it without "
+            f"them; run this command again with {database_setup.script_option(component)} FILE, or "
+            "create the tables with Denodo's own form (docs/catalog.md)"
+        )
+
+
+@catalog.command("learn")
+@limited(TimeLimit(READ_S + STATUS_S))
+def learn(
+    node: Annotated[str, typer.Argument(help="Node on which Denodo's form was used.")],
+    *,
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    cluster: options.Cluster = None,
+    component: Annotated[
+        str,
+        typer.Option(
+            "--component", metavar="COMPONENT", help="Only this one: scheduler or data-catalog."
+        ),
+    ] = "",
+) -> None:
+    """Print the settings that Denodo's own form has written on a node, for `catalog.settings`.
+
+    Logins and addresses are placeholders: the output contains no password. Nothing is changed.
+    """
+    aws, clock = Aws(profile=profile), RealClock()
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
+    location = located.cluster(cluster)
+    location.require_reachable()
+    settings = learned_settings.read_settings(aws, location, node, clock=clock)
+    settings = learned_settings.chosen(settings, node, component)
+    for name, learned in settings.items():
+        for note in learned.notes:
+            print_message(f"{name}: {note}")
+    if text := learned_settings.as_yaml(settings):
+        print_document(text)
+    else:
+        print_message(f"{node}: the usual settings fit; `catalog.settings` is not needed")
 
 
 @catalog.command("rotate")
+@limited(TimeLimit(SET_UP_S))
 def rotate(
     component: Annotated[str, typer.Argument(help=f"One of {', '.join(COMPONENTS)}.")],
     *,
@@ -142,6 +219,7 @@ def rotate(
 
 
 @catalog.command("status")
+@limited(TimeLimit(READ_S))
 def status(
     *,
     config: options.Config = None,
@@ -220,7 +298,9 @@ def _read_metadata(
     cluster: str | None,
 ) -> tuple[Aws, EnvironmentLocation, MetadataStack]:
     aws = Aws(profile=profile)
-    located = locate_environment(aws, config=config, environment=environment, regions=region)
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
     return aws, located, read_metadata_stack(aws, located, cluster)
 
 

@@ -5,9 +5,11 @@ beginning to end. Therefore a second run changes nothing, two concurrent runs ma
 once, and the next run completes an interrupted run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import psycopg
@@ -25,6 +27,10 @@ from denodo_ha.environment.model.catalog import Component
 
 _SCRIPT_SIZE: Final = 16 * 1024**2
 """Project limit: bytes of an SQL script."""
+
+
+SCRIPT_COMPONENTS: Final[tuple[Component, ...]] = ("scheduler", "data-catalog")
+"""Components whose tables are created by SQL scripts of Denodo, or by a form of Denodo."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def init(
     metadata: MetadataStack,
     access: ServerAccess,
     *,
-    scripts: Sequence[Path] = (),
+    scripts: Mapping[Component, Sequence[Path]] = MappingProxyType({}),
     dry_run: bool = False,
 ) -> Iterator[Change]:
     """Create missing databases, users and tables, complete the secrets, and yield each change.
@@ -98,15 +104,15 @@ def init(
         aws: the credentials.
         metadata: metadata stack of the cluster.
         access: options for the connection to the server.
-        scripts: SQL files that create the Scheduler's tables; run only in an empty database.
+        scripts: SQL files that create a component's tables; run only in an empty database.
         dry_run: yield the changes without making them.
 
     Raises:
         Refused: An object of the same name was not created for this cluster, or a script cannot
-            be read.
+            be read, or is for a component without a database.
         Failed: The server cannot be reached, denies access, or rejects a statement.
     """
-    texts = [(file, read_script(file)) for file in scripts]
+    texts = _read_scripts(metadata, scripts)
     database = read_database(aws, metadata, access)
     with database.server.administered(database.admin) as connection:
         try:
@@ -115,8 +121,7 @@ def init(
                     aws, metadata, database.server, connection, component, dry_run=dry_run
                 )
                 yield from setup.create()
-                if component == "scheduler":
-                    yield from setup.load(texts)
+                yield from setup.load(texts.get(component, ()))
         except psycopg.Error as error:
             text = " ".join(str(error).split())
             message = (
@@ -176,14 +181,45 @@ class _ComponentSetup:
         if not scripts or (self._dry_run and self._server.login_problem(self._login)):
             return
         with self._server.connected(self._login) as connection, connection.transaction():
-            query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
-            row = connection.execute(query).fetchone()
-            if row and row[0]:
+            if _has_tables(connection):
                 return
             for file, text in scripts:
                 if not self._dry_run:
                     connection.execute(text.encode())
                 yield Change(self._component, f"tables of {file.name}")
+
+
+def script_option(component: Component) -> str:
+    """Return the option of `denodo-ha catalog init` for SQL scripts of a component."""
+    return f"--{component}-sql"
+
+
+def _read_scripts(
+    metadata: MetadataStack, scripts: Mapping[Component, Sequence[Path]]
+) -> dict[Component, list[tuple[Path, str]]]:
+    """Return the texts of all scripts, with their paths.
+
+    Raises:
+        Refused: Scripts cannot be read, or are for a component without a database; the message
+            lists all of them.
+    """
+    texts: dict[Component, list[tuple[Path, str]]] = {}
+    problems = []
+    for component, paths in scripts.items():
+        option = script_option(component)
+        if paths and component not in metadata.secrets:
+            problems.append(
+                f"{option}: {component} has no database in {metadata.stack.name}; add it to "
+                "`catalog.components` and deploy, or omit the option"
+            )
+        for path in paths:
+            try:
+                texts.setdefault(component, []).append((path, read_script(path)))
+            except Refused as error:
+                problems.append(f"{option} {error}")
+    if problems:
+        raise Refused("\n".join([*problems, "nothing was changed"]))
+    return texts
 
 
 def read_script(file: Path) -> str:
@@ -195,5 +231,28 @@ def read_script(file: Path) -> str:
     try:
         return read_text_file(file, _SCRIPT_SIZE)
     except UnreadableFileError as error:
-        message = f"--scheduler-sql {file}: cannot be read: {error}; nothing was changed"
+        message = f"{file}: cannot be read: {error}"
         raise Refused(message) from None
+
+
+def components_without_tables(
+    aws: Aws, metadata: MetadataStack, access: ServerAccess
+) -> Iterator[Component]:
+    """Yield the components that cannot start because their databases have no tables.
+
+    Databases to which a login does not work yet are left out.
+    """
+    server = read_database(aws, metadata, access).server
+    for component in SCRIPT_COMPONENTS:
+        if component not in metadata.secrets:
+            continue
+        login = logins.read_login(aws, metadata.location.region, metadata.secrets[component])
+        with suppress(psycopg.Error), server.connected(login) as connection:
+            if not _has_tables(connection):
+                yield component
+
+
+def _has_tables(connection: Connection) -> bool:
+    query = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    row = connection.execute(query).fetchone()
+    return bool(row and row[0])

@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 from denodo_ha.cli import exit_codes
@@ -22,9 +23,12 @@ from denodo_ha.cli import exit_codes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LOADED: Final = time.monotonic()
+"""The start of the process: this module is the first that the program imports."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDOUT: Final = 1
 _STDERR: Final = 2
+_started: float | None = None
 _interrupted = False
 _state_left = "the last messages say what was changed"
 
@@ -63,6 +67,8 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
         load: imports the program, and returns a function that runs it and that handles its own
             errors. A signal during the import ends the process at once.
     """
+    global _started  # noqa: PLW0603 - a process has one start
+    _started = _LOADED
     _handle_signals(_end)
     _open_streams()
     try:
@@ -87,6 +93,11 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
         # Unlike `sys.exit`, this does not wait for threads that still wait for AWS.
         os._exit(code)
     sys.exit(code)
+
+
+def age() -> float:
+    """Return the seconds since the start of the process; 0 if `run` did not start the program."""
+    return 0.0 if _started is None else time.monotonic() - _started
 
 
 def stdout_error() -> OSError | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.polling import Clock
@@ -85,8 +86,11 @@ class HaproxyInstances(HaproxyFleet):
                 instances after it were not changed.
         """
         outputs: dict[str, str] = {}
-        for id_ in self.ids():
-            result = self.run([id_], "apply", seconds=APPLY_S)[id_]
+        with deadline.extended(APPLY_S):
+            ids = self.ids()
+        for id_ in ids:
+            with deadline.extended(2 * APPLY_S):
+                result = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if result.code != exit_codes.DONE:
                 done = f"; {', '.join(outputs)} did" if outputs else ""
                 message = (

@@ -27,6 +27,7 @@ class Instance:
         image: id of its image.
         address: its private IPv4 address; empty for a terminated instance.
         tags: its tags.
+        root_volume: id of its root volume; empty if it has none, for example when terminated.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Instance:
     image: str
     address: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    root_volume: str = ""
 
 
 def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Instance]:
@@ -100,4 +102,15 @@ def _instance(description: Mapping[str, Any]) -> Instance:
         image=str(description["ImageId"]),
         address=str(description.get("PrivateIpAddress", "")),
         tags={tag["Key"]: tag["Value"] for tag in description.get("Tags", [])},
+        root_volume=_root_volume(description),
     )
+
+
+def _root_volume(description: Mapping[str, Any]) -> str:
+    root = description.get("RootDeviceName")
+    volumes = (
+        str(mapping["Ebs"]["VolumeId"])
+        for mapping in description.get("BlockDeviceMappings", [])
+        if mapping["DeviceName"] == root
+    )
+    return next(volumes, "")

@@ -14,9 +14,10 @@ from typing import Any, Final
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
-from denodo_ha.cli.errors import Failed, NotFound, UsageError
+from denodo_ha.cli.errors import Failed, NotFound, Refused, UsageError
 from denodo_ha.cli.operator_text import accepted_text, operator_name
 from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.environment import names
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
@@ -25,6 +26,9 @@ STATUS_S: Final = 120
 
 SHORT: Final = 8
 """Project default: number of characters of a desired state's hash that commands print."""
+
+_REQUEST: Final = "request"
+"""Key of a request's id after the operator's name; deployed documents have no parameter for it."""
 
 DONE: Final = 0
 BUSY: Final = 5
@@ -123,6 +127,34 @@ class NodeAgent:
             message = f"{node} does not report its status: {explain_result(result)}"
             raise Failed(message) from None
 
+    def offers(self, action: str) -> bool:
+        """Return whether the deployed document has an action, which earlier versions may lack.
+
+        Return True if the deployed template does not say which actions the document has.
+        """
+        stack = self.cluster.stack
+        for logical_id, properties in stack.resources("AWS::SSM::Document"):
+            if stack.physical_ids.get(logical_id) == self._document:
+                parameters = mapping_in(mapping_in(properties, "Content"), "parameters")
+                allowed = mapping_in(parameters, "Action").get("allowedValues")
+                return not isinstance(allowed, list) or action in allowed
+        return True
+
+    def require_action(self, action: str) -> None:
+        """Check that the deployed document has an action.
+
+        Raises:
+            Refused: The document lacks the action.
+            UsageError: There is no document.
+        """
+        if not self.offers(action):
+            message = (
+                f"the SSM document of {self.cluster.stack.name} does not have the action {action}, "
+                "because an earlier version deployed the document; deploy the cluster again with "
+                "this version, then run this again"
+            )
+            raise Refused(message)
+
     def run(
         self,
         node: str,
@@ -130,6 +162,7 @@ class NodeAgent:
         *,
         timeout: int,
         why: str = "",
+        request: str = "",
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
     ) -> CommandResult:
@@ -140,17 +173,22 @@ class NodeAgent:
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
             why: the operator's reason, for the action drain.
+            request: id of the action, if the action may be sent again after its answer was lost;
+                the node does not repeat an apply that it has undone.
             progress: called with the status and the seconds that have passed.
             patience: seconds to wait until the action ends; None: the timeout. An action that is
                 still running after this time continues.
 
         Raises:
+            Refused: The deployed document does not have the action.
             Failed: Systems Manager does not reach the node, or the action did not end in time.
         """
+        self.require_action(action)
         id_ = self.cluster.node(node).instance_id
+        who = accepted_text(operator_name())
         parameters = {
             "Action": action,
-            "Who": accepted_text(operator_name()),
+            "Who": f"{who} {_REQUEST}={request}" if request else who,
             "Timeout": str(timeout),
         }
         if why:

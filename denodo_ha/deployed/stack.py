@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
@@ -31,6 +32,7 @@ class Stack:
         tags: its tags.
         template: the deployed template as CloudFormation processed it, with transforms applied.
         physical_ids: physical ids by logical id, of the resources that exist.
+        changed: times of the last change of these resources, by logical id.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Stack:
     tags: Mapping[str, str]
     template: Template
     physical_ids: Mapping[str, str]
+    changed: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def changing(self) -> bool:
@@ -134,9 +137,9 @@ def read_stack(aws: Aws, location: StackLocation) -> Stack:
         arn = str(stack["StackId"])
         reads: tuple[Callable[[], Any], ...] = (
             lambda: _template_body(client, location, arn),
-            lambda: _physical_ids(client, arn),
+            lambda: _resources(client, arn),
         )
-        body, physical_ids = map_concurrently(lambda read: read(), reads)
+        body, resources = map_concurrently(lambda read: read(), reads)
         return Stack(
             name=location.stack,
             arn=arn,
@@ -150,7 +153,8 @@ def read_stack(aws: Aws, location: StackLocation) -> Stack:
             },
             tags=stack_tags(stack),
             template=parse_template(body),
-            physical_ids=physical_ids,
+            physical_ids={id_: physical_id for id_, (physical_id, _) in resources.items()},
+            changed={id_: changed for id_, (_, changed) in resources.items() if changed},
         )
 
 
@@ -173,11 +177,14 @@ def read_stacks(aws: Aws, locations: Sequence[StackLocation]) -> list[Stack | Co
     return map_concurrently(attempt, locations)
 
 
-def _physical_ids(client: Any, arn: str) -> dict[str, str]:
-    """Return the physical ids of the resources that exist, by logical id."""
+def _resources(client: Any, arn: str) -> dict[str, tuple[str, datetime | None]]:
+    """Return physical id and last change of the resources that exist, by logical id."""
     pages = client.get_paginator("list_stack_resources").paginate(StackName=arn)
     return {
-        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        resource["LogicalResourceId"]: (
+            resource["PhysicalResourceId"],
+            resource.get("LastUpdatedTimestamp"),
+        )
         for page in pages
         for resource in page["StackResourceSummaries"]
         if resource.get("PhysicalResourceId") and resource["ResourceStatus"] != _DELETED

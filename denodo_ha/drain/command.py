@@ -9,11 +9,12 @@ from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import options
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import CHANGE_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import locate_environment
-from denodo_ha.deployed.rotation.operation import OperationContext
-from denodo_ha.deployed.rotation.rotation import labels
+from denodo_ha.deployed.rotation.operation import LOCK_WAIT_S, OperationContext
+from denodo_ha.deployed.rotation.rotation import HEALTHY_S, LONGEST_DRAIN_S, labels
 from denodo_ha.drain.draining import WHY, Draining
-from denodo_ha.drain.enabling import Enabling
+from denodo_ha.drain.enabling import CONFIRM_S, Enabling
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
 TakeOver = Annotated[
@@ -58,6 +59,7 @@ def _context(
     )
 
 
+@limited(TimeLimit(CHANGE_S, waits=(LOCK_WAIT_S, LONGEST_DRAIN_S)))
 def drain(
     node: Node,
     *,
@@ -117,6 +119,7 @@ def drain(
     print_line(f"{name} {node} {change} of {plan.scope}{keeps}; {plan.tag}")
 
 
+@limited(TimeLimit(CHANGE_S + CONFIRM_S, waits=(LOCK_WAIT_S, HEALTHY_S)))
 def enable(
     node: Node,
     *,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import PollTimeout, poll_until
 from denodo_ha.cli import process
@@ -28,7 +29,13 @@ from denodo_ha.deployed.instances import read_instance, read_instances
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
-from denodo_ha.deployed.rotation.rotation import Entrance, Rotation, labels, without_promise
+from denodo_ha.deployed.rotation.rotation import (
+    HEALTHY_S,
+    Entrance,
+    Rotation,
+    labels,
+    without_promise,
+)
 
 WHY: Final = "maintenance"
 LOOK_EVERY_S: Final = 2
@@ -216,10 +223,12 @@ class Draining(ClusterOperation):
         process.set_state_left(f"{left}; a lock may remain: see `denodo-ha status`")
         closed = [entrance for entrance in begun if entrance in plan.open]
         try:
-            for _ in rotation.open(plan.node, closed):
-                pass
-            self._restore_tag(plan)
-            self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
+            # The command's time limit may have expired, and the undo must not depend on it.
+            with deadline.extended(HEALTHY_S):
+                for _ in rotation.open(plan.node, closed):
+                    pass
+                self._restore_tag(plan)
+                self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
         except (CommandError, KeyboardInterrupt) as second:
             message = (
                 f"{_reason(error)}. It could not be undone: {_reason(second)}. {left}. See "

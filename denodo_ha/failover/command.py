@@ -1,5 +1,7 @@
 """`denodo-ha failover`: show the cluster that the failover name resolves to, and fail over."""
 
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Annotated, Final
 
 import typer
@@ -7,10 +9,11 @@ import typer
 from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import MUST_ARRIVE, Aws
 from denodo_ha.aws.polling import Clock, RealClock
-from denodo_ha.cli import exit_codes, options
+from denodo_ha.cli import exit_codes, options, process
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import ANSWER, READ_S, TimeLimit, limited
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, UNKNOWN
 from denodo_ha.deployed.failover.location import (
@@ -38,6 +41,12 @@ ATTEMPTS: Final = 3
 ANSWER_S: Final = 3.0
 """Project default: seconds for `status` to read DNS, after `deadline.LOOK_S` for the clusters."""
 
+SWITCH_S: Final = 7.5
+"""Project default: seconds from the start of the process to the end of all looks before the switch
+is thrown; the datapoint is then put within 10 s."""
+LEAST_LOOK_S: Final = 1.5
+"""Project default: seconds for these looks even if the start of the process took `SWITCH_S`."""
+_LIMIT: Final = TimeLimit(READ_S, waits=(TIMEOUT_S,))
 CLIENTS_S: Final = 60.0
 """Project default: seconds for which clients may still use the old DNS answer. Java caches it for
 30 s (Oracle, Java Networking Properties, networkaddress.cache.ttl), in addition to the TTL."""
@@ -62,6 +71,7 @@ def real_clock() -> Clock:
 
 
 @failover.command()
+@limited(ANSWER)
 def status(
     *,
     config: options.Config = None,
@@ -107,6 +117,7 @@ def _exit_code(sides: Sides) -> int:
 
 
 @failover.command()
+@limited(_LIMIT)
 def to(
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to fail over to.")],
     *,
@@ -130,10 +141,11 @@ def to(
     denodo-ha failover to passive -c prod
     """
     located = _located(config, environment, region, profile)
-    _fail_over(located, profile, located[1].role(cluster), dry_run=dry_run, timeout=timeout)
+    _fail_over(located, located[1].role(cluster), dry_run=dry_run, timeout=timeout)
 
 
 @failover.command()
+@limited(_LIMIT)
 def back(
     *,
     config: options.Config = None,
@@ -145,10 +157,11 @@ def back(
 ) -> None:
     """Fail over to the primary: the same as `to` with the primary's name."""
     located = _located(config, environment, region, profile)
-    _fail_over(located, profile, PRIMARY, dry_run=dry_run, timeout=timeout)
+    _fail_over(located, PRIMARY, dry_run=dry_run, timeout=timeout)
 
 
 @failover.command("from")
+@limited(replace(_LIMIT, then=f"{CLIENTS_S:.0f} s for clients with the old DNS answer"))
 def leave(
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to leave.")],
     *,
@@ -171,7 +184,7 @@ def leave(
     """
     aws, site = _located(config, environment, region, profile)
     other: Role = SECONDARY if site.role(cluster) == PRIMARY else PRIMARY
-    moved = _fail_over((aws, site), profile, other, dry_run=dry_run, timeout=timeout)
+    moved = _fail_over((aws, site), other, dry_run=dry_run, timeout=timeout)
     if moved:
         with Progress().step(f"waiting {CLIENTS_S:.0f} s until clients ask DNS again"):
             real_clock().sleep(CLIENTS_S)
@@ -180,6 +193,7 @@ def leave(
 
 
 @failover.command()
+@limited(_LIMIT)
 def restore(
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to restore.")],
     *,
@@ -206,7 +220,7 @@ def restore(
         await_healthy(aws, site, role, clock=clock, progress=Progress(), timeout=seconds)
     if role == PRIMARY:
         left = max(1, int(end - clock.monotonic()))
-        _fail_over((aws, site), profile, role, dry_run=dry_run, timeout=left)
+        _fail_over((aws, site), role, dry_run=dry_run, timeout=left)
     else:
         print_line(f"{cluster} is the secondary; the failover is as it was")
 
@@ -214,14 +228,19 @@ def restore(
 def _located(
     config: str | None, environment: str | None, region: list[str] | None, profile: str | None
 ) -> tuple[Aws, FailoverLocation]:
+    Progress().say(f"looking for the failover of {config or environment or 'the environment'}")
     aws = Aws(profile=profile, attempts=ATTEMPTS)
-    with deadline.limited(LOOK_S):
+    with deadline.limited(LOOK_S), _before_the_switch():
         return aws, locate_failover(aws, config=config, environment=environment, regions=region)
+
+
+def _before_the_switch() -> AbstractContextManager[None]:
+    """Limit the looks before the switch is thrown."""
+    return deadline.limited(max(SWITCH_S - process.age(), LEAST_LOOK_S))
 
 
 def _fail_over(
     located: tuple[Aws, FailoverLocation],
-    profile: str | None,
     role: Role,
     *,
     dry_run: bool,
@@ -230,7 +249,8 @@ def _fail_over(
     """Fail over to a role; return whether this call set the switch."""
     (aws, site), progress = located, Progress()
     progress.say(f"looking at the clusters and the switch of {site.endpoint}, for {LOOK_S:.0f} s")
-    task = read_task(aws, site, role, dns_answer.lookup)
+    with _before_the_switch():
+        task = read_task(aws, site, role, dns_answer.lookup)
     if task.is_done:
         print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
         return False
@@ -243,7 +263,7 @@ def _fail_over(
         return False
     result = fail_over(
         # The call that puts the datapoint gets more attempts than read-only calls.
-        Aws(profile=profile, attempts=MUST_ARRIVE),
+        aws.with_attempts(MUST_ARRIVE),
         task,
         clock=real_clock(),
         progress=progress,

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import CommandError, Failed, Interrupted, Refused, UsageError
 from denodo_ha.cli.output import print_document, print_line, print_message
+from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
@@ -268,6 +270,7 @@ def verify(
 
 
 @haproxy.command()
+@limited(TimeLimit(READ_S, then="10 minutes for each instance"))
 def apply(
     *,
     config: options.Config = None,
@@ -284,18 +287,20 @@ def apply(
         denodo-ha haproxy apply -c prod
     """
     aws = Aws(profile=profile)
-    location = locate_environment(aws, config=config, environment=environment, regions=region)
-    has_any = False
-    for stack in [location.cluster(cluster)] if cluster else list(location.clusters):
+    location = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
+    stacks = [location.cluster(cluster)] if cluster else list(location.clusters)
+    for stack in stacks:
         stack.require_reachable()
-        deployed = read_cluster(aws, stack)
-        if has_haproxy(deployed):
-            has_any = True
-            results = HaproxyInstances(aws, deployed, RealClock()).apply()
-            for instance_id, output in results.items():
-                print_line(f"{stack.name} {instance_id}: {'; '.join(output.splitlines())}")
-    if not has_any:
+    clusters = map_concurrently(lambda stack: read_cluster(aws, stack), stacks)
+    behind = [deployed for deployed in clusters if has_haproxy(deployed)]
+    if not behind:
         raise UsageError("no cluster of this environment uses HAProxy")
+    for deployed in behind:
+        results = HaproxyInstances(aws, deployed, RealClock()).apply()
+        for instance_id, output in results.items():
+            print_line(f"{deployed.name} {instance_id}: {'; '.join(output.splitlines())}")
 
 
 def _remote_hosts(host: str | None, user: str | None, local: LocalHaproxy) -> RemoteHosts | None:

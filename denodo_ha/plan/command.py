@@ -3,6 +3,7 @@
 import shlex
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from denodo_ha.aws.template_document import Template
 from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import NotFound, UsageError
 from denodo_ha.cli.output import print_json, print_line, print_table
+from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.deployed import environment_locator, stack
 from denodo_ha.deployed.failover.location import locate_failover
 from denodo_ha.environment import names
@@ -58,6 +60,7 @@ class _Comparison:
     unknown: Sequence[str] = ()
 
 
+@limited(replace(ANSWER, then="the synthesis, and as long for what failed first deploys have left"))
 def plan(
     base: Folder = None,
     new: Folder = None,
@@ -118,8 +121,9 @@ def plan(
             print_line(f"! {line}")
     if config is not None and switches:
         aws = Aws(profile=profile)
-        site = locate_failover(aws, config=config, environment=None, regions=None)
-        require_switch_at_primary(aws, site, switches[0])
+        with ANSWER.stage():
+            site = locate_failover(aws, config=config, environment=None, regions=None)
+            require_switch_at_primary(aws, site, switches[0])
     lost = any(change.loses for change in databases)
     refused = at_once or lost or compared.failed or compared.dependent
     if refused:
@@ -186,13 +190,15 @@ def _deployed(
         name: item for name, item in deployed.items() if not failed_creations.is_failed(item)
     }
     deploy = f"npx cdk deploy -c config={shlex.quote(config)}"
-    failed = [
-        failed_creations.failed_creation(
-            aws, location, deployed.get(name), after[name], deploy=deploy
-        )
-        for name, location in stacks.items()
-        if name not in existing
-    ]
+    # A synthesis may have taken all of the command's time.
+    with nullcontext() if folder is not None else ANSWER.stage():
+        failed = [
+            failed_creations.failed_creation(
+                aws, location, deployed.get(name), after[name], deploy=deploy
+            )
+            for name, location in stacks.items()
+            if name not in existing
+        ]
     return _Comparison(
         before={name: item.template for name, item in existing.items()},
         after={name: after[name] for name in stacks},

@@ -1,10 +1,11 @@
 """Machine rollout: move nodes to the configured machine (image, type, disks), one at a time.
 
 For each node, `denodo-ha rollout` synthesises the configuration with the node's new pin, and checks
-that the deploy changes no other node. Then it takes the node out of service, writes the new pin,
-deploys the stack, and brings the node back when the node is ready, its metadata is confirmed and
-its targets are healthy. If the deploy fails, the pin and the node are restored. Work that a killed
-run has not finished is recognised by drain tag, pin and deployed template, and is completed first.
+that the deploy changes no other node. Then it takes the node out of service, stops Denodo, writes
+the new pin, deploys the stack, and brings the node back when the node is ready, its metadata is
+confirmed and its targets are healthy. If the deploy fails, the pin and the node are restored. Work
+that a killed run has not finished is recognised by drain tag, pin and deployed template, and is
+completed first.
 """
 
 import shutil
@@ -12,18 +13,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.cloud_assembly import read_templates
+from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import Clock
-from denodo_ha.cli.errors import CommandError, Failed, Refused
+from denodo_ha.cli.errors import AwsError, CommandError, Failed, Refused
+from denodo_ha.cli.time_limit import CHANGE_S
 from denodo_ha.deployed.cluster import Cluster, read_cluster
+from denodo_ha.deployed.desired_state import read_desired_state
 from denodo_ha.deployed.node_pins import deployed_pins
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.deployed.rotation.target_group_rotation import shared_groups
+from denodo_ha.environment.facts.limits import STOP_LIMIT_DEFAULT_S
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.cluster import Instance
@@ -35,8 +41,10 @@ from denodo_ha.environment.model.pins import (
     pins_file,
 )
 from denodo_ha.plan import node_changes
+from denodo_ha.rollout import instance_shutdown
 from denodo_ha.rollout import pins_file as pins_text
-from denodo_ha.rollout.node_sequence import NodeSequence
+from denodo_ha.rollout.instance_shutdown import Snapshots
+from denodo_ha.rollout.node_sequence import OUT, NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha rollout"
@@ -65,13 +73,20 @@ class MachineRollout(NodeSequence):
         file: the configuration file.
         cdk: synthesises and deploys.
         minimum: the number of other nodes that must be healthy; None: all of them.
+        snapshot: create a snapshot of a node's root volume before the deploy.
     """
 
     def __init__(
-        self, context: OperationContext, *, file: Path, cdk: Deployer, minimum: int | None = None
+        self,
+        context: OperationContext,
+        *,
+        file: Path,
+        cdk: Deployer,
+        minimum: int | None = None,
+        snapshot: bool = False,
     ) -> None:
         super().__init__(context, minimum=minimum)
-        self._file, self._cdk = file, cdk
+        self._file, self._cdk, self._snapshot = file, cdk, snapshot
 
     def plan(self) -> list[MachineTask]:
         """Return one task for each node, in execution order.
@@ -94,14 +109,17 @@ class MachineRollout(NodeSequence):
         """
         with self._sequence(WHY) as lock:
             for node in [task.node for task in self.plan() if task.due]:
-                lock.prove()
-                self._move(node)
+                self._move(node, lock)
         return self._completed
 
-    def _move(self, node: str) -> None:
-        loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
-        self._require_no_deploy(cluster)
-        tasks = machine_tasks(self._aws, loaded, cluster)
+    def _move(self, node: str, lock: Lock) -> None:
+        loaded = load(self._file)
+        with OUT.stage(self._timeout):
+            lock.prove()
+            cluster = read_cluster(self._aws, self._location)
+            self._require_no_deploy(cluster)
+            self._agent(cluster).require_action("status")
+            tasks = machine_tasks(self._aws, loaded, cluster)
         task = next(task for task in tasks if task.node == node)
         self._require_own_tag(task)
         if task.due:
@@ -109,15 +127,25 @@ class MachineRollout(NodeSequence):
             tag = task.tag or DrainTag.now(self._clock, why=WHY)
             if task.differences:
                 with self._synthesised(task) as out:
-                    self._require_harmless(loaded, cluster, node, out)
-                    self._rotation(cluster).out(
-                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
-                    )
+                    effect = self._require_harmless(loaded, cluster, node, out)
+                    with OUT.stage(self._timeout):
+                        if self._snapshot and effect.touches:
+                            self._snapshots(cluster).require_permission(node)
+                        self._rotation(cluster).out(
+                            node, tag=tag, minimum=self._minimum, timeout=self._timeout
+                        )
                     self._state_left = (
                         f"{node} is out of its shared target groups, and has a drain tag"
                     )
+                    if effect.touches:
+                        self._shut_down(cluster, node, tag)
                     self._deploy(cluster, task, out)
-                cluster = self._keep_out(node, tag)
+                with OUT.stage(self._timeout):
+                    cluster = self._keep_out(node, tag)
+            else:
+                # A killed run may have stopped the servers, before the configuration was changed
+                # back.
+                self._start_servers(cluster, node)
             self._bring_back(cluster, node)
         self._complete(node)
 
@@ -138,8 +166,11 @@ class MachineRollout(NodeSequence):
         text = pins_text.read(pins_file(self._file))
         return pins_text.changed(text, {self._location.name: {node: pin}})
 
-    def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> None:
-        """Check that a deploy changes no other node and lets no client get unconfirmed metadata."""
+    def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> Effect:
+        """Check that a deploy changes no other node and lets no client get unconfirmed metadata.
+
+        Return the effect of the deploy on the node.
+        """
         template = read_templates(out).get(cluster.stack.name)
         changes = node_changes.changes(cluster.stack.template, template)
         others = [
@@ -154,8 +185,10 @@ class MachineRollout(NodeSequence):
             )
             raise Refused(message)
         effects = {change.node: change.effect for change in changes}
-        if effects.get(node) is Effect.REPLACEMENT:
+        effect = effects.get(node, Effect.NOTHING)
+        if effect is Effect.REPLACEMENT:
             self._require_readiness_checks(loaded, cluster, node)
+        return effect
 
     def _require_readiness_checks(self, loaded: Loaded, cluster: Cluster, node: str) -> None:
         """Check that the node's health checks fail until its metadata is confirmed.
@@ -179,6 +212,46 @@ class MachineRollout(NodeSequence):
             )
             raise Refused(message)
 
+    def _shut_down(self, cluster: Cluster, node: str, tag: DrainTag) -> None:
+        """Stop Denodo on a node that is out of service, and create the snapshot if asked."""
+        self._state_left += ", and its Denodo servers may be stopped"
+        with deadline.extended(CHANGE_S):
+            state = read_desired_state(self._aws, self._context.environment, self._location, node)
+        limits = state.get("limits", {}) if state is not None else {}
+        seconds = int(self._timeout or limits.get("stop_seconds", STOP_LIMIT_DEFAULT_S))
+        with deadline.extended(CHANGE_S + seconds + instance_shutdown.STOP_MARGIN_S):
+            why = instance_shutdown.stop_servers(
+                self._agent(cluster), node, seconds, self._progress
+            )
+        if why:
+            self._progress.say(
+                f"warning: Denodo on {node} was not stopped ({why}); EC2 stops it with the "
+                "instance, within a few minutes"
+            )
+        if not self._snapshot:
+            return
+        timeout = self._timeout or instance_shutdown.SNAPSHOT_S
+        try:
+            with deadline.extended(CHANGE_S + timeout):
+                snapshots = self._snapshots(cluster)
+                id_ = snapshots.create(node, f"{WHY} of {node}, out since {tag.since.isoformat()}")
+                snapshots.wait(id_, timeout=timeout, clock=self._clock, progress=self._progress)
+        except (Failed, AwsError) as error:
+            self._return(cluster, node, f"{error}. {node} keeps its instance and its pin")
+        self._progress.say(f"{node}: {id_} is a snapshot of its root volume; delete it later")
+
+    def _snapshots(self, cluster: Cluster) -> Snapshots:
+        return Snapshots(self._aws, self._context.environment, cluster)
+
+    def _start_servers(self, cluster: Cluster, node: str) -> None:
+        with deadline.extended(CHANGE_S):
+            why = instance_shutdown.start_servers(self._agent(cluster), node)
+        if why:
+            self._progress.say(
+                f"warning: Denodo on {node} was not started ({why}); if it does not run, start it "
+                "there with `sudo systemctl start denodo-node`"
+            )
+
     def _deploy(self, cluster: Cluster, task: MachineTask, out: Path) -> None:
         pins_text.write(pins_file(self._file), self._pins_with(task.node, task.goal))
         self._state_left += "; its pin is moved, and the deploy may continue in CloudFormation"
@@ -190,7 +263,8 @@ class MachineRollout(NodeSequence):
 
     def _undo(self, node: str, error: Failed) -> None:
         """Restore pin and node after a failed deploy that CloudFormation has rolled back."""
-        cluster = read_cluster(self._aws, self._location)
+        with deadline.extended(CHANGE_S):
+            cluster = read_cluster(self._aws, self._location)
         runs, status = deployed_pins(cluster).get(node), cluster.stack.status
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (
@@ -201,17 +275,27 @@ class MachineRollout(NodeSequence):
         moved = load(self._file).pins.of(self._location.name, node)
         restored = runs.with_alarm_of(moved) if moved is not None else runs
         pins_text.write(pins_file(self._file), self._pins_with(node, restored))
-        message = f"{error}. The pin of {node} was restored"
+        self._return(
+            cluster,
+            node,
+            f"{error}. The stack's events show why the deploy failed. The pin of {node} was "
+            "restored",
+        )
+
+    def _return(self, cluster: Cluster, node: str, message: str) -> NoReturn:
+        """Bring a node back with the instance that it had, after a step has failed.
+
+        Raises:
+            Failed: Always; the message begins with the given one.
+        """
+        self._start_servers(cluster, node)
         try:
             self._bring_back(cluster, node)
         except CommandError as second:
             message = f"{message}, but it does not come back: {second}"
             raise Failed(message) from second
-        message += (
-            f", {node} is back in service, and the other nodes are untouched. The stack's events "
-            "show why the deploy failed"
-        )
-        raise Failed(message) from error
+        message += f", {node} is back in service, and the other nodes are untouched"
+        raise Failed(message)
 
     def _keep_out(self, node: str, tag: DrainTag) -> Cluster:
         """Take a new machine out of service, unless its metadata is confirmed.

@@ -6,18 +6,31 @@ still holds the lock. It does not change a node that another operator has draine
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from denodo_ha.aws.lock import Lock
 from denodo_ha.cli.errors import Failed, Refused
+from denodo_ha.cli.time_limit import CHANGE_S, TimeLimit
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.node_agent import NodeAgent
-from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
-from denodo_ha.deployed.rotation.rotation import HEALTHY_S, READY_S
+from denodo_ha.deployed.rotation.operation import (
+    LOCK_WAIT_S,
+    ClusterOperation,
+    OperationContext,
+)
+from denodo_ha.deployed.rotation.rotation import HEALTHY_S, LONGEST_DRAIN_S, READY_S
 from denodo_ha.rollout.node_task import NodeTask
 
 Goal = TypeVar("Goal")
 
+BEGIN: Final = TimeLimit(
+    CHANGE_S, waits=(LOCK_WAIT_S,), then="for each node, --timeout for each of its waits"
+)
+"""Time limit to locate a cluster, to get its lock, and to read its nodes."""
+OUT: Final = TimeLimit(CHANGE_S, waits=(LONGEST_DRAIN_S,))
+"""Time limit to read a node's task and to take the node out."""
+BACK: Final = TimeLimit(CHANGE_S, waits=(READY_S, HEALTHY_S))
+"""Time limit to bring a node back."""
 _MANUAL = "manual"
 
 
@@ -65,12 +78,13 @@ class NodeSequence(ClusterOperation):
 
     def _bring_back(self, cluster: Cluster, node: str) -> None:
         agent = self._agent(cluster)
-        self._rotation(cluster).back(
-            node,
-            ready=lambda: unready_reason(agent, node),
-            ready_timeout=self._timeout or READY_S,
-            timeout=self._timeout or HEALTHY_S,
-        )
+        with BACK.stage(self._timeout):
+            self._rotation(cluster).back(
+                node,
+                ready=lambda: unready_reason(agent, node),
+                ready_timeout=self._timeout or READY_S,
+                timeout=self._timeout or HEALTHY_S,
+            )
 
     def _complete(self, node: str) -> None:
         self._completed.append(node)

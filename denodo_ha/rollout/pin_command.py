@@ -6,6 +6,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_document, print_line, print_message
+from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed import environment_locator, instances, node_pins
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.environment_locator import EnvironmentLocation
@@ -14,6 +15,7 @@ from denodo_ha.environment.model.pins import Pin, pins_file
 from denodo_ha.rollout import pins_file as pins_text
 
 
+@limited(TimeLimit(READ_S))
 def pin(
     *,
     config: options.Config = None,
@@ -33,7 +35,7 @@ def pin(
         raise UsageError("the pins file is beside a configuration file: add -c CONFIG")
     file, aws = pins_file(configuration_choice.configuration_path(config)), Aws(profile=profile)
     site = environment_locator.locate_environment(
-        aws, config=config, environment=None, regions=region
+        aws, config=config, environment=None, regions=region, cluster=cluster
     )
     pins: dict[str, dict[str, Pin]] = {}
     for location in [site.cluster(cluster)] if cluster else site.clusters:

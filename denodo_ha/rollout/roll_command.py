@@ -9,9 +9,11 @@ from denodo_ha.aws.polling import RealClock
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import limited
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.rollout.cluster_order import cluster_order
+from denodo_ha.rollout.node_sequence import BEGIN
 from denodo_ha.rollout.state_roll import StateRoll
 
 Node = Annotated[
@@ -48,6 +50,7 @@ TakeOver = Annotated[
 ]
 
 
+@limited(BEGIN)
 def roll(
     *,
     config: options.Config = None,
@@ -90,11 +93,12 @@ def roll(
             take_over=take_over,
         )
         state_roll = StateRoll(context, minimum=minimum, accept_readiness=accept_readiness)
-        if dry_run:
-            for task in state_roll.plan(node):
-                print_line(f"{location.name} {task.node}: {task}")
-            continue
-        rolled = state_roll.roll(node)
+        with BEGIN.stage(timeout):
+            if dry_run:
+                for task in state_roll.plan(node):
+                    print_line(f"{location.name} {task.node}: {task}")
+                continue
+            rolled = state_roll.roll(node)
         result = f"rolled {', '.join(rolled)}" if rolled else "every node has its desired state"
         print_line(f"{location.name}: {result}")
     raise typer.Exit(exit_codes.DONE)

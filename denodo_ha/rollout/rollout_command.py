@@ -1,5 +1,7 @@
 """`denodo-ha rollout`: move nodes to the machine of the configuration."""
 
+from typing import Annotated
+
 import typer
 
 from denodo_ha.aws.cdk_cli import Cdk
@@ -9,14 +11,27 @@ from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import limited
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.machine_rollout import MachineRollout
+from denodo_ha.rollout.node_sequence import BEGIN
 from denodo_ha.rollout.roll_command import Minimum, TakeOver
 
+Snapshot = Annotated[
+    bool,
+    typer.Option(
+        "--snapshot",
+        help="Before a node's instance is stopped or replaced, create a snapshot of its root "
+        "volume, and wait until it is complete. Snapshots remain until you delete them.",
+        rich_help_panel="How",
+    ),
+]
 
+
+@limited(BEGIN)
 def rollout(
     *,
     config: options.Config = None,
@@ -25,15 +40,16 @@ def rollout(
     cluster: options.Cluster = None,
     minimum: Minimum = None,
     timeout: options.Timeout = None,
+    snapshot: Snapshot = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
     """Move nodes to the image, type and disks of the configuration, one at a time.
 
-    Each node whose image, type or disks differ is taken out of service, its new pin is written, the
-    stack is deployed with cdk, and the node is brought back when it is ready with its metadata
-    confirmed. Commit the pins file afterwards. Run the command again to continue, also after it was
-    killed.
+    Each node whose image, type or disks differ is taken out of service, Denodo is stopped, the new
+    pin is written, the stack is deployed with cdk, and the node is brought back when it is ready
+    with its metadata confirmed. Commit the pins file afterwards. Run the command again to continue,
+    also after it was killed.
 
         denodo-ha rollout -c prod --dry-run
 
@@ -63,12 +79,15 @@ def rollout(
             timeout=timeout,
             take_over=take_over,
         )
-        machine_rollout = MachineRollout(context, file=file, cdk=Cdk(profile), minimum=minimum)
-        if dry_run:
-            for task in machine_rollout.plan():
-                print_line(f"{location.name} {task.node}: {task}")
-            continue
-        moved = machine_rollout.roll_out()
+        machine_rollout = MachineRollout(
+            context, file=file, cdk=Cdk(profile), minimum=minimum, snapshot=snapshot
+        )
+        with BEGIN.stage(timeout):
+            if dry_run:
+                for task in machine_rollout.plan():
+                    print_line(f"{location.name} {task.node}: {task}")
+                continue
+            moved = machine_rollout.roll_out()
         result = f"rolled out {', '.join(moved)}" if moved else "every node is as configured"
         print_line(f"{location.name}: {result}")
     raise typer.Exit(exit_codes.DONE)

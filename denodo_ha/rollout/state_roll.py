@@ -6,19 +6,23 @@ the other nodes unchanged. Nodes that a killed run has not finished are recognis
 tag, and completed first.
 """
 
+import uuid
 from typing import Final
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli.errors import CommandError, Failed, Unreachable
 from denodo_ha.cli.progress import lasted
+from denodo_ha.cli.time_limit import CHANGE_S
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.desired_state import NodeState, read_desired_state
 from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import OperationContext
-from denodo_ha.rollout.node_sequence import NodeSequence
+from denodo_ha.rollout.node_sequence import BEGIN, OUT, NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha roll"
@@ -77,10 +81,10 @@ class StateRoll(NodeSequence):
         """
         with self._sequence(WHY) as lock:
             for _ in range(ROUNDS):
-                due = [task for task in self.plan(node) if task.due]
+                with BEGIN.stage():
+                    due = [task for task in self.plan(node) if task.due]
                 for task in due:
-                    lock.prove()
-                    self._roll_node(task.node)
+                    self._roll_node(task.node, lock)
                 if not due:
                     break
         return list(dict.fromkeys(self._completed))
@@ -89,6 +93,8 @@ class StateRoll(NodeSequence):
         if only is not None:
             cluster.node(only)
         conditions, agent = read_conditions(self._aws, cluster), self._agent(cluster)
+        if self._accept_readiness:
+            agent.require_action("accept-readiness")
 
         def task(node: str) -> StateTask | None:
             state = read_desired_state(self._aws, self._context.environment, self._location, node)
@@ -105,33 +111,41 @@ class StateRoll(NodeSequence):
         nodes = [node.name for node in cluster.nodes if only in {None, node.name}]
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
-    def _roll_node(self, node: str) -> None:
+    def _roll_node(self, node: str, lock: Lock) -> None:
         """Bring one node to its desired state, read again because a deploy may have changed it."""
-        cluster = read_cluster(self._aws, self._location)
-        self._require_no_deploy(cluster)
-        (task,) = self._plan(cluster, node)
+        with OUT.stage(self._timeout):
+            lock.prove()
+            cluster = read_cluster(self._aws, self._location)
+            self._require_no_deploy(cluster)
+            (task,) = self._plan(cluster, node)
+            if task.due:
+                self._take_out(cluster, task)
         if task.due:
-            self._require_own_tag(task)
-            self._progress.say(f"{node}: {task}")
-            tag = task.tag or DrainTag.now(self._clock, why=WHY)
-            self._state_left = f"{node} has a drain tag, and is leaving its shared target groups"
-            self._rotation(cluster).out(node, tag=tag, minimum=self._minimum, timeout=self._timeout)
-            self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
             if task.differences:
                 self._state_left += "; its new state may be being applied"
                 self._apply(cluster, task)
             self._back(cluster, node)
         self._complete(node)
 
+    def _take_out(self, cluster: Cluster, task: StateTask) -> None:
+        self._require_own_tag(task)
+        node = task.node
+        self._progress.say(f"{node}: {task}")
+        tag = task.tag or DrainTag.now(self._clock, why=WHY)
+        self._state_left = f"{node} has a drain tag, and is leaving its shared target groups"
+        self._rotation(cluster).out(node, tag=tag, minimum=self._minimum, timeout=self._timeout)
+        self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
+
     def _apply(self, cluster: Cluster, task: StateTask) -> None:
         limits = task.goal.get("limits", {})
         seconds = int(self._timeout or 0) or EXTRA_S + 2 * (
             int(limits.get("start_seconds", 0)) + int(limits.get("stop_seconds", 0))
         )
-        result = self._run_apply(self._agent(cluster), task.node, seconds)
-        if result.code == node_agent.DONE:
-            self._take_rules(cluster, task.node)
-            return
+        with deadline.extended(CHANGE_S + seconds):
+            result = self._run_apply(self._agent(cluster), task.node, seconds)
+            if result.code == node_agent.DONE:
+                self._take_rules(cluster, task.node)
+                return
         message = f"{task.node} did not take its new state: {node_agent.explain_result(result)}"
         if result.code not in node_agent.AS_BEFORE:
             message += (
@@ -165,10 +179,10 @@ class StateRoll(NodeSequence):
         """Apply the state; wait while an earlier run is still active on the node.
 
         If AWS's answer to the command is lost, it is not known whether the command runs. It is then
-        sent again, because the node's program runs one apply at a time and changes nothing if the
-        state is already applied.
+        sent again, because the node's program runs one apply at a time, and changes nothing if the
+        state is applied already or if the same request was undone.
         """
-        begin = self._clock.monotonic()
+        begin, request = self._clock.monotonic(), uuid.uuid4().hex
         with self._progress.step(f"{node}: applying its state") as step:
             while True:
                 late = self._clock.monotonic() - begin >= seconds
@@ -177,6 +191,7 @@ class StateRoll(NodeSequence):
                         node,
                         "apply",
                         timeout=seconds,
+                        request=request,
                         progress=lambda state, passed: step.update(f"{state}{lasted(passed)}"),
                     )
                 except Unreachable as error:

@@ -16,6 +16,7 @@ from denodo_ha.cli import exit_codes, options, process
 from denodo_ha.cli.errors import Throttled, Unreachable
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.progress import Progress
+from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.deployed import environment_locator
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.status import haproxy_query, node_query, reader, verdict
@@ -150,6 +151,7 @@ class StatusReader:
         return self._queried is None or self._clock.monotonic() - self._queried >= ASK_EVERY_S
 
 
+@limited(ANSWER)
 def status(
     *,
     config: options.Config = None,
@@ -226,7 +228,8 @@ def _watch(
                 return current
             clock.sleep(EVERY_S)
             try:
-                current = status_reader.read()
+                with ANSWER.stage():
+                    current = status_reader.read()
             except (Throttled, Unreachable) as error:
                 progress.say(str(error))
     except KeyboardInterrupt:

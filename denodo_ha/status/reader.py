@@ -6,6 +6,7 @@ group needs one call, and at most `denodo_ha.aws.clients.WORKERS` calls run at t
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -37,6 +38,9 @@ Result = TypeVar("Result")
 
 _NOT_QUERIED: Final = NodeAnswer(None, "not asked")
 _GONE: Final = "gone"
+NEW_S: Final = 300
+"""Project default: seconds for which EC2 may not show a new instance yet (AWS, EC2 API, Eventual
+consistency); an instance that was terminated is shown for about an hour."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +232,12 @@ def cluster_status(
         problems.append(
             "no HAProxy instance reports its status, so it is not known whether nodes serve"
         )
+    if location.region not in known.lost and Part.instances not in accepted:
+        problems += [
+            f"{node.name}: EC2 does not show its new instance {node.instance_id} yet"
+            for node in cluster.nodes
+            if _is_new(cluster, node) and node.instance_id not in known.instances
+        ]
     if location.region in known.lost and Part.instances not in accepted:
         problems.append(f"the state of its instances is unknown: {known.lost[location.region]}")
     return ClusterStatus(
@@ -312,6 +322,12 @@ def _group(cluster: Cluster, group: TargetGroup, known: AwsState) -> Group:
     return Group(group.key, kind, group.port, tuple(in_order))
 
 
+def _is_new(cluster: Cluster, node: DeployedNode) -> bool:
+    """Return whether CloudFormation has created or changed a node's instance in `NEW_S`."""
+    changed = cluster.stack.changed.get(node.logical_id or "")
+    return changed is not None and (datetime.now(UTC) - changed).total_seconds() < NEW_S
+
+
 def _node(
     cluster: Cluster,
     node: DeployedNode,
@@ -320,7 +336,7 @@ def _node(
     sources: ReadinessSources,
 ) -> Node:
     instance = known.instances.get(node.instance_id)
-    lost = cluster.location.region in known.lost
+    lost = cluster.location.region in known.lost or _is_new(cluster, node)
     answer = answers.get((cluster.name, node.name), _NOT_QUERIED)
     source, unready = sources.readiness(node.name, answer)
     return Node(

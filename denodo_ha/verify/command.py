@@ -11,6 +11,7 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
+from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.environment.loading.text_file import (
     CERTIFICATES_SIZE,
     UnreadableFileError,
@@ -26,6 +27,7 @@ from denodo_ha.verify.findings import (
     print_report_json,
     worst_state,
 )
+from denodo_ha.verify.manager_probe import probe_manager
 from denodo_ha.verify.site import Site
 from denodo_ha.verify.verification import Settings, Verification
 
@@ -140,6 +142,7 @@ Timeout = Annotated[
 ]
 
 
+@limited(ANSWER)
 def verify(
     *,
     config: options.Config = None,
@@ -214,6 +217,9 @@ def _verify(
         for port in verification.ports():
             logs.append(StepLog(f"{port.name} {port.port}"))
             verification.verify(logs[-1], port)
+        for manager in verification.managers():
+            logs.append(StepLog(f"{manager.name} {manager.port}"))
+            probe_manager(logs[-1], manager, settings.timeout)
     if form is TableFormat.json:
         print_report_json(target, verification.cluster, logs)
     else:

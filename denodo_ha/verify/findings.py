@@ -361,6 +361,20 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         # Flight
         "not-flight": "The port does not speak gRPC: the answer is not HTTP/2.",
+        # Solution Manager and License Manager
+        "manager-unseen": (
+            "The manager did not answer this machine. If only the nodes may reach it, repeat this "
+            "on a node. Otherwise start it: a node that restarts without its License Manager does "
+            "not start, and a running node continues for 5 days."
+        ),
+        "manager-status": (
+            "The manager answers with an error of its own, or another program has the port. Look "
+            "at the manager's log."
+        ),
+        "manager-tls": (
+            "The nodes connect to the License Manager in the way that `license_manager.tls` says, "
+            "and get no licence. Correct the key, deploy, and run `denodo-ha roll`."
+        ),
         # Distribution of connections
         "spread-missing": (
             "A node gets no connections. It may be drained, unhealthy or not registered: run "

@@ -12,6 +12,7 @@ from denodo_ha.environment.model.service import Service
 from denodo_ha.verify.connection_spread import ConnectionSeries
 from denodo_ha.verify.endpoint import Endpoint, Trust
 from denodo_ha.verify.findings import Fault, StepLog
+from denodo_ha.verify.manager_probe import Manager, managers_of
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.rmi_probe import SecondConnection, probe_auxiliary, probe_rmi
 from denodo_ha.verify.site import Site, resolve_site
@@ -206,6 +207,10 @@ class Verification:
             for port in ports
             if not selected or port.name in selected or (port.protocol == "auxiliary" and has_rmi)
         )
+
+    def managers(self) -> tuple[Manager, ...]:
+        """Return the managers to verify; none if services are selected."""
+        return () if self.settings.services else tuple(managers_of(self.site.environment))
 
     def verify(self, log: StepLog, port: VerifiedPort) -> None:
         """Verify one port, and record all faults in the log."""

@@ -8,6 +8,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_line
+from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.zonal_shift.shifting import LONGEST_HOURS, ZonalShifts
@@ -15,6 +16,7 @@ from denodo_ha.zonal_shift.shifting import LONGEST_HOURS, ZonalShifts
 _HOURS = 8
 
 
+@limited(TimeLimit(READ_S))
 def shift(
     zone: Annotated[
         str | None,

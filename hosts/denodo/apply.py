@@ -37,19 +37,24 @@ def check(system: System, state: State) -> Plan:
     return plan(system, metadata_database.startable(system, state), Record(system))
 
 
-def apply(system: System, state: State, *, start: bool = True) -> None:
+def apply(system: System, state: State, *, start: bool = True, request: str = "") -> None:
     """Apply a state to the node; if it is applied already, change and restart nothing.
 
     Args:
         system: the machine.
         state: the desired state.
         start: start the servers, wait until they are ready, and undo the change if they are not.
+        request: id of the operator's request. A request may arrive twice; if its first run was
+            undone, the second run reports the same result and changes nothing.
 
     Raises:
         HostError: The state was not applied; the error class shows which state is active now.
     """
     with system.locked():
-        _Change(system, metadata_database.startable(system, state), start=start).make()
+        change = _Change(
+            system, metadata_database.startable(system, state), start=start, request=request
+        )
+        change.make()
 
 
 def recover(system: System, applied: State) -> None:
@@ -71,10 +76,11 @@ def recover(system: System, applied: State) -> None:
 class _Change:
     """One run of `apply` or `recover`; the caller holds the lock for changes of the node."""
 
-    def __init__(self, system: System, state: State, *, start: bool) -> None:
+    def __init__(self, system: System, state: State, *, start: bool, request: str = "") -> None:
         self._system = system
         self._state = state
         self._start = start
+        self._request = request
         self._record = Record(system)
         self._before = self._record.applied
         self._journal = Journal(system, (self._before or state).home)
@@ -84,6 +90,7 @@ class _Change:
         self._new = Servers(system, state)
 
     def make(self) -> None:
+        self._require_new_request()
         interrupted = self._recover()
         self._remove_leftovers(self._before)
         current_plan = self._plan()
@@ -101,6 +108,13 @@ class _Change:
             self._new.look(self._record)
             earlier_rules.settle(self._system, self._state, self._record)
             metadata_confirmation.ensure(self._system, self._state, self._record)
+
+    def _require_new_request(self) -> None:
+        """Check that this request was not undone before: its answer was lost, and it came again."""
+        reason = self._record.refusal(self._state, self._request)
+        if reason and not self._journal.open:
+            message = f"the same request was tried before, so nothing is tried again\n{reason}"
+            raise RolledBackError(message)
 
     def recover(self) -> None:
         """Complete or undo the change of an interrupted run, and remove the files that it left."""
@@ -204,7 +218,7 @@ class _Change:
 
     def _record_failure(self, reason: Exception) -> None:
         try:
-            self._record.fail(self._state, str(reason))
+            self._record.fail(self._state, str(reason), self._request)
         except OSError as error:
             log.warning(f"the failure cannot be recorded: {error}")
 

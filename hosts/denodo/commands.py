@@ -20,7 +20,7 @@ from hosts.denodo import boot, installation, log, node_warnings, privileges, pro
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration import environment_file, hosts_file
 from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
-from hosts.denodo.metadata import metadata_export
+from hosts.denodo.metadata import learned_settings, metadata_export
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.servers import unit_cgroup
@@ -31,6 +31,11 @@ from hosts.denodo.watchdog import watchdog_commands
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+OPERATOR = "DENODO_NODE_OPERATOR"
+"""Environment variable with the operator's name and the id of the request, which may arrive twice;
+a variable, because programs of earlier versions refuse an option that they do not know."""
+REQUEST = " request="
+"""Text between the operator's name and the id of the request (`denodo_ha.deployed.node_agent`)."""
 _DEFAULT_READY_PORT = 9191
 BOOT_CALL_SECONDS = 20.0
 """Project default: time limit of a call of AWS in a boot, which continues without an answer."""
@@ -42,7 +47,7 @@ _MACHINE = (
 
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
-    *("export", "status", "stop", "hold", "release", "look"),
+    *("export", "status", "stop", "hold", "release", "look", "catalog-settings"),
 )
 """Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
@@ -100,7 +105,9 @@ def _apply(system: System, options: argparse.Namespace) -> int:
     state = _state(system, options)
     if code := _enter_unit(system):
         return code
-    return _change(system, options, state, lambda state: apply(system, state))
+    # Commands of earlier versions give only the operator's name, which is no id.
+    request = os.environ.get(OPERATOR, "").partition(REQUEST)[2]
+    return _change(system, options, state, lambda state: apply(system, state, request=request))
 
 
 def _enter_unit(system: System) -> int:
@@ -270,6 +277,11 @@ def _accept_readiness(system: System, _options: argparse.Namespace) -> int:
     return OK
 
 
+def _catalog_settings(system: System, _options: argparse.Namespace) -> int:
+    program.write(sys.stdout, json.dumps(learned_settings.report(system), indent=1) + "\n")
+    return OK
+
+
 def _stop(system: System, _options: argparse.Namespace) -> int:
     boot.stop(system)
     return OK
@@ -302,6 +314,7 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "undrain": _undrain,
     "confirm-metadata": _confirm_metadata,
     "accept-readiness": _accept_readiness,
+    "catalog-settings": _catalog_settings,
     "export": _export,
     "status": _status,
     "stop": _stop,
@@ -407,6 +420,9 @@ def _parser() -> argparse.ArgumentParser:
     for subparser in (drain, confirm, hold):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     command("accept-readiness", "judge the services by the rules of this version")
+    command(
+        "catalog-settings", "print the database settings that Denodo's form has written, as JSON"
+    )
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
     status = command("status", "print the records and the readiness of all services, as JSON")

@@ -1,7 +1,7 @@
 """The records that the program keeps between its runs, each a small JSON file that people can read.
 
 applied.json   the applied state, its hash, and the time
-failed.json    the last change that failed, and the reason
+failed.json    the last change that failed, the reason, and the request that made it
 held.json      a hold, during which the watchdog must not start servers: by whom, when, why
 watchdog.json  the processes that the watchdog has seen, and those that it has started again
 behind.json    why the last boot started the state that was applied before
@@ -84,9 +84,16 @@ class Record:
         """Remove the record `behind`: the node has applied its desired state."""
         files.remove(self._file("behind"))
 
-    def fail(self, state: State, reason: str) -> None:
-        """Record why a state could not be applied."""
-        self._write("failed", {"hash": state.hash, "reason": reason})
+    def fail(self, state: State, reason: str, request: str = "") -> None:
+        """Record why a state could not be applied, and the request that tried to."""
+        values = {"hash": state.hash, "reason": reason}
+        self._write("failed", {**values, "request": request} if request else values)
+
+    def refusal(self, state: State, request: str) -> str:
+        """Return why a request could not apply a state; empty if it has not tried, or could."""
+        failed = (self._read("failed") or {}) if request else {}
+        same = (failed.get("hash"), failed.get("request")) == (state.hash, request)
+        return str(failed.get("reason", "")) if same else ""
 
     @property
     def drained(self) -> dict[str, Any] | None:

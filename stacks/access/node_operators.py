@@ -21,8 +21,9 @@ class NodeOperatorPolicy(Construct):
 
     On nodes, the policy allows only the cluster's own SSM document. With HAProxy, it allows
     HAProxy's documents on HAProxy instances, and no change of target groups, because these contain
-    HAProxy instances and not nodes. It does not allow deployments: `denodo-ha rollout` also needs
-    the permissions of `cdk deploy`.
+    HAProxy instances and not nodes. It allows snapshots of the cluster's volumes, for `denodo-ha
+    rollout --snapshot`. It does not allow deployments: `denodo-ha rollout` also needs the
+    permissions of `cdk deploy`.
 
     Attributes:
         arn: ARN of the policy.
@@ -67,7 +68,10 @@ class NodeOperatorPolicy(Construct):
         if shifted_balancer is not None:
             statements += _shift_zones(grants, shifted_balancer)
         statements.append(grants.write_drain_tag())
+        reads: Sequence[str] = _READS
         if node_document is not None:
+            statements += _create_snapshots(grants)
+            reads = (*_READS, "ec2:DescribeSnapshots")
             statements.append(
                 iam.PolicyStatement(
                     sid="SeeDesiredStates",
@@ -83,11 +87,40 @@ class NodeOperatorPolicy(Construct):
             statements=[
                 *statements,
                 grants.hold_lock(read=node_document is None),
-                *grants.read_state(_READS),
+                *grants.read_state(reads),
                 *grants.write_drain_tag_of_existing(existing_instance_ids),
             ],
         )
         self.arn = policy.managed_policy_arn
+
+
+def _create_snapshots(grants: ClusterGrants) -> list[iam.PolicyStatement]:
+    """Allow snapshots of volumes with the cluster's tags; the snapshots must get the same tags."""
+    requested = grants.tag_conditions("aws:RequestTag")
+    # ARNs of snapshots have no account (AWS, Service Authorization Reference, Amazon EC2).
+    snapshots = grants.stack.format_arn(
+        service="ec2", account="", resource="snapshot", resource_name="*"
+    )
+    return [
+        iam.PolicyStatement(
+            sid="ReadVolumes",
+            actions=["ec2:CreateSnapshot"],
+            resources=[grants.arn("ec2", "volume", "*")],
+            conditions={"StringEquals": grants.tag_conditions("aws:ResourceTag")},
+        ),
+        iam.PolicyStatement(
+            sid="CreateSnapshots",
+            actions=["ec2:CreateSnapshot"],
+            resources=[snapshots],
+            conditions={"StringEquals": requested},
+        ),
+        iam.PolicyStatement(
+            sid="TagNewSnapshots",
+            actions=["ec2:CreateTags"],
+            resources=[snapshots],
+            conditions={"StringEquals": {"ec2:CreateAction": "CreateSnapshot", **requested}},
+        ),
+    ]
 
 
 def _shift_zones(grants: ClusterGrants, balancer: str) -> list[iam.PolicyStatement]:

@@ -78,6 +78,7 @@ def create_haproxy_layer(
         target_groups=balancer.all_groups,
         parameter=parameter,
         routes=_route_metadata(environment, name),
+        aws_access=network.aws_access,
     )
     balancer.depend_on(instances.fleet)
     HaproxyState(

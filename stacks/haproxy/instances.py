@@ -8,7 +8,7 @@ from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_kms as kms
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from denodo_ha.environment.facts.limits import HAPROXY_START_LIMIT_S
 from denodo_ha.environment.model.haproxy import HaproxyInstance
@@ -58,6 +58,7 @@ class HaproxyInstances(Construct):
         target_groups: Iterable[elbv2.NetworkTargetGroup],
         parameter: str,
         routes: Mapping[str, object],
+        aws_access: Iterable[IDependable] = (),
     ) -> None:
         """Create the Auto Scaling group, its launch template and its role.
 
@@ -73,6 +74,7 @@ class HaproxyInstances(Construct):
             target_groups: target groups of the load balancer.
             parameter: name of the parameter with the desired state.
             routes: nodes behind each port, as metadata for the drill.
+            aws_access: endpoints that the instances need before they can call AWS.
         """
         super().__init__(scope, id_)
         self.role = create_machine_role(self, machine.role_policies)
@@ -108,9 +110,9 @@ class HaproxyInstances(Construct):
         assert isinstance(resource, autoscaling.CfnAutoScalingGroup)  # created by the L2 construct
         resource.add_metadata(METADATA, dict(routes))
         resource.target_group_arns = [group.target_group_arn for group in target_groups]
-        # First boot needs the permissions and a route to AWS; CloudFormation cannot infer this
-        # dependency.
-        self.fleet.node.add_dependency(self.role)
+        # First boot needs the permissions and a route or endpoints to AWS; CloudFormation cannot
+        # infer this dependency.
+        self.fleet.node.add_dependency(self.role, *aws_access)
         for subnet in subnets:
             self.fleet.node.add_dependency(subnet.internet_connectivity_established)
         Tags.of(self).add("Name", label)

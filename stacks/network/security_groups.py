@@ -6,7 +6,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from denodo_ha.environment.derived.firewall import Peer, RuleSet, SecurityGroup
-from stacks.library_values import ipv4_peer, tcp_ports
+from stacks.library_values import ipv4_peer, tcp_ports, udp_ports
 
 _DESCRIPTIONS: dict[SecurityGroup, str] = {
     "alb": "Denodo balancer of services with cookies",
@@ -24,7 +24,8 @@ class SecurityGroups(Construct):
 
     A Network Load Balancer created without a security group can never get one (AWS, Update the
     security groups for your Network Load Balancer), so each one gets a security
-    group. Nodes may connect to any address, since Denodo's data sources can be anywhere.
+    group. Nodes may connect to any address, since Denodo's data sources can be anywhere, unless
+    `network.egress` lists the destinations.
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class SecurityGroups(Construct):
         sides: Iterable[RuleSet],
     ) -> None:
         super().__init__(scope, id_)
+        sides = [*sides]
+        restricts_nodes = any((side.group, side.direction) == ("nodes", "egress") for side in sides)
         self._groups = {
             group: ec2.SecurityGroup(
                 self,
                 group.capitalize(),
                 vpc=vpc,
                 description=_DESCRIPTIONS[group],
-                allow_all_outbound=group == "nodes",
+                allow_all_outbound=group == "nodes" and not restricts_nodes,
                 disable_inline_rules=True,
             )
             for group in groups
@@ -52,7 +55,8 @@ class SecurityGroups(Construct):
             group = self[side.group]
             add = group.add_ingress_rule if side.direction == "ingress" else group.add_egress_rule
             for rule in side.rules:
-                add(self._peer(rule.peer), tcp_ports(rule.first, rule.last))
+                ports = tcp_ports if rule.protocol == "tcp" else udp_ports
+                add(self._peer(rule.peer), ports(rule.first, rule.last))
 
     def __getitem__(self, group: SecurityGroup) -> ec2.SecurityGroup:
         return self._groups[group]

@@ -1,9 +1,11 @@
 """Denodo node: an EC2 instance with its own role."""
 
+from collections.abc import Iterable
+
 from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
@@ -42,6 +44,7 @@ class Node(Construct):
         security_group: ec2.ISecurityGroup,
         parameter: str | None = None,
         first_boot: int = NEWEST_FIRST_BOOT,
+        aws_access: Iterable[IDependable] = (),
     ) -> None:
         """Create the instance and its role.
 
@@ -59,6 +62,7 @@ class Node(Construct):
             parameter: name of the parameter with the desired state; None for an instance without
                 the node program.
             first_boot: version of the first-boot script.
+            aws_access: endpoints that the instance needs before it can call AWS.
         """
         super().__init__(scope, id_)
         self.role = create_machine_role(self, machine.role_policies)
@@ -91,8 +95,9 @@ class Node(Construct):
                 else None
             ),
         )
-        # First boot may need a route to the internet; CloudFormation cannot infer this dependency.
-        instance.node.add_dependency(subnet.internet_connectivity_established)
+        # First boot may need a route to the internet, or endpoints; CloudFormation cannot infer
+        # this dependency.
+        instance.node.add_dependency(subnet.internet_connectivity_established, *aws_access)
         self.instance = instance
         self.instance_id = instance.instance_id
         self.private_address = instance.instance_private_ip

@@ -6,13 +6,23 @@ from constructs import Construct
 from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import NODE_PROGRAM_FOLDER
 
-ACTIONS = ("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness")
-"""Actions of the document. Each action is a command of the node program (docs/node.md)."""
+_SERVICE_ACTIONS = ("stop", "start")
+"""Actions that stop or start the systemd unit of Denodo's servers."""
+ACTIONS = (
+    *("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness"),
+    "catalog-settings",
+    *_SERVICE_ACTIONS,
+)
+"""Actions of the document. Each action is a command of the node program (docs/node.md), except for
+`_SERVICE_ACTIONS`."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
 _UPDATE_PROGRAM = "python3 -m node update"
+_ACT = "exec python3 -m node '{{ Action }}'"
+_EXPORT_WHO = "DENODO_NODE_OPERATOR='{{ Who }}'; export DENODO_NODE_OPERATOR"
+"""The program recognises a request that arrives twice (`hosts/denodo/commands.py`)."""
 _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 
 
@@ -89,9 +99,13 @@ def _script() -> list[str]:
         f"{_CD} || {{ echo 'this node has no program (docs/node.md)' >&2; exit 4; }}",
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
-        f"apply|check) {_UPDATE_PROGRAM}; {_CD}; exec python3 -m node '{{{{ Action }}}}';;",
-        "status|undrain|accept-readiness) exec python3 -m node '{{ Action }}';;",
+        f"apply|check) {_EXPORT_WHO}; {_UPDATE_PROGRAM}; {_CD}; {_ACT};;",
+        f"status|undrain|accept-readiness|catalog-settings) {_ACT};;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
+        # The unit, not the program, stops the servers: if the unit were active, the watchdog would
+        # start the servers again.
+        "stop) systemctl stop denodo-node; exec sync;;",
+        "start) exec systemctl start --no-block denodo-node;;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
         "esac",
     ]

@@ -189,6 +189,8 @@ class Machine:
             # This command would write systemd units on the machine that runs the tests.
             .replace("python3 -m node update", "true")
             .replace("python3 -m node", self._program)
+            .replace("systemctl stop denodo-node", f"{self._program} stop")
+            .replace("systemctl start --no-block denodo-node", f"{self._program} apply")
             .replace("/opt/denodo-node/current", str(ROOT))
             .replace("/etc/denodo-node/environment", f"{self.home.folder}/environment")
         )

@@ -14,6 +14,7 @@ from denodo_ha.environment.derived.topology import (
     max_haproxy_instances,
     single_node_listeners,
 )
+from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 from denodo_ha.environment.model.pins import configured_machine
@@ -329,3 +330,22 @@ def test_machine_is_the_cluster_s_or_the_node_s_own(tmp_path: Path) -> None:
     assert machine is not None
     assert (machine.type, machine.image, machine.disk_gib) == ("m5.large", "ami-01234567", 100)
     assert configured_machine(None, cluster.nodes["node2"]) is None
+
+
+def test_haproxy_asks_only_web_services_by_https(tmp_path: Path) -> None:
+    """`tls.services` may name jdbc in passthrough, whose port never answers HTTPS."""
+    changes: Data = {
+        "services/web": 9443,
+        "clusters/main/balancer/haproxy/tls": {
+            "mode": "passthrough",
+            "services": ["jdbc", "odbc", "web"],
+        },
+        "services/odbc": 9996,
+    }
+    environment = loaded(tmp_path, changed(deployed("8.0"), changes)).environment
+    checks = {route.name: route.check for route in haproxy_routes(environment, "main")}
+    assert {name: check.speaks for name, check in checks.items() if check} == {
+        "jdbc": "tcp",
+        "odbc": "postgresql",
+        "web": "https",
+    }

@@ -10,7 +10,7 @@ from denodo_ha.environment.model import aws_field_types, field_types
 from denodo_ha.environment.model import aws_field_types as forms_database
 from denodo_ha.environment.model import field_types as forms_network
 from denodo_ha.environment.model import field_types as forms_node
-from denodo_ha.environment.model.field_types import Cidr, Form
+from denodo_ha.environment.model.field_types import Cidr, Form, PortRange
 
 MODULES = (aws_field_types, forms_database, field_types, forms_network, forms_node)
 
@@ -176,3 +176,15 @@ def test_cidr_takes_networks(value: str) -> None:
 )
 def test_cidr_refuses_the_rest(value: str) -> None:
     assert not takes(Cidr, value)
+
+
+@pytest.mark.parametrize("value", [1, 65535, "443", "1-65535", "8020-8020"])
+def test_ports_and_ranges_of_ports(value: object) -> None:
+    assert takes(PortRange, value)
+
+
+@pytest.mark.parametrize(
+    "value", [0, 65536, -1, True, 1.5, None, "", "0", "2-1", "1-65536", "1-", "-1", "01", "1-2-3"]
+)
+def test_neither_a_port_nor_a_range_of_ports(value: object) -> None:
+    assert not takes(PortRange, value)

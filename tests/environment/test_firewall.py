@@ -178,7 +178,7 @@ def test_what_the_balancer_may_send_the_nodes_take(folder: Path, data: Data) -> 
         sides = {(side.group, side.direction): side for side in firewall(environment, name)}
         served = listeners(environment, cluster)
         if cluster.balancer.kind == "none":
-            assert set(sides) == {("nodes", "ingress")}
+            assert set(sides) - {("nodes", "egress")} == {("nodes", "ingress")}
             continue
         created = any(node.instance_id is None for node in cluster.nodes.values())
         if cluster.balancer.kind == "haproxy":
@@ -249,3 +249,52 @@ def test_clients_by_prefix_list_and_security_group(tmp_path: Path) -> None:
         ("security-group", "sg-0123456789abcdef0", 9999),
     }
     assert side.weight == 1 + 25 + 1
+
+
+def test_nodes_connect_to_what_egress_lists_and_to_what_they_need(tmp_path: Path) -> None:
+    """The Solution Manager's networks, the database's VPC and the balancer need no entry."""
+    egress = [
+        {"to": "0.0.0.0/0", "ports": [443]},
+        {"to": "10.20.0.0/16", "ports": [5432, "8020-8040"]},
+        {"to": "10.20.0.2/32", "ports": [53], "protocol": "udp"},
+        "sg-0123456789abcdef0",
+    ]
+    changes: Data = {
+        "clusters/main/network/egress": egress,
+        "solution_manager": {"host": "sm.example.com", "cidrs": ["10.9.0.0/24"]},
+        "license_manager": {"host": "sm.example.com"},
+        "denodo/servers": ["vdp", "scheduler"],
+        "clusters/main/catalog": {"components": ["scheduler"]},
+    }
+    environment = loaded(tmp_path, changed(minimal("7.0"), changes)).environment
+    (side,) = [
+        side
+        for side in firewall(environment, "main")
+        if (side.group, side.direction) == ("nodes", "egress")
+    ]
+    assert {(rule.peer.name, rule.first, rule.last, rule.protocol) for rule in side.rules} == {
+        ("0.0.0.0/0", 443, 443, "tcp"),
+        ("10.20.0.0/16", 5432, 5432, "tcp"),
+        ("10.20.0.0/16", 8020, 8040, "tcp"),
+        ("10.20.0.2/32", 53, 53, "udp"),
+        ("sg-0123456789abcdef0", 1, 65535, "tcp"),
+        ("10.9.0.0/24", 10090, 10090, "tcp"),
+        ("10.9.0.0/24", 10091, 10091, "tcp"),
+        ("10.0.0.0/16", 5432, 5432, "tcp"),
+        ("balancer", 19997, 19997, "tcp"),
+        ("balancer", 29997, 29997, "tcp"),
+    }
+
+
+def test_nodes_connect_to_the_endpoints_of_their_vpc(tmp_path: Path) -> None:
+    changes = {
+        "clusters/main/network/nat": "none",
+        "clusters/main/network/egress": [{"to": "pl-01234567", "ports": [443]}],
+    }
+    assert {
+        rule for rule in rules(tmp_path, changed(minimal(), changes)) if rule.startswith("nodes to")
+    } == {"nodes to pl-01234567: 443", "nodes to 10.0.0.0/16: 443"}
+
+
+def test_nodes_connect_to_all_destinations_by_default(tmp_path: Path) -> None:
+    assert not [one for one in rules(tmp_path, minimal("7.0")) if one.startswith("nodes to")]

@@ -29,7 +29,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "shift": (("shift", *_ON),),
     "roll": (("roll", *_ON, "--dry-run"),),
     "rollout": (("rollout", *_ON, "--dry-run"),),
-    "catalog": (("catalog", "status", *_ON),),
+    "catalog": (("catalog", "status", *_ON), ("catalog", "learn", "node1", *_ON)),
     "haproxy": (("haproxy", "apply", *_ON),),
     "failover": (
         ("failover", "status"),

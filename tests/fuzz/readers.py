@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ from denodo_ha.verify.web_probe import WebRequest, parse_response
 from hosts.common.errors import HostError
 from hosts.denodo import state
 from hosts.denodo.configuration import hosts_file, properties_file
+from hosts.denodo.metadata import learned_settings
+from hosts.denodo.metadata.postgres_session import Server as DatabaseServer
+from hosts.denodo.metadata.postgres_session import Session
 from hosts.denodo.readiness.http_messages import Request, Response
 from hosts.denodo.record import Record
 from hosts.denodo.system import System
@@ -43,6 +47,8 @@ from hosts.haproxy.runtime_api import LocalHaproxy
 from tests.support.assembly import EXAMPLES
 
 _SECONDS = 60.0
+_SHORT = len("false")
+"""Length up to which a value may be that of a flag, and not a password."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +223,29 @@ def _postgres(data: bytes, _folder: Path) -> None:
     _talk(data, talk)
 
 
+def _postgres_session(data: bytes, _folder: Path) -> object:
+    own, other = socket.socketpair()
+    with own, other:
+        # The input fits into the buffer of the socket, so it is sent before it is read.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(data) * 4 + 65_536)
+        other.settimeout(0)
+        other.send(data)
+        other.shutdown(socket.SHUT_WR)
+        server = DatabaseServer("server", 1, "database", "user", "password", "")
+        return Session(own, server, time.monotonic() + _SECONDS).query("SELECT 1")
+
+
+def _learned_settings(data: bytes, _folder: Path) -> object:
+    text = data.decode("latin-1")
+    learned = learned_settings.learn("data-catalog", "file", text)
+    shown = [value for value in learned.entries.values() if value and "{" not in value]
+    if learned.configured:
+        for key, value in properties_file.values(text).items():
+            if key.lower().endswith("password") and len(value.strip()) > _SHORT:
+                assert not any(value.strip() in each for each in shown)
+    return learned
+
+
 def _web(data: bytes, _folder: Path) -> object:
     return parse_response("server:1", data, WebRequest(sticky="source", nodes=["node1"]))
 
@@ -258,11 +287,13 @@ READERS: Mapping[str, Reader] = {
     "http-request": Reader(_http_request, ()),
     "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),
     "json-answer": Reader(_json_answer, (DocumentError,)),
+    "learned-settings": Reader(_learned_settings, ()),
     "node-record": Reader(_node_record, ()),
     "node-state": Reader(_node_state, (HostError,)),
     "pins": Reader(_pins, (ConfigError,)),
     "pins-file": Reader(_pins_file, (CommandError,)),
     "postgres": Reader(_postgres, (Fault,)),
+    "postgres-session": Reader(_postgres_session, (HostError, OSError)),
     "properties": Reader(_properties, (properties_file.FormatError,)),
     "registry": Reader(_registry, (Fault,)),
     "web": Reader(_web, (Fault,)),

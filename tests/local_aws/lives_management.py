@@ -52,6 +52,7 @@ def _topic(cloud: Cloud, arn: str) -> Shown:
         return None
 
 
+<<<<<<< HEAD
 def _key(cloud: Cloud, id_: str) -> Shown:
     description = cloud.client("kms").describe_key(KeyId=id_)["KeyMetadata"]
     return None if description["KeyState"] == "PendingDeletion" else dict(description)
@@ -78,9 +79,23 @@ KEY_POLICY = {
         }
     ],
 }
+=======
+def _log_group(cloud: Cloud, name: str) -> Shown:
+    groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return next((dict(group) for group in groups if group["logGroupName"] == name), None)
+
+
+>>>>>>> main
 DOCUMENT = {"schemaVersion": "2.2", "mainSteps": []}
 
 CASES = (
+    Case(
+        "Logs::LogGroup",
+        {"It": resource("Logs::LogGroup", RetentionInDays=30)},
+        _log_group,
+        {"retentionInDays": 30},
+        in_place=({"RetentionInDays": 60}, {"retentionInDays": 60}),
+    ),
     Case(
         "SSM::Parameter",
         {"It": resource("SSM::Parameter", Name="/denodo/a", Type="String", Value="{}")},

@@ -3,7 +3,7 @@
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.life import Case, Shown, ec2
-from tests.local_aws.templates import attribute, ref, resource
+from tests.local_aws.templates import ROLE, attribute, ref, resource
 
 
 def _address(cloud: Cloud, ip: str) -> Shown:
@@ -35,7 +35,43 @@ def _attachment(cloud: Cloud, id_: str) -> Shown:
     return next((item for item in result if item["VpcId"] == id_.partition("|")[2]), None)
 
 
+def _zone_address(letter: str) -> dict[str, object]:
+    """Return the Elastic IP of a regional NAT gateway in a zone."""
+    return {
+        "AvailabilityZone": f"eu-west-1{letter.lower()}",
+        "AllocationIds": [attribute(f"Ip{letter}", "AllocationId")],
+    }
+
+
 TABLE = {**templates.public(), "Table": resource("EC2::RouteTable", VpcId=ref("Vpc"))}
+
+INTERFACE = {
+    "Vpc": resource(
+        "EC2::VPC", CidrBlock="10.0.0.0/16", EnableDnsSupport=True, EnableDnsHostnames=True
+    ),
+    "Inside": resource(
+        "EC2::Subnet",
+        VpcId=ref("Vpc"),
+        CidrBlock="10.0.0.0/24",
+        AvailabilityZone="eu-west-1a",
+    ),
+    "Other": resource(
+        "EC2::Subnet",
+        VpcId=ref("Vpc"),
+        CidrBlock="10.0.1.0/24",
+        AvailabilityZone="eu-west-1b",
+    ),
+    "Group": resource("EC2::SecurityGroup", GroupDescription="endpoints", VpcId=ref("Vpc")),
+    "It": resource(
+        "EC2::VPCEndpoint",
+        VpcId=ref("Vpc"),
+        ServiceName="com.amazonaws.eu-west-1.ssm",
+        VpcEndpointType="Interface",
+        PrivateDnsEnabled=True,
+        SubnetIds=[ref("Inside")],
+        SecurityGroupIds=[attribute("Group", "GroupId")],
+    ),
+}
 
 CASES = (
     Case(
@@ -132,6 +168,34 @@ CASES = (
         replaced_by={"ServiceName": "com.amazonaws.eu-west-1.dynamodb"},
     ),
     Case(
+        "EC2::VPCEndpoint",
+        INTERFACE,
+        ec2("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointIds"),
+        {"VpcEndpointType": "Interface", "State": "available"},
+        in_place=({"SubnetIds": [ref("Inside"), ref("Other")]}, {"State": "available"}),
+        replaced_by={"ServiceName": "com.amazonaws.eu-west-1.kms"},
+    ),
+    Case(
+        "EC2::FlowLog",
+        {
+            "Vpc": resource("EC2::VPC", CidrBlock="10.0.0.0/16"),
+            "Group": resource("Logs::LogGroup", RetentionInDays=30),
+            "Role": ROLE,
+            "It": resource(
+                "EC2::FlowLog",
+                ResourceId=ref("Vpc"),
+                ResourceType="VPC",
+                TrafficType="ALL",
+                LogGroupName=ref("Group"),
+                DeliverLogsPermissionArn=attribute("Role", "Arn"),
+            ),
+        },
+        ec2("describe_flow_logs", "FlowLogs", "FlowLogIds"),
+        {"FlowLogStatus": "ACTIVE", "TrafficType": "ALL"},
+        in_place=({"Tags": [{"Key": "a", "Value": "b"}]}, {"FlowLogStatus": "ACTIVE"}),
+        replaced_by={"TrafficType": "REJECT"},
+    ),
+    Case(
         "EC2::EIP",
         {"It": resource("EC2::EIP", Domain="vpc")},
         _address,
@@ -173,6 +237,29 @@ CASES = (
         ec2("describe_nat_gateways", "NatGateways", "NatGatewayIds"),
         {"State": "available"},
         in_place=({"Tags": [{"Key": "a", "Value": "b"}]}, {"State": "available"}),
+        gone=lambda shown: shown is None or shown["State"] == "deleted",
+    ),
+    Case(
+        "EC2::NatGateway",
+        {
+            **templates.public(),
+            **{f"Ip{letter}": resource("EC2::EIP", Domain="vpc") for letter in "AB"},
+            "It": {
+                **resource(
+                    "EC2::NatGateway",
+                    AvailabilityMode="regional",
+                    VpcId=ref("Vpc"),
+                    AvailabilityZoneAddresses=[_zone_address("A"), _zone_address("B")],
+                ),
+                "DependsOn": "Attached",
+            },
+        },
+        ec2("describe_nat_gateways", "NatGateways", "NatGatewayIds"),
+        {"State": "available", "SubnetId": ""},
+        in_place=(
+            {"AvailabilityZoneAddresses": [_zone_address("A")]},
+            {"State": "available"},
+        ),
         gone=lambda shown: shown is None or shown["State"] == "deleted",
     ),
 )

@@ -1,8 +1,9 @@
 """Networks, security groups and instances that AWS refuses."""
 
 from tests.local_aws import templates
+from tests.local_aws.lives_network import INTERFACE
 from tests.local_aws.refused import INNER, NOBODY, RULE, Refused
-from tests.local_aws.templates import attribute, ref, resource
+from tests.local_aws.templates import ROLE, attribute, ref, resource
 
 SECOND_VPC = {"Vpc2": resource("EC2::VPC", CidrBlock="10.9.0.0/16")}
 
@@ -47,6 +48,50 @@ REFUSED: Refused = {
             ),
         },
         "Gateway.NotAttached",
+    ),
+    "regional NAT gateway in a subnet": (
+        {
+            **templates.network(),
+            "It": resource(
+                "EC2::NatGateway",
+                AvailabilityMode="regional",
+                VpcId=ref("Vpc"),
+                SubnetId=ref("A"),
+            ),
+        },
+        "InvalidParameterCombination",
+    ),
+    "regional NAT gateway without a way out": (
+        {
+            **templates.network(),
+            "It": resource("EC2::NatGateway", AvailabilityMode="regional", VpcId=ref("Vpc")),
+        },
+        "Gateway.NotAttached",
+    ),
+    "endpoint with private DNS in a VPC without DNS": (
+        {
+            **INTERFACE,
+            "Vpc": resource("EC2::VPC", CidrBlock="10.0.0.0/16", EnableDnsHostnames=False),
+        },
+        "InvalidParameter",
+    ),
+    "two endpoints with one private DNS name": (
+        {**INTERFACE, "Second": {**INTERFACE["It"], "DependsOn": "It"}},
+        "conflicting DNS domain",
+    ),
+    "flow log to a group of nobody": (
+        {
+            **templates.network(),
+            "Role": ROLE,
+            "It": resource(
+                "EC2::FlowLog",
+                ResourceId=ref("Vpc"),
+                ResourceType="VPC",
+                LogGroupName="nobody",
+                DeliverLogsPermissionArn=attribute("Role", "Arn"),
+            ),
+        },
+        "log group 'nobody'",
     ),
     "sixth Elastic IP": (
         {f"Ip{number}": resource("EC2::EIP", Domain="vpc") for number in range(6)},

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from ipaddress import IPv4Network
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -29,6 +30,15 @@ NODE_NAMES = (
 SERVICES = {"jdbc": 9999, "odbc": 9996, "web": 9090, "web-tls": 9443, "scheduler": 8000, "x": 1}
 COOKIES = {"web", "web-tls", "x"}
 """Services that may use HTTP."""
+EGRESS: tuple[list[Any], ...] = (
+    ["0.0.0.0/0"],
+    [
+        {"to": "0.0.0.0/0", "ports": [443, "1024-65535"]},
+        {"to": "10.0.0.0/8", "ports": [53], "protocol": "udp"},
+    ],
+    [{"to": "pl-01234567"}, "sg-01234567"],
+)
+"""Outbound rules that allow every destination that nodes need."""
 _hex = st.text("0123456789abcdef", min_size=17, max_size=17)
 
 
@@ -99,6 +109,9 @@ def _clusters(draw: Draw, region: str, *, auxiliary: bool, bare: bool) -> Data:
         }
     else:
         network["zones"] = draw(st.sampled_from([zones, {zone: {} for zone in zones}]))
+        network |= draw(_outbound_access(public_node=bare and scheme == "internet-facing"))
+    if not adopts and draw(st.integers(0, 3)) == 0:
+        network["egress"] = draw(st.sampled_from(EGRESS))
     if scheme == "internet-facing":
         network["health_checkers"] = f"pl-{draw(_hex)}"
     return {
@@ -113,6 +126,19 @@ def _clusters(draw: Draw, region: str, *, auxiliary: bool, bare: bool) -> Data:
             )
         ),
     }
+
+
+@st.composite
+def _outbound_access(draw: Draw, *, public_node: bool) -> Data:
+    """Draw the settings of a created VPC for outbound connections."""
+    optional = {
+        "endpoints": st.sampled_from([["kms"], ["athena", "logs"]]),
+        "flow_logs": st.booleans(),
+    }
+    if not public_node:
+        optional["nat"] = st.sampled_from(["zone", "regional", "none"])
+    settings: Data = draw(st.fixed_dictionaries({}, optional=optional))
+    return settings
 
 
 @st.composite
@@ -217,8 +243,8 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
             service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
-        # ODBC cannot pass a TLS listener, and an endpoint check of one never fails.
-        if own and name not in {"jdbc", "odbc"} and draw(st.integers(0, 2)) == 0:
+        # ODBC and RMI cannot pass a TLS listener, and an endpoint check of one never fails.
+        if own and name not in {"jdbc", "odbc", "scheduler"} and draw(st.integers(0, 2)) == 0:
             service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
         else:
             service["sticky"] = draw(st.booleans())

@@ -33,6 +33,16 @@ def one(folder: Path, port: int) -> Path:
     return write(folder, changed(minimal(), {"services": {"web": port}}))
 
 
+def write_managed(folder: Path, port: int, manager: int) -> Path:
+    """Write a configuration with a License Manager, and a Solution Manager without a host."""
+    changes = {
+        "services": {"web": port},
+        "license_manager": {"host": HOST, "port": manager},
+        "solution_manager": {"cidrs": ["10.9.0.0/16"]},
+    }
+    return write(folder, changed(minimal(), changes))
+
+
 def two(folder: Path, port: int) -> Path:
     return write(folder, changed(twins(), {"services": {"web": port}}))
 

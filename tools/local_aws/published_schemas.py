@@ -23,6 +23,7 @@ TYPES = (
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::EC2::EIP",
     "AWS::EC2::EIPAssociation",
+    "AWS::EC2::FlowLog",
     "AWS::EC2::Instance",
     "AWS::EC2::InternetGateway",
     "AWS::EC2::LaunchTemplate",
@@ -45,7 +46,11 @@ TYPES = (
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
+<<<<<<< HEAD
     "AWS::KMS::Key",
+=======
+    "AWS::Logs::LogGroup",
+>>>>>>> main
     "AWS::RDS::DBInstance",
     "AWS::RDS::DBParameterGroup",
     "AWS::RDS::DBSubnetGroup",

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.lock import LIFETIME_S, Lock
 from denodo_ha.aws.polling import Clock
@@ -157,7 +158,7 @@ class ClusterOperation:
     def _acquire(self, purpose: str, held: ExitStack) -> tuple[Lock, Clock]:
         clock, location = self._context.clock, self._location
         name = names.lock_parameter(self._context.environment, location.name)
-        patience = min(self._timeout or LOCK_WAIT_S, LOCK_WAIT_S)
+        patience = deadline.left(min(self._timeout or LOCK_WAIT_S, LOCK_WAIT_S))
         begin, reported = clock.monotonic(), ""
         while True:
             lock = Lock(self._aws, location.region, name, clock=clock, what=purpose)

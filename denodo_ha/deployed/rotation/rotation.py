@@ -21,9 +21,13 @@ from denodo_ha.cli.progress import Progress, lasted
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.environment.facts.limits import DEREGISTRATION_DELAY_S
 
 EVERY_S: Final = 5
 """Project default: seconds between two polls of health and readiness."""
+MARGIN_S: Final = 60
+"""Project default: seconds after the deregistration delay for AWS to remove a target."""
+LONGEST_DRAIN_S: Final = DEREGISTRATION_DELAY_S.high + MARGIN_S
 HEALTHY_S: Final = 600
 """Project default: seconds that a ready node may take to become healthy."""
 READY_S: Final = 1800

@@ -18,11 +18,15 @@ from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.instances import read_instances
 from denodo_ha.deployed.rotation import capacity_check
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, labels
+from denodo_ha.deployed.rotation.rotation import (
+    HEALTHY_S,
+    MARGIN_S,
+    Entrance,
+    Rotation,
+    labels,
+)
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
-MARGIN_S: Final = 60
-"""Project default: seconds after the deregistration delay for AWS to remove a target."""
 VISIBLE_S: Final = 60
 """Project default: seconds until AWS shows a deregistration; its API is eventually consistent."""
 VISIBLE_EVERY_S: Final = 2

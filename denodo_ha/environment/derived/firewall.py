@@ -2,7 +2,7 @@
 
 A security group has one rule for each peer, port and direction. If the rules of one direction
 exceed the quota, that direction has one rule for each peer instead, for the port range from the
-peer's lowest to its highest port.
+peer's lowest to its highest port. Outbound rules of nodes are as configured, without such ranges.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Literal
 
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.derived.outbound_access import needed_access
 from denodo_ha.environment.derived.topology import (
     Listener,
     haproxy_front_listeners,
@@ -25,6 +26,7 @@ from denodo_ha.environment.model.environment import Environment
 
 SecurityGroup = Literal["alb", "balancer", "haproxy", "nodes"]
 Direction = Literal["ingress", "egress"]
+Protocol = Literal["tcp", "udp"]
 
 
 @dataclass(frozen=True, order=True)
@@ -48,13 +50,14 @@ class Peer:
 
 @dataclass(frozen=True, order=True)
 class FirewallRule:
-    """TCP rule: a peer connects to a security group (ingress), or the group to a peer (egress)."""
+    """Rule: a peer connects to a security group (ingress), or the group to a peer (egress)."""
 
     group: SecurityGroup
     direction: Direction
     peer: Peer
     first: int
     last: int
+    protocol: Protocol = "tcp"
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,11 @@ def haproxy_target_ports(environment: Environment, name: str) -> list[int]:
     return sorted(ports)
 
 
-def client_peer(clients: str) -> Peer:
-    """Return the peer of an entry of `balancer.clients`."""
-    if clients.startswith("pl-"):
-        return Peer("prefix-list", clients)
-    return Peer("security-group" if clients.startswith("sg-") else "cidr", clients)
+def configured_peer(text: str) -> Peer:
+    """Return the peer of an entry of `balancer.clients` or of `network.egress`."""
+    if text.startswith("pl-"):
+        return Peer("prefix-list", text)
+    return Peer("security-group" if text.startswith("sg-") else "cidr", text)
 
 
 def creates_nodes(cluster: Cluster) -> bool:
@@ -148,6 +151,9 @@ def management_ports(environment: Environment) -> tuple[int, ...]:
 def _rule_set(
     group: SecurityGroup, direction: Direction, port_rules: tuple[FirewallRule, ...]
 ) -> RuleSet:
+    if (group, direction) == ("nodes", "egress"):
+        # A range would open ports that the configuration closes.
+        return RuleSet(group, direction, port_rules, port_rules)
     ranges = tuple(
         FirewallRule(
             group,
@@ -193,6 +199,24 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Fi
         for peer in _solution_manager_peers(environment):
             for port in management_ports(environment):
                 yield _rule("nodes", "ingress", peer, port)
+        yield from _from_nodes(environment, name, cluster)
+
+
+def _from_nodes(environment: Environment, name: str, cluster: Cluster) -> Iterator[FirewallRule]:
+    """Yield the outbound rules of nodes, if they may not connect to all destinations."""
+    if cluster.network.egress is None:
+        return
+    for egress in cluster.network.egress:
+        for first, last in egress.port_ranges:
+            peer = configured_peer(egress.to)
+            yield FirewallRule("nodes", "egress", peer, first, last, egress.protocol)
+    for access in needed_access(environment, name):
+        for cidr in access.cidrs:
+            yield _rule("nodes", "egress", Peer("cidr", cidr), access.port)
+    if cluster.balancer.kind != "none":
+        for listener in listeners(environment, cluster):
+            if listener.service is None:
+                yield _rule("nodes", "egress", Peer("group", "balancer"), listener.port)
 
 
 def _from_clients(
@@ -202,7 +226,7 @@ def _from_clients(
     cluster = environment.clusters[name]
     for clients in cluster.balancer.clients:
         for listener in served:
-            yield _rule(group, "ingress", client_peer(clients), listener.port)
+            yield _rule(group, "ingress", configured_peer(clients), listener.port)
     for peer in _health_checker_peers(environment, name, cluster):
         for listener in served:
             if listener.service and listener.key == "jdbc":

@@ -28,6 +28,10 @@ READY_PORT: Final = 9191
 
 SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
+SOLUTION_MANAGER_PING: Final = "/pingSolutionManager"
+LICENSE_MANAGER_PING: Final = "/pingLicenseManager"
+"""Paths that the managers answer with 200 without a login (Denodo, Solution Manager Administration
+Guide, REST API, "Ping to License Manager Server" and "Ping to Solution Manager Server")."""
 
 HTTPS_PORT: Final = 443
 """Port of the AWS APIs."""
@@ -41,6 +45,12 @@ WEB_PORT: Final = 9090
 WEB_JMX_PORTS: Final = (9098, 9097)
 """Ports of the JMX registry and the JMX factory of the web container."""
 SCHEDULER_PORT: Final = 8000
+RMI_PORTS: Final = frozenset(
+    {SCHEDULER_PORT, 7998, 9000, 8998, JMX_REGISTRY_PORT, JMX_FACTORY_PORT, *WEB_JMX_PORTS}
+)
+"""Ports of Java RMI: Scheduler, Scheduler Index, and JMX. Port 9999 of Denodo 7.0 is RMI too. The
+first server names host and port of a second connection, over which the calls pass (Java RMI
+specification, java.rmi.registry)."""
 
 
 def family_of(version: str) -> Family | None:

@@ -144,6 +144,12 @@ def reads_http(environment: Environment, cluster: Cluster, name: str) -> bool:
     return _node_protocol(environment, name) == "http" or service.sticky == "cookie"
 
 
+def may_speak_http(environment: Environment, name: str) -> bool:
+    """Return whether a service may be a web service: its protocol is HTTP or not known."""
+    probe = readiness.service_probe(environment, name, environment.services[name])
+    return probe.kind in ("web", "tcp")
+
+
 def checks_readiness(environment: Environment, cluster: Cluster, service: Service) -> bool:
     """Return whether HAProxy also requests the nodes' own report of a service's readiness."""
     given = cluster.balancer.proxy.checks.ready
@@ -225,7 +231,7 @@ def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
 def _check_protocol(environment: Environment, cluster: Cluster, name: str) -> Protocol:
     """Return the protocol of a service's check if the service's settings do not set one."""
     tls = tls_settings(cluster, name, environment.services[name])
-    if tls:
+    if tls and may_speak_http(environment, name):
         return "http" if tls.mode == "terminate" else "https"
     protocol = _node_protocol(environment, name)
     if protocol == "tcp" and reads_http(environment, cluster, name):

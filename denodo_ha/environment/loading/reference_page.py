@@ -15,6 +15,7 @@ from denodo_ha.environment.model.catalog import Catalog, ComponentSettings, Exis
 from denodo_ha.environment.model.cluster import (
     Balancer,
     Cluster,
+    Egress,
     HostedZone,
     Instance,
     InstanceOverride,
@@ -61,6 +62,7 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("clusters.NAME", Cluster),
     ("clusters.NAME.network", Network),
     ("clusters.NAME.network.zones.ZONE", Zone),
+    ("clusters.NAME.network.egress[]", Egress),
     ("clusters.NAME.network.node_zone_vpcs[]", PeerVpc),
     ("clusters.NAME.instance", Instance),
     ("clusters.NAME.nodes.NAME", Node),

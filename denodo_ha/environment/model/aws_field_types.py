@@ -63,13 +63,24 @@ SubnetId = Annotated[str, _resource_id("subnet", "a subnet")]
 ImageId = Annotated[str, _resource_id("ami", "a machine image")]
 InstanceId = Annotated[str, _resource_id("i", "an instance")]
 PrefixListId = Annotated[str, _resource_id("pl", "a prefix list")]
+EndpointService = Annotated[
+    str,
+    Form(
+        r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?",
+        "is not the name of an AWS service with interface endpoints",
+        "a name is the last part of com.amazonaws.REGION.NAME (AWS, AWS services that integrate "
+        "with AWS PrivateLink)",
+        "kms",
+        "write a name like {example}",
+    ),
+]
 InstanceType = Annotated[
     str,
     Form(
         r"[a-z][a-z0-9-]*\.[a-z0-9-]+",
         "is not an instance type",
         "a type is a family and a size, joined by a dot",
-        "m5.xlarge",
+        "m7i.xlarge",
         "write a type like {example}",
     ),
 ]

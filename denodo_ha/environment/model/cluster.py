@@ -14,6 +14,7 @@ from denodo_ha.environment.facts.limits import (
 from denodo_ha.environment.model.aws_field_types import (
     AccountId,
     DeviceName,
+    EndpointService,
     HostedZoneId,
     ImageId,
     InstanceId,
@@ -31,13 +32,15 @@ from denodo_ha.environment.model.catalog import Catalog, Exports
 from denodo_ha.environment.model.field_types import (
     Address,
     Cidr,
-    Clients,
     DomainName,
     Flag,
+    NetworkPeer,
     NodeName,
     Port,
+    PortRange,
     PrivateAddress,
     Whole,
+    port_range,
 )
 from denodo_ha.environment.model.haproxy import Haproxy
 from denodo_ha.environment.model.section import Section, short_form
@@ -101,6 +104,28 @@ PeerVpcEntry = Annotated[
 ]
 
 
+class Egress(Section):
+    """A destination to which nodes may connect, and its ports."""
+
+    to: NetworkPeer
+    """Destination: a CIDR, a prefix list (pl-…), or a security group (sg-…) of the same or a \
+peered VPC."""
+    ports: Annotated[tuple[PortRange, ...], Field(min_length=1)] = ("1-65535",)
+    """Ports of the destination, each a number or a range like 8020-8040; default: all ports."""
+    protocol: Literal["tcp", "udp"] = "tcp"
+    """Protocol of the ports."""
+
+    @property
+    def port_ranges(self) -> tuple[tuple[int, int], ...]:
+        """The first and the last port of each range."""
+        return tuple(port_range(ports) for ports in self.ports)
+
+
+EgressEntry = Annotated[
+    Egress, BeforeValidator(short_form("to"), json_schema_input_type=NetworkPeer | Egress)
+]
+
+
 class Network(Section):
     """The network of a cluster: an existing VPC, or a new VPC."""
 
@@ -111,6 +136,17 @@ class Network(Section):
     zones: ZoneMap
     """Zones of the cluster: in an existing VPC, a map of zone to subnets; otherwise a list of \
 names."""
+    nat: Literal["zone", "regional", "none"] = "zone"
+    """How nodes in a new VPC reach the internet. zone: a NAT gateway in each zone; regional: one \
+NAT gateway that AWS keeps available in all zones of the cluster; none: not at all, and AWS \
+services by VPC endpoints."""
+    endpoints: tuple[EndpointService, ...] = ()
+    """AWS services that a new VPC has interface endpoints for, such as kms or athena, in addition \
+to the services that `nat: none` needs."""
+    egress: tuple[EgressEntry, ...] | None = None
+    """Destinations to which nodes may connect; default: all."""
+    flow_logs: Flag = False
+    """Log the connections of a new VPC to CloudWatch Logs, for 30 days."""
     health_checkers: PrefixListId | None = None
     """Prefix list of the Route 53 health checkers in the region; they may connect if failover \
 uses endpoint checks."""
@@ -125,7 +161,8 @@ class Instance(Section):
     """The EC2 instance of a node."""
 
     type: InstanceType
-    """Instance type; m5.xlarge is the smallest that Denodo recommends for production."""
+    """Instance type; 4 CPUs with 16 GiB, such as m7i.xlarge, are the least that Denodo recommends \
+for production (m5.xlarge)."""
     image: ImageId
     """Id of a machine image with Denodo installed; selecting the latest image by name is not \
 supported."""
@@ -194,7 +231,7 @@ clients connect to the single node."""
     scheme: Literal["internal", "internet-facing"] = "internal"
     """Type of addresses of the load balancer or, without a load balancer, of the node. internal: \
 private; internet-facing: public."""
-    clients: Annotated[tuple[Clients, ...], Field(min_length=1)]
+    clients: Annotated[tuple[NetworkPeer, ...], Field(min_length=1)]
     """Networks that may connect: CIDRs, prefix lists (pl-…) and, for clients in the same or a \
 peered VPC, security groups (sg-…); 0.0.0.0/0 is allowed with a warning."""
     cross_zone: Flag = True

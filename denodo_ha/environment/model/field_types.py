@@ -260,16 +260,16 @@ Cidr = Annotated[
     AfterValidator(_network),
     Field(json_schema_extra={"pattern": r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$"}),
 ]
-_CLIENTS_BY_ID = re.compile(r"(pl|sg)-([0-9a-f]{8}|[0-9a-f]{17})")
+_PEER_BY_ID = re.compile(r"(pl|sg)-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
-def _clients(value: str) -> str:
-    return value if _CLIENTS_BY_ID.fullmatch(value) else _network(value)
+def _peer(value: str) -> str:
+    return value if _PEER_BY_ID.fullmatch(value) else _network(value)
 
 
-Clients = Annotated[
+NetworkPeer = Annotated[
     str,
-    AfterValidator(_clients),
+    AfterValidator(_peer),
     Field(
         json_schema_extra={
             "pattern": r"^(([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}"
@@ -277,8 +277,43 @@ Clients = Annotated[
         }
     ),
 ]
-"""Clients of a balancer: a CIDR, a prefix list or a security group."""
+"""Peers of a security group rule: a CIDR, a prefix list or a security group."""
 Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
+
+
+def port_range(ports: str) -> tuple[int, int]:
+    """Return the first and the last port of a text that has the form of a `PortRange`."""
+    first, _, last = ports.partition("-")
+    return int(first), int(last or first)
+
+
+def _ports(value: str) -> str:
+    """Validate a port or a range of ports."""
+    if re.fullmatch(r"[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?", value):
+        first, last = port_range(value)
+        if first <= last <= 65535:
+            return value
+    raise wrong(
+        "is neither a port nor a range of ports",
+        "a port is a number from 1 to 65535, and a range is the lower port, a hyphen and the "
+        "higher port",
+        "write a port like 5432, or a range like 8020-8040",
+    )
+
+
+PortRange = Annotated[
+    str,
+    AfterValidator(_ports),
+    BeforeValidator(
+        lambda value: str(value) if type(value) is int else value,
+        json_schema_input_type=Port
+        | Annotated[
+            str, Field(json_schema_extra={"pattern": r"^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$"})
+        ],
+    ),
+    "such as `5432` or `8020-8040`",
+]
+"""A port, or a range of ports."""
 HealthPath = Annotated[
     str,
     Form(

@@ -4,14 +4,20 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from denodo_ha.environment.derived import cookie_balancer, readiness
+from denodo_ha.environment.derived.readiness import ProbeKind
 from denodo_ha.environment.derived.subnets import (
     RESERVED_FIRST,
     ZONE_LETTERS,
     fits_created_vpc,
     zone_blocks,
 )
-from denodo_ha.environment.derived.topology import listeners, single_node_listeners
+from denodo_ha.environment.derived.topology import (
+    listeners,
+    single_node_listeners,
+    version_ports,
+)
 from denodo_ha.environment.facts import limits
+from denodo_ha.environment.facts.denodo_ports import FLIGHT_PORT, RMI_PORTS
 from denodo_ha.environment.loading.problem import Path, Problem
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import EVERY, HealthSettings
@@ -45,22 +51,88 @@ def tls_listener_options(environment: Environment) -> Iterator[Problem]:
 
 def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
     """A service with PostgreSQL's protocol, which starts in clear text, must not have `tls`."""
-    balanced = tuple(
-        name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "nlb"
-    )
-    for name, service in environment.services.items():
-        probe = readiness.service_probe(environment, name, service)
-        if balanced and service.tls is not None and probe.kind == "odbc":
-            yield Problem(
-                ("services", name, "tls"),
+    for name, kind, _ in _services_behind_tls(environment):
+        if kind == "odbc":
+            yield _behind_tls(
+                environment,
+                name,
                 "is not possible for a service with PostgreSQL's protocol",
                 "clients first request TLS in clear text, even with sslmode=require (PostgreSQL, "
                 "Frontend/Backend Protocol, SSLRequest), but a TLS listener expects TLS from the "
                 "first byte",
                 "remove tls here, and let Denodo terminate TLS on the node (denodo.tls)",
                 rule="odbc-behind-tls",
-                refuses=balanced,
             )
+
+
+def rmi_behind_tls(environment: Environment) -> Iterator[Problem]:
+    """A service of Java RMI, whose calls pass over a second connection, must not have `tls`."""
+    has_auxiliary = version_ports(environment).auxiliary
+    for name, kind, port in _services_behind_tls(environment):
+        of_seven = kind == "vdp" and has_auxiliary
+        if of_seven or kind == "scheduler" or (kind == "tcp" and port in RMI_PORTS):
+            where = (
+                "through the listeners of the auxiliary ports in clear text"
+                if of_seven
+                else "past the balancer"
+            )
+            yield _behind_tls(
+                environment,
+                name,
+                "does not encrypt a service of Java RMI",
+                "the first connection only says where the second one goes, and all calls pass over "
+                f"the second one, {where} (Denodo, Default ports used by the Denodo Platform)",
+                "remove tls here, and set up TLS in Denodo on the nodes"
+                + ("" if has_auxiliary else " (denodo.tls)"),
+                rule="rmi-behind-tls",
+            )
+
+
+def node_tls_behind_tls(environment: Environment) -> Iterator[Problem]:
+    """A service whose nodes expect TLS must not have `tls`: the balancer sends them clear text."""
+    if environment.denodo.tls is None:
+        return
+    for name, kind, port in _services_behind_tls(environment):
+        of_vdp = kind == "vdp" and not version_ports(environment).auxiliary
+        if of_vdp or name == "flight" or port == FLIGHT_PORT:
+            yield _behind_tls(
+                environment,
+                name,
+                "cannot be with denodo.tls",
+                f"with denodo.tls, Denodo expects TLS on port {port}, and a TLS listener sends the "
+                "node what it has decrypted",
+                "remove tls here, so that clients see Denodo's own certificate, or remove "
+                "denodo.tls",
+                rule="node-tls-behind-tls",
+            )
+
+
+def _services_behind_tls(environment: Environment) -> Iterator[tuple[str, ProbeKind, int]]:
+    """Yield name, kind and node port of the services with a TLS listener."""
+    if _balanced_by_nlb(environment):
+        for name, service in environment.services.items():
+            if service.tls is not None:
+                probe = readiness.service_probe(environment, name, service)
+                yield name, probe.kind, probe.port
+
+
+def _balanced_by_nlb(environment: Environment) -> tuple[str, ...]:
+    return tuple(
+        name for name, cluster in environment.clusters.items() if cluster.balancer.kind == "nlb"
+    )
+
+
+def _behind_tls(
+    environment: Environment, service: str, what: str, why: str, instead: str, *, rule: str
+) -> Problem:
+    return Problem(
+        ("services", service, "tls"),
+        what,
+        why,
+        instead,
+        rule=rule,
+        refuses=_balanced_by_nlb(environment),
+    )
 
 
 def zonal_shift_possible(environment: Environment) -> Iterator[Problem]:
@@ -294,6 +366,8 @@ def balancer_addresses_in_subnets(environment: Environment) -> Iterator[Problem]
 RULES = (
     tls_listener_options,
     odbc_behind_tls,
+    rmi_behind_tls,
+    node_tls_behind_tls,
     zonal_shift_possible,
     listener_certificates,
     cross_zone_needed,

@@ -7,6 +7,7 @@ from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.haproxy.routes import (
     checks_readiness,
+    may_speak_http,
     reads_http,
     speaks_https,
     tls_settings,
@@ -90,6 +91,16 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                     "is not a service",
                     "each entry must be the name of a service",
                     f"write one of {', '.join(sorted(environment.services))}",
+                    value=service_name,
+                )
+                continue
+            if tls and tls.mode != "passthrough" and not may_speak_http(environment, service_name):
+                yield Problem(
+                    (*path, "services", index),
+                    "is not a web service",
+                    "HAProxy reads the requests of these services as HTTP, and this service has "
+                    "another protocol",
+                    "remove it, and let Denodo terminate TLS on the node",
                     value=service_name,
                 )
         if tls and not any(
@@ -181,7 +192,7 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
                 path,
                 "is missing",
                 "HAProxy runs on its own instances, whose image must contain HAProxy",
-                "add instance: {type: c6i.large, image: ami-…} (docs/haproxy-aws.md describes "
+                "add instance: {type: c7i.large, image: ami-…} (docs/haproxy-aws.md describes "
                 "the image)",
             )
         elif instance.type.split(".", 1)[0] in limits.NO_NLB_TARGETS:
@@ -190,7 +201,7 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
                 "cannot be the target of a Network Load Balancer",
                 "instances of old types cannot be registered by instance id (AWS, Elastic Load "
                 "Balancing API, RegisterTargets)",
-                "write a type like c6i.large",
+                "write a type like c7i.large",
                 value=instance.type,
             )
 

@@ -121,6 +121,30 @@ def data_catalog_sessions(environment: Environment) -> Iterator[Problem]:
         )
 
 
+def shared_catalog_promotions(environment: Environment) -> Iterator[Problem]:
+    """A Solution Manager cannot promote server by server if Virtual DataPort shares its metadata.
+
+    Denodo: Virtual DataPort Administration Guide, "Storing the Metadata on an External Database".
+    """
+    if environment.solution_manager is None:
+        return
+    for name, catalog in _catalogs(environment):
+        if "vdp" in catalog.components:
+            path: Path = ("clusters", name, "catalog", "components")
+            yield Problem(
+                (*path, catalog.components.index("vdp")),
+                "rules out promotions without interruption",
+                "a promotion to one node changes the metadata of all nodes at once, so the "
+                "Solution Manager cannot promote server by server (Denodo, Virtual DataPort "
+                "Administration Guide, Storing the Metadata on an External Database)",
+                "remove vdp from components, and let the Solution Manager promote to each node; or "
+                "keep vdp, and use deployments with interruption",
+                value="vdp",
+                severity=Severity.WARNING,
+                rule="shared-catalog-promotions",
+            )
+
+
 def restore_of_shared_catalog(environment: Environment) -> Iterator[Problem]:
     """Exports must not be restored if nodes share the metadata of Virtual DataPort."""
     for name, cluster in environment.clusters.items():
@@ -190,6 +214,7 @@ RULES = (
     components_unique,
     component_settings,
     data_catalog_sessions,
+    shared_catalog_promotions,
     restore_of_shared_catalog,
     exports_possible,
     metadata_source,

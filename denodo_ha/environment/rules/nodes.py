@@ -145,7 +145,7 @@ def instance_types(environment: Environment) -> Iterator[Problem]:
                     "cannot be the target of a Network Load Balancer",
                     "instances of old types cannot be registered by instance id (AWS, Elastic "
                     "Load Balancing API, RegisterTargets)",
-                    "write a type like m5.xlarge",
+                    "write a type like m7i.xlarge",
                     value=instance.type,
                 )
 

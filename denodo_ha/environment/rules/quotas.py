@@ -4,6 +4,11 @@ from collections.abc import Iterator
 
 from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.firewall import Direction, RuleSet, SecurityGroup, firewall
+from denodo_ha.environment.derived.outbound_access import (
+    has_public_node,
+    interface_endpoints,
+    nat_addresses,
+)
 from denodo_ha.environment.derived.topology import listeners, max_haproxy_instances
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.limits import Limit
@@ -74,12 +79,14 @@ def rule_quota(environment: Environment) -> Iterator[Problem]:
     for name in environment.clusters:
         for rule_set in firewall(environment, name):
             label = f"{_OWNERS[rule_set.group]} security group, {_DIRECTIONS[rule_set.direction]}"
+            is_egress = _is_egress_of_nodes(rule_set)
             yield from _exceeded(
                 limits.RULES_PER_SECURITY_GROUP,
                 rule_set.weight,
                 _cidrs_path(environment, name, rule_set),
-                f"{label}, even with one port range for each CIDR",
-                "combine networks, for example two neighbouring /24 into a /23",
+                label if is_egress else f"{label}, even with one port range for each CIDR",
+                "combine networks, for example two neighbouring /24 into a /23"
+                + (", and ports into ranges" if is_egress else ""),
             )
             fits = rule_set.weight <= limits.RULES_PER_SECURITY_GROUP.value
             if rule_set.uses_ranges and fits:
@@ -110,11 +117,17 @@ def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
     Clients of a cluster without a balancer connect to the node, so the node's rules contain the
     CIDRs of the clients.
     """
+    if _is_egress_of_nodes(rule_set):
+        return ("clusters", name, "network", "egress")
     if rule_set.group == "nodes" and environment.clusters[name].balancer.kind != "none":
         return ("solution_manager", "cidrs")
     if rule_set.group == "haproxy":
         return ("clusters", name, "balancer", "haproxy", "metrics_clients")
     return ("clusters", name, "balancer", "clients")
+
+
+def _is_egress_of_nodes(rule_set: RuleSet) -> bool:
+    return (rule_set.group, rule_set.direction) == ("nodes", "egress")
 
 
 def resource_quota(environment: Environment) -> Iterator[Problem]:
@@ -141,10 +154,14 @@ def max_resources(environment: Environment, name: str) -> int:
     served = len(listeners(environment, cluster)) + behind_alb + bool(behind_alb)
     rules = sum(len(rule_set.rules) for rule_set in firewall(environment, name))
     zones = len(cluster.network.zones)
-    # Resources of a created VPC: the VPC, gateway, attachment and S3 endpoint. Resources of each
-    # zone: two subnets, each with route table, association and route, and a NAT gateway with
-    # address.
-    network = 0 if cluster.network.vpc else 4 + 10 * zones
+    endpoints = interface_endpoints(cluster.network)
+    # Resources of a created VPC: the VPC, gateway, attachment and S3 endpoint; the endpoints with
+    # security group and rule; flow log, log group, role and policy. Resources of each zone: two
+    # subnets, each with route table, association and route, and a NAT gateway with address.
+    network = 0
+    if cluster.network.vpc is None:
+        network = 4 + 10 * zones + len(endpoints) + 2 * bool(endpoints)
+        network += 4 * cluster.network.flow_logs
     # Resources of HAProxy: security group, fleet, template, profile, role, policy, parameter,
     # document.
     haproxy = 8 if cluster.balancer.kind == "haproxy" else 0
@@ -193,7 +210,7 @@ def alarms_left_out(environment: Environment) -> Iterator[Problem]:
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
-    """The Elastic IPs of an account and region, one for each NAT gateway, should fit the quota."""
+    """The Elastic IPs of an account and region, one for NAT in each zone, should fit the quota."""
     clusters_of_ips: dict[tuple[str, str], list[str]] = {}
     for name, cluster in environment.clusters.items():
         location = (cluster.account, cluster.region)
@@ -205,7 +222,8 @@ def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
                 ("clusters", names[-1]),
                 f"brings the Elastic IPs of {account} in {region} to {len(names)}",
                 f"the quota is {limit}, and existing Elastic IPs of the account count too",
-                "request a quota increase from AWS before the deploy, or use existing VPCs",
+                "request a quota increase from AWS before the deploy, or use existing VPCs or "
+                "nat: none",
                 severity=Severity.WARNING,
                 rule="elastic-ips",
             )
@@ -213,9 +231,7 @@ def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
 
 def _elastic_ips(cluster: Cluster) -> int:
     """Return the number of Elastic IPs that a cluster's stack allocates."""
-    nat = 0 if cluster.network.vpc else len(cluster.network.zones)
-    node = cluster.balancer.kind == "none" and cluster.balancer.scheme == "internet-facing"
-    return nat + int(node)
+    return nat_addresses(cluster) + has_public_node(cluster)
 
 
 def policy_quota(environment: Environment) -> Iterator[Problem]:

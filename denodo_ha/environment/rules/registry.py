@@ -26,6 +26,7 @@ from denodo_ha.environment.rules import (
     names,
     network,
     nodes,
+    outbound_access,
     pins,
     ports,
     quotas,
@@ -37,6 +38,7 @@ Rule = Callable[[Environment], Iterator[Problem]]
 RULES: tuple[Rule, ...] = (
     *names.RULES,
     *network.RULES,
+    *outbound_access.RULES,
     *ports.RULES,
     *nodes.RULES,
     *denodo.RULES,

@@ -11,15 +11,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from hosts.denodo import log
-from hosts.denodo.errors import ImageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from hosts.denodo.record import Record
 
 _INSTALLED = Path("lib/extensions/jdbc-drivers")
 _FOLDERS = {
@@ -38,27 +29,8 @@ def newest_version(home: Path) -> str:
     return str(max(versions)) if versions else _DEFAULT_VERSION
 
 
-def check(home: Path, components: Iterable[str], record: Record) -> None:
-    """Check the drivers of components that use the shared database, before a server is stopped.
-
-    If a component already uses its database, it must have found a driver. For such a component, a
-    problem is only a warning.
-
-    Raises:
-        ImageError: Drivers are missing or too old; the message lists all of them.
-    """
-    problems = []
-    for component in components:
-        problem = _problem(home, component)
-        if problem and component in record.logins:
-            log.warning(problem)
-        elif problem:
-            problems.append(problem)
-    if problems:
-        raise ImageError("the shared database cannot be used:\n" + "\n".join(problems))
-
-
-def _problem(home: Path, component: str) -> str:
+def problem(home: Path, component: str) -> str:
+    """Return why a component finds no usable driver; empty if it finds one."""
     folder = home / _FOLDERS.get(component, _INSTALLED / f"postgresql-{newest_version(home)}")
     jars = _jars(folder)
     remedy = _remedy(home, folder)

@@ -23,9 +23,10 @@ from hosts.common.errors import AwsError
 from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.settings import SCHEDULER, Setting
-from hosts.denodo.errors import NotReadyError, StateError, UnavailableError
-from hosts.denodo.metadata import database_drivers
+from hosts.denodo.errors import ImageError, NotReadyError, StateError, UnavailableError
+from hosts.denodo.metadata import database_drivers, database_tables
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
+from hosts.denodo.metadata.postgres_session import Server
 from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
 
@@ -89,7 +90,7 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
 }
 """Default settings of each component, which the state can change; `{name}` is a placeholder."""
 
-_FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
+FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,11 @@ class Login:
     password: str
     ca: str
     encrypted: str
+
+    @property
+    def server(self) -> Server:
+        """Return the server, to be queried with this login."""
+        return Server(self.host, self.port, self.dbname, self.username, self.password, self.ca)
 
     @property
     def fingerprint(self) -> str:
@@ -177,7 +183,7 @@ def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
     for component, options, account in _logins(system, state):
         if component == VDP:
             continue
-        file = Path(options.file) if options.file else _FILES[component]
+        file = Path(options.file) if options.file else FILES[component]
         known = record.logins.get(component) == account.fingerprint
         values = _values(system, state, component, account)
         for key, template in _entries(component, options.entries).items():
@@ -230,13 +236,43 @@ def regenerate(system: System, state: State, record: Record) -> None:
 
 
 def check(system: System, state: State, record: Record) -> None:
-    """Check, before any server is stopped, that the components can use their database.
+    """Check, before any server is stopped, that the components can use their databases.
+
+    If a component already uses its database, a problem is only a warning.
 
     Raises:
-        ImageError: A component finds no driver; the message lists all problems.
+        ImageError: A driver, a login or tables are missing; the message lists all problems.
     """
-    components = [component for component, _, _ in _logins(system, state)]
-    database_drivers.check(state.home, components, record)
+    problems = []
+    for component, options, account in _logins(system, state):
+        for problem in (
+            database_drivers.problem(state.home, component),
+            database_tables.problem(
+                state.home,
+                component,
+                account.server,
+                prefix=_table_prefix(state, options),
+                # On a new node no server can be stopped, and the database may be just starting.
+                must_reach=record.applied is not None,
+            ),
+        ):
+            if problem and component in record.logins:
+                log.warning(problem)
+            elif problem:
+                problems.append(problem)
+    if problems:
+        raise ImageError("the shared database cannot be used:\n" + "\n".join(problems))
+
+
+def _table_prefix(state: State, options: Component) -> str:
+    """Return the prefix of the Scheduler's tables; empty if neither state nor file has it."""
+    if prefix := options.entries.get(database_tables.TABLE_PREFIX):
+        return prefix
+    try:
+        text = files.read(state.home / SCHEDULER).decode(properties_file.ENCODING)
+        return properties_file.values(text).get(database_tables.TABLE_PREFIX, "")
+    except (OSError, properties_file.FormatError):
+        return ""
 
 
 def remove_leftovers(system: System) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from denodo_ha.environment import names
 from tests.support.assembly import ROOT, Template
+from tests.support.policy_simulator import allows
 
 EXAMPLES = ROOT / "config/examples"
 
@@ -57,6 +58,32 @@ def test_whatever_changes_something_is_bounded(statements: dict[str, dict[str, A
         if one["Resource"] == "*":
             assert all(":Describe" in action or ":Get" in action for action in one["Action"])
             assert one["Condition"]
+
+
+OWN = {"denodo:environment": "denodo80", "denodo:cluster": "main"}
+VOLUME = "arn:aws:ec2:eu-west-1:111122223333:volume/vol-0123456789abcdef0"
+SNAPSHOT = "arn:aws:ec2:eu-west-1::snapshot/*"
+
+
+def _context(key: str, tags: Mapping[str, str], **more: str) -> dict[str, str]:
+    return {**{f"{key}/{tag}": value for tag, value in tags.items()}, **more}
+
+
+@pytest.mark.parametrize("tags", [OWN, {**OWN, "denodo:cluster": "other"}, {}])
+def test_snapshots_of_the_clusters_volumes_alone(
+    statements: dict[str, dict[str, Any]], tags: dict[str, str]
+) -> None:
+    """EC2 judges the volume by its tags, the snapshot and its tags by those of the request."""
+    created = {"ec2:CreateAction": "CreateSnapshot"}
+    for action, resource, context in (
+        ("ec2:CreateSnapshot", VOLUME, _context("aws:ResourceTag", tags)),
+        ("ec2:CreateSnapshot", SNAPSHOT, _context("aws:RequestTag", tags)),
+        ("ec2:CreateTags", SNAPSHOT, _context("aws:RequestTag", tags, **created)),
+    ):
+        assert allows(statements.values(), action, resource, context) == (tags == OWN)
+    without = _context("aws:RequestTag", tags)
+    assert not allows(statements.values(), "ec2:CreateTags", SNAPSHOT, without)
+    assert not allows(statements.values(), "ec2:DeleteSnapshot", SNAPSHOT, without)
 
 
 @pytest.mark.slow

@@ -32,7 +32,11 @@ class Node:
         seconds: duration of the command `apply`.
         reachable: True if the SSM agent answers.
         applies: number of `apply` commands.
+        settings: output of the command `catalog-settings`; empty if the program is too old for it.
         accepts: number of times that the node accepted the readiness rules of its version.
+        running: True if Denodo's servers run.
+        stop_outcome: exit code of the command `stop`; only 0 stops the servers.
+        stops: time limits of the `stop` commands, in seconds.
     """
 
     applied: dict[str, Any] | None = None
@@ -43,7 +47,11 @@ class Node:
     seconds: float = 20
     reachable: bool = True
     applies: int = 0
+    settings: str = ""
     accepts: int = 0
+    running: bool = True
+    stop_outcome: int = node_agent.DONE
+    stops: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -144,6 +152,16 @@ class Agents:
             node.accepts += 1
             node.more = {**node.more, "readiness": {"rules": "current"}}
             ended = Command(now, node_agent.DONE, "the services are judged by the current rules")
+        elif action == "stop":
+            assert names[id_] in self.out(), f"{names[id_]} is stopped while it serves"
+            node.stops.append(int(call.parameters["Parameters"]["Timeout"][0]))
+            node.running = node.running and node.stop_outcome != node_agent.DONE
+            ended = Command(now + node.seconds, node.stop_outcome, "")
+        elif action == "start":
+            node.running = True
+            ended = Command(now, node_agent.DONE, "")
+        elif action == "catalog-settings":
+            ended = Command(now, node_agent.DONE if node.settings else 2, node.settings)
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, node_agent.BUSY, "another run is at work")
         else:
@@ -158,7 +176,7 @@ class Agents:
         return answer({"Command": {"CommandId": command}})
 
     def _status(self, node: Node) -> tuple[int, str]:
-        services = {"jdbc": "", **node.unready}
+        services = {"jdbc": "" if node.running else "nothing listens", **node.unready}
         if not node.confirmed:
             services = dict.fromkeys(services, "its metadata is not confirmed")
         report = {

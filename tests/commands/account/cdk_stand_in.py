@@ -83,6 +83,7 @@ class FakeCdk:
             deployed.status = "UPDATE_ROLLBACK_COMPLETE"
             raise Failed(self.fails)
         for node in changed:
+            self.agents.nodes[node].running = True
             if old_nodes[node]["ImageId"] != new_nodes[node]["ImageId"]:
                 self._replace(node)
         deployed.template = new

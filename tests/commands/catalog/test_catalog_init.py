@@ -186,6 +186,52 @@ def test_the_tables_of_the_scheduler_are_made_once(
         assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
 
 
+def test_the_tables_of_the_data_catalog_are_made_once(
+    catalog: Catalog, init: Init, tmp_path: Path
+) -> None:
+    file = tmp_path / "data_catalog.sql"
+    file.write_text("CREATE TABLE dc (one int); INSERT INTO dc VALUES (1);")
+    done = init()
+    for component in COMPONENTS:
+        line = f"{component}: the database has no tables yet"
+        assert line in done.output
+        assert f"run this command again with --{component}-sql FILE" in done.output
+    done = init("--data-catalog-sql", str(file))
+    assert "data-catalog: tables of data_catalog.sql" in done.output
+    assert "data-catalog: the database has no tables yet" not in done.output
+    assert "scheduler: the database has no tables yet" in done.output
+    done = init("--data-catalog-sql", str(file))
+    assert "nothing is missing; nothing was changed" in done.output
+    with catalog.connect("data-catalog") as connection:
+        assert connection.execute("SELECT count(*) FROM dc").fetchone() == (1,)
+
+
+def test_all_scripts_that_cannot_be_used_are_named(
+    catalog: Catalog, init: Init, tmp_path: Path
+) -> None:
+    before = catalog.server.state()
+    options = ("--scheduler-sql", "--data-catalog-sql")
+    files = [str(tmp_path / option.strip("-")) for option in options]
+    done = init(*(word for pair in zip(options, files, strict=True) for word in pair))
+    assert done.exit_code == exit_codes.REFUSED
+    for option, file in zip(options, files, strict=True):
+        assert f"{option} {file}: cannot be read" in done.output
+    assert catalog.server.state() == before
+
+
+def test_scripts_of_a_component_without_a_database_are_refused(
+    catalog: Catalog, init: Init, tmp_path: Path
+) -> None:
+    outputs = catalog.cloud.stacks.all[-1].outputs
+    key = next(key for key in outputs if key.startswith("CatalogSecret") and "Data" in key)
+    del outputs[key]
+    file = tmp_path / "tables.sql"
+    file.write_text("CREATE TABLE dc (one int)")
+    done = init("--data-catalog-sql", str(file))
+    assert done.exit_code == exit_codes.REFUSED
+    assert "data-catalog has no database in test-main-catalog" in done.output
+
+
 def test_another_server_than_the_certificate_says_is_refused(catalog: Catalog, init: Init) -> None:
     done = init("--ca", str(catalog.server.other_ca))
     assert done.exit_code == exit_codes.FAILED

@@ -41,6 +41,7 @@ ROWS: dict[str, list[list[str]]] = {
     "roll": [["-c", "active-passive"]],
     "rollout": [["-c", "active-passive"], ["-c", "{hostile}"]],
     "catalog init": [["-c", "shared-catalog"], ["-c", "{hostile}"]],
+    "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
     "drill": [

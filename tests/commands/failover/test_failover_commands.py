@@ -1,18 +1,22 @@
 """`denodo-ha failover`: output, datapoints and refusals, also while a region is lost."""
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 from typer.testing import Result
 
-from denodo_ha.cli import exit_codes
+from denodo_ha.aws import deadline
+from denodo_ha.aws.http_session import UnreadableAnswerError
+from denodo_ha.cli import exit_codes, process
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.failover import command as failover
-from tests.commands.account.calls import Fault, error
+from tests.commands.account.calls import Call, Fault, error
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import Route53
 from tests.support.assembly import ROOT, Template
@@ -395,3 +399,67 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
     # The same operators use `denodo-ha status`, which reads the load balancers.
     assert called | {"elasticloadbalancing:DescribeLoadBalancers"} == permitted
+
+
+LOST = "eu-west-1"
+SERVICES = ("route53", "sts", "cloudformation", "elbv2", "cloudwatch")
+"""Services whose calls fail everywhere, except for the datapoint in the switch's region."""
+
+
+@pytest.mark.parametrize(
+    ("age", "options", "sizes"),
+    [
+        (4.0, (), (0, 1, 5)),
+        pytest.param(4.0, (), (2, 3, 4), marks=pytest.mark.long),
+        (0.0, ("--dry-run",), (0, 5)),
+        (9.0, (), (0, 5)),
+    ],
+)
+def test_every_look_ends_before_the_switch_is_due(
+    world: Route53,
+    go: Go,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    age: float,
+    options: tuple[str, ...],
+    sizes: tuple[int, ...],
+) -> None:
+    """The datapoint is put within 10 s of the process's start, whatever does not answer.
+
+    Each call before the datapoint has a deadline; the latest one is the latest time of the
+    datapoint. The process is `age` seconds old, as on a slow machine.
+    """
+    monkeypatch.setattr(process, "age", lambda: age)
+    errors = itertools.cycle(
+        (
+            ReadTimeoutError(endpoint_url="https://hangs"),
+            EndpointConnectionError(endpoint_url="https://refuses"),
+            UnreadableAnswerError(endpoint_url="https://rubbish", reason="<html>"),
+        )
+    )
+    for dead in itertools.chain(*(itertools.combinations(SERVICES, size) for size in sizes)):
+        before: list[float] = []
+        put: list[Call] = []
+
+        def look(
+            call: Call,
+            dead: tuple[str, ...] = dead,
+            before: list[float] = before,
+            put: list[Call] = put,
+        ) -> None:
+            if call.operation == "PutMetricData":
+                put.append(call)
+                return
+            if not put:
+                before.append(deadline.left(1000))
+            if call.region == LOST or call.service in dead:
+                raise next(errors)
+
+        world.cloud.faults.add(Fault(lambda _: True, look))
+        done = go(Route53(world.cloud), "to", "passive", "--timeout", "60", *options)
+        assert len(put) == (0 if options else 1), (dead, done.output)
+        assert before, dead
+        latest = max(failover.SWITCH_S, age + failover.LEAST_LOOK_S)
+        assert age + max(before) <= latest, dead
+        assert done.stderr.startswith("looking for the failover of active-passive\n")
+        world.cloud.faults.heal()

@@ -94,6 +94,12 @@ def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
     assert rolling(cloud).roll("node2") == ["node2"]
     assert agents.stale == {"node1", "node3"}
     assert (agents.out(), marked(cloud)) == (set(), set())
+    # The node recognises the request by its id, in the parameter that every document has.
+    sent = [call.parameters["Parameters"] for call in cloud.calls.made if applies(call)]
+    assert len(sent) > 1
+    assert len({who for parameters in sent for who in parameters["Who"]}) == 1
+    assert re.fullmatch(r"\S+ request=[0-9a-f]{32}", *sent[0]["Who"])
+    assert {key for parameters in sent for key in parameters} == {"Action", "Who", "Timeout"}
 
 
 def test_one_node_only(cloud: Cloud, agents: Agents) -> None:

@@ -44,7 +44,7 @@ class Site:
     def ask_for(self, old: str, new: str) -> None:
         self.file.write_text(self.file.read_text().replace(old, new))
 
-    def rolling(self, *, take_over: bool = False) -> MachineRollout:
+    def rolling(self, *, take_over: bool = False, snapshot: bool = False) -> MachineRollout:
         aws = Aws(attempts=1)
         site = environment_locator.locate_environment(
             aws, config=str(self.file), environment=None, regions=None
@@ -57,7 +57,7 @@ class Site:
             Progress(),
             take_over=take_over,
         )
-        return MachineRollout(context, file=self.file, cdk=self.cdk)
+        return MachineRollout(context, file=self.file, cdk=self.cdk, snapshot=snapshot)
 
     def images(self) -> dict[str, str]:
         """Return the image in the pin of each node."""

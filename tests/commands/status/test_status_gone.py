@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from typer.testing import Result
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import exit_codes
+from denodo_ha.deployed.cluster import Cluster, read_clusters
 from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.instances import read_instances
 from denodo_ha.status import command, reader
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds, Run
@@ -46,6 +50,38 @@ def test_an_instance_that_was_terminated_meanwhile(cloud: Cloud, denodo_ha: Run)
     assert any("is terminated" in problem for problem in active(done)["problems"])
     states = [one["targets"][1]["state"] for one in active(done)["groups"][:3]]
     assert states == ["out"] * 3
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(1, "unknown"), (10, "gone")])
+def test_a_new_instance_that_ec2_does_not_show_yet_is_not_gone(
+    cloud: Cloud, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch, minutes: int, state: str
+) -> None:
+    """EC2 shows a new instance some time after CloudFormation has created it."""
+    hidden = cloud.nodes("active")["node2"]
+    changed = datetime.now(UTC) - timedelta(minutes=minutes)
+
+    def without_new(*arguments: Any) -> dict[str, Any]:
+        return {id_: one for id_, one in read_instances(*arguments).items() if id_ != hidden}
+
+    def with_times(*arguments: Any) -> list[Any]:
+        return [
+            replace(
+                one,
+                stack=replace(one.stack, changed=dict.fromkeys(one.stack.physical_ids, changed)),
+            )
+            for one in read_clusters(*arguments)
+            if isinstance(one, Cluster)
+        ]
+
+    monkeypatch.setattr(reader, "read_instances", without_new)
+    monkeypatch.setattr(reader, "read_clusters", with_times)
+    done = denodo_ha(*STATUS)
+    assert done.exit_code == exit_codes.NO
+    (node,) = [one for one in active(done)["nodes"] if one["name"] == "node2"]
+    assert node["state"] == state
+    said = f"node2: EC2 does not show its new instance {hidden} yet"
+    assert (said in active(done)["problems"]) is (state == "unknown")
+    assert any("is gone" in problem for problem in active(done)["problems"]) is (state == "gone")
 
 
 def test_a_group_that_was_deleted_meanwhile(cloud: Cloud, denodo_ha: Run) -> None:

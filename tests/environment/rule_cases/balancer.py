@@ -9,8 +9,10 @@ from denodo_ha.environment.rules.balancer import (
     cross_zone_needed,
     health_check_settings,
     listener_certificates,
+    node_tls_behind_tls,
     odbc_behind_tls,
     options_needing_balancer,
+    rmi_behind_tls,
     single_node_without_balancer,
     tls_listener_options,
     zonal_shift_possible,
@@ -37,12 +39,19 @@ ELASTIC = "eipalloc-0123456789abcdef0"
 LONELY = {"clusters/main/nodes/node2": GONE}
 PUBLIC = {f"{BALANCER}/scheme": "internet-facing"}
 A, B = "eu-west-1a", "eu-west-1b"
+NODE_TLS = "denodo/tls"
+NODE_SECRET: Data = {
+    "secret": {"main": f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:tls-AbCdEf"}
+}
 INTERNAL: Data = {"kind": "nlb", "clients": ["10.0.0.0/8"]}
 
 
 def arn(region: str = "eu-west-1", account: str = ACCOUNT) -> str:
     """Return the ARN of a certificate."""
     return f"arn:aws:acm:{region}:{account}:certificate/{UUID}"
+
+
+HTTPS_TO_THE_NODE: Data = {"port": 443, "node_port": 9443, "tls": arn()}
 
 
 def bare() -> Data:
@@ -99,6 +108,38 @@ WRONG = (
         {"services/bi": {"port": 443, "node_port": 9996, "tls": arn()}},
         "services.bi.tls",
         ("SSLRequest",),
+    ),
+    Wrong(
+        rmi_behind_tls,
+        {"services/jdbc": {"port": 9999, "tls": arn()}},
+        "services.jdbc.tls",
+        ("does not encrypt", "auxiliary ports in clear text", "set up TLS in Denodo"),
+        base=V7,
+    ),
+    *(
+        Wrong(
+            rmi_behind_tls,
+            {
+                "denodo/program": False,
+                "services/other": {"port": 443, "node_port": port, "tls": arn()},
+            },
+            "services.other.tls",
+            ("does not encrypt", "past the balancer", "denodo.tls"),
+        )
+        # Scheduler, and JMX of Virtual DataPort
+        for port in (8000, 9995)
+    ),
+    *(
+        Wrong(
+            node_tls_behind_tls,
+            {"denodo/version": "9.1", NODE_TLS: NODE_SECRET, f"services/{name}": service},
+            f"services.{name}.tls",
+            ("cannot be with denodo.tls", f"expects TLS on port {service['node_port']}"),
+        )
+        for name, service in {
+            "jdbc": {"port": 9999, "node_port": 9999, "tls": arn()},
+            "bi": {"port": 443, "node_port": 9994, "tls": arn()},
+        }.items()
     ),
     Wrong(
         tls_listener_options,
@@ -279,6 +320,12 @@ WRONG = (
 RIGHT = (
     Right(zonal_shift_possible, {f"{BALANCER}/zonal_shift": True}),
     Right(odbc_behind_tls, {WEB: {"port": 9443, "tls": arn()}, "services/odbc": 9996}),
+    Right(rmi_behind_tls, {"services/jdbc": {"port": 9999, "tls": arn()}}),
+    Right(rmi_behind_tls, {WEB: {"port": 9443, "tls": arn()}}, base=V7),
+    Right(
+        node_tls_behind_tls, {"services/jdbc": 9999, NODE_TLS: NODE_SECRET, WEB: HTTPS_TO_THE_NODE}
+    ),
+    Right(node_tls_behind_tls, {"services/jdbc": {"port": 9999, "tls": arn()}}),
     Right(tls_listener_options, {WEB: {"port": 9443, "tls": arn()}}),
     Right(tls_listener_options, {WEB: {"port": 9443, "sticky": True, "idle_timeout": 6000}}),
     Right(listener_certificates, {WEB: {"port": 9443, "tls": arn()}}),

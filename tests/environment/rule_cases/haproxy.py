@@ -119,6 +119,12 @@ WRONG = (
     ),
     HaproxyWrong(
         haproxy_tls,
+        {TLS: {"mode": "reencrypt", "services": ["web", "jdbc"]}, WEB: 9443},
+        f"{PLACE}.tls.services.1",
+        ("is not a web service (jdbc)", "as HTTP"),
+    ),
+    HaproxyWrong(
+        haproxy_tls,
         {TLS: {"mode": "reencrypt"}, WEB: 9090},
         f"{PLACE}.tls",
         ("applies to no service", "no service has port 9443"),
@@ -158,7 +164,7 @@ WRONG = (
         haproxy_instances,
         {f"{HAPROXY}/instance": GONE},
         f"{PLACE}.instance",
-        ("is missing", "add instance: {type: c6i.large, image: ami-…}"),
+        ("is missing", "add instance: {type: c7i.large, image: ami-…}"),
     ),
     DeployedWrong(
         haproxy_instances,

@@ -11,6 +11,7 @@ from denodo_ha.environment.rules.metadata import (
     metadata_must_be_shared,
     metadata_source,
     restore_of_shared_catalog,
+    shared_catalog_promotions,
     unused_components,
     vdp_catalog_version,
 )
@@ -48,6 +49,7 @@ RUNS_ALL = {
     SERVERS: ["vdp", "data-catalog", "scheduler"],
     "services/web": {"port": 9090, "sticky": True},
 }
+MANAGED = {"cidrs": ["10.9.0.0/16"]}
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"
 
 
@@ -148,6 +150,14 @@ WRONG = (
         "services.web.sticky",
         ("the Data Catalog runs on several nodes", "sticky: true"),
         base=all_sharing,
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        shared_catalog_promotions,
+        {f"{CATALOG}/components": ["scheduler", "vdp"], "solution_manager": MANAGED},
+        f"{AT}.components.1",
+        ("rules out promotions without interruption", "remove vdp from components"),
+        base=sharing,
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -320,6 +330,8 @@ RIGHT = (
     Right(component_settings, {f"{CATALOG}/settings": {"scheduler": {}}}, base=sharing),
     Right(data_catalog_sessions, {}, base=all_sharing),
     Right(data_catalog_sessions, {"services/web": 9090}),
+    Right(shared_catalog_promotions, {"solution_manager": MANAGED}, base=sharing),
+    Right(shared_catalog_promotions, {f"{CATALOG}/components": ["vdp"]}, base=sharing),
     Right(restore_of_shared_catalog, EXPORTED, base=sharing),
     Right(
         restore_of_shared_catalog,

@@ -263,9 +263,9 @@ WRONG = (
     ),
     Wrong(
         elastic_ip_quota,
-        # An internet-facing node has its own Elastic IP, in addition to one for each zone.
-        _zones(5) | _bare("internet-facing"),
-        "clusters.c0",
+        # An internet-facing node has its own Elastic IP.
+        _zones(1, 5) | _bare("internet-facing"),
+        "clusters.c1",
         (f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",),
         severity=Severity.WARNING,
     ),
@@ -291,6 +291,13 @@ WRONG = (
         ("HAProxy's security group, inbound", "combine networks"),
         deploying=False,
     ),
+    Wrong(
+        rule_quota,
+        # Outbound rules of nodes get no port ranges, which would open more than is configured.
+        {"clusters/main/network/egress": [{"to": "0.0.0.0/0", "ports": [*range(400, 461)]}]},
+        "clusters.main.network.egress",
+        ("needs 61 rules", "the nodes' security group, outbound", "ports into ranges"),
+    ),
 )
 RIGHT = (
     Right(listener_quota, _services(50)),
@@ -303,12 +310,22 @@ RIGHT = (
     Right(rule_quota, {**FACING, CLIENTS: networks(35)}, base=twins),
     # No note, because 40 rules for single ports and 20 for ranges fit at the same time.
     Right(rule_quota, {CLIENTS: networks(20), **_services(2)}),
+    Right(
+        rule_quota,
+        {"clusters/main/network/egress": [{"to": "0.0.0.0/0", "ports": [*range(400, 459), "1-9"]}]},
+    ),
     Right(resource_quota, {**TWO_SERVICES, **_nodes(79)}),
     Right(alarms_left_out, {**TWO_SERVICES, **_nodes(60)}),
     Right(alarms_left_out, {**TWO_SERVICES, **_nodes(79), "alarms": "none"}),
     Right(elastic_ip_quota, _zones(3, 2)),
     Right(elastic_ip_quota, _zones(5)),
     Right(elastic_ip_quota, _zones(5) | _bare("internal")),
+    # An internet-facing node reaches the internet without NAT.
+    Right(elastic_ip_quota, _zones(5) | _bare("internet-facing")),
+    Right(
+        elastic_ip_quota,
+        {**_zones(3, 3), "clusters/c0/network/nat": "none", "clusters/c1/network/nat": "regional"},
+    ),
     Right(elastic_ip_quota, _zones(5) | {"clusters/c0/balancer/scheme": "internet-facing"}),
     Right(policy_quota, {POLICIES: _policies(10)}),
 )

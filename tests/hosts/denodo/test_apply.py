@@ -181,6 +181,23 @@ def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:
     assert check(home.system, state).nothing
 
 
+def test_a_request_that_arrives_twice_is_not_tried_twice(home: Home) -> None:
+    """The answer to the first request was lost after the change was undone."""
+    apply(home.system, home.state())
+    failing = home.state(jvm__vdp="-Ddead")
+    with pytest.raises(RolledBackError, match="ended while it was starting"):
+        apply(home.system, failing, request="3f2a")
+    home.calls()
+    with pytest.raises(RolledBackError, match=r"tried before(.|\n)*ended while it was starting"):
+        apply(home.system, failing, request="3f2a")
+    assert not home.calls()
+    with pytest.raises(RolledBackError, match="ended while it was starting"):
+        apply(home.system, failing, request="another")
+    assert home.calls()
+    # A new state is another change, also with the same request.
+    apply(home.system, home.state(jvm__vdp="-Xmx2048m"), request="another")
+
+
 def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> None:
     contents = home.contents()
     with pytest.raises(RolledBackError, match="no server runs now"):
@@ -256,6 +273,20 @@ def test_a_missing_script_is_found_before_anything_stops(home: Home) -> None:
     (home.path / "bin/datacatalog_startup.sh").unlink()
     with pytest.raises(ImageError, match=r"lacks datacatalog_startup.sh, regenerateFiles.sh"):
         apply(home.system, home.state(servers=ALL_SERVERS))
+    assert home.running() == first
+
+
+def test_a_configured_java_that_is_missing_is_found_before_anything_stops(home: Home) -> None:
+    apply(home.system, home.state())
+    first = home.running()
+    (home.path / "jre/bin/java").unlink()
+    (home.path / "bin/datacatalog_startup.sh").unlink()
+    state = home.state(servers=ALL_SERVERS, denodo__java_home="/nowhere")
+    with pytest.raises(ImageError) as refused:
+        apply(home.system, state)
+    scripts, java = str(refused.value).splitlines()
+    assert "lacks datacatalog_startup.sh" in scripts
+    assert "nor /nowhere/bin/java exists" in java
     assert home.running() == first
 
 

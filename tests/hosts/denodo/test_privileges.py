@@ -54,6 +54,7 @@ _COMMANDS = (
     ("release",),
     ("look", "--act"),
     ("accept-readiness",),
+    ("catalog-settings",),
     ("stop",),
 )
 _BY_ROOT = ("install", "update")

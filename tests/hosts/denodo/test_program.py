@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 
 from hosts.common.errors import HostError
-from hosts.denodo import boot, errors, installation
+from hosts.denodo import boot, commands, errors, installation
 from hosts.denodo.commands import main
+from hosts.denodo.errors import RolledBackError
 from hosts.denodo.record import Record
 from hosts.denodo.state import parse
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
@@ -335,6 +336,25 @@ def test_serve_answers(home: Home) -> None:
     finally:
         program.terminate()
         program.wait(120)
+
+
+def test_a_request_has_an_id_only_where_the_operator_s_command_gives_one(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of earlier versions give only a name, which must not stop a second attempt."""
+    assert _run(home, "apply", _state(home)) == 0
+    failing = _state(home, jvm__vdp="-Ddead")
+    request = "ann@desk request=3f2a"
+    for operator, tries in (
+        ("ann@desk", True),
+        ("ann@desk", True),
+        (request, True),
+        (request, False),
+    ):
+        monkeypatch.setenv(commands.OPERATOR, operator)
+        home.calls()
+        assert _run(home, "apply", failing) == RolledBackError.code
+        assert bool(home.calls()) is tries
 
 
 def test_units(home: Home) -> None:

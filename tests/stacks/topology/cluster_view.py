@@ -146,11 +146,11 @@ def security_groups(resources: Iterable[dict[str, Any]], key: str) -> set[str]:
 
 def peer_of(rule: dict[str, Any]) -> str:
     """Return the peer of a rule: a CIDR, a prefix list or a security group's logical id."""
-    for key in ("CidrIp", "SourcePrefixListId"):
+    for key in ("CidrIp", "SourcePrefixListId", "DestinationPrefixListId"):
         if key in rule:
             return str(rule[key])
     group = rule.get("SourceSecurityGroupId") or rule["DestinationSecurityGroupId"]
-    return str(group["Fn::GetAtt"][0])
+    return str(group if isinstance(group, str) else group["Fn::GetAtt"][0])
 
 
 def ports_to(rules: Iterable[dict[str, Any]], peer: str) -> set[int]:

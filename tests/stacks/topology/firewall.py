@@ -116,5 +116,6 @@ def _no_group_is_over_its_quota(view: ClusterView) -> None:
     for group in view.of("AWS::EC2::SecurityGroup"):
         for direction in ("in", "out"):
             rules = view.rules_of(direction, group)
-            assert sum(25 if "SourcePrefixListId" in rule else 1 for rule in rules) <= 60
+            lists = {"SourcePrefixListId", "DestinationPrefixListId"}
+            assert sum(25 if lists & rule.keys() else 1 for rule in rules) <= 60
             assert len({(peer_of(rule), rule.get("FromPort")) for rule in rules}) == len(rules)

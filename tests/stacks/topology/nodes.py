@@ -187,7 +187,8 @@ def _no_node_depends_on_a_node(view: ClusterView) -> None:
         if view.environment.denodo.program:
             assert {PARAMETER, "AWS::IAM::Policy", PROFILE} <= kinds
         if view.cluster.network.vpc is None:
-            assert "AWS::EC2::Route" in kinds
+            way_out = "VPCEndpoint" if view.cluster.network.nat == "none" else "Route"
+            assert f"AWS::EC2::{way_out}" in kinds
 
 
 def _created_network_is_as_configured(view: ClusterView) -> None:

@@ -8,13 +8,20 @@ from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
 from tests.stacks.topology import (
+<<<<<<< HEAD
     alarms,
+=======
+>>>>>>> main
     failover,
     firewall,
     haproxy,
     metadata,
     node_balancer,
     nodes,
+<<<<<<< HEAD
+=======
+    outbound_access,
+>>>>>>> main
 )
 from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterView, output_of
 from tests.support.assembly import Assembly
@@ -47,6 +54,7 @@ def _cluster_holds(view: ClusterView) -> None:
     if view.cluster.balancer.kind == "haproxy":
         haproxy.holds(view)
     firewall.holds(view)
+    outbound_access.holds(view)
     _outputs_are_there(view)
 
 

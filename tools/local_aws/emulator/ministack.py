@@ -19,6 +19,7 @@ from ministack.services import (
     alb,
     autoscaling,
     cloudwatch,
+    cloudwatch_logs,
     ec2,
     iam,
     rds,
@@ -95,6 +96,8 @@ subnets = private(ec2, "_subnets")
 route_tables = private(ec2, "_route_tables")
 internet_gateways = private(ec2, "_internet_gateways")
 nat_gateways = private(ec2, "_nat_gateways")
+vpc_endpoints = private(ec2, "_vpc_endpoints")
+flow_logs = private(ec2, "_flow_logs")
 security_groups = private(ec2, "_security_groups")
 prefix_lists = private(ec2, "_prefix_lists")
 addresses = private(ec2, "_addresses")
@@ -124,6 +127,7 @@ alarms = private(cloudwatch, "_alarms")
 composite_alarms = private(cloudwatch, "_composite_alarms")
 metrics = private(cloudwatch, "_metrics")
 certificates = private(acm, "_certificates")
+log_groups = private(cloudwatch_logs, "_log_groups")
 roles = private(iam, "_roles")
 policies = private(iam, "_policies")
 instance_profiles = private(iam, "_instance_profiles")

@@ -12,6 +12,7 @@ from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
+    flow_logs,
     instances,
     network,
     security_groups,
@@ -27,6 +28,7 @@ def install() -> None:
     addresses.install()
     security_groups.install()
     iam.install()
+    flow_logs.install()
     instances.install()
     load_balancers.install()
     listeners.install()

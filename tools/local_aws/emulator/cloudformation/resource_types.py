@@ -64,6 +64,19 @@ def check(kind: str, *checks: Check) -> None:
     handler["update"] = checked_update
 
 
+def before_create(kind: str, may: Check) -> None:
+    """Add a check before a resource is created, which does not apply to updates."""
+    handler = ministack.handlers[kind]
+    create = handler["create"]
+
+    def checked(logical_id: str, properties: Properties, stack: str) -> Made:
+        may(properties)
+        made: Made = create(logical_id, properties, stack)
+        return made
+
+    handler["create"] = checked
+
+
 def before_delete(kind: str, may: Callable[[str, Properties], None]) -> None:
     """Add a check before a resource is deleted."""
     handler = ministack.handlers[kind]

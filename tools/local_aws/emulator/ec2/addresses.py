@@ -143,20 +143,30 @@ def _dissociate(association: str, _properties: Properties) -> None:
 
 
 def _create_nat(_logical_id: str, properties: Properties, _stack: str) -> Made:
-    inside = network.subnet(properties.get("SubnetId", ""))
+    is_regional = properties.get("AvailabilityMode") == "regional"
+    if is_regional and properties.get("SubnetId"):
+        message = "The parameter SubnetId is not allowed for a regional NAT gateway"
+        raise AwsError("InvalidParameterCombination", message)
+    subnet_id = "" if is_regional else network.subnet(properties.get("SubnetId", ""))["SubnetId"]
+    vpc_id = network.vpc(
+        properties.get("VpcId", "") if is_regional else network.subnet(subnet_id)["VpcId"]
+    )["VpcId"]
     private_only = properties.get("ConnectivityType") == "private"
-    if not private_only and network.internet_gateway_of(inside["VpcId"]) is None:
-        message = f"Network {inside['VpcId']} has no Internet gateway attached"
+    if private_only and is_regional:
+        message = "A regional NAT gateway has public connectivity only"
+        raise AwsError("InvalidParameterCombination", message)
+    if not private_only and network.internet_gateway_of(vpc_id) is None:
+        message = f"Network {vpc_id} has no Internet gateway attached"
         raise AwsError("Gateway.NotAttached", message)
-    address = None if private_only else allocation(properties.get("AllocationId", ""))
     id_ = f"nat-{_identifier()}"
-    if address:
+    used = [] if private_only else [allocation(item) for item in _allocations(properties)]
+    for address in used:
         associate(address, user=id_)
     ministack.nat_gateways[id_] = {
         "NatGatewayId": id_,
-        "SubnetId": inside["SubnetId"],
-        "VpcId": inside["VpcId"],
-        "AllocationId": address["AllocationId"] if address else "",
+        "SubnetId": subnet_id,
+        "VpcId": vpc_id,
+        "AllocationId": used[0]["AllocationId"] if used else "",
         "ConnectivityType": "private" if private_only else "public",
         "State": "available",
         "CreateTime": private(_ec2, "_now_ts")(),
@@ -166,7 +176,23 @@ def _create_nat(_logical_id: str, properties: Properties, _stack: str) -> Made:
     return id_, {"NatGatewayId": id_}
 
 
+def _allocations(properties: Properties) -> list[str]:
+    """Return the allocation ids of a public NAT gateway; a regional one may have several."""
+    if properties.get("AvailabilityMode") != "regional":
+        return [properties.get("AllocationId", "")]
+    by_zone = properties.get("AvailabilityZoneAddresses") or []
+    return [item for zone in by_zone for item in zone.get("AllocationIds", [])]
+
+
 def _update_nat(id_: str, _old: Properties, new: Properties, _stack: str) -> Made:
+    """Change the tags and the zones of a gateway, the properties that change in place."""
+    kept = _allocations(new)
+    for address in list(ministack.addresses.values()):
+        if address["NetworkInterfaceId"] == id_ and address["AllocationId"] not in kept:
+            release(address)
+    if new.get("AvailabilityMode") == "regional":
+        for item in kept:
+            associate(allocation(item), user=id_)
     ministack.ec2_tags[id_] = resource_types.tags(new)
     return id_, {"NatGatewayId": id_}
 

@@ -118,12 +118,40 @@ def _check_association(properties: Properties) -> None:
 def _check_endpoint(properties: Properties) -> None:
     for table in properties.get("RouteTableIds") or []:
         route_table(table)
-    for inside in properties.get("SubnetIds") or []:
-        subnet(inside)
+    zones = [subnet(inside)["AvailabilityZone"] for inside in properties.get("SubnetIds") or []]
+    if len(zones) > len(set(zones)):
+        message = "VPC endpoint subnets should be in different availability zones"
+        raise AwsError("DuplicateSubnetsInSameZone", message)
+    for group_id in properties.get("SecurityGroupIds") or []:
+        group = ministack.security_groups.get(group_id)
+        if group is None or group["VpcId"] != properties["VpcId"]:
+            message = f"The security group '{group_id}' does not exist in the VPC"
+            raise AwsError("InvalidGroup.NotFound", message)
     service = str(properties.get("ServiceName", ""))
     if not service.startswith(("com.amazonaws.", "aws.")):
         message = f"The Vpc Endpoint Service '{service}' does not exist"
         raise AwsError("InvalidServiceName", message)
+
+
+def _check_private_dns(properties: Properties) -> None:
+    """Check that private DNS is possible: the VPC has DNS, and no other endpoint has the name."""
+    if not resource_types.truth(properties.get("PrivateDnsEnabled", False)):
+        return
+    owner = vpc(properties["VpcId"])
+    if not all(owner.get(key) for key in ("EnableDnsSupport", "EnableDnsHostnames")):
+        message = (
+            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC "
+            f"attributes set to true for {owner['VpcId']}"
+        )
+        raise AwsError("InvalidParameter", message)
+    for other in ministack.vpc_endpoints.values():
+        same = ("VpcId", "ServiceName")
+        if other["PrivateDnsEnabled"] and all(other[key] == properties[key] for key in same):
+            message = (
+                "private-dns-enabled cannot be set because there is already a conflicting DNS "
+                f"domain for {properties['ServiceName']} in the VPC {owner['VpcId']}"
+            )
+            raise AwsError("InvalidParameter", message)
 
 
 def _check_unused_subnet(subnet_id: str, _properties: Properties) -> None:
@@ -139,7 +167,8 @@ def _check_unused_subnet(subnet_id: str, _properties: Properties) -> None:
         item["SubnetId"] == subnet_id and item["State"] != "deleted"
         for item in ministack.nat_gateways.values()
     )
-    if inside or balanced or nat:
+    endpoint = any(subnet_id in item["SubnetIds"] for item in ministack.vpc_endpoints.values())
+    if inside or balanced or nat or endpoint:
         message = f"The subnet '{subnet_id}' has dependencies and cannot be deleted."
         raise AwsError("DependencyViolation", message)
 
@@ -160,13 +189,7 @@ def install() -> None:
     resource_types.check("AWS::EC2::Route", _check_route)
     resource_types.check("AWS::EC2::SubnetRouteTableAssociation", _check_association)
     resource_types.check("AWS::EC2::VPCEndpoint", _check_vpc, _check_endpoint)
-    create = ministack.handlers["AWS::EC2::Subnet"]["create"]
-
-    def create_subnet(logical_id: str, properties: Properties, stack: str) -> resource_types.Made:
-        _check_no_overlap(properties)
-        made: resource_types.Made = create(logical_id, properties, stack)
-        return made
-
-    ministack.handlers["AWS::EC2::Subnet"]["create"] = create_subnet
+    resource_types.before_create("AWS::EC2::Subnet", _check_no_overlap)
+    resource_types.before_create("AWS::EC2::VPCEndpoint", _check_private_dns)
     resource_types.before_delete("AWS::EC2::Subnet", _check_unused_subnet)
     resource_types.before_delete("AWS::EC2::InternetGateway", _check_unused_gateway)

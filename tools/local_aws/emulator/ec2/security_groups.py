@@ -171,7 +171,10 @@ def _check_unused(group_id: str, _properties: Properties) -> None:
         for permission in other[key]
         for pair in permission["UserIdGroupPairs"]
     )
-    if instances or balancers or rules:
+    endpoints = any(
+        group_id in item["SecurityGroupIds"] for item in ministack.vpc_endpoints.values()
+    )
+    if instances or balancers or rules or endpoints:
         raise AwsError("DependencyViolation", f"resource {group_id} has a dependent object")
 
 

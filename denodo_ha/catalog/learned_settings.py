@@ -1,0 +1,128 @@
+"""Settings of a component's database, as Denodo's own form has written them on one node.
+
+The node program reads the keys and replaces the values of the login by placeholders, so that no
+password leaves the node. The result is a part of the configuration: `catalog.settings`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import Failed, Refused, RequestRejected, UsageError
+from denodo_ha.deployed import node_agent
+from denodo_ha.deployed.cluster import read_cluster
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.environment.loading.bounded_document import parse_json_answer
+
+ACTION: Final = "catalog-settings"
+"""Action of the node program that reads the settings."""
+
+
+@dataclass(frozen=True)
+class LearnedSettings:
+    """The settings of one component.
+
+    Attributes:
+        file: path of the component's file, relative to DENODO_HOME.
+        configured: True if the file has the JDBC URL of a PostgreSQL database.
+        entries: values that differ from the usual settings; None for a usual key that is not used.
+        notes: what an operator should check, without values.
+    """
+
+    file: str
+    configured: bool
+    entries: Mapping[str, str | None]
+    notes: tuple[str, ...]
+
+
+def read_settings(
+    aws: Aws, location: StackLocation, node: str, *, clock: Clock
+) -> Mapping[str, LearnedSettings]:
+    """Return the settings of each component that a node has.
+
+    Raises:
+        Refused: The deployed document or the node's program does not know the action.
+        Failed: The node does not answer, or its answer cannot be read.
+        UsageError: The cluster has no such node.
+    """
+    agent = NodeAgent(aws, read_cluster(aws, location), clock)
+    try:
+        result = agent.run(node, ACTION, timeout=node_agent.STATUS_S)
+    except RequestRejected as error:
+        message = (
+            f"{location.stack} was deployed by a version that cannot read these settings: {error}; "
+            f"deploy it with this version, and run `denodo-ha roll --node {node}`"
+        )
+        raise Refused(message) from None
+    try:
+        # If the exit code is not 0, the output is not JSON, and this raises ValueError.
+        return {
+            str(component): _settings(settings)
+            for component, settings in parse_json_answer(result.output).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        message = (
+            f"{node} does not report its settings: {node_agent.explain_result(result)}; if its "
+            f"program is older than this command, run `denodo-ha roll --node {node}` first"
+        )
+        raise Failed(message) from None
+
+
+def chosen(
+    settings: Mapping[str, LearnedSettings], node: str, component: str
+) -> Mapping[str, LearnedSettings]:
+    """Return the settings of one component, or of all if none is named.
+
+    Raises:
+        UsageError: The node does not have the component's file.
+        Failed: No file has a database of PostgreSQL.
+    """
+    if component and component not in settings:
+        known = ", ".join(settings) or "none"
+        message = f"{node} has no file of {component}; components with a file: {known}"
+        raise UsageError(message)
+    selected = {component: settings[component]} if component else settings
+    if not any(learned.configured for learned in selected.values()):
+        notes = [f"{name}: {note}" for name, each in selected.items() for note in each.notes]
+        message = "\n".join([f"{node} has no settings of a shared database", *notes])
+        raise Failed(message)
+    return selected
+
+
+def as_yaml(settings: Mapping[str, LearnedSettings]) -> str:
+    """Return the settings as a part of a cluster's configuration; empty if all are as usual."""
+    lines = []
+    for component, learned in settings.items():
+        if learned.entries:
+            lines += [
+                f"    {component}:",
+                f"      file: {_quoted(learned.file)}",
+                "      entries:",
+                *(f"        {_quoted(key)}: {_quoted(text)}" for key, text in _sorted(learned)),
+            ]
+    return "\n".join(["catalog:", "  settings:", *lines, ""]) if lines else ""
+
+
+def _sorted(learned: LearnedSettings) -> list[tuple[str, str | None]]:
+    return sorted(learned.entries.items())
+
+
+def _quoted(text: str | None) -> str:
+    """Return a scalar of JSON, which is one of YAML as well, without special characters."""
+    return json.dumps(text)
+
+
+def _settings(value: Mapping[str, object]) -> LearnedSettings:
+    entries, notes = value["entries"], value["notes"]
+    if not isinstance(entries, dict) or not isinstance(notes, list):
+        raise TypeError
+    return LearnedSettings(
+        str(value["file"]),
+        bool(value["configured"]),
+        {str(key): None if text is None else str(text) for key, text in entries.items()},
+        tuple(map(str, notes)),
+    )

@@ -1,0 +1,91 @@
+"""Time limit of a command: all its calls to AWS and all its waits end by then.
+
+    @limited(TimeLimit(CHANGE_S, waits=(LOCK_WAIT_S, HEALTHY_S)))
+    def enable(*, timeout: options.Timeout = None) -> None:
+
+The time starts with the process and not with the command, because on a slow machine the imports
+take seconds. A command that works on one node or one HAProxy instance after another has a limit for
+each of them (`TimeLimit.stage`), because their number is not known in advance.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from denodo_ha.aws import deadline
+from denodo_ha.cli import process
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+ANSWER_S: Final = 15.0
+"""Project default: seconds for a command that shows a state, from the start to the end of the
+process."""
+OUTPUT_S: Final = 1.5
+"""Project default: seconds of `ANSWER_S` for the output and the end of the process."""
+LEAST_S: Final = 3.0
+"""Project default: seconds for AWS even if the start of the process took all of the time limit."""
+READ_S: Final = 60.0
+"""Project default: seconds to read what a command works on."""
+CHANGE_S: Final = 300.0
+"""Project default: seconds for the steps of a change besides its long waits: reading, the calls,
+and the checks that AWS shows their effect."""
+
+_ATTRIBUTE: Final = "time_limit"
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """The time limit of a command.
+
+    Attributes:
+        seconds: seconds without the waits that the option --timeout limits.
+        waits: default limit of each wait that --timeout limits.
+        then: description of the stages that follow, each with its own limit; empty if there is
+            none.
+    """
+
+    seconds: float
+    waits: tuple[float, ...] = ()
+    then: str = ""
+
+    def total(self, timeout: float | None = None) -> float:
+        """Return the seconds within which the command ends.
+
+        Args:
+            timeout: the value of --timeout; None without the option.
+        """
+        return self.seconds + sum(wait if timeout is None else timeout for wait in self.waits)
+
+    @contextmanager
+    def stage(self, timeout: float | None = None) -> Iterator[None]:
+        """Limit a stage: work on one node or instance, which has a time limit of its own."""
+        with deadline.extended(self.total(timeout)):
+            yield
+
+
+ANSWER: Final = TimeLimit(ANSWER_S - OUTPUT_S)
+"""Time limit of commands that show a state."""
+
+
+def limited(limit: TimeLimit) -> Callable[[Function], Function]:
+    """Limit the time of a command: a decorator for the command's function."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def run(*arguments: Any, **options: Any) -> Any:
+            seconds = limit.total(options.get("timeout")) - process.age()
+            with deadline.limited(max(seconds, LEAST_S)):
+                return function(*arguments, **options)
+
+        setattr(run, _ATTRIBUTE, limit)
+        return run  # type: ignore[return-value] # the wrapper has the same signature
+
+    return decorate
+
+
+def limit_of(function: object) -> TimeLimit | None:
+    """Return the time limit of a command, None if it has none."""
+    limit = getattr(function, _ATTRIBUTE, None)
+    return limit if isinstance(limit, TimeLimit) else None

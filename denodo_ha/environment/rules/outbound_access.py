@@ -1,0 +1,98 @@
+"""Rules about outbound access of nodes: NAT gateways, VPC endpoints and `network.egress`."""
+
+from collections.abc import Iterator
+
+from denodo_ha.environment.derived.firewall import creates_nodes
+from denodo_ha.environment.derived.outbound_access import has_public_node, needed_access
+from denodo_ha.environment.loading.problem import Path, Problem
+from denodo_ha.environment.model.environment import Environment
+
+_OF_CREATED_VPC = ("nat", "endpoints", "flow_logs")
+
+
+def settings_of_created_vpc(environment: Environment) -> Iterator[Problem]:
+    """NAT, VPC endpoints and flow logs must be set only for a VPC that is created."""
+    for name, cluster in environment.clusters.items():
+        network = cluster.network
+        if network.vpc is None:
+            continue
+        for key in _OF_CREATED_VPC:
+            if key in network.model_fields_set:
+                yield Problem(
+                    ("clusters", name, "network", key),
+                    "is not possible for an existing VPC",
+                    "routes, endpoints and flow logs of an existing VPC are its owner's, and this "
+                    "setting would be ignored",
+                    f"remove {key}, and set up the VPC as docs/network.md describes",
+                )
+
+
+def nat_of_public_node(environment: Environment) -> Iterator[Problem]:
+    """A public node without a balancer must not have a kind of NAT, because it uses none."""
+    for name, cluster in environment.clusters.items():
+        network = cluster.network
+        if network.vpc is None and network.nat != "zone" and has_public_node(cluster):
+            yield Problem(
+                ("clusters", name, "network", "nat"),
+                "has no effect for a public node",
+                "the node is in a public subnet and reaches the internet by its own address",
+                "remove nat, or write scheme: internal",
+                value=network.nat,
+            )
+
+
+def gateway_endpoint_of_s3(environment: Environment) -> Iterator[Problem]:
+    """`endpoints` must not contain S3, which has a gateway endpoint."""
+    for name, cluster in environment.clusters.items():
+        for index, service in enumerate(cluster.network.endpoints):
+            if service == "s3":
+                yield Problem(
+                    ("clusters", name, "network", "endpoints", index),
+                    "is reached by a gateway endpoint",
+                    "every created VPC has a gateway endpoint for S3, which costs nothing (AWS, "
+                    "Gateway endpoints for Amazon S3)",
+                    "remove s3",
+                    value=service,
+                )
+
+
+def egress_without_nodes(environment: Environment) -> Iterator[Problem]:
+    """`egress` must be set only if the stack creates nodes, whose security group it changes."""
+    for name, cluster in environment.clusters.items():
+        if cluster.network.egress is not None and not creates_nodes(cluster):
+            yield Problem(
+                ("clusters", name, "network", "egress"),
+                "is set, but all nodes are existing instances",
+                "security groups of existing instances are their owner's, and this setting would "
+                "be ignored",
+                "remove egress, and change the security groups of the instances",
+            )
+
+
+def egress_for_needed_access(environment: Environment) -> Iterator[Problem]:
+    """`egress` must allow what nodes always need, unless the addresses are known from elsewhere."""
+    for name, cluster in environment.clusters.items():
+        egress = cluster.network.egress
+        if egress is None or not creates_nodes(cluster):
+            continue
+        path: Path = ("clusters", name, "network", "egress")
+        for access in needed_access(environment, name):
+            if access.cidrs or any(access.is_allowed_by(entry) for entry in egress):
+                continue
+            hint = "0.0.0.0/0, or the pl-… of the service," if access.is_public else "its network"
+            yield Problem(
+                path,
+                f"does not allow {access.purpose} (TCP port {access.port})",
+                "every node needs this destination, and the configuration does not contain its "
+                "addresses",
+                f"add {{to: …, ports: [{access.port}]}} with {hint} as destination",
+            )
+
+
+RULES = (
+    settings_of_created_vpc,
+    nat_of_public_node,
+    gateway_endpoint_of_s3,
+    egress_without_nodes,
+    egress_for_needed_access,
+)

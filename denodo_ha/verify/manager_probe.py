@@ -1,0 +1,76 @@
+"""Probe of the Solution Manager and the License Manager, by their own ping paths.
+
+The nodes use the managers, and clients need not reach them. So a manager that does not answer this
+machine is a note, and only an answer that reports a fault is wrong.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from denodo_ha.environment.facts.denodo_ports import LICENSE_MANAGER_PING, SOLUTION_MANAGER_PING
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.verify.endpoint import Endpoint, Trust
+from denodo_ha.verify.findings import Fault, StepLog
+from denodo_ha.verify.web_probe import WebRequest, send_request
+
+_OK = 200
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A manager to verify.
+
+    Attributes:
+        name: the name of the manager.
+        host: its host name.
+        port: its port.
+        path: the path that the manager answers with 200.
+        tls: True if the nodes use TLS for their connections to the manager; None if not known.
+    """
+
+    name: str
+    host: str
+    port: int
+    path: str
+    tls: bool | None = None
+
+
+def managers_of(environment: Environment) -> Iterator[Manager]:
+    """Yield the managers whose host the configuration names."""
+    licences, solution = environment.license_manager, environment.solution_manager
+    if licences is not None:
+        path = LICENSE_MANAGER_PING
+        yield Manager("License Manager", licences.host, licences.port, path, licences.tls)
+    if solution is not None and solution.host is not None:
+        yield Manager("Solution Manager", solution.host, solution.port, SOLUTION_MANAGER_PING)
+
+
+def probe_manager(log: StepLog, manager: Manager, timeout: float) -> None:
+    """Request the ping path of a manager, with and without TLS until the manager answers with 200.
+
+    The manager's certificate is not verified.
+    """
+    with log.step(f"GET {manager.path}") as step:
+        expected = bool(manager.tls)
+        problem: Callable[[], None] | None = None
+        for tls in (expected, not expected):
+            scheme = "HTTPS" if tls else "HTTP"
+            try:
+                status = _status(manager, timeout, tls=tls)
+            except Fault as fault:
+                problem = problem or partial(step.note, "manager-unseen", fault.seen)
+                continue
+            step.seen = f"status {status} over {scheme}"
+            if status == _OK:
+                if manager.tls is not None and tls is not expected:
+                    step.fail("manager-tls", step.seen)
+                return
+            problem = partial(step.fail, "manager-status", step.seen)
+        if problem is not None:
+            problem()
+
+
+def _status(manager: Manager, timeout: float, *, tls: bool) -> int:
+    endpoint = Endpoint(manager.host, manager.port, manager.host, timeout, Trust(), tls)
+    return send_request(endpoint, WebRequest(manager.path), {}).status

@@ -1,0 +1,99 @@
+"""The tables that components need in their shared databases, looked for before a server stops.
+
+Scheduler and Data Catalog create no tables. Without tables they do not start, and the change would
+be undone only after the servers were down for minutes. Virtual DataPort's script creates its tables
+itself, so for Virtual DataPort only the login is tried.
+
+Sources: Denodo, Scheduler Administration Guide, "Database Settings" (`scripts/scheduler/sql`); Data
+Catalog Guide, "Configure the Internal Database Used by the Data Catalog"; Quartz, "Configure
+JDBC-JobStoreTX" (`tablePrefix`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hosts.denodo import log
+from hosts.denodo.metadata.postgres_session import (
+    LoginRefusedError,
+    Server,
+    SessionError,
+    UntrustedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TABLE_PREFIX = "org.quartz.jobStore.tablePrefix"
+_DEFAULT_PREFIX = "QRTZ_"
+_QUERY = (
+    "SELECT tablename FROM pg_catalog.pg_tables "
+    "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+)
+_SCRIPTS = {
+    "scheduler": Path("scripts/scheduler/sql"),
+    "data-catalog": Path("resources/apache-tomcat/webapps/denodo-data-catalog/WEB-INF/classes"),
+}
+"""Folders of an installation with the SQL scripts that create a component's tables."""
+
+
+def read_tables(server: Server) -> list[str]:
+    """Return the names of all tables in a database.
+
+    Raises:
+        SessionError: The server does not answer.
+    """
+    return server.query(_QUERY)
+
+
+def problem(
+    home: Path, component: str, server: Server, *, prefix: str = "", must_reach: bool
+) -> str:
+    """Return why a component cannot use its database; empty if nothing speaks against it.
+
+    Args:
+        home: DENODO_HOME.
+        component: the component.
+        server: the database, with the component's login.
+        prefix: prefix of the Scheduler's tables; empty: the default of Quartz.
+        must_reach: report also a server that does not answer. Otherwise this is only a warning.
+    """
+    where = f"the database {server.dbname} on {server.host}:{server.port}"
+    try:
+        tables = read_tables(server)
+    except LoginRefusedError as error:
+        return (
+            f"{component}: {where} refuses the login of {server.username}: {error}; "
+            "run `denodo-ha catalog init`, which creates or repairs the login"
+        )
+    except SessionError as error:
+        reason = f"{component}: {where} cannot be asked for its tables: {error}"
+        # Without certificates in the secret, the component uses those of its Java, which may
+        # differ from those of the operating system.
+        if must_reach and not (isinstance(error, UntrustedError) and not server.ca):
+            return (
+                f"{reason}; check the database's security group and state, or give its CA "
+                "certificates with `denodo-ha catalog init --ca FILE`"
+            )
+        log.warning(reason)
+        return ""
+    lacking = _lacking(component, tables, prefix or _DEFAULT_PREFIX)
+    if not lacking:
+        return ""
+    return (
+        f"{component}: {where} {lacking}; run `denodo-ha catalog init --{component}-sql FILE` with "
+        f"the SQL scripts for PostgreSQL in {home / _SCRIPTS[component]} (docs/catalog.md)"
+    )
+
+
+def _lacking(component: str, tables: Sequence[str], prefix: str) -> str:
+    if component not in _SCRIPTS:
+        return ""
+    if not tables:
+        return "has no tables"
+    # PostgreSQL stores names in lower case, unless the script quotes them.
+    begins = prefix.lower()
+    if component == "scheduler" and not any(name.lower().startswith(begins) for name in tables):
+        return f"has tables, but none whose name begins with {prefix}"
+    return ""

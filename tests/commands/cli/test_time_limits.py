@@ -1,0 +1,123 @@
+"""Every command that calls AWS has a time limit, which bounds its calls and its waits."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import typer
+
+from denodo_ha.aws import deadline
+from denodo_ha.aws.polling import PollTimeout, poll_until
+from denodo_ha.cli import options, process
+from denodo_ha.cli.main import COMMANDS, Command
+from denodo_ha.cli.time_limit import ANSWER, ANSWER_S, LEAST_S, TimeLimit, limit_of, limited
+from tests.commands.account.virtual_clock import VirtualClock
+from tests.commands.conftest import Run
+
+WITHOUT_AWS = {
+    *("drill", "nodes"),
+    *("haproxy render", "haproxy drain", "haproxy enable", "haproxy reload", "haproxy save"),
+    *("haproxy prepare", "haproxy status", "haproxy verify"),
+}
+"""Commands that read files, or that talk to HAProxy on this machine or by ssh."""
+
+
+def functions() -> Iterator[tuple[str, Callable[..., object]]]:
+    """Yield the full name and the function of every command of the program."""
+    for command in COMMANDS:
+        imported = command.load()
+        if not isinstance(imported, typer.Typer):
+            yield command.name, imported
+            continue
+        for each in imported.registered_commands:
+            assert each.callback is not None
+            yield f"{command.name} {each.name or each.callback.__name__}", each.callback
+
+
+def test_every_command_has_a_limit() -> None:
+    without = {name for name, function in functions() if limit_of(function) is None}
+    assert without == WITHOUT_AWS
+
+
+@pytest.mark.parametrize("name", ["status", "verify", "plan", "failover status"])
+def test_what_shows_a_state_ends_within_the_promised_time(name: str) -> None:
+    limit = limit_of(dict(functions())[name])
+    assert limit is not None
+    assert limit.total() < ANSWER_S
+
+
+def test_timeout_is_for_each_wait_and_bounds_the_command() -> None:
+    limit = TimeLimit(300, waits=(315, 600))
+    assert limit.total() == 1215
+    assert limit.total(60) == 420
+
+
+Left = Callable[..., float]
+
+
+@pytest.fixture
+def left(denodo_ha: Run) -> Left:
+    """Return a function that runs a command with a limit; returns the seconds that it has."""
+
+    def run(limit: TimeLimit, *arguments: str) -> float:
+        seconds: list[float] = []
+
+        @limited(limit)
+        def sample(*, timeout: options.Timeout = None) -> None:  # noqa: ARG001 - read by `limited`
+            seconds.append(deadline.left(100_000))
+
+        result = denodo_ha(
+            "sample", *arguments, commands=[Command("sample", "Look", "Sample.", lambda: sample)]
+        )
+        assert result.exit_code == 0, result.output
+        return seconds[0]
+
+    return run
+
+
+def test_a_command_runs_with_its_limit(left: Left) -> None:
+    assert 0 < left(TimeLimit(20, waits=(1000,)), "--timeout", "30") <= 50
+    assert 990 < left(TimeLimit(20, waits=(1000,))) <= 1020
+
+
+def test_the_start_of_the_process_counts(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "age", lambda: 6.0)
+    assert ANSWER.total() - 7 < left(ANSWER) <= ANSWER.total() - 6
+    monkeypatch.setattr(process, "age", lambda: 60.0)
+    assert 0 < left(ANSWER) <= LEAST_S
+
+
+def test_no_wait_overruns_the_command() -> None:
+    """A wait ends before the command's limit, with its last observation."""
+    clock, seen = VirtualClock(), []
+
+    def look() -> str:
+        seen.append(deadline.left(1000))
+        return "not yet"
+
+    with deadline.limited(10), pytest.raises(PollTimeout) as late:
+        poll_until(
+            look,
+            done=lambda _: False,
+            clock=clock,
+            timeout=600,
+            every=3,
+        )
+    assert late.value.last == "not yet"
+    assert clock.monotonic() <= 10 - deadline.LAST_LOOK_S
+    assert all(0 < seconds <= 10 for seconds in seen)
+
+
+def test_a_stage_has_time_after_the_command_s_limit() -> None:
+    with deadline.limited(0), TimeLimit(20, waits=(5,)).stage(1):
+        assert 20 < deadline.left(1000) <= 21
+
+
+def test_time_at_a_prompt_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 61.0, 62.0])
+    monkeypatch.setattr(deadline, "_paused", 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    with deadline.limited(8):
+        with deadline.paused():
+            pass
+        assert deadline.left(100) == 6

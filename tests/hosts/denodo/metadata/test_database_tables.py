@@ -1,0 +1,284 @@
+"""The program asks a real PostgreSQL server for tables before it stops a server of Denodo."""
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from hosts.denodo.apply import apply
+from hosts.denodo.errors import ImageError
+from hosts.denodo.metadata import database_tables, postgres_session
+from hosts.denodo.metadata.postgres_session import Server, SessionError
+from tests.hosts.denodo.cloud import DATA_CATALOG, SCHEDULER, VDP, Cloud
+from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
+from tests.hosts.denodo.home import Home
+from tests.support.servers.certificates import authority
+from tests.support.servers.ports import free_port
+from tests.support.servers.postgres import Postgres, postgres
+from tests.support.servers.postgres_tls import with_tls
+from tests.support.servers.scripted import scripted
+
+_READ_TABLES = database_tables.read_tables
+_ARNS = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG, "vdp": VDP}
+_SERVERS = ["vdp", "data-catalog", "scheduler"]
+_DATABASES = ("scheduler", "data_catalog", "vdp")
+_PASSWORD = "p@ss, word=\u00e9\ufb01"  # noqa: S105 - of a server that ends with its test
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Postgres]:
+    """Run a PostgreSQL server with TLS and a database for each component."""
+    with (
+        postgres(user="postgres") as plain,
+        with_tls(plain, authority().issue("localhost")) as encrypted,
+    ):
+        for name in _DATABASES:
+            _sql(encrypted, f"CREATE ROLE {name} LOGIN PASSWORD '{_PASSWORD}'")
+            _sql(encrypted, f"CREATE DATABASE {name} OWNER {name}")
+        yield encrypted
+
+
+@pytest.fixture(autouse=True)
+def real_tables(monkeypatch: pytest.MonkeyPatch, tables: list[str]) -> None:
+    """Ask real servers for tables."""
+    assert tables
+    monkeypatch.setattr(database_tables, "read_tables", _READ_TABLES)
+
+
+@pytest.fixture
+def create(database: Postgres) -> Iterator[Callable[[str, str], None]]:
+    """Return a function that creates a table in a database until the test ends."""
+    names = set()
+
+    def table(dbname: str, name: str) -> None:
+        names.add(dbname)
+        _sql(database, f"CREATE TABLE {name} (id int)", dbname)
+
+    yield table
+    for dbname in names:
+        _sql(database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public", dbname)
+
+
+@pytest.fixture
+def catalog(home: Home, database: Postgres) -> Callable[..., Any]:
+    """Return a function that returns the state with a shared database of some components."""
+    home.with_data_catalog()
+    cloud = Cloud(home.folder)
+
+    def state(*components: str, changes: Any = None, **login: Any) -> Any:
+        for component in components:
+            name = component.replace("-", "_")
+            account = {"dbname": name, "username": name, "password": _PASSWORD}
+            place = {"host": "localhost", "port": database.port, "ca": _ca()}
+            cloud.secret(_ARNS[component], {**place, **account, **login})
+        shared = {name: {"secret": _ARNS[name]} for name in components}
+        return home.state(**{"servers": _SERVERS, "catalog": shared, **(changes or {})})
+
+    return state
+
+
+def _sql(database: Postgres, statement: str, dbname: str = "postgres") -> None:
+    with psycopg.connect(
+        host="localhost",
+        port=database.port,
+        user=database.user,
+        password=database.password,
+        dbname=dbname,
+        sslmode="require",
+        autocommit=True,
+    ) as connection:
+        connection.execute(statement.encode())
+
+
+def _ca() -> str:
+    return authority().certificate.decode()
+
+
+def _refusal(home: Home, state: Any) -> list[str]:
+    """Apply a state that is refused; return the lines of the message. No server was stopped."""
+    running = home.running()
+    assert running
+    home.calls()
+    with pytest.raises(ImageError) as refused:
+        apply(home.system, state)
+    assert home.running() == running
+    assert home.calls() == []
+    assert _PASSWORD not in str(refused.value)
+    return str(refused.value).splitlines()
+
+
+def test_all_databases_without_tables_are_named_before_a_server_stops(
+    home: Home,
+    database: Postgres,
+    catalog: Callable[..., Any],
+    create: Callable[[str, str], None],
+) -> None:
+    apply(home.system, home.state(servers=_SERVERS))
+    create("scheduler", "jobs")
+    state = catalog("scheduler", "data-catalog", "vdp")
+    title, scheduler, data_catalog = _refusal(home, state)
+    assert title == "the shared database cannot be used:"
+    where = f"on localhost:{database.port}"
+    assert scheduler == (
+        f"scheduler: the database scheduler {where} has tables, but none whose name begins with "
+        "QRTZ_; run `denodo-ha catalog init --scheduler-sql FILE` with the SQL scripts for "
+        f"PostgreSQL in {home.path}/scripts/scheduler/sql (docs/catalog.md)"
+    )
+    assert data_catalog.startswith(f"data-catalog: the database data_catalog {where} has no tables")
+    assert "`denodo-ha catalog init --data-catalog-sql FILE`" in data_catalog
+    create("scheduler", "QRTZ_LOCKS")
+    create("data_catalog", "anything")
+    apply(home.system, state)
+    assert home.running("scheduler")
+
+
+def test_the_prefix_of_tables_is_read_from_the_file_or_the_settings(
+    home: Home, catalog: Callable[..., Any], create: Callable[[str, str], None]
+) -> None:
+    apply(home.system, home.state(servers=_SERVERS))
+    create("scheduler", '"JOB_LOCKS"')
+    home.set(SCHEDULER_FILE, database_tables.TABLE_PREFIX, "TASK_")
+    assert "begins with TASK_" in "".join(_refusal(home, catalog("scheduler")))
+    entries = {database_tables.TABLE_PREFIX: "job_"}
+    shared = {"scheduler": {"secret": SCHEDULER, "entries": entries}}
+    apply(home.system, catalog("scheduler", changes={"catalog": shared}))
+    assert home.properties(SCHEDULER_FILE)[database_tables.TABLE_PREFIX] == "job_"
+
+
+@pytest.mark.parametrize(
+    ("login", "says"),
+    [
+        ({"password": "another"}, "password authentication failed"),
+        ({"dbname": "nowhere"}, 'database "nowhere" does not exist'),
+        ({"host": "127.0.0.1"}, "mismatch"),
+        ({"port": free_port()}, "refused"),
+        ({"ca": "PEM"}, "cannot be asked for its tables"),
+    ],
+)
+def test_a_login_that_does_not_work_is_named_before_a_server_stops(
+    home: Home, catalog: Callable[..., Any], login: dict[str, Any], says: str
+) -> None:
+    apply(home.system, home.state(servers=_SERVERS))
+    _title, line = _refusal(home, catalog("vdp", **login))
+    assert says in line
+    assert "denodo-ha catalog init" in line
+
+
+def test_certificates_of_the_java_are_not_judged_here(
+    home: Home, catalog: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(home.system, home.state(servers=_SERVERS))
+    apply(home.system, catalog("vdp", ca="", changes={"metadata": {"source": "catalog"}}))
+    assert "cannot be asked for its tables: " in capsys.readouterr().out
+
+
+def test_a_new_node_starts_while_the_database_does_not_answer(
+    home: Home, catalog: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No server can be stopped, and a database that fails over answers again within minutes."""
+    apply(home.system, catalog("scheduler", port=free_port()))
+    assert "cannot be asked for its tables" in capsys.readouterr().out
+    assert home.running("scheduler")
+
+
+def test_a_component_on_its_database_gets_a_warning(
+    home: Home,
+    catalog: Callable[..., Any],
+    create: Callable[[str, str], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    create("scheduler", "qrtz_locks")
+    apply(home.system, catalog("scheduler"))
+    state = catalog("scheduler", port=free_port(), changes={"jvm__vdp": "-Xmx2048m"})
+    apply(home.system, state)
+    assert "cannot be asked for its tables" in capsys.readouterr().out
+    assert home.running("scheduler")
+
+
+class _Talk:
+    """Connection whose other side has already sent everything."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.sent = data, b""
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+    def settimeout(self, seconds: float) -> None:
+        assert seconds > 0
+
+    def recv(self, count: int) -> bytes:
+        data, self._data = self._data[:count], self._data[count:]
+        return data
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def _authentication(code: int, data: bytes = b"") -> bytes:
+    return _message(b"R", code.to_bytes(4, "big") + data)
+
+
+def _answered(data: bytes) -> tuple[list[str], bytes]:
+    talk: Any = _Talk(data)
+    server = Server("localhost", 1, "d", "u", "secret", "")
+    return postgres_session.Session(talk, server, time.monotonic() + 60).query("SELECT"), talk.sent
+
+
+def test_a_password_is_sent_in_clear_where_the_server_demands_it() -> None:
+    ready = _message(b"Z", b"I")
+    row = _message(b"D", b"\0\1\0\0\0\4qrtz") + _message(b"D", b"\0\1\xff\xff\xff\xff")
+    rows, sent = _answered(_authentication(3) + _authentication(0) + ready + row + ready)
+    assert rows == ["qrtz", ""]
+    assert b"secret\0" in sent
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "closed the connection"),
+        (b"HTTP/1.1 400", "not PostgreSQL's protocol"),
+        (_authentication(5, b"salt"), "method 5"),
+        (_authentication(10, b"SCRAM-SHA-1\0\0"), "method 10"),
+        (_authentication(11, b"r=another,s=AAAA,i=4096"), "login is invalid"),
+        (_authentication(11, b"nothing"), "login is invalid"),
+        (_authentication(11, b"\xff"), "not PostgreSQL's protocol"),
+        (_authentication(12, b"v=AAAA"), "does not prove"),
+        (_authentication(12, b"e=other-error"), "login is invalid"),
+        (_message(b"R", b"1"), "not PostgreSQL's protocol"),
+        (_message(b"E", b"C57P03\0Mthe database system is starting up\0\0"), "starting up"),
+        (_message(b"E", b"C28P01\0\0"), "28P01"),
+    ],
+)
+def test_answers_of_other_servers(data: bytes, says: str) -> None:
+    with pytest.raises(SessionError, match=says):
+        _answered(data)
+
+
+@pytest.mark.parametrize("iterations", ["0", "1000001", "x"])
+def test_a_server_cannot_keep_the_processor_busy(
+    monkeypatch: pytest.MonkeyPatch, iterations: str
+) -> None:
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _: "nonce")
+    with pytest.raises(SessionError):
+        _answered(_authentication(11, f"r=nonce1,s=AAAA,i={iterations}".encode()))
+
+
+def test_a_server_without_tls_gets_no_login() -> None:
+    received = []
+
+    def talk(connection: socket.socket) -> None:
+        received.append(connection.recv(100))
+        connection.sendall(b"N")
+        received.append(connection.recv(100))
+
+    with scripted(talk) as port:
+        server = Server("127.0.0.1", port, "d", "u", "secret", "")
+        with pytest.raises(SessionError, match="offers no TLS"):
+            server.query("SELECT")
+    assert received == [bytes.fromhex("0000000804d2162f"), b""]
