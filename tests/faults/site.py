@@ -110,6 +110,8 @@ class Site:
     account: str
     assembly: Path
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    _groups_by_service: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def client(self, service: str, cluster: str) -> Any:
         """Return a boto3 client that does not use the proxy."""
@@ -181,13 +183,23 @@ class Site:
         }
 
     def outputs(self, cluster: str) -> dict[str, str]:
-        """Return the outputs of a cluster's stack."""
+        """Return the outputs of a cluster's stack, which no test changes."""
+        if cluster not in self._outputs:
+            self._outputs[cluster] = self._read_outputs(cluster)
+        return self._outputs[cluster]
+
+    def _read_outputs(self, cluster: str) -> dict[str, str]:
         client = self.client("cloudformation", cluster)
         (stack,) = client.describe_stacks(StackName=f"{NAME}-{cluster}")["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def shared_groups(self, cluster: str) -> dict[str, str]:
         """Return the ARNs of the shared target groups of a cluster, by service."""
+        if cluster not in self._groups_by_service:
+            self._groups_by_service[cluster] = self._read_shared_groups(cluster)
+        return self._groups_by_service[cluster]
+
+    def _read_shared_groups(self, cluster: str) -> dict[str, str]:
         client = self.client("elbv2", cluster)
         arns = [
             group["TargetGroupArn"] for group in client.describe_target_groups()["TargetGroups"]

@@ -13,7 +13,9 @@ one region.
 
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -74,6 +76,8 @@ class Fault(StrEnum):
     """The connection closes without an answer, and the call takes effect some time later."""
     PAGED = "paged"
     """The first page of a list is empty."""
+    INTERRUPTED = "interrupted"
+    """The command gets Ctrl-C while the call is on its way, and the call takes effect."""
     EMPTY = "empty"
     """The call does not arrive; the answer is well formed, but all keys are missing."""
 
@@ -103,6 +107,7 @@ class Rule:
         service: service in the signature; empty: every service.
         operation: the operation; empty: every operation.
         on: which matching call gets the fault, counted from 1; None: every matching call.
+        since: the matching call that gets the fault with all later ones; None: see `on`.
         changing: match only calls that may change resources.
         met: number of calls that have matched so far.
     """
@@ -112,6 +117,7 @@ class Rule:
     service: str = ""
     operation: str = ""
     on: int | None = None
+    since: int | None = None
     changing: bool = False
     met: int = 0
 
@@ -124,7 +130,7 @@ class Rule:
             and (call.changes or not self.changing)
         )
         self.met += matches
-        return matches and self.on in {None, self.met}
+        return matches and self.on in {None, self.met} and (self.since or 0) <= self.met
 
 
 @dataclass(frozen=True)
@@ -294,6 +300,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = proxy.meet(call)
         if proxy.delay:
             time.sleep(proxy.delay)
+        if fault is Fault.INTERRUPTED:
+            os.kill(os.getpid(), signal.SIGINT)
         if fault in {Fault.REFUSE, Fault.HANG, Fault.LOST, Fault.LATE}:
             self._answer_nothing(proxy, call, request, fault)
         else:
@@ -321,7 +329,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(earlier)
             case Fault.PAGED if call.operation in _PAGED:
                 self._send(_paged(proxy, call, request))
-            case None | Fault.CUT | Fault.STALE | Fault.PAGED:
+            case None | Fault.CUT | Fault.STALE | Fault.PAGED | Fault.INTERRUPTED:
                 self._send(proxy.forward(call, request), cut=fault is Fault.CUT)
             case _:
                 self._send(_refusal(fault, request, call))
