@@ -52,7 +52,6 @@ def _topic(cloud: Cloud, arn: str) -> Shown:
         return None
 
 
-<<<<<<< HEAD
 def _key(cloud: Cloud, id_: str) -> Shown:
     description = cloud.client("kms").describe_key(KeyId=id_)["KeyMetadata"]
     return None if description["KeyState"] == "PendingDeletion" else dict(description)
@@ -79,13 +78,13 @@ KEY_POLICY = {
         }
     ],
 }
-=======
+
+
 def _log_group(cloud: Cloud, name: str) -> Shown:
     groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return next((dict(group) for group in groups if group["logGroupName"] == name), None)
 
 
->>>>>>> main
 DOCUMENT = {"schemaVersion": "2.2", "mainSteps": []}
 
 CASES = (

@@ -46,11 +46,8 @@ TYPES = (
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
-<<<<<<< HEAD
     "AWS::KMS::Key",
-=======
     "AWS::Logs::LogGroup",
->>>>>>> main
     "AWS::RDS::DBInstance",
     "AWS::RDS::DBParameterGroup",
     "AWS::RDS::DBSubnetGroup",

@@ -8,20 +8,14 @@ from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
 from tests.stacks.topology import (
-<<<<<<< HEAD
     alarms,
-=======
->>>>>>> main
     failover,
     firewall,
     haproxy,
     metadata,
     node_balancer,
     nodes,
-<<<<<<< HEAD
-=======
     outbound_access,
->>>>>>> main
 )
 from tests.stacks.topology.cluster_view import PARAMETER, RECORD, ZONE, ClusterView, output_of
 from tests.support.assembly import Assembly
