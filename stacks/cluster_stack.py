@@ -332,6 +332,9 @@ class ClusterStack(EnvironmentStack):
                 node=node,
                 instance_type=self._machine(name).type,
                 rmi_host=rmi_host,
+                scheduler_rmi_host=(
+                    balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
+                ),
                 program=program,
             )
         document = NodeDocument(self, "Operations").name

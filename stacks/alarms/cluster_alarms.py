@@ -25,21 +25,16 @@ class WatchedGroup:
     """A target group with its metrics.
 
     Attributes:
-        key: its service, or the node of an auxiliary port.
+        id: the part of construct ids that stands for it.
         namespace: namespace of its metrics.
         dimensions: dimensions of its metrics.
         is_auxiliary: whether it is the target group of an auxiliary port.
     """
 
-    key: str
+    id: str
     namespace: str
     dimensions: Mapping[str, str]
     is_auxiliary: bool = False
-
-    @property
-    def id(self) -> str:
-        """The part of construct ids that stands for this target group."""
-        return f"{'auxiliary' if self.is_auxiliary else 'service'}-{self.key}"
 
 
 class ClusterAlarms(Construct):
@@ -173,7 +168,9 @@ class ClusterAlarms(Construct):
         part = self._count_alarm("ports", "PortAllocationErrorCount", load_balancer, text)
         self._notify("PortAllocation", [part], text)
         silent = alarms.balancer_silent(self._environment, self._name, self._stack)
-        group = min(groups, key=lambda item: (item.is_auxiliary, item.key != "jdbc", item.key))
+        group = min(
+            groups, key=lambda item: (item.is_auxiliary, item.id != "service-jdbc", item.id)
+        )
         create_metric_alarm(
             self,
             "Silent",

@@ -13,7 +13,7 @@ from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.limits import COOKIE_DURATION_S
 from denodo_ha.environment.names import SERVICE_TAG
 from stacks.alarms.cluster_alarms import ALB_METRICS, WatchedGroup
-from stacks.balancer.network_load_balancer import target_health_check
+from stacks.balancer.network_load_balancer import port_scope_id, target_health_check
 from stacks.library_values import seconds
 
 
@@ -102,7 +102,7 @@ class CookieBalancer(Construct):
         )
         self.watched_groups.append(
             WatchedGroup(
-                key=listener.key,
+                id=port_scope_id(listener),
                 namespace=ALB_METRICS,
                 dimensions={
                     "LoadBalancer": self.alb.load_balancer_full_name,

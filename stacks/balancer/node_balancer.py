@@ -13,11 +13,14 @@ from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.denodo_ports import FLIGHT_PORT, NODE_TLS_PORTS
 from denodo_ha.environment.model import cluster
-from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
+from denodo_ha.environment.model.service import Service
+from denodo_ha.environment.names import ALB_TAG
 from stacks.balancer.cookie_balancer import CookieBalancer
 from stacks.balancer.network_load_balancer import (
     allow_zonal_shift,
     create_network_load_balancer,
+    port_scope_id,
+    tag_target_group,
     target_health_check,
     watched_group,
 )
@@ -100,15 +103,12 @@ class NodeBalancer(Construct):
             # must get its fixed addresses first.
             cookies.alb.node.add_dependency(self.nlb)
             self.watched_groups += cookies.watched_groups
-        # The session of a Denodo 7.0 client is on the node's auxiliary port, so the idle timeout of
-        # jdbc applies to this port.
-        jdbc = [listener.service for listener in listeners if listener.key == "jdbc"]
-        self._session_idle_timeout = next((item.idle_timeout for item in jdbc if item), None)
+        services = {listener.key: listener.service for listener in listeners if listener.service}
         for listener in listeners:
             if listener.alb_health is not None and cookies is not None:
                 self._add_cookie_service(listener, cookies.listeners[listener.key])
             elif listener.service is None:
-                self._add_auxiliary_port(listener)
+                self._add_auxiliary_port(listener, services.get(listener.directing_service))
             else:
                 self.groups[listener.key] = self._add_service(listener)
 
@@ -116,7 +116,7 @@ class NodeBalancer(Construct):
         """Add the port of a service, which all nodes serve. Return the service's target group."""
         service = listener.service
         assert service is not None
-        scope = Construct(self, f"service-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         encrypted = service.tls is not None and listener.target_port in NODE_TLS_PORTS
         group = self._create_target_group(
             scope,
@@ -134,7 +134,7 @@ class NodeBalancer(Construct):
             idle_timeout=service.idle_timeout,
             certificate=service.certificate(self._name),
         )
-        Tags.of(group).add(SERVICE_TAG, listener.key)
+        tag_target_group(group, listener)
         return group
 
     def _add_cookie_service(
@@ -148,7 +148,7 @@ class NodeBalancer(Construct):
         service, check = listener.service, listener.alb_health
         assert service is not None
         assert check is not None
-        scope = Construct(self, f"service-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         group = elbv2.NetworkTargetGroup(
             scope,
             "AlbGroup",
@@ -164,8 +164,11 @@ class NodeBalancer(Construct):
         Tags.of(group).add(ALB_TAG, listener.key)
         self._create_listener(scope, listener, group, idle_timeout=service.idle_timeout)
 
-    def _add_auxiliary_port(self, listener: Listener) -> None:
-        """Add the auxiliary (RMI) port of a single Denodo 7.0 node.
+    def _add_auxiliary_port(self, listener: Listener, service: Service | None) -> None:
+        """Add the auxiliary (RMI) port of a single node.
+
+        The sessions of the clients of `service` are on this port, so the service's idle timeout
+        applies to it.
 
         The client's address is not preserved. Otherwise a node that connects to itself through the
         load balancer, as a 7.0 node does with its own RMI host, would get no answer (AWS,
@@ -173,7 +176,7 @@ class NodeBalancer(Construct):
         its load balancer"). A zone remains in DNS if this target group has no healthy target, since
         the other target groups still serve clients (AWS, Target group health).
         """
-        scope = Construct(self, f"auxiliary-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         group = self._create_target_group(
             scope,
             listener,
@@ -181,8 +184,10 @@ class NodeBalancer(Construct):
             preserve_client_ip=False,
             health=elbv2.TargetGroupHealth(dns_minimum_healthy_target_count=_OFF),
         )
-        self._create_listener(scope, listener, group, idle_timeout=self._session_idle_timeout)
-        Tags.of(group).add(NODE_TAG, listener.key)
+        self._create_listener(
+            scope, listener, group, idle_timeout=service.idle_timeout if service else None
+        )
+        tag_target_group(group, listener)
 
     def _create_target_group(
         self,

@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct, IDependable
 
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.model import cluster
-from denodo_ha.environment.names import NODE_TAG, SERVICE_TAG
 from stacks.balancer.network_load_balancer import (
     create_network_load_balancer,
+    port_scope_id,
+    tag_target_group,
     target_health_check,
     watched_group,
 )
@@ -77,10 +77,7 @@ class HaproxyBalancer(Construct):
 
     def _add_port(self, listener: Listener) -> elbv2.NetworkTargetGroup:
         """Add the port of a service, or a node's auxiliary port. Return its target group."""
-        kind, tag = (
-            ("auxiliary", NODE_TAG) if listener.service is None else ("service", SERVICE_TAG)
-        )
-        scope = Construct(self, f"{kind}-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         group = elbv2.NetworkTargetGroup(
             scope,
             "Proxies",
@@ -93,7 +90,7 @@ class HaproxyBalancer(Construct):
             deregistration_delay=self._delay,
             health_check=target_health_check(listener.health),
         )
-        Tags.of(group).add(tag, listener.key)
+        tag_target_group(group, listener)
         self._listeners.append(
             elbv2.NetworkListener(
                 scope,

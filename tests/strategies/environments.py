@@ -55,6 +55,7 @@ def environments(draw: Draw) -> Data:
     for number, cluster in enumerate(clusters.values()):
         cluster["network"] |= draw(names(number))
     services = draw(_services(clusters, bare=bare))
+    draw(_scheduler_ports(clusters, services))
     draw(haproxies(clusters, services))
     data: Data = {
         "name": draw(st.sampled_from(["e", "denodo-prod", "x" * 24])),
@@ -258,6 +259,23 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
     return services
 
 
+@st.composite
+def _scheduler_ports(draw: Draw, clusters: Data, services: Data) -> None:
+    """Draw auxiliary ports of the Scheduler, where its service and the cluster allow them."""
+    service = services.get("scheduler")
+    long = {"port": service} if isinstance(service, int) else service
+    if long is None or long.get("node_port", 8000) != 8000:
+        return
+    for of in clusters.values():
+        balancer = of["balancer"]
+        possible = balancer["kind"] == "haproxy" or (
+            balancer["kind"] == "nlb" and balancer.get("cross_zone", True) and "tls" not in long
+        )
+        if possible and draw(st.booleans()):
+            for number, node in enumerate(of["nodes"].values()):
+                node["scheduler_auxiliary_port"] = 21001 + number
+
+
 def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
     """Return whether an Application Load Balancer is possible: large subnets, cross-zone on."""
     return not bare and all(
@@ -303,6 +321,7 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
                 for name in pair
             }
             for health in ("auto", "target-health", "alarm", "endpoint")
+            if health != "auto" or not _must_be_explicit(pair)
         }
         failover["health"] = draw(
             st.sampled_from([health for health, of in methods.items() if _can_fail(of, pair)])
@@ -334,6 +353,15 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
     }
     failover |= {key: draw(value) for key, value in optional.items() if draw(st.booleans())}
     return failover
+
+
+def _must_be_explicit(pair: Data) -> bool:
+    """Return whether auxiliary ports of the Scheduler require an explicit kind of check."""
+    return any(
+        of["balancer"]["kind"] == "nlb" and "scheduler_auxiliary_port" in node
+        for of in pair.values()
+        for node in of["nodes"].values()
+    )
 
 
 def _can_fail(methods: Mapping[str, str], pair: Data) -> bool:

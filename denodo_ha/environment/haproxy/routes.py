@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from denodo_ha.environment.derived import node_names, readiness
-from denodo_ha.environment.derived.topology import Listener, listeners
+from denodo_ha.environment.derived.topology import JDBC, Listener, listeners
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -20,6 +20,9 @@ from denodo_ha.environment.model.service import HealthSettings, Service
 
 AUXILIARY = "auxiliary."
 """Prefix of the backends for auxiliary ports; no service's name contains a dot."""
+
+SCHEDULER_SUFFIX = "_scheduler"
+"""Suffix of the backends for auxiliary ports of the Scheduler; no node's name contains `_`."""
 
 Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
 """Protocol of a service. `tcp` stands for any other protocol."""
@@ -87,8 +90,8 @@ class Route:
     """A port of HAProxy and the nodes behind it.
 
     Attributes:
-        name: the service's name, or `auxiliary.NODE`. The frontend and the backend have this name
-            too.
+        name: the service's name, or `auxiliary.NODE` (`auxiliary.NODE_scheduler` for the
+            Scheduler). The frontend and the backend have this name too.
         mode: `http` if HAProxy reads requests, `tcp` if it only forwards bytes.
         balance: the balancing algorithm; empty for a single node.
         check: the health check; None for an auxiliary port. The only node of an auxiliary port
@@ -168,7 +171,9 @@ def _routes(
             for node in listener.nodes
         )
         if listener.service is None:
-            yield Route(f"{AUXILIARY}{listener.key}", listener.port, "tcp", servers)
+            scheduler = "" if listener.directing_service == JDBC else SCHEDULER_SUFFIX
+            name = f"{AUXILIARY}{listener.key}{scheduler}"
+            yield Route(name, listener.port, "tcp", servers)
         else:
             yield _service_route(environment, cluster, listener.key, servers)
 

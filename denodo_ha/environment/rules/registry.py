@@ -31,6 +31,7 @@ from denodo_ha.environment.rules import (
     ports,
     quotas,
     risks,
+    scheduler,
 )
 
 Rule = Callable[[Environment], Iterator[Problem]]
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     *network.RULES,
     *outbound_access.RULES,
     *ports.RULES,
+    *scheduler.RULES,
     *nodes.RULES,
     *denodo.RULES,
     *balancer.RULES,
