@@ -10,6 +10,7 @@ from constructs import Construct
 from denodo_ha.environment.derived.topology import JDBC, HealthCheck, Listener
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.names import AUXILIARY_TAG, NODE_TAG, SERVICE_TAG
+from stacks.alarms.cluster_alarms import NLB_METRICS, WatchedGroup
 from stacks.library_values import seconds
 
 
@@ -55,6 +56,16 @@ def allow_zonal_shift(group: elbv2.NetworkTargetGroup, balancer: cluster.Balance
     """
     if balancer.zonal_shift:
         group.set_attribute("target_health_state.unhealthy.connection_termination.enabled", "false")
+
+
+def watched_group(listener: Listener, *, nlb: str, group: str) -> WatchedGroup:
+    """Return a target group with its metrics, by the names of load balancer and target group."""
+    return WatchedGroup(
+        id=port_scope_id(listener),
+        namespace=NLB_METRICS,
+        dimensions={"LoadBalancer": nlb, "TargetGroup": group},
+        is_auxiliary=listener.service is None,
+    )
 
 
 def _set_addresses(
