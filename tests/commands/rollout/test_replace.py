@@ -21,10 +21,11 @@ NODE = "node2"
 COMMAND = f"denodo-ha replace {NODE} --cluster {CLUSTER}"
 OPERATOR = "ann@desk"
 NO_CAPACITY = (
-    'Resource handler returned message: "We currently do not have sufficient m7i.xlarge capacity in '
-    "the Availability Zone you requested (eu-west-1b). Our system will be working on provisioning "
-    "additional capacity. You can currently get m7i.xlarge capacity by not specifying an "
-    'Availability Zone in your request or choosing eu-west-1a, eu-west-1c. (Service: Ec2)"'
+    'Resource handler returned message: "We currently do not have sufficient m7i.xlarge capacity '
+    "in the Availability Zone you requested (eu-west-1b). Our system will be working on "
+    "provisioning additional capacity. You can currently get m7i.xlarge capacity by not specifying "
+    "an Availability Zone in your request or choosing eu-west-1a, eu-west-1c. "
+    '(Service: Ec2)"\n'
 )
 
 
