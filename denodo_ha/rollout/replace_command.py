@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from denodo_ha.aws.cdk_cli import Cdk
 from denodo_ha.aws.clients import Aws
@@ -14,7 +13,7 @@ from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import limited
 from denodo_ha.deployed.rotation.operation import OperationContext
-from denodo_ha.environment.model.aws_field_types import InstanceType
+from denodo_ha.environment.model.aws_field_types import is_instance_type
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.node_replacement import NodeReplacement
 from denodo_ha.rollout.node_sequence import BEGIN
@@ -68,8 +67,9 @@ def replace(
 
         denodo-ha replace node1 -c prod --cluster active
     """
-    if instance_type is not None:
-        _require_type(instance_type)
+    if instance_type is not None and not is_instance_type(instance_type):
+        message = f"--type {instance_type}: is not an instance type; write one like m7i.xlarge"
+        raise UsageError(message)
     aws = Aws(profile=profile)
     file, site = pinned_environment(aws, "replace", config=config, regions=region, cluster=cluster)
     location = site.cluster(cluster)
@@ -98,16 +98,3 @@ def replace(
             done = replacement.replace_node(node)
             print_line(f"{location.name}: {done}. Commit {pins_file(file).name}")
     raise typer.Exit(exit_codes.DONE)
-
-
-def _require_type(instance_type: str) -> None:
-    """Check that a text has the form of an instance type.
-
-    Raises:
-        UsageError: It has not.
-    """
-    try:
-        TypeAdapter(InstanceType).validate_python(instance_type)
-    except ValidationError:
-        message = f"--type {instance_type}: is not an instance type; write one like m5.xlarge"
-        raise UsageError(message) from None
