@@ -31,6 +31,7 @@ from denodo_ha.environment.rules import (
     quotas,
     risks,
     scheduler,
+    target_groups,
 )
 
 Rule = Callable[[Environment], Iterator[Problem]]
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     *nodes.RULES,
     *denodo.RULES,
     *balancer.RULES,
+    *target_groups.RULES,
     *cookies.RULES,
     *haproxy.RULES,
     *failover.RULES,
