@@ -5,11 +5,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import botocore.loaders
-import botocore.session
 import pytest
 from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
@@ -26,17 +23,12 @@ from denodo_ha.failover import switching
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
 from tests.faults.site import KEPT, PRIMARY, Done, Site
-from tests.support import local_aws_server
+from tests.support import client_creation, local_aws_server
 from tests.support.servers.fault_proxy import Fault
 from tools.local_aws.credentials import Access
 
 _LATE_S = 2.0
 _ON_ITS_WAY_S = 0.3
-
-
-@cache
-def _loader(search_path: str | None = None) -> Any:
-    return botocore.loaders.create_loader(search_path)
 
 
 def _shared_clients() -> Callable[[Aws, str, str], Any]:
@@ -65,9 +57,7 @@ def short_waits(site: Site) -> Iterator[None]:
         access = Access(site.proxy.endpoint, site.account, KEPT)
         for key, value in access.settings(local_aws_server.paths()).items():
             patch.setenv(key, value)
-        # Each run creates a session. Without this loader, each session would load botocore's
-        # service models again.
-        patch.setattr(botocore.session, "create_loader", _loader)
+        client_creation.keep_descriptions(patch)
         patch.setattr(Aws, "_create", _shared_clients())
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")

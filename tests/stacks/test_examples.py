@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
 from syrupy.assertion import SnapshotAssertion
 
 from denodo_ha.environment.loading.loader import load
@@ -70,6 +68,10 @@ def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
 
 
 def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf) -> None:
+    # Imported here, since the import takes seconds and every worker imports this module.
+    from cfnlint.api import lint  # noqa: PLC0415
+    from cfnlint.config import ManualArgs  # noqa: PLC0415
+
     environment = load(file).environment
     regions = {
         f"{environment.name}-{name}": cluster.region

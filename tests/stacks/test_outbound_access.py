@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> AssemblyOf:
     def assembly(kind: str) -> Assembly:
         folder = tmp_path_factory.mktemp("outbound")
         data = changed(minimal(), KINDS[kind])
-        return synthesise(loaded(folder, data), folder / "out", nag=True)
+        return synthesise(loaded(folder, data), folder / "out", validated=True)
 
     return assembly
 

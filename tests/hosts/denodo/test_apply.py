@@ -235,11 +235,11 @@ def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> No
 
 
 def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
-    apply(home.system, home.state(limits__start_seconds=1))
+    apply(home.system, home.state())
     home.behave("vqlserver_startup.sh", "fail")
     contents = home.contents()
     with pytest.raises(DownError, match="told to fail"):
-        apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+        apply(home.system, home.state(jvm__vdp="-Xmx2048m", limits__start_seconds=3))
     assert home.contents() == contents
     home.behave("vqlserver_startup.sh")
     apply(home.system, home.state())

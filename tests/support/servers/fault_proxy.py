@@ -49,6 +49,13 @@ _PAGED: Final = {
 }
 """Names of list and token in answers of operations that may return an empty first page (AWS,
 DescribeInstances)."""
+_WITHOUT_KEYS: Final = frozenset(
+    {
+        *("CreateTags", "DeleteTags", "RegisterTargets", "DeregisterTargets"),
+        *("DeleteParameter", "PutMetricData"),
+    }
+)
+"""Operations whose answers have no key (their API references)."""
 _NEXT: Final = "second-page"
 
 
@@ -79,7 +86,8 @@ class Fault(StrEnum):
     INTERRUPTED = "interrupted"
     """The command gets Ctrl-C while the call is on its way, and the call takes effect."""
     EMPTY = "empty"
-    """The call does not arrive; the answer is well formed, but all keys are missing."""
+    """The call does not arrive; the answer is well formed, but all keys are missing. Answers that
+    never have a key are not changed."""
 
 
 @dataclass(frozen=True)
@@ -327,6 +335,8 @@ class _Handler(BaseHTTPRequestHandler):
         match fault:
             case Fault.STALE if earlier is not None:
                 self._send(earlier)
+            case Fault.EMPTY if call.operation in _WITHOUT_KEYS:
+                self._send(proxy.forward(call, request))
             case Fault.PAGED if call.operation in _PAGED:
                 self._send(_paged(proxy, call, request))
             case None | Fault.CUT | Fault.STALE | Fault.PAGED | Fault.INTERRUPTED:
@@ -385,7 +395,8 @@ def _refusal(fault: Fault, request: _Request, call: Call) -> Answer:
     identified = (("x-amzn-RequestId", "00000000-0000-0000-0000-000000000000"),)
     if fault is Fault.EMPTY:
         name = f"{call.operation}Response"
-        body = {"json": b"{}", "cbor": b"\xa0"}.get(request.protocol, f"<{name}/>".encode())
+        skeleton = f"<{name}><RequestId>0</RequestId></{name}>".encode()
+        body = {"json": b"{}", "cbor": b"\xa0"}.get(request.protocol, skeleton)
         return Answer(200, (("Content-Type", _kind(request)), *identified), body)
     status, code, message = _CODES[fault]
     if request.protocol == "json":
