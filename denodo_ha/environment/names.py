@@ -50,6 +50,11 @@ NODE_ID_PREFIX: Final = "NodeId"
 _NODE_NAME_PREFIX: Final = "NodeName"
 _NODE_SUBNET_PREFIX: Final = "NodeSubnet"
 
+URGENT_TOPIC: Final = "UrgentTopicArn"
+NOTICE_TOPIC: Final = "NoticeTopicArn"
+"""Outputs of a cluster's stack, and of the failover stack if it has topics of its own, with the
+topics that the alarms notify."""
+
 ENDPOINT: Final = "Endpoint"
 HOSTED_ZONE_ID: Final = "HostedZoneId"
 OPERATOR_POLICY_ARN: Final = "OperatorPolicyArn"

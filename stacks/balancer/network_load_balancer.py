@@ -11,6 +11,7 @@ from denodo_ha.environment.derived.topology import JDBC, HealthCheck, Listener
 from denodo_ha.environment.model import cluster
 from denodo_ha.environment.model.service import Service
 from denodo_ha.environment.names import AUXILIARY_TAG, NODE_TAG, SERVICE_TAG
+from stacks.alarms.cluster_alarms import NLB_METRICS, WatchedGroup
 from stacks.library_values import seconds
 
 
@@ -64,6 +65,16 @@ def keep_unhealthy_connections(
     keeps = service is not None and service.unhealthy_termination is False
     if balancer.zonal_shift or keeps:
         group.set_attribute("target_health_state.unhealthy.connection_termination.enabled", "false")
+
+
+def watched_group(listener: Listener, *, nlb: str, group: str) -> WatchedGroup:
+    """Return a target group with its metrics, by the names of load balancer and target group."""
+    return WatchedGroup(
+        id=port_scope_id(listener),
+        namespace=NLB_METRICS,
+        dimensions={"LoadBalancer": nlb, "TargetGroup": group},
+        is_auxiliary=listener.service is None,
+    )
 
 
 def _set_addresses(

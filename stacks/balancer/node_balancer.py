@@ -1,6 +1,7 @@
 """Network Load Balancer whose targets are the nodes of a cluster."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
@@ -21,8 +22,12 @@ from stacks.balancer.network_load_balancer import (
     port_scope_id,
     tag_target_group,
     target_health_check,
+    watched_group,
 )
 from stacks.library_values import seconds
+
+if TYPE_CHECKING:
+    from stacks.alarms.cluster_alarms import WatchedGroup
 
 _OFF = 0
 """Value with which the L2 construct sets the minimum number of healthy targets to `off`."""
@@ -33,7 +38,9 @@ class NodeBalancer(Construct):
 
     Attributes:
         nlb: the load balancer.
+        full_name: the load balancer's name in its metrics.
         groups: target groups that contain nodes, by service; without auxiliary ports.
+        watched_groups: all target groups that contain nodes, with their metrics.
     """
 
     def __init__(
@@ -74,6 +81,8 @@ class NodeBalancer(Construct):
             self, balancer, vpc=vpc, subnets=subnets, security_group=security_group
         )
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
+        self.watched_groups: list[WatchedGroup] = []
+        self.full_name = self.nlb.load_balancer_full_name
         listeners = [*listeners]
         cookies = None
         if alb_group is not None and alb_idle_timeout is not None:
@@ -93,6 +102,7 @@ class NodeBalancer(Construct):
             # The Application Load Balancer uses any free addresses, so the Network Load Balancer
             # must get its fixed addresses first.
             cookies.alb.node.add_dependency(self.nlb)
+            self.watched_groups += cookies.watched_groups
         services = {listener.key: listener.service for listener in listeners if listener.service}
         for listener in listeners:
             if listener.alb_health is not None and cookies is not None:
@@ -208,6 +218,9 @@ class NodeBalancer(Construct):
             health_check=target_health_check(listener.health),
         )
         keep_unhealthy_connections(group, self._balancer, service)
+        self.watched_groups.append(
+            watched_group(listener, nlb=self.full_name, group=group.target_group_full_name)
+        )
         return group
 
     def _create_listener(

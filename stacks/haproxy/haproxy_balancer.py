@@ -1,6 +1,7 @@
 """Network Load Balancer in front of HAProxy."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
@@ -13,8 +14,12 @@ from stacks.balancer.network_load_balancer import (
     port_scope_id,
     tag_target_group,
     target_health_check,
+    watched_group,
 )
 from stacks.library_values import seconds
+
+if TYPE_CHECKING:
+    from stacks.alarms.cluster_alarms import WatchedGroup
 
 
 class HaproxyBalancer(Construct):
@@ -29,8 +34,10 @@ class HaproxyBalancer(Construct):
 
     Attributes:
         nlb: the load balancer.
+        full_name: the load balancer's name in its metrics.
         groups: target groups by service.
         all_groups: target groups of services and of auxiliary ports.
+        watched_groups: these target groups with their metrics.
     """
 
     def __init__(
@@ -51,10 +58,15 @@ class HaproxyBalancer(Construct):
         )
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
         self.all_groups: list[elbv2.NetworkTargetGroup] = []
+        self.watched_groups: list[WatchedGroup] = []
+        self.full_name = self.nlb.load_balancer_full_name
         self._listeners: list[elbv2.NetworkListener] = []
         for listener in listeners:
             group = self._add_port(listener)
             self.all_groups.append(group)
+            self.watched_groups.append(
+                watched_group(listener, nlb=self.full_name, group=group.target_group_full_name)
+            )
             if listener.service is not None:
                 self.groups[listener.key] = group
 

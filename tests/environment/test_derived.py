@@ -401,3 +401,12 @@ def test_haproxy_ends_the_connections_of_unhealthy_nodes(
     environment = loaded(tmp_path, data, deploying=False).environment
     text = render_config(environment, "main", Host())
     assert ("on-marked-down shutdown-sessions" in text) == (ends is not False)
+
+
+def test_haproxy_keeps_sessions_of_7_0_as_long_as_jdbc(tmp_path: Path) -> None:
+    """The session is on the auxiliary port."""
+    changes: Data = {"services/jdbc": {"port": 9999, "idle_timeout": 1200}}
+    environment = loaded(tmp_path, changed(deployed("7.0"), changes)).environment
+    idle = {route.name: route.idle for route in haproxy_routes(environment, "main")}
+    assert set(idle) == {"jdbc", "auxiliary.node1", "auxiliary.node2"}
+    assert set(idle.values()) == {1200}

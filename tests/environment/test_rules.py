@@ -12,6 +12,7 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.rules.registry import RULES
 from tests.environment.rule_cases import (
     acceptance,
+    alarms,
     balancer,
     cookies,
     denodo,
@@ -33,6 +34,7 @@ from tests.support.configurations import findings, loaded, text, write
 
 TABLES = (
     acceptance,
+    alarms,
     names,
     network,
     outbound_access,

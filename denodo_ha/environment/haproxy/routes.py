@@ -175,7 +175,10 @@ def _routes(
         if listener.service is None:
             scheduler = "" if listener.directing_service == JDBC else SCHEDULER_SUFFIX
             name = f"{AUXILIARY}{listener.key}{scheduler}"
-            yield Route(name, listener.port, "tcp", servers)
+            # The sessions of the service's clients are on this port, with the service's timeout.
+            service = environment.services.get(listener.directing_service)
+            idle = service.idle_timeout if service else None
+            yield Route(name, listener.port, "tcp", servers, idle=idle)
         else:
             yield _service_route(environment, cluster, listener.key, servers)
 

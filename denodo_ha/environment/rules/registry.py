@@ -15,6 +15,7 @@ from denodo_ha.environment.model.pins import Pins
 from denodo_ha.environment.model.section import NotValidated
 from denodo_ha.environment.rules import (
     acceptance,
+    alarms,
     balancer,
     cookies,
     denodo,
@@ -49,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     *cookies.RULES,
     *haproxy.RULES,
     *failover.RULES,
+    *alarms.RULES,
     *metadata.RULES,
     *metadata_database.RULES,
     *quotas.RULES,
