@@ -15,8 +15,10 @@ from denodo_ha.cli.errors import Failed, Refused, RequestRejected, UsageError
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.metadata_stack import COMPONENTS
 from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
+from denodo_ha.environment.model.catalog import Component
 
 ACTION: Final = "catalog-settings"
 """Action of the node program that reads the settings."""
@@ -60,10 +62,8 @@ def read_settings(
         raise Refused(message) from None
     try:
         # If the exit code is not 0, the output is not JSON, and this raises ValueError.
-        return {
-            str(component): _settings(settings)
-            for component, settings in parse_json_answer(result.output).items()
-        }
+        answer = parse_json_answer(result.output)
+        return {_component(name): _settings(settings) for name, settings in answer.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         message = (
             f"{node} does not report its settings: {node_agent.explain_result(result)}; if its "
@@ -114,6 +114,14 @@ def _sorted(learned: LearnedSettings) -> list[tuple[str, str | None]]:
 def _quoted(text: str | None) -> str:
     """Return a scalar of JSON, which is one of YAML as well, without special characters."""
     return json.dumps(text)
+
+
+def _component(name: str) -> Component:
+    """Return a component's name; raise ValueError for any other text, which would be printed."""
+    for component in COMPONENTS:
+        if name == component:
+            return component
+    raise ValueError(name)
 
 
 def _settings(value: Mapping[str, object]) -> LearnedSettings:

@@ -261,7 +261,7 @@ def check(system: System, state: State, record: Record) -> None:
             elif problem:
                 problems.append(problem)
     if problems:
-        raise ImageError("the shared database cannot be used:\n" + "\n".join(problems))
+        raise ImageError("\n  ".join(["the shared database cannot be used:", *problems]))
 
 
 def _table_prefix(state: State, options: Component) -> str:

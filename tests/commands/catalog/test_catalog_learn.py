@@ -80,6 +80,7 @@ def test_one_component_and_settings_that_are_as_usual(
     [
         ("", "`denodo-ha roll --node node1`"),
         ("[]", "does not report its settings"),
+        (_settings(**{"scheduler:\n\x1b[2J": {}}), "does not report its settings"),
         ('{"scheduler": {"file": "f", "configured": true, "entries": []}}', "does not report"),
         (
             _settings(scheduler={"configured": False, "notes": ["no JDBC URL of PostgreSQL"]}),

@@ -23,6 +23,7 @@ from hosts.denodo.errors import (
     RolledBackError,
 )
 from hosts.denodo.record import Record
+from hosts.denodo.servers.servers import Servers
 from hosts.denodo.system import System
 from tests.hosts.denodo.home import FILES, LICENSE, MANAGER, SCHEDULER, VDP, WEB, Home, eventually
 from tests.support.servers.ports import free_ports
@@ -288,6 +289,32 @@ def test_a_configured_java_that_is_missing_is_found_before_anything_stops(home: 
     assert "lacks datacatalog_startup.sh" in scripts
     assert "nor /nowhere/bin/java exists" in java
     assert home.running() == first
+
+
+def test_a_refusal_after_an_interrupted_change_leaves_the_servers_running(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted change is undone first, for which the servers stop."""
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(_: Servers) -> None:
+        raise KilledError
+
+    apply(home.system, home.state())
+    first = home.running()
+    assert first is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(Servers, "regenerate", kill)
+        with pytest.raises(KilledError):
+            apply(home.system, home.state(jvm__vdp="-Xmx2g"))
+    assert home.running() is None
+    (home.path / "bin/datacatalog_startup.sh").unlink()
+    with pytest.raises(ImageError, match="lacks datacatalog_startup"):
+        apply(home.system, home.state(servers=ALL_SERVERS))
+    assert eventually(lambda: home.running() is not None)
+    assert (home.running() or {})["jvm"] == first["jvm"]
 
 
 def test_a_missing_file_is_named(home: Home) -> None:
