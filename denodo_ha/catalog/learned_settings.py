@@ -11,7 +11,7 @@ from typing import Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock
-from denodo_ha.cli.errors import Failed, Refused, RequestRejected, UsageError
+from denodo_ha.cli.errors import Failed, UsageError
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
@@ -47,19 +47,12 @@ def read_settings(
     """Return the settings of each component that a node has.
 
     Raises:
-        Refused: The deployed document or the node's program does not know the action.
+        Refused: The deployed document does not have the action.
         Failed: The node does not answer, or its answer cannot be read.
         UsageError: The cluster has no such node.
     """
     agent = NodeAgent(aws, read_cluster(aws, location), clock)
-    try:
-        result = agent.run(node, ACTION, timeout=node_agent.STATUS_S)
-    except RequestRejected as error:
-        message = (
-            f"{location.stack} was deployed by a version that cannot read these settings: {error}; "
-            f"deploy it with this version, and run `denodo-ha roll --node {node}`"
-        )
-        raise Refused(message) from None
+    result = agent.run(node, ACTION, timeout=node_agent.STATUS_S)
     try:
         # If the exit code is not 0, the output is not JSON, and this raises ValueError.
         answer = parse_json_answer(result.output)

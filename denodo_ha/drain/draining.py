@@ -61,8 +61,8 @@ class DrainPlan:
         instance_id: id of the node's instance.
         scope: names of what the drained node leaves: target groups or HAProxy instances.
         open: the target groups or HAProxy instances that send new sessions to the node now.
-        keeps: the target group of the node's auxiliary port, in which the node remains registered;
-            None from Denodo 8.0 on.
+        keeps: the target groups of the node's auxiliary ports, in which the node remains
+            registered.
         old_tag: the node's drain tag, None if it has none.
         tag: the new drain tag of the node.
         seconds: seconds within which its connections may end.
@@ -72,7 +72,7 @@ class DrainPlan:
     instance_id: str
     scope: str
     open: tuple[Entrance, ...]
-    keeps: TargetGroup | None
+    keeps: tuple[TargetGroup, ...]
     old_tag: DrainTag | None
     tag: DrainTag
     seconds: int
@@ -170,7 +170,7 @@ class Draining(ClusterOperation):
             instance_id=instance_id,
             scope=scope,
             open=entrances,
-            keeps=cluster.auxiliary_group(node),
+            keeps=cluster.auxiliary_groups(node),
             old_tag=old_tag,
             tag=self._new_tag(old_tag, why, is_out=not entrances),
             seconds=rotation.drain_seconds(node),

@@ -13,6 +13,9 @@ SERVICE_TAG: Final = "denodo:service"
 ALB_TAG: Final = "denodo:alb"
 """Tag of a target group that contains an Application Load Balancer. The value is the service's
 name."""
+AUXILIARY_TAG: Final = "denodo:auxiliary"
+"""Tag of the target group of a Scheduler's auxiliary port, in addition to the node's tag. The value
+is the service whose clients use the port. Virtual DataPort's auxiliary ports lack the tag."""
 BALANCER_TAG: Final = "denodo:balancer"
 """Tag of HAProxy instances, with the value `haproxy`. Commands find the instances of a cluster by
 this tag and the cluster's tag."""
@@ -46,6 +49,11 @@ NODE_ID_PREFIX: Final = "NodeId"
 """Prefix of the outputs with the nodes' instance ids."""
 _NODE_NAME_PREFIX: Final = "NodeName"
 _NODE_SUBNET_PREFIX: Final = "NodeSubnet"
+
+URGENT_TOPIC: Final = "UrgentTopicArn"
+NOTICE_TOPIC: Final = "NoticeTopicArn"
+"""Outputs of a cluster's stack, and of the failover stack if it has topics of its own, with the
+topics that the alarms notify."""
 
 ENDPOINT: Final = "Endpoint"
 HOSTED_ZONE_ID: Final = "HostedZoneId"

@@ -32,6 +32,7 @@ class NodeState(Construct):
         node: Node,
         instance_type: str,
         rmi_host: str,
+        scheduler_rmi_host: str,
         program: FileAsset,
     ) -> None:
         """Create the parameter.
@@ -46,6 +47,7 @@ class NodeState(Construct):
             instance_type: instance type of the node.
             rmi_host: host name that the node's servers send to RMI clients; empty for the node's
                 own name.
+            scheduler_rmi_host: the same for the node's Scheduler.
             program: program of the node.
         """
         super().__init__(scope, id_)
@@ -54,6 +56,7 @@ class NodeState(Construct):
         assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         deployed = Deployed(
             rmi_host=rmi_host,
+            scheduler_rmi_host=scheduler_rmi_host,
             stack=names.cluster_stack(environment.name, cluster),
             resource=stack.get_logical_id(resource),
             program=program.address,

@@ -163,6 +163,15 @@ SecretArn = Annotated[
         "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/tls-AbCdEf",
     ),
 ]
+TopicArn = Annotated[
+    str,
+    _arn(
+        "sns",
+        r"[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
+        "an SNS topic",
+        "arn:aws:sns:eu-west-1:111122223333:denodo-urgent",
+    ),
+]
 SecretVersion = Annotated[
     str,
     Form(

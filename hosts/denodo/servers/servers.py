@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hosts.common import files
 from hosts.denodo import log
 from hosts.denodo.configuration import heap, properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
@@ -301,7 +300,8 @@ class Servers:
                 return f"nothing listens on port {ports}"
             service = Service("web", connector.port, tls=connector.tls)
         else:
-            service = Service(process, self._ports(process)[0])
+            tls = process == "scheduler" and settings.scheduler_uses_tls(self.state)
+            service = Service(process, self._ports(process)[0], tls=tls)
         failure = probes.failure(self.system, service)
         if failure is not None or process != "vdp":
             return failure.reason if failure else ""
@@ -405,11 +405,7 @@ class Servers:
 
     def _values(self, process: str) -> Mapping[str, str]:
         """Return the values of the file of a process; none if it cannot be read."""
-        try:
-            text = files.read(self.state.home / _FILES[process]).decode(properties_file.ENCODING)
-            return properties_file.values(text)
-        except (OSError, properties_file.FormatError):
-            return {}
+        return properties_file.values_or_none(self.state.home / _FILES[process])
 
     def _listener(self, process: str) -> JavaProcess | None:
         for port in self._ports(process):

@@ -98,14 +98,6 @@ def test_a_node_without_settings(
     assert done.stdout == ""
 
 
-def test_a_document_of_an_earlier_version(agents: Agents, config: Path, denodo_ha: Run) -> None:
-    agents.cloud.faults.heal()
-    agents.cloud.faults.answer("InvalidParameters", "Action is not allowed", "SendCommand")
-    done = denodo_ha("catalog", "learn", "node1", "-c", str(config))
-    assert done.exit_code == exit_codes.REFUSED
-    assert "deploy it with this version" in done.output
-
-
 def test_there_is_no_such_node(agents: Agents, config: Path, denodo_ha: Run) -> None:
     assert agents.nodes
     done = denodo_ha("catalog", "learn", "node9", "-c", str(config))

@@ -16,6 +16,7 @@ import pytest
 from hosts.common.errors import HostError
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration.change_journal import Journal
+from hosts.denodo.configuration.hosts_file import node_names
 from hosts.denodo.errors import (
     BusyError,
     DownError,
@@ -80,6 +81,33 @@ def test_every_file_says_what_the_state_says(each_home: Home) -> None:
             (each_home.path / file).read_bytes().splitlines()
         )
         assert all(b"=" in line for line in kept), "only entries may differ"
+
+
+def test_the_scheduler_directs_clients_to_its_own_port_of_the_balancer(each_home: Home) -> None:
+    """The state has the keys only while it is configured; then Denodo's default comes back."""
+    balancer = "balancer.example.com"
+    second = {**each_home.data()["ports"], "scheduler_auxiliary": 17998}
+    state = each_home.state(servers=["scheduler"], ports=second, scheduler_rmi_host=balancer)
+    assert node_names(state) == list(dict.fromkeys([state.host, state.rmi_host, balancer]))
+    apply(each_home.system, state)
+    scheduler = each_home.properties(SCHEDULER)
+    assert scheduler["Launcher/registryURL"] == balancer
+    assert scheduler["Launcher/factoryPort"] == "17998"
+    assert scheduler["Launcher/registryPort"] == str(each_home.ports["scheduler"])
+    assert check(each_home.system, state).nothing
+
+    without = each_home.state(servers=["scheduler"])
+    apply(each_home.system, without)
+    scheduler = each_home.properties(SCHEDULER)
+    assert scheduler["Launcher/registryURL"] == without.host
+    assert scheduler["Launcher/factoryPort"] == "7998"
+    assert check(each_home.system, without).nothing
+
+
+def test_the_scheduler_s_second_port_of_the_image_remains(home: Home) -> None:
+    home.set(SCHEDULER, "Launcher/factoryPort", "7777")
+    apply(home.system, home.state(servers=["scheduler"]))
+    assert home.properties(SCHEDULER)["Launcher/factoryPort"] == "7777"
 
 
 def test_the_same_state_again_does_nothing(each_home: Home) -> None:
@@ -209,11 +237,11 @@ def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> No
 
 
 def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
-    apply(home.system, home.state(limits__start_seconds=1))
+    apply(home.system, home.state())
     home.behave("vqlserver_startup.sh", "fail")
     contents = home.contents()
     with pytest.raises(DownError, match="told to fail"):
-        apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+        apply(home.system, home.state(jvm__vdp="-Xmx2048m", limits__start_seconds=3))
     assert home.contents() == contents
     home.behave("vqlserver_startup.sh")
     apply(home.system, home.state())
