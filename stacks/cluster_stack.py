@@ -161,6 +161,7 @@ class ClusterStack(EnvironmentStack):
                     else None
                 ),
                 first_boot=pin.first_boot if pin else NEWEST_FIRST_BOOT,
+                generation=pin.generation if pin else 1,
                 aws_access=self._network.aws_access,
             )
         return nodes

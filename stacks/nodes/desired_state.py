@@ -58,7 +58,7 @@ class NodeState(Construct):
             rmi_host=rmi_host,
             scheduler_rmi_host=scheduler_rmi_host,
             stack=names.cluster_stack(environment.name, cluster),
-            resource=stack.get_logical_id(resource),
+            resource=stack.resolve(resource.logical_id),
             program=program.address,
         )
         state = desired_state(

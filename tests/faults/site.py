@@ -324,6 +324,17 @@ def deployed_site(folder: Path) -> Iterator[Site]:
         yield Site(proxy, loaded, file, account, folder / "cdk.out")
 
 
+def _upload(access: Access, name: str, template: dict[str, Any]) -> str:
+    """Return the URL of a template, which may be larger than a request's limit."""
+    bucket = f"{name}-{access.account}"
+    client = access.client("s3")
+    client.create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": access.region}
+    )
+    client.put_object(Bucket=bucket, Key=name, Body=json.dumps(template).encode())
+    return f"{access.endpoint}/{bucket}/{name}"
+
+
 def _create(access: Access, name: str, template: dict[str, Any]) -> None:
     access.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="99", Type="String", Overwrite=True)
     client = access.client("cloudformation")
@@ -332,7 +343,7 @@ def _create(access: Access, name: str, template: dict[str, Any]) -> None:
         tags["denodo:cluster"] = name.removeprefix(f"{NAME}-")
     client.create_stack(
         StackName=name,
-        TemplateBody=json.dumps(template),
+        TemplateURL=_upload(access, name, template),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
     )
