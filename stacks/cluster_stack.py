@@ -323,7 +323,7 @@ class ClusterStack(EnvironmentStack):
                 cluster=self.name,
                 name=name,
                 node=node,
-                instance_type=self._machine(name).type,
+                machine=self._machine(name),
                 rmi_host=rmi_host,
                 program=program,
             )
