@@ -446,19 +446,9 @@ def test_targets_are_named_by_id_and_port(cloud: Cloud, go: Run) -> None:
     assert sorted(target["Port"] for (target,) in targets) == [9090, 9996, 9999]
 
 
-def test_both_ports_of_a_node_in_one_group_are_taken_out(cloud: Cloud, go: Run) -> None:
-    """An operator has registered a second port; each port is a target of its own for AWS."""
-    arn, id_ = cloud.groups("active")["jdbc"], cloud.nodes("active")["node1"]
-    client = cloud.client("elbv2", "eu-west-1")
-    client.register_targets(TargetGroupArn=arn, Targets=[{"Id": id_, "Port": 1234}])
-    assert go("node1").exit_code == exit_codes.DONE
-    assert id_ not in cloud.targets.registered(arn)
-    (targets,) = [
-        call.parameters["Targets"]
-        for call in cloud.calls.of("DeregisterTargets")
-        if call.parameters["TargetGroupArn"] == arn
-    ]
-    assert sorted((target["Id"], target["Port"]) for target in targets) == [
-        (id_, 1234),
-        (id_, 9999),
-    ]
+def test_a_deregistration_that_aws_does_not_show_is_named(cloud: Cloud, go: Run) -> None:
+    cloud.targets.lag = 300
+    done = go("node1")
+    assert done.exit_code == exit_codes.FAILED
+    text = " ".join(done.stderr.split())
+    assert "AWS still shows node1 as registered in jdbc, odbc, web after 60 s" in text
