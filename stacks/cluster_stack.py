@@ -23,10 +23,13 @@ from denodo_ha.environment.model.pins import (
     configured_machine,
     pinned_machine,
 )
+from denodo_ha.environment.rules import quotas
 from stacks import accepted_findings
 from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
+from stacks.alarms.cluster_alarms import ClusterAlarms
+from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
 from stacks.environment_stack import EnvironmentStack
@@ -48,6 +51,7 @@ class ClusterStack(EnvironmentStack):
         name: name of the cluster.
         cluster: configuration of the cluster.
         outputs: outputs of the stack by name, for the failover stack.
+        has_alarms: whether the stack has alarms and the outputs with their topics.
     """
 
     def __init__(
@@ -95,7 +99,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._create_nodes()
         self._haproxy: HaproxyLayer | None = None
-        self._balancer_arn: str | None = None
+        self._balancer: NodeBalancer | HaproxyBalancer | None = None
         host = self._create_balancer() if balanced else self._expose_single_node(public=public)
         self._grant_metadata_access()
         self._create_node_names()
@@ -106,6 +110,9 @@ class ClusterStack(EnvironmentStack):
             self._create_operator_policy(document)
         if balanced and environment.solution_manager is not None:
             self._create_solution_manager_policy()
+        self.has_alarms = quotas.has_alarms(environment, name)
+        if self.has_alarms:
+            self._create_alarms()
         self._output_endpoints(host)
         self._output_nodes()
 
@@ -154,6 +161,7 @@ class ClusterStack(EnvironmentStack):
                     else None
                 ),
                 first_boot=pin.first_boot if pin else NEWEST_FIRST_BOOT,
+                generation=pin.generation if pin else 1,
                 aws_access=self._network.aws_access,
             )
         return nodes
@@ -179,7 +187,7 @@ class ClusterStack(EnvironmentStack):
         has_haproxy = self.cluster.balancer.kind == "haproxy"
         balancer = self._create_haproxy_layer() if has_haproxy else self._create_node_balancer()
         host = balancer.nlb.load_balancer_dns_name
-        self._balancer_arn = balancer.nlb.load_balancer_arn
+        self._balancer = balancer
         self._output(names.BALANCER_DNS_NAME, host)
         self._output(
             names.BALANCER_HOSTED_ZONE_ID, balancer.nlb.load_balancer_canonical_hosted_zone_id
@@ -325,6 +333,9 @@ class ClusterStack(EnvironmentStack):
                 node=node,
                 machine=self._machine(name),
                 rmi_host=rmi_host,
+                scheduler_rmi_host=(
+                    balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
+                ),
                 program=program,
             )
         document = NodeDocument(self, "Operations").name
@@ -342,9 +353,35 @@ class ClusterStack(EnvironmentStack):
             node_document=node_document,
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
-            shifted_balancer=self._balancer_arn if self.cluster.balancer.zonal_shift else None,
+            shifted_balancer=(
+                self._balancer.nlb.load_balancer_arn
+                if self._balancer is not None and self.cluster.balancer.zonal_shift
+                else None
+            ),
         )
         self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
+
+    def _create_alarms(self) -> None:
+        """Create the alarms and their topics."""
+        topics = create_topics(
+            Construct(self, "Notifications"),
+            alarms=self._environment.alarms,
+            account=self.cluster.account,
+            region=self.cluster.region,
+        )
+        balancer = self._balancer
+        ClusterAlarms(
+            self,
+            "Alarms",
+            environment=self._environment,
+            name=self.name,
+            topics=topics,
+            load_balancer=balancer.full_name if balancer is not None else None,
+            groups=balancer.watched_groups if balancer is not None else (),
+            instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+        )
+        self._output(names.URGENT_TOPIC, topics.urgent)
+        self._output(names.NOTICE_TOPIC, topics.notice)
 
     def _create_solution_manager_policy(self) -> None:
         """Create the policy for the scripts of the Solution Manager."""

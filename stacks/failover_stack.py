@@ -15,6 +15,8 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 from stacks import accepted_findings
 from stacks.access.failover_operators import FailoverOperatorPolicy
+from stacks.alarms.failover_alarms import FailoverAlarms
+from stacks.alarms.topics import Topics, create_topics, topics_of_stack
 from stacks.balancer.alarm_health_checks import FailoverSwitch, fingerprint
 from stacks.cluster_stack import ClusterStack
 from stacks.environment_stack import EnvironmentStack
@@ -70,6 +72,32 @@ class FailoverStack(EnvironmentStack):
             self._create_record(role, clusters[name])
         self._create_outputs()
         self._create_operator_policy()
+        if environment.alarms.enabled:
+            FailoverAlarms(
+                self,
+                "Alarms",
+                environment=environment,
+                failover=failover,
+                topics=self._topics(clusters),
+            )
+
+    def _topics(self, clusters: Mapping[str, ClusterStack]) -> Topics:
+        """Return the topics of a cluster in the same account and region, else topics of its own."""
+        alarms = self._environment.alarms
+        for name, cluster in failover_plan.cluster_pair(self._environment):
+            is_here = (cluster.account, cluster.region) == (self.account, self.region)
+            if is_here and clusters[name].has_alarms:
+                stack = clusters[name].stack_name
+                return topics_of_stack(alarms, stack=stack, region=self.region)
+        topics = create_topics(
+            Construct(self, "Notifications"),
+            alarms=alarms,
+            account=self.account,
+            region=self.region,
+        )
+        CfnOutput(self, names.URGENT_TOPIC, value=topics.urgent)
+        CfnOutput(self, names.NOTICE_TOPIC, value=topics.notice)
+        return topics
 
     def _create_record(self, role: route53.Failover, cluster: ClusterStack) -> None:
         """Create the record of a role.

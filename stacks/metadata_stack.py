@@ -16,6 +16,7 @@ from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
 from stacks import accepted_findings
 from stacks.access.catalog_operators import CatalogOperatorPolicy
+from stacks.alarms.topics import topics_of_stack
 from stacks.cluster_stack import ClusterStack
 from stacks.database.database import ComponentLogins, Database
 from stacks.database.database_alarms import DatabaseAlarms
@@ -130,8 +131,21 @@ class MetadataStack(EnvironmentStack):
                 "Services": services_using_database(self._environment, self._cluster.cluster),
             },
         )
+        notifications = self._environment.alarms
         alarms = DatabaseAlarms(
-            self, "Alarms", instance=database.instance, catalog=catalog, account=self.account
+            self,
+            "Alarms",
+            cluster=self._cluster.stack_name,
+            instance=database.instance,
+            catalog=catalog,
+            account=self.account,
+            topics=(
+                topics_of_stack(
+                    notifications, stack=self._cluster.stack_name, region=self._cluster.region
+                )
+                if self._cluster.has_alarms
+                else None
+            ),
         )
         CfnOutput(self, names.CATALOG_TOPIC, value=alarms.topic.topic_arn)
         return database.host, str(POSTGRESQL_PORT), database.admin_secret

@@ -64,12 +64,12 @@ def example(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
-    """Return the assembly of an example, synthesised once, with cdk-nag."""
+    """Return the assembly of an example, synthesised once, with all validations."""
 
     @cache
     def assembly(name: str) -> Assembly:
         file = Path("config/examples") / f"{name}.yaml"
-        return synthesise(load(ROOT / file), tmp_path_factory.mktemp(name), nag=True)
+        return synthesise(load(ROOT / file), tmp_path_factory.mktemp(name), validated=True)
 
     return assembly
 

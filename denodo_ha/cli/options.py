@@ -106,7 +106,7 @@ Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         min=1,
-        help="Stop waiting after so many seconds.",
+        help="Seconds for each wait of the command; its time limit in all follows from them.",
         rich_help_panel=_HOW,
     ),
 ]

@@ -26,7 +26,7 @@ OUTPUT_S: Final = 1.5
 """Project default: seconds of `ANSWER_S` for the output and the end of the process."""
 LEAST_S: Final = 3.0
 """Project default: seconds for AWS even if the start of the process took all of the time limit."""
-READ_S: Final = 60.0
+READ_S: Final = 30.0
 """Project default: seconds to read what a command works on."""
 CHANGE_S: Final = 300.0
 """Project default: seconds for the steps of a change besides its long waits: reading, the calls,

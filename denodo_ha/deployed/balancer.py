@@ -42,6 +42,7 @@ class TargetGroup:
         service: the service for which all nodes are registered; None for other target groups.
         node: the node for whose auxiliary port the target group exists; None for other target
             groups.
+        auxiliary_of: for an auxiliary port of the Scheduler, the service whose clients use it.
         health: the health check of its targets; times in seconds.
         deregistration_delay: seconds for which a deregistered target keeps its connections.
         targets: the targets that the deployed template registers.
@@ -61,10 +62,13 @@ class TargetGroup:
     deregistration_delay: int
     targets: tuple[Target, ...]
     alb: str | None = None
+    auxiliary_of: str | None = None
 
     @property
     def key(self) -> str:
         """Return the name for messages: service, node, Application Load Balancer, or logical id."""
+        if self.node and self.auxiliary_of:
+            return f"{self.node} ({self.auxiliary_of})"
         inner = f"{self.alb}'s balancer" if self.alb else None
         return self.service or self.node or inner or self.logical_id
 
@@ -183,6 +187,7 @@ def _groups(stack: Stack, node_names: Mapping[str, str]) -> Iterator[TargetGroup
             deregistration_delay=stack.number(delay, subject),
             targets=tuple(_targets(stack, id_, properties, port, node_names)),
             alb=resource_tag(properties, names.ALB_TAG),
+            auxiliary_of=resource_tag(properties, names.AUXILIARY_TAG),
         )
 
 

@@ -76,9 +76,9 @@ class Cluster:
         """Return the target groups of services, in which every node is registered."""
         return tuple(group for group in self.groups if group.service is not None)
 
-    def auxiliary_group(self, node: str) -> TargetGroup | None:
-        """Return the target group of a node's auxiliary port, None from Denodo 8.0 on."""
-        return next((group for group in self.groups if group.node == node), None)
+    def auxiliary_groups(self, node: str) -> tuple[TargetGroup, ...]:
+        """Return the target groups of a node's auxiliary ports."""
+        return tuple(group for group in self.groups if group.node == node)
 
     def groups_of(self, node: str) -> tuple[TargetGroup, ...]:
         """Return the target groups in which the deployed template registers a node."""

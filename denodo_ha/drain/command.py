@@ -115,7 +115,7 @@ def drain(
         return
     plan = draining.drain(node, why=why)
     change = "is out" if plan.open else "was out already"
-    keeps = f"; its auxiliary port {plan.keeps.port} stays" if plan.keeps else ""
+    keeps = "".join(f"; its auxiliary port {group.port} stays" for group in plan.keeps)
     print_line(f"{name} {node} {change} of {plan.scope}{keeps}; {plan.tag}")
 
 

@@ -13,10 +13,10 @@ from denodo_ha.cli.errors import AwsError, ExpiredCredentials, Failed, NoCredent
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
+from denodo_ha.environment.haproxy.routes import AUXILIARY, SCHEDULER_SUFFIX
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 from denodo_ha.status.model import Proxy, Server
 from denodo_ha.status.node_query import PATIENCE_S
-from hosts.haproxy.servers import AUXILIARY
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,13 @@ def parse_answer(id_: str, result: CommandResult) -> Proxy:
 
 def _server(status: Mapping[str, Any]) -> Server:
     backend = str(status["backend"])
+    auxiliary = backend.startswith(AUXILIARY)
+    name, separator, _ = backend.removeprefix(AUXILIARY).partition(SCHEDULER_SUFFIX)
+    scheduler = " (scheduler)" if auxiliary and separator else ""
     return Server(
         node=str(status["node"]),
-        service=backend.removeprefix(AUXILIARY),
-        kind="auxiliary" if backend.startswith(AUXILIARY) else "service",
+        service=f"{name}{scheduler}" if auxiliary else backend,
+        kind="auxiliary" if auxiliary else "service",
         state=str(status["state"]),
         usable=bool(status["usable"]),
         sessions=int(status["sessions"]),

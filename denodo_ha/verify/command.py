@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
@@ -214,9 +215,13 @@ def _verify(
     verification = Verification(site, settings)
     logs = [log]
     if verification.resolve(log):
-        for port in verification.ports():
-            logs.append(StepLog(f"{port.name} {port.port}"))
-            verification.verify(logs[-1], port)
+        ports = verification.ports()
+        logs += [StepLog(f"{port.name} {port.port}") for port in ports]
+        # Ports are verified in parallel, because each port of a lost region takes its timeouts. A
+        # test of the distribution runs alone: other connections would change what it measures.
+        workers = 1 if settings.connections else max(len(ports), 1)
+        pairs = list(zip(logs[1:], ports, strict=True))
+        map_concurrently(lambda pair: verification.verify(*pair), pairs, workers=workers)
         for manager in verification.managers():
             logs.append(StepLog(f"{manager.name} {manager.port}"))
             probe_manager(logs[-1], manager, settings.timeout)

@@ -264,8 +264,9 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "rmi-host": (
             "Clients open their second connection to this host, which bypasses the cluster's load "
-            "balancer. On the node, set VDBManagerImpl.registryURL to the load balancer's name, "
-            "run regenerateFiles.sh and restart the server."
+            "balancer. On the node, set VDBManagerImpl.registryURL (of the Scheduler: "
+            "Launcher/registryURL) to the load balancer's name, run regenerateFiles.sh and restart "
+            "the server."
         ),
         "rmi-host-failover": (
             "Clients open their second connection to the failover name. After a failover that name "
@@ -276,9 +277,10 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "Give `--balancer CLUSTER=NAME` to compare the RMI host with the load balancer's name."
         ),
         "auxiliary-unknown": (
-            "The server names a second port that is not the auxiliary_port of any node in the "
-            "configuration, so the load balancer has no listener for it. Compare "
-            "VDBManagerImpl.factoryPort of the nodes with the configuration."
+            "The server names a second port that is not the auxiliary_port (of the Scheduler: "
+            "scheduler_auxiliary_port) of any node in the configuration, so the load balancer has "
+            "no listener for it. Compare VDBManagerImpl.factoryPort (Launcher/factoryPort) of the "
+            "nodes with the configuration."
         ),
         "auxiliary-unreachable": (
             "The first connection of a client works and the second does not. Look at the listener "
@@ -292,11 +294,12 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "auxiliary-shared": (
             "Two nodes name the same second port, so one of them loses its clients to the other. "
-            "Every node needs its own factoryPort: its auxiliary_port in the configuration."
+            "Every node needs its own factoryPort: its auxiliary_port or scheduler_auxiliary_port "
+            "in the configuration."
         ),
         "auxiliary-unseen": (
             "No server names a second port, so no second connection could be tried. Is this "
-            "Virtual DataPort 7.0?"
+            "Virtual DataPort 7.0, or the Scheduler?"
         ),
         "names-other-port": (
             "The server names a second port for clients, and the load balancer has no listener for "

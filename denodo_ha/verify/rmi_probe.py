@@ -27,7 +27,8 @@ class SecondConnection:
         host_finding: returns the finding for the host that a server names; empty if the host is
             correct.
         address: address to connect to instead of the named host; empty for the named host.
-        required: True if a server must name a second port (Virtual DataPort 7.0).
+        required: True if a server must name a second port of the configuration (Virtual DataPort
+            7.0, and a Scheduler with auxiliary ports of its own).
     """
 
     nodes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from denodo_ha.environment.derived import readiness
-from denodo_ha.environment.derived.topology import version_ports
+from denodo_ha.environment.derived.topology import (
+    scheduler_service,
+    serves_scheduler_clients,
+    version_ports,
+)
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import Service
@@ -38,6 +42,7 @@ class VerifiedPort:
         tls: True if the connection begins with a TLS handshake.
         sticky: how the load balancer keeps a web client on one node.
         sticky_source: True if all connections from one address should reach the same node.
+        entry: for an auxiliary port of the Scheduler, the service that directs clients to it.
     """
 
     name: str
@@ -46,6 +51,7 @@ class VerifiedPort:
     tls: bool = False
     sticky: Sticky = "no"
     sticky_source: bool = False
+    entry: str = ""
 
 
 def protocol_of(environment: Environment, name: str, service: Service) -> Protocol:
@@ -86,19 +92,30 @@ def ports_to_verify(
         )
         for name, service in sorted(environment.services.items())
     ]
-    return (*services, *_auxiliary_ports(environment, clusters, node))
+    entry = scheduler_service(environment)
+    return (
+        *services,
+        *_auxiliary_ports(environment, clusters, node),
+        *(_auxiliary_ports(environment, clusters, node, entry, tls=entry in tls) if entry else ()),
+    )
 
 
 def auxiliary_nodes(
-    environment: Environment, clusters: Iterable[str]
+    environment: Environment, clusters: Iterable[str], *, scheduler: bool = False
 ) -> dict[int, tuple[str, ...]]:
-    """Return the nodes of each auxiliary port, as `cluster/node`."""
+    """Return the nodes of each auxiliary port, as `cluster/node`.
+
+    Args:
+        environment: the configuration.
+        clusters: the clusters of the nodes.
+        scheduler: return the auxiliary ports of the Scheduler, and not of Virtual DataPort.
+    """
     nodes: dict[int, tuple[str, ...]] = {}
     for cluster in clusters:
         for name, node in sorted(environment.clusters[cluster].nodes.items()):
-            if node.auxiliary_port is not None:
-                others = nodes.get(node.auxiliary_port, ())
-                nodes[node.auxiliary_port] = (*others, f"{cluster}/{name}")
+            port = node.scheduler_auxiliary_port if scheduler else node.auxiliary_port
+            if port is not None:
+                nodes[port] = (*nodes.get(port, ()), f"{cluster}/{name}")
     return nodes
 
 
@@ -130,14 +147,23 @@ def _service_port(
 
 
 def _auxiliary_ports(
-    environment: Environment, clusters: tuple[str, ...], node: str
+    environment: Environment,
+    clusters: tuple[str, ...],
+    node: str,
+    entry: str = "",
+    *,
+    tls: bool = False,
 ) -> Iterator[VerifiedPort]:
-    if not version_ports(environment).auxiliary:
+    """Yield the auxiliary ports of the Scheduler's service `entry`, else of Virtual DataPort."""
+    if not entry and not version_ports(environment).auxiliary:
         return
-    for port, nodes in sorted(auxiliary_nodes(environment, clusters).items()):
+    suffix = f" ({entry})" if entry else ""
+    ports = auxiliary_nodes(environment, clusters, scheduler=bool(entry))
+    for port, nodes in sorted(ports.items()):
         names = dict.fromkeys(path.partition("/")[2] for path in nodes)
         if len(nodes) == len(clusters) and (not node or node in names):
-            yield VerifiedPort(f"auxiliary {' or '.join(names)}", "auxiliary", port)
+            name = f"auxiliary {' or '.join(names)}{suffix}"
+            yield VerifiedPort(name, "auxiliary", port, tls=tls, entry=entry)
 
 
 @dataclass(frozen=True)
@@ -201,11 +227,15 @@ class Verification:
             self.site.environment, self.clusters, node=self.site.node, tls=self.settings.tls
         )
         # Auxiliary ports are verified together with the RMI service that names them to clients.
-        has_rmi = any(port.protocol == "rmi" and port.name in selected for port in ports)
+        entries = {port.name for port in ports if port.name in selected}
+        if any(port.protocol == "rmi" and port.name in selected for port in ports):
+            entries.add("")
         return tuple(
             port
             for port in ports
-            if not selected or port.name in selected or (port.protocol == "auxiliary" and has_rmi)
+            if not selected
+            or port.name in selected
+            or (port.protocol == "auxiliary" and port.entry in entries)
         )
 
     def managers(self) -> tuple[Manager, ...]:
@@ -278,11 +308,16 @@ class Verification:
                 series.probe(probe_tcp)
 
     def _second_connection(self, endpoint: Endpoint, port: VerifiedPort) -> SecondConnection:
+        scheduler = port.protocol == "scheduler"
+        environment = self.site.environment
+        serves_all = all(
+            serves_scheduler_clients(environment.clusters[cluster]) for cluster in self.clusters
+        )
         return SecondConnection(
-            nodes=auxiliary_nodes(self.site.environment, self.clusters),
+            nodes=auxiliary_nodes(environment, self.clusters, scheduler=scheduler),
             host_finding=self.site.rmi_host_finding,
             address=endpoint.address if self.site.node else "",
-            required=port.protocol == "rmi",
+            required=serves_all if scheduler else port.protocol == "rmi",
         )
 
     def _web_request(self, port: VerifiedPort) -> WebRequest:

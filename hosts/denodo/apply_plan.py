@@ -70,7 +70,7 @@ def plan(system: System, state: State, record: Record) -> Plan:
     changes: list[str] = []
     private: set[Path] = set()
     desired = (
-        *settings(state),
+        *settings(state, record.applied),
         *secret_settings.token(system, state),
         *metadata_database.settings(system, state, record),
     )

@@ -49,7 +49,7 @@ _SECONDS = (1, 43200)
 
 _REQUIRED_PORTS = ("vdp", "odbc", "shutdown")
 _OPTIONAL_PORTS = (
-    *("auxiliary", "jmx_registry", "jmx_factory", "scheduler"),
+    *("auxiliary", "jmx_registry", "jmx_factory", "scheduler", "scheduler_auxiliary"),
     *("web", "web_tls", "web_shutdown", "web_jmx", "web_jmx_rmi"),
 )
 _SERVERS = (
@@ -98,7 +98,14 @@ class Exports:
 
 @dataclass(frozen=True)
 class Service:
-    """A service of the readiness endpoint: `vdp`, `odbc`, `web`, `scheduler` or `tcp`."""
+    """A service of the readiness endpoint: `vdp`, `odbc`, `web`, `scheduler` or `tcp`.
+
+    Attributes:
+        kind: the kind of the probe.
+        port: the port.
+        path: for `web`, the path to request.
+        tls: for `web`, whether the port uses HTTPS; for `scheduler`, whether TLS is tried first.
+    """
 
     kind: str
     port: int
@@ -135,6 +142,7 @@ class State:
         user: the Linux user that runs the servers.
         host: the node's own name.
         rmi_host: the host name that the servers send to clients for the second (RMI) connection.
+        scheduler_rmi_host: the same for the Scheduler; empty: the node's own name.
         ports: ports by name; None: leave the port of the image.
         license_manager: None: leave the setting of the image.
         jvm: JVM options by server.
@@ -189,6 +197,7 @@ class State:
     busy_seconds: int = BUSY_SECONDS
     watchdog: bool = True
     data_disk: DataDisk | None = None
+    scheduler_rmi_host: str = ""
 
     @property
     def hash(self) -> str:
@@ -258,6 +267,7 @@ def read(data: Any, problems: list[str]) -> State:
         user=denodo.text("user", r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
         host=root.text("host", _HOST),
         rmi_host=root.text("rmi_host", _HOST),
+        scheduler_rmi_host=root.text("scheduler_rmi_host", _HOST, default=""),
         ports=_read_ports(root.object("ports")),
         license_manager=_read_manager(root.optional_object("license_manager"), tls=True),
         jvm=_read_jvm(root.optional_object("jvm", nullable=False)),

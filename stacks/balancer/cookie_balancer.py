@@ -12,7 +12,8 @@ from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.limits import COOKIE_DURATION_S
 from denodo_ha.environment.names import SERVICE_TAG
-from stacks.balancer.network_load_balancer import target_health_check
+from stacks.alarms.cluster_alarms import ALB_METRICS, WatchedGroup
+from stacks.balancer.network_load_balancer import port_scope_id, target_health_check
 from stacks.library_values import seconds
 
 
@@ -25,6 +26,7 @@ class CookieBalancer(Construct):
     Attributes:
         alb: the load balancer.
         listeners: listeners by service.
+        watched_groups: target groups of the services, with their metrics.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class CookieBalancer(Construct):
             idle_timeout=seconds(idle_timeout),
             security_group=security_group,
         )
+        self.watched_groups: list[WatchedGroup] = []
         self.listeners = {listener.key: self._add_service(listener) for listener in listeners}
 
     def _add_service(self, listener: Listener) -> elbv2.ApplicationListener:
@@ -96,6 +99,16 @@ class CookieBalancer(Construct):
             health_check=target_health_check(
                 listener.health, http_codes=cookie_balancer.NODE_HEALTHY_CODES
             ),
+        )
+        self.watched_groups.append(
+            WatchedGroup(
+                id=port_scope_id(listener),
+                namespace=ALB_METRICS,
+                dimensions={
+                    "LoadBalancer": self.alb.load_balancer_full_name,
+                    "TargetGroup": group.target_group_full_name,
+                },
+            )
         )
         # Commands find the target groups with nodes by this tag.
         Tags.of(group).add(SERVICE_TAG, listener.key)

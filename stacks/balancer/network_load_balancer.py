@@ -1,13 +1,17 @@
-"""Network Load Balancer and health checks of its target groups, with and without HAProxy."""
+"""Network Load Balancer, and ids, tags and health checks of its ports, with and without HAProxy."""
 
 from collections.abc import Mapping
 
+from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct
 
-from denodo_ha.environment.derived.topology import HealthCheck
+from denodo_ha.environment.derived.topology import JDBC, HealthCheck, Listener
 from denodo_ha.environment.model import cluster
+from denodo_ha.environment.model.service import Service
+from denodo_ha.environment.names import AUXILIARY_TAG, NODE_TAG, SERVICE_TAG
+from stacks.alarms.cluster_alarms import NLB_METRICS, WatchedGroup
 from stacks.library_values import seconds
 
 
@@ -45,14 +49,32 @@ def create_network_load_balancer(
     return nlb
 
 
-def allow_zonal_shift(group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer) -> None:
-    """Set the attribute that a target group needs for zonal shift with cross-zone load balancing.
+def keep_unhealthy_connections(
+    group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer, service: Service | None
+) -> None:
+    """Let the connections of unhealthy targets go on, if the configuration requires it.
 
-    Without this attribute, AWS does not enable zonal shift (AWS, Enable zonal shift for your
-    Network Load Balancer).
+    AWS's default is to end them. Zonal shift with cross-zone load balancing is possible only if no
+    target group ends them (AWS, Enable zonal shift for your Network Load Balancer).
+
+    Args:
+        group: the target group.
+        balancer: settings of the balancer.
+        service: the service whose sessions use the target group; None if there is none.
     """
-    if balancer.zonal_shift:
+    keeps = service is not None and service.unhealthy_termination is False
+    if balancer.zonal_shift or keeps:
         group.set_attribute("target_health_state.unhealthy.connection_termination.enabled", "false")
+
+
+def watched_group(listener: Listener, *, nlb: str, group: str) -> WatchedGroup:
+    """Return a target group with its metrics, by the names of load balancer and target group."""
+    return WatchedGroup(
+        id=port_scope_id(listener),
+        namespace=NLB_METRICS,
+        dimensions={"LoadBalancer": nlb, "TargetGroup": group},
+        is_auxiliary=listener.service is None,
+    )
 
 
 def _set_addresses(
@@ -79,6 +101,24 @@ def _set_addresses(
 def _address_property(address: str) -> dict[str, str]:
     is_elastic_ip = address.startswith("eipalloc-")
     return {"allocation_id" if is_elastic_ip else "private_i_pv4_address": address}
+
+
+def port_scope_id(listener: Listener) -> str:
+    """Return the id of the construct with a port's listener and target group."""
+    if listener.service is not None:
+        return f"service-{listener.key}"
+    kind = "auxiliary" if listener.directing_service == JDBC else "scheduler-auxiliary"
+    return f"{kind}-{listener.key}"
+
+
+def tag_target_group(group: elbv2.NetworkTargetGroup, listener: Listener) -> None:
+    """Tag a port's target group, so that commands and drill know the port's service or node."""
+    if listener.service is not None:
+        Tags.of(group).add(SERVICE_TAG, listener.key)
+        return
+    Tags.of(group).add(NODE_TAG, listener.key)
+    if listener.directing_service != JDBC:
+        Tags.of(group).add(AUXILIARY_TAG, listener.directing_service)
 
 
 def target_health_check(check: HealthCheck, *, http_codes: str | None = None) -> elbv2.HealthCheck:

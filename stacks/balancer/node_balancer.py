@@ -1,6 +1,7 @@
 """Network Load Balancer whose targets are the nodes of a cluster."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
@@ -12,14 +13,21 @@ from denodo_ha.environment.derived import cookie_balancer
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.facts.denodo_ports import FLIGHT_PORT, NODE_TLS_PORTS
 from denodo_ha.environment.model import cluster
-from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
+from denodo_ha.environment.model.service import Service
+from denodo_ha.environment.names import ALB_TAG
 from stacks.balancer.cookie_balancer import CookieBalancer
 from stacks.balancer.network_load_balancer import (
-    allow_zonal_shift,
     create_network_load_balancer,
+    keep_unhealthy_connections,
+    port_scope_id,
+    tag_target_group,
     target_health_check,
+    watched_group,
 )
 from stacks.library_values import seconds
+
+if TYPE_CHECKING:
+    from stacks.alarms.cluster_alarms import WatchedGroup
 
 _OFF = 0
 """Value with which the L2 construct sets the minimum number of healthy targets to `off`."""
@@ -30,7 +38,9 @@ class NodeBalancer(Construct):
 
     Attributes:
         nlb: the load balancer.
+        full_name: the load balancer's name in its metrics.
         groups: target groups that contain nodes, by service; without auxiliary ports.
+        watched_groups: all target groups that contain nodes, with their metrics.
     """
 
     def __init__(
@@ -71,6 +81,8 @@ class NodeBalancer(Construct):
             self, balancer, vpc=vpc, subnets=subnets, security_group=security_group
         )
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
+        self.watched_groups: list[WatchedGroup] = []
+        self.full_name = self.nlb.load_balancer_full_name
         listeners = [*listeners]
         cookies = None
         if alb_group is not None and alb_idle_timeout is not None:
@@ -90,15 +102,13 @@ class NodeBalancer(Construct):
             # The Application Load Balancer uses any free addresses, so the Network Load Balancer
             # must get its fixed addresses first.
             cookies.alb.node.add_dependency(self.nlb)
-        # The session of a Denodo 7.0 client is on the node's auxiliary port, so the idle timeout of
-        # jdbc applies to this port.
-        jdbc = [listener.service for listener in listeners if listener.key == "jdbc"]
-        self._session_idle_timeout = next((item.idle_timeout for item in jdbc if item), None)
+            self.watched_groups += cookies.watched_groups
+        services = {listener.key: listener.service for listener in listeners if listener.service}
         for listener in listeners:
             if listener.alb_health is not None and cookies is not None:
                 self._add_cookie_service(listener, cookies.listeners[listener.key])
             elif listener.service is None:
-                self._add_auxiliary_port(listener)
+                self._add_auxiliary_port(listener, services.get(listener.directing_service))
             else:
                 self.groups[listener.key] = self._add_service(listener)
 
@@ -106,11 +116,12 @@ class NodeBalancer(Construct):
         """Add the port of a service, which all nodes serve. Return the service's target group."""
         service = listener.service
         assert service is not None
-        scope = Construct(self, f"service-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         encrypted = service.tls is not None and listener.target_port in NODE_TLS_PORTS
         group = self._create_target_group(
             scope,
             listener,
+            service,
             protocol=elbv2.Protocol.TLS if encrypted else elbv2.Protocol.TCP,
             preserve_client_ip=service.client_ip,
         )
@@ -124,7 +135,7 @@ class NodeBalancer(Construct):
             idle_timeout=service.idle_timeout,
             certificate=service.certificate(self._name),
         )
-        Tags.of(group).add(SERVICE_TAG, listener.key)
+        tag_target_group(group, listener)
         return group
 
     def _add_cookie_service(
@@ -138,7 +149,7 @@ class NodeBalancer(Construct):
         service, check = listener.service, listener.alb_health
         assert service is not None
         assert check is not None
-        scope = Construct(self, f"service-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         group = elbv2.NetworkTargetGroup(
             scope,
             "AlbGroup",
@@ -154,8 +165,11 @@ class NodeBalancer(Construct):
         Tags.of(group).add(ALB_TAG, listener.key)
         self._create_listener(scope, listener, group, idle_timeout=service.idle_timeout)
 
-    def _add_auxiliary_port(self, listener: Listener) -> None:
-        """Add the auxiliary (RMI) port of a single Denodo 7.0 node.
+    def _add_auxiliary_port(self, listener: Listener, service: Service | None) -> None:
+        """Add the auxiliary (RMI) port of a single node.
+
+        The sessions of the clients of `service` are on this port, so the service's idle timeout
+        and its `unhealthy_termination` apply to it.
 
         The client's address is not preserved. Otherwise a node that connects to itself through the
         load balancer, as a 7.0 node does with its own RMI host, would get no answer (AWS,
@@ -163,21 +177,25 @@ class NodeBalancer(Construct):
         its load balancer"). A zone remains in DNS if this target group has no healthy target, since
         the other target groups still serve clients (AWS, Target group health).
         """
-        scope = Construct(self, f"auxiliary-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         group = self._create_target_group(
             scope,
             listener,
+            service,
             protocol=elbv2.Protocol.TCP,
             preserve_client_ip=False,
             health=elbv2.TargetGroupHealth(dns_minimum_healthy_target_count=_OFF),
         )
-        self._create_listener(scope, listener, group, idle_timeout=self._session_idle_timeout)
-        Tags.of(group).add(NODE_TAG, listener.key)
+        self._create_listener(
+            scope, listener, group, idle_timeout=service.idle_timeout if service else None
+        )
+        tag_target_group(group, listener)
 
     def _create_target_group(
         self,
         scope: Construct,
         listener: Listener,
+        service: Service | None,
         *,
         protocol: elbv2.Protocol,
         preserve_client_ip: bool,
@@ -199,7 +217,10 @@ class NodeBalancer(Construct):
             target_group_health=health,
             health_check=target_health_check(listener.health),
         )
-        allow_zonal_shift(group, self._balancer)
+        keep_unhealthy_connections(group, self._balancer, service)
+        self.watched_groups.append(
+            watched_group(listener, nlb=self.full_name, group=group.target_group_full_name)
+        )
         return group
 
     def _create_listener(

@@ -1,4 +1,4 @@
-"""Alarms and events of the metadata database, published to one SNS topic."""
+"""Alarms and events of the metadata database: to its own SNS topic and the cluster's topics."""
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -7,8 +7,11 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from denodo_ha.environment.derived import alarms
+from denodo_ha.environment.derived.alarms import AlarmText
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.model.catalog import Catalog
+from stacks.alarms.topics import Topics
 from stacks.library_values import seconds, service_principal
 
 _GIB = 2**30
@@ -33,11 +36,25 @@ class DatabaseAlarms(Construct):
         scope: Construct,
         id_: str,
         *,
+        cluster: str,
         instance: rds.DatabaseInstance,
         catalog: Catalog,
         account: str,
+        topics: Topics | None,
     ) -> None:
+        """Create the topic, the alarms and the subscription to events.
+
+        Args:
+            scope: parent.
+            id_: id.
+            cluster: name of the cluster's stack.
+            instance: the database.
+            catalog: settings of the database.
+            account: account of the stack.
+            topics: the cluster's topics, which the alarms notify too; None without such topics.
+        """
         super().__init__(scope, id_)
+        self._topics = topics
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
         # This policy replaces the default policy of a topic.
         self.topic.add_to_resource_policy(
@@ -55,7 +72,7 @@ class DatabaseAlarms(Construct):
             ),
             threshold=int(limits.DATABASE_LOW_STORAGE * catalog.storage_gib * _GIB),
             comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            description="The metadata database has little storage left: raise storage_gib",
+            text=alarms.database_storage(cluster),
         )
         self._alarm(
             "Connections",
@@ -64,7 +81,7 @@ class DatabaseAlarms(Construct):
             ),
             threshold=int(limits.DATABASE_MANY_CONNECTIONS * catalog.max_connections),
             comparison=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            description="The metadata database has few connections left: raise max_connections",
+            text=alarms.database_connections(cluster),
         )
         # L1 construct, because the CDK library has no L2 construct.
         rds.CfnEventSubscription(
@@ -83,7 +100,7 @@ class DatabaseAlarms(Construct):
         metric: cloudwatch.Metric,
         threshold: int,
         comparison: cloudwatch.ComparisonOperator,
-        description: str,
+        text: AlarmText,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -95,7 +112,12 @@ class DatabaseAlarms(Construct):
             # Missing data counts as a failure too; a restart is shorter than five periods and
             # raises no alarm.
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
-            alarm_description=description,
+            alarm_description=text.description,
         )
-        alarm.add_alarm_action(actions.SnsAction(self.topic))
-        alarm.add_ok_action(actions.SnsAction(self.topic))
+        topics: list[sns.ITopic] = [self.topic]
+        if self._topics is not None:
+            arn = self._topics.of(text.urgency)
+            topics.append(sns.Topic.from_topic_arn(self, f"{id_}Topic", arn))
+        notifications = [actions.SnsAction(topic) for topic in topics]
+        alarm.add_alarm_action(*notifications)
+        alarm.add_ok_action(*notifications)

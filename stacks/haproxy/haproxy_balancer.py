@@ -1,17 +1,25 @@
 """Network Load Balancer in front of HAProxy."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from aws_cdk import Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from constructs import Construct, IDependable
 
 from denodo_ha.environment.derived.topology import Listener
 from denodo_ha.environment.model import cluster
-from denodo_ha.environment.names import NODE_TAG, SERVICE_TAG
-from stacks.balancer.network_load_balancer import create_network_load_balancer, target_health_check
+from stacks.balancer.network_load_balancer import (
+    create_network_load_balancer,
+    port_scope_id,
+    tag_target_group,
+    target_health_check,
+    watched_group,
+)
 from stacks.library_values import seconds
+
+if TYPE_CHECKING:
+    from stacks.alarms.cluster_alarms import WatchedGroup
 
 
 class HaproxyBalancer(Construct):
@@ -26,8 +34,10 @@ class HaproxyBalancer(Construct):
 
     Attributes:
         nlb: the load balancer.
+        full_name: the load balancer's name in its metrics.
         groups: target groups by service.
         all_groups: target groups of services and of auxiliary ports.
+        watched_groups: these target groups with their metrics.
     """
 
     def __init__(
@@ -48,10 +58,15 @@ class HaproxyBalancer(Construct):
         )
         self.groups: dict[str, elbv2.NetworkTargetGroup] = {}
         self.all_groups: list[elbv2.NetworkTargetGroup] = []
+        self.watched_groups: list[WatchedGroup] = []
+        self.full_name = self.nlb.load_balancer_full_name
         self._listeners: list[elbv2.NetworkListener] = []
         for listener in listeners:
             group = self._add_port(listener)
             self.all_groups.append(group)
+            self.watched_groups.append(
+                watched_group(listener, nlb=self.full_name, group=group.target_group_full_name)
+            )
             if listener.service is not None:
                 self.groups[listener.key] = group
 
@@ -62,10 +77,7 @@ class HaproxyBalancer(Construct):
 
     def _add_port(self, listener: Listener) -> elbv2.NetworkTargetGroup:
         """Add the port of a service, or a node's auxiliary port. Return its target group."""
-        kind, tag = (
-            ("auxiliary", NODE_TAG) if listener.service is None else ("service", SERVICE_TAG)
-        )
-        scope = Construct(self, f"{kind}-{listener.key}")
+        scope = Construct(self, port_scope_id(listener))
         group = elbv2.NetworkTargetGroup(
             scope,
             "Proxies",
@@ -78,7 +90,7 @@ class HaproxyBalancer(Construct):
             deregistration_delay=self._delay,
             health_check=target_health_check(listener.health),
         )
-        Tags.of(group).add(tag, listener.key)
+        tag_target_group(group, listener)
         self._listeners.append(
             elbv2.NetworkListener(
                 scope,

@@ -33,6 +33,7 @@ class NodeState(Construct):
         node: Node,
         machine: Instance,
         rmi_host: str,
+        scheduler_rmi_host: str,
         program: FileAsset,
     ) -> None:
         """Create the parameter.
@@ -47,6 +48,7 @@ class NodeState(Construct):
             machine: instance type and disks of the node.
             rmi_host: host name that the node's servers send to RMI clients; empty for the node's
                 own name.
+            scheduler_rmi_host: the same for the node's Scheduler.
             program: program of the node.
         """
         super().__init__(scope, id_)
@@ -55,8 +57,9 @@ class NodeState(Construct):
         assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         deployed = Deployed(
             rmi_host=rmi_host,
+            scheduler_rmi_host=scheduler_rmi_host,
             stack=names.cluster_stack(environment.name, cluster),
-            resource=stack.get_logical_id(resource),
+            resource=stack.resolve(resource.logical_id),
             program=program.address,
         )
         state = desired_state(environment, cluster, name, machine=machine, deployed=deployed)

@@ -5,20 +5,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import botocore.loaders
-import botocore.session
 import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli.main import COMMANDS, Command, build_program
 from denodo_ha.environment.loading.loader import load
-from tests.commands.account import catalog_cloud
+from denodo_ha.environment.model.environment import Environment
+from tests.commands.account import catalog_cloud, deployed_accounts
 from tests.commands.account.catalog_cloud import STACK, Catalog
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.postgres import Managed, managed
+from tests.support import client_creation
 from tests.support.assembly import ROOT, Template, synthesise
 from tests.support.configurations import write
 
@@ -42,8 +41,8 @@ def templates_of(
 
 
 @cache
-def _loader(search_path: str | None = None) -> Any:
-    return botocore.loaders.create_loader(search_path)
+def _environment(file: Path, _content: str) -> Environment:
+    return load(file).environment
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +55,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    # A test creates several sessions, and each would load the services' descriptions again.
-    monkeypatch.setattr(botocore.session, "create_loader", _loader)
+    client_creation.keep_descriptions(monkeypatch)
     # No test uses the public images, of which each region has hundreds.
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     # Otherwise the output has colours if CI is set.
@@ -73,15 +71,21 @@ def clouds(
 ) -> Iterator[Clouds]:
     """Return a function that deploys an example, a configuration file or one cluster to a cloud."""
     with contextlib.ExitStack() as stack:
+        made: list[Cloud] = []
 
         def make(config: str, only: str | None = None) -> Cloud:
             file = Path(config)
             if not file.suffix:
                 file = ROOT / "config/examples" / f"{config}.yaml"
             stack.enter_context(mock_aws())
-            cloud = Cloud(load(file).environment, templates_of(file))
+            content = file.read_text()
+            cloud = Cloud(_environment(file, content), templates_of(file))
             cloud.install(monkeypatch)
-            cloud.deploy(only)
+            if made:
+                cloud.deploy(only)
+            else:
+                deployed_accounts.deploy(cloud, only, key=(file, content, only))
+            made.append(cloud)
             return cloud
 
         yield make

@@ -183,6 +183,33 @@ def test_booleans_of_yaml_1_1(tmp_path: Path, word: str) -> None:
     assert name.primary.evaluates
 
 
+@pytest.mark.parametrize("entry", ["jobs", None], ids=["scheduler", "untagged"])
+def test_an_auxiliary_port_belongs_to_the_service_of_its_tag(entry: str | None) -> None:
+    """Clients of the Scheduler need the auxiliary port, and clients of jdbc do not."""
+    templates = one_cluster()
+    resources = templates["site-a"]["Resources"]
+    resources |= listener("Jobs", 8000, ["Box1", "Box2"])
+    resources["Jobs"]["Properties"]["Tags"] = [{"Key": "denodo:service", "Value": "jobs"}]
+    for number in (1, 2):
+        resources |= listener(f"Own{number}", 17000 + number, [f"Box{number}"])
+        group = resources[f"Own{number}"]["Properties"]
+        group["HealthCheckPort"] = "8000"
+        group["Tags"] = [{"Key": "denodo:node", "Value": f"box{number}"}]
+        if entry:
+            group["Tags"].append({"Key": "denodo:auxiliary", "Value": entry})
+    result = drill(templates)
+    (balancer,) = result.model.balancers.values()
+    assert balancer.jdbc_port == (None if entry else 9999)
+    closed = result.by_failure[Failure("auxiliary-down", "site-a", "17001 of Box1")]
+    assert closed.partial == ((8000,) if entry else (9999,))
+    down = result.by_failure[Failure("service-down", "site-a", "jobs on Box1")]
+    assert set(down.partial) <= {8000}
+    lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
+    assert (lost.unreachable, lost.partial) == ((), ())
+    drained = result.by_failure[Failure("node-drained", "site-a", "Box1")]
+    assert (drained.unreachable, drained.partial) == ((), ())
+
+
 def test_the_delays_of_a_nodes_program_come_on_top_of_its_check() -> None:
     templates = one_cluster(Metadata={"Denodo": {"Delays": {"ping": 5, "busy": 20}}})
     properties(templates, "site-a", "P9999").update(

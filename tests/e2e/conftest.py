@@ -7,7 +7,7 @@ import pytest
 from denodo_ha.aws import deadline
 from denodo_ha.failover import command, switching
 from tests.local_aws.cloud import Cloud
-from tests.support import local_aws_server
+from tests.support import client_creation, local_aws_server
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -18,6 +18,14 @@ def _patient_looks() -> Iterator[None]:
         for module in (switching, command):
             patch.setattr(module, "LOOK_S", 60.0)
             patch.setattr(module, "ANSWER_S", 60.0)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cheap_clients() -> Iterator[None]:
+    """Let the commands that tests run in this process share the services' descriptions."""
+    with pytest.MonkeyPatch.context() as patch:
+        client_creation.keep_descriptions(patch)
         yield
 
 

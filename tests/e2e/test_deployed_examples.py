@@ -3,7 +3,6 @@
 The deployed environment is read back from the APIs and compared with the configuration.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,15 +29,12 @@ def example(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def deployment(example: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(example: str, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """Deploy an example once; the tests then change this deployment one after another."""
-    # Validation is tested elsewhere, and would take a third of the time of a synth.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDK_VALIDATION", "false")
-        deployment = Deployment.of_example(example, tmp_path_factory.mktemp(example))
-        deployment.prepare()
-        deployment.deploy()
-        yield deployment
+    deployment = Deployment.of_example(example, tmp_path_factory.mktemp(example))
+    deployment.prepare()
+    deployment.deploy()
+    return deployment
 
 
 def test_is_deployed_as_demanded(deployment: Deployment) -> None:

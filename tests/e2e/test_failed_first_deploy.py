@@ -135,9 +135,7 @@ class FirstDeploy:
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> FirstDeploy:
     """Return the configuration, before anything is deployed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDK_VALIDATION", "false")
-        return FirstDeploy(tmp_path_factory.mktemp("first"))
+    return FirstDeploy(tmp_path_factory.mktemp("first"))
 
 
 @pytest.fixture(scope="module")

@@ -90,14 +90,12 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     folder = tmp_path_factory.mktemp("proxied")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDK_VALIDATION", "false")
-        made = Deployment.of_example("haproxy", folder, behind_haproxy(site.ports))
-        made.prepare()
-        made.deploy()
-        yield made
+    made = Deployment.of_example("haproxy", folder, behind_haproxy(site.ports))
+    made.prepare()
+    made.deploy()
+    return made
 
 
 @pytest.fixture(scope="module")

@@ -28,12 +28,10 @@ def _one_minute(data: Data) -> None:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDK_VALIDATION", "false")
-        folder = tmp_path_factory.mktemp("silence")
-        deployment = Deployment.of_example("active-passive", folder, _one_minute)
-        deployment.prepare()
-        deployment.deploy()
+    folder = tmp_path_factory.mktemp("silence")
+    deployment = Deployment.of_example("active-passive", folder, _one_minute)
+    deployment.prepare()
+    deployment.deploy()
     return deployment
 
 

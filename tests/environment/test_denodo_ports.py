@@ -61,9 +61,9 @@ def test_only_7_has_auxiliary_ports() -> None:
 
 def test_managers_reach_jmx_from_8_on() -> None:
     assert {version: set(ports.management) for version, ports in PORTS.items()} == {
-        "7.0": {9999, 9090, 9443, 8000},
-        "8.0": {9999, 9997, 9995, 9090, 9443, 8000},
-        "9.0": {9999, 9997, 9995, 9090, 9443, 8000},
+        "7.0": {9999, 9090, 9443, 8000, 7998},
+        "8.0": {9999, 9997, 9995, 9090, 9443, 8000, 7998},
+        "9.0": {9999, 9997, 9995, 9090, 9443, 8000, 7998},
     }
 
 
@@ -72,7 +72,7 @@ def test_managers_follow_a_service_to_its_node_port(tmp_path: Path) -> None:
         minimal("7.0"),
         {"services": {"jdbc": {"port": 443, "node_port": 19999}, "web": {"port": 80}}},
     )
-    assert management_ports(loaded(tmp_path, data).environment) == (80, 8000, 9443, 19999)
+    assert management_ports(loaded(tmp_path, data).environment) == (80, 7998, 8000, 9443, 19999)
 
 
 @pytest.mark.parametrize("version", FAMILIES)

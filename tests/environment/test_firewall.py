@@ -79,8 +79,59 @@ def test_auxiliary_ports_are_for_nodes_and_managers_too(tmp_path: Path) -> None:
         *(f"balancer from 10.9.0.0/24: {port}" for port in (19997, 29997)),
         *(f"balancer to nodes: {port}" for port in (9191, 9999, 19997, 29997)),
         *(f"nodes from balancer: {port}" for port in (9191, 9999, 19997, 29997)),
-        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000)),
+        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000, 7998)),
     }
+
+
+ALONE = {"denodo/servers": ["vdp", "scheduler"]}
+SCHEDULER = {
+    **ALONE,
+    "services/jobs": 8000,
+    "clusters/main/catalog": {"components": ["scheduler"]},
+}
+SCHEDULER_PORTS = {
+    f"clusters/main/nodes/node{number}/scheduler_auxiliary_port": port
+    for number, port in ((1, 17998), (2, 27998))
+}
+
+
+def test_clients_of_the_scheduler_reach_its_second_port_on_the_node(tmp_path: Path) -> None:
+    found = rules(tmp_path, changed(minimal(), SCHEDULER))
+    assert {rule for rule in found if rule.endswith("7998")} == {"nodes from 10.0.0.0/8: 7998"}
+    public = {**SCHEDULER, "clusters/main/balancer/scheme": "internet-facing"}
+    assert not {rule for rule in rules(tmp_path, changed(minimal(), public)) if "7998" in rule}
+    bare = rules(tmp_path, changed(minimal(), {**BARE, "services/jobs": 8000, **ALONE}))
+    assert {"nodes from 10.0.0.0/8: 8000", "nodes from 10.0.0.0/8: 7998"} <= bare
+
+
+def test_clients_of_the_scheduler_do_not_fill_the_nodes_quota(tmp_path: Path) -> None:
+    """Clients that fit the load balancer's rules but not also the nodes' are left out there."""
+    many = {**SCHEDULER, **MANAGERS, "clusters/main/balancer/clients": networks(57)}
+    assert "nodes from 10.3.0.0/16: 7998" in rules(tmp_path, changed(minimal(), many))
+    more = changed(minimal(), {**many, "clusters/main/balancer/clients": networks(58)})
+    assert not {rule for rule in rules(tmp_path, more) if rule.startswith("nodes from 10.3.")}
+
+
+def test_scheduler_ports_lead_from_the_balancer_to_one_node(tmp_path: Path) -> None:
+    data = changed(minimal(), {**SCHEDULER, **SCHEDULER_PORTS, **MANAGERS})
+    second = {rule for rule in rules(tmp_path, data) if rule.endswith("7998")}
+    assert second == {
+        "nodes from 10.9.0.0/24: 7998",
+        *(
+            f"{way}: {port}"
+            for port in (17998, 27998)
+            for way in (
+                "balancer from 10.0.0.0/8",
+                "balancer from nodes",
+                "balancer from 10.9.0.0/24",
+                "balancer to nodes",
+                "nodes from balancer",
+            )
+        ),
+    }
+    proxied = {**SCHEDULER, **SCHEDULER_PORTS, "clusters/main/balancer/kind": "haproxy"}
+    environment = loaded(tmp_path, changed(minimal(), proxied), deploying=False).environment
+    assert {8000, 17998, 27998} <= set(haproxy_target_ports(environment, "main"))
 
 
 def test_balancer_reaches_node_ports_and_health_ports(tmp_path: Path) -> None:
@@ -137,7 +188,7 @@ def test_checkers_that_check_nothing_here_stay_out(tmp_path: Path, changes: Data
 def test_node_without_a_balancer_meets_its_clients(tmp_path: Path) -> None:
     assert rules(tmp_path, changed(minimal("7.0"), {**BARE, **MANAGERS})) == {
         *(f"nodes from 10.0.0.0/8: {port}" for port in (9999, 19997)),
-        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000)),
+        *(f"nodes from 10.9.0.0/24: {port}" for port in (9999, 9090, 9443, 8000, 7998)),
     }
 
 

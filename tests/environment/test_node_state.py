@@ -22,7 +22,7 @@ from denodo_ha.environment.model.cluster import Node
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pin, configured_machine, pinned_machine
 from denodo_ha.environment.names import node_parameter
-from hosts.denodo.readiness import ping, service_probe
+from hosts.denodo.readiness import ping, readiness_endpoint, service_probe
 from hosts.denodo.state import BUSY_SECONDS, parse
 from tests.environment.rule_cases.denodo import arn
 from tests.environment.rule_cases.names import named as with_addresses
@@ -303,6 +303,7 @@ def test_the_delays_of_readiness_are_those_of_the_program(tmp_path: Path) -> Non
     environment = loaded(tmp_path, minimal()).environment
     assert reporting_delays(environment) == {
         "ping interval": service_probe.PING_SECONDS,
+        "kept answer": readiness_endpoint.KEPT_SECONDS,
         "ping": ping.SECONDS,
         "busy limit": BUSY_SECONDS,
     }

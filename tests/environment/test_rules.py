@@ -12,6 +12,7 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.rules.registry import RULES
 from tests.environment.rule_cases import (
     acceptance,
+    alarms,
     balancer,
     cookies,
     denodo,
@@ -25,12 +26,15 @@ from tests.environment.rule_cases import (
     ports,
     quotas,
     risks,
+    scheduler,
+    target_groups,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import findings, loaded, text, write
 
 TABLES = (
     acceptance,
+    alarms,
     names,
     network,
     outbound_access,
@@ -44,6 +48,8 @@ TABLES = (
     metadata,
     quotas,
     risks,
+    scheduler,
+    target_groups,
 )
 WRONG: list[Wrong] = [case for table in TABLES for case in table.WRONG]
 RIGHT: list[Right] = [case for table in TABLES for case in table.RIGHT]

@@ -27,8 +27,9 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "pin": (("pin", "--dry-run"),),
     "plan": (("plan", "{assembly}"),),
     "shift": (("shift", *_ON),),
-    "roll": (("roll", *_ON, "--dry-run"),),
+    "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
     "rollout": (("rollout", *_ON, "--dry-run"),),
+    "replace": (("replace", "node1", *_ON, "--even-if-running", "--dry-run"),),
     "catalog": (("catalog", "status", *_ON), ("catalog", "learn", "node1", *_ON)),
     "haproxy": (("haproxy", "apply", *_ON),),
     "failover": (
@@ -50,8 +51,11 @@ CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "lost": (Fault.LOST, Fault.LATE),
     "rejected": (Fault.DENIED, Fault.EXPIRED),
     "eventually consistent": (Fault.STALE, Fault.PAGED),
+    "interrupted": (Fault.INTERRUPTED,),
 }
 """Faults by kind. `Fault.HANG` is only in the whole matrix, since each such run takes seconds."""
+ONCE: Final = frozenset({Fault.INTERRUPTED})
+"""Faults that do not last: a second Ctrl-C ends the process at once."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ class Case:
             calls: the calls of an undisturbed run.
         """
         operation, region = self.call
+        if self.fault is Fault.EXPIRED and self.lasting:
+            # Credentials expire for every call, whatever its operation is.
+            return Rule(self.fault, since=self.position + 1)
         number = calls[: self.position + 1].count(self.call)
         return Rule(
             self.fault,
@@ -110,7 +117,8 @@ def named(calls: Sequence[Call]) -> list[tuple[str, str]]:
 def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterator[Case]:
     """Yield all cases of a row."""
     for (position, call), fault, lasting in product(enumerate(calls), Fault, (False, True)):
-        yield Case(arguments, position, call, fault, lasting)
+        if not (lasting and fault in ONCE):
+            yield Case(arguments, position, call, fault, lasting)
 
 
 def _is_thorough(arguments: Arguments) -> bool:
@@ -135,6 +143,6 @@ def sample(
             arguments,
             position,
             calls[position],
-            generator.choice(faults),
-            lasting=generator.random() < 0.5,
+            fault := generator.choice(faults),
+            lasting=generator.random() < 0.5 and fault not in ONCE,
         )

@@ -17,7 +17,7 @@ CODES: Final = frozenset(
 )
 _FAULTY: Final = ("Traceback", "internal error", "fault of denodo-ha")
 _UNCHANGED = re.compile(r"\bnothing was changed", re.IGNORECASE)
-_WITHHOLDS: Final = frozenset(Fault) - {Fault.STALE, Fault.PAGED}
+_WITHHOLDS: Final = frozenset(Fault) - {Fault.STALE, Fault.PAGED, Fault.INTERRUPTED}
 
 
 @dataclass(frozen=True)

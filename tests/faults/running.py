@@ -1,18 +1,19 @@
 """Runs of the fault matrix in this process, with short waits."""
 
 import os
+import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
-import botocore.loaders
-import botocore.session
 import pytest
+from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 from typer.testing import CliRunner
 
+from denodo_ha.aws.clients import Aws
+from denodo_ha.cli import process
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import instances
 from denodo_ha.deployed.failover import dns_answer
@@ -22,16 +23,29 @@ from denodo_ha.failover import switching
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
 from tests.faults.site import KEPT, PRIMARY, Done, Site
-from tests.support import local_aws_server
+from tests.support import client_creation, local_aws_server
 from tests.support.servers.fault_proxy import Fault
 from tools.local_aws.credentials import Access
 
 _LATE_S = 2.0
+_ON_ITS_WAY_S = 0.3
 
 
-@cache
-def _loader(search_path: str | None = None) -> Any:
-    return botocore.loaders.create_loader(search_path)
+def _shared_clients() -> Callable[[Aws, str, str], Any]:
+    """Return a replacement for `Aws._create`: all runs share clients.
+
+    Creating its clients is most of a run's CPU time. `RetryQuota` of botocore counts the retries of
+    a client; a command has too few of them to exceed the quota.
+    """
+    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - see above
+
+    def shared(aws: Aws, service: str, region: str) -> Any:
+        key = service, region, aws._attempts  # noqa: SLF001 - as above
+        if key not in clients:
+            clients[key] = create(aws, service, region)
+        return clients[key]
+
+    return shared
 
 
 @contextmanager
@@ -43,9 +57,9 @@ def short_waits(site: Site) -> Iterator[None]:
         access = Access(site.proxy.endpoint, site.account, KEPT)
         for key, value in access.settings(local_aws_server.paths()).items():
             patch.setenv(key, value)
-        # Each run creates a session. Without this loader, each session would load botocore's
-        # service models again.
-        patch.setattr(botocore.session, "create_loader", _loader)
+        client_creation.keep_descriptions(patch)
+        patch.setattr(Aws, "_create", _shared_clients())
+        patch.setattr(RetryQuota, "acquire", lambda *_: True)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
         # DNS cannot resolve the names of the local AWS.
         patch.setattr(dns_answer, "lookup", lambda _name: None)
@@ -68,11 +82,25 @@ def short_waits(site: Site) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Handle Ctrl-C as the program does, and ignore it when the command has ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "_interrupted", False)
+        before = signal.signal(signal.SIGINT, process._interrupt)  # noqa: SLF001 - as the program
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, before)
+
+
 def run_here(site: Site, arguments: Sequence[str]) -> Done:
     """Run a command in this process."""
     filled = [part.format(assembly=site.assembly) for part in arguments]
     begin = time.monotonic()
-    result = CliRunner().invoke(build_program(COMMANDS), [*filled, "-c", str(site.file)])
+    with _interruptible():
+        result = CliRunner().invoke(build_program(COMMANDS), [*filled, "-c", str(site.file)])
     stderr = result.stderr
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         stderr += f"Traceback: {result.exception!r}"
@@ -101,8 +129,8 @@ def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[s
     before = site.state()
     site.proxy.add(case.rule(calls))
     done = run_here(site, case.arguments)
-    if case.fault is Fault.LATE:
-        time.sleep(_LATE_S)
+    # A call may take effect after the command has ended.
+    time.sleep({Fault.LATE: _LATE_S, Fault.INTERRUPTED: _ON_ITS_WAY_S}.get(case.fault, 0))
     run = oracle.Run(
         case.arguments,
         done,

@@ -110,6 +110,8 @@ class Site:
     account: str
     assembly: Path
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    _groups_by_service: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def client(self, service: str, cluster: str) -> Any:
         """Return a boto3 client that does not use the proxy."""
@@ -181,13 +183,23 @@ class Site:
         }
 
     def outputs(self, cluster: str) -> dict[str, str]:
-        """Return the outputs of a cluster's stack."""
+        """Return the outputs of a cluster's stack, which no test changes."""
+        if cluster not in self._outputs:
+            self._outputs[cluster] = self._read_outputs(cluster)
+        return self._outputs[cluster]
+
+    def _read_outputs(self, cluster: str) -> dict[str, str]:
         client = self.client("cloudformation", cluster)
         (stack,) = client.describe_stacks(StackName=f"{NAME}-{cluster}")["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def shared_groups(self, cluster: str) -> dict[str, str]:
         """Return the ARNs of the shared target groups of a cluster, by service."""
+        if cluster not in self._groups_by_service:
+            self._groups_by_service[cluster] = self._read_shared_groups(cluster)
+        return self._groups_by_service[cluster]
+
+    def _read_shared_groups(self, cluster: str) -> dict[str, str]:
         client = self.client("elbv2", cluster)
         arns = [
             group["TargetGroupArn"] for group in client.describe_target_groups()["TargetGroups"]
@@ -312,6 +324,17 @@ def deployed_site(folder: Path) -> Iterator[Site]:
         yield Site(proxy, loaded, file, account, folder / "cdk.out")
 
 
+def _upload(access: Access, name: str, template: dict[str, Any]) -> str:
+    """Return the URL of a template, which may be larger than a request's limit."""
+    bucket = f"{name}-{access.account}"
+    client = access.client("s3")
+    client.create_bucket(
+        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": access.region}
+    )
+    client.put_object(Bucket=bucket, Key=name, Body=json.dumps(template).encode())
+    return f"{access.endpoint}/{bucket}/{name}"
+
+
 def _create(access: Access, name: str, template: dict[str, Any]) -> None:
     access.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="99", Type="String", Overwrite=True)
     client = access.client("cloudformation")
@@ -320,7 +343,7 @@ def _create(access: Access, name: str, template: dict[str, Any]) -> None:
         tags["denodo:cluster"] = name.removeprefix(f"{NAME}-")
     client.create_stack(
         StackName=name,
-        TemplateBody=json.dumps(template),
+        TemplateURL=_upload(access, name, template),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
     )

@@ -4,7 +4,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.life import Case, Shown
-from tests.local_aws.templates import ROLE, ref, resource
+from tests.local_aws.templates import ALARM, ROLE, ref, resource
 
 
 def _parameter(cloud: Cloud, name: str) -> Shown:
@@ -50,6 +50,34 @@ def _topic(cloud: Cloud, arn: str) -> Shown:
         return dict(cloud.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"])
     except ClientError:
         return None
+
+
+def _key(cloud: Cloud, id_: str) -> Shown:
+    description = cloud.client("kms").describe_key(KeyId=id_)["KeyMetadata"]
+    return None if description["KeyState"] == "PendingDeletion" else dict(description)
+
+
+def _composite(cloud: Cloud, name: str) -> Shown:
+    described = cloud.client("cloudwatch").describe_alarms(
+        AlarmNames=[name], AlarmTypes=["CompositeAlarm"]
+    )
+    return next((dict(alarm) for alarm in described["CompositeAlarms"]), None)
+
+
+PART = resource("CloudWatch::Alarm", **ALARM)
+RULE = {"Fn::Join": ["", ['ALARM("', ref("Part"), '")']]}
+
+KEY_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+    ],
+}
 
 
 def _log_group(cloud: Cloud, name: str) -> Shown:
@@ -104,6 +132,21 @@ CASES = (
         _profile,
         {"Names": 1},
         replaced_by={"Path": "/denodo/"},
+    ),
+    Case(
+        "KMS::Key",
+        {"It": resource("KMS::Key", Description="a", KeyPolicy=KEY_POLICY)},
+        _key,
+        {"Description": "a"},
+        in_place=({"Description": "b"}, {"Description": "b"}),
+    ),
+    Case(
+        "CloudWatch::CompositeAlarm",
+        {"Part": PART, "It": resource("CloudWatch::CompositeAlarm", AlarmRule=RULE)},
+        _composite,
+        {"StateValue": "OK"},
+        in_place=({"AlarmDescription": "a"}, {"AlarmDescription": "a"}),
+        replaced_by={"AlarmName": "named"},
     ),
     Case(
         "SNS::Topic",

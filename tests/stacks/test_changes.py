@@ -93,6 +93,11 @@ def _split(resources: dict[str, Any]) -> tuple[set[str], set[tuple[int, int]]]:
     return paths, ports
 
 
+def _alarms_of_service(name: str) -> set[str]:
+    """Return the construct paths of the alarms on a service's target group."""
+    return {f"Alarms/healthy-service-{name}", f"Alarms/unhealthy-service-{name}"}
+
+
 def _changed_parts(change: "Change") -> set[str]:
     """Return the changed constructs of the stack, by the first part of their path."""
     return {change.path(id_).split("/")[1] for id_ in change.changed}
@@ -114,10 +119,11 @@ def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None
     one, two = synth(article), synth(after)
     for stack in ("denodo70-active", "denodo70-passive"):
         change = Change(one[stack], two[stack])
-        assert _split(change.added) == ({"Balancer/service-batch"}, {(8181, 8181)})
+        paths = {"Balancer/service-batch", *_alarms_of_service("batch")}
+        assert _split(change.added) == (paths, {(8181, 8181)})
         assert change.removed == {}
-        assert _changed_parts(change) == {"state-node1", "state-node2"}
-        assert set.union(*change.changed.values()) == {"Value"}
+        assert _changed_parts(change) == {"Alarms", "state-node1", "state-node2"}
+        assert set.union(*change.changed.values()) == {"AlarmRule", "Value"}
     assert one["denodo70-failover"] == two["denodo70-failover"]
 
 
@@ -131,33 +137,35 @@ def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
     group = {id_: of for id_, of in change.added.items() if of["Type"] == GROUP_OF_RULES}
     rest = {id_: of for id_, of in change.added.items() if id_ not in group}
     assert len(group) == 1
-    paths = {"Balancer/Cookies", "Balancer/service-app"}
+    paths = {"Balancer/Cookies", "Balancer/service-app", *_alarms_of_service("app")}
     assert _split(rest) == (paths, {(8181, 8181), (9191, 9191)})
     assert change.removed == {}
-    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    in_place = {("AlarmRule",), ("Value",)}
+    assert {tuple(keys) for keys in change.changed.values()} == in_place
     change = Change(one, two)
     assert _split(change.added) == (
-        {"Balancer/Cookies", "Balancer/service-api"},
+        {"Balancer/Cookies", "Balancer/service-api", *_alarms_of_service("api")},
         {(8182, 8182)},
     )
     assert sum("api" not in id_ and "8182" not in id_ for id_ in change.added) == 0
     assert change.removed == {}
-    assert {tuple(keys) for keys in change.changed.values()} == {("Value",)}
+    assert {tuple(keys) for keys in change.changed.values()} == in_place
     back = Change(two, zero)
     assert back.added == {}
-    assert {tuple(keys) for keys in back.changed.values()} == {("Value",)}
+    assert {tuple(keys) for keys in back.changed.values()} == in_place
 
 
 def test_cookies_instead_of_addresses_keep_the_listener(synth: Synth, created: Data) -> None:
-    """The listener remains, and forwards to the new target group."""
+    """The listener remains, and forwards to the new target group, which the alarms watch."""
     after = copy.deepcopy(created)
     after["services"]["web"]["sticky"] = "cookie"
     change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
     changed = {id_: keys for id_, keys in change.changed.items() if keys != {"Value"}}
-    assert set(map(tuple, changed.values())) == {("DefaultActions",)}
-    assert [change.path(id_) for id_ in changed] == [
-        "denodo80-main/Balancer/service-web/Listener/Resource"
-    ]
+    assert {change.path(id_): keys for id_, keys in changed.items()} == {
+        "denodo80-main/Balancer/service-web/Listener/Resource": {"DefaultActions"},
+        "denodo80-main/Alarms/healthy-service-web": {"Dimensions", "Namespace"},
+        "denodo80-main/Alarms/unhealthy-service-web": {"Dimensions", "Namespace"},
+    }
     kinds = sorted(one["Type"].rpartition("::")[2] for one in change.removed.values())
     assert kinds == ["SecurityGroupEgress", "SecurityGroupIngress", "TargetGroup"]
 
@@ -175,22 +183,31 @@ def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data
         {
             *("node-aaa/Role", "node-aaa/Instance", "Balancer/auxiliary-aaa"),
             *("state-aaa/Parameter", "Names/node-aaa"),
+            *("Alarms/machine-aaa", "Alarms/unhealthy-auxiliary-aaa"),
         },
         {(39997, 39997)},
     )
     assert change.removed == {}
-    assert {id_.split("Group")[0] for id_ in change.changed} == {
+    targets = {id_ for id_, keys in change.changed.items() if keys == {"Targets"}}
+    assert {id_.split("Group")[0] for id_ in targets} == {
         "Balancerservicejdbc",
         "Balancerserviceodbc",
         "Balancerserviceweb",
     }
-    assert set.union(*change.changed.values()) == {"Targets"}
+    # With three nodes, a missing one leaves more than one: these alarms are not urgent any more.
+    texts = {"AlarmActions", "AlarmDescription", "OKActions"}
+    assert {
+        change.path(id_): keys for id_, keys in change.changed.items() if id_ not in targets
+    } == {
+        "denodo70-active/Alarms/MachineLost": texts | {"AlarmRule"},
+        "denodo70-active/Alarms/NodeOut": texts | {"AlarmRule"},
+    }
     assert one["denodo70-passive"] == two["denodo70-passive"]
     assert one["denodo70-failover"] == two["denodo70-failover"]
     # The reverse change affects the same resources.
     back = Change(two["denodo70-active"], one["denodo70-active"])
     assert back.removed.keys() == change.added.keys()
-    assert set.union(*back.changed.values()) == {"Targets"}
+    assert back.changed == change.changed
 
 
 def test_a_new_zone_moves_no_other(synth: Synth, created: Data) -> None:

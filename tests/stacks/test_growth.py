@@ -21,7 +21,7 @@ from stacks.file_asset import LocalFile
 from tests.support.configurations import Data
 from tools.bench.synth import environment_of
 
-ONE_CLUSTER_CALLS = 250
+ONE_CLUSTER_CALLS = 300
 """Maximum number of jsii calls for one more cluster of three nodes."""
 
 

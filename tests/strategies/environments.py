@@ -55,6 +55,7 @@ def environments(draw: Draw) -> Data:
     for number, cluster in enumerate(clusters.values()):
         cluster["network"] |= draw(names(number))
     services = draw(_services(clusters, bare=bare))
+    draw(_scheduler_ports(clusters, services))
     draw(haproxies(clusters, services))
     data: Data = {
         "name": draw(st.sampled_from(["e", "denodo-prod", "x" * 24])),
@@ -250,12 +251,32 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
             service["sticky"] = draw(st.booleans())
             if draw(st.booleans()):
                 service["idle_timeout"] = draw(st.integers(60, 6000))
+        proxied = any(of["balancer"]["kind"] == "haproxy" for of in clusters.values())
+        if not bare and not (proxied and name in COOKIES) and draw(st.booleans()):
+            service["unhealthy_termination"] = draw(st.booleans())
         if draw(st.booleans()):
             service["health"] = draw(_checks())
         if name in COOKIES and _may_have_cookies(clusters, bare=bare) and draw(st.booleans()):
             _by_cookie(draw, service, clusters)
         services[name] = service
     return services
+
+
+@st.composite
+def _scheduler_ports(draw: Draw, clusters: Data, services: Data) -> None:
+    """Draw auxiliary ports of the Scheduler, where its service and the cluster allow them."""
+    service = services.get("scheduler")
+    long = {"port": service} if isinstance(service, int) else service
+    if long is None or long.get("node_port", 8000) != 8000:
+        return
+    for of in clusters.values():
+        balancer = of["balancer"]
+        possible = balancer["kind"] == "haproxy" or (
+            balancer["kind"] == "nlb" and balancer.get("cross_zone", True) and "tls" not in long
+        )
+        if possible and draw(st.booleans()):
+            for number, node in enumerate(of["nodes"].values()):
+                node["scheduler_auxiliary_port"] = 21001 + number
 
 
 def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
@@ -271,6 +292,7 @@ def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
 def _by_cookie(draw: Draw, service: Data, clusters: Data) -> None:
     service["sticky"] = "cookie"
     service.pop("client_ip", None)
+    service.pop("unhealthy_termination", None)
     own = {name: of for name, of in clusters.items() if of["balancer"]["kind"] == "nlb"}
     if (
         own
@@ -303,6 +325,7 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
                 for name in pair
             }
             for health in ("auto", "target-health", "alarm", "endpoint")
+            if health != "auto" or not _must_be_explicit(pair)
         }
         failover["health"] = draw(
             st.sampled_from([health for health, of in methods.items() if _can_fail(of, pair)])
@@ -334,6 +357,15 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
     }
     failover |= {key: draw(value) for key, value in optional.items() if draw(st.booleans())}
     return failover
+
+
+def _must_be_explicit(pair: Data) -> bool:
+    """Return whether auxiliary ports of the Scheduler require an explicit kind of check."""
+    return any(
+        of["balancer"]["kind"] == "nlb" and "scheduler_auxiliary_port" in node
+        for of in pair.values()
+        for node in of["nodes"].values()
+    )
 
 
 def _can_fail(methods: Mapping[str, str], pair: Data) -> bool:

@@ -41,13 +41,14 @@ class Assembly:
         }
 
 
-def synthesise(loaded: "Loaded", out: Path, *, nag: bool = False) -> Assembly:
+def synthesise(loaded: "Loaded", out: Path, *, validated: bool = False) -> Assembly:
     """Synthesise with the context of `cdk.json` and the context that the CLI adds.
 
     Args:
         loaded: the configuration.
         out: folder of the cloud assembly.
-        nag: also run cdk-nag's AwsSolutions.
+        validated: run the CDK's own validation, which takes a third of the time of a synth, and
+            cdk-nag's AwsSolutions.
     """
     # ruff: noqa: PLC0415 - see above
     from aws_cdk import App, Validations
@@ -61,7 +62,13 @@ def synthesise(loaded: "Loaded", out: Path, *, nag: bool = False) -> Assembly:
         "aws:cdk:enable-asset-metadata": True,
         "aws:cdk:disable-version-reporting": True,
     }
-    app = App(outdir=str(out), context=context, analytics_reporting=False, stack_traces=False)
+    app = App(
+        outdir=str(out),
+        context=context,
+        analytics_reporting=False,
+        stack_traces=False,
+        builtin_cloud_formation_validation=validated,
+    )
     with TemporaryDirectory() as folder:
         node, haproxy = (
             LocalFile(str(file), archive.sha256(file))
@@ -71,7 +78,7 @@ def synthesise(loaded: "Loaded", out: Path, *, nag: bool = False) -> Assembly:
             )
         )
         compose(app, loaded=loaded, node_program=node, haproxy_program=haproxy)
-    if nag:
+    if validated:
         from cdk_nag import AwsSolutionsChecks
 
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))

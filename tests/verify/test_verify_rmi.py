@@ -68,6 +68,45 @@ def _named(nodes: Nodes) -> list[tuple[str, JavaNode]]:
     return list(zip(("node1", "node2"), nodes.right, strict=True))
 
 
+def scheduled(folder: Path, nodes: Nodes, **options: Any) -> Found:
+    """Verify two Schedulers behind a load balancer that listens on their auxiliary ports."""
+    first, second = nodes.right
+    changes: dict[str, Any] = {
+        "services": {"jobs": {"port": nodes.registry, "node_port": 8000}},
+        "denodo/servers": ["scheduler"],
+        "clusters/main/catalog": {"components": ["scheduler"]},
+        "clusters/main/nodes/node1/scheduler_auxiliary_port": first.second,
+        "clusters/main/nodes/node2/scheduler_auxiliary_port": second.second,
+    }
+    ports = [(first.second, first), (second.second, second)]
+    if options.pop("swapped", False):
+        ports = [(first.second, second), (second.second, first)]
+    backends = {
+        (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in (first, second)],
+        **{(BALANCER, port): [(node.host, node.second)] for port, node in ports},
+    }
+    with haproxy(folder, backends):
+        return verify(at(one_cluster(folder, "8.0", changes), BALANCER), **options)
+
+
+def test_schedulers_behind_the_balancer(nodes: Nodes, tmp_path: Path) -> None:
+    found = scheduled(tmp_path, nodes, connections=20)
+    assert found.codes(StepState.WRONG, StepState.NOTE) == set()
+    assert found.step("jobs", "20 connections").seen.startswith("node1 10, node2 10")
+    assert found.logs["auxiliary node1 (jobs)"].state is StepState.OK
+    assert set(scheduled(tmp_path, nodes, services=("jobs",)).logs) == {
+        "names",
+        "jobs",
+        "auxiliary node1 (jobs)",
+        "auxiliary node2 (jobs)",
+    }
+
+
+def test_swapped_auxiliary_ports_of_schedulers(nodes: Nodes, tmp_path: Path) -> None:
+    found = scheduled(tmp_path, nodes, swapped=True)
+    assert ("jobs", "auxiliary-other-node") in found.codes()
+
+
 def test_shared_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, nodes.right[0], nodes.same_port, connections=4)
     codes = found.codes()

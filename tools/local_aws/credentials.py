@@ -6,7 +6,7 @@ or proxy. Its access key id is an account number, and the local AWS acts for tha
 
 import os
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import boto3
@@ -71,14 +71,20 @@ class Access:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service."""
-        return _session().client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.account,
-            aws_secret_access_key=_SECRET,
-            config=_CONFIG,
-        )
+        return _client(self, service)
+
+
+@lru_cache(maxsize=64)
+def _client(access: Access, service: str) -> Any:
+    """Return the client of a service; creating a client takes longer than most calls."""
+    return _session().client(
+        service,
+        endpoint_url=access.endpoint,
+        region_name=access.region,
+        aws_access_key_id=access.account,
+        aws_secret_access_key=_SECRET,
+        config=_CONFIG,
+    )
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.machine_states import MachineStates, database_reach
@@ -51,17 +51,22 @@ class BalancerView:
             key=lambda key: (model.target_groups[key].auxiliary_node is not None, key),
         )
         self._target_groups = {key: model.target_groups[key] for key in order}
+        # The nodes' readiness depends on the auxiliary port of Virtual DataPort, and not on the
+        # Scheduler's.
         ports_of_nodes = {
             group.auxiliary_node: group.targets[0].port
             for group in self._target_groups.values()
-            if group.auxiliary_node is not None and group.targets
+            if group.auxiliary_node is not None
+            and group.targets
+            and group.entry_port == balancer.jdbc_port
         }
         self._auxiliary_ports = {
-            group.auxiliary_node: listener.port
+            (group.entry_port, group.auxiliary_node): listener.port
             for listener in balancer.listeners
             for group in (self._target_groups[key] for key in listener.target_groups)
             if group.auxiliary_node is not None
         }
+        self._entry_ports = {entry_port for entry_port, _ in self._auxiliary_ports}
         self.machine_states = MachineStates(model, state, ports_of_nodes)
         self._reaches: dict[tuple[str, int, bool, bool], Reach] = {}
         self._eligible_targets: dict[tuple[Key, str], list[RegisteredTarget]] = {}
@@ -76,7 +81,7 @@ class BalancerView:
     def registered(self) -> Mapping[Key, Sequence[RegisteredTarget]]:
         """The registered targets of every target group.
 
-        A drained node is registered with the target group of its auxiliary port only.
+        A drained node is registered with the target groups of its auxiliary ports only.
         """
         return {key: self._registered(group) for key, group in self._target_groups.items()}
 
@@ -275,12 +280,12 @@ class BalancerView:
             self._reach(zone, port, served=False) for zone in self.addresses
         )
 
-    def auxiliary_reach(self, node: Key) -> Reach:
-        """Return the reach of the auxiliary port to which a node directs a client.
+    def auxiliary_reach(self, entry_port: int, node: Key) -> Reach:
+        """Return the reach of the auxiliary port to which a node directs a client of a port.
 
         The client resolves the balancer's name again, so it may use any of the addresses.
         """
-        port = self._auxiliary_ports.get(node)
+        port = self._auxiliary_ports.get((entry_port, node))
         return Reach.NONE if port is None else self.accepts(port)
 
     def _reach(self, zone: str, port: int, *, served: bool, by_proxy: bool = False) -> Reach:
@@ -314,13 +319,15 @@ class BalancerView:
         by_proxy: bool,
     ) -> Reach:
         eligible = self._eligible(group, zone)
-        needs_auxiliary = served and listener.port == self.balancer.jdbc_port
+        needs_auxiliary = served and listener.port in self._entry_ports
         health = [target.healthy for target in eligible]
         reaches = [
             self.machine_states.connect(
                 eligible[index].target,
                 served=served,
-                auxiliary_reach=self.auxiliary_reach if needs_auxiliary else None,
+                auxiliary_reach=(
+                    partial(self.auxiliary_reach, listener.port) if needs_auxiliary else None
+                ),
             )
             if not by_proxy
             else self.machine_states.accepts(eligible[index].target)

@@ -27,7 +27,7 @@ class MachineStates:
     Args:
         model: the model of the templates.
         state: the failures.
-        auxiliary: the auxiliary port on which each Denodo 7.0 node itself listens.
+        auxiliary: the auxiliary port of Virtual DataPort on which each 7.0 node itself listens.
     """
 
     def __init__(self, model: Model, state: ClusterState, auxiliary: Mapping[Key, int]) -> None:

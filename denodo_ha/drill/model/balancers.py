@@ -20,7 +20,9 @@ class TargetGroup:
     Attributes:
         key: its key.
         name: the service's name, or the port if the templates do not contain the name.
-        auxiliary_node: for the auxiliary port of a 7.0 node, the node's key.
+        auxiliary_node: for the auxiliary port of a node, the node's key.
+        entry_port: for an auxiliary port, the balancer's port on which nodes direct clients to it;
+            None if no listener of the balancer has that service.
         targets: the registered targets.
         health_check: its health check.
         cross_zone: its own cross-zone setting, None if the balancer's setting applies.
@@ -41,6 +43,7 @@ class TargetGroup:
     routing_threshold: HealthThreshold = HealthThreshold(1)
     reports_host_count: bool = True
     targets_unknown: bool = False
+    entry_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Balancer:
         listeners: its listeners by port.
         zonal_shift: whether zonal shifts are enabled.
         jdbc_port: the port on which nodes direct Denodo 7.0 clients to their auxiliary ports; None
-            without auxiliary ports.
+            without auxiliary ports of Virtual DataPort.
     """
 
     key: Key

@@ -21,7 +21,7 @@ from denodo_ha.drill.reading.resource_reader import (
 )
 from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true
 from denodo_ha.environment.facts.denodo_ports import PORTS
-from denodo_ha.environment.names import ALB_TAG, NODE_TAG, SERVICE_TAG
+from denodo_ha.environment.names import ALB_TAG, AUXILIARY_TAG, NODE_TAG, SERVICE_TAG
 
 JDBC = "jdbc"
 _JDBC_PORT = PORTS["7.0"].services[JDBC]
@@ -174,20 +174,33 @@ class BalancerReader:
         most_targets = max(
             (len(self.target_groups[group].targets) for group in balancer.target_groups), default=0
         )
-        has_auxiliary = False
+        services: dict[Key, str] = {}
         for listener in balancer.listeners:
             for group in listener.target_groups:
                 node = self._auxiliary_node(
                     self.target_groups[group], listener.port, shared=most_targets > 1
                 )
                 if node is not None:
-                    has_auxiliary = True
+                    tags = self._reader.resources[group].tags
+                    services[group] = tags.get(AUXILIARY_TAG, JDBC)
                     name = f"{self._machines.machines[node].name}'s {listener.port}"
                     self.target_groups[group] = replace(
                         self.target_groups[group], auxiliary_node=node, name=name
                     )
-        if has_auxiliary:
-            self.balancers[key] = replace(balancer, jdbc_port=self._jdbc_port(balancer))
+        ports = {name: self._service_port(balancer, name) for name in {*services.values()}}
+        if JDBC in ports:
+            ports[JDBC] = self._jdbc_port(balancer)
+            self.balancers[key] = replace(balancer, jdbc_port=ports[JDBC])
+        for group, name in services.items():
+            self.target_groups[group] = replace(self.target_groups[group], entry_port=ports[name])
+
+    def _service_port(self, balancer: Balancer, name: str) -> int | None:
+        """Return the balancer's port of a service, found by this project's tag."""
+        for listener in balancer.listeners:
+            for key in listener.target_groups:
+                if self._reader.resources[key].tags.get(SERVICE_TAG) == name:
+                    return listener.port
+        return None
 
     def _auxiliary_node(self, group: TargetGroup, port: int, *, shared: bool) -> Key | None:
         """Return the node to whose auxiliary port a target group belongs, None for a service.
@@ -212,10 +225,9 @@ class BalancerReader:
 
     def _jdbc_port(self, balancer: Balancer) -> int | None:
         """Return the jdbc port, on which nodes direct clients to their auxiliary ports."""
-        for listener in balancer.listeners:
-            for key in listener.target_groups:
-                if self._reader.resources[key].tags.get(SERVICE_TAG) == JDBC:
-                    return listener.port
+        port = self._service_port(balancer, JDBC)
+        if port is not None:
+            return port
         ports = {
             listener.port
             for listener in balancer.listeners

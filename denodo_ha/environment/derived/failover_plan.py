@@ -8,7 +8,7 @@ node, losing that node would trigger a site failover.
 
 from typing import Literal
 
-from denodo_ha.environment.derived.topology import single_node_listeners
+from denodo_ha.environment.derived.topology import JDBC, single_node_listeners
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -73,8 +73,12 @@ def check_method(environment: Environment, failover: Failover, cluster: Cluster)
         return failover.health
     if cluster.balancer.kind == "none":
         return "endpoint"
+    # The Scheduler's auxiliary ports do not count: configuring them must not change the type of
+    # deployed records. `denodo_ha.environment.rules.failover` requires an explicit method for them.
     if not any(
-        single_node_listeners(environment, member) for _, member in cluster_pair(environment)
+        listener.service is not None or listener.directing_service == JDBC
+        for _, member in cluster_pair(environment)
+        for listener in single_node_listeners(environment, member)
     ):
         return "target-health"
     return "alarm" if cluster.balancer.scheme == "internal" else "endpoint"

@@ -13,13 +13,21 @@ from typing import Literal
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.derived.outbound_access import needed_access
 from denodo_ha.environment.derived.topology import (
+    JDBC,
     Listener,
     haproxy_front_listeners,
     listeners,
+    scheduler_service,
+    serves_scheduler_clients,
     version_ports,
 )
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.facts.denodo_ports import HTTPS_PORT, READY_PORT, WEB_JMX_PORTS
+from denodo_ha.environment.facts.denodo_ports import (
+    HTTPS_PORT,
+    READY_PORT,
+    SCHEDULER_AUXILIARY_PORT,
+    WEB_JMX_PORTS,
+)
 from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -133,6 +141,25 @@ def creates_nodes(cluster: Cluster) -> bool:
     return any(node.instance_id is None for node in cluster.nodes.values())
 
 
+def scheduler_clients_reach_nodes(environment: Environment, cluster: Cluster) -> bool:
+    """Return whether the nodes admit clients to the Scheduler's auxiliary port.
+
+    Without auxiliary ports on the load balancer, the Scheduler directs its clients to the node's
+    own name. They are not admitted if they cannot reach the node's private address, or if the
+    nodes' security group had too many rules with them.
+    """
+    bare, public = cluster.balancer.kind == "none", cluster.balancer.scheme == "internet-facing"
+    peers = {configured_peer(clients) for clients in cluster.balancer.clients}
+    peers |= {*_solution_manager_peers(environment), Peer("group", "balancer")}
+    return (
+        scheduler_service(environment) is not None
+        and not serves_scheduler_clients(cluster)
+        and creates_nodes(cluster)
+        and (bare or not public)
+        and (bare or sum(peer.weight for peer in peers) < limits.RULES_PER_SECURITY_GROUP.value)
+    )
+
+
 def management_ports(environment: Environment) -> tuple[int, ...]:
     """Return the node ports that the Solution Manager connects to.
 
@@ -200,6 +227,9 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Fi
             for port in management_ports(environment):
                 yield _rule("nodes", "ingress", peer, port)
         yield from _from_nodes(environment, name, cluster)
+    if scheduler_clients_reach_nodes(environment, cluster):
+        for clients in cluster.balancer.clients:
+            yield _rule("nodes", "ingress", configured_peer(clients), SCHEDULER_AUXILIARY_PORT)
 
 
 def _from_nodes(environment: Environment, name: str, cluster: Cluster) -> Iterator[FirewallRule]:
@@ -229,7 +259,7 @@ def _from_clients(
             yield _rule(group, "ingress", configured_peer(clients), listener.port)
     for peer in _health_checker_peers(environment, name, cluster):
         for listener in served:
-            if listener.service and listener.key == "jdbc":
+            if listener.service and listener.key == JDBC:
                 yield _rule(group, "ingress", peer, listener.port)
 
 
@@ -238,8 +268,8 @@ def _from_nodes_to_auxiliary(
 ) -> Iterator[FirewallRule]:
     """Yield rules from nodes and the Solution Manager to the balancer's auxiliary ports.
 
-    A Denodo 7.0 node redirects every RMI client to the balancer's name. Other nodes and the
-    Solution Manager are RMI clients too.
+    A node directs every client of an auxiliary port to the balancer's name. Other nodes and the
+    Solution Manager are such clients too.
     """
     for peer in (*_node_peers(cluster), *_solution_manager_peers(environment)):
         for listener in served:

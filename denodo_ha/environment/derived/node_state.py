@@ -42,6 +42,7 @@ class Deployed:
 
     Attributes:
         rmi_host: the balancer's DNS name; empty if the RMI host is the node's own name.
+        scheduler_rmi_host: the same for the Scheduler.
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
         program: S3 URI of the node program.
@@ -51,6 +52,7 @@ class Deployed:
     stack: str
     resource: str
     program: str
+    scheduler_rmi_host: str = ""
 
 
 def desired_state(
@@ -73,6 +75,12 @@ def desired_state(
         },
         "host": host,
         "rmi_host": deployed.rmi_host or host,
+        # Keys with default values are omitted, so that older node programs can read the state.
+        **(
+            {"scheduler_rmi_host": deployed.scheduler_rmi_host}
+            if deployed.scheduler_rmi_host
+            else {}
+        ),
         "ports": node_ports(environment, environment.clusters[cluster].nodes[node]),
         "solution_manager": (
             {"host": manager.host, "port": manager.port} if manager and manager.host else None
@@ -111,7 +119,7 @@ def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
         name: services[name].target_port if name in services else default
         for name, default in PORTS[environment.denodo.family].services.items()
     }
-    auxiliary = version_ports(environment).auxiliary
+    auxiliary, second = version_ports(environment).auxiliary, node.scheduler_auxiliary_port
     encrypted = {service.target_port for service in services.values()} & NODE_TLS_PORTS
     return {
         "vdp": ports["jdbc"],
@@ -123,6 +131,7 @@ def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
         "web": WEB_PORT if ports["web"] in NODE_TLS_PORTS else ports["web"],
         "web_tls": next(iter(encrypted), None),
         "scheduler": SCHEDULER_PORT,
+        **({"scheduler_auxiliary": second} if second else {}),
     }
 
 
@@ -141,8 +150,11 @@ def max_parameter_bytes(
     environment: Environment, cluster: str, node: str, machine: Instance
 ) -> int:
     """Return the size of a node's parameter if each value of `Deployed` has its maximum length."""
+    settings = environment.clusters[cluster].nodes[node]
+    name = "x" * node_names.MAX_NAME_LENGTH
     longest = Deployed(
-        rmi_host="x" * node_names.MAX_NAME_LENGTH,
+        rmi_host=name,
+        scheduler_rmi_host=name if settings.scheduler_auxiliary_port else "",
         stack="x" * 41,
         resource="x" * 255,
         program="x" * 128,

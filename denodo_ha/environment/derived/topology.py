@@ -1,10 +1,12 @@
 """Topology of a cluster: the balancer's listeners, and the nodes behind each listener.
 
 Each service has one listener and one target group with all nodes. For a service with `sticky:
-cookie`, an Application Load Balancer is between the Network Load Balancer and the nodes. With
-Denodo 7.0, each node's auxiliary port also has one listener and one target group, which contains
-only that node, because the node that answers a 7.0 client tells the client to open its second
-connection to this port.
+cookie`, an Application Load Balancer is between the Network Load Balancer and the nodes.
+
+An auxiliary port has one listener and one target group, which contains only one node, because the
+node that answers a client tells the client to open its second connection to this port. Virtual
+DataPort 7.0 has one on each node, and so has the Scheduler of any version if the configuration
+sets `scheduler_auxiliary_port`.
 
 All results are sorted by key, so the order of keys in the configuration file does not matter.
 """
@@ -18,6 +20,9 @@ from denodo_ha.environment.facts.denodo_ports import PORTS, READY_PORT, Ports
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
+
+JDBC = "jdbc"
+"""Service of Virtual DataPort's clients, which 7.0 nodes direct to their auxiliary ports."""
 
 HAPROXY_HEALTH_PATH = "/health"
 """Path of HAProxy's own health check, which returns 200 while at least one service has a usable
@@ -48,6 +53,8 @@ class Listener:
         nodes: names of the nodes in the target group.
         health: the target group's health check.
         service: the service; None for an auxiliary port.
+        directing_service: for an auxiliary port, the service whose clients the node directs to it;
+            empty for a service.
         alb_health: the health check of the Application Load Balancer between this port and the
             nodes; None without an Application Load Balancer.
     """
@@ -59,6 +66,7 @@ class Listener:
     health: HealthCheck
     service: Service | None
     alb_health: HealthCheck | None = None
+    directing_service: str = ""
 
 
 def version_ports(environment: Environment) -> Ports:
@@ -80,9 +88,51 @@ def hands_out_balancer_name(environment: Environment) -> bool:
 def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
     """Return the listeners of a cluster.
 
-    The listeners of services, sorted by name, come before those of auxiliary ports, sorted by node.
+    The listeners of services, sorted by name, come before those of auxiliary ports, sorted by node,
+    of Virtual DataPort and then of the Scheduler.
     """
-    return (*_service_listeners(environment, cluster), *_auxiliary_listeners(environment, cluster))
+    return (
+        *_service_listeners(environment, cluster),
+        *_auxiliary_listeners(environment, cluster),
+        *scheduler_auxiliary_listeners(environment, cluster),
+    )
+
+
+def scheduler_service(environment: Environment) -> str | None:
+    """Return the name of the service that is the Scheduler, None if there is none."""
+    return next(
+        (
+            name
+            for name, service in sorted(environment.services.items())
+            if readiness.service_probe(environment, name, service).kind == "scheduler"
+        ),
+        None,
+    )
+
+
+def serves_scheduler_clients(cluster: Cluster) -> bool:
+    """Return whether clients use the cluster's Scheduler over the load balancer only."""
+    return any(node.scheduler_auxiliary_port for node in cluster.nodes.values())
+
+
+def scheduler_auxiliary_listeners(
+    environment: Environment, cluster: Cluster
+) -> tuple[Listener, ...]:
+    """Return the listeners of the Scheduler's auxiliary ports, sorted by node.
+
+    The health check connects to the Scheduler's own port, which the same process opens. So a node
+    that was not rolled since the ports were configured is healthy, and the deployment that adds
+    them triggers no site failover.
+    """
+    name = scheduler_service(environment)
+    if name is None:
+        return ()
+    check = _auxiliary_check(cluster, environment.services[name].target_port)
+    return tuple(
+        Listener(node_name, port, port, (node_name,), check, None, directing_service=name)
+        for node_name, node in sorted(cluster.nodes.items())
+        if (port := node.scheduler_auxiliary_port) is not None
+    )
 
 
 def single_node_listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
@@ -119,6 +169,7 @@ def haproxy_front_listeners(environment: Environment, cluster: Cluster) -> tuple
                 else HAPROXY_HEALTH_PATH,
             ),
             service=listener.service,
+            directing_service=listener.directing_service,
         )
         for listener in listeners(environment, cluster)
     )
@@ -165,7 +216,8 @@ def _auxiliary_listeners(environment: Environment, cluster: Cluster) -> Iterator
     for name, node in sorted(cluster.nodes.items()):
         port = node.auxiliary_port
         if port is not None:
-            yield Listener(name, port, port, (name,), _auxiliary_check(cluster, port), None)
+            check = _auxiliary_check(cluster, port)
+            yield Listener(name, port, port, (name,), check, None, directing_service=JDBC)
 
 
 def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:

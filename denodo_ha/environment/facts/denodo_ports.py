@@ -45,8 +45,19 @@ WEB_PORT: Final = 9090
 WEB_JMX_PORTS: Final = (9098, 9097)
 """Ports of the JMX registry and the JMX factory of the web container."""
 SCHEDULER_PORT: Final = 8000
+SCHEDULER_AUXILIARY_PORT: Final = 7998
+"""Port of the Scheduler's remote objects, to which its registry on port 8000 directs every client
+(`Launcher/factoryPort` of the Scheduler's configuration file)."""
 RMI_PORTS: Final = frozenset(
-    {SCHEDULER_PORT, 7998, 9000, 8998, JMX_REGISTRY_PORT, JMX_FACTORY_PORT, *WEB_JMX_PORTS}
+    {
+        SCHEDULER_PORT,
+        SCHEDULER_AUXILIARY_PORT,
+        9000,
+        8998,
+        JMX_REGISTRY_PORT,
+        JMX_FACTORY_PORT,
+        *WEB_JMX_PORTS,
+    }
 )
 """Ports of Java RMI: Scheduler, Scheduler Index, and JMX. Port 9999 of Denodo 7.0 is RMI too. The
 first server names host and port of a second connection, over which the calls pass (Java RMI
@@ -95,7 +106,7 @@ _OCCUPIED: Final[Mapping[int, str]] = MappingProxyType(
         9098: "web container JMX",
         9097: "web container JMX",
         8000: "Scheduler",
-        7998: "Scheduler auxiliary",
+        SCHEDULER_AUXILIARY_PORT: "Scheduler auxiliary",
         7999: "Scheduler shutdown",
         9000: "Scheduler Index",
         8998: "Scheduler Index auxiliary",
@@ -112,14 +123,14 @@ _PRIVATE: Final = frozenset({9998, 9099, 9098, 9097, 7998, 7999, 9000, 8998, 899
 _V7: Final = Ports(
     services=_SHARED,
     auxiliary=True,
-    management=(9999, 9090, 9443, 8000),
+    management=(9999, 9090, 9443, SCHEDULER_PORT, SCHEDULER_AUXILIARY_PORT),
     occupied=_OCCUPIED,
     private=_PRIVATE,
 )
 _V8: Final = Ports(
     services=_SHARED,
     auxiliary=False,
-    management=(9999, 9997, 9995, 9090, 9443, 8000),
+    management=(9999, 9997, 9995, 9090, 9443, SCHEDULER_PORT, SCHEDULER_AUXILIARY_PORT),
     occupied=MappingProxyType({**_OCCUPIED, **_JMX}),
     private=_PRIVATE | frozenset(_JMX),
 )

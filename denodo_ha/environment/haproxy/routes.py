@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from denodo_ha.environment.derived import node_names, readiness
-from denodo_ha.environment.derived.topology import Listener, listeners
+from denodo_ha.environment.derived.topology import JDBC, Listener, listeners
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
@@ -20,6 +20,9 @@ from denodo_ha.environment.model.service import HealthSettings, Service
 
 AUXILIARY = "auxiliary."
 """Prefix of the backends for auxiliary ports; no service's name contains a dot."""
+
+SCHEDULER_SUFFIX = "_scheduler"
+"""Suffix of the backends for auxiliary ports of the Scheduler; no node's name contains `_`."""
 
 Protocol = Literal["rmi", "postgresql", "http", "https", "tcp"]
 """Protocol of a service. `tcp` stands for any other protocol."""
@@ -87,8 +90,8 @@ class Route:
     """A port of HAProxy and the nodes behind it.
 
     Attributes:
-        name: the service's name, or `auxiliary.NODE`. The frontend and the backend have this name
-            too.
+        name: the service's name, or `auxiliary.NODE` (`auxiliary.NODE_scheduler` for the
+            Scheduler). The frontend and the backend have this name too.
         mode: `http` if HAProxy reads requests, `tcp` if it only forwards bytes.
         balance: the balancing algorithm; empty for a single node.
         check: the health check; None for an auxiliary port. The only node of an auxiliary port
@@ -98,6 +101,7 @@ class Route:
         cookie: whether a cookie keeps web clients on their node.
         forwards: whether HAProxy adds a header with the client's address.
         idle: seconds until an idle connection is closed; None for the default.
+        ends_unhealthy: whether the connections of a node that fails its check are ended.
     """
 
     name: str
@@ -111,6 +115,7 @@ class Route:
     cookie: bool = False
     forwards: bool = False
     idle: int | None = None
+    ends_unhealthy: bool = True
 
 
 def haproxy_routes(environment: Environment, cluster_name: str) -> tuple[Route, ...]:
@@ -168,7 +173,12 @@ def _routes(
             for node in listener.nodes
         )
         if listener.service is None:
-            yield Route(f"{AUXILIARY}{listener.key}", listener.port, "tcp", servers)
+            scheduler = "" if listener.directing_service == JDBC else SCHEDULER_SUFFIX
+            name = f"{AUXILIARY}{listener.key}{scheduler}"
+            # The sessions of the service's clients are on this port, with the service's timeout.
+            service = environment.services.get(listener.directing_service)
+            idle = service.idle_timeout if service else None
+            yield Route(name, listener.port, "tcp", servers, idle=idle)
         else:
             yield _service_route(environment, cluster, listener.key, servers)
 
@@ -203,6 +213,7 @@ def _service_route(
         cookie=web and bool(service.sticky),
         forwards=web and service.client_ip,
         idle=service.idle_timeout,
+        ends_unhealthy=service.unhealthy_termination is not False,
     )
 
 
@@ -217,7 +228,10 @@ def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
     default_timeout = _READY_TIMEOUT_S if ready else CHECK_SECONDS.low
     return Check(
         speaks=protocol,
-        tls=protocol == "https" or (may_have_tls and general.tls),
+        tls=protocol == "https"
+        or (may_have_tls and general.tls)
+        # The nodes' own TLS includes the Scheduler. Virtual DataPort's check does not speak TLS.
+        or (kind == "scheduler" and own.protocol is None and environment.denodo.tls is not None),
         port=own.port,
         path=own.path or "/",
         ready=readiness.ready_path(name) if ready else None,

@@ -10,6 +10,7 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic.fields import FieldInfo
 
 from denodo_ha.environment.facts.limits import Range
+from denodo_ha.environment.model.alarms import Alarms, AlarmTopics
 from denodo_ha.environment.model.catalog import Catalog, ComponentSettings, ExistingServer, Exports
 from denodo_ha.environment.model.cluster import (
     Balancer,
@@ -53,6 +54,8 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("denodo.metadata", Metadata),
     ("solution_manager", SolutionManager),
     ("license_manager", LicenseManager),
+    ("alarms", Alarms),
+    ("alarms.topics", AlarmTopics),
     ("accept.FINDING", Acceptance),
     ("services.NAME", Service),
     ("services.NAME.health, clusters.NAME.balancer.health", HealthSettings),

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import TypeAdapter, ValidationError
+
 from denodo_ha.environment.model.field_types import Form
 
 
@@ -163,6 +165,15 @@ SecretArn = Annotated[
         "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/tls-AbCdEf",
     ),
 ]
+TopicArn = Annotated[
+    str,
+    _arn(
+        "sns",
+        r"[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
+        "an SNS topic",
+        "arn:aws:sns:eu-west-1:111122223333:denodo-urgent",
+    ),
+]
 SecretVersion = Annotated[
     str,
     Form(
@@ -240,3 +251,12 @@ DatabaseWindow = Annotated[
         "write a window like {example}",
     ),
 ]
+
+
+def is_instance_type(text: str) -> bool:
+    """Return whether a text has the form of an instance type."""
+    try:
+        TypeAdapter(InstanceType).validate_python(text)
+    except ValidationError:
+        return False
+    return True

@@ -218,6 +218,10 @@ class Node(Section):
     auxiliary_port: Port | None = None
     """RMI auxiliary port: required for Denodo 7.0 and different on every node; later versions \
 have none."""
+    scheduler_auxiliary_port: Port | None = None
+    """Auxiliary port of this node's Scheduler, through which clients use the Scheduler over the \
+load balancer (docs/scheduler.md). All nodes of a cluster have one, each a different one; default: \
+clients connect to the node itself."""
     instance_id: InstanceId | None = None
     """Id of an existing instance. It is registered with the load balancer and otherwise not \
 changed."""

@@ -15,6 +15,7 @@ from denodo_ha.environment.facts.denodo_ports import (
     SOLUTION_MANAGER_PORT,
     family_of,
 )
+from denodo_ha.environment.model.alarms import Alarms, AlarmsEntry
 from denodo_ha.environment.model.aws_field_types import PolicyArn
 from denodo_ha.environment.model.cluster import Cluster, HostedZone
 from denodo_ha.environment.model.denodo import Denodo
@@ -89,6 +90,9 @@ ports."""
     """Clusters by name."""
     failover: Failover | None = None
     """Failover between two clusters by DNS."""
+    alarms: AlarmsEntry = Field(default=Alarms(), json_schema_extra={"default": None})
+    """Alarms and the topics that receive their notifications; none: no alarms, except those that \
+the failover and the metadata database need; default: alarms with new topics."""
     tags: Mapping[TagKey, TagText] = {}
     """Tags for every resource, in addition to this project's own tags."""
     accept: Mapping[FindingName, Acceptance] = {}

@@ -124,6 +124,16 @@ DomainName = Annotated[
         "write a name like {example}",
     ),
 ]
+EmailAddress = Annotated[
+    str,
+    Form(
+        rf"(?=.{{3,254}}$)[A-Za-z0-9._%+-]{{1,64}}@{_DNS_LABEL}(\.{_DNS_LABEL})+",
+        "is not an email address",
+        "an address is a name, @ and a domain name",
+        "denodo-operators@example.com",
+        "write an address like {example}",
+    ),
+]
 HostName = Annotated[
     str,
     Form(

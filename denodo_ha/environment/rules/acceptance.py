@@ -19,6 +19,8 @@ from denodo_ha.environment.model.pins import Pins
 FINDINGS: Final = frozenset(
     {
         "adopted-nodes",
+        "alarms-left-out",
+        "alarms-unread",
         "catalog-deletion-protection",
         "catalog-final-snapshot",
         "catalog-multi-az",

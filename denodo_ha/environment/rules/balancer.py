@@ -13,6 +13,7 @@ from denodo_ha.environment.derived.subnets import (
 )
 from denodo_ha.environment.derived.topology import (
     listeners,
+    serves_scheduler_clients,
     single_node_listeners,
     version_ports,
 )
@@ -68,12 +69,16 @@ def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
 def rmi_behind_tls(environment: Environment) -> Iterator[Problem]:
     """A service of Java RMI, whose calls pass over a second connection, must not have `tls`."""
     has_auxiliary = version_ports(environment).auxiliary
+    clusters = environment.clusters.values()
     for name, kind, port in _services_behind_tls(environment):
         of_seven = kind == "vdp" and has_auxiliary
+        on_balancer = of_seven or (
+            kind == "scheduler" and any(map(serves_scheduler_clients, clusters))
+        )
         if of_seven or kind == "scheduler" or (kind == "tcp" and port in RMI_PORTS):
             where = (
                 "through the listeners of the auxiliary ports in clear text"
-                if of_seven
+                if on_balancer
                 else "past the balancer"
             )
             yield _behind_tls(

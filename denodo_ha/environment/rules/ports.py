@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 from denodo_ha.environment.derived.topology import version_ports
+from denodo_ha.environment.facts.denodo_ports import SCHEDULER_AUXILIARY_PORT
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
+from denodo_ha.environment.model.cluster import Cluster, Node
 from denodo_ha.environment.model.environment import Environment
+
+_SCHEDULER_PORT = "scheduler_auxiliary_port"
 
 
 def service_ports_unique(environment: Environment) -> Iterator[Problem]:
@@ -73,15 +77,13 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
 
 def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
     """An auxiliary port must be unique in its cluster, and free on the balancer and on the node."""
-    if not version_ports(environment).auxiliary:
-        return
     occupied = version_ports(environment).occupied
     on_balancer = {service.port: name for name, service in environment.services.items()}
     on_nodes = {service.target_port: name for name, service in environment.services.items()}
     for cluster_name, cluster in environment.clusters.items():
         seen: dict[int, str] = {}
-        for name, node in cluster.nodes.items():
-            port = node.auxiliary_port
+        for key, name, node in _nodes_by_key(environment, cluster):
+            port = getattr(node, key)
             if port is None:
                 continue
             if port in seen:
@@ -90,19 +92,31 @@ def auxiliary_port_free(environment: Environment) -> Iterator[Problem]:
             elif port in on_balancer or port in on_nodes:
                 owner = f"service {on_balancer.get(port) or on_nodes[port]}"
                 why = "one port cannot lead both to all nodes and to a single node"
-            elif port in occupied:
+            elif port in occupied and (key, port) != (_SCHEDULER_PORT, SCHEDULER_AUXILIARY_PORT):
                 owner, why = occupied[port], "a server of Denodo uses this port on the node"
             else:
                 owner, why = "", ""
             seen.setdefault(port, name)
             if owner:
                 yield Problem(
-                    ("clusters", cluster_name, "nodes", name, "auxiliary_port"),
+                    ("clusters", cluster_name, "nodes", name, key),
                     f"is the port of {owner} too",
                     why,
-                    "choose a free port, like 19997 or 29997",
+                    f"choose a free port, like {_EXAMPLES[key]}",
                     value=str(port),
                 )
+
+
+_EXAMPLES = {"auxiliary_port": "19997 or 29997", _SCHEDULER_PORT: "17998 or 27998"}
+
+
+def _nodes_by_key(environment: Environment, cluster: Cluster) -> Iterator[tuple[str, str, Node]]:
+    """Yield each node of a cluster for each kind of auxiliary port, with the port's key."""
+    for key in _EXAMPLES:
+        if key == "auxiliary_port" and not version_ports(environment).auxiliary:
+            continue  # `auxiliary_port_given` reports these ports.
+        for name, node in cluster.nodes.items():
+            yield key, name, node
 
 
 RULES = (service_ports_unique, private_ports, auxiliary_port_given, auxiliary_port_free)

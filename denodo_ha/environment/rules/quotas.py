@@ -171,6 +171,44 @@ def max_resources(environment: Environment, name: str) -> int:
     return network + 2 * served + rules + 6 * len(cluster.nodes) + 13 + haproxy
 
 
+def has_alarms(environment: Environment, name: str) -> bool:
+    """Return whether a cluster's stack has alarms: they are enabled and fit into the template."""
+    count = max_resources(environment, name) + max_alarm_resources(environment, name)
+    return environment.alarms.enabled and count <= limits.RESOURCES_PER_TEMPLATE.value
+
+
+def max_alarm_resources(environment: Environment, name: str) -> int:
+    """Return an upper bound of the number of alarms and topics in a cluster's stack.
+
+    These are two alarms on each service's target group, one on each auxiliary port's and on each
+    node, at most eight others, and five resources of the topics.
+    """
+    cluster = environment.clusters[name]
+    ports = listeners(environment, cluster)
+    services = sum(port.service is not None for port in ports)
+    balanced = cluster.balancer.kind != "none"
+    return len(cluster.nodes) + 6 + (len(ports) + services + 6 if balanced else 0)
+
+
+def alarms_left_out(environment: Environment) -> Iterator[Problem]:
+    """The alarms of a cluster should fit into its template."""
+    for name in environment.clusters:
+        if environment.alarms.enabled and not has_alarms(environment, name):
+            resources = max_resources(environment, name)
+            if resources > limits.RESOURCES_PER_TEMPLATE.value:
+                continue  # `resource_quota` reports it
+            yield Problem(
+                ("clusters", name),
+                "gets no alarms",
+                f"with them its template would have up to "
+                f"{resources + max_alarm_resources(environment, name)} resources, and the quota "
+                f"is {limits.RESOURCES_PER_TEMPLATE}",
+                "split the cluster in two, or write alarms: none",
+                severity=Severity.WARNING,
+                rule="alarms-left-out",
+            )
+
+
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
     """The Elastic IPs of an account and region, one for NAT in each zone, should fit the quota."""
     clusters_of_ips: dict[tuple[str, str], list[str]] = {}
@@ -231,6 +269,7 @@ RULES = (
     target_quota,
     rule_quota,
     resource_quota,
+    alarms_left_out,
     elastic_ip_quota,
     policy_quota,
 )

@@ -15,6 +15,7 @@ from denodo_ha.environment.model.pins import Pins
 from denodo_ha.environment.model.section import NotValidated
 from denodo_ha.environment.rules import (
     acceptance,
+    alarms,
     balancer,
     cookies,
     denodo,
@@ -30,6 +31,8 @@ from denodo_ha.environment.rules import (
     ports,
     quotas,
     risks,
+    scheduler,
+    target_groups,
 )
 
 Rule = Callable[[Environment], Iterator[Problem]]
@@ -39,12 +42,15 @@ RULES: tuple[Rule, ...] = (
     *network.RULES,
     *outbound_access.RULES,
     *ports.RULES,
+    *scheduler.RULES,
     *nodes.RULES,
     *denodo.RULES,
     *balancer.RULES,
+    *target_groups.RULES,
     *cookies.RULES,
     *haproxy.RULES,
     *failover.RULES,
+    *alarms.RULES,
     *metadata.RULES,
     *metadata_database.RULES,
     *quotas.RULES,

@@ -6,7 +6,8 @@ from denodo_ha.environment.derived import cookie_balancer, readiness
 from denodo_ha.environment.derived.failover_plan import ANYWHERE
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
-from denodo_ha.environment.loading.problem import Problem, Severity
+from denodo_ha.environment.haproxy.routes import speaks_https
+from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import configured_machine
 
@@ -158,6 +159,8 @@ def public_without_tls(environment: Environment) -> Iterator[Problem]:
         for name, service in environment.services.items():
             if service.certificate(cluster_name) or service.target_port in NODE_TLS_PORTS:
                 continue
+            if cluster.balancer.kind == "haproxy" and speaks_https(cluster, name, service):
+                continue
             yield Problem(
                 ("services", name),
                 "crosses the internet in clear text",
@@ -172,24 +175,36 @@ def public_without_tls(environment: Environment) -> Iterator[Problem]:
 def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
     """The idle timeout should exceed the query timeout: a connection is idle during a query."""
     limit = limits.QUERY_TIMEOUT_DEFAULT_S
-    if not any(cluster.balancer.kind == "nlb" for cluster in environment.clusters.values()):
-        return
-    for name, service in environment.services.items():
-        probe = readiness.service_probe(environment, name, service)
-        is_set = service.idle_timeout is not None
-        idle = service.idle_timeout or limits.NLB_IDLE_TIMEOUT_DEFAULT_S
-        if probe.kind in {"vdp", "odbc"} and idle < limit:
-            yield Problem(
-                ("services", name, *(("idle_timeout",) if is_set else ())),
-                f"removes connections that are idle for {idle} s",
-                f"a query may run for {limit} s in Denodo, and its connection is idle meanwhile: "
-                "after the connection is removed, the client waits for an answer that never comes",
-                f"write idle_timeout: {limit} or more"
-                + ("; a TLS listener cannot, so remove tls" if service.tls else ""),
-                value=str(idle) if is_set else "",
-                severity=Severity.WARNING,
-                rule="idle-below-query-timeout",
-            )
+    for cluster_name, cluster in environment.clusters.items():
+        by_haproxy = cluster.balancer.kind == "haproxy"
+        if cluster.balancer.kind == "none":
+            continue
+        for name, service in environment.services.items():
+            path: Path = ("services", name)
+            default = limits.NLB_IDLE_TIMEOUT_DEFAULT_S
+            if by_haproxy:
+                default = cluster.balancer.proxy.timeouts.tcp
+            idle = service.idle_timeout or default
+            key = "idle_timeout"
+            if service.idle_timeout is not None:
+                path = (*path, key)
+            elif by_haproxy:
+                key = "tcp"
+                path = ("clusters", cluster_name, "balancer", "haproxy", "timeouts", key)
+            probe = readiness.service_probe(environment, name, service)
+            if probe.kind in {"vdp", "odbc"} and idle < limit:
+                yield Problem(
+                    path,
+                    f"removes connections that are idle for {idle} s",
+                    f"a query may run for {limit} s in Denodo, and its connection is idle "
+                    "meanwhile: after the connection is removed, the client waits for an answer "
+                    "that never comes",
+                    f"write {key}: {limit} or more"
+                    + ("; a TLS listener cannot, so remove tls" if service.tls else ""),
+                    value=str(idle) if path[-1] == key else "",
+                    severity=Severity.WARNING,
+                    rule="idle-below-query-timeout",
+                )
 
 
 def _is_nitro_v6(instance_type: str) -> bool:

@@ -2,7 +2,7 @@
 
 The hosts file resolves these names to the node's own address. So a server that looks up its own
 name needs neither the DNS record nor the load balancer, which do not exist yet at first boot. On a
-7.0 node, the node's own connections to its RMI host remain on the node.
+node whose RMI host is the load balancer, the node's own connections to it remain on the node.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _ENCODING = "latin-1"
 
 def node_names(state: State) -> list[str]:
     """Return the names that the hosts file must resolve to the node's own address."""
-    return list(dict.fromkeys((state.host, state.rmi_host)))
+    names = (state.host, state.rmi_host, state.scheduler_rmi_host)
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def with_names(system: System, names: Iterable[str]) -> str | None:

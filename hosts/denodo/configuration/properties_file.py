@@ -17,8 +17,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hosts.common import files
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 ENCODING = "iso-8859-1"
 
@@ -56,6 +59,14 @@ class Entry:
 def values(text: str) -> dict[str, str]:
     """Return the values as Java reads them: if a key is repeated, the last value."""
     return {entry.key: entry.value for entry in entries(text)}
+
+
+def values_or_none(path: Path) -> dict[str, str]:
+    """Return the values of a file; none if the file cannot be read."""
+    try:
+        return values(files.read(path).decode(ENCODING))
+    except (OSError, FormatError):
+        return {}
 
 
 def entries(text: str) -> Iterator[Entry]:

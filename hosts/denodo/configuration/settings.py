@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.heap import with_heap
 from hosts.denodo.state import OLDEST
 
@@ -37,6 +38,9 @@ HTTPS_PORT = f"{_TOMCAT}.https.port"
 NO_PORT = ("", "0")
 """Port values that turn off a protocol of the web container, as a missing key does."""
 SCHEDULER_PORT = "Launcher/registryPort"
+_SCHEDULER_TLS = "com.denodo.security.ssl.enabled"
+_SCHEDULER_AUXILIARY_PORT = 7998
+"""Denodo's default, which a node gets back if the state no longer has a port of its own."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,19 @@ def vdp_port_key(version: str) -> str:
     return f"{_MANAGER}.registryPort" if version == OLDEST else f"{_MANAGER}.port"
 
 
-def settings(state: State) -> Iterator[Setting]:
-    """Return all settings of a state except the secret ones."""
+def scheduler_uses_tls(state: State) -> bool:
+    """Return whether the Scheduler speaks TLS, by the state or by the Scheduler's own file."""
+    values = properties_file.values_or_none(state.home / SCHEDULER)
+    return bool(state.certificate) or values.get(_SCHEDULER_TLS, "").strip().lower() == "true"
+
+
+def settings(state: State, applied: State | None = None) -> Iterator[Setting]:
+    """Return all settings of a state except the secret ones.
+
+    Args:
+        state: the desired state.
+        applied: the state that was applied last; None if there is none.
+    """
     yield Setting(VDP, (f"{_MANAGER}.registryURL",), state.rmi_host)
     yield from (Setting(VDP, (key,), str(port)) for key, port in _vdp_ports(state).items() if port)
     yield from _web_container(state)
@@ -104,7 +119,13 @@ def settings(state: State) -> Iterator[Setting]:
     if "scheduler" in state.servers:
         # The keys `Server/…` are not set: they belong to the Scheduler Index, which has its own
         # file.
-        yield Setting(SCHEDULER, ("Launcher/registryURL",), state.host)
+        host = state.scheduler_rmi_host or state.host
+        yield Setting(SCHEDULER, ("Launcher/registryURL",), host)
+        port = state.ports.get("scheduler_auxiliary")
+        if not port and applied and applied.ports.get("scheduler_auxiliary"):
+            port = _SCHEDULER_AUXILIARY_PORT
+        if port:
+            yield Setting(SCHEDULER, ("Launcher/factoryPort",), str(port))
     for server, file in (("vdp", VDP), ("web", WEB), ("scheduler", SCHEDULER)):
         if server in state.jvm:
             yield Setting(file, (JVM_OPTIONS,), state.jvm[server])

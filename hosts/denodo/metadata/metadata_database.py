@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import string
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
 from hosts.denodo.metadata.postgres_session import Server
 from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
+from hosts.denodo.state import OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,6 +91,15 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Default settings of each component, which the state can change; `{name}` is a placeholder."""
+
+_ENCRYPTED: Mapping[str, str] = {
+    "ComplexDataSource/password": "ComplexDataSource/password/encrypted",
+    f"{_QUARTZ}.dataSource.quartzds.password": f"{_QUARTZ}.dataSource.quartzds.password.encrypted",
+}
+"""Keys of 7.0 that say whether the password with a key is encrypted. Later versions have a prefix
+of the value instead."""
+_DERBY = re.compile(r"derby|IDENTITY_VAL_LOCAL", re.IGNORECASE)
+"""Names of the embedded database, and its function for the last generated key."""
 
 FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
@@ -183,18 +194,32 @@ def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
     for component, options, account in _logins(system, state):
         if component == VDP:
             continue
-        file = Path(options.file) if options.file else FILES[component]
+        file = _file(component, options)
         known = record.logins.get(component) == account.fingerprint
         values = _values(system, state, component, account)
-        for key, template in _entries(component, options.entries).items():
+        current = properties_file.values_or_none(state.home / file) if known else {}
+        kept = _encrypted_by_denodo(current, account) if state.version == OLDEST else {}
+        for key, template in _entries(component, options.entries, state.version).items():
             secret = template in _SECRET
             yield Setting(
                 file,
                 (key,),
                 _filled(template, values),
+                kept=(kept[key],) if key in kept else (),
                 secret=secret,
                 encrypted=PREFIX if secret and known else "",
             )
+
+
+def _encrypted_by_denodo(current: Mapping[str, str], account: Login) -> dict[str, str]:
+    """Return the passwords that Denodo 7.0 has encrypted, with the keys that say so."""
+    return {
+        key: current[key]
+        for password, flag in _ENCRYPTED.items()
+        if current.get(flag, "").strip() == "true"
+        and current.get(password, account.password) != account.password
+        for key in (password, flag)
+    }
 
 
 def certificates(system: System, state: State) -> Iterator[tuple[Path, bytes]]:
@@ -227,7 +252,7 @@ def regenerate(system: System, state: State, record: Record) -> None:
     for component, options, account in _logins(system, state):
         if component == VDP:
             values = _values(system, state, VDP, account)
-            templates = _entries(VDP, options.entries)
+            templates = _entries(VDP, options.entries, state.version)
             if any("{encrypted_password}" in template for template in templates.values()):
                 values["encrypted_password"] = account.encrypted or encrypted(
                     state, account.password
@@ -247,6 +272,7 @@ def check(system: System, state: State, record: Record) -> None:
     for component, options, account in _logins(system, state):
         for problem in (
             database_drivers.problem(state.home, component),
+            _mixed_databases(system, state, record, component),
             database_tables.problem(
                 state.home,
                 component,
@@ -261,18 +287,35 @@ def check(system: System, state: State, record: Record) -> None:
             elif problem:
                 problems.append(problem)
     if problems:
-        raise ImageError("the shared database cannot be used:\n" + "\n".join(problems))
+        raise ImageError("\n  ".join(["the shared database cannot be used:", *problems]))
+
+
+def _mixed_databases(system: System, state: State, record: Record, component: str) -> str:
+    """Return why the Scheduler's file would still name the embedded database; empty if not."""
+    if component != "scheduler":
+        return ""
+    file = _file(component, state.catalog[component])
+    values = properties_file.values_or_none(state.home / file)
+    written = [entry for entry in settings(system, state, record) if entry.file == file]
+    values.update({entry.keys[0]: entry.value for entry in written})
+    known = {*ENTRIES[component], *_ENCRYPTED.values()}
+    left = [f"{key}={values[key]}" for key in values.keys() - known if _DERBY.search(values[key])]
+    if not left or _DERBY.search(values.get("ComplexDataSource/url", "")):
+        return ""
+    return (
+        f"{state.home / file} would name PostgreSQL and the embedded database (Derby) at the same"
+        f" time: {'; '.join(sorted(left))}; on one node, choose PostgreSQL in the form Database"
+        " Settings of the Scheduler's administration tool, add what `denodo-ha catalog learn` of"
+        " that node prints for these keys to catalog.settings.scheduler.entries, and deploy"
+    )
 
 
 def _table_prefix(state: State, options: Component) -> str:
     """Return the prefix of the Scheduler's tables; empty if neither state nor file has it."""
     if prefix := options.entries.get(database_tables.TABLE_PREFIX):
         return prefix
-    try:
-        text = files.read(state.home / SCHEDULER).decode(properties_file.ENCODING)
-        return properties_file.values(text).get(database_tables.TABLE_PREFIX, "")
-    except (OSError, properties_file.FormatError):
-        return ""
+    values = properties_file.values_or_none(state.home / SCHEDULER)
+    return values.get(database_tables.TABLE_PREFIX, "")
 
 
 def remove_leftovers(system: System) -> None:
@@ -308,8 +351,15 @@ def _logins(system: System, state: State) -> Iterator[tuple[str, Component, Logi
             yield component, options, account
 
 
-def _entries(component: str, changes: Mapping[str, str | None]) -> dict[str, str]:
-    merged = {**ENTRIES[component], **changes}
+def _file(component: str, options: Component) -> Path:
+    """Return the file of a component, relative to DENODO_HOME."""
+    return Path(options.file) if options.file else FILES[component]
+
+
+def _entries(component: str, changes: Mapping[str, str | None], version: str) -> dict[str, str]:
+    plain = dict.fromkeys(_ENCRYPTED.values(), "false")
+    own = plain if (component, version) == ("scheduler", OLDEST) else {}
+    merged = {**ENTRIES[component], **own, **changes}
     return {key: value for key, value in merged.items() if value is not None}
 
 

@@ -27,6 +27,8 @@ _SSL_ANSWERS = (b"S", b"N")
 # client, and the server's ack.
 _RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _RMI_ACK = bytes.fromhex("4e")
+# RFC 8446, "Record Protocol": the type of a record with an alert.
+_TLS_ALERT = bytes.fromhex("15")
 
 NO_ANSWER = "did not answer"
 
@@ -58,7 +60,7 @@ def failure(system: System, service: Service, *, paths: Iterable[str] = ()) -> F
         if service.kind == "odbc":
             reason = _odbc(system, service.port)
         elif service.kind == "scheduler":
-            reason = _scheduler(system, service.port)
+            reason = _scheduler(system, service)
         elif service.kind == "web":
             reason = _web(system, service, paths)
         else:
@@ -106,9 +108,24 @@ def _odbc(system: System, port: int) -> str:
     return "" if answer in _SSL_ANSWERS else f"port {port} is not PostgreSQL's protocol"
 
 
-def _scheduler(system: System, port: int) -> str:
-    answer = _exchange(system, port, _RMI_HELLO)
-    return "" if answer == _RMI_ACK else f"port {port} is not Java RMI"
+def _scheduler(system: System, service: Service) -> str:
+    """Send RMI's hello, with TLS first if the service uses it, and then the other way.
+
+    The second attempt is only for a server that ends the connection, or answers with a TLS alert,
+    as a server does that speaks the other one of the two.
+    """
+    for tls in (service.tls, not service.tls):
+        try:
+            answer = _exchange(system, service.port, _RMI_HELLO, tls=tls)
+        except (ConnectionRefusedError, socket.timeout, TimeoutError):
+            raise
+        except OSError:
+            answer = b""
+        if answer == _RMI_ACK:
+            return ""
+        if answer not in (b"", _TLS_ALERT):
+            break
+    return f"port {service.port} is not Java RMI"
 
 
 def _web(system: System, service: Service, paths: Iterable[str]) -> str:
@@ -153,8 +170,9 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _exchange(system: System, port: int, request: bytes) -> bytes:
-    with _connected(system, port) as connection:
+def _exchange(system: System, port: int, request: bytes, *, tls: bool = False) -> bytes:
+    connected = _connected(system, port)
+    with _unverified().wrap_socket(connected) if tls else connected as connection:
         connection.sendall(request)
         return connection.recv(1)
 

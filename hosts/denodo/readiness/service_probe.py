@@ -9,9 +9,10 @@ answer.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hosts.denodo.configuration import settings
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import Record
 from hosts.denodo.servers import processes, web_container
@@ -95,7 +96,10 @@ class ServiceProbe:
     def _look(self, state: State) -> tuple[str, bool, bool]:
         """Return why the service is not ready, whether it is busy, and whether it is silent."""
         paths = required_paths(self._system, state)
-        failure = probes.failure(self._system, self._service, paths=paths)
+        service = self._service
+        if service.kind == "scheduler":
+            service = replace(service, tls=settings.scheduler_uses_tls(state))
+        failure = probes.failure(self._system, service, paths=paths)
         if failure is None and self._service.kind == "vdp":
             failure = self._silent_odbc(state)
         if failure is not None:

@@ -17,14 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hosts.common import files
 from hosts.denodo import log
 from hosts.denodo.configuration import heap, properties_file, settings
 from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import Record
 from hosts.denodo.servers import processes, web_container
-from hosts.denodo.servers.scripts import run_script
+from hosts.denodo.servers.scripts import missing_java, run_script
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:
@@ -88,10 +87,10 @@ class Servers:
     """Properties of the installation that this run has looked up: `ping`."""
 
     def check(self) -> None:
-        """Check, before any server is stopped, that all scripts exist.
+        """Check, before any server is stopped, that the servers can be started again.
 
         Raises:
-            ImageError: Scripts are missing; the message lists all of them.
+            ImageError: Scripts, a Java or a port are missing; the message lists all of them.
         """
         processes_ = {process_of(server) for server in self.state.servers}
         needed = [_START[server] for server in self.state.servers]
@@ -101,24 +100,24 @@ class Servers:
         needed += [_METADATA] if {"vdp"} & set(self.state.catalog) & set(self.state.servers) else []
         needed += [_IMPORT] if self.state.metadata.source == "export" else []
         missing = [name for name in needed if not self._script(name).is_file()]
+        problems = []
         if missing:
-            message = (
+            problems.append(
                 f"{self._script('').parent} lacks {', '.join(missing)}; is there a Denodo"
                 f" {self.state.version} with {', '.join(self.state.servers)} in the image?"
             )
-            raise ImageError(message)
-        self._check_web_container(processes_)
-
-    def _check_web_container(self, needed: Iterable[str]) -> None:
-        if "web" not in needed or self.state.certificate:
-            return
-        if not web_container.connectors(self.state.home):
-            message = (
+        # Without `java_home` in the state, the scripts may find a Java in a way of their own.
+        if self.state.java_home and (problem := missing_java(self.state)):
+            problems.append(problem)
+        needs_port = "web" in processes_ and not self.state.certificate
+        if needs_port and not web_container.connectors(self.state.home):
+            problems.append(
                 f"{self.state.home / settings.WEB} sets neither {settings.HTTP_PORT} nor"
                 f" {settings.HTTPS_PORT}, so the web container would listen nowhere; set one of"
                 " them"
             )
-            raise ImageError(message)
+        if problems:
+            raise ImageError("\n  ".join(problems))
 
     def running(self) -> list[str]:
         """Return the processes that run."""
@@ -301,7 +300,8 @@ class Servers:
                 return f"nothing listens on port {ports}"
             service = Service("web", connector.port, tls=connector.tls)
         else:
-            service = Service(process, self._ports(process)[0])
+            tls = process == "scheduler" and settings.scheduler_uses_tls(self.state)
+            service = Service(process, self._ports(process)[0], tls=tls)
         failure = probes.failure(self.system, service)
         if failure is not None or process != "vdp":
             return failure.reason if failure else ""
@@ -405,11 +405,7 @@ class Servers:
 
     def _values(self, process: str) -> Mapping[str, str]:
         """Return the values of the file of a process; none if it cannot be read."""
-        try:
-            text = files.read(self.state.home / _FILES[process]).decode(properties_file.ENCODING)
-            return properties_file.values(text)
-        except (OSError, properties_file.FormatError):
-            return {}
+        return properties_file.values_or_none(self.state.home / _FILES[process])
 
     def _listener(self, process: str) -> JavaProcess | None:
         for port in self._ports(process):

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hosts.common import files
 from hosts.denodo.configuration import properties_file, settings
 
 if TYPE_CHECKING:
@@ -44,11 +43,7 @@ def connectors(home: Path) -> list[Connector]:
     The ports are read from Denodo's file, because the desired state does not say which protocols
     are turned off there.
     """
-    try:
-        text = files.read(home / settings.WEB).decode(properties_file.ENCODING)
-        values = properties_file.values(text)
-    except (OSError, properties_file.FormatError):
-        return []
+    values = properties_file.values_or_none(home / settings.WEB)
     ports = ((settings.HTTP_PORT, False), (settings.HTTPS_PORT, True))
     numbers = ((values.get(key, "").strip(), tls) for key, tls in ports)
     return [Connector(int(number), tls) for number, tls in numbers if _is_port(number)]

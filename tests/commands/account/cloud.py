@@ -69,6 +69,17 @@ class Cloud:
         self._clients: dict[tuple[str, str], Any] = {}
         self._written: dict[tuple[str, str], datetime] = {}
 
+    @property
+    def state(self) -> tuple[VirtualClock, Targets, Stacks, dict[tuple[str, str], "datetime"]]:
+        """The state that is not in moto."""
+        return self.clock, self.targets, self.stacks, self._written
+
+    @state.setter
+    def state(
+        self, state: tuple[VirtualClock, Targets, Stacks, dict[tuple[str, str], "datetime"]]
+    ) -> None:
+        self.clock, self.targets, self.stacks, self._written = state
+
     def deploy(self, only: str | None = None) -> None:
         """Deploy each stack of the environment in the caller's account, or one cluster's stack."""
         name = self.environment.name

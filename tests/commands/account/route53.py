@@ -81,7 +81,7 @@ class Route53:
     def _namespace(self) -> str:
         """Return the namespace that the switch's alarm watches."""
         resources = self.cloud.stack("failover").template["Resources"].values()
-        (alarm,) = [one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm"]
+        alarm = next(one for one in resources if one["Type"] == "AWS::CloudWatch::Alarm")
         return str(alarm["Properties"]["Namespace"])
 
     def _of(self, check_id: str) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,8 @@ moto's CloudFormation refuses a TCP listener and ignores `Targets`. The resource
 are created; others, such as roles and rules, only get an id.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -118,10 +119,15 @@ class Making:
             instance.id = id_
         return id_ or made["InstanceId"], made["PrivateIpAddress"]
 
+    @cached_property
+    def _default_subnets(self) -> Sequence[Mapping[str, Any]]:
+        """The subnets that moto has in every region."""
+        subnets: Sequence[Mapping[str, Any]] = self._of("ec2").describe_subnets()["Subnets"]
+        return subnets
+
     def _subnets(self) -> dict[str, str]:
         """Return moto's subnets by zone."""
-        subnets = self._of("ec2").describe_subnets()["Subnets"]
-        return {one["AvailabilityZone"]: one["SubnetId"] for one in subnets}
+        return {one["AvailabilityZone"]: one["SubnetId"] for one in self._default_subnets}
 
     def _balancer(self, id_: str, properties: Mapping[str, Any]) -> str:
         client = self._of("elbv2")
@@ -142,7 +148,7 @@ class Making:
 
     def _group(self, id_: str, properties: Mapping[str, Any]) -> str:
         client = self._of("elbv2")
-        (vpc,) = {subnet["VpcId"] for subnet in self._of("ec2").describe_subnets()["Subnets"]}
+        (vpc,) = {subnet["VpcId"] for subnet in self._default_subnets}
         (made,) = client.create_target_group(
             Name=f"tg-{_short(self._stack, id_)}",
             Protocol=properties["Protocol"],

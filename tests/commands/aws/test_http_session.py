@@ -4,19 +4,24 @@ import http.server
 import threading
 import time
 from collections.abc import Iterator
+from threading import Semaphore
+from types import SimpleNamespace
 
 import pytest
+from botocore.awsrequest import AWSRequest, AWSResponse
 
 from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import first_answer, map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.http_session import BoundSession, UnreadableAnswerError
 from denodo_ha.cli.errors import NotFound, Unreachable, UnreadableAnswer
 from tests.support.servers.fault_proxy import Fault, FaultProxy, Rule
 
 _ACCOUNT = (
     b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>"
-    b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+    b"</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>"
+    b"</GetCallerIdentityResponse>"
 )
 
 
@@ -116,6 +121,25 @@ def test_an_answer_that_stays_wrong_is_named(proxy: FaultProxy, fault: Fault, sa
     proxy.add(Rule(fault))
     with pytest.raises(Unreachable, match=said):
         account(Aws(attempts=1))
+
+
+def test_an_answer_that_names_no_request_is_not_aws_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of EC2 to changes contain nothing else, so a skeleton would count as success."""
+    for content, readable in (
+        (b"<DeleteTagsResponse><requestId>1</requestId></DeleteTagsResponse>", True),
+        (b"<DeleteTagsResponse/>", False),
+    ):
+        response = AWSResponse("", 200, {}, None)
+        monkeypatch.setattr(type(response), "content", content)
+        request = AWSRequest(
+            "POST", "https://ec2", headers={"Content-Type": "application/x-www-form-urlencoded"}
+        )
+        session = BoundSession(SimpleNamespace(send=lambda _, one=response: one), Semaphore())
+        if readable:
+            assert session.send(request) is response
+        else:
+            with pytest.raises(UnreadableAnswerError, match="begins with '<DeleteTags"):
+                session.send(request)
 
 
 def test_an_answer_without_its_keys_is_unreadable(proxy: FaultProxy) -> None:

@@ -80,6 +80,7 @@ def test_one_component_and_settings_that_are_as_usual(
     [
         ("", "`denodo-ha roll --node node1`"),
         ("[]", "does not report its settings"),
+        (_settings(**{"scheduler:\n\x1b[2J": {}}), "does not report its settings"),
         ('{"scheduler": {"file": "f", "configured": true, "entries": []}}', "does not report"),
         (
             _settings(scheduler={"configured": False, "notes": ["no JDBC URL of PostgreSQL"]}),
@@ -95,14 +96,6 @@ def test_a_node_without_settings(
     assert done.exit_code == exit_codes.FAILED
     assert says in done.output
     assert done.stdout == ""
-
-
-def test_a_document_of_an_earlier_version(agents: Agents, config: Path, denodo_ha: Run) -> None:
-    agents.cloud.faults.heal()
-    agents.cloud.faults.answer("InvalidParameters", "Action is not allowed", "SendCommand")
-    done = denodo_ha("catalog", "learn", "node1", "-c", str(config))
-    assert done.exit_code == exit_codes.REFUSED
-    assert "deploy it with this version" in done.output
 
 
 def test_there_is_no_such_node(agents: Agents, config: Path, denodo_ha: Run) -> None:

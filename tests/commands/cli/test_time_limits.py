@@ -1,5 +1,6 @@
 """Every command that calls AWS has a time limit, which bounds its calls and its waits."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,7 @@ from denodo_ha.cli.main import COMMANDS, Command
 from denodo_ha.cli.time_limit import ANSWER, ANSWER_S, LEAST_S, TimeLimit, limit_of, limited
 from tests.commands.account.virtual_clock import VirtualClock
 from tests.commands.conftest import Run
+from tests.support.assembly import ROOT
 
 WITHOUT_AWS = {
     *("drill", "nodes"),
@@ -37,6 +39,23 @@ def functions() -> Iterator[tuple[str, Callable[..., object]]]:
 def test_every_command_has_a_limit() -> None:
     without = {name for name, function in functions() if limit_of(function) is None}
     assert without == WITHOUT_AWS
+
+
+def test_the_limits_are_documented() -> None:
+    """`docs/denodo-ha.md` has each command with its seconds, its waits, and their sum."""
+    text = (ROOT / "docs/denodo-ha.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    documented = {
+        name: (seconds, re.findall(r"(\d+):", waits), total)
+        for names, seconds, waits, total, _ in (row for row in rows if len(row) == 5)
+        for name in re.findall("`([^`]+)`", names)
+    }
+    limits = {name: limit_of(function) for name, function in functions()}
+    assert documented == {
+        name: (f"{limit.seconds:g}", [f"{wait:g}" for wait in limit.waits], f"{limit.total():g}")
+        for name, limit in limits.items()
+        if limit is not None
+    }
 
 
 @pytest.mark.parametrize("name", ["status", "verify", "plan", "failover status"])

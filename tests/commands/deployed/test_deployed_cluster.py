@@ -110,13 +110,12 @@ def test_a_node_and_its_groups() -> None:
     deployed = read("active-passive", "active")
     node = deployed.node("node1")
     assert [group.key for group in deployed.groups_of("node1")] == ["jdbc", "odbc", "web", "node1"]
-    own = deployed.auxiliary_group("node1")
-    assert own is not None
+    (own,) = deployed.auxiliary_groups("node1")
     target = own.target("node1")
     assert target is not None
     assert (target.id, target.port) == (node.instance_id, 19997)
     assert own.target("node2") is None
-    assert deployed.auxiliary_group("node3") is None
+    assert deployed.auxiliary_groups("node3") == ()
     with pytest.raises(UsageError, match=r"did you mean node1\?"):
         deployed.node("nod1")
 

@@ -78,12 +78,13 @@ def test_the_stack_names_the_namespace(own: Path, templates_of: TemplatesOf) -> 
     assert changed["Outputs"]["SwitchNamespace"]["Value"] == OWN
     assert "SwitchNamespace" not in example["Outputs"]
     for template, namespace in ((changed, OWN), (example, SHARED)):
-        (alarm,) = [
-            resource["Properties"]
+        namespaces = [
+            resource["Properties"]["Namespace"]
             for resource in template["Resources"].values()
             if resource["Type"] == "AWS::CloudWatch::Alarm"
         ]
-        assert alarm["Namespace"] == namespace
+        # Route 53's alarm, and the alarm that tells operators.
+        assert namespaces == [namespace, namespace]
         (statement,) = [
             statement
             for resource in template["Resources"].values()

@@ -5,6 +5,7 @@ from typing import Any
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.quotas import (
+    alarms_left_out,
     elastic_ip_quota,
     listener_quota,
     policy_quota,
@@ -243,6 +244,13 @@ WRONG = (
         ("needs 505 resources in a template, and AWS allows 500", "split the cluster in two"),
     ),
     Wrong(
+        alarms_left_out,
+        {**TWO_SERVICES, **_nodes(79)},
+        "clusters.main",
+        ("gets no alarms", "up to 594 resources", "alarms: none"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         elastic_ip_quota,
         _zones(3, 3),
         "clusters.c1",
@@ -307,6 +315,8 @@ RIGHT = (
         {"clusters/main/network/egress": [{"to": "0.0.0.0/0", "ports": [*range(400, 459), "1-9"]}]},
     ),
     Right(resource_quota, {**TWO_SERVICES, **_nodes(79)}),
+    Right(alarms_left_out, {**TWO_SERVICES, **_nodes(60)}),
+    Right(alarms_left_out, {**TWO_SERVICES, **_nodes(79), "alarms": "none"}),
     Right(elastic_ip_quota, _zones(3, 2)),
     Right(elastic_ip_quota, _zones(5)),
     Right(elastic_ip_quota, _zones(5) | _bare("internal")),

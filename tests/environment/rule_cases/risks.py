@@ -20,6 +20,7 @@ LONELY = {"clusters/main/nodes/node2": GONE}
 IDLE = "services/jdbc"
 LONG = {"port": 9999, "idle_timeout": 900}
 SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:tls-AbCdEf"
+TCP = f"{BALANCER}/haproxy/timeouts"
 TYPE = "clusters/main/instance/type"
 
 WRONG = (
@@ -50,6 +51,14 @@ WRONG = (
         "services.odbc.idle_timeout",
         ("idle for 899 s (899)",),
         severity=Severity.WARNING,
+    ),
+    Wrong(
+        idle_below_query_timeout,
+        {f"{BALANCER}/kind": "haproxy", TCP: {"tcp": 600}},
+        "clusters.main.balancer.haproxy.timeouts.tcp",
+        ("idle for 600 s (600)", "write tcp: 900 or more"),
+        severity=Severity.WARNING,
+        deploying=False,
     ),
     Wrong(
         open_to_the_world,
@@ -109,7 +118,19 @@ RIGHT = (
         },
     ),
     Right(public_without_tls, {}),
+    Right(
+        public_without_tls,
+        # HAProxy ends TLS of this service, whose ports do not say so.
+        {
+            f"{BALANCER}/scheme": "internet-facing",
+            f"{BALANCER}/kind": "haproxy",
+            f"{BALANCER}/haproxy": {"tls": {"mode": "terminate", "services": ["web"]}},
+            "services": {"web": {"port": 443, "node_port": 9090}},
+        },
+        deploying=False,
+    ),
     Right(idle_below_query_timeout, {IDLE: {**LONG}}),
+    Right(idle_below_query_timeout, {f"{BALANCER}/kind": "haproxy"}, deploying=False),
     Right(open_to_the_world, {CLIENTS: ["0.0.0.0/1", "128.0.0.0/1"]}),
     Right(deletion_protection, {f"{BALANCER}/deletion_protection": True}),
     Right(deletion_protection, {**LONELY, BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]}}),

@@ -67,6 +67,12 @@ com.denodo.vdb.some.unknown.key : caf\u00e9 \\
 _INSTALLATIONS = Path(__file__).parent / "installations"
 _TOMCAT = "com.denodo.tomcat"
 
+WRITTEN_BY_FORM: dict[str, str | None] = {
+    "JobReportRepositoryFactory/className": "com.example.PostgreSqlJobReportRepository",
+    "GenericEntityIdentifierRetriever/query": "select lastval()",
+}
+"""Values that Denodo's form writes into the Scheduler's file, and that only an operator knows."""
+
 PORTS = (
     *("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory"),
     *("web", "web_tls", "scheduler"),
@@ -83,19 +89,22 @@ class Home:
         version: Denodo's version.
         ports: ports that Denodo's files have before an apply.
         connectors: the protocols of the web container; an installation has HTTP only.
+        form_was_used: whether desired states with a database for the Scheduler have the values that
+            Denodo's form writes.
     """
 
     folder: Path
     version: Version = "8.0"
     ports: dict[str, int] = field(default_factory=dict)
     connectors: Connectors = "http"
+    form_was_used: bool = True
 
     @classmethod
     def there(cls, folder: str, version: str, ports: dict[str, int]) -> "Home":
         """Return the home that another process has created in a folder."""
         home = cls.__new__(cls)
         home.folder, home.version, home.ports = Path(folder), cast("Version", version), ports
-        home.connectors = "http"
+        home.connectors, home.form_was_used = "http", True
         return home
 
     def __post_init__(self) -> None:
@@ -279,6 +288,13 @@ class Home:
             for key in outer:
                 inner = inner[key]
             inner[last] = value
+        scheduler = data.get("catalog", {}).get("scheduler")
+        if scheduler is not None and self.form_was_used:
+            entries = {**WRITTEN_BY_FORM, **scheduler.get("entries", {})}
+            data["catalog"] = {
+                **data["catalog"],
+                "scheduler": {**scheduler, "entries": entries},
+            }
         return data
 
     def state(self, **changes: Any) -> State:

@@ -15,6 +15,8 @@ import pytest
 
 from hosts.common.errors import HostError
 from hosts.denodo.apply import apply, check
+from hosts.denodo.configuration.change_journal import Journal
+from hosts.denodo.configuration.hosts_file import node_names
 from hosts.denodo.errors import (
     BusyError,
     DownError,
@@ -23,6 +25,7 @@ from hosts.denodo.errors import (
     RolledBackError,
 )
 from hosts.denodo.record import Record
+from hosts.denodo.servers.servers import Servers
 from hosts.denodo.system import System
 from tests.hosts.denodo.home import FILES, LICENSE, MANAGER, SCHEDULER, VDP, WEB, Home, eventually
 from tests.support.servers.ports import free_ports
@@ -78,6 +81,33 @@ def test_every_file_says_what_the_state_says(each_home: Home) -> None:
             (each_home.path / file).read_bytes().splitlines()
         )
         assert all(b"=" in line for line in kept), "only entries may differ"
+
+
+def test_the_scheduler_directs_clients_to_its_own_port_of_the_balancer(each_home: Home) -> None:
+    """The state has the keys only while it is configured; then Denodo's default comes back."""
+    balancer = "balancer.example.com"
+    second = {**each_home.data()["ports"], "scheduler_auxiliary": 17998}
+    state = each_home.state(servers=["scheduler"], ports=second, scheduler_rmi_host=balancer)
+    assert node_names(state) == list(dict.fromkeys([state.host, state.rmi_host, balancer]))
+    apply(each_home.system, state)
+    scheduler = each_home.properties(SCHEDULER)
+    assert scheduler["Launcher/registryURL"] == balancer
+    assert scheduler["Launcher/factoryPort"] == "17998"
+    assert scheduler["Launcher/registryPort"] == str(each_home.ports["scheduler"])
+    assert check(each_home.system, state).nothing
+
+    without = each_home.state(servers=["scheduler"])
+    apply(each_home.system, without)
+    scheduler = each_home.properties(SCHEDULER)
+    assert scheduler["Launcher/registryURL"] == without.host
+    assert scheduler["Launcher/factoryPort"] == "7998"
+    assert check(each_home.system, without).nothing
+
+
+def test_the_scheduler_s_second_port_of_the_image_remains(home: Home) -> None:
+    home.set(SCHEDULER, "Launcher/factoryPort", "7777")
+    apply(home.system, home.state(servers=["scheduler"]))
+    assert home.properties(SCHEDULER)["Launcher/factoryPort"] == "7777"
 
 
 def test_the_same_state_again_does_nothing(each_home: Home) -> None:
@@ -207,11 +237,11 @@ def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> No
 
 
 def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
-    apply(home.system, home.state(limits__start_seconds=1))
+    apply(home.system, home.state())
     home.behave("vqlserver_startup.sh", "fail")
     contents = home.contents()
     with pytest.raises(DownError, match="told to fail"):
-        apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
+        apply(home.system, home.state(jvm__vdp="-Xmx2048m", limits__start_seconds=3))
     assert home.contents() == contents
     home.behave("vqlserver_startup.sh")
     apply(home.system, home.state())
@@ -274,6 +304,87 @@ def test_a_missing_script_is_found_before_anything_stops(home: Home) -> None:
     with pytest.raises(ImageError, match=r"lacks datacatalog_startup.sh, regenerateFiles.sh"):
         apply(home.system, home.state(servers=ALL_SERVERS))
     assert home.running() == first
+
+
+def test_a_configured_java_that_is_missing_is_found_before_anything_stops(home: Home) -> None:
+    apply(home.system, home.state())
+    first = home.running()
+    (home.path / "jre/bin/java").unlink()
+    (home.path / "bin/datacatalog_startup.sh").unlink()
+    state = home.state(servers=ALL_SERVERS, denodo__java_home="/nowhere")
+    with pytest.raises(ImageError) as refused:
+        apply(home.system, state)
+    scripts, java = str(refused.value).splitlines()
+    assert "lacks datacatalog_startup.sh" in scripts
+    assert "nor /nowhere/bin/java exists" in java
+    assert home.running() == first
+
+
+class _KilledError(BaseException):
+    """Ends a run as a signal would: no error handling of the program sees it."""
+
+
+def _kill(*_: object) -> None:
+    raise _KilledError
+
+
+def _interrupt(home: Home, monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, _kill)
+        with pytest.raises(_KilledError):
+            apply(home.system, home.state(jvm__vdp="-Xmx2g"))
+
+
+def test_a_refusal_after_an_interrupted_change_leaves_the_servers_running(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted change is undone first, for which the servers stop."""
+    apply(home.system, home.state())
+    first = home.running()
+    assert first is not None
+    _interrupt(home, monkeypatch, Servers, "start")
+    assert home.running() is None
+    (home.path / "bin/datacatalog_startup.sh").unlink()
+    with pytest.raises(ImageError, match="lacks datacatalog_startup"):
+        apply(home.system, home.state(servers=ALL_SERVERS))
+    assert eventually(lambda: home.running() is not None)
+    assert (home.running() or {})["jvm"] == first["jvm"]
+
+
+def test_a_failure_after_an_interrupted_change_starts_the_previous_state(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(home.system, home.state())
+    first = home.running()
+    assert first is not None
+    _interrupt(home, monkeypatch, Servers, "regenerate")
+    with pytest.raises(RolledBackError, match="the previous state runs again"):
+        apply(home.system, home.state(jvm__vdp="-Ddead"))
+    assert (home.running() or {})["jvm"] == first["jvm"]
+
+
+def test_a_change_that_was_complete_when_it_was_interrupted_is_kept(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(home.system, home.state())
+    _interrupt(home, monkeypatch, Journal, "end")
+    changed = home.running()
+    home.calls()
+    apply(home.system, home.state(jvm__vdp="-Xmx2g"))
+    assert home.running() == changed
+    assert not [call for call in home.calls() if not call.startswith("ping.sh")]
+    assert not list(home.path.rglob("*.before-denodo-node"))
+
+
+def test_a_standalone_licence_is_left_with_a_warning(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.write("conf/denodo.lic", "licence")
+    apply(home.system, home.state())
+    assert "denodo.lic exists, so the servers do not ask the License Manager" in (
+        capsys.readouterr().out
+    )
+    assert home.read("conf/denodo.lic") == "licence"
 
 
 def test_a_missing_file_is_named(home: Home) -> None:

@@ -98,7 +98,8 @@ def test_both_names_stand_while_the_balancer_s_changes(make_home: Any) -> None:
     assert _run(home, "apply", _state(home)) == 0
     # An apply that fails leaves the names of the old and the new state in the hosts file.
     home.behave("vqlserver_startup.sh", "fail")
-    assert _run(home, "apply", _state(home, rmi_host="new.example.com")) == 7
+    wrong = _state(home, rmi_host="new.example.com", limits__start_seconds=3)
+    assert _run(home, "apply", wrong) == 7
     names = home.system.hosts.read_text().splitlines()[1].split()[1:]
     assert {"new.example.com", "balancer.example.com"} <= set(names)
     home.behave("vqlserver_startup.sh")

@@ -141,6 +141,7 @@ def _whole(home: Home) -> dict[str, Any]:
         jvm={"vdp": "-Xmx1g", "web": "-Xmx1g", "scheduler": ""},
         heap_mib=1024,
         web_jmx=True,
+        scheduler_rmi_host="balancer.example.com",
         denodo__java_home="/opt/java",
         watchdog=True,
         data_disk={"path": "/data", "device": "/dev/sdf"},

@@ -16,6 +16,7 @@ PROFILE = "AWS::IAM::InstanceProfile"
 INGRESS = "AWS::EC2::SecurityGroupIngress"
 EGRESS = "AWS::EC2::SecurityGroupEgress"
 ALARM = "AWS::CloudWatch::Alarm"
+COMPOSITE = "AWS::CloudWatch::CompositeAlarm"
 CHECK = "AWS::Route53::HealthCheck"
 RECORD = "AWS::Route53::RecordSet"
 PARAMETER = "AWS::SSM::Parameter"
@@ -49,6 +50,26 @@ class ClusterView:
         self.adopted = {
             name: node.instance_id for name, node in cluster.nodes.items() if node.instance_id
         }
+
+    @property
+    def scheduler_ports(self) -> dict[str, int]:
+        """Return the auxiliary ports of the Scheduler by node."""
+        nodes = self.cluster.nodes.items()
+        return {
+            name: node.scheduler_auxiliary_port
+            for name, node in nodes
+            if node.scheduler_auxiliary_port
+        }
+
+    @property
+    def scheduler_clients(self) -> set[str]:
+        """Return the clients that the Scheduler directs to port 7998 of the nodes."""
+        balancer = self.cluster.balancer
+        service = self.environment.services.get("scheduler")
+        reach_nodes = balancer.kind == "none" or balancer.scheme == "internal"
+        if service is None or service.target_port != 8000 or self.scheduler_ports:
+            return set()
+        return set(balancer.clients) if reach_nodes else set()
 
     def of(self, kind: str) -> Resources:
         """Return the properties of the resources of a type by logical id."""

@@ -54,11 +54,17 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
     if nodes:
         assert behind <= ports_to(rules["in", nodes], balancer)
         front = {balancer} if behind else set()
-        assert {peer_of(rule) for rule in rules["in", nodes]} == {*front, *second, *managers}
+        to_scheduler = view.scheduler_clients
+        known = {*front, *second, *managers, *to_scheduler}
+        assert {peer_of(rule) for rule in rules["in", nodes]} == known
+        for cidr in to_scheduler:
+            assert ports_to(rules["in", nodes], cidr) - {7998} == set()
+            assert 7998 in ports_to(rules["in", nodes], cidr)
+    auxiliary = {*view.scheduler_ports.values()}
     if view.environment.denodo.version == "7.0":
-        auxiliary = {node.auxiliary_port for node in view.cluster.nodes.values()}
-        for peer in {*peers, *managers}:
-            assert auxiliary <= ports_to(rules["in", balancer], peer)
+        auxiliary |= {node.auxiliary_port or 0 for node in view.cluster.nodes.values()}
+    for peer in {*peers, *managers} if auxiliary else ():
+        assert auxiliary <= ports_to(rules["in", balancer], peer)
 
 
 def _second_balancer_is_in_between(view: ClusterView, balancer: str, nodes: set[str]) -> set[str]:
@@ -102,6 +108,7 @@ def _the_node_is_reached_directly(view: ClusterView) -> None:
     rules = view.rules_of("in", group)
     served = {service.port for service in view.environment.services.values()}
     served |= {port for port in [view.cluster.nodes[name].auxiliary_port] if port}
+    served |= {7998} if view.scheduler_clients else set()
     for cidr in view.cluster.balancer.clients:
         assert served <= ports_to(rules, cidr)
     allowed = {*view.cluster.balancer.clients, *managers, view.cluster.network.health_checkers}

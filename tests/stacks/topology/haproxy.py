@@ -105,6 +105,8 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         for name, node in view.cluster.nodes.items():
             assert node.auxiliary_port is not None
             expected[node.auxiliary_port] = ("denodo:node", name, "/health")
+    for name, port in view.scheduler_ports.items():
+        expected[port] = ("denodo:node", name, "/health")
     ((fleet_id, fleet),) = view.of(FLEET).items()
     used = []
     for id_, listener in view.of(LISTENER).items():
@@ -160,6 +162,7 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
     assert view.ports("out", middle, "0.0.0.0/0") == {443}
     behind = {service.node_port or service.port for service in view.environment.services.values()}
     behind |= {node.auxiliary_port for node in cluster.nodes.values() if node.auxiliary_port}
+    behind |= {*view.scheduler_ports.values()}
     asked = {
         service.health.port for service in view.environment.services.values() if service.health.port
     }
@@ -169,7 +172,7 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
         assert behind | asked <= view.ports("out", middle, peer)
     for group in nodes:
         assert behind | asked <= view.ports("in", group, middle)
-        assert view.peers("in", group) == {middle, *managers}
+        assert view.peers("in", group) == {middle, *managers, *view.scheduler_clients}
 
 
 def _uses_readiness(view: ClusterView) -> bool:
@@ -193,4 +196,7 @@ def _routes_are_in_the_metadata(view: ClusterView) -> None:
     }
     for one in metadata["Serves"].values():
         assert set(one["Nodes"]) <= set(view.cluster.nodes)
+        # The only node of an auxiliary port is not checked.
+        assert "Check" in one or len(one["Nodes"]) == 1
+        assert {*one.get("Check", {})} <= {"Interval", "Timeout", "Unhealthy", "Healthy"}
     assert metadata["HealthPort"] == view.cluster.balancer.proxy.health_port

@@ -161,6 +161,9 @@ def _nodes_have_their_state(view: ClusterView) -> None:
         assert state["host"] == own
         assert state["rmi_host"] == (UNKNOWN if seven and behind else own)
         assert state["ports"].get("auxiliary") == view.cluster.nodes[name].auxiliary_port
+        port = view.scheduler_ports.get(name)
+        assert state["ports"].get("scheduler_auxiliary") == port
+        assert state.get("scheduler_rmi_host") == (UNKNOWN if port else None)
 
 
 def _no_node_depends_on_a_node(view: ClusterView) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
 from tests.stacks.topology import (
+    alarms,
     failover,
     firewall,
     haproxy,
@@ -35,6 +36,7 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     if environment.failover:
         failover.holds(environment, assembly)
     metadata.holds(environment, assembly)
+    alarms.holds(environment, assembly)
     for stack, template in assembly.templates.items():
         _portable(environment, stack, template)
 

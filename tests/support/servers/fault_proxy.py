@@ -13,7 +13,9 @@ one region.
 
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -47,6 +49,13 @@ _PAGED: Final = {
 }
 """Names of list and token in answers of operations that may return an empty first page (AWS,
 DescribeInstances)."""
+_WITHOUT_KEYS: Final = frozenset(
+    {
+        *("CreateTags", "DeleteTags", "RegisterTargets", "DeregisterTargets"),
+        *("DeleteParameter", "PutMetricData"),
+    }
+)
+"""Operations whose answers have no key (their API references)."""
 _NEXT: Final = "second-page"
 
 
@@ -74,8 +83,11 @@ class Fault(StrEnum):
     """The connection closes without an answer, and the call takes effect some time later."""
     PAGED = "paged"
     """The first page of a list is empty."""
+    INTERRUPTED = "interrupted"
+    """The command gets Ctrl-C while the call is on its way, and the call takes effect."""
     EMPTY = "empty"
-    """The call does not arrive; the answer is well formed, but all keys are missing."""
+    """The call does not arrive; the answer is well formed, but all keys are missing. Answers that
+    never have a key are not changed."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,7 @@ class Rule:
         service: service in the signature; empty: every service.
         operation: the operation; empty: every operation.
         on: which matching call gets the fault, counted from 1; None: every matching call.
+        since: the matching call that gets the fault with all later ones; None: see `on`.
         changing: match only calls that may change resources.
         met: number of calls that have matched so far.
     """
@@ -112,6 +125,7 @@ class Rule:
     service: str = ""
     operation: str = ""
     on: int | None = None
+    since: int | None = None
     changing: bool = False
     met: int = 0
 
@@ -124,7 +138,7 @@ class Rule:
             and (call.changes or not self.changing)
         )
         self.met += matches
-        return matches and self.on in {None, self.met}
+        return matches and self.on in {None, self.met} and (self.since or 0) <= self.met
 
 
 @dataclass(frozen=True)
@@ -294,6 +308,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = proxy.meet(call)
         if proxy.delay:
             time.sleep(proxy.delay)
+        if fault is Fault.INTERRUPTED:
+            os.kill(os.getpid(), signal.SIGINT)
         if fault in {Fault.REFUSE, Fault.HANG, Fault.LOST, Fault.LATE}:
             self._answer_nothing(proxy, call, request, fault)
         else:
@@ -319,9 +335,11 @@ class _Handler(BaseHTTPRequestHandler):
         match fault:
             case Fault.STALE if earlier is not None:
                 self._send(earlier)
+            case Fault.EMPTY if call.operation in _WITHOUT_KEYS:
+                self._send(proxy.forward(call, request))
             case Fault.PAGED if call.operation in _PAGED:
                 self._send(_paged(proxy, call, request))
-            case None | Fault.CUT | Fault.STALE | Fault.PAGED:
+            case None | Fault.CUT | Fault.STALE | Fault.PAGED | Fault.INTERRUPTED:
                 self._send(proxy.forward(call, request), cut=fault is Fault.CUT)
             case _:
                 self._send(_refusal(fault, request, call))
@@ -377,7 +395,8 @@ def _refusal(fault: Fault, request: _Request, call: Call) -> Answer:
     identified = (("x-amzn-RequestId", "00000000-0000-0000-0000-000000000000"),)
     if fault is Fault.EMPTY:
         name = f"{call.operation}Response"
-        body = {"json": b"{}", "cbor": b"\xa0"}.get(request.protocol, f"<{name}/>".encode())
+        skeleton = f"<{name}><RequestId>0</RequestId></{name}>".encode()
+        body = {"json": b"{}", "cbor": b"\xa0"}.get(request.protocol, skeleton)
         return Answer(200, (("Content-Type", _kind(request)), *identified), body)
     status, code, message = _CODES[fault]
     if request.protocol == "json":

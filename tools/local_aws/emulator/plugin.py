@@ -8,7 +8,7 @@ from tools.local_aws.emulator.cloudformation import (
     stack_events,
     stack_outputs,
 )
-from tools.local_aws.emulator.cloudwatch import alarms
+from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
@@ -36,6 +36,7 @@ def install() -> None:
     target_groups.install()
     auto_scaling.install()
     alarms.install()
+    composite_alarms.install()
     hosted_zones.install()
     health_checks.install()
     queries.install()

@@ -5,7 +5,8 @@ An instance of the local AWS runs no programs. `PUT /_local/stand-ins/INSTANCE` 
 for a port of the instance, if the two differ. From then on, the health checks of target groups
 connect to the stand-in. Without a stand-in, the health depends on the instance's state only. With
 `"commands": 40124`, commands of Systems Manager are sent to that port
-(`tools.local_aws.emulator.ssm.commands`).
+(`tools.local_aws.emulator.ssm.commands`). With `"commands": "never"`, AWS accepts commands, but
+they never arrive, as if the SSM agent had lost its connection.
 """
 
 from ipaddress import ip_address
@@ -14,6 +15,9 @@ from typing import Any
 from tools.local_aws.emulator.errors import InvalidRequestError
 
 Endpoint = tuple[str, int]
+
+NEVER = "never"
+"""Setting of a stand-in that commands never reach."""
 
 STORE: dict[str, dict[str, Any]] = {}
 """Stand-ins by instance id."""
@@ -33,8 +37,9 @@ def put(instance_id: str, settings: Any) -> dict[str, Any]:
         message = f"a stand-in must be on this machine, and {address} is not a loopback address"
         raise InvalidRequestError(message)
     ports = {str(int(port)): int(actual) for port, actual in (settings.get("ports") or {}).items()}
-    commands_port = {"commands": int(settings["commands"])} if settings.get("commands") else {}
-    STORE[instance_id] = {"address": address, "ports": ports, **commands_port}
+    commands = settings.get("commands")
+    port = {"commands": commands if commands == NEVER else int(commands)} if commands else {}
+    STORE[instance_id] = {"address": address, "ports": ports, **port}
     return STORE[instance_id]
 
 
@@ -46,7 +51,13 @@ def endpoint(instance_id: str, port: int) -> Endpoint | None:
     return stand_in["address"], int(stand_in["ports"].get(str(port), port))
 
 
+def accepts_commands(instance_id: str) -> bool:
+    """Return whether Systems Manager accepts commands for an instance."""
+    return "commands" in STORE.get(instance_id, {})
+
+
 def commands_endpoint(instance_id: str) -> Endpoint | None:
-    """Return the endpoint for Systems Manager commands, None if the instance accepts none."""
+    """Return the endpoint for Systems Manager commands, None if commands reach none."""
     stand_in = STORE.get(instance_id, {})
-    return (stand_in["address"], stand_in["commands"]) if "commands" in stand_in else None
+    port = stand_in.get("commands", NEVER)
+    return None if port == NEVER else (stand_in["address"], port)

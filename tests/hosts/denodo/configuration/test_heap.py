@@ -48,6 +48,8 @@ def test_only_the_heap_is_changed(before: str, after: str) -> None:
         (["-Xmx8g", "-mx1024m"], 1024),
         (["-mx1024m", "-Xmx8g"], 8192),
         (["-XX:MaxHeapSize=2097152k", "-cp", "x"], 2048),
+        (["-Xmx1T"], 2**20),
+        (["-Xmx2147483648"], 2048),
         (["-Xms1g", "-Dx=-Xmx1g"], None),
         (["-Xmxnonsense"], None),
     ],

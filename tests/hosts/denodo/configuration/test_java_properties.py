@@ -53,6 +53,8 @@ def _java(text: str) -> dict[str, str] | None:
 @example("a : = b")
 @example("\\u00e9=\\ud83d\\ude00")
 @example("a=\\u12")
+@example("a=b\\\\\\\nc=d")
+@example("a=b\\\\\\\\\nc=d")
 @settings(max_examples=500, deadline=None)
 def test_any_text_is_read_as_java_reads_it(text: str) -> None:
     assert _read(text) == _java(text)
@@ -75,6 +77,9 @@ def test_any_key_and_value_survive_the_round_trip(key: str, value: str) -> None:
 @example("a=1\na=2\n", "a", "3")
 @example("# a=1\n", "a", "2")
 @example("x=1\\\n# a=1\n", "a", "2")
+# A line that continues an entry looks like a comment, and the entry continues after it.
+@example("x=1\\\n# a=1\\\ny=2\n", "a", "2")
+@example("b=1\nx=1\\\n# a=1\\\ny=2\n", "a", "2")
 @example("x=1\\", "a", "2")
 @example("x=1\\\n", "a", "2")
 @example("x", "a", "2")

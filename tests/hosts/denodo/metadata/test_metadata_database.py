@@ -15,7 +15,7 @@ from tests.hosts.denodo.cloud import DATA_CATALOG, SCHEDULER, VDP, Cloud
 from tests.hosts.denodo.home import DATA_CATALOG as FILE
 from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
 from tests.hosts.denodo.home import VDP as VDP_FILE
-from tests.hosts.denodo.home import Home
+from tests.hosts.denodo.home import WRITTEN_BY_FORM, Home
 
 _SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
 _OTHER, _BY_HAND = "another-one", "by-hand"
@@ -231,6 +231,93 @@ def test_an_image_without_the_script(home: Home, cloud: Cloud) -> None:
     with pytest.raises(ImageError, match=r"regenerateMetadata\.sh"):
         apply(home.system, home.state(catalog={"vdp": {"secret": VDP}}))
     assert cloud.calls()
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("left", ["className", "query", "both", "other"])
+def test_a_scheduler_that_would_mix_databases_is_refused_before_it_stops(
+    home: Home, left: str
+) -> None:
+    home.form_was_used = False
+    apply(home.system, home.state(servers=["vdp", "scheduler"]))
+    home.calls()
+    class_name, query = WRITTEN_BY_FORM
+    entries = {
+        "className": {query: WRITTEN_BY_FORM[query]},
+        "query": {class_name: WRITTEN_BY_FORM[class_name]},
+        "both": {},
+        "other": {**WRITTEN_BY_FORM, "JobReportManagerFactory/className": "com.example.DerbyOne"},
+    }[left]
+    shared = {"scheduler": {"secret": SCHEDULER, "entries": entries}}
+    with pytest.raises(ImageError) as error:
+        apply(home.system, home.state(servers=["vdp", "scheduler"], catalog=shared))
+    said = str(error.value)
+    assert ("DerbyJobReportRepositoryImpl" in said) == (left in ("className", "both"))
+    assert ("IDENTITY_VAL_LOCAL" in said) == (left in ("query", "both"))
+    assert ("DerbyOne" in said) == (left == "other")
+    assert "catalog.settings.scheduler.entries" in said
+    assert home.calls() == []
+    assert home.running("scheduler")
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_scheduler_on_derby_by_choice_is_not_refused(home: Home) -> None:
+    home.form_was_used = False
+    own = {"ComplexDataSource/url": "jdbc:derby://db.example.com/schedulerDB"}
+    state = home.state(
+        servers=["scheduler"], catalog={"scheduler": {"secret": SCHEDULER, "entries": own}}
+    )
+    apply(home.system, state)
+    assert home.running("scheduler")
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_scheduler_that_runs_on_mixed_databases_gets_a_warning(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(home.system, home.state(servers=["scheduler"], catalog={"scheduler": BOTH["scheduler"]}))
+    home.form_was_used = False
+    mixed = {"scheduler": {"secret": SCHEDULER, "entries": {}}}
+    home.set(SCHEDULER_FILE, "JobReportRepositoryFactory/className", "com.example.DerbyOne")
+    apply(home.system, home.state(servers=["scheduler"], catalog=mixed))
+    assert "com.example.DerbyOne" in capsys.readouterr().out
+    assert home.running("scheduler")
+
+
+_PASSWORDS = {
+    "ComplexDataSource/password": "ComplexDataSource/password/encrypted",
+    "org.quartz.dataSource.quartzds.password": "org.quartz.dataSource.quartzds.password.encrypted",
+}
+
+
+def test_the_oldest_is_told_that_its_password_is_plain(make_home: Any) -> None:
+    """The keys of 7.0 are true in an installation, and Denodo may encrypt the password later."""
+    home = make_home("7.0")
+    cloud = Cloud(home.folder)
+    cloud.secret(SCHEDULER, login("scheduler"))
+    state = home.state(servers=["scheduler"], catalog={"scheduler": BOTH["scheduler"]})
+    apply(home.system, state)
+    file = home.properties(SCHEDULER_FILE)
+    assert [(file[key], file[flag]) for key, flag in _PASSWORDS.items()] == [(_SECRET, "false")] * 2
+    for key, flag in _PASSWORDS.items():
+        home.set(SCHEDULER_FILE, key, "AbC\\=\\=")
+        home.set(SCHEDULER_FILE, flag, "true")
+    assert check(home.system, state).nothing
+    cloud.secret(SCHEDULER, login("scheduler", password=_OTHER))
+    apply(home.system, state)
+    file = home.properties(SCHEDULER_FILE)
+    assert [(file[key], file[flag]) for key, flag in _PASSWORDS.items()] == [(_OTHER, "false")] * 2
+    # An earlier version wrote the password and left the keys as they were.
+    for flag in _PASSWORDS.values():
+        home.set(SCHEDULER_FILE, flag, "true")
+    apply(home.system, state)
+    assert {home.properties(SCHEDULER_FILE)[flag] for flag in _PASSWORDS.values()} == {"false"}
+
+
+@pytest.mark.usefixtures("cloud")
+def test_later_versions_have_no_such_keys(home: Home) -> None:
+    apply(home.system, home.state(servers=["scheduler"], catalog={"scheduler": BOTH["scheduler"]}))
+    assert not set(_PASSWORDS.values()) & home.properties(SCHEDULER_FILE).keys()
 
 
 def test_the_oldest_cannot_share_its_catalog(make_home: Any) -> None:

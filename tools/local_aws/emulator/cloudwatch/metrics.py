@@ -1,8 +1,9 @@
-"""Metrics of alarms: datapoints of PutMetricData, and two metrics of load balancers.
+"""Metrics of alarms: datapoints of PutMetricData, and metrics of load balancers and instances.
 
 A datapoint counts only after the end of its period, because the period's value may change until
-then. Two metrics are computed: HealthyHostCount, from the current target health, and
-ActiveFlowCount, which is 0 while the load balancer exists.
+then. Some metrics are computed: HealthyHostCount and UnHealthyHostCount, from the current target
+health; ActiveFlowCount, which is 0 while the load balancer exists; and StatusCheckFailed, which is
+0 while the instance runs. Other metrics of load balancers and instances have no data.
 """
 
 from collections.abc import Callable
@@ -78,13 +79,10 @@ def _series(alarm: Alarm) -> Series:
     """Return the alarm's metric in each complete period."""
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
-    if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/NetworkELB", "HealthyHostCount"):
-        count = _healthy_hosts(named)
-        return {} if count is None else dict.fromkeys(range(last - 10, last + 1), count)
-    if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/NetworkELB", "ActiveFlowCount"):
-        balancer = f"/{named.get('LoadBalancer', '?')}"
-        there = any(arn.endswith(balancer) for arn in ministack.load_balancers)
-        return dict.fromkeys(range(last - 10, last + 1), 0.0) if there else {}
+    if alarm["Namespace"] in ("AWS/NetworkELB", "AWS/ApplicationELB", "AWS/EC2"):
+        value = _computed(alarm["MetricName"], named)
+        first = last - max(10, int(alarm["EvaluationPeriods"]))
+        return {} if value is None else dict.fromkeys(range(first, last + 1), value)
     dimensions = private(ministack.cloudwatch, "_dims_key")(named)
     points: dict[int, list[ministack.Record]] = {}
     for point in ministack.metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []:
@@ -100,8 +98,25 @@ def _statistic(alarm: Alarm, points: list[ministack.Record]) -> float:
     return float(private(ministack.cloudwatch, "_stat_value")(stats, name, points) or 0)
 
 
-def _healthy_hosts(dimensions: dict[str, str]) -> float | None:
-    """Return the number of healthy targets, None if load balancer or target group is missing."""
+def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
+    """Return the current value of a metric of a load balancer or instance; None without data."""
+    match metric:
+        case "HealthyHostCount":
+            return _targets(dimensions, "healthy")
+        case "UnHealthyHostCount":
+            return _targets(dimensions, "unhealthy")
+        case "ActiveFlowCount":
+            balancer = f"/{dimensions.get('LoadBalancer', '?')}"
+            return 0.0 if any(arn.endswith(balancer) for arn in ministack.load_balancers) else None
+        case "StatusCheckFailed":
+            instance = ministack.instances.get(dimensions.get("InstanceId", "?"))
+            is_running = instance is not None and instance["State"]["Name"] == "running"
+            return 0.0 if is_running else None
+    return None
+
+
+def _targets(dimensions: dict[str, str], state: str) -> float | None:
+    """Return the number of targets in a state, None if load balancer or group is missing."""
     group = dimensions.get("TargetGroup", "?")
     balancer = dimensions.get("LoadBalancer", "?")
     for arn, description in ministack.target_groups.items():
@@ -109,5 +124,5 @@ def _healthy_hosts(dimensions: dict[str, str]) -> float | None:
             used = [
                 item for item in description["LoadBalancerArns"] if item.endswith(f"/{balancer}")
             ]
-            return target_health.healthy(arn) if used else None
+            return target_health.count(arn, state) if used else None
     return None

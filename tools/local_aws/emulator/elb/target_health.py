@@ -137,8 +137,13 @@ def _through(target: Target) -> Health:
 
 def healthy(arn: str) -> float:
     """Return the number of healthy targets of a target group."""
+    return count(arn, "healthy")
+
+
+def count(arn: str, state: str) -> float:
+    """Return the number of a target group's targets in a state."""
     _forget(arn)
-    return float(sum(health(arn, item) == _HEALTHY for item in ministack.targets.get(arn, [])))
+    return float(sum(health(arn, item).state == state for item in ministack.targets.get(arn, [])))
 
 
 def _unused(group: ministack.Record, instance: ministack.Record | None) -> Health | None:

@@ -10,10 +10,12 @@ import http.client
 import json
 import re
 import threading
+import time
 import uuid
 from typing import Any
 
 from tools.local_aws.emulator import ministack, stand_ins
+from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.errors import AwsError
 
 invocations = ministack.AccountRegionScopedDict()
@@ -21,6 +23,8 @@ invocations = ministack.AccountRegionScopedDict()
 _OUTPUT, _ERROR = 24_000, 8_000
 """Characters that GetCommandInvocation returns (AWS, GetCommandInvocation)."""
 _GRACE_S = 30
+_DELIVERY_S = 3600
+"""Default of TimeoutSeconds (AWS, SendCommand)."""
 
 
 def _fault(code: str, message: str) -> AwsError:
@@ -35,7 +39,7 @@ def send(asked: dict[str, Any], document: ministack.Record) -> dict[str, Any]:
     for id_ in ids:
         instance = ministack.instances.get(id_)
         running = instance is not None and instance["State"]["Name"] == "running"
-        if not running or stand_ins.commands_endpoint(id_) is None:
+        if not running or not stand_ins.accepts_commands(id_):
             raise _fault("InvalidInstanceId", f"Instances [[{id_}]] not in a valid state")
     command = str(uuid.uuid4())
     (step,) = content["mainSteps"]
@@ -58,6 +62,7 @@ def send(asked: dict[str, Any], document: ministack.Record) -> dict[str, Any]:
             "parameters": given,
             "script": script,
             "timeout": timeout,
+            "delivery": float(asked.get("TimeoutSeconds") or _DELIVERY_S),
         }
         threading.Thread(target=_run, args=(description, id_, details), daemon=True).start()
     return {"Command": {"CommandId": command, "Status": "Pending", "InstanceIds": ids}}
@@ -94,8 +99,14 @@ def _filled(text: str, given: dict[str, str]) -> str:
 
 def _run(invocation: dict[str, Any], instance_id: str, command: dict[str, Any]) -> None:
     """Send a command to the server that simulates the instance, and store the result."""
-    # If the instance has no stand-in, the connection fails: no process listens on port 0.
-    place = stand_ins.commands_endpoint(instance_id) or ("127.0.0.1", 0)
+    place = stand_ins.commands_endpoint(instance_id)
+    if place is None:
+        # No event announces that a command has not arrived (AWS, Monitoring commands, "Delivery
+        # Timed Out").
+        invocation.update(Status="Pending", StatusDetails="Pending")
+        time.sleep(CLOCK.real(command["delivery"]))
+        invocation.update(Status="TimedOut", StatusDetails="DeliveryTimedOut")
+        return
     try:
         connection = http.client.HTTPConnection(*place, timeout=command["timeout"] + _GRACE_S)
         connection.request("POST", "/", json.dumps(command))

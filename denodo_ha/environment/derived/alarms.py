@@ -1,0 +1,164 @@
+"""Alarms of an environment: their names, urgency and texts, for the stacks and for the drill.
+
+A notifying alarm is a composite alarm with a description: what has happened, what it means for
+clients, and the section of docs/alarms.md that says what to do. Alarms on single metrics are its
+parts, and notify nobody. The description begins with the urgency and the name, by which the drill
+recognises the alarm in a template.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from denodo_ha.environment.model.environment import Environment
+
+Urgency = Literal["urgent", "notice"]
+
+NODE_OUT_MINUTES: Final = 5
+"""Project value: longer than any short disturbance that a target recovers from by itself."""
+NO_NODE_MINUTES: Final = 3
+"""Project value: a target group that is replaced has no healthy target for up to two minutes."""
+MACHINE_MINUTES: Final = 10
+"""Project value: an instance that is stopped and started has no status checks for some minutes."""
+SILENT_MINUTES: Final = 5
+"""Project value: metrics that CloudWatch delivers late are no reason for an alarm."""
+RESTART_MARGIN_MINUTES: Final = 5
+"""Project value, after `denodo.start_limit`: a Denodo 7.0 node that restarts remains registered
+for its auxiliary port, and must not raise an alarm."""
+
+PAGE: Final = "docs/alarms.md"
+_DESCRIPTION: Final = re.compile(r"(urgent|notice), ([A-Za-z ]+): ")
+
+
+@dataclass(frozen=True)
+class AlarmText:
+    """The texts of a notifying alarm.
+
+    Attributes:
+        name: its name, also the heading of its section in docs/alarms.md.
+        urgency: the topic that it notifies.
+        what: what has happened.
+        means: what it means for clients.
+    """
+
+    name: str
+    urgency: Urgency
+    what: str
+    means: str
+
+    @property
+    def description(self) -> str:
+        """The description of the alarm in CloudWatch, which every notification contains."""
+        anchor = self.name.lower().replace(" ", "-")
+        return (
+            f"{self.urgency}, {self.name}: {self.what} {self.means} What to do: {PAGE}#{anchor}, "
+            "and `denodo-ha status`."
+        )
+
+
+def name_in_description(description: str) -> tuple[str, str] | None:
+    """Return urgency and name of a notifying alarm; None for any other alarm."""
+    match = _DESCRIPTION.match(description)
+    return (match[1], match[2]) if match else None
+
+
+def node_out(cluster: str, nodes: int) -> AlarmText:
+    """Return the texts of the alarm on a node that runs, and is unhealthy in a target group."""
+    what = f"a node of {cluster} has been unhealthy in a target group for {NODE_OUT_MINUTES} min."
+    means = "New connections go to the other nodes, which have more load."
+    return _node_missing("node out", what, means, nodes)
+
+
+def machine_lost(cluster: str, nodes: int) -> AlarmText:
+    """Return the texts of the alarm on instances that fail their status checks, or do not run."""
+    what = (
+        f"an instance of {cluster} fails EC2's status checks, or has not run, for "
+        f"{MACHINE_MINUTES} min."
+    )
+    means = "New connections go to the other nodes, which have more load."
+    return _node_missing("machine lost", what, means, nodes)
+
+
+def _node_missing(name: str, what: str, means: str, nodes: int) -> AlarmText:
+    """Return the texts of an alarm on a missing node: urgent if at most one node is left."""
+    if nodes == 1:
+        return AlarmText(name, "urgent", what, "It is the only node: clients are not served.")
+    if nodes == 2:
+        means = "One node is left and serves all clients: if it fails too, clients are not served."
+    return AlarmText(name, "urgent" if nodes == 2 else "notice", what, means)
+
+
+def proxy_out(cluster: str, proxies: int) -> AlarmText:
+    """Return the texts of the alarm on an HAProxy instance that is unhealthy in a target group."""
+    what = (
+        f"an HAProxy instance of {cluster} has been unhealthy in a target group for "
+        f"{NODE_OUT_MINUTES} min: it does not run, or has no usable node for a service."
+    )
+    means = "New connections go through the other instances."
+    if proxies == 2:
+        means = "One instance is left: if it fails too, clients are not served."
+    return AlarmText("HAProxy out", "urgent" if proxies == 2 else "notice", what, means)
+
+
+def no_node(environment: Environment, name: str, cluster: str) -> AlarmText:
+    """Return the texts of the alarm on a service without any healthy target."""
+    what = (
+        f"a service of {cluster} has had no healthy target for {NO_NODE_MINUTES} min, or its load "
+        "balancer sends connections to unhealthy targets."
+    )
+    return AlarmText("no node", "urgent", what, _without_cluster(environment, name))
+
+
+def balancer_silent(environment: Environment, name: str, cluster: str) -> AlarmText:
+    """Return the texts of the alarm on a load balancer that reports no metrics."""
+    what = (
+        f"the load balancer of {cluster} has reported nothing for {SILENT_MINUTES} min: it is "
+        "lost, or has no registered target."
+    )
+    return AlarmText("balancer silent", "urgent", what, _without_cluster(environment, name))
+
+
+def _without_cluster(environment: Environment, name: str) -> str:
+    """Return what it means for clients that a cluster does not serve."""
+    failover = environment.failover
+    if failover is not None and name == failover.primary:
+        how = "only operators fail over" if failover.control == "operator" else "DNS fails over"
+        return f"New connections fail until {how} to {failover.secondary}."
+    if failover is not None and name == failover.secondary:
+        return (
+            f"There is no standby: if {failover.primary} fails too, nothing takes over. If "
+            "clients are on this cluster now, their new connections fail."
+        )
+    return "New connections fail."
+
+
+def port_allocation(cluster: str) -> AlarmText:
+    """Return the texts of the alarm on a load balancer without free source ports."""
+    what = f"the load balancer of {cluster} found no free source port for a connection."
+    return AlarmText("port allocation", "urgent", what, "Some new connections fail.")
+
+
+def switch_thrown(environment: Environment) -> AlarmText:
+    """Return the texts of the alarm on the operators' switch."""
+    failover = environment.failover
+    assert failover is not None
+    what = "operators have thrown the switch."
+    means = (
+        f"Clients connect to {failover.secondary} until operators put the switch back, even if "
+        f"{failover.primary} is healthy."
+    )
+    return AlarmText("switch thrown", "notice", what, means)
+
+
+def database_storage(cluster: str) -> AlarmText:
+    """Return the texts of the alarm on the storage of a metadata database."""
+    what = f"the metadata database of {cluster} has little storage left, or does not answer."
+    means = "Without storage, the services that use the database fail: raise storage_gib."
+    return AlarmText("database storage", "urgent", what, means)
+
+
+def database_connections(cluster: str) -> AlarmText:
+    """Return the texts of the alarm on the connections of a metadata database."""
+    what = f"the metadata database of {cluster} has few connections left, or does not answer."
+    means = "Without connections, the services that use the database fail: raise max_connections."
+    return AlarmText("database connections", "urgent", what, means)

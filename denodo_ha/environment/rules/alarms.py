@@ -1,0 +1,106 @@
+"""Rules about alarms and their topics."""
+
+from collections.abc import Iterator
+
+from denodo_ha.environment.derived.failover_plan import stack_region
+from denodo_ha.environment.loading.problem import Problem, Severity
+from denodo_ha.environment.model.environment import Environment
+
+_TOPICS = ("urgent", "notice")
+
+
+def topics_are_in_their_region(environment: Environment) -> Iterator[Problem]:
+    """A topic must be in the region of its key: an alarm notifies only topics of its region."""
+    for kind, topics in _topics(environment):
+        for region, arn in topics.items():
+            if arn.split(":")[3] != region:
+                yield Problem(
+                    ("alarms", "topics", kind, region),
+                    "is a topic of another region",
+                    f"alarms in {region} can only notify topics in {region} (AWS, Amazon "
+                    "CloudWatch User Guide, Notifying users on alarm changes)",
+                    f"write the ARN of a topic in {region}, or leave out {region}: then a topic "
+                    "is created",
+                    value=arn,
+                )
+
+
+def topics_are_used(environment: Environment) -> Iterator[Problem]:
+    """Each region of a topic must be the region of a stack, or its topic would get nothing."""
+    regions = _regions(environment)
+    for kind, topics in _topics(environment):
+        for region in topics:
+            if region not in regions:
+                yield Problem(
+                    ("alarms", "topics", kind, region),
+                    "is not a region of this environment",
+                    "the topic would be ignored",
+                    f"write one of {', '.join(sorted(regions))}",
+                    value=region,
+                    at_key=True,
+                )
+
+
+def email_needs_a_created_topic(environment: Environment) -> Iterator[Problem]:
+    """Addresses can only be subscribed to topics that the stacks create."""
+    alarms = environment.alarms
+    if not alarms.email:
+        return
+    if not alarms.enabled:
+        yield Problem(
+            ("alarms", "email"),
+            "has no alarms",
+            "alarms are turned off, so no address would get anything",
+            "remove email, or turn the alarms on",
+        )
+    elif not any(_creates_topics(environment)):
+        yield Problem(
+            ("alarms", "email"),
+            "has no topic to subscribe to",
+            "all topics exist already, and this project does not change them",
+            "remove email, and subscribe the addresses to the topics yourself",
+        )
+
+
+def alarms_reach_no_operator(environment: Environment) -> Iterator[Problem]:
+    """A created topic should have a subscriber."""
+    alarms = environment.alarms
+    if alarms.enabled and not alarms.email and any(_creates_topics(environment)):
+        yield Problem(
+            ("alarms",),
+            "tells no operator",
+            "the topics that are created have no subscriber in this file",
+            "write alarms: {email: [ADDRESS]}, or your own topics as alarms.topics, or alarms: "
+            "none; if you subscribe yourself, write accept: {alarms-unread: {why: …, until: "
+            "YYYY-MM-DD}}",
+            severity=Severity.WARNING,
+            rule="alarms-unread",
+        )
+
+
+def _topics(environment: Environment) -> Iterator[tuple[str, dict[str, str]]]:
+    for kind in _TOPICS:
+        yield kind, dict(getattr(environment.alarms.topics, kind))
+
+
+def _regions(environment: Environment) -> set[str]:
+    """Return the regions of all stacks."""
+    regions = {cluster.region for cluster in environment.clusters.values()}
+    failover = environment.failover
+    if failover is not None and failover.secondary in environment.clusters:
+        regions.add(stack_region(environment, failover))
+    return regions
+
+
+def _creates_topics(environment: Environment) -> Iterator[str]:
+    """Yield the regions in which a topic is created."""
+    for _, topics in _topics(environment):
+        yield from _regions(environment) - topics.keys()
+
+
+RULES = (
+    topics_are_in_their_region,
+    topics_are_used,
+    email_needs_a_created_topic,
+    alarms_reach_no_operator,
+)

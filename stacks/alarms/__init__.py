@@ -1,0 +1,1 @@
+"""Alarms that notify operators, and their topics."""

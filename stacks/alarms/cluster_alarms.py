@@ -1,0 +1,207 @@
+"""Alarms of a cluster on the metrics of its load balancer and instances."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from constructs import Construct
+
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import alarms
+from denodo_ha.environment.model.environment import Environment
+from stacks.alarms.notifying_alarms import (
+    AT_LEAST_ONE,
+    BELOW,
+    create_metric_alarm,
+    create_notifying_alarm,
+)
+from stacks.alarms.topics import Topics
+
+NLB_METRICS = "AWS/NetworkELB"
+ALB_METRICS = "AWS/ApplicationELB"
+
+
+@dataclass(frozen=True)
+class WatchedGroup:
+    """A target group with its metrics.
+
+    Attributes:
+        id: the part of construct ids that stands for it.
+        namespace: namespace of its metrics.
+        dimensions: dimensions of its metrics.
+        is_auxiliary: whether it is the target group of an auxiliary port.
+    """
+
+    id: str
+    namespace: str
+    dimensions: Mapping[str, str]
+    is_auxiliary: bool = False
+
+
+class ClusterAlarms(Construct):
+    """Alarms of a cluster.
+
+    Each metric is one that AWS reports in a healthy cluster, or a count that AWS reports only if it
+    is not zero, where missing data is OK. So no alarm stays without data. A drained node is not
+    registered, so it is not unhealthy.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: Environment,
+        name: str,
+        topics: Topics,
+        load_balancer: str | None,
+        groups: Iterable[WatchedGroup],
+        instance_ids: Mapping[str, str],
+    ) -> None:
+        """Create the alarms.
+
+        Args:
+            scope: parent.
+            id_: id.
+            environment: the configuration.
+            name: name of the cluster.
+            topics: the topics to notify.
+            load_balancer: name of the Network Load Balancer in its metrics; None without one.
+            groups: the target groups.
+            instance_ids: instance ids of the nodes by name.
+        """
+        super().__init__(scope, id_)
+        self._environment, self._name, self._topics = environment, name, topics
+        self._cluster = environment.clusters[name]
+        self._stack = names.cluster_stack(environment.name, name)
+        self._watch_machines(instance_ids)
+        if load_balancer is not None:
+            groups = sorted(groups, key=lambda group: group.id)
+            self._watch_unhealthy_targets(groups)
+            self._watch_healthy_targets(groups, load_balancer)
+            self._watch_load_balancer(groups, load_balancer)
+
+    def _watch_machines(self, instance_ids: Mapping[str, str]) -> None:
+        """Watch the instances of nodes. An instance that does not run reports nothing."""
+        text = alarms.machine_lost(self._stack, len(instance_ids))
+        parts = [
+            create_metric_alarm(
+                self,
+                f"machine-{node}",
+                namespace="AWS/EC2",
+                metric="StatusCheckFailed",
+                dimensions={"InstanceId": instance_id},
+                statistic="Maximum",
+                operator=AT_LEAST_ONE,
+                minutes=alarms.MACHINE_MINUTES,
+                missing="breaching",
+                part_of=text,
+            )
+            for node, instance_id in sorted(instance_ids.items())
+        ]
+        self._notify("MachineLost", parts, text)
+
+    def _watch_unhealthy_targets(self, groups: Iterable[WatchedGroup]) -> None:
+        """Watch for targets that are registered and unhealthy."""
+        nodes = len(self._cluster.nodes)
+        if self._cluster.balancer.kind == "haproxy":
+            instance = self._cluster.balancer.proxy.instance
+            assert instance is not None  # denodo_ha.environment.rules.haproxy requires it
+            text, id_ = alarms.proxy_out(self._stack, instance.count), "ProxyOut"
+        else:
+            text, id_ = alarms.node_out(self._stack, nodes), "NodeOut"
+        restart = -(-self._environment.denodo.start_limit // 60) + alarms.RESTART_MARGIN_MINUTES
+        parts = [
+            create_metric_alarm(
+                self,
+                f"unhealthy-{group.id}",
+                namespace=group.namespace,
+                metric="UnHealthyHostCount",
+                dimensions=group.dimensions,
+                statistic="Maximum",
+                operator=AT_LEAST_ONE,
+                minutes=restart if group.is_auxiliary else alarms.NODE_OUT_MINUTES,
+                missing="notBreaching",
+                part_of=text,
+            )
+            for group in groups
+        ]
+        self._notify(id_, parts, text)
+
+    def _watch_healthy_targets(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
+        """Watch for services without a healthy target, and for connections to unhealthy targets.
+
+        A node's auxiliary port has one target. After the node is drained, its old sessions use this
+        target even while it is unhealthy, which is no reason for an alarm.
+        """
+        text = alarms.no_node(self._environment, self._name, self._stack)
+        groups = [*groups]
+        parts = [
+            create_metric_alarm(
+                self,
+                f"healthy-{group.id}",
+                namespace=group.namespace,
+                metric="HealthyHostCount",
+                dimensions=group.dimensions,
+                statistic="Maximum",
+                operator=BELOW,
+                minutes=alarms.NO_NODE_MINUTES,
+                missing="notBreaching",
+                part_of=text,
+            )
+            for group in groups
+            if not group.is_auxiliary
+        ]
+        if not any(group.is_auxiliary for group in groups):
+            parts.append(
+                self._count_alarm("fail-open", "UnhealthyRoutingFlowCount", load_balancer, text)
+            )
+        self._notify("NoNode", parts, text)
+
+    def _watch_load_balancer(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
+        """Watch for connections without a source port, and for a load balancer without metrics.
+
+        HealthyHostCount is reported while a target group has registered targets (AWS, CloudWatch
+        metrics for your Network Load Balancer). The alarm has no composite alarm: before its first
+        data it is in state INSUFFICIENT_DATA, which notifies only after data has been there.
+        """
+        text = alarms.port_allocation(self._stack)
+        part = self._count_alarm("ports", "PortAllocationErrorCount", load_balancer, text)
+        self._notify("PortAllocation", [part], text)
+        silent = alarms.balancer_silent(self._environment, self._name, self._stack)
+        group = min(
+            groups, key=lambda item: (item.is_auxiliary, item.id != "service-jdbc", item.id)
+        )
+        create_metric_alarm(
+            self,
+            "Silent",
+            namespace=group.namespace,
+            metric="HealthyHostCount",
+            dimensions=group.dimensions,
+            statistic="Maximum",
+            operator=BELOW,
+            threshold=0,
+            minutes=alarms.SILENT_MINUTES,
+            missing="missing",
+            description=silent.description,
+            insufficient_data_actions=[self._topics.of(silent.urgency)],
+        )
+
+    def _count_alarm(
+        self, id_: str, metric: str, load_balancer: str, text: alarms.AlarmText
+    ) -> str:
+        """Create an alarm on a metric that is reported only while it is not zero."""
+        return create_metric_alarm(
+            self,
+            id_,
+            namespace=NLB_METRICS,
+            metric=metric,
+            dimensions={"LoadBalancer": load_balancer},
+            statistic="Sum",
+            operator=AT_LEAST_ONE,
+            minutes=1,
+            missing="notBreaching",
+            part_of=text,
+        )
+
+    def _notify(self, id_: str, parts: Iterable[str], text: alarms.AlarmText) -> None:
+        create_notifying_alarm(self, id_, parts=parts, text=text, topics=self._topics)

@@ -1,0 +1,87 @@
+"""Alarms on single metrics, and composite alarms that notify a topic.
+
+These are L1 constructs: an L2 alarm costs several times as many calls to the jsii process.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from denodo_ha.environment.derived.alarms import AlarmText
+from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
+from stacks.alarms.topics import Topics
+
+AT_LEAST_ONE = "GreaterThanOrEqualToThreshold"
+BELOW = "LessThanThreshold"
+
+
+def create_metric_alarm(
+    scope: Construct,
+    id_: str,
+    *,
+    namespace: str,
+    metric: str,
+    dimensions: Mapping[str, str],
+    statistic: str,
+    operator: str,
+    minutes: int,
+    missing: str,
+    threshold: int = 1,
+    part_of: AlarmText | None = None,
+    description: str = "",
+    insufficient_data_actions: Iterable[str] = (),
+) -> str:
+    """Create an alarm on a metric. Return the alarm's name.
+
+    Args:
+        scope: parent.
+        id_: id.
+        namespace: namespace of the metric.
+        metric: name of the metric.
+        dimensions: dimensions of the metric.
+        statistic: statistic of each minute.
+        operator: comparison with the threshold.
+        minutes: consecutive minutes that must breach the threshold.
+        missing: the effect of a minute without data.
+        threshold: the threshold.
+        part_of: the notifying alarm of which this alarm is a part.
+        description: the description of an alarm that is no part of another one.
+        insufficient_data_actions: topics to notify when there is no data any more.
+    """
+    if part_of is not None:
+        description = f"Part of the alarm {part_of.name}; does not notify by itself"
+    alarm = cloudwatch.CfnAlarm(
+        scope,
+        id_,
+        namespace=namespace,
+        metric_name=metric,
+        dimensions=[
+            cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value)
+            for name, value in dimensions.items()
+        ],
+        statistic=statistic,
+        period=ALARM_PERIOD_S,
+        evaluation_periods=minutes,
+        threshold=threshold,
+        comparison_operator=operator,
+        treat_missing_data=missing,
+        alarm_description=description,
+        insufficient_data_actions=[*insufficient_data_actions] or None,
+    )
+    return alarm.ref
+
+
+def create_notifying_alarm(
+    scope: Construct, id_: str, *, parts: Iterable[str], text: AlarmText, topics: Topics
+) -> None:
+    """Create an alarm that notifies a topic while at least one of its parts is in state ALARM."""
+    topic = topics.of(text.urgency)
+    cloudwatch.CfnCompositeAlarm(
+        scope,
+        id_,
+        alarm_rule=" OR ".join(f'ALARM("{part}")' for part in parts),
+        alarm_description=text.description,
+        alarm_actions=[topic],
+        ok_actions=[topic],
+    )

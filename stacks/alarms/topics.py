@@ -1,0 +1,133 @@
+"""SNS topics of the alarms: created with a key that CloudWatch may use, or existing ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aws_cdk import Fn
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.alarms import Urgency
+from denodo_ha.environment.derived.node_metadata import partition
+from denodo_ha.environment.model.alarms import Alarms
+
+_CLOUDWATCH = "cloudwatch.amazonaws.com"
+_KEY_DELETION_DAYS = 7
+"""The shortest time that AWS allows (AWS, KMS API, ScheduleKeyDeletion): the messages in a topic
+are not kept."""
+
+
+@dataclass(frozen=True)
+class Topics:
+    """The ARNs of the topics that alarms in one account and region notify."""
+
+    urgent: str
+    notice: str
+
+    def of(self, urgency: Urgency) -> str:
+        """Return the topic of an urgency."""
+        return self.urgent if urgency == "urgent" else self.notice
+
+
+def create_topics(scope: Construct, *, alarms: Alarms, account: str, region: str) -> Topics:
+    """Return the topics of a region; create those that the configuration does not name.
+
+    Created topics share one key. CloudWatch cannot notify a topic that is encrypted with AWS's own
+    key for SNS (AWS, Why didn't I receive an SNS notification for my CloudWatch alarm trigger?).
+    """
+    existing: Mapping[str, str | None] = {
+        "Urgent": alarms.topics.urgent.get(region),
+        "Notice": alarms.topics.notice.get(region),
+    }
+    key = None
+    arns: dict[str, str] = {}
+    for label, arn in existing.items():
+        if arn is None:
+            key = key or _create_key(scope, account=account, region=region)
+            arn = _create_topic(scope, label, key=key, account=account, emails=alarms.email)  # noqa: PLW2901 - an ARN either way
+        arns[label] = arn
+    return Topics(arns["Urgent"], arns["Notice"])
+
+
+def topics_of_stack(alarms: Alarms, *, stack: str, region: str) -> Topics:
+    """Return the topics of another stack in the same account and region, by weak references."""
+
+    def arn(existing: Mapping[str, str], output: str) -> str:
+        return existing.get(region) or Fn.get_stack_output(stack, output, region)
+
+    return Topics(
+        arn(alarms.topics.urgent, names.URGENT_TOPIC), arn(alarms.topics.notice, names.NOTICE_TOPIC)
+    )
+
+
+def _create_key(scope: Construct, *, account: str, region: str) -> str:
+    """Create the key of the topics. Return its ARN."""
+    statements = [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:{partition(region)}:iam::{account}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        },
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": _CLOUDWATCH},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        },
+    ]
+    key = kms.CfnKey(
+        scope,
+        "Key",
+        description="Notifications of Denodo alarms",
+        enable_key_rotation=True,
+        pending_window_in_days=_KEY_DELETION_DAYS,
+        key_policy={"Version": "2012-10-17", "Statement": statements},
+    )
+    return key.attr_arn
+
+
+def _create_topic(
+    scope: Construct, label: str, *, key: str, account: str, emails: tuple[str, ...]
+) -> str:
+    """Create a topic that CloudWatch may use, over TLS only, and its subscriptions."""
+    topic = sns.CfnTopic(
+        scope,
+        f"{label}Topic",
+        display_name=f"Denodo {label.lower()}",
+        kms_master_key_id=key,
+        subscription=[
+            sns.CfnTopic.SubscriptionProperty(endpoint=email, protocol="email")
+            for email in sorted(emails)
+        ]
+        or None,
+    )
+    arn = topic.ref
+    sns.CfnTopicPolicy(
+        scope,
+        f"{label}Policy",
+        topics=[arn],
+        policy_document={
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": _CLOUDWATCH},
+                    "Action": "sns:Publish",
+                    "Resource": arn,
+                    "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+                },
+                {
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "sns:Publish",
+                    "Resource": arn,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                },
+            ],
+        },
+    )
+    return arn

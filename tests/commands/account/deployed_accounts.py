@@ -1,0 +1,53 @@
+"""Deployed accounts, of which each test gets a copy: a copy takes less time than a deploy."""
+
+import copy
+import copyreg
+from collections.abc import Hashable
+from typing import Any
+
+from moto.backends import get_backend
+from moto.ssm.models import ParameterDict
+
+from tests.commands.account.cloud import Cloud
+
+_SERVICES = ("ec2", "elbv2", "cloudwatch", "route53", "ssm")
+"""Services in which `template_resources` creates resources."""
+
+_deployed: dict[Hashable, Any] = {}
+
+
+def _reduced(parameters: Any) -> tuple[Any, ...]:
+    arguments = (parameters.account_id, parameters.region_name)
+    return ParameterDict, arguments, vars(parameters), None, iter(parameters.items())
+
+
+# By default, Python would create the copy of this class without the arguments that it needs.
+copyreg.pickle(ParameterDict, _reduced)
+
+
+def deploy(cloud: Cloud, only: str | None, key: Hashable) -> None:
+    """Deploy to a new account, or restore the result of an earlier deploy with the same key."""
+    if key not in _deployed:
+        cloud.deploy(only)
+        # One copy of all, since resources of one service refer to those of another.
+        _deployed[key] = copy.deepcopy((_backends(), cloud.state))
+        return
+    backends, cloud.state = copy.deepcopy(_deployed[key])
+    for service, accounts in backends.items():
+        for account, regions in accounts.items():
+            for region, backend in regions.items():
+                _accounts(service)[account][region] = backend
+
+
+def _backends() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return moto's state by service, account and region."""
+    return {
+        service: {account: dict(regions) for account, regions in _accounts(service).items()}
+        for service in _SERVICES
+    }
+
+
+def _accounts(service: str) -> Any:
+    """Return moto's state of a service by account and region."""
+    of_any_service: Any = get_backend  # the declared type has a case for each service
+    return of_any_service(service)

@@ -1,0 +1,70 @@
+"""Cases of the rules about alarms and their topics."""
+
+from denodo_ha.environment.loading.problem import Severity
+from denodo_ha.environment.rules.alarms import (
+    alarms_reach_no_operator,
+    email_needs_a_created_topic,
+    topics_are_in_their_region,
+    topics_are_used,
+)
+from tests.environment.rule_cases.case import Right, Wrong
+from tests.support.configurations import ACCOUNT
+
+EMAIL = ["operators@example.com"]
+
+
+def topic(region: str) -> str:
+    return f"arn:aws:sns:{region}:{ACCOUNT}:pager"
+
+
+BOTH = {"urgent": {"eu-west-1": topic("eu-west-1")}, "notice": {"eu-west-1": topic("eu-west-1")}}
+
+WRONG = (
+    Wrong(
+        topics_are_in_their_region,
+        {"alarms": {"email": EMAIL, "topics": {"urgent": {"eu-west-1": topic("eu-west-2")}}}},
+        "alarms.topics.urgent.eu-west-1",
+        ("another region", "alarms in eu-west-1 can only notify topics in eu-west-1"),
+    ),
+    Wrong(
+        topics_are_used,
+        {"alarms": {"email": EMAIL, "topics": {"notice": {"eu-west-3": topic("eu-west-3")}}}},
+        "alarms.topics.notice.eu-west-3",
+        ("is not a region of this environment", "write one of eu-west-1"),
+    ),
+    Wrong(
+        email_needs_a_created_topic,
+        {"alarms": {"email": EMAIL, "topics": BOTH}},
+        "alarms.email",
+        ("has no topic to subscribe to", "subscribe the addresses to the topics yourself"),
+    ),
+    Wrong(
+        email_needs_a_created_topic,
+        {"alarms": {"email": EMAIL, "enabled": False}},
+        "alarms.email",
+        ("has no alarms", "turn the alarms on"),
+    ),
+    Wrong(
+        alarms_reach_no_operator,
+        {},
+        "alarms",
+        ("tells no operator", "write alarms: {email: [ADDRESS]}", "alarms: none"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        alarms_reach_no_operator,
+        {"alarms": {"topics": {"urgent": {"eu-west-1": topic("eu-west-1")}, "notice": "new"}}},
+        "alarms",
+        ("tells no operator",),
+        severity=Severity.WARNING,
+    ),
+)
+
+RIGHT = (
+    Right(topics_are_in_their_region, {"alarms": {"topics": BOTH}}),
+    Right(topics_are_used, {"alarms": {"topics": BOTH}}),
+    Right(email_needs_a_created_topic, {"alarms": {"email": EMAIL}}),
+    Right(alarms_reach_no_operator, {"alarms": {"email": EMAIL}}),
+    Right(alarms_reach_no_operator, {"alarms": {"topics": BOTH}}),
+    Right(alarms_reach_no_operator, {"alarms": "none"}),
+)

@@ -1,0 +1,102 @@
+"""The rules of the alarms: each is told to a topic, and none stays without data."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from denodo_ha.environment.model.environment import Environment
+from tests.stacks.topology.cluster_view import ALARM, CHECK, COMPOSITE, GROUP, LB, Resources
+from tests.support.assembly import ROOT, Assembly
+
+_COUNTS = {"UnhealthyRoutingFlowCount", "PortAllocationErrorCount"}
+"""Metrics that AWS reports only while they are not zero."""
+_ALWAYS = {"HealthyHostCount", "UnHealthyHostCount", "StatusCheckFailed", "ActiveFlowCount"}
+"""Metrics that AWS reports in a healthy cluster."""
+_DATABASE = {"FreeStorageSpace", "DatabaseConnections"}
+
+
+def holds(environment: Environment, assembly: Assembly) -> None:
+    """Assert that each alarm notifies or is part of one that does, except Route 53's alarms."""
+    for stack in assembly.templates:
+        alarms = assembly.resources(stack, ALARM)
+        composites = assembly.resources(stack, COMPOSITE)
+        of_checks = _alarms_of_checks(assembly.resources(stack, CHECK))
+        parts = {part for one in composites.values() for part in _parts(one)}
+        assert not parts & of_checks
+        for id_, alarm in alarms.items():
+            assert alarm["AlarmDescription"]
+            actions = [value for key in _ACTIONS for value in alarm.get(key, ())]
+            if id_ in of_checks:
+                assert actions == []
+                continue
+            _has_data(alarm)
+            assert bool(actions) != (id_ in parts), id_
+            if actions:
+                _describes(alarm)
+        for composite in composites.values():
+            _describes(composite)
+            assert composite["AlarmActions"] == composite["OKActions"]
+            assert composite.get("ActionsEnabled", True) is True
+        if not environment.alarms.enabled:
+            assert composites == {}
+    if environment.alarms.enabled:
+        for name in environment.clusters:
+            _watches_everything(f"{environment.name}-{name}", assembly)
+
+
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
+
+
+def _alarms_of_checks(checks: Resources) -> set[str]:
+    configs = (check["HealthCheckConfig"] for check in checks.values())
+    return {
+        config["AlarmIdentifier"]["Name"]["Ref"]
+        for config in configs
+        if "AlarmIdentifier" in config
+    }
+
+
+def _parts(composite: dict[str, Any]) -> list[str]:
+    """Return the logical ids of the alarms in a composite alarm's rule."""
+    text = json.dumps(composite["AlarmRule"])
+    return re.findall(r'\{"Ref": "(\w+)"\}', text)
+
+
+def _has_data(alarm: dict[str, Any]) -> None:
+    """Assert that an alarm does not stay without data in a healthy environment."""
+    metric, missing = alarm["MetricName"], alarm["TreatMissingData"]
+    if metric == "SecondaryActive":
+        assert missing == "ignore"  # without data only until the switch is used for the first time
+    elif metric in _COUNTS:
+        assert missing == "notBreaching"
+    else:
+        assert metric in _ALWAYS | _DATABASE
+        assert missing in {"notBreaching", "breaching"} or alarm["InsufficientDataActions"]
+
+
+def _describes(alarm: dict[str, Any]) -> None:
+    """Assert that a description has urgency, name, sentences and an existing section of a page."""
+    text = alarm["AlarmDescription"]
+    assert len(text) <= 1024
+    assert re.match(r"(urgent|notice), [A-Za-z ]+: .+\. .+\.", text), text
+    page, anchor = re.findall(r"What to do: (\S+)#([a-z-]+),", text)[0]
+    lines = (ROOT / Path(page)).read_text().splitlines()
+    headings = {line.lstrip("# ").lower().replace(" ", "-") for line in lines if line[:2] == "##"}
+    assert anchor in headings, (page, anchor)
+
+
+def _watches_everything(stack: str, assembly: Assembly) -> None:
+    """Assert that each instance and each target group with machines has an alarm."""
+    alarms = assembly.resources(stack, ALARM).values()
+    watched = json.dumps([alarm.get("Dimensions") for alarm in alarms if "Metrics" not in alarm])
+    outputs = assembly.templates[stack]["Outputs"]
+    for name, output in outputs.items():
+        if name.startswith("NodeId"):
+            assert json.dumps(output["Value"]) in watched, name
+    for id_, group in assembly.resources(stack, GROUP).items():
+        if group["TargetType"] != "alb":
+            assert json.dumps({"Fn::GetAtt": [id_, "TargetGroupFullName"]}) in watched, id_
+    for id_, balancer in assembly.resources(stack, LB).items():
+        if balancer["Type"] == "network":
+            assert json.dumps({"Fn::GetAtt": [id_, "LoadBalancerFullName"]}) in watched, id_
