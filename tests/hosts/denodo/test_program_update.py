@@ -215,18 +215,23 @@ class TestLaterBoots:
         assert started == []
         assert [call[0] for call in machine.calls()] == ["ssm"]
 
-    @pytest.mark.parametrize("change", ["gone", "tampered", "no parameter"])
+    @pytest.mark.parametrize("change", ["gone", "tampered", "no parameter", "slow"])
     def test_a_program_that_cannot_be_used_ends_no_boot(
         self,
         machine: Machine,
         system: System,
         started: list[tuple[str, list[str]]],
         capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
         change: str,
     ) -> None:
         uri = machine.publish("two")
         machine.desire(program=uri)
-        if change == "gone":
+        if change == "slow":
+            # Only the fetch of the program hangs, and its time limit ends it.
+            monkeypatch.setattr(program_update, "_COPY_SECONDS", 2)
+            (machine.here / "hang-s3api").touch()
+        elif change == "gone":
             (machine.here / f"{release_name(uri)}.zip").unlink()
         elif change == "tampered":
             machine.tamper(uri, b"other bytes")
