@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from denodo_ha.aws import deadline
-from denodo_ha.aws.clients import MUST_ARRIVE, Aws
+from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import exit_codes, options, process
 from denodo_ha.cli.options import TableFormat
@@ -262,8 +262,7 @@ def _fail_over(
         print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")
         return False
     result = fail_over(
-        # The call that puts the datapoint gets more attempts than read-only calls.
-        aws.with_attempts(MUST_ARRIVE),
+        aws,
         task,
         clock=real_clock(),
         progress=progress,

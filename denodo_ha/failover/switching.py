@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws import deadline
-from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.clients import MUST_ARRIVE, Aws
 from denodo_ha.aws.concurrency import begin
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
@@ -245,7 +245,8 @@ def fail_over(
     sure = True
     if not task.is_thrown:
         with deadline.limited(timeout):
-            sure = _throw_switch(aws, task, progress)
+            # Only the call that must arrive has more attempts; looks have the usual number.
+            sure = _throw_switch(aws.with_attempts(MUST_ARRIVE), task, progress)
     switch = f"the switch is set to {task.cluster} and remains set"
     try:
         if not sure:
