@@ -12,7 +12,8 @@ from denodo_ha.aws.lock import Lock
 from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.cli.time_limit import CHANGE_S, TimeLimit
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.deployed.lost_nodes import lost_nodes, require_instances
+from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
 from denodo_ha.deployed.rotation.operation import (
     LOCK_WAIT_S,
     ClusterOperation,
@@ -58,6 +59,11 @@ class NodeSequence(ClusterOperation):
         before = f" (completed: {', '.join(self._completed)})" if self._completed else ""
         return f"{self._state_left}{before}. Run it again to continue"
 
+    def _require_instances(self, cluster: Cluster, only: str | None = None) -> None:
+        """Check that the nodes' instances exist; waiting for a lost node would be useless."""
+        nodes = None if only is None else [only]
+        require_instances(self._aws, cluster, self._clock, only=nodes, state=self._state_left)
+
     def _require_no_deploy(self, cluster: Cluster) -> None:
         if cluster.stack.changing:
             message = (
@@ -81,10 +87,27 @@ class NodeSequence(ClusterOperation):
         with BACK.stage(self._timeout):
             self._rotation(cluster).back(
                 node,
-                ready=lambda: unready_reason(agent, node),
+                ready=lambda: self._unready_reason(cluster, agent, node),
                 ready_timeout=self._timeout or READY_S,
                 timeout=self._timeout or HEALTHY_S,
             )
+
+    def _unready_reason(self, cluster: Cluster, agent: NodeAgent, node: str) -> str:
+        """Return why a node is not ready yet; empty if it is ready.
+
+        Raises:
+            Failed: The node is lost, or an operator must confirm its metadata.
+        """
+        try:
+            return unready_reason(agent.status(node), node)
+        except Unconfirmed:
+            raise
+        except Failed as error:
+            # Wait instead of raising an error: on a new machine the SSM agent may not run yet.
+            for lost in lost_nodes(self._aws, cluster, self._clock, [node]):
+                message = f"{lost}; {self._state_left}. To bring it back, {lost.remedy}"
+                raise Failed(message) from None
+            return str(error)
 
     def _complete(self, node: str) -> None:
         self._completed.append(node)
@@ -92,17 +115,16 @@ class NodeSequence(ClusterOperation):
         self._progress.say(f"{node}: done")
 
 
-def unready_reason(agent: NodeAgent, node: str) -> str:
+class Unconfirmed(Failed):
+    """An operator must confirm a node's metadata."""
+
+
+def unready_reason(status: NodeStatus, node: str) -> str:
     """Return why a node reports that it is not ready yet; empty if it is ready.
 
     Raises:
-        Failed: An operator must confirm the node's metadata.
+        Unconfirmed: An operator must confirm the node's metadata.
     """
-    try:
-        status = agent.status(node)
-    except Failed as error:
-        # Wait instead of raising an error: on a new machine the SSM agent may not run yet.
-        return str(error)
     if status.applied is None:
         return "no state was applied yet"
     source = status.applied.get("metadata", {}).get("source", _MANUAL)
@@ -112,5 +134,5 @@ def unready_reason(agent: NodeAgent, node: str) -> str:
             "groups. Check its catalog, import what is missing, and then run "
             f"`denodo-ha enable {node} --metadata-ok`; afterwards run this again"
         )
-        raise Failed(message)
+        raise Unconfirmed(message)
     return ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))

@@ -63,9 +63,12 @@ class StateRoll(NodeSequence):
 
         Raises:
             Failed: A node does not report its status.
+            Refused: A node is lost.
             UsageError: There is no such node.
         """
-        return self._plan(read_cluster(self._aws, self._location), node)
+        cluster = read_cluster(self._aws, self._location)
+        self._require_instances(cluster, node)
+        return self._plan(cluster, node)
 
     def roll(self, node: str | None = None) -> list[str]:
         """Roll nodes, and return the nodes that were changed.
