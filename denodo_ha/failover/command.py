@@ -132,9 +132,9 @@ def to(
 
     The command puts one datapoint of a metric; it edits no DNS record and no health check. It
     refuses an unhealthy cluster, since Route 53 would not follow. If the switch is set and DNS
-    answers with the cluster, it puts nothing. The datapoint is put within 10 s, even if other regions or global services do not
-    answer; only the switch's region must answer. Run the command again if it reports that it is not
-    known whether the switch is thrown.
+    answers with the cluster, it puts nothing. The datapoint is put within 10 s, even if other
+    regions or global services do not answer; only the switch's region must answer. Run the command
+    again if it reports that it is not known whether the switch is thrown.
 
     [bold]Example[/bold]
 
@@ -258,10 +258,8 @@ def _fail_over(
     _warn(progress, task.site.switch_warning)
     _warn(progress, unknown_state_warning(task))
     if dry_run:
-        again = " again" if task.is_thrown else ""
-        print_line(
-            f"would put {task.datapoint}{again}, and wait until DNS answers with {task.cluster}; nothing was changed"
-        )
+        step = f"would put {task.datapoint}{' again' if task.is_thrown else ''}"
+        print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")
         return False
     result = fail_over(
         aws,

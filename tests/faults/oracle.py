@@ -98,7 +98,8 @@ def _of_failover(run: Run) -> Iterator[str]:
         yield "a dry run has thrown the switch"
     if run.put and "was not thrown" in text:
         yield "it says that the switch was not thrown"
-    says_thrown = "the switch is set to" in text or text.startswith("put ")
+    put_lines = [line for line in text.splitlines() if line.startswith("put ")]
+    says_thrown = "and remains set" in text or bool(put_lines)
     if says_thrown and not run.put:
         yield "it says that the switch is thrown"
     moves = run.arguments[1] in {"to", "from"} and "--dry-run" not in run.arguments
