@@ -29,6 +29,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "shift": (("shift", *_ON),),
     "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
     "rollout": (("rollout", *_ON, "--dry-run"),),
+    "replace": (("replace", "node1", *_ON, "--even-if-running", "--dry-run"),),
     "catalog": (("catalog", "status", *_ON), ("catalog", "learn", "node1", *_ON)),
     "haproxy": (("haproxy", "apply", *_ON),),
     "failover": (

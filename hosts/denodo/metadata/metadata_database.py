@@ -287,7 +287,7 @@ def check(system: System, state: State, record: Record) -> None:
             elif problem:
                 problems.append(problem)
     if problems:
-        raise ImageError("the shared database cannot be used:\n" + "\n".join(problems))
+        raise ImageError("\n  ".join(["the shared database cannot be used:", *problems]))
 
 
 def _mixed_databases(system: System, state: State, record: Record, component: str) -> str:
