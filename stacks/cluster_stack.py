@@ -331,7 +331,7 @@ class ClusterStack(EnvironmentStack):
                 cluster=self.name,
                 name=name,
                 node=node,
-                instance_type=self._machine(name).type,
+                machine=self._machine(name),
                 rmi_host=rmi_host,
                 scheduler_rmi_host=(
                     balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
+from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow
 from stacks.file_asset import FileAsset
@@ -30,7 +31,7 @@ class NodeState(Construct):
         cluster: str,
         name: str,
         node: Node,
-        instance_type: str,
+        machine: Instance,
         rmi_host: str,
         scheduler_rmi_host: str,
         program: FileAsset,
@@ -44,7 +45,7 @@ class NodeState(Construct):
             cluster: name of the cluster.
             name: name of the node.
             node: the node.
-            instance_type: instance type of the node.
+            machine: instance type and disks of the node.
             rmi_host: host name that the node's servers send to RMI clients; empty for the node's
                 own name.
             scheduler_rmi_host: the same for the node's Scheduler.
@@ -61,9 +62,7 @@ class NodeState(Construct):
             resource=stack.resolve(resource.logical_id),
             program=program.address,
         )
-        state = desired_state(
-            environment, cluster, name, instance_type=instance_type, deployed=deployed
-        )
+        state = desired_state(environment, cluster, name, machine=machine, deployed=deployed)
         parameter = ssm.StringParameter(
             self,
             "Parameter",

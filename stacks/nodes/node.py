@@ -7,14 +7,13 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from constructs import Construct, IDependable
 
+from denodo_ha.environment.derived.node_state import DATA_DEVICE
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
 from denodo_ha.environment.names import NODE_TAG, instance_of_generation
 from stacks.access.machine_permissions import create_machine_role
 from stacks.library_values import instance_type
 from stacks.nodes.first_boot import node_script
-
-DATA_DEVICE = "/dev/sdf"
 
 
 class Node(Construct):

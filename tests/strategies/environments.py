@@ -402,5 +402,6 @@ def environments_of_two_accounts(draw: Draw) -> Data:
         return data
     data["clusters"]["c1"] = json.loads(json.dumps(other).replace(ACCOUNT, OTHER_ACCOUNT))
     for arns in maps_by_cluster(data):
-        arns["c1"] = arns["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
+        if "c1" in arns:
+            arns["c1"] = arns["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
     return data

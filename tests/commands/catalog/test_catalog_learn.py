@@ -58,7 +58,9 @@ def test_the_output_is_a_part_of_the_configuration(
     data = changed(catalog_cloud.configuration(), {"clusters/main/catalog/settings": learned})
     environment = load(write(tmp_path, data)).environment
     deployed = Deployed(rmi_host="", stack="s", resource="r", program="p")
-    state = desired_state(environment, "main", "node1", instance_type="m5.large", deployed=deployed)
+    machine = environment.clusters["main"].instance
+    assert machine is not None
+    state = desired_state(environment, "main", "node1", machine=machine, deployed=deployed)
     assert state["catalog"]["data-catalog"]["entries"] == ENTRIES
 
 

@@ -55,6 +55,7 @@ def test_what_needs_a_restart(home: Home, change: dict[str, Any]) -> None:
         {"limits__start_seconds": 99},
         {"program": "s3://bucket/node.tar"},
         {"signal": {"stack": "s", "resource": "R", "when": "ready"}},
+        {"data_disk": {"path": "/data", "device": "/dev/sdf"}},
     ],
 )
 def test_what_needs_no_restart(home: Home, change: dict[str, Any]) -> None:
@@ -143,6 +144,7 @@ def _whole(home: Home) -> dict[str, Any]:
         scheduler_rmi_host="balancer.example.com",
         denodo__java_home="/opt/java",
         watchdog=True,
+        data_disk={"path": "/data", "device": "/dev/sdf"},
         tls={"certificate": TLS, "version": "v1"},
         security_token=TOKEN,
         metadata={"source": "export", "uri": "s3://bucket/key", "login": LOGIN},
