@@ -161,6 +161,7 @@ class ClusterStack(EnvironmentStack):
                     else None
                 ),
                 first_boot=pin.first_boot if pin else NEWEST_FIRST_BOOT,
+                generation=pin.generation if pin else 1,
                 aws_access=self._network.aws_access,
             )
         return nodes
@@ -331,7 +332,7 @@ class ClusterStack(EnvironmentStack):
                 cluster=self.name,
                 name=name,
                 node=node,
-                instance_type=self._machine(name).type,
+                machine=self._machine(name),
                 rmi_host=rmi_host,
                 scheduler_rmi_host=(
                     balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""

@@ -11,12 +11,14 @@ from typing import Final
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock
-from denodo_ha.cli.errors import Failed, Refused, RequestRejected, UsageError
+from denodo_ha.cli.errors import Failed, UsageError
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.metadata_stack import COMPONENTS
 from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
+from denodo_ha.environment.model.catalog import Component
 
 ACTION: Final = "catalog-settings"
 """Action of the node program that reads the settings."""
@@ -45,25 +47,16 @@ def read_settings(
     """Return the settings of each component that a node has.
 
     Raises:
-        Refused: The deployed document or the node's program does not know the action.
+        Refused: The deployed document does not have the action.
         Failed: The node does not answer, or its answer cannot be read.
         UsageError: The cluster has no such node.
     """
     agent = NodeAgent(aws, read_cluster(aws, location), clock)
-    try:
-        result = agent.run(node, ACTION, timeout=node_agent.STATUS_S)
-    except RequestRejected as error:
-        message = (
-            f"{location.stack} was deployed by a version that cannot read these settings: {error}; "
-            f"deploy it with this version, and run `denodo-ha roll --node {node}`"
-        )
-        raise Refused(message) from None
+    result = agent.run(node, ACTION, timeout=node_agent.STATUS_S)
     try:
         # If the exit code is not 0, the output is not JSON, and this raises ValueError.
-        return {
-            str(component): _settings(settings)
-            for component, settings in parse_json_answer(result.output).items()
-        }
+        answer = parse_json_answer(result.output)
+        return {_component(name): _settings(settings) for name, settings in answer.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         message = (
             f"{node} does not report its settings: {node_agent.explain_result(result)}; if its "
@@ -114,6 +107,14 @@ def _sorted(learned: LearnedSettings) -> list[tuple[str, str | None]]:
 def _quoted(text: str | None) -> str:
     """Return a scalar of JSON, which is one of YAML as well, without special characters."""
     return json.dumps(text)
+
+
+def _component(name: str) -> Component:
+    """Return a component's name; raise ValueError for any other text, which would be printed."""
+    for component in COMPONENTS:
+        if name == component:
+            return component
+    raise ValueError(name)
 
 
 def _settings(value: Mapping[str, object]) -> LearnedSettings:

@@ -97,6 +97,12 @@ def _rollout() -> Imported:
     return rollout
 
 
+def _replace() -> Imported:
+    from denodo_ha.rollout.replace_command import replace
+
+    return replace
+
+
 def _catalog() -> Imported:
     from denodo_ha.catalog.command import catalog
 
@@ -184,6 +190,12 @@ COMMANDS: tuple[Command, ...] = (
         "Changes",
         "Move nodes to the image, type and disks of the configuration, one at a time.",
         _rollout,
+    ),
+    Command(
+        "replace",
+        "Changes",
+        "Make a node anew whose instance is lost, under its own name, zone, ports and pin.",
+        _replace,
     ),
     Command(
         "catalog",

@@ -7,6 +7,7 @@
 `docs/node.md` has the program's exit codes.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,14 +35,20 @@ DONE: Final = 0
 BUSY: Final = 5
 ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
+LICENSE_MANAGER: Final = "license-manager"
+"""Action that asks the License Manager; deployed documents and programs of earlier versions lack
+it."""
+UNLICENSED: Final = 14
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
 """Exit codes after which the node reports that its servers run as before."""
+
+_PRIORITY = re.compile(r"^<[0-7]>")
 
 MEANINGS: Final[Mapping[int, str]] = {
     1: "a call of the node to AWS failed",
     2: "the program on the node does not know this action: its version differs",
     3: "the desired state, or a secret that it names, cannot be read",
-    4: "the image lacks a file that the program needs",
+    4: "the image or a shared database lacks something that the node needs",
     BUSY: "another run of the program is active on the node",
     ROLLED_BACK: "the servers did not start with the new state; the previous state runs again",
     7: "the servers start neither with the new state nor with the previous one: the node is down",
@@ -49,6 +56,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     NOT_READY: "the servers were not ready in time",
     11: "the servers run, but the metadata export could not be imported",
     12: "the operating system refused a step before anything was changed",
+    UNLICENSED: "the License Manager does not answer",
 }
 """Meaning of each exit code of the node program (`hosts/denodo/errors.py`)."""
 
@@ -57,9 +65,12 @@ def explain_result(result: CommandResult) -> str:
     """Return the meaning of the program's exit code, with the program's last message."""
     if result.code == -1:
         return f"the command did not run on the node ({result.status})"
-    lines = [line for line in (result.output + "\n" + result.error).splitlines() if line.strip()]
     # Each line begins with a priority for journald, such as <3>.
-    last = lines[-1].split(">", 1)[-1].strip() if lines else ""
+    every = (_PRIORITY.sub("", line) for line in f"{result.output}\n{result.error}".splitlines())
+    lines = [line for line in every if line.strip()]
+    # The further lines of a message are indented.
+    begin = next((index for index in range(len(lines) - 1, 0, -1) if lines[index][0] != " "), 0)
+    last = " ".join(line.strip() for line in lines[begin:])
     meaning = MEANINGS.get(result.code, f"exit code {result.code}")
     return f"{meaning}: {last}" if last else meaning
 

@@ -14,11 +14,11 @@ from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import Failed
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.stack import mapping_in
+from denodo_ha.environment import names
 from denodo_ha.environment.model.pins import Pin
-from denodo_ha.environment.names import FIRST_BOOT_LINE
 
 _SILENCE_METRIC = "ActiveFlowCount"
-_FIRST_BOOT = re.compile(f"^{FIRST_BOOT_LINE.format('([0-9]+)')}$", re.MULTILINE)
+_FIRST_BOOT = re.compile(f"^{names.FIRST_BOOT_LINE.format('([0-9]+)')}$", re.MULTILINE)
 
 
 def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
@@ -28,7 +28,9 @@ def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
         Failed: An instance of the template has unknown properties.
     """
     return {
-        node.name: pin_of(node.name, cluster.stack.properties(node.logical_id))
+        node.name: pin_of(node.name, cluster.stack.properties(node.logical_id)).model_copy(
+            update={"generation": names.generation_of_instance(node.logical_id)}
+        )
         for node in cluster.nodes
         if node.logical_id is not None
     }

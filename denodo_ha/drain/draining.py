@@ -26,6 +26,7 @@ from denodo_ha.cli.errors import (
 )
 from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_cluster
 from denodo_ha.deployed.instances import read_instance, read_instances
+from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
@@ -49,7 +50,6 @@ _PURPOSE: Final = "drain "
 """Beginning of the purpose in the lock of a drain."""
 _COMMAND: Final = "denodo-ha "
 """Beginning of the reason in drain tags of commands that bring the node back automatically."""
-_ENDED: Final = frozenset({"gone", "shutting-down", "terminated"})
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,15 @@ class Draining(ClusterOperation):
             )
             raise UsageError(message)
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
-        state = instance.state if instance is not None else "gone"
-        if instance is None or state in _ENDED:
+        if instance is None or lost_state(cluster.node(node), instance):
+            state = instance.state if instance is not None else GONE
+            todo = (
+                remedy(cluster.name, cluster.node(node)) if instance_id else "wait for the deploy"
+            )
             message = (
                 f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: the load "
                 "balancer drops it by itself, and there is no instance to tag. Nothing was "
-                "changed. A rollout or a deploy creates a new instance"
+                f"changed. To bring {node} back, {todo}"
             )
             raise Refused(message)
         entrances = rotation.open_entrances(node, minimum=0 if self._force else 1, accept="--force")

@@ -14,6 +14,7 @@ from denodo_ha.cli.errors import CommandError, Failed, Refused
 from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.instances import VISIBLE_EVERY_S, read_instance, read_instances
+from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
 from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation
@@ -93,12 +94,13 @@ class Enabling(ClusterOperation):
     def _plan(self, cluster: Cluster, rotation: Rotation, node: str) -> EnablePlan:
         instance_id = cluster.node(node).instance_id
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
-        state = instance.state if instance is not None else "gone"
+        state = instance.state if instance is not None else GONE
         if instance is None or state != _RUNNING:
-            message = (
-                f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: start "
-                "it, or let a deploy create it, and run this again. Nothing was changed"
-            )
+            what = f"the instance of {node}, {instance_id or 'not created yet'}, is {state}"
+            todo = "start it, or let a deploy create it"
+            if lost_state(cluster.node(node), instance):
+                todo = remedy(cluster.name, cluster.node(node))
+            message = f"{what}: {todo}, and run this again. Nothing was changed"
             raise Refused(message)
         return EnablePlan(
             node=node,

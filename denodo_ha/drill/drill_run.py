@@ -7,6 +7,7 @@ from pathlib import Path
 
 from denodo_ha.aws.cloud_assembly import read_stacks
 from denodo_ha.cli.errors import UsageError
+from denodo_ha.drill.engine.alarm_states import AlarmStates
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import NO_FAILURE, ClusterState, Situation
 from denodo_ha.drill.model.machines import Key
@@ -103,11 +104,12 @@ def _outcomes(engine: Engine) -> Iterator[Outcome]:
     Consecutive scenarios with the same situation are worked out only once.
     """
     previous: tuple[str, Situation, Outcome] | None = None
+    alarms = AlarmStates(engine)
     for failure, situation in scenarios(engine.model):
         if previous is not None and previous[:2] == (failure.cluster, situation):
             yield replace(previous[2], failure=failure)
             continue
-        outcome = engine.play(failure, situation)
+        outcome = replace(engine.play(failure, situation), told=alarms.told(situation))
         previous = (failure.cluster, situation, outcome)
         yield outcome
 

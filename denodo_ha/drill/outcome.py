@@ -1,8 +1,10 @@
 """The outcome of a failure as plain values: reachability, DNS changes, steps of recovery."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from denodo_ha.drill.model.notifications import Told
 
 
 class Reach(Enum):
@@ -129,6 +131,7 @@ class Outcome:
         after_repair: a sentence that says what happens after the repair.
         interpretations: texts on assumptions about open points that lead to another outcome.
         interrupted: ports that are not served while a shared database fails over.
+        told: the notifications that operators get. They are no part of the effect on clients.
         load_percent: the highest load of a serving node, in percent of its load without the
             failure.
     """
@@ -145,6 +148,16 @@ class Outcome:
     interpretations: tuple[str, ...] = ()
     interrupted: tuple[int, ...] = ()
     load_percent: int = 100
+    told: tuple[Told, ...] = field(default=(), compare=False)
+
+    @property
+    def takes_redundancy(self) -> bool:
+        """Return whether clients notice the failure, or less is left for the next failure."""
+        changes_clients = self.unreachable or self.partial or self.interrupted or self.moves_site
+        standby_lost = any(not change.standby for change in self.dns_changes)
+        return bool(
+            changes_clients or self.recovery != 0 or self.load_percent > 100 or standby_lost
+        )
 
     @property
     def moves_site(self) -> bool:

@@ -16,12 +16,16 @@ from denodo_ha.cli.output import (
 from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.model.model import Model
+from denodo_ha.drill.operators_told import told_lines
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.problem import printable
 
-_HEADINGS = ("Failure", "DNS answers", "New connections", "Recovery", "After the repair")
+_HEADINGS = (
+    *("Failure", "DNS answers", "New connections", "Recovery", "After the repair"),
+    "Who is told, after",
+)
 _POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
 _FOOTER = (
     "Seconds are the longest time until new connections succeed, as the named terms add up by "
@@ -117,12 +121,12 @@ def _reasons(verdict: Verdict) -> Sequence[str]:
 
 def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
     """Return the rows of outcomes, in the order of the first outcome of each row."""
-    by_effect: dict[Outcome, list[Failure]] = {}
+    by_effect: dict[Outcome, list[Outcome]] = {}
     for outcome in outcomes:
         # The address of a gap and the load are in the JSON report only.
         effect = replace(outcome.effect, gaps=(), load_percent=100)
-        by_effect.setdefault(effect, []).append(outcome.failure)
-    return [_row(effect, failures, model) for effect, failures in by_effect.items()]
+        by_effect.setdefault(effect, []).append(outcome)
+    return [_row(effect, same, model) for effect, same in by_effect.items()]
 
 
 def change_rows(changes: Iterable[OutcomeChange], model: Model) -> list[tuple[str, str, str]]:
@@ -173,7 +177,8 @@ def orders_lines(searches: Iterable[OrdersResult]) -> Iterator[str]:
             yield from (f"{number}. {step}" for number, step in enumerate(story.steps))
 
 
-def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:
+def _row(effect: Outcome, outcomes: list[Outcome], model: Model) -> OutcomeRow:
+    failures = [outcome.failure for outcome in outcomes]
     is_severe = bool(effect.unreachable or effect.partial or effect.moves_site)
     has_no_effect = effect.recovery == 0 and not effect.unknown and not is_severe
     names = _counted_failures(failures) if has_no_effect else _named_failures(failures, model)
@@ -185,6 +190,7 @@ def _row(effect: Outcome, failures: list[Failure], model: Model) -> OutcomeRow:
             _connections(effect),
             _joined(recovery),
             effect.after_repair,
+            _joined(told_lines(outcomes)),
         ),
         is_severe,
     )

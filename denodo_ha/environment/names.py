@@ -26,6 +26,10 @@ reason."""
 FIRST_BOOT_LINE: Final = "# denodo-ha first boot {}"
 """Line of the user data that contains the version of the first-boot text, from version 2 on."""
 
+_GENERATION: Final = re.compile(r"(?s:.+)G([1-9][0-9]{0,3})")
+"""Logical id of an instance from generation 2 on. Logical ids of the CDK end with eight hexadecimal
+digits, which contain no G (AWS CDK, Logical IDs)."""
+
 BALANCER_DNS_NAME: Final = "BalancerDnsName"
 BALANCER_HOSTED_ZONE_ID: Final = "BalancerHostedZoneId"
 BALANCER_SECURITY_GROUP_ID: Final = "BalancerSecurityGroupId"
@@ -116,6 +120,17 @@ def failover_stack(environment: str) -> str:
 def node_id_output(node: str) -> str:
     """Return the name of the output with a node's instance id."""
     return NODE_ID_PREFIX + alphanumeric(node)
+
+
+def instance_of_generation(logical_id: str, generation: int) -> str:
+    """Return the logical id of a node's instance in a generation; the first has no suffix."""
+    return logical_id if generation == 1 else f"{logical_id}G{generation}"
+
+
+def generation_of_instance(logical_id: str) -> int:
+    """Return the generation of a node's instance, from the instance's logical id."""
+    match = _GENERATION.fullmatch(logical_id)
+    return int(match[1]) if match else 1
 
 
 def node_name_output(node: str) -> str:

@@ -13,15 +13,19 @@ import typer
 from denodo_ha.aws import cloud_assembly, deadline
 from denodo_ha.aws.cdk_cli import Cdk
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.template_document import Template
 from denodo_ha.cli import configuration_choice, exit_codes, options
-from denodo_ha.cli.errors import NotFound, UsageError
+from denodo_ha.cli.errors import AwsError, NotFound, UsageError
 from denodo_ha.cli.output import print_json, print_line, print_table
 from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.deployed import environment_locator, stack
+from denodo_ha.deployed.cluster import Cluster, cluster_of_stack
 from denodo_ha.deployed.failover.location import locate_failover
+from denodo_ha.deployed.lost_nodes import LostNode, lost_nodes
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.environment.model.pins import Pins
 from denodo_ha.plan import database_changes, dependent_stacks, failed_creations
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.dependent_stacks import DependentStack
@@ -51,6 +55,8 @@ class _Comparison:
             fail.
         dependent: deployed stacks that need a stack that would be destroyed.
         unknown: the deployed stacks that cannot be read, and why; these stacks are not compared.
+        lost: nodes whose instances no longer exist, which no deploy creates again.
+        notes: nodes whose replacement is not finished, and what else cannot be read.
     """
 
     before: dict[str, Template]
@@ -58,6 +64,8 @@ class _Comparison:
     failed: Sequence[FailedCreation] = ()
     dependent: Sequence[DependentStack] = ()
     unknown: Sequence[str] = ()
+    lost: Sequence[LostNode] = ()
+    notes: Sequence[str] = ()
 
 
 @limited(replace(ANSWER, then="the synthesis, and as long for what failed first deploys have left"))
@@ -109,6 +117,7 @@ def plan(
                 "dependent": compared.dependent,
                 "switches": switches,
                 "unknown": compared.unknown,
+                "lost": compared.lost,
             }
         )
     else:
@@ -117,6 +126,10 @@ def plan(
         _show_failed(compared.failed)
         _show_dependent(compared.dependent)
         _show_switches(switches)
+        for node in compared.lost:
+            print_line(f"! {node.cluster}: {node}, and no deploy creates it again: {node.remedy}")
+        for line in compared.notes:
+            print_line(f"- {line}")
         for line in compared.unknown:
             print_line(f"! {line}")
     if config is not None and switches:
@@ -177,6 +190,14 @@ def _deployed(
     }
     if errors and not deployed:
         raise next(iter(errors.values()))
+    clusters = [
+        cluster_of_stack(location, deployed[location.stack])
+        for location in site.reachable
+        if location.stack in deployed
+    ]
+    lost, notes = _lost_nodes(aws, clusters)
+    if site.loaded is not None:
+        notes += _unfinished_replacements(site.loaded.pins, clusters)
     locations = [location for location in locations if location.stack not in errors]
     if folder is not None:
         after = cloud_assembly.read_templates(folder)
@@ -204,7 +225,36 @@ def _deployed(
         after={name: after[name] for name in stacks},
         failed=[item for item in failed if item is not None],
         unknown=[f"{name} is unknown: {error}" for name, error in sorted(errors.items())],
+        lost=lost,
+        notes=notes,
     )
+
+
+def _lost_nodes(aws: Aws, clusters: Sequence[Cluster]) -> tuple[list[LostNode], list[str]]:
+    """Return the lost nodes of clusters, and why the instances of other clusters are not known."""
+
+    def read(cluster: Cluster) -> list[LostNode] | str:
+        try:
+            return lost_nodes(aws, cluster, None)
+        except AwsError as error:
+            return f"{cluster.name}: the state of its instances is unknown: {error}"
+
+    with deadline.limited(deadline.LOOK_S):
+        answers = map_concurrently(read, clusters)
+    return (
+        [node for answer in answers if not isinstance(answer, str) for node in answer],
+        [answer for answer in answers if isinstance(answer, str)],
+    )
+
+
+def _unfinished_replacements(pins: Pins, clusters: Sequence[Cluster]) -> list[str]:
+    return [
+        f"{cluster.name}: the replacement of {node.name} is not finished: run `denodo-ha replace "
+        f"{node.name} --cluster {cluster.name}`"
+        for cluster in clusters
+        for node in cluster.nodes
+        if (pin := pins.of(cluster.name, node.name)) is not None and pin.replacing is not None
+    ]
 
 
 def _destroyed(

@@ -77,13 +77,15 @@ class _Stack:
 
     def __init__(self, template: Template) -> None:
         self._resources = resources_of(template)
-        self.instances = dict(self._instances())
+        nodes = list(self._instances())
+        self.instances = {node: properties for node, _, properties in nodes}
+        self.logical_ids = {node: logical_id for node, logical_id, _ in nodes}
         self.states = dict(self._states())
 
-    def _instances(self) -> Iterator[tuple[str, Properties]]:
-        for kind, properties in self._resources.values():
+    def _instances(self) -> Iterator[tuple[str, str, Properties]]:
+        for logical_id, (kind, properties) in self._resources.items():
             if kind == _INSTANCE and (node := resource_tag(properties, names.NODE_TAG)):
-                yield node, properties
+                yield node, logical_id, properties
 
     def _states(self) -> Iterator[tuple[str, str]]:
         for kind, properties in self._resources.values():
@@ -122,8 +124,11 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
     }
     keys = _state_keys(old.states.get(node, ""), new.states.get(node, ""))
     all_effects = [*effects.values(), *([Effect.STATE] if keys else [])]
-    effect = max(all_effects, key=_ORDER.index, default=Effect.NOTHING)
     why = [describe_difference(key, before.get(key), after.get(key)) for key in effects]
+    if old.logical_ids[node] != new.logical_ids[node]:
+        all_effects.append(Effect.REPLACEMENT)
+        why.insert(0, _other_resource(old.logical_ids[node], new.logical_ids[node]))
+    effect = max(all_effects, key=_ORDER.index, default=Effect.NOTHING)
     return Change(
         cluster,
         node,
@@ -131,6 +136,12 @@ def _change(old: _Stack, new: _Stack, node: str) -> Change:
         (*why, *(f"state: {key}" for key in keys)),
         restarts=bool(keys & RESTARTING_STATE) or "everything" in keys,
     )
+
+
+def _other_resource(before: str, after: str) -> str:
+    """Return the reason for a replacement by a resource with another logical id."""
+    old, new = names.generation_of_instance(before), names.generation_of_instance(after)
+    return describe_difference("generation", old, new) if old != new else f"{before} -> {after}"
 
 
 def describe_difference(key: str, before: Any, after: Any) -> str:

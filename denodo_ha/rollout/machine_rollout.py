@@ -43,6 +43,7 @@ from denodo_ha.environment.model.pins import (
 from denodo_ha.plan import node_changes
 from denodo_ha.rollout import instance_shutdown
 from denodo_ha.rollout import pins_file as pins_text
+from denodo_ha.rollout.capacity_shortage import capacity_shortage
 from denodo_ha.rollout.instance_shutdown import Snapshots
 from denodo_ha.rollout.node_sequence import OUT, NodeSequence
 from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
@@ -74,6 +75,7 @@ class MachineRollout(NodeSequence):
         cdk: synthesises and deploys.
         minimum: the number of other nodes that must be healthy; None: all of them.
         snapshot: create a snapshot of a node's root volume before the deploy.
+        without_license_manager: True to take nodes out even if the License Manager does not answer.
     """
 
     def __init__(
@@ -84,17 +86,20 @@ class MachineRollout(NodeSequence):
         cdk: Deployer,
         minimum: int | None = None,
         snapshot: bool = False,
+        without_license_manager: bool = False,
     ) -> None:
-        super().__init__(context, minimum=minimum)
+        super().__init__(context, minimum=minimum, without_license_manager=without_license_manager)
         self._file, self._cdk, self._snapshot = file, cdk, snapshot
 
     def plan(self) -> list[MachineTask]:
         """Return one task for each node, in execution order.
 
         Raises:
-            Refused: Some nodes have no pin.
+            Refused: Some nodes have no pin, are lost, or are being replaced.
         """
-        return machine_tasks(self._aws, load(self._file), read_cluster(self._aws, self._location))
+        loaded, cluster = load(self._file), read_cluster(self._aws, self._location)
+        self._require_instances(cluster)
+        return machine_tasks(self._aws, loaded, cluster)
 
     def roll_out(self) -> list[str]:
         """Move nodes to the configured machine, and return the moved nodes.
@@ -126,28 +131,40 @@ class MachineRollout(NodeSequence):
             self._progress.say(f"{node}: {task}")
             tag = task.tag or DrainTag.now(self._clock, why=WHY)
             if task.differences:
-                with self._synthesised(task) as out:
-                    effect = self._require_harmless(loaded, cluster, node, out)
-                    with OUT.stage(self._timeout):
-                        if self._snapshot and effect.touches:
-                            self._snapshots(cluster).require_permission(node)
-                        self._rotation(cluster).out(
-                            node, tag=tag, minimum=self._minimum, timeout=self._timeout
-                        )
-                    self._state_left = (
-                        f"{node} is out of its shared target groups, and has a drain tag"
-                    )
-                    if effect.touches:
-                        self._shut_down(cluster, node, tag)
-                    self._deploy(cluster, task, out)
-                with OUT.stage(self._timeout):
-                    cluster = self._keep_out(node, tag)
+                cluster = self._change_machine(loaded, cluster, task, tag)
             else:
                 # A killed run may have stopped the servers, before the configuration was changed
                 # back.
                 self._start_servers(cluster, node)
             self._bring_back(cluster, node)
         self._complete(node)
+
+    def _change_machine(
+        self, loaded: Loaded, cluster: Cluster, task: MachineTask, tag: DrainTag
+    ) -> Cluster:
+        """Take a node out of service, deploy its new pin, and keep the node out of service.
+
+        A node whose instance no longer exists cannot be taken out, and serves no client.
+        """
+        node = task.node
+        with self._synthesised(task) as out:
+            effect = self._require_harmless(loaded, cluster, node, out)
+            lost = task.condition.lost
+            with OUT.stage(self._timeout):
+                self._require_license_manager(cluster, node, lost=lost)
+            if not lost:
+                with OUT.stage(self._timeout):
+                    if self._snapshot and effect.touches:
+                        self._snapshots(cluster).require_permission(node)
+                    self._rotation(cluster).out(
+                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
+                    )
+                self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
+                if effect.touches:
+                    self._shut_down(cluster, node, tag)
+            self._deploy(cluster, task, out)
+        with OUT.stage(self._timeout):
+            return self._keep_out(node, tag)
 
     @contextmanager
     def _synthesised(self, task: MachineTask) -> Iterator[Path]:
@@ -160,6 +177,9 @@ class MachineRollout(NodeSequence):
             out = Path(folder) / "cdk.out"
             self._cdk.synth(config, out)
             yield out
+
+    def _write_pin(self, node: str, pin: Pin) -> None:
+        pins_text.write(pins_file(self._file), self._pins_with(node, pin))
 
     def _pins_with(self, node: str, pin: Pin) -> str:
         """Return the pins file's text with the pin of one node changed."""
@@ -253,18 +273,19 @@ class MachineRollout(NodeSequence):
             )
 
     def _deploy(self, cluster: Cluster, task: MachineTask, out: Path) -> None:
-        pins_text.write(pins_file(self._file), self._pins_with(task.node, task.goal))
+        self._write_pin(task.node, task.goal)
         self._state_left += "; its pin is moved, and the deploy may continue in CloudFormation"
         self._progress.say(f"{task.node}: deploying {cluster.stack.name}")
         try:
             self._cdk.deploy(out, cluster.stack.name, self._clock)
         except Failed as error:
-            self._undo(task.node, error)
+            self._undo(task, error)
 
-    def _undo(self, node: str, error: Failed) -> None:
+    def _undo(self, task: MachineTask, error: Failed) -> NoReturn:
         """Restore pin and node after a failed deploy that CloudFormation has rolled back."""
         with deadline.extended(CHANGE_S):
             cluster = read_cluster(self._aws, self._location)
+        node = task.node
         runs, status = deployed_pins(cluster).get(node), cluster.stack.status
         if cluster.stack.changing or status.endswith("_FAILED") or runs is None:
             message = (
@@ -273,14 +294,23 @@ class MachineRollout(NodeSequence):
             )
             raise Failed(message) from error
         moved = load(self._file).pins.of(self._location.name, node)
-        restored = runs.with_alarm_of(moved) if moved is not None else runs
-        pins_text.write(pins_file(self._file), self._pins_with(node, restored))
-        self._return(
-            cluster,
-            node,
-            f"{error}. The stack's events show why the deploy failed. The pin of {node} was "
-            "restored",
-        )
+        restored = runs.with_records_of(moved) if moved is not None else runs
+        self._write_pin(node, restored.model_copy(update={"replacing": None}))
+        with deadline.extended(CHANGE_S):
+            reason = capacity_shortage(
+                self._aws, cluster, node, task.goal, other_type=self._other_type(node)
+            )
+        why = reason or "The stack's events show why the deploy failed"
+        message = f"{error}. {why}. The pin of {node} was restored"
+        self._restore_node(cluster, task, message)
+
+    def _other_type(self, node: str) -> str:
+        """Return how an operator chooses another instance type, for error messages."""
+        return f"clusters.{self._location.name}.nodes.{node}.instance.type"
+
+    def _restore_node(self, cluster: Cluster, task: MachineTask, message: str) -> NoReturn:
+        """Bring a node back after its deploy was rolled back, and raise the error."""
+        self._return(cluster, task.node, message)
 
     def _return(self, cluster: Cluster, node: str, message: str) -> NoReturn:
         """Bring a node back with the instance that it had, after a step has failed.
@@ -334,7 +364,13 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
         if pin is None:
             unpinned.append(name)
             continue
-        runs = deployed.with_alarm_of(pin)
+        if pin.replacing is not None:
+            message = (
+                f"{name} is being replaced. Run `denodo-ha replace {name} --cluster "
+                f"{cluster.name}`, which continues that, and then this again. Nothing was changed"
+            )
+            raise Refused(message)
+        runs = deployed.with_records_of(pin)
         goal = _goal(runs, machine)
         condition = conditions[name]
         tasks.append(
@@ -369,7 +405,7 @@ def _goal(runs: Pin, machine: Instance) -> Pin:
         value != getattr(runs, key) for key, value in values.items() if key not in _RESTARTING_KEYS
     )
     first_boot = NEWEST_FIRST_BOOT if replaced else runs.first_boot
-    return Pin.model_validate({**values, "first_boot": first_boot}).with_alarm_of(runs)
+    return runs.model_copy(update={**values, "first_boot": first_boot})
 
 
 def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:

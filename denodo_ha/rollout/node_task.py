@@ -20,10 +20,12 @@ class NodeCondition:
     Attributes:
         tag: its drain tag, None if it has none.
         unhealthy: True if the node is not healthy in at least one of its target groups.
+        lost: True if the node's instance no longer exists.
     """
 
     tag: DrainTag | None
     unhealthy: bool
+    lost: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from denodo_ha.cli import configuration_choice, exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_document, print_line, print_message
 from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
-from denodo_ha.deployed import environment_locator, instances, node_pins
+from denodo_ha.deployed import environment_locator, instances, lost_nodes, node_pins
 from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.environment_locator import EnvironmentLocation
 from denodo_ha.environment.derived import failover_plan
@@ -45,7 +45,12 @@ def pin(
         if silence == _minutes_before(site):
             silence = None  # the default; earlier versions do not read the key
         pins[location.name] = {
-            name: pin_.model_copy(update={"minutes_without_data": silence})
+            name: pin_.model_copy(
+                update={
+                    "minutes_without_data": silence,
+                    "replacing": _unfinished(site, location.name, name, pin_),
+                }
+            )
             for name, pin_ in node_pins.deployed_pins(deployed).items()
         }
         if waits:
@@ -71,6 +76,14 @@ def _minutes_before(site: EnvironmentLocation) -> int | None:
     return failover_plan.alarm_minutes(failover) if failover is not None else None
 
 
+def _unfinished(site: EnvironmentLocation, cluster: str, node: str, deployed: Pin) -> str | None:
+    """Return the key `replacing` of a node whose new instance is deployed but not in service."""
+    pin = site.loaded.pins.of(cluster, node) if site.loaded is not None else None
+    if pin is None or pin.generation != deployed.generation:
+        return None
+    return pin.replacing
+
+
 def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
     """Return messages about instances that differ from the deployed template."""
     ids = {name: cluster.node(name).instance_id for name in pins}
@@ -78,9 +91,10 @@ def _drifted(aws: Aws, cluster: Cluster, pins: dict[str, Pin]) -> list[str]:
     differences = []
     for name, id_ in ids.items():
         instance = deployed.get(id_)
-        if instance is None:
+        if instance is None or lost_nodes.lost_state(cluster.node(name), instance):
             differences.append(
-                f"{name}: its instance {id_} no longer exists; the pin has the deployed machine"
+                f"{name}: its instance {id_} no longer exists; the pin has the deployed machine. "
+                f"To bring it back, {lost_nodes.remedy(cluster.name, cluster.node(name))}"
             )
         elif instance.type != pins[name].type:
             differences.append(

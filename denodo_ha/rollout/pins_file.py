@@ -15,7 +15,7 @@ from denodo_ha.environment.model.pins import Pin
 
 _HEADER = """\
 # What each node runs, by cluster: a deploy changes no node that stands here (docs/pins.md).
-# `denodo-ha pin` writes this file, `denodo-ha rollout` moves it. Commit it.
+# `denodo-ha pin` writes this file, `rollout` and `replace` change it. Commit it.
 """
 _WIDTH = 200
 """Project value: maximum line length, long enough for a node's pin on one line."""

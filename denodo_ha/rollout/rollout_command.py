@@ -1,5 +1,6 @@
 """`denodo-ha rollout`: move nodes to the machine of the configuration."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,13 +13,13 @@ from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import limited
-from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.machine_rollout import MachineRollout
 from denodo_ha.rollout.node_sequence import BEGIN
-from denodo_ha.rollout.roll_command import Minimum, TakeOver
+from denodo_ha.rollout.roll_command import Minimum, TakeOver, WithoutLicenseManager
 
 Snapshot = Annotated[
     bool,
@@ -31,6 +32,36 @@ Snapshot = Annotated[
 ]
 
 
+def pinned_environment(
+    aws: Aws,
+    command: str,
+    *,
+    config: str | None,
+    regions: list[str] | None,
+    cluster: str | None,
+) -> tuple[Path, EnvironmentLocation]:
+    """Return a configuration file, beside which the pins file is, and its environment.
+
+    Args:
+        aws: the credentials.
+        command: the command that changes the pins file, for error messages.
+        config: value of the option `-c`.
+        regions: values of the option `--region`.
+        cluster: value of the option `--cluster`.
+
+    Raises:
+        UsageError: The option `-c` is missing, or there is no such cluster.
+    """
+    if config is None:
+        message = f"{command} changes the pins file beside a configuration: add -c CONFIG"
+        raise UsageError(message)
+    file = configuration_choice.configuration_path(config)
+    site = locate_environment(
+        aws, config=config, environment=None, regions=regions, cluster=cluster
+    )
+    return file, site
+
+
 @limited(BEGIN)
 def rollout(
     *,
@@ -41,6 +72,7 @@ def rollout(
     minimum: Minimum = None,
     timeout: options.Timeout = None,
     snapshot: Snapshot = False,
+    without_license_manager: WithoutLicenseManager = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
@@ -55,11 +87,8 @@ def rollout(
 
         denodo-ha rollout -c prod --cluster active
     """
-    if config is None:
-        raise UsageError("rollout changes the pins file beside a configuration: add -c CONFIG")
-    file = configuration_choice.configuration_path(config)
     aws, progress = Aws(profile=profile), Progress()
-    site = locate_environment(aws, config=config, environment=None, regions=region, cluster=cluster)
+    file, site = pinned_environment(aws, "rollout", config=config, regions=region, cluster=cluster)
     if not pins_file(file).exists():
         message = (
             f"there is no {pins_file(file)}. Nothing was changed. Write what the nodes run with "
@@ -80,7 +109,12 @@ def rollout(
             take_over=take_over,
         )
         machine_rollout = MachineRollout(
-            context, file=file, cdk=Cdk(profile), minimum=minimum, snapshot=snapshot
+            context,
+            file=file,
+            cdk=Cdk(profile),
+            minimum=minimum,
+            snapshot=snapshot,
+            without_license_manager=without_license_manager,
         )
         with BEGIN.stage(timeout):
             if dry_run:

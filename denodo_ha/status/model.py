@@ -86,6 +86,7 @@ class Node:
         unasked: why the node could not be queried; empty if it was queried.
         drained: its drain tag, None if it has none.
         warnings: the warnings that the node itself reports.
+        remedy: what brings the node back if its instance no longer exists; empty if it exists.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Node:
     unasked: str
     drained: DrainTag | None
     warnings: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from denodo_ha.deployed.cluster import Node as DeployedNode
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.instances import Instance, read_instances
+from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import NOT_REGISTERED, GroupHealth, read_group_health
 from denodo_ha.status import haproxy_verdict, verdict
@@ -37,7 +38,6 @@ from denodo_ha.status.verdict import Part
 Result = TypeVar("Result")
 
 _NOT_QUERIED: Final = NodeAnswer(None, "not asked")
-_GONE: Final = "gone"
 NEW_S: Final = 300
 """Project default: seconds for which EC2 may not show a new instance yet (AWS, EC2 API, Eventual
 consistency); an instance that was terminated is shown for about an hour."""
@@ -150,7 +150,7 @@ def _balancer_state(aws: Aws, cluster: Cluster) -> tuple[str, str]:
             response = client.describe_load_balancers(LoadBalancerArns=[cluster.balancer.arn])
             return str(response["LoadBalancers"][0]["State"]["Code"]), ""
     except NotFound:
-        return _GONE, ""
+        return GONE, ""
     except AwsError as error:
         _require_credentials(error)
         return UNKNOWN, str(error)
@@ -339,10 +339,11 @@ def _node(
     lost = cluster.location.region in known.lost or _is_new(cluster, node)
     answer = answers.get((cluster.name, node.name), _NOT_QUERIED)
     source, unready = sources.readiness(node.name, answer)
+    is_lost = lost_state(node, instance) and (instance is not None or not lost)
     return Node(
         name=node.name,
         instance=node.instance_id,
-        state=instance.state if instance else UNKNOWN if lost else _GONE,
+        state=instance.state if instance else UNKNOWN if lost else GONE,
         zone=instance.zone if instance else "",
         type=instance.type if instance else "",
         address=instance.address if instance else "",
@@ -353,4 +354,5 @@ def _node(
         unasked=answer.unasked,
         drained=DrainTag.from_tags(instance.tags) if instance else None,
         warnings=answer.status.warnings if answer.status else (),
+        remedy=remedy(cluster.name, node) if is_lost else "",
     )

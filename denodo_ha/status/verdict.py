@@ -88,7 +88,8 @@ def _node_problems(
 ) -> Iterator[str]:
     """Yield the problems of a node, except those that HAProxy instances report."""
     if node.state not in {"running", UNKNOWN}:
-        yield f"{node.name}: its instance {node.instance} is {node.state}".replace("  ", " ")
+        what = f"{node.name}: its instance {node.instance} is {node.state}".replace("  ", " ")
+        yield f"{what}; {node.remedy}".removesuffix("; ")
     targets = [
         (group, target) for group in groups for target in group.targets if target.node == node.name
     ]

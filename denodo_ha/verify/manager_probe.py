@@ -15,6 +15,8 @@ from denodo_ha.verify.findings import Fault, StepLog
 from denodo_ha.verify.web_probe import WebRequest, send_request
 
 _OK = 200
+_WITHOUT_CONNECTION = ("dns-unknown", "refused", "timeout", "unreachable")
+"""Findings after which the other scheme is not tried, because it would end in the same way."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def probe_manager(log: StepLog, manager: Manager, timeout: float) -> None:
                 status = _status(manager, timeout, tls=tls)
             except Fault as fault:
                 problem = problem or partial(step.note, "manager-unseen", fault.seen)
+                if fault.finding in _WITHOUT_CONNECTION:
+                    break
                 continue
             step.seen = f"status {status} over {scheme}"
             if status == _OK:

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 from hosts.common.process import run
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _SECONDS = 30
+_ATTRIBUTE = "security.selinux"
+
+
+def is_enforced() -> bool:
+    """Return whether the machine has SELinux and enforces its policy."""
+    return _output("getenforce") == "Enforcing"
+
+
+def file_type(path: Path) -> str:
+    """Return the SELinux type of a file, such as `bin_t`; empty without SELinux."""
+    try:
+        context = os.getxattr(path, _ATTRIBUTE).decode(errors="replace").rstrip("\0")
+    except OSError:
+        return ""
+    parts = context.split(":")
+    return parts[2] if len(parts) > 2 else ""
 
 
 def is_off(boolean: str) -> bool:
@@ -12,7 +34,7 @@ def is_off(boolean: str) -> bool:
 
     Return False on a machine without SELinux, or if its policy does not have the boolean.
     """
-    return _output("getenforce") == "Enforcing" and _output("getsebool", boolean).endswith("> off")
+    return is_enforced() and _output("getsebool", boolean).endswith("> off")
 
 
 def _output(*command: str) -> str:

@@ -147,8 +147,7 @@ class _Change:
         metadata_confirmation.remove_leftovers(self._system)
 
     def _replace(self, *, interrupted: bool) -> None:
-        self._new.check()
-        metadata_database.check(self._system, self._state, self._record)
+        self._check(interrupted=interrupted)
         self._warn_of_standalone_license()
         running = bool(self._old.running()) or (interrupted and self._before is not None)
         if self._before is None:
@@ -168,6 +167,18 @@ class _Change:
         self._record.remember_logins(metadata_database.fingerprints(self._system, self._state))
         self._journal.end()
         self._remove_leftovers(self._state)
+
+    def _check(self, *, interrupted: bool) -> None:
+        """Check, before any server is stopped, that the servers can run with the new state."""
+        try:
+            self._new.check()
+            metadata_database.check(self._system, self._state, self._record)
+        except HostError:
+            if interrupted and self._start and self._before is not None:
+                # The servers were stopped to undo the interrupted change, so start them again.
+                self._old.regenerate()
+                self._old.launch(self._old.state.servers)
+            raise
 
     def _stop(self) -> None:
         try:

@@ -16,10 +16,27 @@ from hosts.common import files, program
 from hosts.common.errors import CRASH, HostError
 from hosts.common.program import Interrupted
 from hosts.common.releases import Releases
-from hosts.denodo import boot, installation, log, node_warnings, privileges, program_update
+from hosts.denodo import (
+    boot,
+    image_findings,
+    installation,
+    license_manager,
+    log,
+    node_warnings,
+    privileges,
+    program_update,
+)
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration import environment_file, hosts_file
-from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
+from hosts.denodo.disks import data_disk
+from hosts.denodo.errors import (
+    OK,
+    WOULD_CHANGE,
+    LicenseManagerError,
+    NotReadyError,
+    StateError,
+    SystemRefusedError,
+)
 from hosts.denodo.metadata import learned_settings, metadata_export
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
@@ -70,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return code
         if options.command in _AS_DENODO_USER and os.geteuid() == 0:
             account = privileges.installed_account(system)
-            more = [f"--warning={text}" for text in _warnings(options, account)]
+            more = [f"--warning={text}" for text in _warnings(system, options, account)]
             if account.uid != 0:
                 more += [f"--who={options.who}"] if hasattr(options, "who") else []
                 return privileges.run_as(account, [*given, *more])
@@ -95,8 +112,18 @@ def _repeat(arguments: Sequence[str]) -> None:
     os.execv(sys.executable, command)  # noqa: S606 - no shell
 
 
-def _warnings(options: argparse.Namespace, account: privileges.Account) -> list[str]:
-    return privileges.warnings(account) if options.command == "status" else []
+def _warnings(
+    system: System, options: argparse.Namespace, account: privileges.Account
+) -> list[str]:
+    if options.command != "status":
+        return []
+    findings = image_findings.findings(Path("/")) if _is_real(system) else []
+    return [*privileges.warnings(account), *findings]
+
+
+def _is_real(system: System) -> bool:
+    """Return whether this is the real machine, and not a folder in which the program is tried."""
+    return system.folder == System.folder
 
 
 def _apply(system: System, options: argparse.Namespace) -> int:
@@ -112,7 +139,7 @@ def _apply(system: System, options: argparse.Namespace) -> int:
 
 def _enter_unit(system: System) -> int:
     """As root on a real machine, move this process to the unit of Denodo's servers."""
-    return unit_cgroup.enter() if os.geteuid() == 0 and system.folder == System.folder else 0
+    return unit_cgroup.enter() if os.geteuid() == 0 and _is_real(system) else 0
 
 
 def _boot(system: System, options: argparse.Namespace) -> int:
@@ -192,6 +219,8 @@ def _change(
     privileges.create_folders(system, state)
     if os.geteuid() == 0:
         _record_account(system, state)
+        if _is_real(system):
+            data_disk.ensure(state)
     return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
 
 
@@ -282,8 +311,32 @@ def _catalog_settings(system: System, _options: argparse.Namespace) -> int:
     return OK
 
 
+def _license_manager(system: System, options: argparse.Namespace) -> int:
+    manager = license_manager.of(_state(system, options))
+    if manager is None:
+        log.info("the servers of this node ask no License Manager")
+        return OK
+    where = f"the License Manager {manager.host}:{manager.port}"
+    if reason := license_manager.failure(manager):
+        message = f"{where} does not answer: {reason}"
+        raise LicenseManagerError(message)
+    log.info(f"{where} answers")
+    return OK
+
+
 def _stop(system: System, _options: argparse.Namespace) -> int:
     boot.stop(system)
+    return OK
+
+
+def _mount(system: System, options: argparse.Namespace) -> int:
+    if os.geteuid() != 0:
+        raise SystemRefusedError("only root mounts disks; run this as root")
+    state = _state(system, options)
+    if state.data_disk is None:
+        log.info("the desired state has no data disk")
+    else:
+        data_disk.Mount(state.data_disk, privileges.Account.named(state.user)).make()
     return OK
 
 
@@ -316,12 +369,14 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "accept-readiness": _accept_readiness,
     "catalog-settings": _catalog_settings,
     "export": _export,
+    "license-manager": _license_manager,
     "status": _status,
     "stop": _stop,
     "hold": watchdog_commands.hold,
     "release": watchdog_commands.release,
     "watch": lambda system, options: watchdog_commands.watch(system, options, _machine(system)),
     "look": watchdog_commands.look,
+    "mount": _mount,
     "install": _install,
     "update": _update,
 }
@@ -427,7 +482,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
     status = command("status", "print the records and the readiness of all services, as JSON")
     status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
+    command("license-manager", "ask whether the License Manager answers", state=True)
     command("stop", "stop the servers; running queries may end first")
+    command("mount", "mount the data disk; format it before if it is blank", state=True)
     install = command("install", "check the image and install the systemd units", state=True)
     update = command("update", "use the program that the state names", state=True)
     for subparser in (install, update):

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hosts.common import files
+from hosts.common.errors import HostError
 from hosts.common.process import run
 from hosts.common.releases import running_release
-from hosts.denodo import log, privileges
+from hosts.denodo import image_findings, log, privileges
 from hosts.denodo.configuration import environment_file
+from hosts.denodo.disks import data_disk
 from hosts.denodo.errors import ImageError
 from hosts.denodo.servers import scripts
 
@@ -28,12 +30,13 @@ if TYPE_CHECKING:
 _WATCHDOG = "denodo-node-watchdog.service"
 UNITS = (
     "denodo-node.service",
+    data_disk.UNIT,
     "denodo-node-ready.service",
     "denodo-node-export.service",
     "denodo-node-export.timer",
     _WATCHDOG,
 )
-_NOT_ENABLED = ("denodo-node-export.service",)
+_NOT_ENABLED = ("denodo-node-export.service", data_disk.UNIT)
 """Units that only other units start."""
 
 _ENVIRONMENT = "etc/denodo-node/environment"
@@ -49,12 +52,6 @@ _NO_RESTART = (
     "# This systemd cannot start a oneshot again, so the program repeats a boot that fails."
 )
 _SYSTEMCTL_SECONDS = 60
-_AGENTS = (
-    "usr/bin/amazon-ssm-agent",
-    "usr/local/bin/amazon-ssm-agent",
-    "snap/amazon-ssm-agent/current/amazon-ssm-agent",
-)
-"""Paths of the SSM agent, as packages and Ubuntu's snap install it (AWS, Verifying SSM Agent)."""
 _INSTALLATIONS = (
     "opt/denodo",
     "opt/denodo/*",
@@ -87,15 +84,21 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
     lacking = _lacking(state, live=live, root=root)
     findings = privileges.warnings(privileges.Account.named(state.user))
     findings += [finding for finding in (scripts.missing_java(state),) if finding]
-    findings += missing_agent(root) if live else []
+    if live:
+        findings += image_findings.findings(root)
+        findings += data_disk.missing_programs(state)
     if environment.exists():
         # If the node is already installed, these findings are only warnings.
         for finding in findings:
             log.warning(finding)
     else:
         lacking += findings
+    if live and (age := image_findings.agent_age(root)):
+        log.warning(age)
     if lacking:
         raise ImageError("the image cannot be a node:\n" + "\n".join(lacking))
+    if live:
+        mount_data_disk(state, is_installed=environment.exists())
     environment_file.write(environment, state, parameter=parameter, region=region)
     for unit in UNITS:
         _write(root / _UNIT_FOLDER / unit, unit_text(unit, state))
@@ -109,6 +112,18 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         _systemctl("try-restart", "denodo-node-ready.service")
         _systemctl("restart", _WATCHDOG)
     log.info(f"installed {', '.join(UNITS)}")
+
+
+def mount_data_disk(state: State, *, is_installed: bool) -> None:
+    """Mount the data disk before Denodo starts; on an installed node, a failure is a warning."""
+    if state.data_disk is None:
+        return
+    try:
+        data_disk.Mount(state.data_disk, privileges.Account.named(state.user)).make()
+    except HostError as error:
+        if not is_installed:
+            raise
+        log.warning(str(error))
 
 
 def unit_text(unit: str, state: State) -> str:
@@ -191,17 +206,6 @@ def _lacking(state: State, *, live: bool, root: Path) -> list[str]:
     if live and not shutil.which("systemctl"):
         lacking.append("systemd is missing; use an image that boots with it")
     return lacking
-
-
-def missing_agent(root: Path) -> list[str]:
-    """Return a message if the SSM agent is missing, without which no command reaches the node."""
-    if any((root / path).exists() for path in _AGENTS):
-        return []
-    message = (
-        "the SSM agent is missing; install amazon-ssm-agent and enable its unit, or `denodo-ha"
-        " roll` and `status` cannot reach the node"
-    )
-    return [message]
 
 
 def _systemctl(*arguments: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hosts.denodo.configuration import settings
+from hosts.denodo.disks import data_disk
 from hosts.denodo.readiness import earlier_rules, ping
 from hosts.denodo.servers import scripts, web_container
 from hosts.denodo.servers.servers import Servers
@@ -42,6 +43,7 @@ def warnings(system: System, record: Record) -> Iterator[str]:
         return
     yield from Servers(system, state).heap_warnings()
     yield from _unserved_ports(state)
+    yield from data_disk.warnings(state)
     if warning := scripts.missing_java(state):
         yield warning
     if warning := earlier_rules.warning(record):

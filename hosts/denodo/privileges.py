@@ -1,9 +1,10 @@
 """Root and the Denodo user: which user does which step, if the program is started as root.
 
 Root writes the hosts file, the systemd units and their environment, and the releases of the
-program. For everything else, root starts the program again as the Denodo user. Root opens nothing
-in the folder of the records or below DENODO_HOME: those files belong to the Denodo user, who could
-replace them with links to any file, with scripts, or with files of endless content.
+program, and mounts the data disk. For everything else, root starts the program again as the Denodo
+user. Root opens nothing in the folder of the records or below DENODO_HOME: those files belong to
+the Denodo user, who could replace them with links to any file, with scripts, or with files of
+endless content.
 
 Root reads the name of the Denodo user only from sources that only root or AWS can write: the
 desired state, the environment file of the units, or the owner of the folder of the records.

@@ -35,7 +35,10 @@ STATE_LIMIT = 65536
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
 """Keys that no server reads."""
 
-NOT_RESTARTING = (*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog")
+NOT_RESTARTING = (
+    *(*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog"),
+    "data_disk",
+)
 """Keys whose change needs no restart of the servers."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$"
@@ -120,6 +123,14 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class DataDisk:
+    """The data disk: the folder on which it is mounted, and its device name in EC2's mapping."""
+
+    path: Path
+    device: str
+
+
+@dataclass(frozen=True)
 class State:
     """The desired state.
 
@@ -154,6 +165,7 @@ class State:
         catalog: components that use the metadata database, by name.
         exports: scheduled exports of the metadata, None for none.
         watchdog: whether the watchdog starts servers again that have died.
+        data_disk: the disk that is mounted for Denodo, None for none.
     """
 
     raw: Mapping[str, Any]
@@ -184,6 +196,7 @@ class State:
     web_jmx: bool = False
     busy_seconds: int = BUSY_SECONDS
     watchdog: bool = True
+    data_disk: DataDisk | None = None
     scheduler_rmi_host: str = ""
 
     @property
@@ -276,6 +289,7 @@ def read(data: Any, problems: list[str]) -> State:
         catalog=dict(_read_catalog(root.optional_object("catalog", nullable=False))),
         exports=_read_exports(root.optional_object("exports")),
         watchdog=root.flag("watchdog", default=True),
+        data_disk=_read_data_disk(root.optional_object("data_disk", nullable=False)),
     )
     for reader in (root, denodo, limits, ready, *([tls] if tls else [])):
         reader.finish()
@@ -374,6 +388,17 @@ def _read_exports(exports: JsonObject | None) -> Exports | None:
         exports.integer("every", 1, 604800),
     )
     exports.finish()
+    return result
+
+
+def _read_data_disk(disk: JsonObject | None) -> DataDisk | None:
+    if disk is None:
+        return None
+    result = DataDisk(
+        Path(disk.text("path", r"^(/[A-Za-z0-9_+@=][A-Za-z0-9._+@=-]*)+$")),
+        disk.text("device", r"^/dev/[a-z0-9]+$"),
+    )
+    disk.finish()
     return result
 
 

@@ -78,7 +78,7 @@ class ClusterAlarms(Construct):
             groups = sorted(groups, key=lambda group: group.id)
             self._watch_unhealthy_targets(groups)
             self._watch_healthy_targets(groups, load_balancer)
-            self._watch_load_balancer(groups, load_balancer)
+            self._watch_load_balancers(groups, load_balancer)
 
     def _watch_machines(self, instance_ids: Mapping[str, str]) -> None:
         """Watch the instances of nodes. An instance that does not run reports nothing."""
@@ -157,33 +157,45 @@ class ClusterAlarms(Construct):
             )
         self._notify("NoNode", parts, text)
 
-    def _watch_load_balancer(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
-        """Watch for connections without a source port, and for a load balancer without metrics.
+    def _watch_load_balancers(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
+        """Watch for connections without a source port, and for load balancers without metrics.
 
-        HealthyHostCount is reported while a target group has registered targets (AWS, CloudWatch
-        metrics for your Network Load Balancer). The alarm has no composite alarm: before its first
-        data it is in state INSUFFICIENT_DATA, which notifies only after data has been there.
+        ActiveFlowCount is always reported, and an Application Load Balancer's HealthyHostCount
+        while health checks are enabled (AWS, CloudWatch metrics for your Network Load Balancer, and
+        for your Application Load Balancer). The alarm on a missing metric has no composite alarm:
+        before its first data it is in state INSUFFICIENT_DATA, which notifies only after data has
+        been there.
         """
         text = alarms.port_allocation(self._stack)
         part = self._count_alarm("ports", "PortAllocationErrorCount", load_balancer, text)
         self._notify("PortAllocation", [part], text)
-        silent = alarms.balancer_silent(self._environment, self._name, self._stack)
-        group = min(
-            groups, key=lambda item: (item.is_auxiliary, item.id != "service-jdbc", item.id)
+        self._watch_for_silence(
+            "Silent", NLB_METRICS, "ActiveFlowCount", {"LoadBalancer": load_balancer}
         )
+        cookies = next((group for group in groups if group.namespace == ALB_METRICS), None)
+        if cookies is not None:
+            self._watch_for_silence(
+                "SilentAlb", ALB_METRICS, "HealthyHostCount", cookies.dimensions
+            )
+
+    def _watch_for_silence(
+        self, id_: str, namespace: str, metric: str, dimensions: Mapping[str, str]
+    ) -> None:
+        """Watch for the absence of a metric. No value of the metric is below the threshold."""
+        text = alarms.balancer_silent(self._environment, self._name, self._stack)
         create_metric_alarm(
             self,
-            "Silent",
-            namespace=group.namespace,
-            metric="HealthyHostCount",
-            dimensions=group.dimensions,
+            id_,
+            namespace=namespace,
+            metric=metric,
+            dimensions=dimensions,
             statistic="Maximum",
             operator=BELOW,
             threshold=0,
             minutes=alarms.SILENT_MINUTES,
             missing="missing",
-            description=silent.description,
-            insufficient_data_actions=[self._topics.of(silent.urgency)],
+            description=text.description,
+            insufficient_data_actions=[self._topics.of(text.urgency)],
         )
 
     def _count_alarm(

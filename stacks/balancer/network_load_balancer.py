@@ -9,6 +9,7 @@ from constructs import Construct
 
 from denodo_ha.environment.derived.topology import JDBC, HealthCheck, Listener
 from denodo_ha.environment.model import cluster
+from denodo_ha.environment.model.service import Service
 from denodo_ha.environment.names import AUXILIARY_TAG, NODE_TAG, SERVICE_TAG
 from stacks.alarms.cluster_alarms import NLB_METRICS, WatchedGroup
 from stacks.library_values import seconds
@@ -48,13 +49,21 @@ def create_network_load_balancer(
     return nlb
 
 
-def allow_zonal_shift(group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer) -> None:
-    """Set the attribute that a target group needs for zonal shift with cross-zone load balancing.
+def keep_unhealthy_connections(
+    group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer, service: Service | None
+) -> None:
+    """Let the connections of unhealthy targets go on, if the configuration requires it.
 
-    Without this attribute, AWS does not enable zonal shift (AWS, Enable zonal shift for your
-    Network Load Balancer).
+    AWS's default is to end them. Zonal shift with cross-zone load balancing is possible only if no
+    target group ends them (AWS, Enable zonal shift for your Network Load Balancer).
+
+    Args:
+        group: the target group.
+        balancer: settings of the balancer.
+        service: the service whose sessions use the target group; None if there is none.
     """
-    if balancer.zonal_shift:
+    keeps = service is not None and service.unhealthy_termination is False
+    if balancer.zonal_shift or keeps:
         group.set_attribute("target_health_state.unhealthy.connection_termination.enabled", "false")
 
 

@@ -17,8 +17,8 @@ from denodo_ha.environment.model.service import Service
 from denodo_ha.environment.names import ALB_TAG
 from stacks.balancer.cookie_balancer import CookieBalancer
 from stacks.balancer.network_load_balancer import (
-    allow_zonal_shift,
     create_network_load_balancer,
+    keep_unhealthy_connections,
     port_scope_id,
     tag_target_group,
     target_health_check,
@@ -121,6 +121,7 @@ class NodeBalancer(Construct):
         group = self._create_target_group(
             scope,
             listener,
+            service,
             protocol=elbv2.Protocol.TLS if encrypted else elbv2.Protocol.TCP,
             preserve_client_ip=service.client_ip,
         )
@@ -168,7 +169,7 @@ class NodeBalancer(Construct):
         """Add the auxiliary (RMI) port of a single node.
 
         The sessions of the clients of `service` are on this port, so the service's idle timeout
-        applies to it.
+        and its `unhealthy_termination` apply to it.
 
         The client's address is not preserved. Otherwise a node that connects to itself through the
         load balancer, as a 7.0 node does with its own RMI host, would get no answer (AWS,
@@ -180,6 +181,7 @@ class NodeBalancer(Construct):
         group = self._create_target_group(
             scope,
             listener,
+            service,
             protocol=elbv2.Protocol.TCP,
             preserve_client_ip=False,
             health=elbv2.TargetGroupHealth(dns_minimum_healthy_target_count=_OFF),
@@ -193,6 +195,7 @@ class NodeBalancer(Construct):
         self,
         scope: Construct,
         listener: Listener,
+        service: Service | None,
         *,
         protocol: elbv2.Protocol,
         preserve_client_ip: bool,
@@ -214,7 +217,7 @@ class NodeBalancer(Construct):
             target_group_health=health,
             health_check=target_health_check(listener.health),
         )
-        allow_zonal_shift(group, self._balancer)
+        keep_unhealthy_connections(group, self._balancer, service)
         self.watched_groups.append(
             watched_group(listener, nlb=self.full_name, group=group.target_group_full_name)
         )

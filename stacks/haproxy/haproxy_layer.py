@@ -107,8 +107,9 @@ def create_haproxy_layer(
 def _route_metadata(environment: Environment, name: str) -> dict[str, object]:
     """Return metadata for the drill, because target groups do not contain the nodes behind HAProxy.
 
-    For each port of HAProxy, `Serves` contains the nodes, the port on the nodes, and the path of
-    the readiness check. `HealthPort` is the port of HAProxy's own health check.
+    For each port of HAProxy, `Serves` contains the nodes, the port on the nodes, the path of the
+    readiness check, and the times of HAProxy's check of the nodes. `HealthPort` is the port of
+    HAProxy's own health check.
     """
     routes: dict[str, object] = {}
     for route in haproxy_routes(environment, name):
@@ -118,6 +119,13 @@ def _route_metadata(environment: Environment, name: str) -> dict[str, object]:
         }
         if route.check and route.check.ready:
             metadata["Path"] = route.check.ready
+        if route.check:
+            metadata["Check"] = {
+                "Interval": route.check.interval,
+                "Timeout": route.check.timeout,
+                "Unhealthy": route.check.fall,
+                "Healthy": route.check.rise,
+            }
         routes[str(route.port)] = metadata
     health_port = environment.clusters[name].balancer.proxy.health_port
     return {names.SERVES_METADATA: routes, names.HEALTH_PORT_METADATA: health_port}

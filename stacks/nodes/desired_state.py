@@ -10,6 +10,7 @@ from constructs import Construct
 
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
+from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow
 from stacks.file_asset import FileAsset
@@ -32,7 +33,7 @@ class NodeState(Construct):
         cluster: str,
         name: str,
         node: Node,
-        instance_type: str,
+        machine: Instance,
         rmi_host: str,
         scheduler_rmi_host: str,
         program: FileAsset,
@@ -47,7 +48,7 @@ class NodeState(Construct):
             cluster: name of the cluster.
             name: name of the node.
             node: the node.
-            instance_type: instance type of the node.
+            machine: instance type and disks of the node.
             rmi_host: host name that the node's servers send to RMI clients; empty for the node's
                 own name.
             scheduler_rmi_host: the same for the node's Scheduler.
@@ -61,12 +62,10 @@ class NodeState(Construct):
             rmi_host=rmi_host,
             scheduler_rmi_host=scheduler_rmi_host,
             stack=names.cluster_stack(environment.name, cluster),
-            resource=scope.get_logical_id(resource),
+            resource=scope.resolve(resource.logical_id),
             program=program.address,
         )
-        state = desired_state(
-            environment, cluster, name, instance_type=instance_type, deployed=deployed
-        )
+        state = desired_state(environment, cluster, name, machine=machine, deployed=deployed)
         parameter = ssm.StringParameter(
             self,
             "Parameter",

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterable
 
-from aws_cdk import Tags
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from constructs import Construct, IDependable
 
+from denodo_ha.environment.derived.node_state import DATA_DEVICE
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
-from denodo_ha.environment.names import NODE_TAG
+from denodo_ha.environment.names import NODE_TAG, instance_of_generation
 from stacks.access.machine_permissions import create_machine_role
 from stacks.library_values import encrypted_volume, instance_type, machine_image
 from stacks.nodes.first_boot import node_script
-
-DATA_DEVICE = "/dev/sdf"
 
 
 class Node(Construct):
@@ -44,6 +43,7 @@ class Node(Construct):
         security_group: ec2.ISecurityGroup,
         parameter: str | None = None,
         first_boot: int = NEWEST_FIRST_BOOT,
+        generation: int = 1,
         aws_access: Iterable[IDependable] = (),
     ) -> None:
         """Create the instance and its role.
@@ -62,6 +62,7 @@ class Node(Construct):
             parameter: name of the parameter with the desired state; None for an instance without
                 the node program.
             first_boot: version of the first-boot script.
+            generation: number of the instance; another number replaces the instance alone.
             aws_access: endpoints that the instance needs before it can call AWS.
         """
         super().__init__(scope, id_)
@@ -95,6 +96,12 @@ class Node(Construct):
                 else None
             ),
         )
+        resource = instance.node.default_child
+        assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
+        if generation > 1:
+            # Only the instance's id changes: role, profile and security group are kept.
+            first = Stack.of(self).get_logical_id(resource)
+            resource.override_logical_id(instance_of_generation(first, generation))
         # First boot may need a route to the internet, or endpoints; CloudFormation cannot infer
         # this dependency.
         instance.node.add_dependency(subnet.internet_connectivity_established, *aws_access)

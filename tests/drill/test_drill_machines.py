@@ -34,6 +34,21 @@ def test_proxies_leave_out_the_nodes_that_fail_their_check() -> None:
         assert (outcome.unreachable, outcome.partial, outcome.moves_site) == ((), (), False)
 
 
+def test_a_proxy_s_check_and_the_nodes_own_delays_count() -> None:
+    """The metadata has the times of the proxy's check, and of the nodes' own report."""
+    times = {"Interval": 1, "Timeout": 4, "Unhealthy": 2, "Healthy": 3}
+    templates = with_proxies({"9999": {**SERVES["9999"], "Check": times}})
+    templates["site-a"]["Metadata"] = {"Denodo": {"Delays": {"ping": 5, "busy": 20}}}
+    result = drill(templates)
+    not_ready = result.by_failure[Failure("node-not-ready", "site-a", "Box1")]
+    assert [step.seconds for step in not_ready.steps] == [25, 1 * 2 + 2 * 4]
+    lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
+    assert [step.seconds for step in lost.steps] == [1 * 2 + 2 * 4]
+    assert "within 3 s" in lost.after_repair
+    drained = result.by_failure[Failure("node-drained", "site-a", "Box1")]
+    assert drained.steps == ()
+
+
 @pytest.mark.parametrize(
     ("zones", "expected"),
     [

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,35 @@ def test_out_and_back(run: Run) -> None:
     code, active = _status(run)
     assert (code, active["problems"]) == (exit_codes.DONE, [])
     assert _inside(active) == ["jdbc", "odbc", "web", "node1"]
+
+
+def test_a_second_port_in_a_group_leaves_too(deployment: Deployment, run: Run) -> None:
+    """AWS knows a target by its id and port, and answers success for one that it does not know."""
+    client = replace(deployment.access, region="eu-west-1").client("elbv2")
+    (group,) = [
+        group["TargetGroupArn"]
+        for group in client.describe_target_groups()["TargetGroups"]
+        if group["Port"] == 9999
+    ]
+
+    def ports() -> set[int]:
+        """Return the ports of node1 that are registered and not draining."""
+        descriptions = client.describe_target_health(TargetGroupArn=group)
+        return {
+            description["Target"]["Port"]
+            for description in descriptions["TargetHealthDescriptions"]
+            if description["Target"]["Id"] == node["instance"]
+            and description["TargetHealth"]["State"] != "draining"
+        }
+
+    node = _status(run)[1]["nodes"][0]
+    client.register_targets(TargetGroupArn=group, Targets=[{"Id": node["instance"], "Port": 1234}])
+    assert ports() == {1234, 9999}
+    drained = run("drain", "node1", "--cluster", "active")
+    assert drained.exit_code == exit_codes.DONE, drained.output
+    assert ports() == set()
+    assert run("enable", "node1", "--cluster", "active").exit_code == exit_codes.DONE
+    assert ports() == {9999}
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:

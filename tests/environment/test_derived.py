@@ -14,6 +14,7 @@ from denodo_ha.environment.derived.topology import (
     max_haproxy_instances,
     single_node_listeners,
 )
+from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.haproxy.routes import haproxy_routes
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
@@ -349,6 +350,57 @@ def test_haproxy_asks_only_web_services_by_https(tmp_path: Path) -> None:
         "odbc": "postgresql",
         "web": "https",
     }
+
+
+SCHEDULER: Data = {
+    "services/jobs": 8000,
+    "denodo/servers": ["vdp", "scheduler"],
+    "clusters/main/catalog": {"components": ["scheduler"]},
+    "clusters/main/balancer/kind": "haproxy",
+    **{
+        f"clusters/main/nodes/node{number}/scheduler_auxiliary_port": 7998 + number * 10_000
+        for number in (1, 2)
+    },
+}
+
+
+@pytest.mark.parametrize("version", ["7.0", "8.0"])
+def test_haproxy_leads_each_auxiliary_port_to_its_node(version: str, tmp_path: Path) -> None:
+    data = changed(minimal(version), SCHEDULER)
+    environment = loaded(tmp_path, data, deploying=False).environment
+    routes = {route.name: route for route in haproxy_routes(environment, "main")}
+    own = {name: route for name, route in routes.items() if name.startswith("auxiliary.")}
+    expected = {"auxiliary.node1_scheduler": 17998, "auxiliary.node2_scheduler": 27998}
+    if version == "7.0":
+        expected |= {"auxiliary.node1": 19997, "auxiliary.node2": 29997}
+    assert {name: route.port for name, route in own.items()} == expected
+    for name, route in own.items():
+        (server,) = route.servers
+        assert (server.name, server.port, route.check) == (name[10:15], route.port, None)
+    assert single_node_listeners(environment, environment.clusters["main"]) == ()
+
+
+def test_haproxy_s_check_of_the_scheduler_follows_the_nodes_tls(tmp_path: Path) -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:tls-AbCdEf"
+    for tls in ({}, {"denodo/tls": {"secret": arn}}):
+        data = changed(minimal(), {**SCHEDULER, **tls})
+        environment = loaded(tmp_path, data, deploying=False).environment
+        checks = {route.name: route.check for route in haproxy_routes(environment, "main")}
+        jobs, jdbc = checks["jobs"], checks["jdbc"]
+        assert jobs is not None
+        assert jdbc is not None
+        assert (jobs.speaks, jobs.tls, jdbc.tls) == ("rmi", bool(tls), False)
+
+
+@pytest.mark.parametrize("ends", [None, True, False])
+def test_haproxy_ends_the_connections_of_unhealthy_nodes(
+    tmp_path: Path, *, ends: bool | None
+) -> None:
+    service = {"port": 9999} if ends is None else {"port": 9999, "unhealthy_termination": ends}
+    data = changed(minimal(), {"services/jdbc": service, "clusters/main/balancer/kind": "haproxy"})
+    environment = loaded(tmp_path, data, deploying=False).environment
+    text = render_config(environment, "main", Host())
+    assert ("on-marked-down shutdown-sessions" in text) == (ends is not False)
 
 
 def test_haproxy_keeps_sessions_of_7_0_as_long_as_jdbc(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from denodo_ha.environment.derived.node_state import (
 from denodo_ha.environment.derived.readiness import reporting_delays
 from denodo_ha.environment.facts.limits import PARAMETER_BYTES, SETUP_SHARE_S
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.model.cluster import Node
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.model.pins import configured_machine
+from denodo_ha.environment.model.pins import Pin, configured_machine, pinned_machine
 from denodo_ha.environment.names import node_parameter
-from hosts.denodo.readiness import ping, service_probe
+from hosts.denodo.readiness import ping, readiness_endpoint, service_probe
 from hosts.denodo.state import BUSY_SECONDS, parse
 from tests.environment.rule_cases.denodo import arn
 from tests.environment.rule_cases.names import named as with_addresses
@@ -51,7 +52,7 @@ def states(environment: Environment) -> dict[tuple[str, str], Any]:
             machine = configured_machine(cluster.instance, node)
             if node.instance_id is None and machine is not None:
                 states_by_node[name, node_name] = desired_state(
-                    environment, name, node_name, instance_type=machine.type, deployed=LONG
+                    environment, name, node_name, machine=machine, deployed=LONG
                 )
     return states_by_node
 
@@ -63,7 +64,7 @@ def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) ->
     machine = configured_machine(cluster.instance, cluster.nodes["node1"])
     assert machine is not None
     known = Deployed(**{**vars(LONG), **deployed})
-    return desired_state(environment, "main", "node1", instance_type=machine.type, deployed=known)
+    return desired_state(environment, "main", "node1", machine=machine, deployed=known)
 
 
 def assert_taken(environment: Environment) -> None:
@@ -79,15 +80,36 @@ def assert_taken(environment: Environment) -> None:
         assert {name: service.port for name, service in read.services.items()} == {
             name: service.target_port for name, service in environment.services.items()
         }
-        type_ = configured_machine(
+        machine = configured_machine(
             environment.clusters[cluster].instance, environment.clusters[cluster].nodes[node]
         )
-        assert type_ is not None
+        assert machine is not None
         assert (
             len(text)
-            <= max_parameter_bytes(environment, cluster, node, type_.type)
+            <= max_parameter_bytes(environment, cluster, node, machine)
             <= PARAMETER_BYTES.value
         )
+
+
+def test_a_data_disk_is_in_the_state_only_if_the_node_has_it(tmp_path: Path) -> None:
+    """A node that exists has the disks of its pin, until a rollout changes the pin."""
+    both = {
+        "clusters/main/instance/data_disk_gib": 50,
+        "clusters/main/instance/data_disk_path": "/data",
+    }
+    disk = {"path": "/data", "device": "/dev/sdf"}
+    assert state(tmp_path, both)["data_disk"] == disk
+    assert "data_disk" not in state(tmp_path, {})
+    size = {"clusters/main/instance/data_disk_gib": 50}
+    assert "data_disk" not in state(tmp_path, size)
+    environment = loaded(tmp_path, changed(minimal(), both)).environment
+    machine = configured_machine(environment.clusters["main"].instance, Node(zone="eu-west-1a"))
+    assert machine is not None
+    for size_gib, expected in ((None, None), (20, disk)):
+        pin = Pin(image=machine.image, type=machine.type, disk_gib=100, data_disk_gib=size_gib)
+        pinned = pinned_machine(machine, pin)
+        made = desired_state(environment, "main", "node1", machine=pinned, deployed=LONG)
+        assert made.get("data_disk") == expected
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
@@ -281,6 +303,7 @@ def test_the_delays_of_readiness_are_those_of_the_program(tmp_path: Path) -> Non
     environment = loaded(tmp_path, minimal()).environment
     assert reporting_delays(environment) == {
         "ping interval": service_probe.PING_SECONDS,
+        "kept answer": readiness_endpoint.KEPT_SECONDS,
         "ping": ping.SECONDS,
         "busy limit": BUSY_SECONDS,
     }

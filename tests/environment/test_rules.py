@@ -27,6 +27,7 @@ from tests.environment.rule_cases import (
     quotas,
     risks,
     scheduler,
+    target_groups,
 )
 from tests.environment.rule_cases.case import Right, Wrong
 from tests.support.configurations import findings, loaded, text, write
@@ -48,6 +49,7 @@ TABLES = (
     quotas,
     risks,
     scheduler,
+    target_groups,
 )
 WRONG: list[Wrong] = [case for table in TABLES for case in table.WRONG]
 RIGHT: list[Right] = [case for table in TABLES for case in table.RIGHT]

@@ -112,9 +112,9 @@ def test_the_nodes_know_where_to_look(example: Data, tmp_path: Path) -> None:
     file.write_text(json.dumps(example))
     environment = load(file).environment
     deployed = Deployed(rmi_host="", stack="s", resource="r", program="s3://b/k")
-    content = desired_state(
-        environment, "main", "node1", instance_type="m5.xlarge", deployed=deployed
-    )
+    machine = environment.clusters["main"].instance
+    assert machine is not None
+    content = desired_state(environment, "main", "node1", machine=machine, deployed=deployed)
     state = parse(json.dumps(content))
     prefix = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/denodo80s/main/catalog"
     assert {name: one.secret for name, one in state.catalog.items()} == {

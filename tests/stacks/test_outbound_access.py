@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.environment.loading.loader import load
-from denodo_ha.environment.rules.quotas import max_resources
+from denodo_ha.environment.rules.quotas import max_alarm_resources, max_resources
 from denodo_ha.plan import node_changes
 from tests.environment.rule_cases.haproxy import deployed
 from tests.stacks.topology import cluster_view, rules
@@ -57,8 +57,8 @@ def test_has_no_finding_without_a_reason(kind: str, made: AssemblyOf, tmp_path: 
     assert cfn_lint.findings(_template(made, kind), "eu-west-1") == []
     environment = load(write(tmp_path, changed(minimal(), KINDS[kind]))).environment
     rules.holds(environment, made(kind))
-    resources = len(_template(made, kind)["Resources"])
-    assert resources <= max_resources(environment, "main")
+    most = max_resources(environment, "main") + max_alarm_resources(environment, "main")
+    assert len(_template(made, kind)["Resources"]) <= most
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -251,6 +251,9 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
             service["sticky"] = draw(st.booleans())
             if draw(st.booleans()):
                 service["idle_timeout"] = draw(st.integers(60, 6000))
+        proxied = any(of["balancer"]["kind"] == "haproxy" for of in clusters.values())
+        if not bare and not (proxied and name in COOKIES) and draw(st.booleans()):
+            service["unhealthy_termination"] = draw(st.booleans())
         if draw(st.booleans()):
             service["health"] = draw(_checks())
         if name in COOKIES and _may_have_cookies(clusters, bare=bare) and draw(st.booleans()):
@@ -289,6 +292,7 @@ def _may_have_cookies(clusters: Data, *, bare: bool) -> bool:
 def _by_cookie(draw: Draw, service: Data, clusters: Data) -> None:
     service["sticky"] = "cookie"
     service.pop("client_ip", None)
+    service.pop("unhealthy_termination", None)
     own = {name: of for name, of in clusters.items() if of["balancer"]["kind"] == "nlb"}
     if (
         own
@@ -398,5 +402,6 @@ def environments_of_two_accounts(draw: Draw) -> Data:
         return data
     data["clusters"]["c1"] = json.loads(json.dumps(other).replace(ACCOUNT, OTHER_ACCOUNT))
     for arns in maps_by_cluster(data):
-        arns["c1"] = arns["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
+        if "c1" in arns:
+            arns["c1"] = arns["c1"].replace(ACCOUNT, OTHER_ACCOUNT)
     return data

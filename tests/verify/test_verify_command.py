@@ -1,6 +1,7 @@
 """`denodo-ha verify`: targets, calls to AWS, output and exit codes."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.verify.findings import StepLog
 from denodo_ha.verify.site import DnsAnswer
+from denodo_ha.verify.verification import Verification, VerifiedPort
 from tests.support.configurations import changed, minimal, twins, write
 from tests.support.servers.certificates import authority
 from tests.support.servers.web import Web, web
@@ -52,6 +55,31 @@ def test_all_right(port: int, tmp_path: Path) -> None:
     assert result.exit_code == exit_codes.DONE
     assert result.stdout.startswith(f"test, main, {HOST}: all right\n")
     assert f"connect {HOST}:{port}" in result.stdout
+
+
+@pytest.mark.parametrize("connections", [0, 2])
+def test_ports_are_verified_in_parallel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: int
+) -> None:
+    """Each port of a lost region takes its timeouts; a test of the distribution runs alone."""
+    together, running, most = threading.Barrier(3), 0, 0
+
+    def verify(_: object, log: StepLog, port: VerifiedPort) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if not connections:
+            together.wait(timeout=120)
+        with log.step(port.name):
+            running -= 1
+
+    monkeypatch.setattr(Verification, "verify", verify)
+    services = {"services": {"web": 9090, "jdbc": 9999, "odbc": 9996}}
+    file = write(tmp_path, changed(minimal(), services))
+    done = run("-c", file, "--host", HOST, "--connections", connections, "--format", "json")
+    subjects = [port["name"] for port in json.loads(done.stdout)["subjects"]]
+    assert [subject.split()[0] for subject in subjects] == ["names", "jdbc", "odbc", "web"]
+    assert most == 1 or not connections
 
 
 def test_wrong(tmp_path: Path) -> None:

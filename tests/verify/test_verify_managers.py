@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.verify.findings import StepLog, StepState
+from denodo_ha.verify import manager_probe
+from denodo_ha.verify.endpoint import Endpoint
+from denodo_ha.verify.findings import Fault, StepLog, StepState
 from denodo_ha.verify.manager_probe import managers_of, probe_manager
 from tests.support.servers.certificates import authority
 from tests.support.servers.ports import free_port
@@ -62,6 +64,26 @@ def test_a_manager_that_only_nodes_reach_is_a_note(tmp_path: Path) -> None:
     with scripted(says(b"not HTTP")) as port:
         (step,) = _verified(tmp_path, port)[1].steps
     assert (step.state, step.finding) == (StepState.NOTE, "manager-unseen")
+
+
+@pytest.mark.parametrize(
+    ("finding", "schemes"),
+    [("timeout", 1), ("refused", 1), ("dns-unknown", 1), ("closed", 2), ("not-http", 2)],
+)
+def test_the_other_scheme_is_tried_only_after_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finding: str, schemes: int
+) -> None:
+    tried: list[bool] = []
+
+    def refuse(endpoint: Endpoint, *_: object) -> None:
+        tried.append(endpoint.tls)
+        raise Fault(finding, "seen")
+
+    monkeypatch.setattr(manager_probe, "send_request", refuse)
+    (step,) = _verified(tmp_path, 1)[0].steps
+    assert step.finding == "manager-unseen"
+    # Each of the two managers.
+    assert len(tried) == 2 * schemes
 
 
 def test_the_command_asks_for_managers_that_have_a_host(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.aws.polling import poll_until
+from denodo_ha.aws.polling import PollTimeout, poll_until
 from denodo_ha.cli.errors import Failed, NotFound, UsageError
 from denodo_ha.deployed import target_health
 from denodo_ha.deployed.cluster import Cluster, TargetGroup
@@ -161,13 +161,26 @@ class TargetGroupRotation(Rotation):
             Failed: AWS still shows the node as registered after the timeout.
         """
         groups = shared_groups(self.cluster, node)
-        poll_until(
-            lambda: self._registered(node, self._read_health(groups)),
-            done=lambda registered: not registered,
-            clock=self.clock,
-            timeout=VISIBLE_S,
-            every=VISIBLE_EVERY_S,
-        )
+        registered: list[TargetGroup] = []
+
+        def observe() -> bool:
+            registered[:] = self._registered(node, self._read_health(groups))
+            return not registered
+
+        try:
+            poll_until(
+                observe,
+                done=lambda closed: closed,
+                clock=self.clock,
+                timeout=VISIBLE_S,
+                every=VISIBLE_EVERY_S,
+            )
+        except PollTimeout as late:
+            message = (
+                f"AWS still shows {node} as registered in "
+                f"{labels(tuple(map(_entrance, registered)))} after {late.seconds:.0f} s"
+            )
+            raise Failed(message) from None
 
     def wait_until_drained(self, node: str, timeout: float | None = None) -> None:
         """Wait until a node has left its shared target groups.

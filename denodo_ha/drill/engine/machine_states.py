@@ -126,7 +126,7 @@ class MachineStates:
             return Reach.UNKNOWN
         return reach_of_alternatives(
             self._connect(key, upstream.port, served=served, auxiliary_reach=auxiliary_reach)
-            for key in self._passing(upstream)
+            for key in self.passing(upstream)
         )
 
     def serving_nodes(self, target: Target) -> Sequence[Key]:
@@ -137,7 +137,7 @@ class MachineStates:
         if machine.kind == "node":
             return () if machine.key in self._state.unready_nodes else (machine.key,)
         upstream = machine.upstream(target.port)
-        nodes = self._passing(upstream) if upstream is not None else []
+        nodes = self.passing(upstream) if upstream is not None else []
         return [key for key in nodes if key not in self._state.unready_nodes]
 
     def upstream(self, target: Target) -> Upstream | None:
@@ -147,9 +147,9 @@ class MachineStates:
     def left_out(self, upstream: Upstream) -> frozenset[Key]:
         """Return the nodes that fail a proxy's check; drained nodes are not included."""
         registered = set(upstream.nodes) - self._drained(upstream)
-        return frozenset(registered - set(self._passing(upstream)))
+        return frozenset(registered - set(self.passing(upstream)))
 
-    def _passing(self, upstream: Upstream) -> list[Key]:
+    def passing(self, upstream: Upstream) -> list[Key]:
         """Return the nodes to which a proxy passes connections."""
         by_readiness = upstream.path.startswith(READINESS_PATH)
         unready = self._state.unready_nodes if by_readiness else frozenset()

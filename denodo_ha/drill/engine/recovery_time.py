@@ -4,7 +4,7 @@ A recovery time is a sequence of steps. The seconds of each step are those that 
 that the templates configure.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from denodo_ha.drill.engine.aws_rules import AlarmState
 from denodo_ha.drill.engine.balancer_view import BalancerView
@@ -157,7 +157,10 @@ def rerouting_steps(model: Model, before: BalancerView, after: BalancerView) -> 
         for key, healthy in before.healthy_targets.items()
         if healthy & after.unhealthy_targets[key]
     ]
-    alternatives += [(target_unhealthy(check),) for check in _proxy_checks(before, after)]
+    alternatives += [
+        _unhealthy_steps(model, after, check, left_out)
+        for check, left_out in _proxy_checks(before, after)
+    ]
     steps = longest_steps(alternatives)
     if set(before.addresses) - set(after.addresses) and after.addresses:
         return (*steps, RecoveryStep("TTL of the balancer's name", BALANCER_ALIAS_TTL_S))
@@ -171,13 +174,20 @@ def targets_unhealthy(
 
     A running node reports only after a delay that it is not ready.
     """
+    healthy = before.healthy_targets.get(group, frozenset())
+    targets = healthy & after.unhealthy_targets.get(group, frozenset())
     check = model.target_groups[group].health_check
+    return _unhealthy_steps(model, after, check, {target.machine for target in targets})
+
+
+def _unhealthy_steps(
+    model: Model, after: BalancerView, check: TargetHealthCheck, nodes: Collection[Key]
+) -> RecoverySteps:
+    """Return the steps until a check marks nodes as unhealthy."""
     step = target_unhealthy(check)
     if not check.requests_readiness:
         return (step,)
-    healthy = before.healthy_targets.get(group, frozenset())
-    targets = healthy & after.unhealthy_targets.get(group, frozenset())
-    machines = (model.machines[target.machine] for target in targets)
+    machines = (model.machines[key] for key in nodes)
     delays = [node.readiness_delay for node in machines if after.machine_states.runs(node)]
     delay = max(delays, default=0)
     return (RecoveryStep("the node's own checks", delay), step) if delay else (step,)
@@ -190,17 +200,20 @@ def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> 
         for key, healthy in before.healthy_targets.items()
         if healthy - after.healthy_targets[key]
     ]
-    alternatives += [(target_healthy(check),) for check in _proxy_checks(before, after)]
+    alternatives += [(target_healthy(check),) for check, _ in _proxy_checks(before, after)]
     return longest_steps(alternatives)
 
 
-def _proxy_checks(before: BalancerView, after: BalancerView) -> Iterator[TargetHealthCheck]:
-    """Yield the checks by which proxies behind a balancer stop using nodes."""
+def _proxy_checks(
+    before: BalancerView, after: BalancerView
+) -> Iterator[tuple[TargetHealthCheck, frozenset[Key]]]:
+    """Yield the checks by which proxies behind a balancer stop using nodes, and these nodes."""
     for key, target, upstream, check in before.checked_upstreams:
         if target in after.healthy_targets[key] or target in after.unhealthy_targets[key]:
             left_out = after.machine_states.left_out(upstream)
-            if left_out - before.machine_states.left_out(upstream):
-                yield check
+            left_out -= before.machine_states.left_out(upstream)
+            if left_out:
+                yield check, left_out
 
 
 def _shortest(alternatives: Iterable[RecoverySteps]) -> RecoverySteps:

@@ -17,6 +17,11 @@ class Alarm:
         balancer: key of the metric's balancer, None if no template has the balancer.
         zone: the zone that the alarm watches, None for all zones.
         switch: whether it is an operators' switch: operators send the datapoints.
+        source: namespace, metric and dimensions, which are the same for alarms on the same metric.
+        machine: key of the metric's instance, None for other metrics.
+        proxy: key of the inner load balancer whose targets the metric counts, None for others.
+        proxy_port: the port of these targets.
+        database: key of the metric's database, None for other metrics.
     """
 
     key: Key
@@ -34,6 +39,11 @@ class Alarm:
     balancer: Key | None
     zone: str | None
     switch: bool
+    source: tuple[str, ...] = ()
+    machine: Key | None = None
+    proxy: Key | None = None
+    proxy_port: int = 0
+    database: Key | None = None
 
     @property
     def periods_until_ok(self) -> int:

@@ -8,6 +8,7 @@ from typing import Literal
 from denodo_ha.drill.model.balancers import Balancer, TargetGroup
 from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
 from denodo_ha.drill.model.machines import Key, Machine
+from denodo_ha.drill.model.notifications import Notification
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Model:
 
     Attributes:
         license_managers: the host of the License Manager of each cluster, where it is known.
+        notifications: the alarms that notify a topic.
+        database_events: keys of the databases whose failures are events that notify a topic.
         unpaired_names: the names with a failover record of one role only.
         unknowns: the unknown parts that can prevent policies from holding; `notes` contains their
             texts too.
@@ -102,6 +105,8 @@ class Model:
     checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
     failover_names: tuple[FailoverName, ...] = ()
     license_managers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    notifications: tuple[Notification, ...] = ()
+    database_events: frozenset[Key] = frozenset()
     unpaired_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     unknowns: tuple[Unknown, ...] = ()

@@ -8,6 +8,7 @@ from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
 from denodo_ha.drill.model.machines import Key, Machine
 from denodo_ha.drill.reading.resource_reader import (
     ALARM,
+    DATABASE,
     ELASTIC_IP,
     ELASTIC_IP_ASSOCIATION,
     HEALTH_CHECK,
@@ -46,6 +47,7 @@ class HealthCheckReader:
 
     def __init__(self, reader: ResourceReader, balancers: Mapping[Key, Balancer]) -> None:
         self._reader, self._balancers = reader, balancers
+        self._alarms_of_checks = {*self._names_of_checks()}
         self.alarms = {resource.key: self._alarm(resource) for resource in reader.of_type(ALARM)}
         self._alarms_by_name = {
             (str(resource.properties["AlarmName"]), resource.stack.region): resource.key
@@ -56,6 +58,21 @@ class HealthCheckReader:
             resource.key: self._check(resource) for resource in reader.of_type(HEALTH_CHECK)
         }
 
+    def _names_of_checks(self) -> Iterator[str]:
+        """Yield the keys and names of the alarms that health checks refer to."""
+        for check in self._reader.of_type(HEALTH_CHECK):
+            config = as_mapping(check.properties.get("HealthCheckConfig"))
+            name = as_mapping(config.get("AlarmIdentifier")).get("Name")
+            if name is None:
+                continue
+            alarm = self._reader.referenced(name, ALARM)
+            yield alarm.key if alarm else str(name)
+
+    def _is_of_check(self, resource: Resource) -> bool:
+        """Return whether a health check refers to an alarm."""
+        names = {resource.key, resource.properties.get("AlarmName")}
+        return not self._alarms_of_checks.isdisjoint(names)
+
     def _alarm(self, resource: Resource) -> Alarm:
         properties = resource.properties
         dimensions = {
@@ -64,7 +81,9 @@ class HealthCheckReader:
         }
         namespace = str(properties.get("Namespace", ""))
         balancer, group = self._watched(dimensions)
-        if namespace in _BALANCER_NAMESPACES:
+        if not self._is_of_check(resource):
+            pass  # no record depends on it
+        elif namespace in _BALANCER_NAMESPACES:
             if balancer is None:
                 name = dimensions.get("LoadBalancer")
                 self._reader.notes.alarm_of_unknown_balancer(resource.key, name)
@@ -77,6 +96,7 @@ class HealthCheckReader:
                 resource.key, "this alarm is on a metric that the drill does not work out"
             )
         zone = dimensions.get("AvailabilityZone")
+        proxy, proxy_port = self._proxy(dimensions)
         periods = resource.integer("EvaluationPeriods", 1)
         return Alarm(
             key=resource.key,
@@ -94,7 +114,32 @@ class HealthCheckReader:
             balancer=balancer,
             zone=str(zone) if zone is not None else None,
             switch=bool(namespace) and not namespace.startswith("AWS/"),
+            source=_source(properties),
+            machine=self._machine(resource, dimensions.get("InstanceId")),
+            proxy=proxy,
+            proxy_port=proxy_port,
+            database=self._database(dimensions.get("DBInstanceIdentifier")),
         )
+
+    def _machine(self, alarm: Resource, value: object) -> Key | None:
+        """Return the key of the instance in an alarm's dimensions, as the drill's machines have."""
+        if value is None:
+            return None
+        instance = self._reader.referenced(value, INSTANCE)
+        return instance.key if instance is not None else f"{alarm.stack.name}/{value}"
+
+    def _proxy(self, dimensions: Mapping[str, object]) -> tuple[Key | None, int]:
+        """Return the inner load balancer in an alarm's dimensions, and its nodes' port."""
+        balancer = self._reader.referenced(dimensions.get("LoadBalancer"), LOAD_BALANCER)
+        group = self._reader.referenced(dimensions.get("TargetGroup"), TARGET_GROUP)
+        if balancer is None or group is None or balancer.key in self._balancers:
+            return None, 0
+        return balancer.key, group.integer("Port", 0)
+
+    def _database(self, value: object) -> Key | None:
+        """Return the key of the database in an alarm's dimensions."""
+        database = self._reader.referenced(value, DATABASE)
+        return database.key if database is not None else None
 
     def _watched(self, dimensions: Mapping[str, object]) -> tuple[Key | None, Key | None]:
         """Return the balancer in an alarm's dimensions, and the target group if attached to it."""
@@ -174,6 +219,16 @@ class HealthCheckReader:
         if node is not None:
             return node, any(attribute == "PrivateIp" for _, _, attribute in references(value))
         return None, str(value).startswith(_PRIVATE_PREFIXES)
+
+
+def _source(properties: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the namespace, metric and dimensions of an alarm."""
+    dimensions = (
+        f"{as_mapping(item).get('Name')}={as_mapping(item).get('Value')}"
+        for item in as_list(properties.get("Dimensions"))
+    )
+    metric = (str(properties.get(name, "")) for name in ("Namespace", "MetricName"))
+    return (*metric, *sorted(dimensions))
 
 
 def read_failover_names(

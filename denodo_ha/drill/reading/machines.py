@@ -200,11 +200,13 @@ class MachineReader:
         upstreams = {}
         for name, item in metadata.items():
             port, settings = as_integer(name, 0), as_mapping(item)
+            path = str(settings.get("Path", ""))
             nodes = (self._node(resource, node) for node in as_list(settings.get("Nodes")))
             upstreams[port] = Upstream(
                 tuple(nodes),
                 as_integer(settings.get("Port"), port),
-                str(settings.get("Path", "")),
+                path,
+                _proxy_check(as_mapping(settings.get("Check")), path),
             )
         return upstreams
 
@@ -243,6 +245,23 @@ def forwarded_target_groups(listener: Resource) -> Iterator[object]:
         for item in as_list(as_mapping(settings.get("ForwardConfig")).get("TargetGroups")):
             if as_integer(as_mapping(item).get("Weight"), 1) > 0:
                 yield as_mapping(item).get("TargetGroupArn")
+
+
+def _proxy_check(settings: Mapping[str, object], path: str) -> TargetHealthCheck | None:
+    """Return a proxy's own check of nodes from this project's metadata, None without its times."""
+    if not settings:
+        return None
+    unhealthy = as_integer(settings.get("Unhealthy"), 1)
+    return TargetHealthCheck(
+        "HTTP" if path else "TCP",
+        None,
+        path,
+        as_integer(settings.get("Interval"), 0),
+        as_integer(settings.get("Healthy"), 1),
+        unhealthy,
+        # A proxy waits for an answer before its next check.
+        unhealthy * as_integer(settings.get("Timeout"), 0),
+    )
 
 
 def target_health_check(group: Resource) -> TargetHealthCheck:

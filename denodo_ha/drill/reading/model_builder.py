@@ -14,6 +14,7 @@ from denodo_ha.drill.reading.balancers import JDBC, BalancerReader
 from denodo_ha.drill.reading.databases import read_databases
 from denodo_ha.drill.reading.dns_failover import HealthCheckReader, read_failover_names
 from denodo_ha.drill.reading.machines import MachineReader
+from denodo_ha.drill.reading.notifications import databases_with_events, read_notifications
 from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, ResourceReader
 from denodo_ha.drill.reading.values import as_mapping
 from denodo_ha.environment.facts.denodo_ports import PORTS
@@ -66,6 +67,8 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
         checks=checks.checks,
         failover_names=failover_names,
         unpaired_names=unpaired_names,
+        notifications=tuple(read_notifications(reader)),
+        database_events=databases_with_events(reader),
         license_managers=_license_managers(reader, first_clusters),
     )
     return replace(

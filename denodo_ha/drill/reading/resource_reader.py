@@ -25,6 +25,8 @@ ELASTIC_IP = "AWS::EC2::EIP"
 ELASTIC_IP_ASSOCIATION = "AWS::EC2::EIPAssociation"
 AUTO_SCALING_GROUP = "AWS::AutoScaling::AutoScalingGroup"
 ALARM = "AWS::CloudWatch::Alarm"
+COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
+EVENT_SUBSCRIPTION = "AWS::RDS::EventSubscription"
 HEALTH_CHECK = "AWS::Route53::HealthCheck"
 DATABASE = "AWS::RDS::DBInstance"
 DATABASE_SUBNETS = "AWS::RDS::DBSubnetGroup"
@@ -42,6 +44,8 @@ _SUBJECTS: Final[Mapping[str, tuple[Subject, ...]]] = {
     ELASTIC_IP_ASSOCIATION: ("record",),
     AUTO_SCALING_GROUP: ("node", "zone"),
     ALARM: ("check",),
+    COMPOSITE_ALARM: (),
+    EVENT_SUBSCRIPTION: (),
     HEALTH_CHECK: ("check",),
     DATABASE: ("database",),
     DATABASE_SUBNETS: ("database",),

@@ -112,8 +112,8 @@ def no_node(environment: Environment, name: str, cluster: str) -> AlarmText:
 def balancer_silent(environment: Environment, name: str, cluster: str) -> AlarmText:
     """Return the texts of the alarm on a load balancer that reports no metrics."""
     what = (
-        f"the load balancer of {cluster} has reported nothing for {SILENT_MINUTES} min: it is "
-        "lost, or has no registered target."
+        f"a load balancer of {cluster} has reported nothing for {SILENT_MINUTES} min: it is "
+        "lost, or CloudWatch is late."
     )
     return AlarmText("balancer silent", "urgent", what, _without_cluster(environment, name))
 

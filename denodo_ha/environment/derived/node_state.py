@@ -24,11 +24,14 @@ from denodo_ha.environment.facts.denodo_ports import (
 from denodo_ha.environment.facts.instance_memory import MIB_A_GIB, heap_gib
 from denodo_ha.environment.facts.limits import BUSY_LIMIT_DEFAULT_S, SETUP_SHARE_S
 from denodo_ha.environment.model.catalog import Catalog, Component, Exports
-from denodo_ha.environment.model.cluster import Node
+from denodo_ha.environment.model.cluster import Instance, Node
 from denodo_ha.environment.model.denodo import Denodo, Server, cluster_secret
 from denodo_ha.environment.model.environment import Environment
 
 SCHEMA: Final = 1
+DATA_DEVICE: Final = "/dev/sdf"
+"""Device name of the second disk. EC2 recommends /dev/sd[f-p] for EBS volumes (AWS, Amazon EC2 User
+Guide, "Device names for volumes on Amazon EC2 instances")."""
 NO_WEB: Final[frozenset[Server]] = frozenset(("vdp", "scheduler"))
 """Servers that do not run in the web container."""
 
@@ -53,9 +56,9 @@ class Deployed:
 
 
 def desired_state(
-    environment: Environment, cluster: str, node: str, *, instance_type: str, deployed: Deployed
+    environment: Environment, cluster: str, node: str, *, machine: Instance, deployed: Deployed
 ) -> dict[str, Any]:
-    """Return the desired state of one node."""
+    """Return the desired state of one node, whose instance has the properties of `machine`."""
     denodo = environment.denodo
     host = node_names.host_name(environment, cluster, node)
     manager, licences = environment.solution_manager, environment.license_manager
@@ -84,7 +87,7 @@ def desired_state(
         ),
         "license_manager": licences.model_dump() if licences else None,
         "jvm": denodo.jvm.model_dump(exclude_none=True),
-        "heap_mib": _heap_mib(environment, instance_type),
+        "heap_mib": _heap_mib(environment, machine.type),
         "servers": list(denodo.servers),
         "tls": _tls(environment, cluster),
         "security_token": cluster_secret(denodo.security_token, cluster),
@@ -94,6 +97,7 @@ def desired_state(
         # other states.
         **({} if denodo.watchdog else {"watchdog": False}),
         **({"web_jmx": True} if denodo.web_jmx else {}),
+        **_data_disk(machine),
         "ready": {"port": READY_PORT, "services": _services(environment), **_readiness(denodo)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
@@ -143,7 +147,7 @@ def node_secrets(environment: Environment, cluster: str) -> tuple[str, ...]:
 
 
 def max_parameter_bytes(
-    environment: Environment, cluster: str, node: str, instance_type: str
+    environment: Environment, cluster: str, node: str, machine: Instance
 ) -> int:
     """Return the size of a node's parameter if each value of `Deployed` has its maximum length."""
     settings = environment.clusters[cluster].nodes[node]
@@ -155,7 +159,7 @@ def max_parameter_bytes(
         resource="x" * 255,
         program="x" * 128,
     )
-    state = desired_state(environment, cluster, node, instance_type=instance_type, deployed=longest)
+    state = desired_state(environment, cluster, node, machine=machine, deployed=longest)
     return len(json.dumps(state))
 
 
@@ -164,6 +168,13 @@ def _heap_mib(environment: Environment, instance_type: str) -> int | None:
     denodo = environment.denodo
     heap = denodo.heap_gib or heap_gib(instance_type)
     return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None
+
+
+def _data_disk(machine: Instance) -> dict[str, Any]:
+    """Return the key `data_disk`, which is present only if the instance has a disk to mount."""
+    if not machine.data_disk_gib or not machine.data_disk_path:
+        return {}
+    return {"data_disk": {"path": machine.data_disk_path, "device": DATA_DEVICE}}
 
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS, PORTS, SCHEDULER_PORT, WEB_PORT
-from denodo_ha.environment.facts.limits import PING_INTERVAL_S, PING_TIMEOUT_S
+from denodo_ha.environment.facts.limits import (
+    PING_INTERVAL_S,
+    PING_TIMEOUT_S,
+    READINESS_KEPT_S,
+)
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
@@ -49,7 +53,11 @@ def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
 def reporting_delays(environment: Environment) -> dict[str, int]:
     """Return the maximum delays, in seconds by name, before a node reports that it is not ready."""
     denodo = environment.denodo
-    delays = {"ping interval": PING_INTERVAL_S, "ping": PING_TIMEOUT_S}
+    delays = {
+        "ping interval": PING_INTERVAL_S,
+        "kept answer": READINESS_KEPT_S,
+        "ping": PING_TIMEOUT_S,
+    }
     if denodo.family != "7.0" and denodo.readiness != "ping":
         delays["busy limit"] = denodo.busy_limit
     return delays

@@ -203,9 +203,10 @@ single-user mode."""
 
 PING_INTERVAL_S: Final = 20
 PING_TIMEOUT_S: Final = 10
-"""Project values: interval and timeout with which the node program runs `ping.sh`. Denodo's own
-health check uses 30 s and 10 s. `hosts/denodo/readiness` has the same numbers, and a test compares
-them."""
+READINESS_KEPT_S: Final = 4
+"""Project values: interval and timeout with which the node program runs `ping.sh`, and the time for
+which it repeats its last answer. Denodo's own health check uses 30 s and 10 s.
+`hosts/denodo/readiness` has the same numbers, and a test compares them."""
 
 STOP_LIMIT_DEFAULT_S: Final = 900
 """Denodo's default query timeout (Denodo, Virtual DataPort Administration Guide)."""

@@ -232,7 +232,7 @@ def _backend(route: Route, settings: Haproxy, host: Host) -> Iterator[str]:
     if route.check:
         yield from _check(route.check)
     options = _check_options(route)
-    if route.mode == "tcp" and route.check:
+    if route.mode == "tcp" and route.check and route.ends_unhealthy:
         options += " on-marked-down shutdown-sessions"
     if options:
         yield f"default-server {options}"

@@ -101,6 +101,7 @@ class Route:
         cookie: whether a cookie keeps web clients on their node.
         forwards: whether HAProxy adds a header with the client's address.
         idle: seconds until an idle connection is closed; None for the default.
+        ends_unhealthy: whether the connections of a node that fails its check are ended.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Route:
     cookie: bool = False
     forwards: bool = False
     idle: int | None = None
+    ends_unhealthy: bool = True
 
 
 def haproxy_routes(environment: Environment, cluster_name: str) -> tuple[Route, ...]:
@@ -211,6 +213,7 @@ def _service_route(
         cookie=web and bool(service.sticky),
         forwards=web and service.client_ip,
         idle=service.idle_timeout,
+        ends_unhealthy=service.unhealthy_termination is not False,
     )
 
 
@@ -225,7 +228,10 @@ def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
     default_timeout = _READY_TIMEOUT_S if ready else CHECK_SECONDS.low
     return Check(
         speaks=protocol,
-        tls=protocol == "https" or (may_have_tls and general.tls),
+        tls=protocol == "https"
+        or (may_have_tls and general.tls)
+        # The nodes' own TLS includes the Scheduler. Virtual DataPort's check does not speak TLS.
+        or (kind == "scheduler" and own.protocol is None and environment.denodo.tls is not None),
         port=own.port,
         path=own.path or "/",
         ready=readiness.ready_path(name) if ready else None,

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import TypeAdapter, ValidationError
+
 from denodo_ha.environment.model.field_types import Form
 
 
@@ -249,3 +251,12 @@ DatabaseWindow = Annotated[
         "write a window like {example}",
     ),
 ]
+
+
+def is_instance_type(text: str) -> bool:
+    """Return whether a text has the form of an instance type."""
+    try:
+        TypeAdapter(InstanceType).validate_python(text)
+    except ValidationError:
+        return False
+    return True

@@ -34,6 +34,7 @@ from denodo_ha.environment.model.field_types import (
     Cidr,
     DomainName,
     Flag,
+    MountPath,
     NetworkPeer,
     NodeName,
     Port,
@@ -173,7 +174,10 @@ supported."""
 wrong name, the instance gets an additional disk, and the root disk keeps the size of the \
 image."""
     data_disk_gib: DiskGib | None = None
-    """Size of a second disk in GiB; default: none."""
+    """Size of a second disk in GiB, which is empty on each new instance; default: none."""
+    data_disk_path: MountPath | None = None
+    """Folder on which the node program mounts the second disk, formatted with ext4 if it is \
+blank; default: the disk is attached and not mounted."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the disks; default: the account's key for EBS."""
     key: KeyPairName | None = None
@@ -196,6 +200,8 @@ class InstanceOverride(Section):
     """Root device of this node's image."""
     data_disk_gib: DiskGib | None = None
     """Size of this node's second disk in GiB."""
+    data_disk_path: MountPath | None = None
+    """Folder on which this node's second disk is mounted."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts this node's disks."""
     key: KeyPairName | None = None

@@ -337,6 +337,17 @@ FolderPath = Annotated[
         "write a path like {example}",
     ),
 ]
+MountPath = Annotated[
+    str,
+    Form(
+        r"(/[A-Za-z0-9_+@=][A-Za-z0-9._+@=-]*)+",
+        "is not the absolute path of a folder",
+        "a disk is mounted on this folder: names of letters, digits and . _ + @ = -, each after a "
+        "slash, and no slash at the end",
+        "/data",
+        "write a path like {example}",
+    ),
+]
 LinuxUser = Annotated[
     str,
     Form(

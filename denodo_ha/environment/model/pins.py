@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Annotated, Any
 
-from pydantic import Field, RootModel
+from pydantic import Field, RootModel, Strict
 
 from denodo_ha.environment.model.aws_field_types import (
     DeviceName,
@@ -19,7 +19,7 @@ from denodo_ha.environment.model.aws_field_types import (
     KmsKeyArn,
 )
 from denodo_ha.environment.model.cluster import DiskGib, Instance, Node
-from denodo_ha.environment.model.field_types import ClusterName, NodeName
+from denodo_ha.environment.model.field_types import ClusterName, NodeName, TagText
 from denodo_ha.environment.model.section import Section
 
 NEWEST_FIRST_BOOT = 2
@@ -49,17 +49,26 @@ class Pin(Section):
     minutes_without_data: Annotated[int, Field(ge=1, le=10)] | None = None
     """Minutes of the alarm on missing metrics of the node's balancer that `denodo-ha pin` saw in \
 state OK. The health check monitors this alarm."""
+    generation: Annotated[int, Strict(), Field(ge=1, le=9999)] = 1
+    """Number of the node's instance. `denodo-ha replace` raises it, and so makes the node anew."""
+    replacing: TagText | None = None
+    """Drain tag that the new instance gets. `denodo-ha replace` writes this key before the deploy \
+and removes it when the instance has the tag. With this key, the replacement is not finished."""
 
-    def with_alarm_of(self, pin: "Pin") -> "Pin":
-        """Return this pin with the `minutes_without_data` of another pin.
+    def with_records_of(self, pin: "Pin") -> "Pin":
+        """Return this pin with those keys of another pin that the instance does not have.
 
-        A rollout does not change the alarm to which these minutes belong.
+        A change of the machine does not change the alarm to which the minutes belong.
         """
-        return self.model_copy(update={"minutes_without_data": pin.minutes_without_data})
+        return self.model_copy(update={key: getattr(pin, key) for key in _RECORDS})
+
+
+_RECORDS = ("minutes_without_data", "replacing")
+"""Keys of a pin that are not properties of the node's instance."""
 
 
 MACHINE_KEYS = tuple(
-    key for key in Pin.model_fields if key not in {"first_boot", "minutes_without_data"}
+    key for key in Pin.model_fields if key not in {"first_boot", "generation", *_RECORDS}
 )
 """Keys of a pin that are also keys of `instance` in the configuration."""
 

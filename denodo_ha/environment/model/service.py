@@ -98,6 +98,10 @@ to ARN if clusters are in different regions or accounts."""
     idle_timeout: IdleTimeout | None = None
     """Seconds after which an idle connection is removed, 60 to 6000, or 60 to 4000 behind an ALB; \
 AWS's default is 350."""
+    unhealthy_termination: Flag | None = None
+    """End the connections of a node that becomes unhealthy, so that its clients notice at once. \
+false: existing connections go on, and only new ones go to other nodes (docs/failover.md). \
+Default: true; false with `balancer.zonal_shift`."""
 
     @property
     def target_port(self) -> int:

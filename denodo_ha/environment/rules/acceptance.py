@@ -27,6 +27,7 @@ FINDINGS: Final = frozenset(
         "catalog-unused",
         "clients-behind-nat",
         "data-catalog-sticky",
+        "data-disk-not-mounted",
         "elastic-ips",
         "endpoint-never-fails",
         "exports-unused",

@@ -324,7 +324,7 @@ def desired_state_size(environment: Environment) -> Iterator[Problem]:
             instance = configured_machine(cluster.instance, cluster.nodes[node_name])
             if instance is None:
                 continue
-            size = max_parameter_bytes(environment, name, node_name, instance.type)
+            size = max_parameter_bytes(environment, name, node_name, instance)
             if size > limit.value:
                 yield Problem(
                     ("clusters", name, "nodes", node_name),

@@ -1,6 +1,7 @@
 """Rules about nodes: created and existing instances."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from denodo_ha.environment.derived.firewall import haproxy_target_ports
 from denodo_ha.environment.derived.topology import listeners
@@ -15,6 +16,18 @@ _FOREIGN_POLICY = (
     "a role accepts only managed policies of its own account and of AWS (AWS, IAM, "
     "AttachRolePolicy)"
 )
+
+_SYSTEM_FOLDERS = frozenset(
+    (
+        *("/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/opt/denodo-node"),
+        *("/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var", "/var/lib"),  # noqa: S108
+        *("/var/lib/denodo-node", "/var/log", "/var/tmp"),  # noqa: S108
+    )
+)
+"""Folders of the operating system (Linux Foundation, Filesystem Hierarchy Standard) and of the node
+program."""
+_WITHOUT_DISKS = ("/boot/", "/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/usr/", "/tmp/")  # noqa: S108
+"""Folders below which there is no place for a disk."""
 
 
 def node_instances(environment: Environment) -> Iterator[Problem]:
@@ -204,6 +217,74 @@ def policies_unique(environment: Environment) -> Iterator[Problem]:
                     )
 
 
+def data_disks(environment: Environment) -> Iterator[Problem]:
+    """A second disk needs a folder to mount on, which hides neither Denodo nor the system."""
+    for name, cluster in environment.clusters.items():
+        for node_name, node in cluster.nodes.items():
+            machine = configured_machine(cluster.instance, node)
+            if node.instance_id is not None or machine is None:
+                continue
+            own = node.instance
+            path: Path = ("clusters", name, "instance")
+            if own and (own.data_disk_path or own.data_disk_gib):
+                path = ("clusters", name, "nodes", node_name, "instance")
+            if machine.data_disk_path is not None:
+                yield from _data_disk_problems(environment, machine, path)
+            elif machine.data_disk_gib is not None and environment.denodo.program:
+                yield Problem(
+                    (*path, "data_disk_gib"),
+                    "is a disk that is not mounted",
+                    "the nodes get the disk, and their program does not format or mount it",
+                    "add data_disk_path with the folder for the disk, or accept this if the image "
+                    "mounts the disk itself",
+                    value=str(machine.data_disk_gib),
+                    severity=Severity.WARNING,
+                    rule="data-disk-not-mounted",
+                )
+
+
+def _data_disk_problems(
+    environment: Environment, machine: Instance, path: Path
+) -> Iterator[Problem]:
+    folder, home = PurePosixPath(str(machine.data_disk_path)), environment.denodo.platform_home()
+    problem: tuple[str, str, str] | None = None
+    if machine.data_disk_gib is None:
+        problem = (
+            "has no disk",
+            "data_disk_gib creates the disk that is mounted on this folder",
+            "add data_disk_gib, or remove data_disk_path",
+        )
+    elif not environment.denodo.program:
+        problem = (
+            "would be ignored",
+            "with program: false, nothing mounts a disk on the nodes",
+            "remove data_disk_path, or program: false",
+        )
+    elif folder in (installation := PurePosixPath(home), *installation.parents):
+        problem = (
+            "would hide Denodo",
+            f"Denodo is installed in {home}, and the disk is empty",
+            "write a folder outside, such as /data, and let Denodo's settings or links lead there",
+        )
+    elif installation in folder.parents:
+        problem = (
+            "is in Denodo's folder",
+            (
+                f"{home} belongs to {environment.denodo.user}, and root mounts disks only on "
+                "folders that no other user can replace"
+            ),
+            "write a folder outside, such as /data, and let a link in Denodo's folder lead there",
+        )
+    elif str(folder) in _SYSTEM_FOLDERS or str(folder).startswith(_WITHOUT_DISKS):
+        problem = (
+            "is a folder of the operating system",
+            "the empty disk would hide what is in it",
+            "write a folder of its own, such as /data",
+        )
+    if problem is not None:
+        yield Problem((*path, "data_disk_path"), *problem, value=str(folder))
+
+
 def instance_settings(
     name: str, cluster: Cluster
 ) -> Iterator[tuple[Path, Instance | InstanceOverride]]:
@@ -222,4 +303,5 @@ RULES = (
     instance_types,
     kms_keys_and_policies,
     policies_unique,
+    data_disks,
 )

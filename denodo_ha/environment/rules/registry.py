@@ -32,6 +32,7 @@ from denodo_ha.environment.rules import (
     quotas,
     risks,
     scheduler,
+    target_groups,
 )
 
 Rule = Callable[[Environment], Iterator[Problem]]
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     *nodes.RULES,
     *denodo.RULES,
     *balancer.RULES,
+    *target_groups.RULES,
     *cookies.RULES,
     *haproxy.RULES,
     *failover.RULES,

@@ -44,13 +44,13 @@ _KEYS_OF_FORM = frozenset(
 )
 """Keys beside the URL that the Scheduler's form writes (denodo's files name Derby in them)."""
 
-_PASSWORD = re.compile(r"pass(word)?|pwd", re.IGNORECASE)
-_USER = re.compile(r"user(-?name)?|login", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?!.*encrypt).*(pass(word)?|pwd)", re.IGNORECASE)
+_USER = re.compile(r".*(user|login)(-?name)?", re.IGNORECASE)
 _HOST = re.compile(r".*(host|server|address)(-?name)?", re.IGNORECASE)
 _PORT = re.compile(r".*port(-?number)?", re.IGNORECASE)
 _DATABASE = re.compile(r".*(database|db|catalog)(-?name)?", re.IGNORECASE)
 _HARMLESS = re.compile(
-    r"driver|class|provider|dialect|platform|type|database|name|schema|pool|conn|max|min|size|"
+    r"driver|class|provider|dialect|platform|type|database|name|schema|pool|max|min|size|"
     r"time|idle|validat|test|query|cluster|delegate|instance|prefix|port|host|auto|version|plugin",
     re.IGNORECASE,
 )
@@ -107,12 +107,13 @@ def _learned(state: State, component: str) -> Learned | None:
         return None
     except OSError as error:
         return Learned(str(path), notes=[f"{path} cannot be read: {error.strerror}"])
-    return learn(component, str(path), text)
+    return learn(component, state.version, str(path), text)
 
 
-def learn(component: str, file: str, text: str) -> Learned:
+def learn(component: str, version: str, file: str, text: str) -> Learned:
     """Return the settings in the text of a component's file."""
     learned = Learned(file)
+    usual = metadata_database.entries(component, {}, version)
     try:
         values = properties_file.values(text)
     except properties_file.FormatError as error:
@@ -121,7 +122,7 @@ def learn(component: str, file: str, text: str) -> Learned:
     urls = {key: value.strip() for key, value in values.items() if _is_url(value)}
     if urls:
         learned.configured = True
-        _learn(learned, component, values, urls)
+        _learn(learned, usual, values, urls)
     else:
         learned.notes.append(
             f"{file} has no JDBC URL of PostgreSQL: configure the database with Denodo's form on "
@@ -131,14 +132,13 @@ def learn(component: str, file: str, text: str) -> Learned:
 
 
 def _learn(
-    learned: Learned, component: str, values: Mapping[str, str], urls: Mapping[str, str]
+    learned: Learned, usual: Mapping[str, str], values: Mapping[str, str], urls: Mapping[str, str]
 ) -> None:
-    usual = metadata_database.ENTRIES[component]
     groups = tuple(group for group in map(_group, urls) if group)
-    passwords = {
+    secrets = {
         value.strip()
         for key, value in values.items()
-        if _PASSWORD.search(_last(key)) and value.strip().lower() not in _NO_PASSWORD
+        if _SECRET.search(key) and value.strip().lower() not in _NO_PASSWORD
     }
     for key, value in values.items():
         if key in _OF_NODES or not (
@@ -150,7 +150,7 @@ def _learn(
             continue
         template = _template(key, value.strip(), next(iter(urls.values())))
         shown = template if template not in _PLACEHOLDERS else ""
-        if template is None or any(password in str(shown) for password in passwords):
+        if template is None or any(secret in str(shown) for secret in secrets):
             learned.notes.append(f"{key} is left out: check whether it belongs to the database")
         elif template != usual.get(key):
             learned.entries[key] = template

@@ -117,7 +117,7 @@ class Servers:
                 " them"
             )
         if problems:
-            raise ImageError("\n".join(problems))
+            raise ImageError("\n  ".join(problems))
 
     def running(self) -> list[str]:
         """Return the processes that run."""

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ class FakeCdk:
         """Return the template for a configuration and its pins."""
         pins = load(config).pins
         template = copy.deepcopy(self.cloud.stack(self.agents.cluster).template)
+        for node in _nodes(template):
+            pin = pins.of(self.agents.cluster, node)
+            if pin is not None:
+                template = _of_generation(template, node, pin.generation)
         for node, properties in _nodes(template).items():
             pin = pins.of(self.agents.cluster, node)
             if pin is not None:
@@ -76,7 +81,12 @@ class FakeCdk:
         assert stack == deployed.name
         new = json.loads((out / "stack.json").read_text())
         old_nodes, new_nodes = _nodes(deployed.template), _nodes(new)
-        changed = [node for node in new_nodes if old_nodes[node] != new_nodes[node]]
+        old_ids, new_ids = _logical_ids(deployed.template), _logical_ids(new)
+        changed = [
+            node
+            for node in new_nodes
+            if old_nodes[node] != new_nodes[node] or old_ids[node] != new_ids[node]
+        ]
         self.deploys.append(changed)
         clock.sleep(300)
         if self.fails:
@@ -84,13 +94,14 @@ class FakeCdk:
             raise Failed(self.fails)
         for node in changed:
             self.agents.nodes[node].running = True
-            if old_nodes[node]["ImageId"] != new_nodes[node]["ImageId"]:
-                self._replace(node)
+            other_image = old_nodes[node]["ImageId"] != new_nodes[node]["ImageId"]
+            if other_image or old_ids[node] != new_ids[node]:
+                self._replace(node, new_ids[node])
         deployed.template = new
         deployed.status = "UPDATE_COMPLETE"
         self.after()
 
-    def _replace(self, node: str) -> None:
+    def _replace(self, node: str, logical_id: str) -> None:
         """Replace an instance; the new instance is registered at once, as CloudFormation does."""
         cluster = self.agents.cluster
         stack = self.cloud.stack(cluster)
@@ -98,7 +109,8 @@ class FakeCdk:
         old = self.cloud.nodes(cluster)[node]
         (made,) = client.run_instances(ImageId="ami-0", MinCount=1, MaxCount=1)["Instances"]
         logical = next(key for key, id_ in stack.physical_ids.items() if id_ == old)
-        stack.physical_ids[logical] = made["InstanceId"]
+        del stack.physical_ids[logical]
+        stack.physical_ids[logical_id] = made["InstanceId"]
         output = next(key for key, id_ in stack.outputs.items() if id_ == old)
         stack.outputs[output] = made["InstanceId"]
         elb = self.cloud.client("elbv2", stack.region)
@@ -108,6 +120,26 @@ class FakeCdk:
                 elb.deregister_targets(TargetGroupArn=arn, Targets=[{"Id": old}])
         client.terminate_instances(InstanceIds=[old])
         self.agents.nodes[node].confirmed = self.confirmed
+
+
+def _of_generation(template: Template, node: str, generation: int) -> Template:
+    """Return a template with the instance of a node in a generation."""
+    old = _logical_ids(template)[node]
+    first = re.sub(r"G[0-9]+$", "", old)
+    new = names.instance_of_generation(first, generation)
+    text = json.dumps(template).replace(f'"{old}"', f'"{new}"')
+    renamed: Template = json.loads(text)
+    return renamed
+
+
+def _logical_ids(template: Template) -> dict[str, str]:
+    """Return the logical ids of the instances by node."""
+    ids = {}
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == _INSTANCE:
+            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+            ids[tags["denodo:node"]] = logical_id
+    return ids
 
 
 def _nodes(template: Template) -> dict[str, dict[str, Any]]:

@@ -30,6 +30,7 @@ class Deployed:
         outputs: outputs by name.
         status: its status.
         body: text of the template if the text is not JSON.
+        events: its events, the newest first.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Deployed:
     outputs: dict[str, str] = field(default_factory=dict)
     status: str = "CREATE_COMPLETE"
     body: str = ""
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def arn(self) -> str:
@@ -58,6 +60,9 @@ class Stacks:
     def answer(self, operation: str, parameters: Mapping[str, Any], region: str) -> Answer | None:
         """Return the response to a call, None for an operation that is not implemented here."""
         there = [stack for stack in self.all if stack.region == region]
+        if operation == "DescribeStackEvents":
+            there = [stack for stack in there if parameters["StackName"] in {stack.name, stack.arn}]
+            return answer({"StackEvents": there[0].events})
         known = {
             "DescribeStacks": _describe,
             "GetTemplate": _template,

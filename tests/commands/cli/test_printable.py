@@ -40,6 +40,11 @@ ROWS: dict[str, list[list[str]]] = {
     ],
     "roll": [["-c", "active-passive"]],
     "rollout": [["-c", "active-passive"], ["-c", "{hostile}"]],
+    "replace": [
+        ["node1", "-c", "active-passive", "--cluster", "active"],
+        ["\x1b[2J\n", "-c", "{hostile}"],
+        ["node1", "-c", "active-passive", "--type", "\x1b[2J\n\u202e"],
+    ],
     "catalog init": [["-c", "shared-catalog"], ["-c", "{hostile}"]],
     "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],

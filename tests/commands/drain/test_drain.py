@@ -444,3 +444,11 @@ def test_targets_are_named_by_id_and_port(cloud: Cloud, go: Run) -> None:
     assert is_drained(cloud)
     targets = [call.parameters["Targets"] for call in cloud.calls.of("DeregisterTargets")]
     assert sorted(target["Port"] for (target,) in targets) == [9090, 9996, 9999]
+
+
+def test_a_deregistration_that_aws_does_not_show_is_named(cloud: Cloud, go: Run) -> None:
+    cloud.targets.lag = 300
+    done = go("node1")
+    assert done.exit_code == exit_codes.FAILED
+    text = " ".join(done.stderr.split())
+    assert "AWS still shows node1 as registered in jdbc, odbc, web after 60 s" in text

@@ -82,7 +82,7 @@ def write(templates: Mapping[str, Template], folder: Path) -> str:
             Effect.REPLACEMENT,
             "KmsKeyId none -> arn:aws:kms",
         ),
-        ("type: m5.xlarge", "type: m5.2xlarge", Effect.NOTHING, ""),
+        ("type: m7i.xlarge", "type: m7i.2xlarge", Effect.NOTHING, ""),
     ],
     ids=lambda value: str(value)[:24],
 )

@@ -10,10 +10,8 @@ from denodo_ha.cli.errors import AccessDenied, Failed, Refused
 from denodo_ha.environment import names
 from tests.commands.account.calls import Answer, Call, Fault, answer
 from tests.commands.conftest import Run
+from tests.commands.rollout.pinned_site import CLUSTER, NEW, OLD, KilledError, Site
 from tests.commands.rollout.test_roll import rolling
-from tests.commands.rollout.test_rollout import CLUSTER, NEW, OLD, KilledError, Site, site
-
-__all__ = ["site"]
 
 NODES = ["node1", "node2", "node3"]
 
@@ -54,7 +52,7 @@ def _remove_actions(site: Site) -> None:
             action["allowedValues"] = ["apply", "check", "status", "drain", "undrain"]
 
 
-@pytest.mark.parametrize("setting", [(OLD, NEW), ("m5.xlarge", "m5.2xlarge")])
+@pytest.mark.parametrize("setting", [(OLD, NEW), ("m7i.xlarge", "m7i.2xlarge")])
 def test_denodo_is_stopped_before_the_deploy(site: Site, setting: tuple[str, str]) -> None:
     site.ask_for(*setting)
     running: list[list[str]] = []

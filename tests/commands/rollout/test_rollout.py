@@ -2,96 +2,16 @@
 
 import copy
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, Interrupted, Refused
-from denodo_ha.cli.progress import Progress
-from denodo_ha.deployed import environment_locator
-from denodo_ha.deployed.rotation.operation import OperationContext
-from denodo_ha.environment.loading.loader import load
-from denodo_ha.rollout.machine_rollout import MachineRollout
-from tests.commands.account.agents import Agents
-from tests.commands.account.cdk_stand_in import FakeCdk
-from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
-from tests.support.assembly import ROOT, Template
-
-CLUSTER = "main"
-OLD, NEW = "ami-0123456789abcdef0", "ami-0fedcba9876543210"
-
-
-class KilledError(BaseException):
-    """Raised in place of a kill: no handler of the command runs."""
-
-
-class Site:
-    """A deployed environment of three nodes; the configuration has another image than the pins."""
-
-    def __init__(self, cloud: Cloud, file: Path) -> None:
-        self.cloud, self.file = cloud, file
-        cloud.targets.hurry(20)
-        self.agents = Agents(cloud, CLUSTER)
-        self.cdk = FakeCdk(cloud, self.agents)
-        self.pins = file.with_suffix(".pins.yaml")
-
-    def ask_for(self, old: str, new: str) -> None:
-        self.file.write_text(self.file.read_text().replace(old, new))
-
-    def rolling(self, *, take_over: bool = False, snapshot: bool = False) -> MachineRollout:
-        aws = Aws(attempts=1)
-        site = environment_locator.locate_environment(
-            aws, config=str(self.file), environment=None, regions=None
-        )
-        context = OperationContext(
-            aws,
-            site.environment,
-            site.cluster(CLUSTER),
-            self.cloud.clock,
-            Progress(),
-            take_over=take_over,
-        )
-        return MachineRollout(context, file=self.file, cdk=self.cdk, snapshot=snapshot)
-
-    def images(self) -> dict[str, str]:
-        """Return the image in the pin of each node."""
-        return {node: pin.image for node, pin in load(self.file).pins.root[CLUSTER].items()}
-
-    def first_boots(self) -> dict[str, int]:
-        """Return the first-boot version in the pin of each node."""
-        return {node: pin.first_boot for node, pin in load(self.file).pins.root[CLUSTER].items()}
-
-    def make_with_the_original_text(self) -> None:
-        """Give the nodes the first-boot text that an older version of the project deployed."""
-        for resource in self.cloud.stack(CLUSTER).template["Resources"].values():
-            if resource["Type"] == "AWS::EC2::Instance":
-                tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
-                user_data = self.cdk.user_data(tags["denodo:node"], 1)
-                resource["Properties"]["UserData"] = user_data
-
-    def marked(self) -> set[str]:
-        return {name for name in self.cloud.nodes(CLUSTER) if self.cloud.mark(CLUSTER, name)}
-
-    def is_well(self) -> None:
-        assert (self.agents.out(), self.marked()) == (set(), set())
-        assert all(len(changed) <= 1 for changed in self.cdk.deploys)
-        assert self.agents.most_out <= 1
-
-
-@pytest.fixture
-def site(clouds: Callable[[str], Cloud], tmp_path: Path, denodo_ha: Run) -> Site:
-    file = tmp_path / "prod.yaml"
-    shutil.copyfile(ROOT / "config/examples/active-active.yaml", file)
-    made = Site(clouds(str(ROOT / "config/examples/active-active.yaml")), file)
-    done = denodo_ha("pin", "-c", str(file))
-    assert done.exit_code == exit_codes.DONE, done.output
-    return made
+from tests.commands.rollout.pinned_site import CLUSTER, NEW, OLD, KilledError, Site
+from tests.support.assembly import Template
 
 
 def test_pin_writes_what_is_deployed_and_keeps_comments(site: Site, denodo_ha: Run) -> None:
@@ -114,7 +34,7 @@ def test_pin_writes_the_first_boot_that_a_node_was_made_with(site: Site, denodo_
     assert set(site.first_boots().values()) == {1}
 
 
-@pytest.mark.parametrize(("setting", "text"), [((OLD, NEW), 2), (("m5.xlarge", "m5.2xlarge"), 1)])
+@pytest.mark.parametrize(("setting", "text"), [((OLD, NEW), 2), (("m7i.xlarge", "m7i.2xlarge"), 1)])
 def test_a_new_machine_gets_the_new_text_and_a_restarted_one_keeps_its_own(
     site: Site, denodo_ha: Run, setting: tuple[str, str], text: int
 ) -> None:
@@ -154,7 +74,7 @@ def test_every_node_one_at_a_time(site: Site) -> None:
 
 def test_a_type_keeps_the_machine(site: Site) -> None:
     before = site.cloud.nodes(CLUSTER)
-    site.ask_for("m5.xlarge", "m5.2xlarge")
+    site.ask_for("m7i.xlarge", "m7i.2xlarge")
     assert len(site.rolling().roll_out()) == 3
     assert site.cloud.nodes(CLUSTER) == before
     site.is_well()

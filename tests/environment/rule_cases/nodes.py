@@ -2,6 +2,7 @@
 
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.nodes import (
+    data_disks,
     existing_instance_security_groups,
     existing_instances,
     instance_types,
@@ -180,6 +181,44 @@ WRONG = (
         "clusters.main.instance.type",
         ("cannot be the target of a Network Load Balancer (m1.large)",),
     ),
+    Wrong(
+        data_disks,
+        {f"{INSTANCE}/data_disk_gib": 50},
+        "clusters.main.instance.data_disk_gib",
+        ("is a disk that is not mounted (50)", "add data_disk_path"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        data_disks,
+        {f"{NODE}/instance": {"data_disk_path": "/data"}},
+        f"{NODE}/instance/data_disk_path".replace("/", "."),
+        ("has no disk (/data)", "add data_disk_gib"),
+    ),
+    *(
+        Wrong(
+            data_disks,
+            {f"{INSTANCE}/data_disk_gib": 50, f"{INSTANCE}/data_disk_path": folder},
+            "clusters.main.instance.data_disk_path",
+            (what, "write a folder"),
+        )
+        for folder, what in (
+            ("/opt/denodo/denodo_platform_8_0", "would hide Denodo"),
+            ("/opt/denodo", "would hide Denodo"),
+            ("/opt/denodo/denodo_platform_8_0/work", "is in Denodo's folder"),
+            ("/var/lib", "is a folder of the operating system"),
+            ("/etc/data", "is a folder of the operating system"),
+        )
+    ),
+    Wrong(
+        data_disks,
+        {
+            f"{INSTANCE}/data_disk_gib": 50,
+            f"{INSTANCE}/data_disk_path": "/data",
+            "denodo/program": False,
+        },
+        "clusters.main.instance.data_disk_path",
+        ("would be ignored", "program: false"),
+    ),
 )
 RIGHT = (
     Right(node_instances, {}, base=exists),
@@ -223,4 +262,10 @@ RIGHT = (
         },
     ),
     Right(instance_types, {f"{INSTANCE}/type": "m1.large"}, base=exists),
+    Right(
+        data_disks,
+        {f"{INSTANCE}/data_disk_gib": 50, f"{INSTANCE}/data_disk_path": "/opt/denodo-data"},
+    ),
+    Right(data_disks, {f"{INSTANCE}/data_disk_gib": 50, "denodo/program": False}),
+    Right(data_disks, {f"{INSTANCE}/data_disk_path": "/data"}, base=exists),
 )

@@ -15,6 +15,7 @@ import pytest
 
 from hosts.common.errors import HostError
 from hosts.denodo.apply import apply, check
+from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.configuration.hosts_file import node_names
 from hosts.denodo.errors import (
     BusyError,
@@ -24,6 +25,7 @@ from hosts.denodo.errors import (
     RolledBackError,
 )
 from hosts.denodo.record import Record
+from hosts.denodo.servers.servers import Servers
 from hosts.denodo.system import System
 from tests.hosts.denodo.home import FILES, LICENSE, MANAGER, SCHEDULER, VDP, WEB, Home, eventually
 from tests.support.servers.ports import free_ports
@@ -316,6 +318,73 @@ def test_a_configured_java_that_is_missing_is_found_before_anything_stops(home: 
     assert "lacks datacatalog_startup.sh" in scripts
     assert "nor /nowhere/bin/java exists" in java
     assert home.running() == first
+
+
+class _KilledError(BaseException):
+    """Ends a run as a signal would: no error handling of the program sees it."""
+
+
+def _kill(*_: object) -> None:
+    raise _KilledError
+
+
+def _interrupt(home: Home, monkeypatch: pytest.MonkeyPatch, where: Any, name: str) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, _kill)
+        with pytest.raises(_KilledError):
+            apply(home.system, home.state(jvm__vdp="-Xmx2g"))
+
+
+def test_a_refusal_after_an_interrupted_change_leaves_the_servers_running(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted change is undone first, for which the servers stop."""
+    apply(home.system, home.state())
+    first = home.running()
+    assert first is not None
+    _interrupt(home, monkeypatch, Servers, "start")
+    assert home.running() is None
+    (home.path / "bin/datacatalog_startup.sh").unlink()
+    with pytest.raises(ImageError, match="lacks datacatalog_startup"):
+        apply(home.system, home.state(servers=ALL_SERVERS))
+    assert eventually(lambda: home.running() is not None)
+    assert (home.running() or {})["jvm"] == first["jvm"]
+
+
+def test_a_failure_after_an_interrupted_change_starts_the_previous_state(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(home.system, home.state())
+    first = home.running()
+    assert first is not None
+    _interrupt(home, monkeypatch, Servers, "regenerate")
+    with pytest.raises(RolledBackError, match="the previous state runs again"):
+        apply(home.system, home.state(jvm__vdp="-Ddead"))
+    assert (home.running() or {})["jvm"] == first["jvm"]
+
+
+def test_a_change_that_was_complete_when_it_was_interrupted_is_kept(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(home.system, home.state())
+    _interrupt(home, monkeypatch, Journal, "end")
+    changed = home.running()
+    home.calls()
+    apply(home.system, home.state(jvm__vdp="-Xmx2g"))
+    assert home.running() == changed
+    assert not [call for call in home.calls() if not call.startswith("ping.sh")]
+    assert not list(home.path.rglob("*.before-denodo-node"))
+
+
+def test_a_standalone_licence_is_left_with_a_warning(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.write("conf/denodo.lic", "licence")
+    apply(home.system, home.state())
+    assert "denodo.lic exists, so the servers do not ask the License Manager" in (
+        capsys.readouterr().out
+    )
+    assert home.read("conf/denodo.lic") == "licence"
 
 
 def test_a_missing_file_is_named(home: Home) -> None:

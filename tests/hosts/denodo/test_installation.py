@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts.denodo import installation, node_warnings
+from hosts.denodo import image_findings, installation, node_warnings
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import ImageError
 from hosts.denodo.record import Record
@@ -84,8 +84,7 @@ def test_scripts_get_the_java_of_the_state(home: Home) -> None:
 
 @pytest.mark.parametrize("file", ["usr/bin", "snap/amazon-ssm-agent/current"])
 def test_the_ssm_agent_is_looked_for(tmp_path: Path, file: str) -> None:
-    (missing,) = installation.missing_agent(tmp_path)
-    assert "install amazon-ssm-agent" in missing
+    assert "install amazon-ssm-agent" in image_findings.missing_agent(tmp_path)
     (tmp_path / file).mkdir(parents=True)
     (tmp_path / file / "amazon-ssm-agent").touch()
-    assert installation.missing_agent(tmp_path) == []
+    assert image_findings.missing_agent(tmp_path) == ""

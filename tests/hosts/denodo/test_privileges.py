@@ -57,7 +57,7 @@ _COMMANDS = (
     ("catalog-settings",),
     ("stop",),
 )
-_BY_ROOT = ("install", "update")
+_BY_ROOT = ("install", "update", "mount")
 """Commands that run as root throughout; they open no record."""
 _WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (

@@ -196,4 +196,7 @@ def _routes_are_in_the_metadata(view: ClusterView) -> None:
     }
     for one in metadata["Serves"].values():
         assert set(one["Nodes"]) <= set(view.cluster.nodes)
+        # The only node of an auxiliary port is not checked.
+        assert "Check" in one or len(one["Nodes"]) == 1
+        assert {*one.get("Check", {})} <= {"Interval", "Timeout", "Unhealthy", "Healthy"}
     assert metadata["HealthPort"] == view.cluster.balancer.proxy.health_port

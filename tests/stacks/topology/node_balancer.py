@@ -64,6 +64,9 @@ def _every_port_has_its_group(view: ClusterView) -> None:
             assert "Certificates" not in listener
             continue
         _group_is_right(view, view.groups[group_id], port, nodes, service)
+        directed_by = "scheduler" if listener["Port"] in of_scheduler.values() else "jdbc"
+        sessions_of = service or view.environment.services.get(directed_by)
+        _unhealthy_connections_are_right(view, view.groups[group_id], sessions_of)
         certificates = [
             certificate["CertificateArn"] for certificate in listener.get("Certificates", [])
         ]
@@ -71,11 +74,20 @@ def _every_port_has_its_group(view: ClusterView) -> None:
         assert certificates == ([certificate] if certificate else [])
         assert listener["Protocol"] == ("TLS" if certificate else "TCP")
         assert ("TLS13-1-2" in listener.get("SslPolicy", "")) == bool(certificate)
-        directed_by = "scheduler" if listener["Port"] in of_scheduler.values() else "jdbc"
-        idle_is_right(listener, service or view.environment.services.get(directed_by))
+        idle_is_right(listener, sessions_of)
         speaks_grpc = certificate and service and service.target_port == 9994
         assert listener.get("AlpnPolicy") == (["HTTP2Only"] if speaks_grpc else None)
     assert sorted(used) == sorted(view.groups)
+
+
+def _unhealthy_connections_are_right(
+    view: ClusterView, group: dict[str, Any], service: Service | None
+) -> None:
+    """Assert that connections of unhealthy nodes end, unless the service or zonal shift forbids."""
+    key = "target_health_state.unhealthy.connection_termination.enabled"
+    keeps = service is not None and service.unhealthy_termination is False
+    expected = "false" if keeps or view.cluster.balancer.zonal_shift else None
+    assert attributes_of(group["TargetGroupAttributes"]).get(key) == expected
 
 
 def _group_is_right(

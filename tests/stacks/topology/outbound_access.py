@@ -108,7 +108,10 @@ def _nodes_connect_to_what_is_configured(view: ClusterView) -> None:
     assert configured <= made
     manager = view.environment.solution_manager
     known = {*(manager.cidrs if manager else ()), *([network.cidr] if network.cidr else ())}
-    auxiliary = {node.auxiliary_port for node in view.cluster.nodes.values()}
+    nodes = view.cluster.nodes.values()
+    auxiliary = {
+        port for one in nodes for port in (one.auxiliary_port, one.scheduler_auxiliary_port)
+    }
     for peer, first, last, protocol in made - configured:
         assert (first, protocol) == (last, "tcp")
         assert peer in known or first in auxiliary

@@ -8,7 +8,8 @@ DELETE /_local/stand-ins/INSTANCE
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
-                                        resources of the stack whose creation fails
+                                        resources of the stack whose creation fails; also "error":
+                                        {"code": "InsufficientInstanceCapacity", "message": …}
 PUT    /_local/call-faults/ACCOUNT      {"GetParameter": "throttled", "s3": "denied"}: calls of an
                                         account that fail: throttled, denied or silent
 POST   /_local/checkpoint               write the state now
@@ -95,7 +96,13 @@ class ControlApi:
 
     def _put_faults(self, stack: str, body: dict[str, Any]) -> dict[str, Any]:
         with ministack.acting_for(body["account"], body["region"]):
-            return {"failing": failed_creations.set_faults(stack, list(body["resources"]))}
+            error = body.get("error")
+            failing = failed_creations.set_faults(
+                stack,
+                list(body["resources"]),
+                *([(str(error["code"]), str(error["message"]))] if error else []),
+            )
+            return {"failing": failing}
 
     def _put_call_faults(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"failing": call_faults.set_faults(account, body)}

@@ -45,7 +45,7 @@ def test_missing_drivers_are_named_with_the_command(home: Home) -> None:
     for line, component in zip(lines[1:], ("scheduler", "data-catalog"), strict=True):
         folder = home.path / f"lib/{component}-extensions"
         command = f"`mkdir -p {folder} && cp {jar} {folder}/`"
-        expected = f"{component} finds no JDBC driver of PostgreSQL in {folder}; run {command}"
+        expected = f"  {component} finds no JDBC driver of PostgreSQL in {folder}; run {command}"
         assert line == expected
     assert home.running() == first, "something was stopped"
     assert "shutdown" not in "".join(home.calls())

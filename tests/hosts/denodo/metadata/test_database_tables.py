@@ -108,7 +108,7 @@ def _refusal(home: Home, state: Any) -> list[str]:
     assert home.running() == running
     assert home.calls() == []
     assert _PASSWORD not in str(refused.value)
-    return str(refused.value).splitlines()
+    return [line.strip() for line in str(refused.value).splitlines()]
 
 
 def test_all_databases_without_tables_are_named_before_a_server_stops(

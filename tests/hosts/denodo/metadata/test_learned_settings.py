@@ -35,6 +35,10 @@ catalog.db.signature=abcdef
 catalog.db.pool.secret=xyz
 catalog.db.pool.test={_PASSWORD}-copied
 catalog.db.name=encrypted:AbC
+catalog.db.connection=//x?pw=abc
+catalog.db.encryptedPassword=AbC
+catalog.db.poolUserName=dc_user
+catalog.db.poolPwd={_PASSWORD}
 other.dialect=PostgreSQL
 other.thing=secret-of-something-else
 """
@@ -69,6 +73,8 @@ def test_keys_of_a_form_are_printed_with_placeholders(
             "catalog.db.hostName": "{host}",
             "catalog.db.port": "{port}",
             "catalog.db.databaseName": "{database}",
+            "catalog.db.poolUserName": "{user}",
+            "catalog.db.poolPwd": "{password}",
             "other.dialect": "PostgreSQL",
             **dict.fromkeys(
                 f"spring.datasource.{key}"
@@ -78,7 +84,10 @@ def test_keys_of_a_form_are_printed_with_placeholders(
         "notes": [
             *(
                 f"catalog.db.{key} is left out: check whether it belongs to the database"
-                for key in ("pool.init", "signature", "pool.secret", "pool.test", "name")
+                for key in (
+                    *("pool.init", "signature", "pool.secret", "pool.test", "name"),
+                    *("connection", "encryptedPassword"),
+                )
             ),
             "catalog.db.uri: {url} leaves out the parameters currentSchema",
         ],
@@ -130,16 +139,11 @@ def test_the_form_of_the_scheduler(
     for key, value in values.items():
         home.set(SCHEDULER_FILE, key, value)
     learned = _report(home, capsys)["scheduler"]
-    flags = {
-        "ComplexDataSource/password/encrypted": "false",
-        "org.quartz.dataSource.quartzds.password.encrypted": "false",
-    }
     assert learned["entries"] == {
         "GenericEntityIdentifierRetriever/query": "select lastval()",
         "JobReportRepositoryFactory/className": "com.denodo.PostgreSQLJobReportRepositoryImpl",
         "org.quartz.dataSource.quartzds.maxConnections": "6",
         "org.quartz.jobStore.driverDelegateClass": f"{_QUARTZ}.PostgreSQLDelegate",
-        **(flags if version == "7.0" else {}),
     }
     assert learned["notes"] == []
 

@@ -12,23 +12,32 @@ from tools.local_aws.emulator.cloudformation.resource_types import Made, Propert
 from tools.local_aws.emulator.errors import AwsError
 
 _FAILED = "DELETE_FAILED"
+_UNAVAILABLE = "ServiceUnavailable", "The service is not available. Please try again."
 faults = ministack.AccountRegionScopedDict()
 
 
-def set_faults(stack: str, logical_ids: list[str]) -> list[str]:
-    """Make the creation of exactly these resources of a stack fail from now on."""
+def set_faults(
+    stack: str, logical_ids: list[str], error: tuple[str, str] = _UNAVAILABLE
+) -> list[str]:
+    """Make the creation of exactly these resources of a stack fail from now on.
+
+    Args:
+        stack: the stack.
+        logical_ids: logical ids of the resources; they need not exist yet.
+        error: code and message of the error, for example of InsufficientInstanceCapacity.
+    """
     for fault in [fault for fault in faults if fault[0] == stack]:
         del faults[fault]
     for logical_id in logical_ids:
-        faults[stack, logical_id] = True
+        faults[stack, logical_id] = error
     return logical_ids
 
 
 def _failing(create: Any) -> Any:
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
         if (stack, logical_id) in faults:
-            message = "The service is not available. Please try again."
-            raise AwsError("ServiceUnavailable", message, service="Local", status=503)
+            code, message = faults[stack, logical_id]
+            raise AwsError(code, message, service="Local", status=503)
         made: Made = create(logical_id, properties, stack)
         return made
 

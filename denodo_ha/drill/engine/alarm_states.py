@@ -1,0 +1,189 @@
+"""The alarms that a failure sets off, and the longest time until they notify operators.
+
+An alarm counts only if it goes off under every assumption about the open points. An alarm in a lost
+region notifies no topic, since CloudWatch and the topic are lost too.
+"""
+
+from collections.abc import Iterator
+
+from denodo_ha.drill.engine import aws_rules
+from denodo_ha.drill.engine.aws_rules import AlarmState
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.machine_states import MachineStates
+from denodo_ha.drill.engine.open_points import HOST_COUNTS
+from denodo_ha.drill.engine.recovery_time import metric_alarm, targets_unhealthy
+from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model.dns import Alarm
+from denodo_ha.drill.model.machines import Machine, Upstream
+from denodo_ha.drill.model.notifications import Notification, Told
+from denodo_ha.drill.outcome import total_seconds
+from denodo_ha.environment.facts.limits import ALARM_LAG_S, NO_DATA_PERIODS
+
+_DATABASE_EVENT = "database event"
+
+
+class AlarmStates:
+    """The states of all notifying alarms in scenarios.
+
+    Args:
+        engine: the engine of the model.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._model = engine, engine.model
+
+    def told(self, situation: Situation) -> tuple[Told, ...]:
+        """Return what operators are told of a situation, the first notification first.
+
+        Alarms that are already set off before the failure are left out.
+        """
+        whole = self._engine.start | situation
+        told = [*self._events(whole)]
+        for notification in self._model.notifications:
+            before = self._seconds(notification, self._engine.start)
+            seconds = self._seconds(notification, whole)
+            if seconds is not None and before is None:
+                told.append(Told(notification.name, notification.urgency, seconds))
+        unique = {(one.name, one.urgency): one for one in sorted(told, key=_slowest_first)}
+        return tuple(sorted(unique.values(), key=lambda one: (one.seconds, one.name)))
+
+    def _events(self, situation: Situation) -> Iterator[Told]:
+        """Yield the events of databases: RDS sends them when it notices the failure."""
+        for _, state in situation.clusters:
+            failed = state.failing_over_databases | state.lost_databases
+            if failed & self._model.database_events and not state.region_lost:
+                yield Told(_DATABASE_EVENT, "notice", 0)
+
+    def _seconds(self, notification: Notification, situation: Situation) -> int | None:
+        """Return the seconds until an alarm notifies, None if it does not."""
+        seconds = [
+            found
+            for key in notification.parts
+            if (alarm := self._model.alarms.get(key)) is not None
+            and (found := self._seconds_of_part(notification, alarm, situation)) is not None
+        ]
+        return min(seconds, default=None)
+
+    def _seconds_of_part(
+        self, notification: Notification, alarm: Alarm, situation: Situation
+    ) -> int | None:
+        if alarm.region in self._lost_regions(situation):
+            return None
+        states = set(self._states(alarm, situation))
+        expected = AlarmState.INSUFFICIENT if notification.without_data else AlarmState.ALARM
+        if states != {expected}:
+            return None
+        if alarm.switch:
+            return alarm.period * alarm.datapoints + ALARM_LAG_S
+        periods = (
+            max(alarm.periods, NO_DATA_PERIODS) if notification.without_data else alarm.datapoints
+        )
+        return self._detection(alarm, situation) + total_seconds(metric_alarm(alarm, periods))
+
+    def _lost_regions(self, situation: Situation) -> set[str]:
+        clusters = self._model.clusters
+        return {clusters[name].region for name, state in situation.clusters if state.region_lost}
+
+    def _states(self, alarm: Alarm, situation: Situation) -> Iterator[AlarmState]:
+        """Yield the state of an alarm under each assumption."""
+        for value in self._values(alarm, situation):
+            yield aws_rules.alarm_state(alarm.operator, alarm.threshold, value, alarm.missing)
+
+    def _values(self, alarm: Alarm, situation: Situation) -> Iterator[float | None]:
+        """Yield the value of an alarm's metric under each assumption; None without data."""
+        same_metric = (
+            other.key for other in self._model.alarms.values() if other.source == alarm.source
+        )
+        keys = frozenset(same_metric) if any(alarm.source) else frozenset({alarm.key})
+        if keys & situation.alarms_without_data:
+            yield None
+        elif alarm.switch:
+            yield alarm.threshold if keys & situation.thrown_switches else 0.0
+        elif alarm.machine is not None:
+            yield from self._machine(alarm.machine, situation)
+        elif alarm.database is not None:
+            yield None if self._is_lost(alarm.database, situation) else _harmless(alarm)
+        elif alarm.proxy is not None:
+            yield self._targets_of_proxy(alarm, situation)
+        elif alarm.balancer is not None:
+            yield from self._balancer(alarm, situation)
+        else:
+            yield _harmless(alarm)
+
+    def _machine(self, key: str, situation: Situation) -> Iterator[float | None]:
+        """Yield the value of an instance's status checks: failed, or missing if it was stopped."""
+        machine = self._model.machines.get(key)
+        if machine is None:
+            yield 0.0
+            return
+        states = MachineStates(self._model, situation.state_of(machine.cluster), {})
+        if states.runs(machine):
+            yield 0.0
+        else:
+            yield from (1.0, None)
+
+    def _targets_of_proxy(self, alarm: Alarm, situation: Situation) -> float | None:
+        """Return the targets of an inner load balancer that its metric counts."""
+        found = self._proxy_upstream(alarm)
+        if found is None or alarm.metric not in HOST_COUNTS:
+            return _harmless(alarm)
+        proxy, upstream = found
+        states = MachineStates(self._model, situation.state_of(proxy.cluster), {})
+        if not states.runs(proxy):
+            return None
+        counted = states.left_out if HOST_COUNTS[alarm.metric] else states.passing
+        return float(len(counted(upstream)))
+
+    def _proxy_upstream(self, alarm: Alarm) -> tuple[Machine, Upstream] | None:
+        proxy = self._model.machines.get(alarm.proxy or "")
+        upstreams = (proxy.upstreams or {}).values() if proxy is not None else ()
+        upstream = next((one for one in upstreams if one.port == alarm.proxy_port), None)
+        return None if proxy is None or upstream is None else (proxy, upstream)
+
+    def _is_lost(self, database: str, situation: Situation) -> bool:
+        return any(database in state.lost_databases for _, state in situation.clusters)
+
+    def _balancer(self, alarm: Alarm, situation: Situation) -> Iterator[float | None]:
+        assert alarm.balancer is not None
+        view = self._engine.view(alarm.balancer, situation)
+        if view.lost:
+            yield None
+        elif alarm.metric not in HOST_COUNTS or (
+            alarm.target_group is None
+            or self._model.target_groups[alarm.target_group].targets_unknown
+        ):
+            yield _harmless(alarm)
+        else:
+            for zones_count_all in (False, True):
+                reported = view.reported(alarm.target_group, zones_count_all=zones_count_all)
+                counts = [
+                    count[HOST_COUNTS[alarm.metric]]
+                    for zone, count in reported.items()
+                    if alarm.zone in (None, zone)
+                ]
+                yield aws_rules.statistic(alarm.statistic, counts)
+
+    def _detection(self, alarm: Alarm, situation: Situation) -> int:
+        """Return the seconds until the failure is visible in the metric of a target group."""
+        found = self._proxy_upstream(alarm)
+        if found is not None and found[1].health_check is not None:
+            nodes = [self._model.machines[key] for key in found[1].nodes]
+            delay = max((node.readiness_delay for node in nodes), default=0)
+            return found[1].health_check.seconds_to_unhealthy + delay
+        if alarm.balancer is None or alarm.target_group is None:
+            return 0
+        before = self._engine.view(alarm.balancer, self._engine.start)
+        after = self._engine.view(alarm.balancer, situation)
+        if after.lost:
+            return 0
+        return total_seconds(targets_unhealthy(self._model, before, after, alarm.target_group))
+
+
+def _harmless(alarm: Alarm) -> float:
+    """Return a value that does not breach an alarm's threshold."""
+    below = alarm.operator.startswith("Less")
+    return alarm.threshold + 1 if below else alarm.threshold - 1
+
+
+def _slowest_first(told: Told) -> int:
+    return -told.seconds

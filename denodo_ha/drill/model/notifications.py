@@ -1,0 +1,34 @@
+"""Alarms that notify a topic, in the drill's model."""
+
+from dataclasses import dataclass
+
+from denodo_ha.drill.model.machines import Key
+
+
+@dataclass(frozen=True)
+class Notification:
+    """An alarm that notifies at least one topic.
+
+    Attributes:
+        key: key of the notifying alarm.
+        name: its name, as notifications contain it.
+        urgency: urgent or notice; empty for alarms that this project did not make.
+        parts: keys of the alarms, each of which alone sets off this alarm.
+        without_data: whether it notifies that there is no data, and not that a threshold is
+            breached.
+    """
+
+    key: Key
+    name: str
+    urgency: str
+    parts: tuple[Key, ...]
+    without_data: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """A notification in one scenario: the alarm, its urgency, and the longest time until it."""
+
+    name: str
+    urgency: str
+    seconds: int

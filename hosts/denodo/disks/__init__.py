@@ -1,0 +1,1 @@
+"""Disks of a node: its EBS volumes, and the data disk."""

@@ -1,0 +1,111 @@
+"""Faults of an image that Denodo does not notice, and that an operator finds late.
+
+A first boot refuses such an image. On a node that is installed, `install` and `status` only warn.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from hosts.common import selinux
+from hosts.common.process import run
+from hosts.denodo.disks.ebs_volumes import Disks
+
+_AGENTS = (
+    "usr/bin/amazon-ssm-agent",
+    "usr/local/bin/amazon-ssm-agent",
+    "snap/amazon-ssm-agent/current/amazon-ssm-agent",
+)
+"""Paths of the SSM agent, as packages and Ubuntu's snap install it (AWS, Verifying SSM Agent)."""
+_WITHOUT_EC2MESSAGES = (3, 3, 40)
+"""First version of the SSM agent that Run Command reaches without `ec2messages` (AWS, release notes
+of amazon-ssm-agent, 3.3.40.0)."""
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION_SECONDS = 20
+_NOT_STARTED = re.compile(r"\w+_home_t|user_home_dir_t|\w*tmp_t|default_t|unlabeled_t")
+"""Types of files that SELinux's policy does not let systemd start as a service: those of home and
+temporary folders, and of folders without a type (Red Hat, Using SELinux)."""
+_ROOT_DEVICES = ("/dev/xvda", "/dev/xvda1", "/dev/sda", "/dev/sda1")
+"""Device names of root disks (AWS, Device names for volumes on Amazon EC2 instances)."""
+
+
+def findings(root: Path, disks: Disks | None = None) -> list[str]:
+    """Return a message for each fault, with what to do; this runs as root.
+
+    Args:
+        root: folder of the installed programs.
+        disks: the disks of the machine.
+    """
+    checks = (missing_agent(root), selinux_denial(Path(sys.executable)), root_device(disks))
+    return [message for message in checks if message]
+
+
+def missing_agent(root: Path) -> str:
+    """Return a message if the SSM agent is missing, without which no command reaches the node."""
+    if _agent(root) is not None:
+        return ""
+    return (
+        "the SSM agent is missing; install amazon-ssm-agent and enable its unit, or `denodo-ha"
+        " roll` and `status` cannot reach the node"
+    )
+
+
+def agent_age(root: Path) -> str:
+    """Return a message if the SSM agent is of a version that needs more permissions.
+
+    The node's role has them, so this is never a reason to refuse an image.
+    """
+    agent = _agent(root)
+    if agent is None:
+        return ""
+    try:
+        output = run([agent, "-version"], seconds=_VERSION_SECONDS).output
+    except OSError:
+        return ""
+    version = _VERSION.search(output)
+    if version is None or tuple(map(int, version.groups())) >= _WITHOUT_EC2MESSAGES:
+        return ""
+    newer = ".".join(map(str, _WITHOUT_EC2MESSAGES))
+    return (
+        f"the SSM agent is {version[0]}, and Run Command reaches versions before {newer} by"
+        " ec2messages: the node's role allows it, and the network must lead to the endpoint"
+        " ec2messages of the region. Update amazon-ssm-agent if `denodo-ha status` cannot reach"
+        " the node"
+    )
+
+
+def selinux_denial(program: Path) -> str:
+    """Return a message if SELinux does not let systemd start a program."""
+    path = program.resolve()
+    kind = selinux.file_type(path)
+    if not _NOT_STARTED.fullmatch(kind) or not selinux.is_enforced():
+        return ""
+    return (
+        f"SELinux does not let systemd start {path}, whose type is {kind}: use the Python of the"
+        f" operating system, or run `semanage fcontext -a -t bin_t {path}; restorecon -v {path}`"
+    )
+
+
+def root_device(disks: Disks | None = None) -> str:
+    """Return a message if `root_device` of the configuration is not the image's root device.
+
+    EC2 then attaches one more disk, and the root disk keeps the size of the image.
+    """
+    disks = disks or Disks()
+    root = disks.root()
+    if root is None or not root.device:
+        return ""
+    for volume in disks.volumes():
+        if volume != root and volume.device in _ROOT_DEVICES:
+            return (
+                f"the root disk of the image is {root.device}, and {volume.id} is one more disk,"
+                f" as {volume.device}, which nothing uses: write root_device: {root.device} into"
+                " `instance`, so that disk_gib is the size of the root disk"
+            )
+    return ""
+
+
+def _agent(root: Path) -> Path | None:
+    return next((root / path for path in _AGENTS if (root / path).exists()), None)

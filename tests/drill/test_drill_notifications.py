@@ -1,0 +1,124 @@
+"""The proof of completeness: each failure that leaves less than before sets off an alarm."""
+
+from typing import Any
+
+import pytest
+
+from denodo_ha.drill.drill_run import DrillResult
+from denodo_ha.drill.operators_told import (
+    NEVER_SET_OFF,
+    UNTOLD_REASONS,
+    told_lines,
+    untold_reason,
+)
+from denodo_ha.drill.outcome import Failure
+from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
+from tests.drill.test_drill_examples import AssemblyOf, drill
+from tests.support.assembly import EXAMPLES
+
+OPERATORS = {"node-drained"}
+EVERYWHERE = OPERATORS | {"region-lost"}
+UNTOLD = {
+    "active-active": EVERYWHERE,
+    "active-passive": EVERYWHERE | {"check-unhealthy"},
+    "adopted": EVERYWHERE | {"node-not-ready"},
+    "haproxy": EVERYWHERE | {"check-unhealthy", "node-not-ready", "service-down", "auxiliary-down"},
+    "internet-facing": EVERYWHERE | {"check-unhealthy"},
+    "large": EVERYWHERE,
+    "shared-catalog": EVERYWHERE,
+    "standalone-failover": {
+        *("region-lost", "check-unhealthy", "node-not-ready", "nodes-not-ready", "service-down"),
+    },
+    "web-cookies": EVERYWHERE,
+}
+"""The kinds of failures of each example of which AWS's own metrics tell nobody."""
+
+
+@pytest.mark.slow
+def test_each_failure_sets_off_an_alarm_or_has_a_reason(
+    example: str, assembly_of: AssemblyOf
+) -> None:
+    result = drill(assembly_of(example))
+    untold = {
+        outcome.failure.kind for outcome in result.outcomes if untold_reason(outcome) is not None
+    }
+    assert untold == UNTOLD[example]
+    assert untold <= UNTOLD_REASONS.keys()
+    assert result.without_failure.told == ()
+
+
+@pytest.mark.slow
+def test_each_alarm_is_set_off_by_a_failure_or_has_a_reason(
+    example: str, assembly_of: AssemblyOf
+) -> None:
+    result = drill(assembly_of(example))
+    names = {notification.name for notification in result.model.notifications}
+    told = {one.name for outcome in result.outcomes for one in outcome.told}
+    assert names - told <= NEVER_SET_OFF.keys()
+    assert names
+
+
+def test_every_reason_is_for_a_kind_of_failure() -> None:
+    assert UNTOLD.keys() == {file.stem for file in EXAMPLES}
+    assert UNTOLD_REASONS.keys() <= FAILURE_KINDS.keys()
+
+
+@pytest.mark.slow
+def test_no_note_is_about_an_alarm_that_only_notifies(
+    example: str, assembly_of: AssemblyOf
+) -> None:
+    notes = drill(assembly_of(example)).model.notes
+    assert [note for note in notes if "Alarms" in note] == []
+
+
+@pytest.mark.slow
+def test_an_alarm_that_is_removed_leaves_a_failure_untold(assembly_of: AssemblyOf) -> None:
+    """The proof fails if an alarm, its action or a part is missing."""
+    assembly = assembly_of("active-active")
+    complete = drill(assembly)
+    (cluster_stack,) = assembly.templates
+    template = assembly.templates[cluster_stack]
+    for change in (_without_actions, _without_machines):
+        changed = {**template, "Resources": change(template["Resources"])}
+        result = drill(type(assembly)({cluster_stack: changed}, {}))
+        assert _untold(result) > _untold(complete)
+
+
+def _untold(result: DrillResult) -> set[Failure]:
+    return {one.failure for one in result.outcomes if untold_reason(one) is not None}
+
+
+def _without_actions(resources: dict[str, Any]) -> dict[str, Any]:
+    return {
+        id_: {**one, "Properties": {**one["Properties"], "AlarmActions": []}}
+        if id_.startswith(("AlarmsNodeOut", "AlarmsNoNode"))
+        else one
+        for id_, one in resources.items()
+    }
+
+
+def _without_machines(resources: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the unhealthy targets; instances that are lost are still told."""
+    return {id_: one for id_, one in resources.items() if "AlarmsNodeOut" not in id_}
+
+
+@pytest.mark.slow
+def test_the_times_are_those_of_check_alarm_and_metric(assembly_of: AssemblyOf) -> None:
+    result = drill(assembly_of("active-passive"))
+    lost = result.by_failure[Failure("node-lost", "active", "node1")]
+    # 14 s until the target is unhealthy, 60 s until its minute begins, 60 s until the metric is
+    # there, and five or ten minutes of alarm.
+    assert [(one.urgency, one.name, one.seconds) for one in lost.told] == [
+        ("urgent", "node out", 14 + 60 + 5 * 60 + 60),
+        ("urgent", "machine lost", 60 + 10 * 60 + 60),
+    ]
+    assert told_lines([lost]) == ["urgent: node out, 434 s", "urgent: machine lost, 720 s"]
+    standby = result.by_failure[Failure("balancer-lost", "passive", _nlb(result, "passive"))]
+    assert [one.name for one in standby.told] == ["balancer silent"]
+    region = result.by_failure[Failure("region-lost", "active", "denodo70-active")]
+    assert region.told == ()
+
+
+def _nlb(result: DrillResult, cluster_name: str) -> str:
+    (key,) = result.model.clusters[cluster_name].balancers
+    return key.partition("/")[2]
