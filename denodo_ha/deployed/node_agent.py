@@ -35,6 +35,10 @@ DONE: Final = 0
 BUSY: Final = 5
 ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
+LICENSE_MANAGER: Final = "license-manager"
+"""Action that asks the License Manager; deployed documents and programs of earlier versions lack
+it."""
+UNLICENSED: Final = 14
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
 """Exit codes after which the node reports that its servers run as before."""
 
@@ -52,6 +56,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     NOT_READY: "the servers were not ready in time",
     11: "the servers run, but the metadata export could not be imported",
     12: "the operating system refused a step before anything was changed",
+    UNLICENSED: "the License Manager does not answer",
 }
 """Meaning of each exit code of the node program (`hosts/denodo/errors.py`)."""
 

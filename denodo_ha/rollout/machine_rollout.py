@@ -75,6 +75,7 @@ class MachineRollout(NodeSequence):
         cdk: synthesises and deploys.
         minimum: the number of other nodes that must be healthy; None: all of them.
         snapshot: create a snapshot of a node's root volume before the deploy.
+        without_license_manager: True to take nodes out even if the License Manager does not answer.
     """
 
     def __init__(
@@ -85,8 +86,9 @@ class MachineRollout(NodeSequence):
         cdk: Deployer,
         minimum: int | None = None,
         snapshot: bool = False,
+        without_license_manager: bool = False,
     ) -> None:
-        super().__init__(context, minimum=minimum)
+        super().__init__(context, minimum=minimum, without_license_manager=without_license_manager)
         self._file, self._cdk, self._snapshot = file, cdk, snapshot
 
     def plan(self) -> list[MachineTask]:
@@ -147,7 +149,10 @@ class MachineRollout(NodeSequence):
         node = task.node
         with self._synthesised(task) as out:
             effect = self._require_harmless(loaded, cluster, node, out)
-            if not task.condition.lost:
+            lost = task.condition.lost
+            with OUT.stage(self._timeout):
+                self._require_license_manager(cluster, node, lost=lost)
+            if not lost:
                 with OUT.stage(self._timeout):
                     if self._snapshot and effect.touches:
                         self._snapshots(cluster).require_permission(node)

@@ -46,6 +46,8 @@ class NodeReplacement(MachineRollout):
         cdk: synthesises and deploys.
         minimum: the number of other nodes that must be healthy when a running node is taken out;
             None: all of them.
+        without_license_manager: True to replace the node even if the License Manager does not
+            answer.
         even_if_running: True to replace an instance that still exists.
         instance_type: the type of the new instance; None: the type of the pin.
     """
@@ -57,10 +59,17 @@ class NodeReplacement(MachineRollout):
         file: Path,
         cdk: Deployer,
         minimum: int | None = None,
+        without_license_manager: bool = False,
         even_if_running: bool = False,
         instance_type: str | None = None,
     ) -> None:
-        super().__init__(context, file=file, cdk=cdk, minimum=minimum)
+        super().__init__(
+            context,
+            file=file,
+            cdk=cdk,
+            minimum=minimum,
+            without_license_manager=without_license_manager,
+        )
         self._even_if_running, self._instance_type = even_if_running, instance_type
 
     def planned(self, node: str) -> MachineTask:

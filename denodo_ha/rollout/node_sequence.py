@@ -13,13 +13,21 @@ from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.cli.time_limit import CHANGE_S, TimeLimit
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.lost_nodes import lost_nodes, require_instances
-from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
+from denodo_ha.deployed.node_agent import (
+    DONE,
+    LICENSE_MANAGER,
+    UNLICENSED,
+    NodeAgent,
+    NodeStatus,
+    explain_result,
+)
 from denodo_ha.deployed.rotation.operation import (
     LOCK_WAIT_S,
     ClusterOperation,
     OperationContext,
 )
 from denodo_ha.deployed.rotation.rotation import HEALTHY_S, LONGEST_DRAIN_S, READY_S
+from denodo_ha.environment import names
 from denodo_ha.rollout.node_task import NodeTask
 
 Goal = TypeVar("Goal")
@@ -33,6 +41,9 @@ OUT: Final = TimeLimit(CHANGE_S, waits=(LONGEST_DRAIN_S,))
 BACK: Final = TimeLimit(CHANGE_S, waits=(READY_S, HEALTHY_S))
 """Time limit to bring a node back."""
 _MANUAL = "manual"
+_LICENSE_S: Final = 60
+"""Project default: seconds for a node to ask the License Manager."""
+_NOT_ASKED: Final = "it is not known whether the License Manager answers"
 
 
 class NodeSequence(ClusterOperation):
@@ -41,11 +52,18 @@ class NodeSequence(ClusterOperation):
     Args:
         context: the cluster of the operation, and the options with which the operation runs.
         minimum: the number of other nodes that must be healthy; None: all of them.
+        without_license_manager: True to take nodes out even if the License Manager does not answer.
     """
 
-    def __init__(self, context: OperationContext, *, minimum: int | None = None) -> None:
+    def __init__(
+        self,
+        context: OperationContext,
+        *,
+        minimum: int | None = None,
+        without_license_manager: bool = False,
+    ) -> None:
         super().__init__(context)
-        self._minimum = minimum
+        self._minimum, self._without_license_manager = minimum, without_license_manager
         self._completed: list[str] = []
 
     @contextmanager
@@ -63,6 +81,41 @@ class NodeSequence(ClusterOperation):
         """Check that the nodes' instances exist; waiting for a lost node would be useless."""
         nodes = None if only is None else [only]
         require_instances(self._aws, cluster, self._clock, only=nodes, state=self._state_left)
+
+    def _require_license_manager(self, cluster: Cluster, node: str, *, lost: bool = False) -> None:
+        """Check that the License Manager answers: a stopped server cannot start without it.
+
+        The node itself asks; if it is lost or cannot be reached, another node does.
+
+        Raises:
+            Refused: The License Manager does not answer.
+        """
+        if self._without_license_manager:
+            return
+        agent = self._agent(cluster)
+        if names.NODE_DOCUMENT not in cluster.stack.outputs or not agent.offers(LICENSE_MANAGER):
+            self._progress.say(f"{node}: {_NOT_ASKED}: the deployed document lacks the action")
+            return
+        others = [each.name for each in cluster.nodes if each.name != node and each.logical_id]
+        reason = "there is no other node"
+        for asked in others if lost else [node, *others]:
+            try:
+                result = agent.run(asked, LICENSE_MANAGER, timeout=_LICENSE_S)
+            except Failed as error:
+                reason = str(error)
+                continue
+            if result.code == DONE:
+                return
+            reason = f"{asked}: {explain_result(result)}"
+            if result.code == UNLICENSED:
+                message = (
+                    f"{reason}. A server that is stopped now could not start again; "
+                    f"{self._state_left}. Repair the License Manager, or the way to it, and run "
+                    "this again. If it is certain that the servers start, add "
+                    "--without-license-manager"
+                )
+                raise Refused(message)
+        self._progress.say(f"{node}: {_NOT_ASKED}: {reason}")
 
     def _require_no_deploy(self, cluster: Cluster) -> None:
         if cluster.stack.changing:

@@ -17,7 +17,7 @@ from denodo_ha.environment.model.aws_field_types import is_instance_type
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.node_replacement import NodeReplacement
 from denodo_ha.rollout.node_sequence import BEGIN
-from denodo_ha.rollout.roll_command import Minimum, TakeOver
+from denodo_ha.rollout.roll_command import Minimum, TakeOver, WithoutLicenseManager
 from denodo_ha.rollout.rollout_command import pinned_environment
 
 NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")]
@@ -52,6 +52,7 @@ def replace(
     instance_type: Type = None,
     minimum: Minimum = None,
     timeout: options.Timeout = None,
+    without_license_manager: WithoutLicenseManager = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
@@ -87,6 +88,7 @@ def replace(
         file=file,
         cdk=Cdk(profile),
         minimum=minimum,
+        without_license_manager=without_license_manager,
         even_if_running=even_if_running,
         instance_type=instance_type,
     )

@@ -40,6 +40,14 @@ AcceptReadiness = Annotated[
         rich_help_panel="How",
     ),
 ]
+WithoutLicenseManager = Annotated[
+    bool,
+    typer.Option(
+        "--without-license-manager",
+        help="Take a node out although the License Manager does not answer it.",
+        rich_help_panel="How",
+    ),
+]
 TakeOver = Annotated[
     bool,
     typer.Option(
@@ -62,6 +70,7 @@ def roll(
     minimum: Minimum = None,
     timeout: options.Timeout = None,
     accept_readiness: AcceptReadiness = False,
+    without_license_manager: WithoutLicenseManager = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
@@ -92,7 +101,12 @@ def roll(
             timeout=timeout,
             take_over=take_over,
         )
-        state_roll = StateRoll(context, minimum=minimum, accept_readiness=accept_readiness)
+        state_roll = StateRoll(
+            context,
+            minimum=minimum,
+            without_license_manager=without_license_manager,
+            accept_readiness=accept_readiness,
+        )
         with BEGIN.stage(timeout):
             if dry_run:
                 for task in state_roll.plan(node):

@@ -19,7 +19,7 @@ from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.machine_rollout import MachineRollout
 from denodo_ha.rollout.node_sequence import BEGIN
-from denodo_ha.rollout.roll_command import Minimum, TakeOver
+from denodo_ha.rollout.roll_command import Minimum, TakeOver, WithoutLicenseManager
 
 Snapshot = Annotated[
     bool,
@@ -72,6 +72,7 @@ def rollout(
     minimum: Minimum = None,
     timeout: options.Timeout = None,
     snapshot: Snapshot = False,
+    without_license_manager: WithoutLicenseManager = False,
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
@@ -108,7 +109,12 @@ def rollout(
             take_over=take_over,
         )
         machine_rollout = MachineRollout(
-            context, file=file, cdk=Cdk(profile), minimum=minimum, snapshot=snapshot
+            context,
+            file=file,
+            cdk=Cdk(profile),
+            minimum=minimum,
+            snapshot=snapshot,
+            without_license_manager=without_license_manager,
         )
         with BEGIN.stage(timeout):
             if dry_run:

@@ -42,6 +42,7 @@ class StateRoll(NodeSequence):
     Args:
         context: the cluster of the operation, and the options with which the operation runs.
         minimum: the number of other nodes that must be healthy; None: all of them.
+        without_license_manager: True to take nodes out even if the License Manager does not answer.
         accept_readiness: True to also roll nodes that are ready only by an earlier version's rules.
     """
 
@@ -50,9 +51,10 @@ class StateRoll(NodeSequence):
         context: OperationContext,
         *,
         minimum: int | None = None,
+        without_license_manager: bool = False,
         accept_readiness: bool = False,
     ) -> None:
-        super().__init__(context, minimum=minimum)
+        super().__init__(context, minimum=minimum, without_license_manager=without_license_manager)
         self._accept_readiness = accept_readiness
 
     def plan(self, node: str | None = None) -> list[StateTask]:
@@ -135,6 +137,8 @@ class StateRoll(NodeSequence):
         node = task.node
         self._progress.say(f"{node}: {task}")
         tag = task.tag or DrainTag.now(self._clock, why=WHY)
+        if task.differences:
+            self._require_license_manager(cluster, node)
         self._state_left = f"{node} has a drain tag, and is leaving its shared target groups"
         self._rotation(cluster).out(node, tag=tag, minimum=self._minimum, timeout=self._timeout)
         self._state_left = f"{node} is out of its shared target groups, and has a drain tag"

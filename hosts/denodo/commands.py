@@ -20,6 +20,7 @@ from hosts.denodo import (
     boot,
     image_findings,
     installation,
+    license_manager,
     log,
     node_warnings,
     privileges,
@@ -28,7 +29,14 @@ from hosts.denodo import (
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration import environment_file, hosts_file
 from hosts.denodo.disks import data_disk
-from hosts.denodo.errors import OK, WOULD_CHANGE, NotReadyError, StateError, SystemRefusedError
+from hosts.denodo.errors import (
+    OK,
+    WOULD_CHANGE,
+    LicenseManagerError,
+    NotReadyError,
+    StateError,
+    SystemRefusedError,
+)
 from hosts.denodo.metadata import learned_settings, metadata_export
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
@@ -303,6 +311,19 @@ def _catalog_settings(system: System, _options: argparse.Namespace) -> int:
     return OK
 
 
+def _license_manager(system: System, options: argparse.Namespace) -> int:
+    manager = license_manager.of(_state(system, options))
+    if manager is None:
+        log.info("the servers of this node ask no License Manager")
+        return OK
+    where = f"the License Manager {manager.host}:{manager.port}"
+    if reason := license_manager.failure(manager):
+        message = f"{where} does not answer: {reason}"
+        raise LicenseManagerError(message)
+    log.info(f"{where} answers")
+    return OK
+
+
 def _stop(system: System, _options: argparse.Namespace) -> int:
     boot.stop(system)
     return OK
@@ -348,6 +369,7 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "accept-readiness": _accept_readiness,
     "catalog-settings": _catalog_settings,
     "export": _export,
+    "license-manager": _license_manager,
     "status": _status,
     "stop": _stop,
     "hold": watchdog_commands.hold,
@@ -460,6 +482,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
     status = command("status", "print the records and the readiness of all services, as JSON")
     status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
+    command("license-manager", "ask whether the License Manager answers", state=True)
     command("stop", "stop the servers; running queries may end first")
     command("mount", "mount the data disk; format it before if it is blank", state=True)
     install = command("install", "check the image and install the systemd units", state=True)

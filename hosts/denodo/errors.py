@@ -12,7 +12,8 @@ HostError (`hosts.common.errors`), code 1
 ├── NotReadyError      the servers are not ready in time; no change was made
 ├── MetadataError      the servers run, but their metadata could not be imported
 ├── SystemRefusedError the operating system refused an operation: permissions, a full disk
-└── ExportError        the metadata could not be exported; the previous export remains
+├── ExportError        the metadata could not be exported; the previous export remains
+└── LicenseManagerError  the License Manager does not answer; no change was made
 """
 
 from __future__ import annotations
@@ -86,3 +87,9 @@ class ExportError(HostError):
     """The metadata could not be exported; the previous export remains."""
 
     code = 13
+
+
+class LicenseManagerError(HostError):
+    """The License Manager does not answer; no change was made."""
+
+    code = 14

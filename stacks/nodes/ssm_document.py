@@ -10,7 +10,7 @@ _SERVICE_ACTIONS = ("stop", "start")
 """Actions that stop or start the systemd unit of Denodo's servers."""
 ACTIONS = (
     *("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness"),
-    "catalog-settings",
+    *("catalog-settings", "license-manager"),
     *_SERVICE_ACTIONS,
 )
 """Actions of the document. Each action is a command of the node program (docs/node.md), except for
@@ -100,7 +100,7 @@ def _script() -> list[str]:
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
         f"apply|check) {_EXPORT_WHO}; {_UPDATE_PROGRAM}; {_CD}; {_ACT};;",
-        f"status|undrain|accept-readiness|catalog-settings) {_ACT};;",
+        f"status|undrain|accept-readiness|catalog-settings|license-manager) {_ACT};;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         # The unit, not the program, stops the servers: if the unit were active, the watchdog would
         # start the servers again.

@@ -37,7 +37,12 @@ sys.stdout.write(said["output"])
 class Agent:
     """Agent of a machine: a server that receives the commands of Systems Manager.
 
-    The agent also answers the machine's AWS CLI calls, since starting the real CLI takes a second.
+    The agent also answers the machine's AWS CLI calls, since starting the real CLI takes a second,
+    and the health check of the License Manager.
+
+    Attributes:
+        port: the port of the server.
+        licensed: whether the License Manager answers with a status of success.
 
     Args:
         address: address of the machine.
@@ -52,7 +57,9 @@ class Agent:
             return {"output": asked(told["aws"])} if "aws" in told else commanded(told)
 
         self._address = address
-        self._server = http.server.ThreadingHTTPServer((address, 0), _handler(answer))
+        self.licensed = True
+        handler = _handler(answer, lambda: self.licensed)
+        self._server = http.server.ThreadingHTTPServer((address, 0), handler)
         self.port = int(self._server.server_address[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -133,8 +140,13 @@ class Machine:
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self.instance_id = instance_id
         (self.home.folder / "machine").write_text(instance_id)
-        assert self._run("apply")[0] == 0
+        # A rollout has stopped the servers, and a new instance starts them at its first boot.
+        assert self._run("boot")[0] == 0
         self._stand_in()
+
+    def license(self, *, answers: bool) -> None:
+        """Let the License Manager answer this node, or fail."""
+        self._agent.licensed = answers
 
     def _stand_in(self) -> None:
         details = {
@@ -173,11 +185,18 @@ class Machine:
 
     def _asked(self, arguments: list[str]) -> str:
         """Answer `aws ssm get-parameter` with the desired state, adapted to this machine."""
+        if arguments[:2] == ["cloudformation", "signal-resource"]:
+            return "{}"
         assert arguments[:2] == ["ssm", "get-parameter"], arguments
         client = self._access.client("ssm")
         there = json.loads(client.get_parameter(Name=self._parameter)["Parameter"]["Value"])
         kept = ("denodo", "ports", "servers", "limits", "ready")
-        self._wanted = {**there, **{key: self._data[key] for key in kept}}, there
+        here = {**there, **{key: self._data[key] for key in kept}}
+        if there["license_manager"]:
+            # The agent answers as the License Manager does.
+            manager = {"host": self._address, "port": self._agent.port, "tls": False}
+            here["license_manager"] = manager
+        self._wanted = here, there
         return json.dumps({"Parameter": {"Value": json.dumps(self._wanted[0])}})
 
     def _commanded(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +209,7 @@ class Machine:
             .replace("python3 -m node update", "true")
             .replace("python3 -m node", self._program)
             .replace("systemctl stop denodo-node", f"{self._program} stop")
-            .replace("systemctl start --no-block denodo-node", f"{self._program} apply")
+            .replace("systemctl start --no-block denodo-node", f"{self._program} boot")
             .replace("/opt/denodo-node/current", str(ROOT))
             .replace("/etc/denodo-node/environment", f"{self.home.folder}/environment")
         )
@@ -208,9 +227,16 @@ class Machine:
         return json.dumps(text)
 
 
-def _handler(answer: Callable[[Told], Told]) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(
+    answer: Callable[[Told], Told], licensed: Callable[[], bool]
+) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         """Handles requests with `answer`."""
+
+        def do_GET(self) -> None:
+            self.send_response(200 if licensed() else 503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -176,6 +176,11 @@ def test_a_lost_node_of_7_0_behind_a_load_balancer(
     for words in ("roll",), ("rollout",):
         refused = run(*words, cluster=BALANCED)
         assert (refused.exit_code, f"denodo-ha replace {LOST}" in refused.stderr) == (3, True)
+    machines[BALANCED]["node2"].license(answers=False)
+    refused = run("replace", LOST, cluster=BALANCED)
+    assert refused.exit_code == exit_codes.REFUSED, refused.output
+    assert "node2: the License Manager does not answer" in refused.stderr
+    machines[BALANCED]["node2"].license(answers=True)
     no_capacity_leaves_the_old_pin(deployment, run)
     killed = run("replace", LOST, cluster=BALANCED, killed=True)
     assert isinstance(killed.exception, KilledError), killed.output

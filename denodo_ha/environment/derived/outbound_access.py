@@ -60,7 +60,7 @@ def needed_access(environment: Environment, name: str) -> Iterator[NeededAccess]
     """
     cluster = environment.clusters[name]
     network = cluster.network
-    if network.vpc is None and network.nat == "none":
+    if network.nat == "none":
         if network.cidr:
             yield NeededAccess(HTTPS_PORT, "the VPC endpoints of AWS services", (network.cidr,))
         yield NeededAccess(HTTPS_PORT, "Amazon S3", is_public=True)

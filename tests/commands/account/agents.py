@@ -70,6 +70,8 @@ class Agents:
         nodes: the node program of each node.
         most_out: largest number of nodes that were out of service at the same time.
         slow: True if no command ends.
+        license: exit code of the command `license-manager`.
+        licensed_by: the nodes that were to ask the License Manager.
     """
 
     def __init__(self, cloud: Cloud, cluster: str) -> None:
@@ -80,6 +82,8 @@ class Agents:
         self._numbers = itertools.count()
         self.most_out = 0
         self.slow = False
+        self.license = node_agent.DONE
+        self.licensed_by: list[str] = []
         self.nodes = {name: Node(applied=self.desired(name)) for name in cloud.nodes(cluster)}
         self.install()
 
@@ -143,8 +147,9 @@ class Agents:
             return error("InvalidInstanceId", "Instances not in a valid state for account")
         command = f"{next(self._numbers):036d}"
         now = self.cloud.clock.monotonic()
-        if action == "status":
-            ended = Command(now, *self._status(node))
+        if action in {"status", "license-manager"}:
+            report = self._status(node) if action == "status" else self._licensed(names[id_])
+            ended = Command(now, *report)
         elif action == "confirm-metadata":
             node.confirmed = node.outcome == node_agent.DONE
             ended = Command(now, node.outcome, f"ended with {node.outcome}")
@@ -174,6 +179,10 @@ class Agents:
                 self.cloud.clock.at(ended.ends, lambda: setattr(node, "applied", state))
         self._commands[command] = ended
         return answer({"Command": {"CommandId": command}})
+
+    def _licensed(self, node: str) -> tuple[int, str]:
+        self.licensed_by.append(node)
+        return self.license, "the License Manager sm:10091: timed out"
 
     def _status(self, node: Node) -> tuple[int, str]:
         services = {"jdbc": "" if node.running else "nothing listens", **node.unready}

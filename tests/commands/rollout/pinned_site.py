@@ -38,9 +38,20 @@ class Site:
         assert old in text
         self.file.write_text(text.replace(old, new))
 
-    def rolling(self, *, take_over: bool = False, snapshot: bool = False) -> MachineRollout:
-        context = self._context(take_over=take_over)
-        return MachineRollout(context, file=self.file, cdk=self.cdk, snapshot=snapshot)
+    def rolling(
+        self,
+        *,
+        take_over: bool = False,
+        snapshot: bool = False,
+        without_license_manager: bool = False,
+    ) -> MachineRollout:
+        return MachineRollout(
+            self._context(take_over=take_over),
+            file=self.file,
+            cdk=self.cdk,
+            snapshot=snapshot,
+            without_license_manager=without_license_manager,
+        )
 
     def replacing(
         self,

@@ -68,7 +68,7 @@ WRONG = (
     ),
     Wrong(
         egress_without_nodes,
-        {**EXISTING_NODES, EGRESS: [AWS]},
+        {**EXISTING_NODES, EGRESS: []},
         "clusters.main.network.egress",
         ("all nodes are existing instances", "remove egress"),
     ),
@@ -104,6 +104,13 @@ WRONG = (
         {EGRESS: [AWS], "license_manager": {"host": "lm.example.com"}},
         "clusters.main.network.egress",
         ("the License Manager lm.example.com (TCP port 10091)", "ports: [10091]"),
+    ),
+    Wrong(
+        egress_for_needed_access,
+        # The License Manager is not on the Solution Manager's host.
+        {EGRESS: [AWS], **MANAGERS, "license_manager": {"host": "lm.example.com", "port": 9}},
+        "clusters.main.network.egress",
+        ("the License Manager lm.example.com (TCP port 9)",),
     ),
     Wrong(
         egress_for_needed_access,

@@ -247,7 +247,7 @@ WRONG = (
         alarms_left_out,
         {**TWO_SERVICES, **_nodes(79)},
         "clusters.main",
-        ("gets no alarms", "up to 594 resources", "alarms: none"),
+        ("gets no alarms", "up to 595 resources", "alarms: none"),
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -320,6 +320,8 @@ RIGHT = (
     Right(elastic_ip_quota, _zones(3, 2)),
     Right(elastic_ip_quota, _zones(5)),
     Right(elastic_ip_quota, _zones(5) | _bare("internal")),
+    # An existing VPC gets no NAT gateway.
+    Right(elastic_ip_quota, {**_zones(5, 1), "clusters/c1/network": given_network()}),
     # An internet-facing node reaches the internet without NAT.
     Right(elastic_ip_quota, _zones(5) | _bare("internet-facing")),
     Right(

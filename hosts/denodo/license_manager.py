@@ -1,0 +1,60 @@
+"""License Manager: ask it for an answer, as this node reaches it.
+
+Servers that run go on without the License Manager for days, but a server that was stopped cannot
+start (Denodo, License Management, "Failure of a License Manager"). So operators ask before a
+server is stopped.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from typing import TYPE_CHECKING
+
+from hosts.denodo.configuration import settings
+
+if TYPE_CHECKING:
+    from hosts.denodo.state import LicenseManager, State
+
+PATH = "/pingLicenseManager"
+"""Health check without a login (Denodo Solution Manager, "Checking the status of the servers")."""
+SECONDS = 5
+"""Time limit for opening a connection, and again for the answer."""
+_SERVER_ERROR = 500
+
+
+def of(state: State) -> LicenseManager | None:
+    """Return the License Manager that the servers of a state ask; None with a licence file."""
+    if (state.home / settings.STANDALONE_LICENSE).exists():
+        return None
+    return state.license_manager
+
+
+def failure(manager: LicenseManager) -> str:
+    """Return why a License Manager does not answer; empty if it answers.
+
+    Every status below 500 is an answer: a version without this path answers 404.
+    """
+    connection = (
+        # The certificate is not verified: the servers do that, with certificates of their own.
+        http.client.HTTPSConnection(
+            manager.host, manager.port, timeout=SECONDS, context=_unverified()
+        )
+        if manager.tls
+        else http.client.HTTPConnection(manager.host, manager.port, timeout=SECONDS)
+    )
+    try:
+        connection.request("GET", PATH)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return f"GET {PATH} is answered with status {status}" if status >= _SERVER_ERROR else ""
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
