@@ -54,6 +54,7 @@ FINDINGS: Final = frozenset(
         "rmi-host-balancer",
         "rmi-behind-tls",
         "shared-catalog-promotions",
+        "scheduler-second-connection",
         "shared-switch",
         "silence-alarm-waits",
         "single-zone",

@@ -257,7 +257,7 @@ SAID = {
             "sessions": 3,
             "check": PASSED,
         }
-        for backend in ("jdbc", "auxiliary.node1")
+        for backend in ("jdbc", "auxiliary.node1", "auxiliary.node1_scheduler")
     ],
     "workers": {"serving": 7, "old": [5, 6], "failed": 1, "seconds": 9},
 }
@@ -270,7 +270,10 @@ def test_an_answer_is_read_whatever_it_says(code: int) -> None:
         FIRST,
         (
             Server("node1", "jdbc", "service", "up", usable=True, sessions=3, check=PASSED),
-            Server("node1", "node1", "auxiliary", "up", usable=True, sessions=3, check=PASSED),
+            *(
+                Server("node1", name, "auxiliary", "up", usable=True, sessions=3, check=PASSED)
+                for name in ("node1", "node1 (scheduler)")
+            ),
         ),
         old_workers=2,
         failed_reloads=1,
