@@ -12,7 +12,7 @@ from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
 from denodo_ha.environment.names import NODE_TAG, instance_of_generation
 from stacks.access.machine_permissions import create_machine_role
-from stacks.library_values import instance_type
+from stacks.library_values import encrypted_volume, instance_type, machine_image
 from stacks.nodes.first_boot import node_script
 
 
@@ -72,7 +72,7 @@ class Node(Construct):
             "Instance",
             instance_name=label,
             instance_type=instance_type(machine.type),
-            machine_image=ec2.MachineImage.generic_linux({region: machine.image}),
+            machine_image=machine_image(region, machine.image),
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnets=[subnet]),
             availability_zone=zone,
@@ -118,11 +118,15 @@ class Node(Construct):
         return [
             ec2.BlockDevice(
                 device_name=device,
-                volume=ec2.BlockDeviceVolume.ebs(
-                    size,
-                    encrypted=True,
-                    kms_key=key,
-                    volume_type=ec2.EbsDeviceVolumeType.GP3,
+                volume=(
+                    ec2.BlockDeviceVolume.ebs(
+                        size,
+                        encrypted=True,
+                        kms_key=key,
+                        volume_type=ec2.EbsDeviceVolumeType.GP3,
+                    )
+                    if key
+                    else encrypted_volume(size)
                 ),
             )
             for device, size in sizes
