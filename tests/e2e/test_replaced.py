@@ -35,8 +35,8 @@ pytestmark = pytest.mark.long
 BALANCED, SINGLE, LOST = "active", "solo", "node1"
 STACK = names.cluster_stack("denodo70", BALANCED)
 NO_CAPACITY = (
-    "We currently do not have sufficient m5.xlarge capacity in the Availability Zone you requested "
-    "(eu-west-1a). You can currently get m5.xlarge capacity by not specifying an Availability Zone "
+    "We currently do not have sufficient m7i.xlarge capacity in the Availability Zone you requested "
+    "(eu-west-1a). You can currently get m7i.xlarge capacity by not specifying an Availability Zone "
     "in your request or choosing eu-west-1b, eu-west-1c."
 )
 
@@ -235,7 +235,7 @@ def no_capacity_leaves_the_old_pin(deployment: Deployment, run: Run) -> None:
     done = run("replace", LOST, cluster=BALANCED)
     control.call(endpoint, f"faults/{STACK}", {**where, "resources": []}, method="PUT")
     assert done.exit_code == exit_codes.FAILED, done.output
-    assert "no capacity for m5.xlarge" in done.stderr
+    assert "no capacity for m7i.xlarge" in done.stderr
     assert "zone to one of eu-west-1b, eu-west-1c" in done.stderr
     assert pins.read_text() == before
 
