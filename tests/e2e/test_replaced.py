@@ -35,9 +35,9 @@ pytestmark = pytest.mark.long
 BALANCED, SINGLE, LOST = "active", "solo", "node1"
 STACK = names.cluster_stack("denodo70", BALANCED)
 NO_CAPACITY = (
-    "We currently do not have sufficient m7i.xlarge capacity in the Availability Zone you requested "
-    "(eu-west-1a). You can currently get m7i.xlarge capacity by not specifying an Availability Zone "
-    "in your request or choosing eu-west-1b, eu-west-1c."
+    "We currently do not have sufficient m7i.xlarge capacity in the Availability Zone you "
+    "requested (eu-west-1a). You can currently get m7i.xlarge capacity by not specifying an "
+    "Availability Zone in your request or choosing eu-west-1b, eu-west-1c."
 )
 
 Run = Callable[..., Result]
