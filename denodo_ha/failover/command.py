@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from denodo_ha.aws import deadline
-from denodo_ha.aws.clients import MUST_ARRIVE, Aws
+from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import exit_codes, options, process
 from denodo_ha.cli.options import TableFormat
@@ -131,10 +131,10 @@ def to(
     """Fail over to a cluster, and wait until DNS answers with it.
 
     The command puts one datapoint of a metric; it edits no DNS record and no health check. It
-    refuses an unhealthy cluster, since Route 53 would not follow. If the switch is already set, it
-    puts nothing. The datapoint is put within 10 s, even if other regions or global services do not
-    answer; only the switch's region must answer. Run the command again if it reports that it is not
-    known whether the switch is thrown.
+    refuses an unhealthy cluster, since Route 53 would not follow. If the switch is set and DNS
+    answers with the cluster, it puts nothing. The datapoint is put within 10 s, even if other
+    regions or global services do not answer; only the switch's region must answer. Run the command
+    again if it reports that it is not known whether the switch is thrown.
 
     [bold]Example[/bold]
 
@@ -258,12 +258,11 @@ def _fail_over(
     _warn(progress, task.site.switch_warning)
     _warn(progress, unknown_state_warning(task))
     if dry_run:
-        step = "the switch is already set" if task.is_thrown else f"would put {task.datapoint}"
+        step = f"would put {task.datapoint}{' again' if task.is_thrown else ''}"
         print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")
         return False
     result = fail_over(
-        # The call that puts the datapoint gets more attempts than read-only calls.
-        aws.with_attempts(MUST_ARRIVE),
+        aws,
         task,
         clock=real_clock(),
         progress=progress,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws import deadline
-from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.clients import MUST_ARRIVE, Aws
 from denodo_ha.aws.concurrency import begin
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
@@ -71,7 +71,7 @@ class FailoverResult:
 
     Attributes:
         to: name of the cluster to which the failover was made.
-        put: True if a datapoint was put; False if the switch was already set.
+        put: True if the switch was not set before.
         seconds: seconds until DNS answered with the cluster.
         by: the source of the DNS answer.
     """
@@ -242,10 +242,12 @@ def fail_over(
         AwsError: The datapoint could not be put.
     """
     started = clock.monotonic()
-    sure = True
-    if not task.is_thrown:
-        with deadline.limited(timeout):
-            sure = _throw_switch(aws, task, progress)
+    # Put the datapoint also if the switch's health check shows that it is set: the check follows a
+    # datapoint after a minute or two, so it may show the state before `failover back`. The same
+    # datapoint twice has the effect of one.
+    with deadline.limited(timeout):
+        # Only the call that must arrive has more attempts; looks have the usual number.
+        sure = _throw_switch(aws.with_attempts(MUST_ARRIVE), task, progress)
     switch = f"the switch is set to {task.cluster} and remains set"
     try:
         if not sure:

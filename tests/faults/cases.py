@@ -30,19 +30,25 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
     "rollout": (("rollout", *_ON, "--dry-run"),),
     "replace": (("replace", "node1", *_ON, "--even-if-running", "--dry-run"),),
-    "catalog": (("catalog", "status", *_ON), ("catalog", "learn", "node1", *_ON)),
-    "haproxy": (("haproxy", "apply", *_ON),),
-    "failover": (
-        ("failover", "status"),
+    "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
+    "catalog status": (("catalog", "status", *_ON),),
+    "catalog learn": (("catalog", "learn", "node1", *_ON),),
+    "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
+    "haproxy apply": (("haproxy", "apply", *_ON),),
+    "failover status": (("failover", "status"),),
+    "failover to": (
         ("failover", "to", SECONDARY, "--timeout", "4"),
         ("failover", "to", SECONDARY, "--dry-run"),
     ),
+    "failover back": (("failover", "back", "--timeout", "4"),),
+    "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
+    "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
 }
-"""Arguments of each command that calls AWS, by its name in the registry."""
-WITHOUT_AWS: Final = frozenset({"drill", "nodes"})
-"""Commands that read only files."""
+"""Arguments of each command that calls AWS, by its full name."""
 DRAINED_BEFORE: Final = frozenset({"enable"})
 """Commands before which a node is drained."""
+PINNED_BEFORE: Final = frozenset({"rollout"})
+"""Commands that need a pins file."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),
@@ -122,9 +128,8 @@ def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterat
 
 
 def _is_thorough(arguments: Arguments) -> bool:
-    return arguments[0] in {"status", "drain", "enable", "failover"} and (
-        "--dry-run" not in arguments and arguments != ("failover", "status")
-    )
+    changes = arguments[0] in {"status", "drain", "enable"} or arguments[:2] == ("failover", "to")
+    return changes and "--dry-run" not in arguments
 
 
 def sample(

@@ -92,16 +92,18 @@ def _of_enable(run: Run) -> Iterator[str]:
 
 def _of_failover(run: Run) -> Iterator[str]:
     text = run.done.text
-    if "to" not in run.arguments:
+    if run.arguments[1] == "status":
         return
     if run.put and "--dry-run" in run.arguments:
         yield "a dry run has thrown the switch"
     if run.put and "was not thrown" in text:
         yield "it says that the switch was not thrown"
-    says_thrown = "the switch is set to" in text or text.startswith("put ")
+    put_lines = [line for line in text.splitlines() if line.startswith("put ")]
+    says_thrown = "and remains set" in text or bool(put_lines)
     if says_thrown and not run.put:
         yield "it says that the switch is thrown"
-    if run.done.code == exit_codes.DONE and not run.put and "--dry-run" not in run.arguments:
+    moves = run.arguments[1] in {"to", "from"} and "--dry-run" not in run.arguments
+    if run.done.code == exit_codes.DONE and not run.put and moves:
         yield "it ends with 0, and the switch was not thrown"
 
 

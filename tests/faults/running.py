@@ -19,6 +19,8 @@ from denodo_ha.deployed import instances
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.drain import draining, enabling
+from denodo_ha.environment.model.pins import pins_file
+from denodo_ha.failover import command as failover_command
 from denodo_ha.failover import switching
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
@@ -77,6 +79,7 @@ def short_waits(site: Site) -> Iterator[None]:
             (instances, "VISIBLE_S", 1),
             (switching, "EVERY_S", 0.1),
             (switching, "EFFECT_S", 3),
+            (failover_command, "CLIENTS_S", 0.1),
         ):
             patch.setattr(module, name, seconds)
         yield
@@ -112,6 +115,9 @@ def prepare(site: Site, arguments: Sequence[str]) -> None:
     site.restore()
     if arguments[0] in cases.DRAINED_BEFORE:
         site.take_out(PRIMARY, "node1")
+    if arguments[0] in cases.PINNED_BEFORE and not pins_file(site.file).exists():
+        run_here(site, ("pin",))
+        site.proxy.heal()
 
 
 def undisturbed_calls(site: Site, arguments: Sequence[str]) -> list[tuple[str, str]]:

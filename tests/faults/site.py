@@ -241,6 +241,7 @@ class Site:
 
     def restore(self) -> None:
         """Restore the deployed state without using the proxy: nodes, locks and switch."""
+        was_put = any(call.operation == "PutMetricData" for call in self.proxy.arrived)
         self.proxy.heal()
         state = self.state()
         for cluster in (PRIMARY, SECONDARY):
@@ -257,6 +258,8 @@ class Site:
                 self.client("ssm", cluster).delete_parameter(Name=f"/denodo/{NAME}/{cluster}/.lock")
         self.throw(0)
         self._wait_until_healthy()
+        if was_put:
+            self._wait_until_switched_back()
 
     def take_out(self, cluster: str, node: str) -> None:
         """Drain a node without using the proxy."""
@@ -280,6 +283,32 @@ class Site:
                     "Value": value,
                 }
             ],
+        )
+
+    def _wait_until_switched_back(self) -> None:
+        """Wait until every health check passes; the switch's check follows its datapoint late."""
+        client = self.client("route53", SECONDARY)
+        checks = [check["Id"] for check in client.list_health_checks()["HealthChecks"]]
+        deadline = time.monotonic() + _WAIT_S
+        while True:
+            failed = [id_ for id_ in checks if not self._passes(client, id_)]
+            if not failed:
+                return
+            if time.monotonic() > deadline:
+                message = f"the health checks {failed} do not pass"
+                raise TimeoutError(message)
+            time.sleep(0.05)
+
+    @staticmethod
+    def _passes(client: Any, check: str) -> bool:
+        """Return whether all checkers of a health check succeed; True for a calculated check."""
+        config = client.get_health_check(HealthCheckId=check)["HealthCheck"]["HealthCheckConfig"]
+        if config["Type"] == "CALCULATED":
+            return True
+        status = client.get_health_check_status(HealthCheckId=check)
+        return all(
+            report["StatusReport"]["Status"].startswith("Success")
+            for report in status["HealthCheckObservations"]
         )
 
     def _wait_until_healthy(self) -> None:

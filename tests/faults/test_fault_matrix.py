@@ -4,17 +4,17 @@ import random
 
 import pytest
 
-from denodo_ha.cli.main import COMMANDS
 from tests.faults import cases
 from tests.faults.running import problems, short_waits, undisturbed_calls
 from tests.faults.site import Site
+from tests.support.program_commands import WITHOUT_AWS, command_functions
 
 _SEED = 20261126
 
 
 def test_every_command_has_a_row() -> None:
     """Otherwise the matrix would not cover a new command."""
-    assert {command.name for command in COMMANDS} == {*cases.ROWS, *cases.WITHOUT_AWS}
+    assert {name for name, _ in command_functions()} == {*cases.ROWS, *WITHOUT_AWS}
 
 
 @pytest.mark.long

@@ -1,43 +1,26 @@
 """Every command that calls AWS has a time limit, which bounds its calls and its waits."""
 
 import re
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import typer
 
 from denodo_ha.aws import deadline
 from denodo_ha.aws.polling import PollTimeout, poll_until
 from denodo_ha.cli import options, process
-from denodo_ha.cli.main import COMMANDS, Command
+from denodo_ha.cli.main import Command
 from denodo_ha.cli.time_limit import ANSWER, ANSWER_S, LEAST_S, TimeLimit, limit_of, limited
 from tests.commands.account.virtual_clock import VirtualClock
 from tests.commands.conftest import Run
 from tests.support.assembly import ROOT
-
-WITHOUT_AWS = {
-    *("drill", "nodes"),
-    *("haproxy render", "haproxy drain", "haproxy enable", "haproxy reload", "haproxy save"),
-    *("haproxy prepare", "haproxy status", "haproxy verify"),
-}
-"""Commands that read files, or that talk to HAProxy on this machine or by ssh."""
-
-
-def functions() -> Iterator[tuple[str, Callable[..., object]]]:
-    """Yield the full name and the function of every command of the program."""
-    for command in COMMANDS:
-        imported = command.load()
-        if not isinstance(imported, typer.Typer):
-            yield command.name, imported
-            continue
-        for each in imported.registered_commands:
-            assert each.callback is not None
-            yield f"{command.name} {each.name or each.callback.__name__}", each.callback
+from tests.support.program_commands import WITHOUT_AWS, command_functions
 
 
 def test_every_command_has_a_limit() -> None:
-    without = {name for name, function in functions() if limit_of(function) is None}
+    without = {name for name, function in command_functions() if limit_of(function) is None}
     assert without == WITHOUT_AWS
 
 
@@ -50,7 +33,7 @@ def test_the_limits_are_documented() -> None:
         for names, seconds, waits, total, _ in (row for row in rows if len(row) == 5)
         for name in re.findall("`([^`]+)`", names)
     }
-    limits = {name: limit_of(function) for name, function in functions()}
+    limits = {name: limit_of(function) for name, function in command_functions()}
     assert documented == {
         name: (f"{limit.seconds:g}", [f"{wait:g}" for wait in limit.waits], f"{limit.total():g}")
         for name, limit in limits.items()
@@ -60,7 +43,7 @@ def test_the_limits_are_documented() -> None:
 
 @pytest.mark.parametrize("name", ["status", "verify", "plan", "failover status"])
 def test_what_shows_a_state_ends_within_the_promised_time(name: str) -> None:
-    limit = limit_of(dict(functions())[name])
+    limit = limit_of(dict(command_functions())[name])
     assert limit is not None
     assert limit.total() < ANSWER_S
 
@@ -104,6 +87,22 @@ def test_the_start_of_the_process_counts(left: Left, monkeypatch: pytest.MonkeyP
     assert ANSWER.total() - 7 < left(ANSWER) <= ANSWER.total() - 6
     monkeypatch.setattr(process, "age", lambda: 60.0)
     assert 0 < left(ANSWER) <= LEAST_S
+
+
+def test_the_age_of_a_process_includes_its_imports() -> None:
+    program = (
+        "import time; from denodo_ha.cli import process\n"
+        "process.run(lambda: time.sleep(0.3) or (lambda: print(process.age())))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert float(done.stdout) >= 0.3
 
 
 def test_no_wait_overruns_the_command() -> None:

@@ -463,3 +463,14 @@ def test_every_look_ends_before_the_switch_is_due(
         assert age + max(before) <= latest, dead
         assert done.stderr.startswith("looking for the failover of active-passive\n")
         world.cloud.faults.heal()
+
+
+def test_a_switch_that_was_just_set_back_is_thrown_again(world: Route53, go: Go) -> None:
+    """The switch's health check still shows the earlier datapoint, and DNS answers by another."""
+    assert go(world, "to", "passive").exit_code == exit_codes.DONE
+    # The check shows the switch as set, and DNS does not follow: the secondary was unhealthy.
+    world.down.add("passive")
+    world.silent.add("passive")
+    done = go(world, "to", "passive", "--timeout", "60")
+    assert world.thrown == [1.0, 1.0], done.output
+    assert "put SecondaryActive = 1" in done.stderr

@@ -36,6 +36,9 @@ failures = here / ("fail-" + arguments[0])
 if failures.exists() and (left := int(failures.read_text())):
     failures.write_text(str(left - 1))
     sys.exit("An error occurred: no way out")
+if (here / ("hang-" + arguments[0])).exists():
+    import time
+    time.sleep(600)
 text = " ".join(arguments).replace("=", " ").split()
 if arguments[0] == "ssm":
     state = (here / "state.json").read_text()

@@ -215,6 +215,21 @@ class TestLaterBoots:
         assert started == []
         assert [call[0] for call in machine.calls()] == ["ssm"]
 
+    def test_a_program_that_is_fetched_too_slowly_ends_no_boot(
+        self,
+        machine: Machine,
+        system: System,
+        started: list[tuple[str, list[str]]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Only the fetch of the program hangs, and its time limit ends it."""
+        machine.desire(program=machine.publish("two"))
+        monkeypatch.setattr(program_update, "_COPY_SECONDS", 2)
+        (machine.here / "hang-s3api").touch()
+        program_update.hand_over_boot(system, PARAMETER)
+        assert started == []
+        assert (machine.here / "opt/current").resolve().name == release_name(machine.one)
+
     @pytest.mark.parametrize("change", ["gone", "tampered", "no parameter"])
     def test_a_program_that_cannot_be_used_ends_no_boot(
         self,

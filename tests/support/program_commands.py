@@ -1,0 +1,29 @@
+"""All commands of the program, with their subcommands, as the registry loads them."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import typer
+
+from denodo_ha.cli.main import COMMANDS
+
+WITHOUT_AWS: Final = frozenset(
+    {
+        *("drill", "nodes"),
+        *("haproxy render", "haproxy drain", "haproxy enable", "haproxy reload"),
+        *("haproxy save", "haproxy prepare", "haproxy status", "haproxy verify"),
+    }
+)
+"""Commands that read files, or that talk to HAProxy on this machine or by ssh."""
+
+
+def command_functions() -> Iterator[tuple[str, Callable[..., object]]]:
+    """Yield the full name and the function of every command."""
+    for command in COMMANDS:
+        imported = command.load()
+        if not isinstance(imported, typer.Typer):
+            yield command.name, imported
+            continue
+        for each in imported.registered_commands:
+            assert each.callback is not None
+            yield f"{command.name} {each.name or each.callback.__name__}", each.callback
