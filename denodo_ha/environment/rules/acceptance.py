@@ -39,6 +39,7 @@ FINDINGS: Final = frozenset(
         "idle-on-nitro-v6",
         "no-deletion-protection",
         "no-pins",
+        "no-recovery",
         "node-tls-behind-tls",
         "node-without-name",
         "odbc-behind-tls",
