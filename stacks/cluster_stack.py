@@ -39,7 +39,7 @@ from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups
-from stacks.nodes.desired_state import NodeState
+from stacks.nodes.desired_state import NodeState, node_statements
 from stacks.nodes.node import FixedAddress, Node
 from stacks.nodes.ssm_document import NodeDocument
 
@@ -323,6 +323,7 @@ class ClusterStack(EnvironmentStack):
         """
         program = FileAsset(self, "Program", file=archive)
         rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
+        statements = [*node_statements(self, self._environment, self.name)]
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -337,6 +338,7 @@ class ClusterStack(EnvironmentStack):
                     balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
                 ),
                 program=program,
+                statements=statements,
             )
         document = NodeDocument(self, "Operations").name
         self._output(names.NODE_DOCUMENT, document)

@@ -45,3 +45,15 @@ def instance_type(name: str) -> ec2.InstanceType:
 def service_principal(name: str) -> iam.ServicePrincipal:
     """Return the principal of an AWS service."""
     return iam.ServicePrincipal(name)
+
+
+@cache
+def machine_image(region: str, image: str) -> ec2.IMachineImage:
+    """Return an image of a region."""
+    return ec2.MachineImage.generic_linux({region: image})
+
+
+@cache
+def encrypted_volume(gib: int) -> ec2.BlockDeviceVolume:
+    """Return a gp3 volume that is encrypted with the account's default key."""
+    return ec2.BlockDeviceVolume.ebs(gib, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3)

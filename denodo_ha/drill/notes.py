@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from denodo_ha.drill.model.balancers import Balancer, TargetGroup
 from denodo_ha.drill.model.dns import Record
-from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.machines import Key, Machine
 from denodo_ha.drill.model.model import ANY_SUBJECT, Model, Subject, Unknown
 from denodo_ha.drill.outcome import Outcome
+from denodo_ha.environment.facts.instance_recovery import Recovery
 
 
 class ReadingNotes:
@@ -267,6 +268,7 @@ def model_notes(
             yield _note(
                 f"{cluster.name}: only {in_service[0]} is in service, the others are drained"
             )
+        yield from map(_note, _recovery_notes(cluster.name, nodes))
         unknown = [node.name for node in nodes if node.zone is None]
         if unknown:
             text = (
@@ -275,6 +277,30 @@ def model_notes(
             )
             # A cluster of one node is lost with its zone in any case: no policy needs the zone.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
+
+
+def _recovery_notes(cluster: str, nodes: Iterable[Machine]) -> Iterator[str]:
+    """Yield what EC2 does if the host of a node's instance fails."""
+    names: dict[Recovery, list[str]] = {}
+    for node in nodes:
+        if node.recovery is not None:
+            names.setdefault(node.recovery, []).append(node.name)
+    ways = {
+        Recovery.AUTOMATIC: "by simplified automatic recovery",
+        Recovery.ALARM: "by an alarm that recovers it",
+    }
+    for recovery, way in ways.items():
+        if recovery in names:
+            yield (
+                f"{cluster}: EC2 moves {', '.join(names[recovery])} to another host after the host "
+                f"has failed, {way}; a node whose instance is terminated needs `denodo-ha replace`"
+            )
+    if Recovery.NONE in names:
+        yield (
+            f"{cluster}: EC2 does not move {', '.join(names[Recovery.NONE])} to another host after "
+            "the host has failed, because the type of the instance has no recovery: stop and start "
+            "the instance, or use `denodo-ha replace`"
+        )
 
 
 def load_notes(outcomes: Iterable[Outcome]) -> Iterator[Unknown]:

@@ -1,7 +1,8 @@
 """`denodo-ha verify`: verify DNS names, ports and protocols in the way that clients use them."""
 
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -215,16 +216,22 @@ def _verify(
     verification = Verification(site, settings)
     logs = [log]
     if verification.resolve(log):
-        ports = verification.ports()
-        logs += [StepLog(f"{port.name} {port.port}") for port in ports]
+        tasks: list[tuple[StepLog, Callable[[StepLog], None]]] = [
+            (StepLog(f"{port.name} {port.port}"), partial(verification.verify, port=port))
+            for port in verification.ports()
+        ]
+        tasks += [
+            (
+                StepLog(f"{manager.name} {manager.port}"),
+                partial(probe_manager, manager=manager, timeout=settings.timeout),
+            )
+            for manager in verification.managers()
+        ]
+        logs += [task_log for task_log, _ in tasks]
         # Ports are verified in parallel, because each port of a lost region takes its timeouts. A
         # test of the distribution runs alone: other connections would change what it measures.
-        workers = 1 if settings.connections else max(len(ports), 1)
-        pairs = list(zip(logs[1:], ports, strict=True))
-        map_concurrently(lambda pair: verification.verify(*pair), pairs, workers=workers)
-        for manager in verification.managers():
-            logs.append(StepLog(f"{manager.name} {manager.port}"))
-            probe_manager(logs[-1], manager, settings.timeout)
+        workers = 1 if settings.connections else max(len(tasks), 1)
+        map_concurrently(lambda task: task[1](task[0]), tasks, workers=workers)
     if form is TableFormat.json:
         print_report_json(target, verification.cluster, logs)
     else:

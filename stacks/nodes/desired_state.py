@@ -1,5 +1,7 @@
 """Desired state of a node: an SSM parameter, and the signal that the node has reached it."""
 
+from collections.abc import Iterable, Iterator
+
 from aws_cdk import CfnCreationPolicy, CfnResourceSignal, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -24,7 +26,7 @@ class NodeState(Construct):
 
     def __init__(
         self,
-        scope: Construct,
+        scope: Stack,
         id_: str,
         *,
         environment: Environment,
@@ -35,11 +37,12 @@ class NodeState(Construct):
         rmi_host: str,
         scheduler_rmi_host: str,
         program: FileAsset,
+        statements: Iterable[iam.PolicyStatement],
     ) -> None:
         """Create the parameter.
 
         Args:
-            scope: parent.
+            scope: stack of the cluster.
             id_: id.
             environment: the configuration.
             cluster: name of the cluster.
@@ -50,16 +53,16 @@ class NodeState(Construct):
                 own name.
             scheduler_rmi_host: the same for the node's Scheduler.
             program: program of the node.
+            statements: permissions that all nodes of the cluster need for their desired states.
         """
         super().__init__(scope, id_)
-        stack = Stack.of(self)
         resource = node.instance.node.default_child
         assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         deployed = Deployed(
             rmi_host=rmi_host,
             scheduler_rmi_host=scheduler_rmi_host,
             stack=names.cluster_stack(environment.name, cluster),
-            resource=stack.resolve(resource.logical_id),
+            resource=scope.resolve(resource.logical_id),
             program=program.address,
         )
         state = desired_state(environment, cluster, name, machine=machine, deployed=deployed)
@@ -68,20 +71,14 @@ class NodeState(Construct):
             "Parameter",
             parameter_name=names.node_parameter(environment.name, cluster, name),
             description=f"Desired state of the Denodo node {name} of {cluster}",
-            string_value=stack.to_json_string(state),
+            string_value=scope.to_json_string(state),
             tier=ssm.ParameterTier.INTELLIGENT_TIERING,
         )
         Tags.of(self).add(names.NODE_TAG, name)
-        secret_arns, metadata_uri = (
-            node_secrets(environment, cluster),
-            environment.denodo.metadata.uri,
-        )
         for statement in (
             allow("ssm:GetParameter", parameter.parameter_arn),
             program.statement,
-            allow("cloudformation:SignalResource", stack.stack_id),
-            *([allow("secretsmanager:GetSecretValue", *secret_arns)] if secret_arns else []),
-            *([_allow_import(stack, metadata_uri)] if metadata_uri else []),
+            *statements,
         ):
             node.role.add_to_policy(statement)
         # The node sends this signal once the node has reached its desired state.
@@ -91,6 +88,18 @@ class NodeState(Construct):
             )
         )
         resource.node.add_dependency(parameter)
+
+
+def node_statements(
+    stack: Stack, environment: Environment, cluster: str
+) -> Iterator[iam.PolicyStatement]:
+    """Yield the permissions that all nodes of a cluster need for their desired states."""
+    yield allow("cloudformation:SignalResource", stack.stack_id)
+    secret_arns = node_secrets(environment, cluster)
+    if secret_arns:
+        yield allow("secretsmanager:GetSecretValue", *secret_arns)
+    if environment.denodo.metadata.uri:
+        yield _allow_import(stack, environment.denodo.metadata.uri)
 
 
 def _allow_import(stack: Stack, uri: str) -> iam.PolicyStatement:

@@ -2,18 +2,25 @@
 
 from collections.abc import Iterable
 
-from aws_cdk import Stack, Tags
+from aws_cdk import Duration, Stack, Tags
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 from constructs import Construct, IDependable
 
 from denodo_ha.environment.derived.node_state import DATA_DEVICE
+from denodo_ha.environment.facts.instance_recovery import Recovery, recovery_of
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
 from denodo_ha.environment.names import NODE_TAG, instance_of_generation
 from stacks.access.machine_permissions import create_machine_role
-from stacks.library_values import instance_type
+from stacks.library_values import encrypted_volume, instance_type, machine_image
 from stacks.nodes.first_boot import node_script
+
+RECOVERY_MINUTES = 2
+"""Failed minutes before EC2 recovers an instance, as in the example of AWS (AWS, Amazon CloudWatch
+User Guide, "Create alarms to stop, terminate, reboot, or recover an EC2 instance")."""
 
 
 class Node(Construct):
@@ -72,7 +79,7 @@ class Node(Construct):
             "Instance",
             instance_name=label,
             instance_type=instance_type(machine.type),
-            machine_image=ec2.MachineImage.generic_linux({region: machine.image}),
+            machine_image=machine_image(region, machine.image),
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnets=[subnet]),
             availability_zone=zone,
@@ -105,10 +112,33 @@ class Node(Construct):
         # First boot may need a route to the internet, or endpoints; CloudFormation cannot infer
         # this dependency.
         instance.node.add_dependency(subnet.internet_connectivity_established, *aws_access)
+        if recovery_of(machine.type) is Recovery.ALARM:
+            self._recover_by_alarm(instance.instance_id)
         self.instance = instance
         self.instance_id = instance.instance_id
         self.private_address = instance.instance_private_ip
         Tags.of(self).add(NODE_TAG, name)
+
+    def _recover_by_alarm(self, instance_id: str) -> None:
+        """Let EC2 move the instance to another host if its host fails."""
+        alarm = cloudwatch.Alarm(
+            self,
+            "Recovery",
+            alarm_description="EC2 moves the instance to another host, because its host has failed",
+            metric=cloudwatch.Metric(
+                namespace="AWS/EC2",
+                metric_name="StatusCheckFailed_System",
+                dimensions_map={"InstanceId": instance_id},
+                statistic="Minimum",
+                period=Duration.minutes(1),
+            ),
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            threshold=1,
+            evaluation_periods=RECOVERY_MINUTES,
+            # A stopped instance reports nothing, and needs no recovery.
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.Ec2Action(actions.Ec2InstanceAction.RECOVER))
 
     def _block_devices(self, machine: Instance) -> list[ec2.BlockDevice]:
         key = kms.Key.from_key_arn(self, "Key", machine.kms_key) if machine.kms_key else None
@@ -118,11 +148,15 @@ class Node(Construct):
         return [
             ec2.BlockDevice(
                 device_name=device,
-                volume=ec2.BlockDeviceVolume.ebs(
-                    size,
-                    encrypted=True,
-                    kms_key=key,
-                    volume_type=ec2.EbsDeviceVolumeType.GP3,
+                volume=(
+                    ec2.BlockDeviceVolume.ebs(
+                        size,
+                        encrypted=True,
+                        kms_key=key,
+                        volume_type=ec2.EbsDeviceVolumeType.GP3,
+                    )
+                    if key
+                    else encrypted_volume(size)
                 ),
             )
             for device, size in sizes

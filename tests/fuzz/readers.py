@@ -237,7 +237,7 @@ def _postgres_session(data: bytes, _folder: Path) -> object:
 
 def _learned_settings(data: bytes, _folder: Path) -> object:
     text = data.decode("latin-1")
-    learned = learned_settings.learn("data-catalog", "file", text)
+    learned = learned_settings.learn("data-catalog", "8.0", "file", text)
     shown = [value for value in learned.entries.values() if value and "{" not in value]
     if learned.configured:
         for key, value in properties_file.values(text).items():

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from tests.support import cfn_lint
 from tests.support.assembly import Template
 
 ALL = frozenset({"*"})
@@ -71,7 +71,7 @@ def _resource(id_: str, resource: dict[str, Any]) -> Iterator[str]:
 def _kept(kind: str, properties: dict[str, Any]) -> set[str]:
     """Return the names of the properties that belong to the interface."""
     further = FURTHER_PROPERTIES.get(kind, frozenset())
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    schema = cfn_lint.schema(kind)
     paths = (
         *schema.get("createOnlyProperties", ()),
         *schema.get("conditionalCreateOnlyProperties", ()),

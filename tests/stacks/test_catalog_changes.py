@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from ruamel.yaml import YAML
 
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.derived.node_state import Deployed, desired_state
 from denodo_ha.environment.loading.loader import load
 from hosts.denodo.state import parse
+from tests.support import cfn_lint
 from tests.support.assembly import ROOT, Template, synthesise
 
 Data = dict[str, Any]
@@ -44,7 +44,7 @@ def database(template: Template) -> tuple[str, dict[str, Any]]:
 
 def replacing() -> set[str]:
     """Return the properties that replace a database, as CloudFormation publishes them."""
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", DATABASE).schema
+    schema = cfn_lint.schema(DATABASE)
     return {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
 
 

@@ -13,6 +13,7 @@ from denodo_ha.environment.rules.quotas import max_alarm_resources, max_resource
 from stacks import accepted_findings
 from tests.stacks.template_interface import TextSnapshot, interface_of
 from tests.stacks.topology import cluster_view, rules
+from tests.support import cfn_lint
 from tests.support.assembly import EXAMPLES, ROOT, Assembly
 
 AssemblyOf = Callable[[str], Assembly]
@@ -68,10 +69,6 @@ def test_every_acknowledged_finding_occurs(assembly_of: AssemblyOf) -> None:
 
 
 def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf) -> None:
-    # Imported here, since the import takes seconds and every worker imports this module.
-    from cfnlint.api import lint  # noqa: PLC0415
-    from cfnlint.config import ManualArgs  # noqa: PLC0415
-
     environment = load(file).environment
     regions = {
         f"{environment.name}-{name}": cluster.region
@@ -80,9 +77,7 @@ def test_is_clean_for_cfn_lint(example: str, file: Path, assembly_of: AssemblyOf
     for stack, template in assembly_of(example).templates.items():
         region = regions.get(stack, "eu-west-1")
         # W3691 is ignored: without a minor version of PostgreSQL, RDS chooses one.
-        config = ManualArgs(regions=[region], ignore_checks=["W3691"])
-        matches = lint(json.dumps(template), config=config)
-        assert [str(one) for one in matches] == []
+        assert cfn_lint.findings(template, region, ignored=["W3691"]) == []
 
 
 def test_needs_no_lookup(example: str, assembly_of: AssemblyOf) -> None:

@@ -1,19 +1,17 @@
 """Outbound access in stacks: findings of each kind of NAT, and changes of what is deployed."""
 
-import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
 
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.rules.quotas import max_alarm_resources, max_resources
 from denodo_ha.plan import node_changes
 from tests.environment.rule_cases.haproxy import deployed
 from tests.stacks.topology import cluster_view, rules
+from tests.support import cfn_lint
 from tests.support.assembly import Assembly, Template, synthesise
 from tests.support.configurations import Data, changed, loaded, minimal, write
 
@@ -56,8 +54,7 @@ def _template(made: AssemblyOf, kind: str) -> Template:
 def test_has_no_finding_without_a_reason(kind: str, made: AssemblyOf, tmp_path: Path) -> None:
     for report in made(kind).report["pluginReports"]:
         assert report["violations"] == []
-    matches = lint(json.dumps(_template(made, kind)), config=ManualArgs(regions=["eu-west-1"]))
-    assert [str(match) for match in matches] == []
+    assert cfn_lint.findings(_template(made, kind), "eu-west-1") == []
     environment = load(write(tmp_path, changed(minimal(), KINDS[kind]))).environment
     rules.holds(environment, made(kind))
     most = max_resources(environment, "main") + max_alarm_resources(environment, "main")

@@ -13,6 +13,7 @@ from rich.console import Console
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.names import NODE_TAG
 from tools.local_aws import bootstrap, control, server_process
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access, require_local_aws
@@ -47,7 +48,8 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
             console.print()
             _show_status(server, loaded.environment, config, paths)
         write_commands(paths)
-    _show_next_steps(config, console)
+        stop_command = _stop_command(server, loaded.environment)
+    _show_next_steps(config, console, paths, stop_command)
 
 
 def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:
@@ -181,7 +183,19 @@ def _show_status(server: Server, environment: Environment, config: str, paths: P
     )
 
 
-def _show_next_steps(config: str, console: Console) -> None:
+def _stop_command(server: Server, environment: Environment) -> str:
+    """Return the command that stops a node of the environment, empty if it has no node."""
+    created = [{"Name": f"tag:{NODE_TAG}", "Values": ["*"]}]
+    for location in bootstrap.locations(environment):
+        client = Access(server.endpoint, *location).client("ec2")
+        for reservation in client.describe_instances(Filters=created)["Reservations"]:
+            for instance in reservation["Instances"]:
+                region, id_ = location[1], instance["InstanceId"]
+                return f"aws ec2 stop-instances --region {region} --instance-ids {id_}"
+    return ""
+
+
+def _show_next_steps(config: str, console: Console, paths: Paths, stop_command: str) -> None:
     option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
     console.print()
     console.print("What to try next:", style="bold")
@@ -194,6 +208,11 @@ def _show_next_steps(config: str, console: Console) -> None:
             f"npx cdk diff -c config={config}",
             "then change the configuration and see the difference",
         ),
+        *(
+            [(stop_command, "lose a node: its alarm arrives within half a minute")]
+            * bool(stop_command)
+        ),
+        (f"tail -f {paths.notifications}", "see what the alarms tell"),
         ("make local-down", "remove everything"),
     ]
     width = max(len(command) for command, _ in commands) + 2

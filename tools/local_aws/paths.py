@@ -31,6 +31,11 @@ class Paths:
         return self.folder / "server.log"
 
     @property
+    def notifications(self) -> Path:
+        """The messages to SNS topics, such as notifications of alarms."""
+        return self.folder / "notifications.txt"
+
+    @property
     def state(self) -> Path:
         """The server's state, written after every change."""
         return self.folder / "state"

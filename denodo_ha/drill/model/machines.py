@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from denodo_ha.environment.facts.instance_recovery import Recovery
+
 Key = str
 
 
@@ -90,6 +92,8 @@ class Machine:
             `/health/SERVICE` for the port of that service, `/health` for any.
         readiness_delay: seconds until a running node reports that it is not ready; 0 if the
             templates do not contain this value.
+        recovery: how EC2 recovers the instance if its host fails; None if the templates do not
+            contain the instance or its type.
     """
 
     key: Key
@@ -100,6 +104,7 @@ class Machine:
     upstreams: Mapping[int, Upstream] | None = None
     health_port: int | None = None
     readiness_delay: int = 0
+    recovery: Recovery | None = None
 
     def upstream(self, port: int) -> Upstream | None:
         """Return the upstream of a port, None for a node or if the upstream is unknown."""

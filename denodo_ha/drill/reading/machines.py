@@ -7,6 +7,7 @@ from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.model.machines import Key, Machine, TargetHealthCheck, Upstream
 from denodo_ha.drill.reading.resource_reader import (
+    ALARM,
     AUTO_SCALING_GROUP,
     INSTANCE,
     LISTENER,
@@ -18,6 +19,7 @@ from denodo_ha.drill.reading.resource_reader import (
     ResourceReader,
 )
 from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, references
+from denodo_ha.environment.facts.instance_recovery import Recovery, recovery_of
 from denodo_ha.environment.facts.limits import (
     AWS_ALB_HEALTH_TIMEOUT_S,
     AWS_HEALTH_INTERVAL_S,
@@ -35,6 +37,8 @@ from denodo_ha.environment.names import (
     ZONES_METADATA,
 )
 
+_RECOVER = ":ec2:recover"
+"""Suffix of the alarm action that recovers an instance (AWS, CloudWatch, PutMetricAlarm)."""
 _MAX_INSTANCES = 1000
 """Project limit: instances in an Auto Scaling group; the drill lets each of them fail."""
 
@@ -53,6 +57,7 @@ class MachineReader:
         self._zones = _zones_of_subnets(reader)
         self.machines: dict[Key, Machine] = {}
         self.members: dict[Key, tuple[Key, ...]] = {}
+        self._recovered = frozenset(self._recovered_by_alarms())
         for instance in reader.of_type(INSTANCE):
             self._add_instance(instance)
         for group in reader.of_type(AUTO_SCALING_GROUP):
@@ -81,7 +86,28 @@ class MachineReader:
             "node" if upstreams is None else "proxy",
             upstreams,
             readiness_delay=self._readiness_delay(instance),
+            recovery=self._recovery(instance),
         )
+
+    def _recovery(self, instance: Resource) -> Recovery | None:
+        """Return how EC2 recovers an instance; a recovery by alarm needs an alarm."""
+        type_ = instance.properties.get("InstanceType")
+        if not isinstance(type_, str) or references(type_):
+            return None
+        recovery = recovery_of(type_)
+        if recovery is Recovery.ALARM and instance.key not in self._recovered:
+            return Recovery.NONE
+        return recovery
+
+    def _recovered_by_alarms(self) -> Iterator[Key]:
+        """Yield the instances that an alarm recovers."""
+        for alarm in self._reader.of_type(ALARM):
+            actions = as_list(alarm.properties.get("AlarmActions"))
+            if any(str(action).endswith(_RECOVER) for action in actions):
+                for dimension in as_list(alarm.properties.get("Dimensions")):
+                    value = as_mapping(dimension).get("Value")
+                    if (instance := self._reader.referenced(value, INSTANCE)) is not None:
+                        yield instance.key
 
     def _readiness_delay(self, instance: Resource) -> int:
         """Return the sum of the delays in the metadata of a node, or else of its template."""

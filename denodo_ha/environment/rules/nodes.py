@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from denodo_ha.environment.derived.firewall import haproxy_target_ports
 from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.facts import limits
+from denodo_ha.environment.facts.instance_recovery import Recovery, recovery_of
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster, Instance, InstanceOverride
 from denodo_ha.environment.model.environment import Environment
@@ -296,6 +297,23 @@ def instance_settings(
             yield ("clusters", name, "nodes", node_name, "instance"), node.instance
 
 
+def no_recovery(environment: Environment) -> Iterator[Problem]:
+    """EC2 should move an instance whose host fails to another host."""
+    for name, cluster in environment.clusters.items():
+        for path, settings in instance_settings(name, cluster):
+            if settings.type is not None and recovery_of(settings.type) is Recovery.NONE:
+                yield Problem(
+                    (*path, "type"),
+                    "has no automatic recovery by EC2",
+                    "a node whose host fails does not run again until an operator acts",
+                    "choose another type, or be ready to stop and start the instance, or to run "
+                    "`denodo-ha replace` (docs/runbooks/node-gone.md)",
+                    value=settings.type,
+                    severity=Severity.NOTE,
+                    rule="no-recovery",
+                )
+
+
 RULES = (
     node_instances,
     existing_instances,
@@ -304,4 +322,5 @@ RULES = (
     kms_keys_and_policies,
     policies_unique,
     data_disks,
+    no_recovery,
 )

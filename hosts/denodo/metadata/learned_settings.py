@@ -107,12 +107,13 @@ def _learned(state: State, component: str) -> Learned | None:
         return None
     except OSError as error:
         return Learned(str(path), notes=[f"{path} cannot be read: {error.strerror}"])
-    return learn(component, str(path), text)
+    return learn(component, state.version, str(path), text)
 
 
-def learn(component: str, file: str, text: str) -> Learned:
+def learn(component: str, version: str, file: str, text: str) -> Learned:
     """Return the settings in the text of a component's file."""
     learned = Learned(file)
+    usual = metadata_database.entries(component, {}, version)
     try:
         values = properties_file.values(text)
     except properties_file.FormatError as error:
@@ -121,7 +122,7 @@ def learn(component: str, file: str, text: str) -> Learned:
     urls = {key: value.strip() for key, value in values.items() if _is_url(value)}
     if urls:
         learned.configured = True
-        _learn(learned, component, values, urls)
+        _learn(learned, usual, values, urls)
     else:
         learned.notes.append(
             f"{file} has no JDBC URL of PostgreSQL: configure the database with Denodo's form on "
@@ -131,9 +132,8 @@ def learn(component: str, file: str, text: str) -> Learned:
 
 
 def _learn(
-    learned: Learned, component: str, values: Mapping[str, str], urls: Mapping[str, str]
+    learned: Learned, usual: Mapping[str, str], values: Mapping[str, str], urls: Mapping[str, str]
 ) -> None:
-    usual = metadata_database.ENTRIES[component]
     groups = tuple(group for group in map(_group, urls) if group)
     secrets = {
         value.strip()

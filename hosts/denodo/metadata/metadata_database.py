@@ -199,7 +199,7 @@ def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
         values = _values(system, state, component, account)
         current = properties_file.values_or_none(state.home / file) if known else {}
         kept = _encrypted_by_denodo(current, account) if state.version == OLDEST else {}
-        for key, template in _entries(component, options.entries, state.version).items():
+        for key, template in entries(component, options.entries, state.version).items():
             secret = template in _SECRET
             yield Setting(
                 file,
@@ -252,7 +252,7 @@ def regenerate(system: System, state: State, record: Record) -> None:
     for component, options, account in _logins(system, state):
         if component == VDP:
             values = _values(system, state, VDP, account)
-            templates = _entries(VDP, options.entries, state.version)
+            templates = entries(VDP, options.entries, state.version)
             if any("{encrypted_password}" in template for template in templates.values()):
                 values["encrypted_password"] = account.encrypted or encrypted(
                     state, account.password
@@ -356,7 +356,8 @@ def _file(component: str, options: Component) -> Path:
     return Path(options.file) if options.file else FILES[component]
 
 
-def _entries(component: str, changes: Mapping[str, str | None], version: str) -> dict[str, str]:
+def entries(component: str, changes: Mapping[str, str | None], version: str) -> dict[str, str]:
+    """Return the settings of a component by key: the default ones with changes; None removes."""
     plain = dict.fromkeys(_ENCRYPTED.values(), "false")
     own = plain if (component, version) == ("scheduler", OLDEST) else {}
     merged = {**ENTRIES[component], **own, **changes}

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.environment.facts.update_effects import DATABASE_EFFECTS, Effect
 from denodo_ha.plan.database_changes import INSTANCE, changes
 from tests.commands.conftest import Run
+from tests.support import cfn_lint
 from tests.support.assembly import ROOT, Template
 
 EXAMPLE = ROOT / "config/examples/shared-catalog.yaml"
@@ -171,7 +171,7 @@ def test_new_removed_and_renamed_databases(template: Template) -> None:
 
 def test_what_replaces_is_what_cloudformation_publishes(template: Template) -> None:
     """The effect of each property in the template is known, so that no default applies."""
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", INSTANCE).schema
+    schema = cfn_lint.schema(INSTANCE)
     replacing = {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
     assert replacing.isdisjoint(DATABASE_EFFECTS)
     assert set(DATABASE_EFFECTS) <= set(schema["properties"])

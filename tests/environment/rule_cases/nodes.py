@@ -7,6 +7,7 @@ from denodo_ha.environment.rules.nodes import (
     existing_instances,
     instance_types,
     kms_keys_and_policies,
+    no_recovery,
     node_instances,
     policies_unique,
 )
@@ -219,8 +220,24 @@ WRONG = (
         "clusters.main.instance.data_disk_path",
         ("would be ignored", "program: false"),
     ),
+    Wrong(
+        no_recovery,
+        {f"{INSTANCE}/type": "m5d.xlarge"},
+        "clusters.main.instance.type",
+        ("m5d.xlarge", "denodo-ha replace"),
+        severity=Severity.NOTE,
+    ),
+    Wrong(
+        no_recovery,
+        {f"{NODE}/instance": {"type": "i4i.large"}},
+        "clusters.main.nodes.node1.instance.type",
+        ("has no automatic recovery",),
+        severity=Severity.NOTE,
+    ),
 )
 RIGHT = (
+    Right(no_recovery, {f"{INSTANCE}/type": "m7i.metal-24xl"}),
+    Right(no_recovery, {f"{INSTANCE}/type": "r7i.xlarge"}),
     Right(node_instances, {}, base=exists),
     Right(node_instances, {INSTANCE: GONE}, base=exists),
     Right(

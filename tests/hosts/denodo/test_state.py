@@ -198,6 +198,23 @@ def test_https_is_switched_on_by_tls_only(home: Home) -> None:
     state = home.state(ports__web_tls=9443, tls={"certificate": arn})
     secured = {entry.keys[0]: entry for entry in settings(state)}
     assert not secured["com.denodo.tomcat.https.port"].only_if_set
+    for off in ("0", ""):
+        assert plain["com.denodo.tomcat.https.port"].new_value(off) == off
+        assert secured["com.denodo.tomcat.https.port"].new_value(off) == "9443"
+
+
+def test_keys_that_are_written_only_for_a_key_of_the_state(home: Home) -> None:
+    remote = "com.denodo.tomcat.jmx.rmi.host"
+    licence = "com.denodo.license.host"
+    usual = {entry.keys[0] for entry in settings(home.state())}
+    assert licence in usual
+    assert remote not in usual
+    found = {
+        entry.keys[0]: entry.value
+        for entry in settings(home.state(web_jmx=True, license_manager=None))
+    }
+    assert found[remote] == "node1.active.denodo.internal"
+    assert not [key for key in found if key.startswith("com.denodo.license.")]
 
 
 def test_the_web_container_s_other_ports(home: Home) -> None:

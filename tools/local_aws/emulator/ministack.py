@@ -25,6 +25,7 @@ from ministack.services import (
     rds,
     route53,
     secretsmanager,
+    sns,
     ssm,
 )
 from ministack.services import cloudformation as stacks
@@ -51,6 +52,7 @@ __all__ = [
     "provisioners",
     "region",
     "route53",
+    "sns",
     "ssm",
     "stacks",
     "wait_conditions",

@@ -15,6 +15,7 @@ from hypercorn.config import Config
 
 from tools.local_aws.emulator import call_faults, checkpoint, ministack, plugin
 from tools.local_aws.emulator.cloudformation import creation_policy
+from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
 from tools.local_aws.emulator.elb import target_health
 
@@ -44,6 +45,7 @@ class Server:
         self._checkpoint = checkpoint.Checkpoint(folder / "state")
         self._control = ControlApi(clone=str(_CLONE), checkpoint=self._checkpoint)
         plugin.install()
+        notifications.install(folder / "notifications.txt")
         # MiniStack's own function would write one file after the other during requests.
         ministack.replace(ministack.gateway, "save_all", lambda _states: self._checkpoint.write())
 
@@ -62,6 +64,8 @@ class Server:
         self._checkpoint.restore_plugin_state()
         checker = target_health.Checker()
         checker.start()
+        evaluator = notifications.Evaluator()
+        evaluator.start()
         writing = asyncio.create_task(self._checkpoint.write_after_changes())
         self._write_server_record()
         try:
@@ -69,6 +73,7 @@ class Server:
         finally:
             writing.cancel()
             checker.stop()
+            evaluator.stop()
 
     async def _wait_for_stop(self) -> None:
         """Wait for a signal, or for the end of the parent process."""

@@ -139,16 +139,11 @@ def test_the_form_of_the_scheduler(
     for key, value in values.items():
         home.set(SCHEDULER_FILE, key, value)
     learned = _report(home, capsys)["scheduler"]
-    flags = {
-        "ComplexDataSource/password/encrypted": "false",
-        "org.quartz.dataSource.quartzds.password.encrypted": "false",
-    }
     assert learned["entries"] == {
         "GenericEntityIdentifierRetriever/query": "select lastval()",
         "JobReportRepositoryFactory/className": "com.denodo.PostgreSQLJobReportRepositoryImpl",
         "org.quartz.dataSource.quartzds.maxConnections": "6",
         "org.quartz.jobStore.driverDelegateClass": f"{_QUARTZ}.PostgreSQLDelegate",
-        **(flags if version == "7.0" else {}),
     }
     assert learned["notes"] == []
 

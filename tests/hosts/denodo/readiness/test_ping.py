@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hosts.common.process import Result
 from hosts.denodo import node_warnings
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import RolledBackError
@@ -100,6 +101,49 @@ def test_an_unclear_refusal_is_settled_by_the_usage(
     record = Record(home.system)
     ping.find_ready_option(home.system, home.state(), record, home.ports["vdp"])
     assert record.readiness["ping"] == ("ready" if has_option else "alive")
+
+
+_FAILS = Result(1, "", "no connection", 10)
+_REFUSES = Result(1, "", "Unrecognized option: -r", 10)
+_PASSES = Result(0, "", "", 10)
+
+
+@pytest.mark.parametrize(
+    ("answers", "readiness", "expected"),
+    [
+        ((_PASSES,), "auto", ("", False)),
+        ((Result(1, "", "not ready", 10), _PASSES), "auto", ("not ready", True)),
+        ((Result(1, "", "a promotion is in progress", 10),), "auto", ("promotion", True)),
+        ((Result(1, "", "not ready", 10), _FAILS), "auto", ("no connection", False)),
+        ((_REFUSES, _PASSES), "auto", ("", False)),
+        ((_REFUSES, _PASSES), "strict", ("needs an update with -r", False)),
+        ((_REFUSES, _FAILS), "strict", ("no connection", False)),
+        ((Result(None, "", "", 10),), "auto", ("did not answer", False)),
+        ((PermissionError(13, "Permission denied"),) * 2, "auto", ("cannot be run: Perm", False)),
+    ],
+)
+def test_a_plain_ping_tells_busy_from_dead(
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: tuple[Result | OSError, ...],
+    readiness: str,
+    expected: tuple[str, bool],
+) -> None:
+    left = list(answers)
+
+    def run(*arguments: object, **_: object) -> Result:
+        assert ("-r" in arguments) == (len(left) == len(answers))
+        answer = left.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ping, "run_script", run)
+    state = home.state(ready__virtual_dataport=readiness)
+    answer = ping.ask(home.system, state, 1, ready=True)
+    reason, busy = expected
+    assert (reason in answer.reason, bool(answer.reason), answer.busy) == (True, bool(reason), busy)
+    assert left == []
 
 
 def test_ping_never_asks_for_readiness(home: Home) -> None:

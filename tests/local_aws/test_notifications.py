@@ -1,0 +1,67 @@
+"""Alarms notify topics: the messages arrive in a file, with subscribers and descriptions."""
+
+import json
+
+from tests.local_aws import templates
+from tests.local_aws.cloud import Cloud
+from tests.local_aws.templates import ref, resource
+from tests.support import local_aws_server
+from tests.support.waiting import until
+
+EMAIL = "operators@example.com"
+
+
+def _paragraphs(topic: str) -> list[list[str]]:
+    """Return the messages to a topic, as lines."""
+    file = local_aws_server.paths().notifications
+    text = file.read_text() if file.exists() else ""
+    paragraphs = (paragraph.splitlines() for paragraph in text.split("\n\n"))
+    return [lines for lines in paragraphs if lines and lines[0] == f"topic {topic}"]
+
+
+def test_a_stopped_instance_is_told_without_anybody_asking(cloud: Cloud) -> None:
+    """No call describes the alarms: the local AWS evaluates them itself."""
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    part = {
+        "Namespace": "AWS/EC2",
+        "MetricName": "StatusCheckFailed",
+        "Dimensions": [{"Name": "InstanceId", "Value": ref("Node1")}],
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 10,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "breaching",
+    }
+    subscription = {"Protocol": "email", "Endpoint": EMAIL}
+    stack = cloud.deploy(
+        {
+            **templates.serving(),
+            "Topic": resource("SNS::Topic", Subscription=[subscription]),
+            "Machine": resource("CloudWatch::Alarm", **part),
+            "Lost": resource(
+                "CloudWatch::CompositeAlarm",
+                AlarmRule={"Fn::Join": ["", ['ALARM("', ref("Machine"), '")']]},
+                AlarmDescription="urgent, machine lost: what, and what to do.",
+                AlarmActions=[ref("Topic")],
+            ),
+        }
+    )
+    topic = stack.ids["Topic"]
+    assert _paragraphs(topic) == []
+    cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"]])
+    until(lambda: _paragraphs(topic) != [])
+    (lines,) = _paragraphs(topic)
+    assert lines[1] == f"to email {EMAIL}"
+    assert lines[2].startswith('ALARM: "')
+    assert lines[3].endswith("OK -> ALARM")
+    assert lines[4] == "urgent, machine lost: what, and what to do."
+
+
+def test_a_message_of_another_sender_arrives_too(cloud: Cloud) -> None:
+    stack = cloud.deploy({"Topic": resource("SNS::Topic")})
+    message = json.dumps({"event": "failover"})
+    topic = stack.ids["Topic"]
+    cloud.client("sns").publish(TopicArn=topic, Message=message, Subject="RDS")
+    until(lambda: _paragraphs(topic) != [])
+    assert _paragraphs(topic) == [[f"topic {topic}", "RDS", message]]

@@ -1,0 +1,38 @@
+"""cfn-lint, imported when a test needs it: the import takes seconds of each worker's start."""
+
+# ruff: noqa: PLC0415 - see above
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from tests.support.assembly import Template
+
+
+def findings(template: Template, region: str, *, ignored: Sequence[str] = ()) -> list[str]:
+    """Return what cfn-lint finds in a template, except for the ignored rules."""
+    from cfnlint.api import lint
+    from cfnlint.config import ManualArgs
+
+    config = ManualArgs(regions=[region], ignore_checks=[*ignored])
+    return [str(match) for match in lint(json.dumps(template), rules=_rules(), config=config)]
+
+
+@cache
+def _rules() -> Any:
+    """Return cfn-lint's rules, which its own command also uses for all templates of a run."""
+    from cfnlint.config import ConfigMixIn, ManualArgs
+    from cfnlint.runner import Runner
+
+    return Runner(ConfigMixIn(**ManualArgs())).rules
+
+
+def schema(kind: str) -> Mapping[str, Any]:
+    """Return the schema of a resource type, as CloudFormation publishes it."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+    published: Mapping[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema(
+        "us-east-1", kind
+    ).schema
+    return published
