@@ -18,6 +18,8 @@ def _patient_looks() -> Iterator[None]:
         for module in (switching, command):
             patch.setattr(module, "LOOK_S", 60.0)
             patch.setattr(module, "ANSWER_S", 60.0)
+        # A command allows its looks less time, the older its process is; this process is old.
+        patch.setattr(command, "LEAST_LOOK_S", 60.0)
         yield
 
 
