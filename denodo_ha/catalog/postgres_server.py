@@ -8,6 +8,7 @@ from tempfile import NamedTemporaryFile
 
 import psycopg
 
+from denodo_ha.aws import deadline
 from denodo_ha.catalog.logins import Login
 from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.environment.loading.text_file import (
@@ -22,6 +23,9 @@ _OLDEST_VERSION = 150_000
 _CONNECT_S = 10
 _LOCK = 7_214_590_011
 """Project value: id of the advisory lock that a run holds while it changes the server's logins."""
+
+_LOCK_S = 300.0
+"""Project default: longest wait for the lock."""
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -78,7 +82,7 @@ class Server:
 
         Raises:
             Failed: The server does not accept the connection.
-            Refused: The server's PostgreSQL version is too old.
+            Refused: The server's PostgreSQL version is too old, or another run holds the lock.
         """
         try:
             with self.connected(admin, MAINTENANCE) as connection:
@@ -89,11 +93,28 @@ class Server:
                         "version that keeps users out of the public schema by default; upgrade it"
                     )
                     raise Refused(message)
-                # The server releases the lock when the connection ends for any reason.
-                connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+                self._lock(connection)
                 yield connection
         except psycopg.OperationalError as error:
             raise Failed(self._connection_error(error, admin)) from None
+
+    def _lock(self, connection: Connection) -> None:
+        """Get the lock; the server releases it when the connection ends for any reason.
+
+        Raises:
+            Refused: Another run still holds the lock at the end of the command's time.
+        """
+        wait_ms = max(int(deadline.left(_LOCK_S) * 1000), 1)
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [str(wait_ms)])
+        try:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        except psycopg.errors.LockNotAvailable:
+            message = (
+                f"another run of `denodo-ha catalog` works on {self.host} and has not ended within "
+                f"{wait_ms / 1000:.0f} s; nothing was changed. Run this again when it has ended"
+            )
+            raise Refused(message) from None
+        connection.execute("SET lock_timeout = DEFAULT")
 
     def login_problem(self, login: Login) -> str:
         """Return why a login cannot create a table in its database; empty if it can."""

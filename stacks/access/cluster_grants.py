@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -51,7 +52,13 @@ class ClusterGrants:
 
     def arn(self, service: str, resource: str, name: str) -> str:
         """Return the ARN of a resource in the account and region of the stack."""
-        return self.stack.format_arn(service=service, resource=resource, resource_name=name)
+        partition, location = self._location
+        return f"arn:{partition}:{service}:{location}:{resource}/{name}"
+
+    @cached_property
+    def _location(self) -> tuple[str, str]:
+        """Partition, and region and account as in an ARN; `format_arn` is a jsii call for each."""
+        return self.stack.partition, f"{self.stack.region}:{self.stack.account}"
 
     def parameter_arn(self, name: str) -> str:
         """Return the ARN of a parameter of the cluster."""

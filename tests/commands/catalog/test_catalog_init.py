@@ -9,7 +9,7 @@ import pytest
 from psycopg import errors
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.catalog import database_setup
+from denodo_ha.catalog import database_setup, postgres_server
 from denodo_ha.catalog.database_setup import ServerAccess
 from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.environment_locator import locate_environment
@@ -66,6 +66,20 @@ def test_the_next_run_uses_the_stored_certificates(catalog: Catalog, denodo_ha: 
     done = denodo_ha("catalog", "init", *catalog.reach)
     assert done.exit_code == exit_codes.DONE, done.output
     assert "nothing was changed" in done.output
+
+
+def test_a_run_does_not_wait_for_another_one_without_end(
+    catalog: Catalog, init: Init, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_server, "_LOCK_S", 0.3)
+    before = catalog.server.state()
+    with catalog.server.connect(postgres.ADMIN, postgres.PASSWORD, "postgres") as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [postgres_server._LOCK])  # noqa: SLF001
+        done = init()
+    assert done.exit_code == exit_codes.REFUSED, done.output
+    assert "another run of `denodo-ha catalog` works on" in done.output
+    assert catalog.server.state() == before
+    assert init().exit_code == exit_codes.DONE
 
 
 def test_two_concurrent_runs_do_the_work_of_one(catalog: Catalog, init: Init) -> None:

@@ -1,6 +1,8 @@
 """Every command that calls AWS has a time limit, which bounds its calls and its waits."""
 
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -85,6 +87,22 @@ def test_the_start_of_the_process_counts(left: Left, monkeypatch: pytest.MonkeyP
     assert ANSWER.total() - 7 < left(ANSWER) <= ANSWER.total() - 6
     monkeypatch.setattr(process, "age", lambda: 60.0)
     assert 0 < left(ANSWER) <= LEAST_S
+
+
+def test_the_age_of_a_process_includes_its_imports() -> None:
+    program = (
+        "import time; from denodo_ha.cli import process\n"
+        "process.run(lambda: time.sleep(0.3) or (lambda: print(process.age())))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert float(done.stdout) >= 0.3
 
 
 def test_no_wait_overruns_the_command() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.lock import Lock
 from denodo_ha.cli.errors import ExpiredCredentials, Failed, Interrupted, Refused, Throttled
@@ -15,6 +16,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator, node_agent
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import OperationContext
+from denodo_ha.rollout.node_sequence import BEGIN
 from denodo_ha.rollout.state_roll import StateRoll
 from tests.commands.account.agents import Agents
 from tests.commands.account.calls import Call, Fault
@@ -100,6 +102,26 @@ def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
     assert len({who for parameters in sent for who in parameters["Who"]}) == 1
     assert re.fullmatch(r"\S+ request=[0-9a-f]{32}", *sent[0]["Who"])
     assert {key for parameters in sent for key in parameters} == {"Action", "Who", "Timeout"}
+
+
+def test_each_node_has_time_of_its_own(
+    cloud: Cloud, agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A roll lasts longer than the time limit of its beginning, and no call comes too late."""
+    monkeypatch.setattr(deadline, "_paused", 0.0)
+    left: list[float] = []
+
+    def pass_time(call: Call) -> None:
+        if call.operation == "SendCommand" and "apply" in call.parameters["Parameters"]["Action"]:
+            # A negative pause: the time of all deadlines passes.
+            monkeypatch.setattr(deadline, "_paused", deadline._paused - BEGIN.total() - 1)  # noqa: SLF001
+        left.append(deadline.left(100_000))
+
+    agents.deploy(**NEW)
+    cloud.faults.add(Fault(lambda _: True, pass_time))
+    with BEGIN.stage():
+        assert rolling(cloud).roll() == ["node1", "node2", "node3"]
+    assert min(left) > 0
 
 
 def test_one_node_only(cloud: Cloud, agents: Agents) -> None:

@@ -1,0 +1,28 @@
+"""The CDK CLI: a deploy that does not end is left to CloudFormation, and the CLI is ended."""
+
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.aws import cdk_cli, deadline
+from denodo_ha.aws.cdk_cli import Cdk
+from denodo_ha.aws.polling import RealClock
+from denodo_ha.cli.errors import Failed
+
+
+def test_a_deploy_ends_with_its_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, pid = tmp_path / ".venv/node", tmp_path / "pid"
+    node.parent.mkdir()
+    node.write_text(f"#!/bin/sh\necho $$ > {pid}\nexec sleep 600\n")
+    node.chmod(0o755)
+    monkeypatch.setattr(cdk_cli, "clone_folder", lambda: tmp_path)
+    for name, seconds in (("DEPLOY_S", 3.0), ("POLL_S", 0.05), ("_INTERRUPTED_S", 0.05)):
+        monkeypatch.setattr(cdk_cli, name, seconds)
+    # The deploy has time of its own: the command's time limit has expired.
+    with (
+        deadline.limited(0),
+        pytest.raises(Failed, match=r"deploy` did not end in time.*continues"),
+    ):
+        Cdk().deploy(tmp_path, "denodo70-active", RealClock())
+    assert pid.exists()
+    assert not Path(f"/proc/{pid.read_text().strip()}/fd").exists()
