@@ -160,17 +160,18 @@ class ClusterAlarms(Construct):
     def _watch_load_balancers(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
         """Watch for connections without a source port, and for load balancers without metrics.
 
-        ActiveFlowCount is always reported, and an Application Load Balancer's HealthyHostCount
+        NewFlowCount is always reported, and an Application Load Balancer's HealthyHostCount
         while health checks are enabled (AWS, CloudWatch metrics for your Network Load Balancer, and
         for your Application Load Balancer). The alarm on a missing metric has no composite alarm:
         before its first data it is in state INSUFFICIENT_DATA, which notifies only after data has
-        been there.
+        been there. It is not on ActiveFlowCount: `plan` and `pin`, also of earlier versions, take
+        each alarm on that metric for one of Route 53's.
         """
         text = alarms.port_allocation(self._stack)
         part = self._count_alarm("ports", "PortAllocationErrorCount", load_balancer, text)
         self._notify("PortAllocation", [part], text)
         self._watch_for_silence(
-            "Silent", NLB_METRICS, "ActiveFlowCount", {"LoadBalancer": load_balancer}
+            "Silent", NLB_METRICS, "NewFlowCount", {"LoadBalancer": load_balancer}
         )
         cookies = next((group for group in groups if group.namespace == ALB_METRICS), None)
         if cookies is not None:
