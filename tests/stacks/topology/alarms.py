@@ -15,7 +15,7 @@ _ALWAYS = {
     "HealthyHostCount",
     "UnHealthyHostCount",
     "StatusCheckFailed",
-    "NewFlowCount",
+    "ActiveFlowCount",
     "HealthCheckStatus",
 }
 """Metrics that AWS reports in a healthy cluster."""
