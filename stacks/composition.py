@@ -6,6 +6,7 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
+from stacks.alarms.route53_alarms import Route53AlarmStack
 from stacks.cluster_stack import ClusterStack
 from stacks.failover_stack import FailoverStack
 from stacks.file_asset import LocalFile
@@ -46,13 +47,20 @@ def compose(
                 cluster=cluster,
             )
     if environment.failover is not None:
-        stacks[names.FAILOVER] = FailoverStack(
+        failover = stacks[names.FAILOVER] = FailoverStack(
             app,
             names.failover_stack(environment.name),
             environment=environment,
             failover=environment.failover,
             clusters=clusters,
         )
+        if environment.alarms.route53:
+            stacks[names.ROUTE53] = Route53AlarmStack(
+                app,
+                names.route53_stack(environment.name),
+                environment=environment,
+                failover=failover,
+            )
     for finding in loaded.findings:
         _annotate(_stack_of(finding, stacks), finding)
     return tuple(stacks.values())

@@ -9,7 +9,7 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.derived import alarms, failover_plan
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
@@ -83,15 +83,15 @@ class FailoverStack(EnvironmentStack):
 
     def _topics(self, clusters: Mapping[str, ClusterStack]) -> Topics:
         """Return the topics of a cluster in the same account and region, else topics of its own."""
-        alarms = self._environment.alarms
+        notifications = self._environment.alarms
         for name, cluster in failover_plan.cluster_pair(self._environment):
             is_here = (cluster.account, cluster.region) == (self.account, self.region)
             if is_here and clusters[name].has_alarms:
                 stack = clusters[name].stack_name
-                return topics_of_stack(alarms, stack=stack, region=self.region)
+                return topics_of_stack(notifications, stack=stack, region=self.region)
         topics = create_topics(
             Construct(self, "Notifications"),
-            alarms=alarms,
+            alarms=notifications,
             account=self.account,
             region=self.region,
         )
@@ -106,6 +106,8 @@ class FailoverStack(EnvironmentStack):
         """
         method = failover_plan.check_method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
+        roles = alarms.checked_roles(self._environment)
+        has_alarm = self._environment.alarms.route53 and label in roles
         settings: dict[str, Any] = {
             "zone": self._zone,
             "record_name": f"{failover_plan.dns_name(self._failover)}.",
@@ -131,6 +133,9 @@ class FailoverStack(EnvironmentStack):
             settings["health_check"] = self._all_healthy(f"{label}AndSwitch", checks)
         elif checks:
             settings["health_check"] = self._all_healthy(f"{label}Whole", checks)
+        if has_alarm:
+            check_id = settings["health_check"].health_check_id
+            CfnOutput(self, names.CHECK_ID_OF_ROLE[label], value=check_id)
         if cluster.cluster.balancer.kind == "none":
             address = self._cluster_output(cluster, names.NODE_ADDRESS)
             target = route53.RecordTarget.from_ip_addresses(address)

@@ -64,6 +64,7 @@ HOSTED_ZONE_ID: Final = "HostedZoneId"
 OPERATOR_POLICY_ARN: Final = "OperatorPolicyArn"
 CLUSTER_OF_ROLE: Final = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCluster"}
 REGION_OF_ROLE: Final = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
+CHECK_ID_OF_ROLE: Final = {"Primary": "PrimaryCheckId", "Secondary": "SecondaryCheckId"}
 SWITCH_NAMESPACE: Final = "SwitchNamespace"
 """Outputs of the failover stack, in addition to `JdbcUrl`. `SwitchNamespace` is missing if the
 switch is in the default namespace, which environments share."""
@@ -83,6 +84,10 @@ FAILOVER: Final = "failover"
 CATALOG_STACK_SUFFIX: Final = "-catalog"
 """Suffix of the metadata stack's name, after the cluster's name. A rule forbids cluster names with
 this suffix."""
+
+ROUTE53: Final = "route53"
+"""Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a
+rule forbids clusters with this name."""
 
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""
@@ -115,6 +120,11 @@ def catalog_stack(environment: str, cluster: str) -> str:
 def failover_stack(environment: str) -> str:
     """Return the name of the failover stack."""
     return f"{environment}-{FAILOVER}"
+
+
+def route53_stack(environment: str) -> str:
+    """Return the name of the stack with the alarms on Route 53's health checks."""
+    return f"{environment}-{ROUTE53}"
 
 
 def node_id_output(node: str) -> str:

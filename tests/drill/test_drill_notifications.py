@@ -1,5 +1,6 @@
 """The proof of completeness: each failure that leaves less than before sets off an alarm."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from denodo_ha.drill.operators_told import (
 )
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
+from denodo_ha.environment.loading.loader import load
 from tests.drill.test_drill_examples import AssemblyOf, drill
-from tests.support.assembly import EXAMPLES
+from tests.stacks.topology import rules
+from tests.support.assembly import EXAMPLES, ROOT, synthesise
 
 OPERATORS = {"node-drained"}
 EVERYWHERE = OPERATORS | {"region-lost"}
@@ -117,6 +120,28 @@ def test_the_times_are_those_of_check_alarm_and_metric(assembly_of: AssemblyOf) 
     assert [one.name for one in standby.told] == ["balancer silent"]
     region = result.by_failure[Failure("region-lost", "active", "denodo70-active")]
     assert region.told == ()
+
+
+@pytest.mark.slow
+def test_route_53_tells_of_a_lost_region_and_of_a_failed_check(tmp_path: Path) -> None:
+    text = (ROOT / "config/examples/active-passive.yaml").read_text()
+    assert "\nalarms:\n" in text
+    file = tmp_path / "environment.yaml"
+    file.write_text(text.replace("\nalarms:\n", "\nalarms:\n  route53: true\n"))
+    loaded = load(file)
+    assembly = synthesise(loaded, tmp_path / "out")
+    rules.holds(loaded.environment, assembly)
+    assert assembly.dependencies["denodo70-route53"] >= {"denodo70-failover"}
+    result = drill(assembly)
+    untold = {one.failure.kind for one in result.outcomes if untold_reason(one) is not None}
+    assert untold == OPERATORS
+    lost = result.by_failure[Failure("region-lost", "active", "denodo70-active")]
+    # As long as DNS takes, without the TTL, and then one minute of alarm.
+    assert [(one.name, one.seconds) for one in lost.told] == [("site moved", 300 + 180)]
+    standby = result.by_failure[Failure("region-lost", "passive", "denodo70-passive")]
+    assert [one.name for one in standby.told] == ["no standby"]
+    thrown = next(one for one in result.outcomes if one.failure.kind == "switch-thrown")
+    assert {one.name for one in thrown.told} == {"switch thrown", "site moved"}
 
 
 def _nlb(result: DrillResult, cluster_name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.facts.limits import ROUTE53_METRICS_REGION
 from denodo_ha.environment.model.environment import Environment
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access
@@ -24,7 +25,10 @@ Location = tuple[str, str]
 def locations(environment: Environment) -> list[Location]:
     """Return the accounts and regions that a configuration deploys to."""
     clusters = {(cluster.account, cluster.region) for cluster in environment.clusters.values()}
-    return sorted(clusters | set(_failover_location(environment)))
+    failover = _failover_location(environment)
+    # The stack with alarms on Route 53's health checks is in the account of the failover stack.
+    route53 = [(account, ROUTE53_METRICS_REGION) for account, _ in failover]
+    return sorted({*clusters, *failover, *(route53 if environment.alarms.route53 else ())})
 
 
 def home_location(environment: Environment) -> Location:

@@ -10,8 +10,8 @@ from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.aws_rules import AlarmState
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.machine_states import MachineStates
-from denodo_ha.drill.engine.open_points import HOST_COUNTS
-from denodo_ha.drill.engine.recovery_time import metric_alarm, targets_unhealthy
+from denodo_ha.drill.engine.open_points import HOST_COUNTS, interpretations
+from denodo_ha.drill.engine.recovery_time import DnsTiming, metric_alarm, targets_unhealthy
 from denodo_ha.drill.engine.situation import Situation
 from denodo_ha.drill.model.dns import Alarm
 from denodo_ha.drill.model.machines import Machine, Upstream
@@ -99,6 +99,10 @@ class AlarmStates:
             yield None
         elif alarm.switch:
             yield alarm.threshold if keys & situation.thrown_switches else 0.0
+        elif alarm.check is not None:
+            for interpretation in interpretations(self._engine.open_points):
+                health = self._engine.health(situation, interpretation)
+                yield float(health.check(alarm.check))
         elif alarm.machine is not None:
             yield from self._machine(alarm.machine, situation)
         elif alarm.database is not None:
@@ -165,6 +169,11 @@ class AlarmStates:
 
     def _detection(self, alarm: Alarm, situation: Situation) -> int:
         """Return the seconds until the failure is visible in the metric of a target group."""
+        if alarm.check is not None:
+            timing = DnsTiming(
+                self._model, self._engine.health(self._engine.start), self._engine.health(situation)
+            )
+            return total_seconds(timing.check_change(alarm.check))
         found = self._proxy_upstream(alarm)
         if found is not None and found[1].health_check is not None:
             nodes = [self._model.machines[key] for key in found[1].nodes]

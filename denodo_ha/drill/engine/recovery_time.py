@@ -64,7 +64,7 @@ class DnsTiming:
         """
         alternatives = []
         if record.check is not None and self._changes(record.check):
-            alternatives.append(self._check_change(record.check))
+            alternatives.append(self.check_change(record.check))
         if self._before.target(record) != self._after.target(record):
             alternatives.append(self._target_change(balancers))
         becomes_healthy = self._after.record(record)
@@ -91,7 +91,7 @@ class DnsTiming:
                 alternatives.append(steps)
         return _shortest(alternatives) if worse else longest_steps(alternatives)
 
-    def _check_change(self, key: Key) -> RecoverySteps:
+    def check_change(self, key: Key) -> RecoverySteps:
         """Return the steps until a health check's status has changed."""
         check = self._model.checks.get(key)
         before, after = self._before.situation, self._after.situation
@@ -106,7 +106,7 @@ class DnsTiming:
     def _calculated_change(self, check: HealthCheck) -> RecoverySteps:
         """Return the steps until enough child checks have changed to change a calculated check."""
         changes = sorted(
-            (self._check_change(child) for child in check.children if self._changes(child)),
+            (self.check_change(child) for child in check.children if self._changes(child)),
             key=total_seconds,
         )
         healthy = sum(self._before.check(child) for child in check.children)

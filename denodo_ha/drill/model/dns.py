@@ -21,6 +21,7 @@ class Alarm:
         machine: key of the metric's instance, None for other metrics.
         proxy: key of the inner load balancer whose targets the metric counts, None for others.
         proxy_port: the port of these targets.
+        check: key of the metric's health check, None for other metrics.
         database: key of the metric's database, None for other metrics.
     """
 
@@ -43,6 +44,7 @@ class Alarm:
     machine: Key | None = None
     proxy: Key | None = None
     proxy_port: int = 0
+    check: Key | None = None
     database: Key | None = None
 
     @property

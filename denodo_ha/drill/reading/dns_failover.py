@@ -118,6 +118,7 @@ class HealthCheckReader:
             machine=self._machine(resource, dimensions.get("InstanceId")),
             proxy=proxy,
             proxy_port=proxy_port,
+            check=self._check_of(dimensions.get("HealthCheckId")),
             database=self._database(dimensions.get("DBInstanceIdentifier")),
         )
 
@@ -135,6 +136,11 @@ class HealthCheckReader:
         if balancer is None or group is None or balancer.key in self._balancers:
             return None, 0
         return balancer.key, group.integer("Port", 0)
+
+    def _check_of(self, value: object) -> Key | None:
+        """Return the key of the health check in an alarm's dimensions."""
+        check = self._reader.referenced(value, HEALTH_CHECK)
+        return check.key if check is not None else None
 
     def _database(self, value: object) -> Key | None:
         """Return the key of the database in an alarm's dimensions."""

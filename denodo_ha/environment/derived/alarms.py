@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.model.environment import Environment
 
 Urgency = Literal["urgent", "notice"]
@@ -148,6 +149,32 @@ def switch_thrown(environment: Environment) -> AlarmText:
         f"{failover.primary} is healthy."
     )
     return AlarmText("switch thrown", "notice", what, means)
+
+
+def checked_roles(environment: Environment) -> list[str]:
+    """Return the roles whose records have a health check of their cluster."""
+    failover = environment.failover
+    if failover is None:
+        return []
+    methods = failover_plan.health_checks(environment)
+    return [
+        role
+        for role, name in (("Primary", failover.primary), ("Secondary", failover.secondary))
+        if methods.get(name) in {"alarm", "endpoint"}
+    ]
+
+
+def record_unhealthy(environment: Environment, role: str) -> AlarmText:
+    """Return the texts of the alarm on the health check of a role's record."""
+    failover = environment.failover
+    assert failover is not None
+    if role == "Primary":
+        what = f"Route 53 finds {failover.primary} unhealthy, or operators have thrown the switch."
+        means = f"Clients connect to {failover.secondary}, if that is healthy."
+        return AlarmText("site moved", "urgent", what, means)
+    what = f"Route 53 finds {failover.secondary} unhealthy."
+    means = f"There is no standby: if {failover.primary} fails too, nothing takes over."
+    return AlarmText("no standby", "urgent", what, means)
 
 
 def database_storage(cluster: str) -> AlarmText:

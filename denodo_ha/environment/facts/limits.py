@@ -232,6 +232,9 @@ whether a health check is healthy)."""
 ENDPOINT_HTTP_S: Final = 6
 """Time within which an endpoint must accept an HTTP or HTTPS connection (4 s) and answer the
 request (2 s) (AWS, How Amazon Route 53 determines whether a health check is healthy)."""
+ROUTE53_METRICS_REGION: Final = "us-east-1"
+"""The only region with the metrics of health checks, in the partition aws (AWS, Monitoring health
+checks using CloudWatch)."""
 NO_DATA_PERIODS: Final = 3
 """Project value: number of periods without data after which an alarm is assumed to have no data.
 AWS documents that an alarm examines more periods than it evaluates, but not how many (AWS,

@@ -38,6 +38,9 @@ class Alarms(Section):
 
     enabled: Flag = True
     """Create the alarms. `alarms: none` is short for {enabled: false}."""
+    route53: Flag = False
+    """Also create alarms on the health checks of the failover, in a stack in us-east-1, which has \
+to be bootstrapped: only Route 53 can tell that a region is lost."""
     topics: AlarmTopics = Field(default=AlarmTopics(), json_schema_extra={"default": None})
     """Topics that receive the notifications; default: new topics."""
     email: tuple[EmailAddress, ...] = ()

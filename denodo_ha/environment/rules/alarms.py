@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 
+from denodo_ha.environment.derived.alarms import checked_roles
 from denodo_ha.environment.derived.failover_plan import stack_region
+from denodo_ha.environment.derived.node_metadata import partition
+from denodo_ha.environment.facts.limits import ROUTE53_METRICS_REGION
 from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.names import ROUTE53, route53_stack
 
 _TOPICS = ("urgent", "notice")
 
@@ -78,6 +82,44 @@ def alarms_reach_no_operator(environment: Environment) -> Iterator[Problem]:
         )
 
 
+def route53_has_checks(environment: Environment) -> Iterator[Problem]:
+    """Alarms on Route 53's health checks need health checks, and their metrics."""
+    path = ("alarms", "route53")
+    if not environment.alarms.route53:
+        return
+    if not environment.alarms.enabled:
+        yield Problem(path, "has no alarms", "alarms are turned off", "remove route53")
+    elif environment.failover is None:
+        yield Problem(
+            path, "has no failover", "without failover there is no health check", "remove route53"
+        )
+    elif not checked_roles(environment):
+        yield Problem(
+            path,
+            "has no health check to watch",
+            "with the clusters' method of health (target-health, or none) Route 53 publishes no "
+            "metric about a cluster",
+            "remove route53, or write failover.health: alarm or endpoint",
+        )
+    elif any(partition(region) != "aws" for region in _regions(environment)):
+        yield Problem(
+            path,
+            "is not supported in this partition",
+            f"the metrics of health checks are in {ROUTE53_METRICS_REGION}, which other partitions "
+            "do not have (AWS, Monitoring health checks using CloudWatch)",
+            "remove route53",
+        )
+    if ROUTE53 in environment.clusters:
+        yield Problem(
+            ("clusters", ROUTE53),
+            "has the name of another stack",
+            f"alarms.route53 makes the stack {route53_stack(environment.name)}",
+            "rename the cluster, or remove route53",
+            value=ROUTE53,
+            at_key=True,
+        )
+
+
 def _topics(environment: Environment) -> Iterator[tuple[str, dict[str, str]]]:
     for kind in _TOPICS:
         yield kind, dict(getattr(environment.alarms.topics, kind))
@@ -89,6 +131,8 @@ def _regions(environment: Environment) -> set[str]:
     failover = environment.failover
     if failover is not None and failover.secondary in environment.clusters:
         regions.add(stack_region(environment, failover))
+    if environment.alarms.route53:
+        regions.add(ROUTE53_METRICS_REGION)
     return regions
 
 
@@ -101,6 +145,7 @@ def _creates_topics(environment: Environment) -> Iterator[str]:
 RULES = (
     topics_are_in_their_region,
     topics_are_used,
+    route53_has_checks,
     email_needs_a_created_topic,
     alarms_reach_no_operator,
 )

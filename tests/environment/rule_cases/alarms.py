@@ -1,15 +1,20 @@
 """Cases of the rules about alarms and their topics."""
 
+from functools import partial
+
 from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.alarms import (
     alarms_reach_no_operator,
     email_needs_a_created_topic,
+    route53_has_checks,
     topics_are_in_their_region,
     topics_are_used,
 )
 from tests.environment.rule_cases.case import Right, Wrong
-from tests.support.configurations import ACCOUNT
+from tests.support.configurations import ACCOUNT, twins
 
+ROUTE53 = {"email": ["operators@example.com"], "route53": True}
+V7_TWINS = partial(twins, "7.0")
 EMAIL = ["operators@example.com"]
 
 
@@ -45,6 +50,25 @@ WRONG = (
         ("has no alarms", "turn the alarms on"),
     ),
     Wrong(
+        route53_has_checks,
+        {"alarms": ROUTE53},
+        "alarms.route53",
+        ("has no failover", "remove route53"),
+    ),
+    Wrong(
+        route53_has_checks,
+        {"alarms": ROUTE53},
+        "alarms.route53",
+        ("has no health check to watch", "failover.health: alarm or endpoint"),
+        base=twins,
+    ),
+    Wrong(
+        route53_has_checks,
+        {"alarms": {"enabled": False, "route53": True}},
+        "alarms.route53",
+        ("has no alarms",),
+    ),
+    Wrong(
         alarms_reach_no_operator,
         {},
         "alarms",
@@ -61,6 +85,7 @@ WRONG = (
 )
 
 RIGHT = (
+    Right(route53_has_checks, {"alarms": ROUTE53}, base=V7_TWINS),
     Right(topics_are_in_their_region, {"alarms": {"topics": BOTH}}),
     Right(topics_are_used, {"alarms": {"topics": BOTH}}),
     Right(email_needs_a_created_topic, {"alarms": {"email": EMAIL}}),

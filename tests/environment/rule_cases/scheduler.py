@@ -83,12 +83,12 @@ WRONG = (
     ),
     Wrong(
         method_chosen_for_scheduler,
-        {},
+        {"solution_manager": {"cidrs": ["10.9.0.0/24"]}},
         "failover.health",
         (
             "must be explicit for main",
             "add 2 target groups with a single node each, as many listeners (4 in all",
-            "AWS allows 50) and 8 security group rules",
+            "AWS allows 50) and 10 security group rules",
             "without the ports auto means target-health",
             "write health: alarm",
         ),

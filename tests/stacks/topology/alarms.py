@@ -11,7 +11,13 @@ from tests.support.assembly import ROOT, Assembly
 
 _COUNTS = {"UnhealthyRoutingFlowCount", "PortAllocationErrorCount"}
 """Metrics that AWS reports only while they are not zero."""
-_ALWAYS = {"HealthyHostCount", "UnHealthyHostCount", "StatusCheckFailed", "ActiveFlowCount"}
+_ALWAYS = {
+    "HealthyHostCount",
+    "UnHealthyHostCount",
+    "StatusCheckFailed",
+    "ActiveFlowCount",
+    "HealthCheckStatus",
+}
 """Metrics that AWS reports in a healthy cluster."""
 _DATABASE = {"FreeStorageSpace", "DatabaseConnections"}
 

@@ -29,6 +29,8 @@ def holds(environment: Environment, assembly: Assembly) -> None:
     names = {f"{environment.name}-{name}" for name in environment.clusters}
     if environment.failover:
         names.add(f"{environment.name}-failover")
+    if environment.alarms.route53:
+        names.add(f"{environment.name}-route53")
     names |= metadata.stacks(environment)
     assert set(assembly.templates) == names
     for name, cluster in environment.clusters.items():
@@ -66,7 +68,7 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
         if isinstance(tags, list):
             given = {tag["Key"]: tag["Value"] for tag in tags}
             assert given["denodo:environment"] == environment.name, id_
-            if not stack.endswith("-failover"):
+            if not stack.endswith(("-failover", "-route53")):
                 cluster = stack.removeprefix(f"{environment.name}-").removesuffix("-catalog")
                 assert given["denodo:cluster"] == cluster
             assert environment.tags.items() <= given.items()
