@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from denodo_ha.aws import deadline
+from denodo_ha.cli import time_limit
 from denodo_ha.failover import command, switching
 from tests.local_aws.cloud import Cloud
 from tests.support import client_creation, local_aws_server
@@ -15,10 +16,11 @@ def _patient_looks() -> Iterator[None]:
     """Give commands a minute to read a state: a loaded machine must not look like a lost region."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deadline, "LOOK_S", 60.0)
+        patch.setattr(time_limit, "LEAST_S", 60.0)
         for module in (switching, command):
             patch.setattr(module, "LOOK_S", 60.0)
             patch.setattr(module, "ANSWER_S", 60.0)
-        # A command allows its looks less time, the older its process is; this process is old.
+        # All looks before the switch is thrown together have less time than that.
         patch.setattr(command, "LEAST_LOOK_S", 60.0)
         yield
 

@@ -192,7 +192,7 @@ class Machine:
         there = json.loads(client.get_parameter(Name=self._parameter)["Parameter"]["Value"])
         kept = ("denodo", "ports", "servers", "limits", "ready")
         here = {**there, **{key: self._data[key] for key in kept}}
-        if there["license_manager"]:
+        if there.get("license_manager"):
             # The agent answers as the License Manager does.
             manager = {"host": self._address, "port": self._agent.port, "tls": False}
             here["license_manager"] = manager

@@ -17,7 +17,7 @@ from denodo_ha.aws import ssm_command
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.rotation import rotation
-from denodo_ha.rollout import rollout_command
+from denodo_ha.rollout import replace_command, rollout_command
 from hosts.denodo.readiness import readiness_endpoint
 from hosts.haproxy import draining as host_draining
 from tests.e2e.balancing import Balancing, balancing
@@ -362,6 +362,38 @@ def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
     back = run("enable", "node1", "--metadata-ok")
     assert back.exit_code == exit_codes.DONE, back.output
     assert [item.states("node1") for item in fronts] == [{"up"}, {"up"}]
+
+
+def test_a_lost_node_is_replaced(
+    deployment: Deployment,
+    run: Run,
+    machines: dict[str, Machine],
+    fronts: tuple[Balancing, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The node keeps its name, by which HAProxy reaches the new instance."""
+    for machine in machines.values():
+        machine.told = lambda _action: None
+    assert run("pin").exit_code == exit_codes.DONE
+    before = {name: machine.instance_id for name, machine in machines.items()}
+    deployment.access.client("ec2").terminate_instances(InstanceIds=[before["node2"]])
+    monkeypatch.setattr(
+        replace_command,
+        "Cdk",
+        lambda _profile: Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
+    )
+    with Watch(fronts, jdbc(deployment)) as watch:
+        done = run("replace", "node2", "--timeout", "300")
+        assert done.exit_code == exit_codes.FAILED, done.output
+        assert "denodo-ha enable node2 --metadata-ok" in done.stderr
+        assert [item.states("node2") for item in fronts] == [{"maint"}, {"maint"}]
+        back = run("enable", "node2", "--metadata-ok")
+        assert back.exit_code == exit_codes.DONE, back.output
+    assert watch.refused == []
+    assert watch.together <= {frozenset(), frozenset({"node2"})}
+    assert [item.states("node2") for item in fronts] == [{"up"}, {"up"}]
+    assert machines["node1"].instance_id == before["node1"]
+    assert machines["node2"].instance_id != before["node2"]
 
 
 def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing, ...]) -> None:

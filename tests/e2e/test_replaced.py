@@ -35,9 +35,9 @@ pytestmark = pytest.mark.long
 BALANCED, SINGLE, LOST = "active", "solo", "node1"
 STACK = names.cluster_stack("denodo70", BALANCED)
 NO_CAPACITY = (
-    "We currently do not have sufficient m5.xlarge capacity in the Availability Zone you requested "
-    "(eu-west-1a). You can currently get m5.xlarge capacity by not specifying an Availability Zone "
-    "in your request or choosing eu-west-1b, eu-west-1c."
+    "We currently do not have sufficient m7i.xlarge capacity in the Availability Zone you "
+    "requested (eu-west-1a). You can currently get m7i.xlarge capacity by not specifying an "
+    "Availability Zone in your request or choosing eu-west-1b, eu-west-1c."
 )
 
 Run = Callable[..., Result]
@@ -117,6 +117,7 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, name, 0.1)
 
     def run(*words: str, cluster: str, killed: bool = False) -> Result:
+        """Run a command for one cluster; `status` shows all clusters."""
         cdk = Dying if killed else Replacing
         monkeypatch.setattr(
             replace_command,
@@ -125,7 +126,9 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
                 deployment=deployment, machines=machines[cluster], cluster=cluster
             ),
         )
-        arguments = [*words, "--cluster", cluster, "-c", file(deployment)]
+        only = [] if words[0] == "status" else ["--cluster", cluster]
+        waits = ["--timeout", "300"] if words[0] in {"roll", "rollout", "replace"} else []
+        arguments = [*words, *only, *waits, "-c", file(deployment)]
         return CliRunner().invoke(build_program(COMMANDS), arguments)
 
     return run
@@ -171,8 +174,9 @@ def test_a_lost_node_of_7_0_behind_a_load_balancer(
     before = deployment.topology().clusters[BALANCED]
     old = terminate(deployment, machines[BALANCED][LOST])
     status = run("status", "--format", "json", "--no-ask", cluster=BALANCED)
-    (described,) = json.loads(status.stdout)["clusters"]
-    assert any(f"denodo-ha replace {LOST}" in problem for problem in described["problems"])
+    described = {each["name"]: each for each in json.loads(status.stdout)["clusters"]}
+    problems = described[BALANCED]["problems"]
+    assert any(f"denodo-ha replace {LOST}" in problem for problem in problems), problems
     for words in ("roll",), ("rollout",):
         refused = run(*words, cluster=BALANCED)
         assert (refused.exit_code, f"denodo-ha replace {LOST}" in refused.stderr) == (3, True)
@@ -231,7 +235,7 @@ def no_capacity_leaves_the_old_pin(deployment: Deployment, run: Run) -> None:
     done = run("replace", LOST, cluster=BALANCED)
     control.call(endpoint, f"faults/{STACK}", {**where, "resources": []}, method="PUT")
     assert done.exit_code == exit_codes.FAILED, done.output
-    assert "no capacity for m5.xlarge" in done.stderr
+    assert "no capacity for m7i.xlarge" in done.stderr
     assert "zone to one of eu-west-1b, eu-west-1c" in done.stderr
     assert pins.read_text() == before
 
@@ -251,7 +255,9 @@ def test_a_single_node_keeps_its_address(
     assert after.instance_id != old
     assert after.public_ip == before.public_ip
     assert addresses(deployment, SINGLE)[LOST] == after.private_ip
-    assert run("status", "--no-ask", cluster=SINGLE).exit_code == exit_codes.DONE
+    status = run("status", "--no-ask", "--format", "json", cluster=SINGLE)
+    described = {each["name"]: each for each in json.loads(status.stdout)["clusters"]}
+    assert described[SINGLE]["problems"] == []
 
 
 def test_a_single_node_that_runs(deployment: Deployment, machines: Machines, run: Run) -> None:

@@ -157,6 +157,7 @@ def test_a_new_image_is_rolled_out(
         }
         assert changed == {item for item in before if item <= name}
         assert shared(deployment, name) == set(before) - {name}
+        assert machines[name].actions.count("stop") == 1
         machines[name].confirm()
     assert rolling.roll_out() == ["node3"]
     assert shared(deployment, "") == set(before)

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,12 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
+from denodo_ha.deployed.node_pins import pin_of
+from denodo_ha.deployed.stack import resource_tag
+from denodo_ha.environment import names
 from denodo_ha.environment.loading.loader import Loaded, load
+from denodo_ha.environment.model.pins import Pin, pins_file
+from denodo_ha.rollout import pins_file as pins_text
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
 from tests.support.servers.fault_proxy import FaultProxy
@@ -349,6 +354,7 @@ def deployed_site(folder: Path) -> Iterator[Site]:
     for name in (f"{NAME}-{PRIMARY}", f"{NAME}-{SECONDARY}", f"{NAME}-failover"):
         region = LOST if name.endswith(PRIMARY) else KEPT
         _create(Access(endpoint, account, region), name, assembly.templates[name])
+    _write_pins(file, assembly.templates.values())
     with FaultProxy(endpoint) as proxy:
         yield Site(proxy, loaded, file, account, folder / "cdk.out")
 
@@ -362,6 +368,19 @@ def _upload(access: Access, name: str, template: dict[str, Any]) -> str:
     )
     client.put_object(Bucket=bucket, Key=name, Body=json.dumps(template).encode())
     return f"{access.endpoint}/{bucket}/{name}"
+
+
+def _write_pins(file: Path, templates: Iterable[Mapping[str, Any]]) -> None:
+    """Write what the nodes run, without which `rollout` and `replace` make no call for a node."""
+    pins: dict[str, dict[str, Pin]] = {}
+    for template in templates:
+        for resource in template["Resources"].values():
+            properties = resource.get("Properties", {})
+            if resource["Type"] == "AWS::EC2::Instance":
+                node = str(resource_tag(properties, names.NODE_TAG))
+                cluster = str(resource_tag(properties, names.CLUSTER_TAG))
+                pins.setdefault(cluster, {})[node] = pin_of(node, properties)
+    pins_text.write(pins_file(file), pins_text.changed("", pins))
 
 
 def _create(access: Access, name: str, template: dict[str, Any]) -> None:

@@ -27,7 +27,9 @@ def test_the_switch_is_thrown_without_what_is_dead(site: Site, fault: Fault) -> 
     with short_waits(site):
         done = run_here(site, ("failover", "to", SECONDARY, "--timeout", "3"))
     assert [call.operation for call in site.proxy.arrived if call.changes] == ["PutMetricData"]
-    assert "looking at the clusters and the switch" in done.stderr.splitlines()[0]
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("looking for the failover of ")
+    assert lines[1].startswith("looking at the clusters and the switch of ")
     assert "the switch is set to passive and remains set" in done.stderr
     assert "it is not known whether passive is healthy" in done.stderr
 

@@ -11,8 +11,9 @@ import pytest
 
 from hosts.denodo.apply import apply
 from hosts.denodo.errors import ImageError
-from hosts.denodo.metadata import database_tables, postgres_session
+from hosts.denodo.metadata import database_tables, metadata_database, postgres_session
 from hosts.denodo.metadata.postgres_session import Server, SessionError
+from hosts.denodo.record import Record
 from tests.hosts.denodo.cloud import DATA_CATALOG, SCHEDULER, VDP, Cloud
 from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
 from tests.hosts.denodo.home import Home
@@ -76,7 +77,8 @@ def catalog(home: Home, database: Postgres) -> Callable[..., Any]:
             place = {"host": "localhost", "port": database.port, "ca": _ca()}
             cloud.secret(_ARNS[component], {**place, **account, **login})
         shared = {name: {"secret": _ARNS[name]} for name in components}
-        return home.state(**{"servers": _SERVERS, "catalog": shared, **(changes or {})})
+        servers = [name for name in _SERVERS if name == "vdp" or name in components]
+        return home.state(**{"servers": servers, "catalog": shared, **(changes or {})})
 
     return state
 
@@ -98,30 +100,48 @@ def _ca() -> str:
     return authority().certificate.decode()
 
 
-def _refusal(home: Home, state: Any) -> list[str]:
-    """Apply a state that is refused; return the lines of the message. No server was stopped."""
-    running = home.running()
-    assert running
-    home.calls()
+def _check(home: Home, state: Any) -> None:
+    """Check the databases of a state, as an apply does before it stops a server."""
+    metadata_database.check(home.system, state, Record(home.system))
+
+
+def _serves(home: Home) -> None:
+    """Record a state as applied, as on a node whose servers run."""
+    Record(home.system).apply(home.state(), "change")
+
+
+def _problems(home: Home, state: Any) -> list[str]:
+    """Return the problems of a state that is refused; they contain no password."""
     with pytest.raises(ImageError) as refused:
-        apply(home.system, state)
+        _check(home, state)
+    assert _PASSWORD not in str(refused.value)
+    title, *problems = str(refused.value).splitlines()
+    assert title == "the shared database cannot be used:"
+    return [problem.strip() for problem in problems]
+
+
+def test_databases_without_tables_are_found_before_a_server_stops(
+    home: Home, catalog: Callable[..., Any]
+) -> None:
+    apply(home.system, home.state())
+    running = home.running()
+    home.calls()
+    with pytest.raises(ImageError, match="has no tables"):
+        apply(home.system, catalog("scheduler"))
     assert home.running() == running
     assert home.calls() == []
-    assert _PASSWORD not in str(refused.value)
-    return [line.strip() for line in str(refused.value).splitlines()]
 
 
-def test_all_databases_without_tables_are_named_before_a_server_stops(
+def test_all_databases_without_tables_are_named(
     home: Home,
     database: Postgres,
     catalog: Callable[..., Any],
     create: Callable[[str, str], None],
 ) -> None:
-    apply(home.system, home.state(servers=_SERVERS))
+    _serves(home)
     create("scheduler", "jobs")
     state = catalog("scheduler", "data-catalog", "vdp")
-    title, scheduler, data_catalog = _refusal(home, state)
-    assert title == "the shared database cannot be used:"
+    scheduler, data_catalog = _problems(home, state)
     where = f"on localhost:{database.port}"
     assert scheduler == (
         f"scheduler: the database scheduler {where} has tables, but none whose name begins with "
@@ -132,47 +152,41 @@ def test_all_databases_without_tables_are_named_before_a_server_stops(
     assert "`denodo-ha catalog init --data-catalog-sql FILE`" in data_catalog
     create("scheduler", "QRTZ_LOCKS")
     create("data_catalog", "anything")
-    apply(home.system, state)
-    assert home.running("scheduler")
+    _check(home, state)
 
 
 def test_the_prefix_of_tables_is_read_from_the_file_or_the_settings(
     home: Home, catalog: Callable[..., Any], create: Callable[[str, str], None]
 ) -> None:
-    apply(home.system, home.state(servers=_SERVERS))
+    _serves(home)
     create("scheduler", '"JOB_LOCKS"')
     home.set(SCHEDULER_FILE, database_tables.TABLE_PREFIX, "TASK_")
-    assert "begins with TASK_" in "".join(_refusal(home, catalog("scheduler")))
+    assert "begins with TASK_" in "".join(_problems(home, catalog("scheduler")))
     entries = {database_tables.TABLE_PREFIX: "job_"}
     shared = {"scheduler": {"secret": SCHEDULER, "entries": entries}}
-    apply(home.system, catalog("scheduler", changes={"catalog": shared}))
-    assert home.properties(SCHEDULER_FILE)[database_tables.TABLE_PREFIX] == "job_"
+    _check(home, catalog("scheduler", changes={"catalog": shared}))
 
 
-@pytest.mark.parametrize(
-    ("login", "says"),
-    [
-        ({"password": "another"}, "password authentication failed"),
-        ({"dbname": "nowhere"}, 'database "nowhere" does not exist'),
-        ({"host": "127.0.0.1"}, "mismatch"),
-        ({"port": free_port()}, "refused"),
-        ({"ca": "PEM"}, "cannot be asked for its tables"),
-    ],
-)
-def test_a_login_that_does_not_work_is_named_before_a_server_stops(
-    home: Home, catalog: Callable[..., Any], login: dict[str, Any], says: str
-) -> None:
-    apply(home.system, home.state(servers=_SERVERS))
-    _title, line = _refusal(home, catalog("vdp", **login))
-    assert says in line
-    assert "denodo-ha catalog init" in line
+def test_a_login_that_does_not_work_is_named(home: Home, catalog: Callable[..., Any]) -> None:
+    _serves(home)
+    cases: dict[str, dict[str, Any]] = {
+        "password authentication failed": {"password": "another"},
+        'database "nowhere" does not exist': {"dbname": "nowhere"},
+        "mismatch": {"host": "127.0.0.1"},
+        "refused": {"port": free_port()},
+        "cannot be asked for its tables": {"ca": "PEM"},
+    }
+    for says, login in cases.items():
+        (problem,) = _problems(home, catalog("vdp", **login))
+        assert says in problem
+        assert "denodo-ha catalog init" in problem
 
 
 def test_certificates_of_the_java_are_not_judged_here(
     home: Home, catalog: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    apply(home.system, home.state(servers=_SERVERS))
-    apply(home.system, catalog("vdp", ca="", changes={"metadata": {"source": "catalog"}}))
+    _serves(home)
+    _check(home, catalog("vdp", ca=""))
     assert "cannot be asked for its tables: " in capsys.readouterr().out
 
 
@@ -180,23 +194,19 @@ def test_a_new_node_starts_while_the_database_does_not_answer(
     home: Home, catalog: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No server can be stopped, and a database that fails over answers again within minutes."""
-    apply(home.system, catalog("scheduler", port=free_port()))
+    _check(home, catalog("scheduler", port=free_port()))
     assert "cannot be asked for its tables" in capsys.readouterr().out
-    assert home.running("scheduler")
 
 
 def test_a_component_on_its_database_gets_a_warning(
-    home: Home,
-    catalog: Callable[..., Any],
-    create: Callable[[str, str], None],
-    capsys: pytest.CaptureFixture[str],
+    home: Home, catalog: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    create("scheduler", "qrtz_locks")
-    apply(home.system, catalog("scheduler"))
-    state = catalog("scheduler", port=free_port(), changes={"jvm__vdp": "-Xmx2048m"})
-    apply(home.system, state)
+    _serves(home)
+    Record(home.system).remember_logins({"scheduler": "fingerprint"})
+    _check(home, catalog("scheduler", port=free_port()))
     assert "cannot be asked for its tables" in capsys.readouterr().out
-    assert home.running("scheduler")
+    _check(home, catalog("scheduler"))
+    assert "has no tables" in capsys.readouterr().out
 
 
 class _Talk:

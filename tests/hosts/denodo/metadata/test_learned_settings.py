@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from hosts.denodo import commands
-from hosts.denodo.apply import apply
+from hosts.denodo.apply import check
+from hosts.denodo.record import Record
+from hosts.denodo.state import State
+from tests.hosts.denodo import java_properties
 from tests.hosts.denodo.cloud import DATA_CATALOG, SCHEDULER, Cloud
 from tests.hosts.denodo.home import DATA_CATALOG as FILE
 from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
@@ -44,6 +47,11 @@ other.thing=secret-of-something-else
 """
 
 
+def _apply(home: Home, state: State) -> None:
+    """Record a state as applied, without servers."""
+    Record(home.system).apply(state, "change")
+
+
 def _report(home: Home, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     capsys.readouterr()
     assert commands.main([*home.arguments, "catalog-settings"]) == 0
@@ -54,7 +62,7 @@ def _report(home: Home, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_keys_of_a_form_are_printed_with_placeholders(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    apply(home.system, home.state())
+    _apply(home, home.state())
     home.with_data_catalog()
     home.write(FILE, _FORM)
     learned = _report(home, capsys)["data-catalog"]
@@ -95,20 +103,28 @@ def test_keys_of_a_form_are_printed_with_placeholders(
 
 
 @pytest.mark.parametrize("password", [_PASSWORD, "encrypted:FM7g"])
-def test_nodes_with_the_learned_settings_use_the_keys_of_the_form(
+def test_a_password_is_not_printed(
     home: Home, capsys: pytest.CaptureFixture[str], password: str
 ) -> None:
-    apply(home.system, home.state(servers=_SERVERS))
+    _apply(home, home.state())
     home.with_data_catalog()
     home.write(FILE, _FORM.replace(_PASSWORD, password))
+    assert password not in json.dumps(_report(home, capsys))
+
+
+def test_nodes_with_the_learned_settings_use_the_keys_of_the_form(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _apply(home, home.state())
+    home.with_data_catalog()
+    home.write(FILE, _FORM)
     learned = _report(home, capsys)["data-catalog"]
-    assert password not in json.dumps(learned)
     cloud = Cloud(home.folder)
     place = {"host": "rds.example.com", "port": 5433, "dbname": "data_catalog", "ca": "PEM"}
     cloud.secret(DATA_CATALOG, {**place, "username": "data_catalog_a", "password": "new"})
     catalog = {"data-catalog": {"secret": DATA_CATALOG, "entries": learned["entries"]}}
-    apply(home.system, home.state(servers=_SERVERS, catalog=catalog))
-    found = home.properties(FILE)
+    plan = check(home.system, home.state(servers=["data-catalog"], catalog=catalog))
+    found = java_properties.properties(plan.files[home.path / FILE])
     assert found["catalog.db.uri"].startswith("jdbc:postgresql://rds.example.com:5433/data_catalog")
     assert found["catalog.db.password"] == "new"
     assert found["catalog.db.user"] == "data_catalog_a"
@@ -121,7 +137,7 @@ def test_the_form_of_the_scheduler(
 ) -> None:
     """After the form, a real file has PostgreSQL's class and query, and 7.0 its flags."""
     home = make_home(version)
-    apply(home.system, home.state())
+    _apply(home, home.state())
     values = {
         "ComplexDataSource/driverClassName": "org.postgresql.Driver",
         "ComplexDataSource/url": _URL,
@@ -149,7 +165,7 @@ def test_the_form_of_the_scheduler(
 
 
 def test_files_without_a_database_are_named(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    apply(home.system, home.state())
+    _apply(home, home.state())
     assert list(_report(home, capsys)) == ["scheduler"]
     home.with_data_catalog()
     report = _report(home, capsys)
@@ -166,7 +182,7 @@ def test_another_file_of_the_state_is_read(home: Home, capsys: pytest.CaptureFix
     cloud = Cloud(home.folder)
     cloud.missing(SCHEDULER)
     catalog = {"scheduler": {"secret": SCHEDULER, "file": "conf/other.properties"}}
-    apply(home.system, home.state(servers=_SERVERS, catalog=catalog))
+    _apply(home, home.state(servers=_SERVERS, catalog=catalog))
     home.write("conf/other.properties", "x.url=jdbc:postgresql://[half/x\nx.user=\nx.password=\n")
     learned = _report(home, capsys)["scheduler"]
     assert learned["file"] == "conf/other.properties"

@@ -48,7 +48,13 @@ def allocation(allocation_id: str) -> ministack.Record:
 def associate(
     address: ministack.Record, *, instance: str | None = None, user: str | None = None
 ) -> None:
-    """Associate an address with an instance, or with a resource that has a network interface."""
+    """Associate an address with an instance, or with a resource that has a network interface.
+
+    An address of another instance is disassociated first, and gets a new association (AWS, Amazon
+    EC2 API Reference, AssociateAddress).
+    """
+    if instance is not None and address["InstanceId"] not in (None, instance):
+        release(address)
     held = address["AssociationId"] and (address["InstanceId"] or address["NetworkInterfaceId"])
     if held and held not in (instance, user):
         message = f"resource {address['AllocationId']} is already associated with {held}"
