@@ -36,7 +36,7 @@ _EXPIRED = {
     *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
     *("InvalidClientTokenId", "UnrecognizedClientException", "InvalidToken", "AuthFailure"),
     *("SignatureDoesNotMatch", "InvalidAccessKeyId", "MissingAuthenticationToken"),
-    *("IncompleteSignature", "NotSignedUp"),
+    *("IncompleteSignature", "NotSignedUp", "InvalidSignatureException"),
 }
 _DENIED = {
     *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"),

@@ -13,6 +13,7 @@ UNTOLD_REASONS: Final = {
     "zone-shifted": "an operator does this; `status` shows it",
     "region-lost": "the alarms are lost with the region; alarms.route53 tells",
     "check-unhealthy": "only Route 53 sees it; alarms.route53 tells",
+    "missing-data": "only a metric is missing; alarms.route53 tells",
     "node-not-ready": "AWS checks no more than the connection, or HAProxy instead of the node",
     "nodes-not-ready": "AWS checks no more than the instance",
     "service-down": "AWS checks no more than the instance, or HAProxy instead of the node",

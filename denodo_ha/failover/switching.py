@@ -15,6 +15,7 @@ from denodo_ha.aws.clients import MUST_ARRIVE, Aws
 from denodo_ha.aws.concurrency import begin
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
+from denodo_ha.cli import process
 from denodo_ha.cli.errors import (
     AwsError,
     CommandError,
@@ -242,6 +243,9 @@ def fail_over(
         AwsError: The datapoint could not be put.
     """
     started = clock.monotonic()
+    process.set_state_left(
+        f"{task.datapoint} may have been put: see `denodo-ha failover status` in two minutes"
+    )
     # Put the datapoint also if the switch's health check shows that it is set: the check follows a
     # datapoint after a minute or two, so it may show the state before `failover back`. The same
     # datapoint twice has the effect of one.

@@ -160,35 +160,34 @@ class ClusterAlarms(Construct):
     def _watch_load_balancers(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
         """Watch for connections without a source port, and for load balancers without metrics.
 
-        ActiveFlowCount is always reported, and an Application Load Balancer's HealthyHostCount
-        while health checks are enabled (AWS, CloudWatch metrics for your Network Load Balancer, and
-        for your Application Load Balancer). The alarm on a missing metric has no composite alarm:
-        before its first data it is in state INSUFFICIENT_DATA, which notifies only after data has
-        been there.
+        HealthyHostCount is reported while a target group has registered targets, and while health
+        checks are enabled (AWS, CloudWatch metrics for your Network Load Balancer, and for your
+        Application Load Balancer). The alarm on a missing metric has no composite alarm: before its
+        first data it is in state INSUFFICIENT_DATA, which notifies only after data has been there.
+        It is not on ActiveFlowCount: `plan` and `pin`, also of earlier versions, take each alarm on
+        that metric for one of Route 53's.
         """
         text = alarms.port_allocation(self._stack)
         part = self._count_alarm("ports", "PortAllocationErrorCount", load_balancer, text)
         self._notify("PortAllocation", [part], text)
-        self._watch_for_silence(
-            "Silent", NLB_METRICS, "ActiveFlowCount", {"LoadBalancer": load_balancer}
-        )
-        cookies = next((group for group in groups if group.namespace == ALB_METRICS), None)
-        if cookies is not None:
-            self._watch_for_silence(
-                "SilentAlb", ALB_METRICS, "HealthyHostCount", cookies.dimensions
-            )
+        for id_, namespace in (("Silent", NLB_METRICS), ("SilentAlb", ALB_METRICS)):
+            services = [
+                group for group in groups if group.namespace == namespace and not group.is_auxiliary
+            ]
+            # The group of jdbc first, which has every node.
+            services.sort(key=lambda group: (group.id != "service-jdbc", group.id))
+            for group in services[:1]:
+                self._watch_for_silence(id_, group)
 
-    def _watch_for_silence(
-        self, id_: str, namespace: str, metric: str, dimensions: Mapping[str, str]
-    ) -> None:
+    def _watch_for_silence(self, id_: str, group: WatchedGroup) -> None:
         """Watch for the absence of a metric. No value of the metric is below the threshold."""
         text = alarms.balancer_silent(self._environment, self._name, self._stack)
         create_metric_alarm(
             self,
             id_,
-            namespace=namespace,
-            metric=metric,
-            dimensions=dimensions,
+            namespace=group.namespace,
+            metric="HealthyHostCount",
+            dimensions=group.dimensions,
             statistic="Maximum",
             operator=BELOW,
             threshold=0,

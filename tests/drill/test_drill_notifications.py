@@ -23,7 +23,7 @@ OPERATORS = {"node-drained"}
 EVERYWHERE = OPERATORS | {"region-lost"}
 UNTOLD = {
     "active-active": EVERYWHERE,
-    "active-passive": EVERYWHERE | {"check-unhealthy"},
+    "active-passive": EVERYWHERE | {"check-unhealthy", "missing-data"},
     "adopted": EVERYWHERE | {"node-not-ready"},
     "haproxy": EVERYWHERE | {"check-unhealthy", "node-not-ready", "service-down", "auxiliary-down"},
     "internet-facing": EVERYWHERE | {"check-unhealthy"},

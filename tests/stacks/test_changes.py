@@ -138,6 +138,7 @@ def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
     rest = {id_: of for id_, of in change.added.items() if id_ not in group}
     assert len(group) == 1
     paths = {"Balancer/Cookies", "Balancer/service-app", *_alarms_of_service("app")}
+    paths.add("Alarms/SilentAlb")
     assert _split(rest) == (paths, {(8181, 8181), (9191, 9191)})
     assert change.removed == {}
     in_place = {("AlarmRule",), ("Value",)}
@@ -149,7 +150,10 @@ def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
     )
     assert sum("api" not in id_ and "8182" not in id_ for id_ in change.added) == 0
     assert change.removed == {}
-    assert {tuple(keys) for keys in change.changed.values()} == in_place
+    # The alarm on a silent balancer watches the first target group.
+    changed = {change.path(id_): keys for id_, keys in change.changed.items()}
+    assert changed.pop("denodo80-main/Alarms/SilentAlb") == {"Dimensions"}
+    assert {tuple(keys) for keys in changed.values()} == in_place
     back = Change(two, zero)
     assert back.added == {}
     assert {tuple(keys) for keys in back.changed.values()} == in_place

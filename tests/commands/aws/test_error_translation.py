@@ -113,6 +113,11 @@ def test_what_is_no_error_of_aws_passes() -> None:
             "set the clock",
         ),
         (answered("RequestTimeTooSkewed", status=403), ExpiredCredentials, "set the clock"),
+        (
+            answered("InvalidSignatureException", "Signature not yet current: 20260101T000000Z"),
+            ExpiredCredentials,
+            "set the clock",
+        ),
     ],
 )
 def test_every_error_of_a_call_is_of_one_hierarchy(

@@ -471,6 +471,9 @@ def test_a_switch_that_was_just_set_back_is_thrown_again(world: Route53, go: Go)
     # The check shows the switch as set, and DNS does not follow: the secondary was unhealthy.
     world.down.add("passive")
     world.silent.add("passive")
+    process.set_state_left("")
     done = go(world, "to", "passive", "--timeout", "60")
     assert world.thrown == [1.0, 1.0], done.output
+    # What a second Ctrl-C prints.
+    assert "SecondaryActive = 1" in process._state_left  # noqa: SLF001
     assert "put SecondaryActive = 1" in done.stderr

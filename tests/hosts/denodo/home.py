@@ -7,11 +7,13 @@ keys that the program uses, in their original order and form. 9.0 has the files 
 import getpass
 import json
 import os
+import py_compile
 import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -72,6 +74,12 @@ WRITTEN_BY_FORM: dict[str, str | None] = {
     "GenericEntityIdentifierRetriever/query": "select lastval()",
 }
 """Values that Denodo's form writes into the Scheduler's file, and that only an operator knows."""
+
+_RUN = (
+    f"import sys; sys.path[0] = '{stand_in.__file__}'.rpartition('/')[0]; import stand_in; "
+    "sys.exit(stand_in.main())"
+)
+"""Python's command that runs the stand-in from its compiled file."""
 
 PORTS = (
     *("vdp", "odbc", "shutdown", "auxiliary", "jmx_registry", "jmx_factory"),
@@ -242,7 +250,8 @@ class Home:
     def write_script(self, name: str) -> None:
         """Write a script that runs the stand-in under the script's name."""
         script = self.path / "bin" / name
-        command = f'exec "{sys.executable}" -S -E "{stand_in.__file__}" "{self.path}" {name}'
+        _compile_stand_in()
+        command = f'exec "{sys.executable}" -BSE -c "{_RUN}" "{self.path}" {name}'
         script.write_text(f'#!/bin/sh\n{command} "$@"\n')
         script.chmod(0o755)
 
@@ -333,6 +342,12 @@ class Home:
         for folder in Path("/proc").glob("[0-9]*"):
             if _alive(int(folder.name), self.path):
                 os.kill(int(folder.name), 9)
+
+
+@cache
+def _compile_stand_in() -> None:
+    """Compile the stand-in once, since Python compiles the file of a program at each run."""
+    py_compile.compile(stand_in.__file__, doraise=True)
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

@@ -21,16 +21,17 @@ the behaviour of scripts and servers too, see `Home.behaves`:
 - `vdp`: `web` also starts the web container, with Virtual DataPort's applications, as Denodo does
 - `odbc`: `silent`; `ping.sh`: `promotion`, `single-user`, `silent`
 - `web`: `broken` answers every request with status 500
+
+Tests run thousands of scripts, so modules that few scripts need are imported in their functions.
 """
 
-import base64
+# ruff: noqa: PLC0415 - see above
+
 import json
 import os
 import re
 import resource
-import shutil
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -165,6 +166,8 @@ def start(home: Home, name: str, *_: str) -> None:
 
 def _spawn(home: Home, server: str) -> None:
     if server == "web":
+        import shutil
+
         shutil.rmtree(home.path / "run/applications", ignore_errors=True)
         (home.path / "run/applications").mkdir()
     made = home.path / "run/generated.json"
@@ -313,10 +316,14 @@ def encrypt(home: Home, arguments: list[str]) -> int:
 
 
 def encrypted(text: str) -> str:
+    import base64
+
     return base64.b64encode(bytes(255 - byte for byte in text.encode())).decode()
 
 
 def decrypted(text: str) -> str:
+    import base64
+
     return bytes(255 - byte for byte in base64.b64decode(text)).decode()
 
 
@@ -411,6 +418,8 @@ def _talk(home: Home, protocol: str, connection: socket.socket) -> None:
     connection.settimeout(_SECONDS)
     with connection, suppress(OSError):
         if protocol == "https":
+            import ssl
+
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(home.path / "web.pem")
             with context.wrap_socket(connection, server_side=True) as secured:

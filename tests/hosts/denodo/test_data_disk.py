@@ -76,6 +76,7 @@ def test_a_second_run_formats_nothing_and_a_mounted_disk_is_left_alone(nitro: Ma
     nitro.mount()
     assert nitro.disk.read_bytes() == before
     calls = nitro.calls()
+    assert not [call for call in calls if call.startswith("disable")]
     line = f"23 22 259:2 / {nitro.path} rw - ext4 /dev/nvme0n1 rw\n"
     nitro.mounts.write_text(nitro.mounts.read_text() + line)
     nitro.mount()

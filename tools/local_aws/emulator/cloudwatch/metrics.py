@@ -2,8 +2,9 @@
 
 A datapoint counts only after the end of its period, because the period's value may change until
 then. Some metrics are computed: HealthyHostCount and UnHealthyHostCount, from the current target
-health; ActiveFlowCount, which is 0 while the load balancer exists; and StatusCheckFailed, which is
-0 while the instance runs. Other metrics of load balancers and instances have no data.
+health; ActiveFlowCount and NewFlowCount, which are 0 while the load balancer exists; and
+StatusCheckFailed, which is 0 while the instance runs. Other metrics of load balancers and instances
+have no data.
 """
 
 from collections.abc import Callable
@@ -105,7 +106,7 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
             return _targets(dimensions, "healthy")
         case "UnHealthyHostCount":
             return _targets(dimensions, "unhealthy")
-        case "ActiveFlowCount":
+        case "ActiveFlowCount" | "NewFlowCount":
             balancer = f"/{dimensions.get('LoadBalancer', '?')}"
             return 0.0 if any(arn.endswith(balancer) for arn in ministack.load_balancers) else None
         case "StatusCheckFailed":
