@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from denodo_ha.environment.facts.denodo_ports import SCHEDULER_AUXILIARY_PORT, SCHEDULER_PORT
 from denodo_ha.environment.model.cluster import Cluster as Settings
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
@@ -230,8 +231,8 @@ class _Demands:
         for group in self.node_groups():
             assert behind <= self.ports(group, front)
             assert behind <= self.ports(front, group, out=True)
-            clients = set(self.settings.balancer.clients) - set(self.managers())
-            assert not clients & {_peer(item) for item in self.into(group)}
+            for cidr in set(self.settings.balancer.clients) - set(self.managers()):
+                assert self.ports(group, cidr) == self.past_the_balancer()
 
         for item in balancer.listeners:
             if item.alb is not None:
@@ -248,6 +249,17 @@ class _Demands:
         for group in self.node_groups():
             for cidr in self.settings.balancer.clients:
                 assert ports <= self.ports(group, cidr)
+
+    def past_the_balancer(self) -> set[int]:
+        """Return the node ports that clients reach directly: the Scheduler's second connection."""
+        schedulers = {item.node_port or item.port for item in self.environment.services.values()}
+        own = any(node.scheduler_auxiliary_port for node in self.settings.nodes.values())
+        inside = self.settings.balancer.scheme == "internal"
+        return (
+            {SCHEDULER_AUXILIARY_PORT}
+            if SCHEDULER_PORT in schedulers and inside and not own
+            else set()
+        )
 
     def managers(self) -> tuple[str, ...]:
         manager = self.environment.solution_manager

@@ -114,8 +114,9 @@ def test_one_drains_and_the_other_enables(
     assert _registered(cloud) == [False] * 3
     states = {name: _status(commands[name]) for name in ("old", "new")}
     for node in states["new"]["nodes"]:
-        # Older versions do not have this key. The nodes do not answer, so there are no warnings.
+        # Older versions do not have these keys. The nodes do not answer, so there are no warnings.
         assert node.pop("warnings") == []
+        assert node.pop("remedy") == ""
     assert _without_sentences(states["old"]) == _without_sentences(states["new"])
     (node1, node2) = sorted(states["new"]["nodes"], key=lambda node: str(node["name"]))
     assert node1["drained"]
