@@ -149,9 +149,13 @@ class Machine:
         self._agent.licensed = answers
 
     def _stand_in(self) -> None:
+        ports = {str(_READY_PORT): self._endpoint.server_port}
+        if auxiliary := self._wanted[1]["ports"].get("auxiliary"):
+            # The load balancer checks the auxiliary port of Denodo 7.0 by a connection.
+            ports[str(auxiliary)] = self._endpoint.server_port
         details = {
             "address": self._address,
-            "ports": {str(_READY_PORT): self._endpoint.server_port},
+            "ports": ports,
             "commands": self._agent.port,
         }
         path = f"stand-ins/{self.instance_id}"

@@ -57,7 +57,7 @@ NETWORK_REPLACEMENTS: Final[dict[str, tuple[str, ...]]] = {
 RESTARTING_STATE: Final = frozenset(
     {
         *("catalog", "denodo", "heap_mib", "host", "jvm", "license_manager", "ports", "rmi_host"),
-        *("security_token", "servers", "tls", "web_jmx"),
+        *("scheduler_rmi_host", "security_token", "servers", "tls", "web_jmx"),
     }
 )
 """Keys of the desired state whose change restarts the servers (docs/node.md)."""
