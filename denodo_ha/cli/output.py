@@ -37,7 +37,7 @@ _STYLES = {
 _UNCUT = 10_000
 """Width of a table if stdout is not a terminal, so that each row is one line."""
 
-_REPORT_WIDTHS = (100, 160)
+_REPORT_WIDTHS = (120, 180)
 """Minimum and maximum width of a report's table, whose cells are wrapped."""
 
 Cell = str | Text
