@@ -123,7 +123,7 @@ class Aws:
         self._signed_in = True
 
     def _create(self, service: str, region: str) -> Any:
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415 - for commands that call AWS
 
         config = Config(
             retries={"mode": "standard", "total_max_attempts": self._attempts},

@@ -194,7 +194,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "replace",
         "Changes",
-        "Make a node anew whose instance is lost, under its own name, zone, ports and pin.",
+        "Replace the instance of a lost node; the node keeps its name, zone, ports and pin.",
         _replace,
     ),
     Command(

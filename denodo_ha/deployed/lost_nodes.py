@@ -60,7 +60,7 @@ def remedy(cluster: str, node: Node) -> str:
             f"set clusters.{cluster}.nodes.{node.name}.instance_id to the id of another instance, "
             "and deploy"
         )
-    return f"run `denodo-ha replace {node.name} --cluster {cluster}`, which makes it anew"
+    return f"run `denodo-ha replace {node.name} --cluster {cluster}`, which creates it again"
 
 
 def lost_nodes(

@@ -109,7 +109,9 @@ def _outcomes(engine: Engine) -> Iterator[Outcome]:
         if previous is not None and previous[:2] == (failure.cluster, situation):
             yield replace(previous[2], failure=failure)
             continue
-        outcome = replace(engine.play(failure, situation), told=alarms.told(situation))
+        outcome = replace(
+            engine.play(failure, situation), notifications=alarms.notifications(situation)
+        )
         previous = (failure.cluster, situation, outcome)
         yield outcome
 

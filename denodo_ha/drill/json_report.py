@@ -7,7 +7,7 @@ from typing import Any
 from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.drill_run import DrillResult
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
-from denodo_ha.drill.operators_told import untold_reason
+from denodo_ha.drill.notification_column import reason_without_notification
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
 from denodo_ha.environment.derived.failure_kinds import FAILURE_SENTENCES
@@ -135,10 +135,10 @@ def _outcome(outcome: Outcome) -> JsonObject:
         "terms": [{"what": step.text, "seconds": step.seconds} for step in outcome.steps],
         "heals": outcome.after_repair,
         "told": [
-            {"alarm": told.name, "urgency": told.urgency, "seconds": told.seconds}
-            for told in outcome.told
+            {"alarm": sent.name, "urgency": sent.urgency, "seconds": sent.seconds}
+            for sent in outcome.notifications
         ],
-        "untold": untold_reason(outcome),
+        "untold": reason_without_notification(outcome),
         "readings": list(outcome.interpretations),
     }
 

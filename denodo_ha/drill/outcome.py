@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from denodo_ha.drill.model.notifications import Told
+from denodo_ha.drill.model.notifications import SentNotification
 
 
 class Reach(Enum):
@@ -131,7 +131,7 @@ class Outcome:
         after_repair: a sentence that says what happens after the repair.
         interpretations: texts on assumptions about open points that lead to another outcome.
         interrupted: ports that are not served while a shared database fails over.
-        told: the notifications that operators get. They are no part of the effect on clients.
+        notifications: the notifications that operators get, which are not an effect on clients.
         load_percent: the highest load of a serving node, in percent of its load without the
             failure.
     """
@@ -148,7 +148,7 @@ class Outcome:
     interpretations: tuple[str, ...] = ()
     interrupted: tuple[int, ...] = ()
     load_percent: int = 100
-    told: tuple[Told, ...] = field(default=(), compare=False)
+    notifications: tuple[SentNotification, ...] = field(default=(), compare=False)
 
     @property
     def takes_redundancy(self) -> bool:

@@ -16,7 +16,7 @@ from denodo_ha.cli.output import (
 from denodo_ha.drill.comparison import OutcomeChange
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.model.model import Model
-from denodo_ha.drill.operators_told import told_lines
+from denodo_ha.drill.notification_column import notification_lines
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.policies import Verdict
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
@@ -190,7 +190,7 @@ def _row(effect: Outcome, outcomes: list[Outcome], model: Model) -> OutcomeRow:
             _connections(effect),
             _joined(recovery),
             effect.after_repair,
-            _joined(told_lines(outcomes)),
+            _joined(notification_lines(outcomes)),
         ),
         is_severe,
     )

@@ -1,7 +1,7 @@
 """Capacity shortage: EC2's reason why a deploy could not create a node's instance, and what to try.
 
-The reason is in the stack's events. If the events cannot be read, or have another reason, there is
-no text, and the error of the deploy stands alone.
+The reason is in the stack's events. If the events cannot be read, or have another reason, the text
+is empty, and only the error of the deploy is shown.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Node replacement: make the instance of one node anew (`denodo-ha replace`).
+"""Node replacement: replace the instance of one node (`denodo-ha replace`).
 
 The new instance has the node's name, zone, ports and pin, and the next generation: a number in the
 pins file that becomes part of the logical id of this one instance. Target groups, outputs,

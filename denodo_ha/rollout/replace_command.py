@@ -1,4 +1,4 @@
-"""`denodo-ha replace`: make a lost node anew."""
+"""`denodo-ha replace`: replace the instance of a lost node."""
 
 from typing import Annotated
 
@@ -56,7 +56,7 @@ def replace(
     dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
-    """Make a node anew whose instance is lost, under its own name, zone, ports and pin.
+    """Replace the instance of a lost node; the node keeps its name, zone, ports and pin.
 
     The command raises the node's generation in the pins file, which gives its instance a new
     logical id, deploys the stack with cdk, and brings the node back when it is ready with its

@@ -44,7 +44,7 @@ WithoutLicenseManager = Annotated[
     bool,
     typer.Option(
         "--without-license-manager",
-        help="Take a node out although the License Manager does not answer it.",
+        help="Take a node out of service even if the License Manager does not answer.",
         rich_help_panel="How",
     ),
 ]

@@ -1,8 +1,8 @@
 """License Manager: ask it for an answer, as this node reaches it.
 
-Servers that run go on without the License Manager for days, but a server that was stopped cannot
-start (Denodo, License Management, "Failure of a License Manager"). So operators ask before a
-server is stopped.
+Servers that run continue without the License Manager for days, but a server that was stopped cannot
+start (Denodo, License Management, "Failure of a License Manager"). So commands ask before a server
+is stopped.
 """
 
 from __future__ import annotations

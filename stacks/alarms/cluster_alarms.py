@@ -25,7 +25,7 @@ class WatchedGroup:
     """A target group with its metrics.
 
     Attributes:
-        id: the part of construct ids that stands for it.
+        id: the part of construct ids that identifies it.
         namespace: namespace of its metrics.
         dimensions: dimensions of its metrics.
         is_auxiliary: whether it is the target group of an auxiliary port.

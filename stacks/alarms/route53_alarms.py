@@ -13,7 +13,7 @@ from stacks.environment_stack import EnvironmentStack
 
 
 class Route53AlarmStack(EnvironmentStack):
-    """Alarms on the failover as Route 53 sees it: they also tell of a lost region.
+    """Alarms on the failover as Route 53 sees it: they also notify of a lost region.
 
     References to the failover stack are weak, as the failover stack's own references.
     """

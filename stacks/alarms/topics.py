@@ -43,11 +43,12 @@ def create_topics(scope: Construct, *, alarms: Alarms, account: str, region: str
     }
     key = None
     arns: dict[str, str] = {}
-    for label, arn in existing.items():
-        if arn is None:
-            key = key or _create_key(scope, account=account, region=region)
-            arn = _create_topic(scope, label, key=key, account=account, emails=alarms.email)  # noqa: PLW2901 - an ARN either way
-        arns[label] = arn
+    for label, existing_arn in existing.items():
+        if existing_arn is not None:
+            arns[label] = existing_arn
+            continue
+        key = key or _create_key(scope, account=account, region=region)
+        arns[label] = _create_topic(scope, label, key=key, account=account, emails=alarms.email)
     return Topics(arns["Urgent"], arns["Notice"])
 
 

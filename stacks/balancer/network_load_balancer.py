@@ -52,7 +52,7 @@ def create_network_load_balancer(
 def keep_unhealthy_connections(
     group: elbv2.NetworkTargetGroup, balancer: cluster.Balancer, service: Service | None
 ) -> None:
-    """Let the connections of unhealthy targets go on, if the configuration requires it.
+    """Keep the connections of unhealthy targets, if the configuration requires it.
 
     AWS's default is to end them. Zonal shift with cross-zone load balancing is possible only if no
     target group ends them (AWS, Enable zonal shift for your Network Load Balancer).

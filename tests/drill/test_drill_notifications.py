@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from denodo_ha.drill.drill_run import DrillResult
-from denodo_ha.drill.operators_told import (
+from denodo_ha.drill.notification_column import (
     NEVER_SET_OFF,
-    UNTOLD_REASONS,
-    told_lines,
-    untold_reason,
+    REASONS_WITHOUT_NOTIFICATION,
+    notification_lines,
+    reason_without_notification,
 )
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
@@ -43,11 +43,13 @@ def test_each_failure_sets_off_an_alarm_or_has_a_reason(
 ) -> None:
     result = drill(assembly_of(example))
     untold = {
-        outcome.failure.kind for outcome in result.outcomes if untold_reason(outcome) is not None
+        outcome.failure.kind
+        for outcome in result.outcomes
+        if reason_without_notification(outcome) is not None
     }
     assert untold == UNTOLD[example]
-    assert untold <= UNTOLD_REASONS.keys()
-    assert result.without_failure.told == ()
+    assert untold <= REASONS_WITHOUT_NOTIFICATION.keys()
+    assert result.without_failure.notifications == ()
 
 
 @pytest.mark.slow
@@ -56,14 +58,14 @@ def test_each_alarm_is_set_off_by_a_failure_or_has_a_reason(
 ) -> None:
     result = drill(assembly_of(example))
     names = {notification.name for notification in result.model.notifications}
-    told = {one.name for outcome in result.outcomes for one in outcome.told}
-    assert names - told <= NEVER_SET_OFF.keys()
+    sent = {each.name for outcome in result.outcomes for each in outcome.notifications}
+    assert names - sent <= NEVER_SET_OFF.keys()
     assert names
 
 
 def test_every_reason_is_for_a_kind_of_failure() -> None:
     assert UNTOLD.keys() == {file.stem for file in EXAMPLES}
-    assert UNTOLD_REASONS.keys() <= FAILURE_KINDS.keys()
+    assert REASONS_WITHOUT_NOTIFICATION.keys() <= FAILURE_KINDS.keys()
 
 
 @pytest.mark.slow
@@ -88,7 +90,7 @@ def test_an_alarm_that_is_removed_leaves_a_failure_untold(assembly_of: AssemblyO
 
 
 def _untold(result: DrillResult) -> set[Failure]:
-    return {one.failure for one in result.outcomes if untold_reason(one) is not None}
+    return {one.failure for one in result.outcomes if reason_without_notification(one) is not None}
 
 
 def _without_actions(resources: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def _without_actions(resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_machines(resources: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the unhealthy targets; instances that are lost are still told."""
+    """Leave out the unhealthy targets; lost instances still set off an alarm."""
     return {id_: one for id_, one in resources.items() if "AlarmsNodeOut" not in id_}
 
 
@@ -111,15 +113,15 @@ def test_the_times_are_those_of_check_alarm_and_metric(assembly_of: AssemblyOf) 
     lost = result.by_failure[Failure("node-lost", "active", "node1")]
     # 14 s until the target is unhealthy, 60 s until its minute begins, 60 s until the metric is
     # there, and five or ten minutes of alarm.
-    assert [(one.urgency, one.name, one.seconds) for one in lost.told] == [
+    assert [(one.urgency, one.name, one.seconds) for one in lost.notifications] == [
         ("urgent", "node out", 14 + 60 + 5 * 60 + 60),
         ("urgent", "machine lost", 60 + 10 * 60 + 60),
     ]
-    assert told_lines([lost]) == ["urgent: node out, 434 s", "urgent: machine lost, 720 s"]
+    assert notification_lines([lost]) == ["urgent: node out, 434 s", "urgent: machine lost, 720 s"]
     standby = result.by_failure[Failure("balancer-lost", "passive", _nlb(result, "passive"))]
-    assert [one.name for one in standby.told] == ["balancer silent"]
+    assert [one.name for one in standby.notifications] == ["balancer silent"]
     region = result.by_failure[Failure("region-lost", "active", "denodo70-active")]
-    assert region.told == ()
+    assert region.notifications == ()
 
 
 @pytest.mark.slow
@@ -133,15 +135,17 @@ def test_route_53_tells_of_a_lost_region_and_of_a_failed_check(tmp_path: Path) -
     rules.holds(loaded.environment, assembly)
     assert assembly.dependencies["denodo70-route53"] >= {"denodo70-failover"}
     result = drill(assembly)
-    untold = {one.failure.kind for one in result.outcomes if untold_reason(one) is not None}
+    untold = {
+        one.failure.kind for one in result.outcomes if reason_without_notification(one) is not None
+    }
     assert untold == OPERATORS
     lost = result.by_failure[Failure("region-lost", "active", "denodo70-active")]
     # As long as DNS takes, without the TTL, and then one minute of alarm.
-    assert [(one.name, one.seconds) for one in lost.told] == [("site moved", 300 + 180)]
+    assert [(one.name, one.seconds) for one in lost.notifications] == [("site moved", 300 + 180)]
     standby = result.by_failure[Failure("region-lost", "passive", "denodo70-passive")]
-    assert [one.name for one in standby.told] == ["no standby"]
+    assert [one.name for one in standby.notifications] == ["no standby"]
     thrown = next(one for one in result.outcomes if one.failure.kind == "switch-thrown")
-    assert {one.name for one in thrown.told} == {"switch thrown", "site moved"}
+    assert {one.name for one in thrown.notifications} == {"switch thrown", "site moved"}
 
 
 def _nlb(result: DrillResult, cluster_name: str) -> str:

@@ -212,7 +212,7 @@ def _show_next_steps(config: str, console: Console, paths: Paths, stop_command: 
             [(stop_command, "lose a node: its alarm arrives within half a minute")]
             * bool(stop_command)
         ),
-        (f"tail -f {paths.notifications}", "see what the alarms tell"),
+        (f"tail -f {paths.notifications}", "see the notifications of the alarms"),
         ("make local-down", "remove everything"),
     ]
     width = max(len(command) for command, _ in commands) + 2

@@ -15,7 +15,7 @@ from denodo_ha.drill.engine.recovery_time import DnsTiming, metric_alarm, target
 from denodo_ha.drill.engine.situation import Situation
 from denodo_ha.drill.model.dns import Alarm
 from denodo_ha.drill.model.machines import Machine, Upstream
-from denodo_ha.drill.model.notifications import Notification, Told
+from denodo_ha.drill.model.notifications import Notification, SentNotification
 from denodo_ha.drill.outcome import total_seconds
 from denodo_ha.environment.facts.limits import ALARM_LAG_S, NO_DATA_PERIODS
 
@@ -32,35 +32,35 @@ class AlarmStates:
     def __init__(self, engine: Engine) -> None:
         self._engine, self._model = engine, engine.model
 
-    def told(self, situation: Situation) -> tuple[Told, ...]:
-        """Return what operators are told of a situation, the first notification first.
+    def notifications(self, situation: Situation) -> tuple[SentNotification, ...]:
+        """Return the notifications that operators get in a situation, the earliest first.
 
         Alarms that are already set off before the failure are left out.
         """
         whole = self._engine.start | situation
-        told = [*self._events(whole)]
+        sent = [*self._events(whole)]
         for notification in self._model.notifications:
             before = self._seconds(notification, self._engine.start)
             seconds = self._seconds(notification, whole)
             if seconds is not None and before is None:
-                told.append(Told(notification.name, notification.urgency, seconds))
-        unique = {(one.name, one.urgency): one for one in sorted(told, key=_slowest_first)}
-        return tuple(sorted(unique.values(), key=lambda one: (one.seconds, one.name)))
+                sent.append(SentNotification(notification.name, notification.urgency, seconds))
+        unique = {(each.name, each.urgency): each for each in sorted(sent, key=_slowest_first)}
+        return tuple(sorted(unique.values(), key=lambda each: (each.seconds, each.name)))
 
-    def _events(self, situation: Situation) -> Iterator[Told]:
+    def _events(self, situation: Situation) -> Iterator[SentNotification]:
         """Yield the events of databases: RDS sends them when it notices the failure."""
         for _, state in situation.clusters:
             failed = state.failing_over_databases | state.lost_databases
             if failed & self._model.database_events and not state.region_lost:
-                yield Told(_DATABASE_EVENT, "notice", 0)
+                yield SentNotification(_DATABASE_EVENT, "notice", 0)
 
     def _seconds(self, notification: Notification, situation: Situation) -> int | None:
         """Return the seconds until an alarm notifies, None if it does not."""
         seconds = [
-            found
+            part_seconds
             for key in notification.parts
             if (alarm := self._model.alarms.get(key)) is not None
-            and (found := self._seconds_of_part(notification, alarm, situation)) is not None
+            and (part_seconds := self._seconds_of_part(notification, alarm, situation)) is not None
         ]
         return min(seconds, default=None)
 
@@ -128,10 +128,10 @@ class AlarmStates:
 
     def _targets_of_proxy(self, alarm: Alarm, situation: Situation) -> float | None:
         """Return the targets of an inner load balancer that its metric counts."""
-        found = self._proxy_upstream(alarm)
-        if found is None or alarm.metric not in HOST_COUNTS:
+        watched = self._proxy_upstream(alarm)
+        if watched is None or alarm.metric not in HOST_COUNTS:
             return _harmless(alarm)
-        proxy, upstream = found
+        proxy, upstream = watched
         states = MachineStates(self._model, situation.state_of(proxy.cluster), {})
         if not states.runs(proxy):
             return None
@@ -141,7 +141,7 @@ class AlarmStates:
     def _proxy_upstream(self, alarm: Alarm) -> tuple[Machine, Upstream] | None:
         proxy = self._model.machines.get(alarm.proxy or "")
         upstreams = (proxy.upstreams or {}).values() if proxy is not None else ()
-        upstream = next((one for one in upstreams if one.port == alarm.proxy_port), None)
+        upstream = next((each for each in upstreams if each.port == alarm.proxy_port), None)
         return None if proxy is None or upstream is None else (proxy, upstream)
 
     def _is_lost(self, database: str, situation: Situation) -> bool:
@@ -174,11 +174,11 @@ class AlarmStates:
                 self._model, self._engine.health(self._engine.start), self._engine.health(situation)
             )
             return total_seconds(timing.check_change(alarm.check))
-        found = self._proxy_upstream(alarm)
-        if found is not None and found[1].health_check is not None:
-            nodes = [self._model.machines[key] for key in found[1].nodes]
+        watched = self._proxy_upstream(alarm)
+        if watched is not None and watched[1].health_check is not None:
+            nodes = [self._model.machines[key] for key in watched[1].nodes]
             delay = max((node.readiness_delay for node in nodes), default=0)
-            return found[1].health_check.seconds_to_unhealthy + delay
+            return watched[1].health_check.seconds_to_unhealthy + delay
         if alarm.balancer is None or alarm.target_group is None:
             return 0
         before = self._engine.view(alarm.balancer, self._engine.start)
@@ -194,5 +194,5 @@ def _harmless(alarm: Alarm) -> float:
     return alarm.threshold + 1 if below else alarm.threshold - 1
 
 
-def _slowest_first(told: Told) -> int:
-    return -told.seconds
+def _slowest_first(sent: SentNotification) -> int:
+    return -sent.seconds

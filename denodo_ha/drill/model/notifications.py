@@ -26,7 +26,7 @@ class Notification:
 
 
 @dataclass(frozen=True)
-class Told:
+class SentNotification:
     """A notification in one scenario: the alarm, its urgency, and the longest time until it."""
 
     name: str

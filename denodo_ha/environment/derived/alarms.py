@@ -2,7 +2,7 @@
 
 A notifying alarm is a composite alarm with a description: what has happened, what it means for
 clients, and the section of docs/alarms.md that says what to do. Alarms on single metrics are its
-parts, and notify nobody. The description begins with the urgency and the name, by which the drill
+parts, and have no actions. The description begins with the urgency and the name, by which the drill
 recognises the alarm in a template.
 """
 
@@ -16,7 +16,7 @@ from denodo_ha.environment.model.environment import Environment
 Urgency = Literal["urgent", "notice"]
 
 NODE_OUT_MINUTES: Final = 5
-"""Project value: longer than any short disturbance that a target recovers from by itself."""
+"""Project value: longer than any short disturbance from which a target recovers automatically."""
 NO_NODE_MINUTES: Final = 3
 """Project value: a target group that is replaced has no healthy target for up to two minutes."""
 MACHINE_MINUTES: Final = 10

@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Recovery(StrEnum):
-    """How EC2 recovers an instance whose host fails."""
+    """Ways in which EC2 recovers an instance whose host fails."""
 
     AUTOMATIC = "automatic"
     ALARM = "alarm"

@@ -138,7 +138,7 @@ class Network(Section):
     """Zones of the cluster: in an existing VPC, a map of zone to subnets; otherwise a list of \
 names."""
     nat: Literal["zone", "regional", "none"] = "zone"
-    """How nodes in a new VPC reach the internet. zone: a NAT gateway in each zone; regional: one \
+    """Way of nodes in a new VPC to the internet. zone: a NAT gateway in each zone; regional: one \
 NAT gateway that AWS keeps available in all zones of the cluster; none: not at all, and AWS \
 services by VPC endpoints."""
     endpoints: tuple[EndpointService, ...] = ()

@@ -50,7 +50,7 @@ class Pin(Section):
     """Minutes of the alarm on missing metrics of the node's balancer that `denodo-ha pin` saw in \
 state OK. The health check monitors this alarm."""
     generation: Annotated[int, Strict(), Field(ge=1, le=9999)] = 1
-    """Number of the node's instance. `denodo-ha replace` raises it, and so makes the node anew."""
+    """Number of the node's instance. `denodo-ha replace` raises it to replace the instance."""
     replacing: TagText | None = None
     """Drain tag that the new instance gets. `denodo-ha replace` writes this key before the deploy \
 and removes it when the instance has the tag. With this key, the replacement is not finished."""

@@ -100,7 +100,7 @@ to ARN if clusters are in different regions or accounts."""
 AWS's default is 350."""
     unhealthy_termination: Flag | None = None
     """End the connections of a node that becomes unhealthy, so that its clients notice at once. \
-false: existing connections go on, and only new ones go to other nodes (docs/failover.md). \
+false: existing connections continue, and only new ones go to other nodes (docs/failover.md). \
 Default: true; false with `balancer.zonal_shift`."""
 
     @property

@@ -72,7 +72,7 @@ def alarms_reach_no_operator(environment: Environment) -> Iterator[Problem]:
     if alarms.enabled and not alarms.email and any(_creates_topics(environment)):
         yield Problem(
             ("alarms",),
-            "tells no operator",
+            "notifies no operator",
             "the topics that are created have no subscriber in this file",
             "write alarms: {email: [ADDRESS]}, or your own topics as alarms.topics, or alarms: "
             "none; if you subscribe yourself, write accept: {alarms-unread: {why: …, until: "

@@ -103,7 +103,7 @@ def node_tls_behind_tls(environment: Environment) -> Iterator[Problem]:
             yield _behind_tls(
                 environment,
                 name,
-                "cannot be with denodo.tls",
+                "cannot be combined with denodo.tls",
                 f"with denodo.tls, Denodo expects TLS on port {port}, and a TLS listener sends the "
                 "node what it has decrypted",
                 "remove tls here, so that clients see Denodo's own certificate, or remove "

@@ -21,13 +21,17 @@ _FOREIGN_POLICY = (
 _SYSTEM_FOLDERS = frozenset(
     (
         *("/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/opt/denodo-node"),
+        # No file is written to the folders for temporary files.
         *("/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var", "/var/lib"),  # noqa: S108
-        *("/var/lib/denodo-node", "/var/log", "/var/tmp"),  # noqa: S108
+        *("/var/lib/denodo-node", "/var/log", "/var/tmp"),  # noqa: S108 - as above
     )
 )
 """Folders of the operating system (Linux Foundation, Filesystem Hierarchy Standard) and of the node
 program."""
-_WITHOUT_DISKS = ("/boot/", "/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/usr/", "/tmp/")  # noqa: S108
+_WITHOUT_DISKS = (
+    *("/boot/", "/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/usr/"),
+    "/tmp/",  # noqa: S108 - as above
+)
 """Folders below which there is no place for a disk."""
 
 

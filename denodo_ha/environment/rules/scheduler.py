@@ -23,7 +23,7 @@ _KEY = "scheduler_auxiliary_port"
 
 
 def scheduler_ports_complete(environment: Environment) -> Iterator[Problem]:
-    """If one node of a cluster has an auxiliary port of the Scheduler, all nodes must have one."""
+    """Nodes of a cluster must all have an auxiliary port of the Scheduler, or none of them."""
     for cluster_name, cluster in environment.clusters.items():
         if not serves_scheduler_clients(cluster):
             continue
@@ -68,7 +68,7 @@ def scheduler_ports_used(environment: Environment) -> Iterator[Problem]:
 
 
 def scheduler_clients_reach_it(environment: Environment) -> Iterator[Problem]:
-    """Without own auxiliary ports, the Scheduler's clients should know that they need the node."""
+    """Clients of a Scheduler without auxiliary ports need the node itself, so warn of it."""
     service = scheduler_service(environment)
     if service is None:
         return
@@ -95,7 +95,7 @@ def scheduler_clients_reach_it(environment: Environment) -> Iterator[Problem]:
 
 
 def method_chosen_for_scheduler(environment: Environment) -> Iterator[Problem]:
-    """With auxiliary ports of the Scheduler, `health` must say how Route 53 checks the clusters."""
+    """`health` must be explicit if the Scheduler has auxiliary ports."""
     failover = environment.failover
     if failover is None or failover.health != "auto":
         return
@@ -118,7 +118,7 @@ def method_chosen_for_scheduler(environment: Environment) -> Iterator[Problem]:
             f"these ports add {len(added)} target groups with a single node each, as many "
             f"listeners ({count} in all; AWS allows {limits.LISTENERS_PER_NLB.value}) and "
             f"{len(rules)} security group rules; without the ports auto means {method}, and with "
-            "alias records (target-health) the loss of one of these nodes moves the site",
+            "alias records (target-health) the loss of one of these nodes triggers a failover",
             "write health: alarm for internal balancers or endpoint for internet-facing ones, "
             "which are CNAME records, or health: target-health to keep alias records "
             "(docs/failover.md)",

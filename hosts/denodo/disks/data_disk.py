@@ -4,8 +4,8 @@
        └───no──────────────────────┘
 
 A disk on which `blkid` finds a signature, or whose beginning is not empty, is never formatted: the
-file system that is on it is mounted. systemd mounts it at a boot before Denodo starts, and does not
-wait for it in vain: without the disk, Denodo starts nevertheless, and `status` has a warning.
+file system that is on it is mounted. systemd mounts it at a boot before Denodo starts. If the disk
+is missing, Denodo starts without it after a time limit, and `status` has a warning.
 
 The mount and the format are root's: `install` at first boot, later the unit `denodo-node-disk`.
 """

@@ -74,7 +74,7 @@ def test_a_run_does_not_wait_for_another_one_without_end(
     monkeypatch.setattr(postgres_server, "_LOCK_S", 0.3)
     before = catalog.server.state()
     with catalog.server.connect(postgres.ADMIN, postgres.PASSWORD, "postgres") as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [postgres_server._LOCK])  # noqa: SLF001
+        other.execute("SELECT pg_advisory_lock(%s)", [postgres_server._LOCK])  # noqa: SLF001 - the lock of another run
         done = init()
     assert done.exit_code == exit_codes.REFUSED, done.output
     assert "another run of `denodo-ha catalog` works on" in done.output

@@ -475,5 +475,5 @@ def test_a_switch_that_was_just_set_back_is_thrown_again(world: Route53, go: Go)
     done = go(world, "to", "passive", "--timeout", "60")
     assert world.thrown == [1.0, 1.0], done.output
     # What a second Ctrl-C prints.
-    assert "SecondaryActive = 1" in process._state_left  # noqa: SLF001
+    assert "SecondaryActive = 1" in process._state_left  # noqa: SLF001 - printed only at the end of the process
     assert "put SecondaryActive = 1" in done.stderr

@@ -1,4 +1,4 @@
-"""`denodo-ha replace`: one node is made anew, whatever goes wrong, and only once."""
+"""`denodo-ha replace`: one instance is replaced, whatever goes wrong, and only once."""
 
 import json
 from collections.abc import Callable

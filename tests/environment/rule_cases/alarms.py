@@ -72,14 +72,14 @@ WRONG = (
         alarms_reach_no_operator,
         {},
         "alarms",
-        ("tells no operator", "write alarms: {email: [ADDRESS]}", "alarms: none"),
+        ("notifies no operator", "write alarms: {email: [ADDRESS]}", "alarms: none"),
         severity=Severity.WARNING,
     ),
     Wrong(
         alarms_reach_no_operator,
         {"alarms": {"topics": {"urgent": {"eu-west-1": topic("eu-west-1")}, "notice": "new"}}},
         "alarms",
-        ("tells no operator",),
+        ("notifies no operator",),
         severity=Severity.WARNING,
     ),
 )

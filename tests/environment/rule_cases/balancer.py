@@ -134,7 +134,7 @@ WRONG = (
             node_tls_behind_tls,
             {"denodo/version": "9.1", NODE_TLS: NODE_SECRET, f"services/{name}": service},
             f"services.{name}.tls",
-            ("cannot be with denodo.tls", f"expects TLS on port {service['node_port']}"),
+            ("cannot be combined with denodo.tls", f"expects TLS on port {service['node_port']}"),
         )
         for name, service in {
             "jdbc": {"port": 9999, "node_port": 9999, "tls": arn()},

@@ -79,7 +79,7 @@ class Machine:
 
     @property
     def signature(self) -> dict[str, str]:
-        """What `blkid` finds on the data disk."""
+        """Output of `blkid` for the data disk."""
         done = subprocess.run(
             ["blkid", "-p", "-o", "export", self.disk],
             capture_output=True,

@@ -1,4 +1,4 @@
-"""The column "Who is told, after" of the drill, and the reasons where nobody is told."""
+"""The column "Who is told, after" of the drill, and the reasons for failures without an alarm."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -7,7 +7,7 @@ from denodo_ha.drill.outcome import Outcome
 
 NOBODY: Final = "nobody"
 
-UNTOLD_REASONS: Final = {
+REASONS_WITHOUT_NOTIFICATION: Final = {
     "node-drained": "an operator does this; `status` shows it",
     "node-replaced": "an operator does this; `status` shows it",
     "zone-shifted": "an operator does this; `status` shows it",
@@ -29,14 +29,16 @@ NEVER_SET_OFF: Final = {
 """Reasons why no scenario sets off an alarm."""
 
 
-def untold_reason(outcome: Outcome) -> str | None:
-    """Return why nobody is told of a failure; None if somebody is, or if nothing is worse."""
-    if outcome.told or not outcome.takes_redundancy or outcome.failure.kind == "nothing":
+def reason_without_notification(outcome: Outcome) -> str | None:
+    """Return why no alarm notifies of a failure; None if one does, or if no alarm is needed."""
+    if outcome.notifications or not outcome.takes_redundancy or outcome.failure.kind == "nothing":
         return None
-    return UNTOLD_REASONS.get(outcome.failure.kind, "no alarm of these templates sees it")
+    return REASONS_WITHOUT_NOTIFICATION.get(
+        outcome.failure.kind, "no alarm of these templates sees it"
+    )
 
 
-def told_lines(outcomes: Iterable[Outcome]) -> list[str]:
+def notification_lines(outcomes: Iterable[Outcome]) -> list[str]:
     """Return the lines of the column for failures with the same effect, the fastest alarm first.
 
     The seconds are those of the failure of which the alarm notifies last.
@@ -44,10 +46,10 @@ def told_lines(outcomes: Iterable[Outcome]) -> list[str]:
     seconds: dict[str, int] = {}
     reasons: dict[str, None] = {}
     for outcome in outcomes:
-        for told in outcome.told:
-            name = f"{told.urgency}: {told.name}" if told.urgency else told.name
-            seconds[name] = max(told.seconds, seconds.get(name, 0))
-        if reason := untold_reason(outcome):
+        for sent in outcome.notifications:
+            name = f"{sent.urgency}: {sent.name}" if sent.urgency else sent.name
+            seconds[name] = max(sent.seconds, seconds.get(name, 0))
+        if reason := reason_without_notification(outcome):
             reasons.setdefault(f"{NOBODY}: {reason}")
     by_time = sorted(seconds.items(), key=lambda item: (item[1], item[0]))
     return [*(f"{name}, {after} s" for name, after in by_time), *reasons]
