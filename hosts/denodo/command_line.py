@@ -8,13 +8,17 @@ import os
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hosts.common import files, program
 from hosts.denodo import program_update
 from hosts.denodo.errors import StateError
-from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
+from hosts.denodo.state_reader import STATE_LIMIT, fetch, parse
 from hosts.denodo.system import System
 from hosts.denodo.watchdog import watchdog_commands
+
+if TYPE_CHECKING:
+    from hosts.denodo.state import State
 
 _MACHINE = (
     *("folder", "hosts", "environment", "local", "address", "aws", "poll", "settle", "patience"),

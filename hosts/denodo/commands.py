@@ -40,13 +40,15 @@ from hosts.denodo.metadata import learned_settings, metadata_export
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.servers import unit_cgroup
-from hosts.denodo.state import State, fetch
+from hosts.denodo.state_reader import fetch
 from hosts.denodo.system import System
 from hosts.denodo.watchdog import watchdog_commands
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+
+    from hosts.denodo.state import State
 
 OPERATOR = "DENODO_NODE_OPERATOR"
 """Environment variable with the operator's name and the id of the request, which may arrive twice;

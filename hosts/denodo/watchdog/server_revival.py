@@ -12,7 +12,7 @@ from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.errors import OK, WOULD_CHANGE, BusyError
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers, process_of
-from hosts.denodo.state import fetch
+from hosts.denodo.state_reader import fetch
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State
