@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-
 OLDEST = "7.0"
 
 BUSY_SECONDS = 30
