@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
-
 from denodo_ha.cli import exit_codes
 from tests.commands.account.calls import Call
 from tests.commands.account.catalog_cloud import REGION, Catalog
+from tests.commands.account.dns import MOTO
 from tests.commands.conftest import Init, Run
 from tests.support.configurations import ACCOUNT
 from tests.support.policy_simulator import allows
@@ -32,7 +31,7 @@ def _request(call: Call, admin: str) -> tuple[str, str]:
     if call.service == "secretsmanager":
         arn = parameters["SecretId"]
         # moto generates another suffix than the configured one, in an account of its own.
-        return action, _CONFIGURED if arn == admin else arn.replace(DEFAULT_ACCOUNT_ID, ACCOUNT)
+        return action, _CONFIGURED if arn == admin else arn.replace(MOTO, ACCOUNT)
     name = parameters["StackName"]
     prefix = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/"
     return action, name if name.startswith(prefix) else f"{prefix}{name}/01234567"
