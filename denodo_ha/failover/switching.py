@@ -14,7 +14,7 @@ from denodo_ha.aws.clients import MUST_ARRIVE, Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 from denodo_ha.cli import process
-from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted, Unreachable
+from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover.dns_answer import RULES, DnsAnswer, Lookup
@@ -125,8 +125,9 @@ def fail_over(
         left = timeout - (clock.monotonic() - started)
         answer = _follow(aws, task, clock=clock, progress=progress, timeout=left, look=look)
     except PollTimeout as error:
+        seconds = clock.monotonic() - started
         message = (
-            f"after {error.seconds:.0f} s DNS does not answer with {task.cluster} yet "
+            f"after {seconds:.0f} s DNS does not answer with {task.cluster} yet "
             f"({_last_answer(error.last)}); {switch}, as far as is known. `denodo-ha failover "
             "status` shows the cause; the same command again throws the switch again if it is not "
             "set"
@@ -166,13 +167,13 @@ def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
             "`denodo-ha failover status` in two minutes"
         )
         raise Interrupted(message) from None
-    except Unreachable as error:
-        progress.say(
-            f"it is not known whether AWS has got {task.datapoint}: {error}. Waiting until the "
-            "switch's health check shows it"
-        )
-        return False
     except AwsError as error:
+        if error.may_take_effect:
+            progress.say(
+                f"it is not known whether AWS has got {task.datapoint}: {error}. Waiting until the "
+                "switch's health check shows it"
+            )
+            return False
         message = f"the switch was not thrown, and nothing was changed: {error}"
         raise type(error)(message) from error
     _log.info("put a datapoint", extra={"datapoint": task.datapoint})

@@ -79,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = command_line.system_of(options)
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
+        # Remove the variable: the processes of the Denodo user repeat nothing.
+        if os.environ.pop(program_update.REPEAT, "") and not options.repeat:
+            options.repeat, given = True, [*given, "--repeat"]
     try:
         if options.command == "look" and options.act and (code := _enter_unit(system)):
             return code
@@ -144,7 +147,7 @@ def _boot(system: System, options: argparse.Namespace) -> int:
         boot.start_applied(system, options.unreadable)
         return OK
     if options.parameter and not options.state:
-        program_update.hand_over_boot(system, options.parameter)
+        program_update.hand_over_boot(system, options.parameter, repeat=options.repeat)
     try:
         state = boot.patiently(system, lambda: command_line.state_of(system, options))
     except StateError as error:
