@@ -292,14 +292,14 @@ def _recovery_notes(cluster: str, nodes: Iterable[Machine]) -> Iterator[str]:
     for recovery, way in ways.items():
         if recovery in names:
             yield (
-                f"{cluster}: EC2 moves {', '.join(names[recovery])} to another host after the host "
-                f"has failed, {way}; a node whose instance is terminated needs `denodo-ha replace`"
+                f"{cluster}: when a host fails, EC2 moves its instance to another host {way} "
+                f"({', '.join(names[recovery])}); an instance that is terminated must be replaced"
             )
     if Recovery.NONE in names:
         yield (
-            f"{cluster}: EC2 does not move {', '.join(names[Recovery.NONE])} to another host after "
-            "the host has failed, because the type of the instance has no recovery: stop and start "
-            "the instance, or use `denodo-ha replace`"
+            f"{cluster}: when a host fails, EC2 does not move its instance to another host, as "
+            f"the type has no recovery ({', '.join(names[Recovery.NONE])}): stop and start the "
+            "instance, or replace it"
         )
 
 

@@ -22,7 +22,6 @@ from denodo_ha.cli.errors import (
     Failed,
     Interrupted,
     Refused,
-    Unreachable,
 )
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.failover import dns_answer
@@ -259,8 +258,9 @@ def fail_over(
         left = timeout - (clock.monotonic() - started)
         answer = _follow(aws, task, clock=clock, progress=progress, timeout=left, look=look)
     except PollTimeout as error:
+        seconds = clock.monotonic() - started
         message = (
-            f"after {error.seconds:.0f} s DNS does not answer with {task.cluster} yet "
+            f"after {seconds:.0f} s DNS does not answer with {task.cluster} yet "
             f"({_last_answer(error.last)}); {switch}, as far as is known. `denodo-ha failover "
             "status` shows the cause; the same command again throws the switch again if it is not "
             "set"
@@ -300,13 +300,13 @@ def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
             "`denodo-ha failover status` in two minutes"
         )
         raise Interrupted(message) from None
-    except Unreachable as error:
-        progress.say(
-            f"it is not known whether AWS has got {task.datapoint}: {error}. Waiting until the "
-            "switch's health check shows it"
-        )
-        return False
     except AwsError as error:
+        if error.may_take_effect:
+            progress.say(
+                f"it is not known whether AWS has got {task.datapoint}: {error}. Waiting until the "
+                "switch's health check shows it"
+            )
+            return False
         message = f"the switch was not thrown, and nothing was changed: {error}"
         raise type(error)(message) from error
     _log.info("put a datapoint", extra={"datapoint": task.datapoint})

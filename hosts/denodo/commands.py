@@ -82,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = _system(options)
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
+        # Remove the variable: the processes of the Denodo user repeat nothing.
+        if os.environ.pop(program_update.REPEAT, "") and not options.repeat:
+            options.repeat, given = True, [*given, "--repeat"]
     try:
         if options.command == "look" and options.act and (code := _enter_unit(system)):
             return code
@@ -147,7 +150,7 @@ def _boot(system: System, options: argparse.Namespace) -> int:
         boot.start_applied(system, options.unreadable)
         return OK
     if options.parameter and not options.state:
-        program_update.hand_over_boot(system, options.parameter)
+        program_update.hand_over_boot(system, options.parameter, repeat=options.repeat)
     try:
         state = boot.patiently(system, lambda: _state(system, options))
     except StateError as error:

@@ -69,12 +69,12 @@ def test_only_a_type_that_needs_it_gets_an_alarm(templates: Mapping[str, Templat
 def test_the_drill_shows_what_ec2_does(templates: Mapping[str, Template]) -> None:
     notes = [note for note in drill(templates).model.notes if " another host" in note]
     assert len(notes) == 3
-    assert "moves node3 to another host after the host has failed, by simplified" in notes[0]
-    assert "moves node1 to another host after the host has failed, by an alarm" in notes[1]
-    assert "does not move node2 to another host" in notes[2]
+    assert "by simplified automatic recovery (node3)" in notes[0]
+    assert "by an alarm that recovers it (node1)" in notes[1]
+    assert "the type has no recovery (node2)" in notes[2]
     without = copy.deepcopy(dict(templates))
     for id_, resource in templates[STACK]["Resources"].items():
         if resource.get("Properties") in alarms(templates[STACK]).values():
             del without[STACK]["Resources"][id_]
     notes = [note for note in drill(without).model.notes if " another host" in note]
-    assert "does not move node1, node2 to another host" in notes[1]
+    assert "the type has no recovery (node1, node2)" in notes[1]

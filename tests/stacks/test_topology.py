@@ -1,5 +1,6 @@
 """For all valid configurations, the templates follow the rules of the topology."""
 
+import copy
 import json
 import random
 import tempfile
@@ -100,6 +101,7 @@ def test_any_value_anywhere_is_an_error_or_a_configuration(
 
     No other exception is raised.
     """
+    data = copy.deepcopy(data)  # the strategies share values between configurations
     positions = list(_positions(data))
     owner, key = positions[path % len(positions)]
     owner[key] = value

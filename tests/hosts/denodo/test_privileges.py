@@ -55,6 +55,7 @@ _COMMANDS = (
     ("look", "--act"),
     ("accept-readiness",),
     ("catalog-settings",),
+    ("license-manager", "--state"),
     ("stop",),
 )
 _BY_ROOT = ("install", "update", "mount")
