@@ -25,6 +25,8 @@ quick := tests/environment tests/drill tests/commands tests/docs tests/test_impo
 # For programs that run without tools/app, which sets the same variables.
 export JSII_NODE := $(CURDIR)/.venv/node
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
+# With it, each of the many processes of a verb would compile all modules that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz \
 	spin quick snapshots reference lint format synth drill diff upgrade-fixture readiness-cost bench \

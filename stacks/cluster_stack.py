@@ -10,12 +10,9 @@ from denodo_ha.environment.derived import (
     node_metadata,
     node_names,
 )
-from denodo_ha.environment.derived.firewall import SecurityGroup, creates_nodes, firewall
-from denodo_ha.environment.derived.readiness import reporting_delays
+from denodo_ha.environment.derived.firewall import firewall
 from denodo_ha.environment.derived.topology import hands_out_balancer_name, listeners
-from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
-from denodo_ha.environment.haproxy import routes
-from denodo_ha.environment.model.cluster import Cluster, Instance
+from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import (
     NEWEST_FIRST_BOOT,
@@ -24,7 +21,7 @@ from denodo_ha.environment.model.pins import (
     pinned_machine,
 )
 from denodo_ha.environment.rules import quotas
-from stacks import accepted_findings
+from stacks import accepted_findings, cluster_outputs
 from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
@@ -38,7 +35,7 @@ from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
-from stacks.network.security_groups import SecurityGroups
+from stacks.network.security_groups import SecurityGroups, group_names
 from stacks.nodes.desired_state import NodeState, node_statements
 from stacks.nodes.node import FixedAddress, Node
 from stacks.nodes.ssm_document import NodeDocument
@@ -94,7 +91,7 @@ class ClusterStack(EnvironmentStack):
             self,
             "Groups",
             vpc=self._network.vpc,
-            groups=self._group_names(),
+            groups=group_names(self.cluster, alb=self._has_cookies),
             sides=firewall(environment, name),
         )
         self._nodes = self._create_nodes()
@@ -113,26 +110,13 @@ class ClusterStack(EnvironmentStack):
         self.has_alarms = quotas.has_alarms(environment, name)
         if self.has_alarms:
             self._create_alarms()
-        self._output_endpoints(host)
-        self._output_nodes()
+        self._create_outputs(host)
 
     @property
     def replacement_settings(self) -> list[object]:
         """Settings whose change replaces the load balancer, and so its DNS name and hosted zone."""
         network, balancer = self.cluster.network, self.cluster.balancer
         return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
-
-    def _group_names(self) -> list[SecurityGroup]:
-        """Return the security groups that the cluster needs."""
-        kind = self.cluster.balancer.kind
-        groups: list[SecurityGroup] = [] if kind == "none" else ["balancer"]
-        if kind == "haproxy":
-            groups.append("haproxy")
-        if creates_nodes(self.cluster):
-            groups.append("nodes")
-        if self._has_cookies:
-            groups.append("alb")
-        return groups
 
     def _create_nodes(self) -> dict[str, Node]:
         """Create the nodes that are not existing instances. Return the created nodes by name."""
@@ -397,60 +381,16 @@ class ClusterStack(EnvironmentStack):
         )
         self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
 
-    def _output_endpoints(self, host: str) -> None:
-        """Create the outputs with the URLs of the services on a host."""
-        services = self._environment.services
-        if "jdbc" in services:
-            url = JDBC_URLS[self._environment.denodo.family]
-            self._output(names.JDBC_URL, url.format(host=host, port=services["jdbc"].port))
-        if "odbc" in services:
-            self._output(names.ODBC_ENDPOINT, f"{host}:{services['odbc'].port}")
-        if "web" in services:
-            scheme = "https" if self._uses_https("web") else "http"
-            self._output(names.WEB_URL, f"{scheme}://{host}:{services['web'].port}/")
-
-    def _uses_https(self, name: str) -> bool:
-        """Return whether clients connect to a service over HTTPS."""
-        service = self._environment.services[name]
-        if self.cluster.balancer.kind == "haproxy":
-            return routes.speaks_https(self.cluster, name, service)
-        return service.tls is not None
-
-    def _output_nodes(self) -> None:
-        """Create outputs with ids and DNS names of nodes, and metadata for commands and drill."""
-        node_outputs: dict[str, str] = {}
-        for name in sorted(self.cluster.nodes):
-            self._output(names.node_id_output(name), self._instance_id(name))
-            node_outputs[names.node_id_output(name)] = name
-        for name in node_names.nodes_with_record(self._environment, self.name):
-            host = node_names.host_name(self._environment, self.name, name)
-            self._output(names.node_name_output(name), host)
-        # Names of outputs contain only letters and digits, unlike names of nodes.
-        metadata: dict[str, object] = {names.NODES_METADATA: node_outputs}
-        zones = _zones_of_existing_resources(self.cluster)
-        if zones:
-            metadata[names.ZONES_METADATA] = zones
-        if self._environment.denodo.program:
-            metadata[names.DELAYS_METADATA] = reporting_delays(self._environment)
+    def _create_outputs(self, host: str) -> None:
+        """Create the outputs with endpoints and nodes, and metadata for commands and drill."""
+        instance_ids = {name: self._instance_id(name) for name in sorted(self.cluster.nodes)}
+        for name, value in (
+            *cluster_outputs.of_endpoints(self._environment, self.cluster, host),
+            *cluster_outputs.of_nodes(self._environment, self.name, instance_ids),
+        ):
+            self._output(name, value)
+        metadata = cluster_outputs.metadata(self._environment, self.name)
         self.template_options.metadata = {names.METADATA: metadata}
 
     def _output(self, name: str, value: str) -> None:
         self.outputs[name] = CfnOutput(self, name, value=value)
-
-
-def _zones_of_existing_resources(cluster: Cluster) -> dict[str, str]:
-    """Return the zones of a cluster's existing subnets and instances by id.
-
-    The ids do not contain the zone. `denodo-ha drill` reads the zones from the template's metadata,
-    to determine which resources are lost with a zone.
-    """
-    zones = {
-        subnet: zone
-        for zone, subnets in sorted(cluster.network.zones.items())
-        for subnet in (subnets.nodes, subnets.balancer)
-        if subnet is not None
-    }
-    for _, node in sorted(cluster.nodes.items()):
-        if node.instance_id is not None:
-            zones[node.instance_id] = node.zone
-    return zones

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, InvalidRegionError
 
 from denodo_ha.aws.concurrency import WORKERS, first_answer
 from denodo_ha.aws.credentials import sign_in
-from denodo_ha.aws.error_translation import CALLED, translate_error, translated_errors
+from denodo_ha.aws.error_translation import CALLED, UNANSWERED, translate_error, translated_errors
 from denodo_ha.aws.http_session import ATTEMPT_S, bound_session
 from denodo_ha.cli.errors import AwsError, UsageError
 
@@ -148,10 +148,22 @@ class Aws:
         bound_session(client, threading.Semaphore(WORKERS))
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
-        def add_origin(parsed: dict[str, Any], **_: object) -> None:
+        def add_origin(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
             # A ClientError does not contain its service and region, so they are added to the
             # answer.
-            parsed.setdefault("ResponseMetadata", {})[CALLED] = (prefix, region)
+            metadata = parsed.setdefault("ResponseMetadata", {})
+            metadata[CALLED] = (prefix, region)
+            if UNANSWERED in context:
+                metadata[UNANSWERED] = True
 
+        client.meta.events.register("response-received", _note_lost_attempt)
         client.meta.events.register("after-call", add_origin)
         return client
+
+
+def _note_lost_attempt(
+    response_dict: dict[str, Any] | None, context: dict[str, Any], **_: object
+) -> None:
+    """Record in a call's context that an attempt got no answer, or a server error."""
+    if response_dict is None or response_dict["status_code"] >= 500:
+        context[UNANSWERED] = True

@@ -31,6 +31,8 @@ from denodo_ha.cli.errors import (
 
 CALLED = "DenodoHaWhere"
 """Key in a response's metadata under which `denodo_ha.aws.clients` stores service and region."""
+UNANSWERED = "DenodoHaUnanswered"
+"""Key in a response's metadata that `denodo_ha.aws.clients` sets if an attempt got no answer."""
 
 _EXPIRED = {
     *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
@@ -138,7 +140,10 @@ def _answer_errors() -> tuple[type[Exception], ...]:
 def translate_error(error: Exception) -> AwsError:
     """Return the `AwsError` for an error of an AWS call; the message says what to do."""
     if isinstance(error, boto.ClientError):
-        return _translate_response(error)
+        translated = _translate_response(error)
+        if UNANSWERED in error.response.get("ResponseMetadata", {}):
+            translated.may_take_effect = True
+        return translated
     for kinds, kind, begin, remedy in _WITHOUT_RESPONSE:
         if isinstance(error, kinds):
             return kind(f"{begin}: {_line(str(error)).rstrip('.')}; {remedy}")

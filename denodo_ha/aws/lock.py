@@ -49,7 +49,9 @@ LATE_S: Final = (1, 2)
 """Project default: seconds to wait before the second and the third attempt to delete the lock, if a
 write was interrupted."""
 
-_ALREADY_EXISTS: Final = "ParameterAlreadyExists"
+_HELD_BY_ANOTHER: Final = frozenset({"ParameterAlreadyExists", "TooManyUpdates"})
+"""Error codes if another command has created the lock, or is writing it at the same time (AWS,
+Systems Manager API, PutParameter)."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ class Lock:
             self._write(overwrite=False)
         except ClientError as error:
             self._in_flight = False
-            if error.response["Error"]["Code"] == _ALREADY_EXISTS:
+            if error.response["Error"]["Code"] in _HELD_BY_ANOTHER:
                 raise _AlreadyExistsError from None
             raise
 
@@ -326,7 +328,7 @@ class _RenewingClock:
 
 
 class _AlreadyExistsError(CommandError):
-    """The parameter of the lock already exists."""
+    """The parameter of the lock exists, or another command is creating it."""
 
 
 def _age(answer: dict[str, Any]) -> float | None:

@@ -57,11 +57,11 @@ class Difference:
 def read_exports(aws: Aws, region: str, bucket: str) -> list[Export]:
     """Return every export in the bucket, the oldest first."""
     client = aws.client("s3", region)
+    suffix = f"/{EXPORT_MANIFEST}"
     with translated_errors():
         pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket)
         versions = [version for page in pages for version in page.get("Versions", [])]
-    suffix = f"/{EXPORT_MANIFEST}"
-    manifests = [version for version in versions if version["Key"].endswith(suffix)]
+        manifests = [version for version in versions if version["Key"].endswith(suffix)]
 
     def read_export(version: Mapping[str, Any]) -> Export:
         node = str(version["Key"]).removesuffix(suffix)

@@ -136,13 +136,13 @@ def _database(aws: Aws, metadata: MetadataStack) -> Database | None:
             DBInstanceIdentifier=name
         )
         instance: dict[str, Any] = answer["DBInstances"][0]
-    pending = ", ".join(sorted(instance.get("PendingModifiedValues") or {}))
-    return Database(
-        name=name,
-        status=instance["DBInstanceStatus"],
-        version=instance["EngineVersion"],
-        type=instance["DBInstanceClass"],
-        multi_az=bool(instance["MultiAZ"]),
-        storage_gib=int(instance["AllocatedStorage"]),
-        pending=pending,
-    )
+        pending = ", ".join(sorted(instance.get("PendingModifiedValues") or {}))
+        return Database(
+            name=name,
+            status=instance["DBInstanceStatus"],
+            version=instance["EngineVersion"],
+            type=instance["DBInstanceClass"],
+            multi_az=bool(instance["MultiAZ"]),
+            storage_gib=int(instance["AllocatedStorage"]),
+            pending=pending,
+        )

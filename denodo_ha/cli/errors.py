@@ -62,9 +62,15 @@ class Interrupted(CommandError):
 
 
 class AwsError(CommandError):
-    """AWS did not answer, or denied a call."""
+    """AWS did not answer, or denied a call.
+
+    Attributes:
+        may_take_effect: True if an attempt of the call got no answer: AWS may have carried out the
+            call, or may do so later, also if AWS has refused a later attempt.
+    """
 
     exit = exit_codes.AWS
+    may_take_effect: bool = False
 
 
 class NoCredentials(AwsError):
@@ -85,6 +91,8 @@ class Throttled(AwsError):
 
 class Unreachable(AwsError):
     """The endpoint does not answer."""
+
+    may_take_effect = True
 
 
 class UnreadableAnswer(Unreachable):

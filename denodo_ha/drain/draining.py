@@ -21,7 +21,6 @@ from denodo_ha.cli.errors import (
     Failed,
     Interrupted,
     Refused,
-    Unreachable,
     UsageError,
 )
 from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_cluster
@@ -290,7 +289,9 @@ class Draining(ClusterOperation):
 
 def _may_arrive_late(error: CommandError | KeyboardInterrupt) -> bool:
     """Return True if a failed call may still take effect: without an answer, or interrupted."""
-    return isinstance(error, KeyboardInterrupt | Unreachable)
+    return not isinstance(error, CommandError) or (
+        isinstance(error, AwsError) and error.may_take_effect
+    )
 
 
 def _reason(error: CommandError | KeyboardInterrupt) -> str:

@@ -24,17 +24,15 @@ from denodo_ha.deployed.failover.location import (
     locate_failover,
 )
 from denodo_ha.deployed.failover.sides import Sides
-from denodo_ha.failover.report import print_status, print_status_json
-from denodo_ha.failover.switching import (
+from denodo_ha.failover.failover_task import (
     LOOK_S,
-    TIMEOUT_S,
-    await_healthy,
-    fail_over,
     read_failover,
     read_task,
     require_possible,
     unknown_state_warning,
 )
+from denodo_ha.failover.report import print_status, print_status_json
+from denodo_ha.failover.switching import TIMEOUT_S, await_healthy, fail_over
 
 ATTEMPTS: Final = 3
 """Project default: attempts of each read-only call; more would not help if a region is down."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
 from denodo_ha.aws import deadline
-from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.cloud_assembly import read_templates
 from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import Clock
@@ -32,28 +31,16 @@ from denodo_ha.deployed.rotation.target_group_rotation import shared_groups
 from denodo_ha.environment.facts.limits import STOP_LIMIT_DEFAULT_S
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.loading.loader import Loaded, load
-from denodo_ha.environment.model.cluster import Instance
-from denodo_ha.environment.model.pins import (
-    MACHINE_KEYS,
-    NEWEST_FIRST_BOOT,
-    Pin,
-    configured_machine,
-    pins_file,
-)
+from denodo_ha.environment.model.pins import Pin, pins_file
 from denodo_ha.plan import node_changes
 from denodo_ha.rollout import instance_shutdown
 from denodo_ha.rollout import pins_file as pins_text
 from denodo_ha.rollout.capacity_shortage import capacity_shortage
 from denodo_ha.rollout.instance_shutdown import Snapshots
+from denodo_ha.rollout.machine_tasks import WHY, MachineTask, machine_tasks
 from denodo_ha.rollout.node_sequence import OUT, NodeSequence
-from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
-WHY: Final = "denodo-ha rollout"
 _READY_PATH: Final = "/ready/"
-_RESTARTING_KEYS: Final = ("type",)
-"""Keys of a pin whose change only restarts the instance; other keys replace the instance."""
-
-MachineTask = NodeTask[Pin]
 
 
 class Deployer(Protocol):
@@ -343,78 +330,3 @@ class MachineRollout(NodeSequence):
         if not confirmed:
             self._rotation(cluster).out(node, tag=tag, minimum=0, timeout=self._timeout)
         return cluster
-
-
-def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTask]:
-    """Return one task for each node that the stack has created, in execution order.
-
-    Raises:
-        Refused: Some nodes have no pin.
-    """
-    settings = loaded.environment.clusters[cluster.name]
-    conditions = read_conditions(aws, cluster)
-    tasks, unpinned = [], []
-    for name, deployed in deployed_pins(cluster).items():
-        node = settings.nodes.get(name)
-        machine = configured_machine(settings.instance, node) if node else None
-        if machine is None:
-            # The node is no longer in the configuration, so the next deploy removes it.
-            continue
-        pin = loaded.pins.of(cluster.name, name)
-        if pin is None:
-            unpinned.append(name)
-            continue
-        if pin.replacing is not None:
-            message = (
-                f"{name} is being replaced. Run `denodo-ha replace {name} --cluster "
-                f"{cluster.name}`, which continues that, and then this again. Nothing was changed"
-            )
-            raise Refused(message)
-        runs = deployed.with_records_of(pin)
-        goal = _goal(runs, machine)
-        condition = conditions[name]
-        tasks.append(
-            NodeTask(
-                name,
-                goal,
-                _differences(runs, pin, goal),
-                condition,
-                WHY,
-                half_moved=runs != pin,
-                # A run that was killed just after its deploy leaves a new machine without a tag.
-                left_unhealthy=condition.unhealthy and condition.tag is None,
-            )
-        )
-    if unpinned:
-        message = (
-            f"{', '.join(unpinned)} of {cluster.name} have no pin, so a deploy would change them "
-            "all at once. Nothing was changed. Write what they run with `denodo-ha pin`"
-        )
-        raise Refused(message)
-    return in_order(tasks)
-
-
-def _goal(runs: Pin, machine: Instance) -> Pin:
-    """Return the pin that a node has after a rollout: configured machine, first-boot version.
-
-    A new instance gets the newest first-boot script. An instance that is only restarted keeps its
-    first-boot script.
-    """
-    values = {key: getattr(machine, key) for key in MACHINE_KEYS}
-    replaced = any(
-        value != getattr(runs, key) for key, value in values.items() if key not in _RESTARTING_KEYS
-    )
-    first_boot = NEWEST_FIRST_BOOT if replaced else runs.first_boot
-    return runs.model_copy(update={**values, "first_boot": first_boot})
-
-
-def _differences(runs: Pin, pin: Pin, goal: Pin) -> tuple[str, ...]:
-    """Return descriptions of the differences between the running machine, the pin and the goal."""
-    differences = [
-        f"{key} {getattr(runs, key) or 'none'} -> {getattr(goal, key) or 'none'}"
-        for key in MACHINE_KEYS
-        if getattr(runs, key) != getattr(goal, key)
-    ]
-    if runs != pin:
-        differences.append("its pin differs from the deployed machine")
-    return tuple(differences)

@@ -27,7 +27,8 @@ from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment import names
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
-from denodo_ha.rollout.machine_rollout import Deployer, MachineRollout, MachineTask
+from denodo_ha.rollout.machine_rollout import Deployer, MachineRollout
+from denodo_ha.rollout.machine_tasks import MachineTask
 from denodo_ha.rollout.node_sequence import OUT
 from denodo_ha.rollout.node_task import NodeTask, read_conditions
 

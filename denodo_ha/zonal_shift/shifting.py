@@ -56,7 +56,7 @@ class ZonalShifts:
         zones = {id_: name for name, id_ in self._zone_ids().items()}
         with translated_errors():
             answer = self._client().list_zonal_shifts(resourceIdentifier=self._arn, status="ACTIVE")
-        return [_shift(item, zones) for item in answer["items"]]
+            return [_shift(item, zones) for item in answer["items"]]
 
     def require_possible(self, zone: str, *, force: bool) -> str:
         """Return the id of a zone that may be shifted; nothing is changed.
@@ -101,7 +101,7 @@ class ZonalShifts:
                 answer = client.start_zonal_shift(
                     resourceIdentifier=self._arn, awayFrom=zone_id, **duration
                 )
-        return str(answer["expiryTime"])
+            return str(answer["expiryTime"])
 
     def cancel(self) -> list[Shift]:
         """Bring all zones back; return the shifts that were cancelled.
@@ -128,7 +128,7 @@ class ZonalShifts:
             answer = self._aws.client("ec2", self._region).describe_availability_zones(
                 ZoneNames=names
             )
-        return {zone["ZoneName"]: zone["ZoneId"] for zone in answer["AvailabilityZones"]}
+            return {zone["ZoneName"]: zone["ZoneId"] for zone in answer["AvailabilityZones"]}
 
     def _require_enabled(self) -> None:
         with translated_errors():

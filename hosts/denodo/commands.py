@@ -1,23 +1,22 @@
-"""The commands of the node program (exit codes: `hosts.denodo.errors`)."""
+"""The actions of the node program's commands (their options: `hosts.denodo.command_line`)."""
 
 from __future__ import annotations
 
-import argparse
-import getpass
 import json
 import os
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files, program
+from hosts.common import program
 from hosts.common.errors import CRASH, HostError
 from hosts.common.program import Interrupted
 from hosts.common.releases import Releases
 from hosts.denodo import (
     boot,
+    command_line,
     image_findings,
     installation,
     license_manager,
@@ -41,12 +40,15 @@ from hosts.denodo.metadata import learned_settings, metadata_export
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.servers import unit_cgroup
-from hosts.denodo.state import STATE_LIMIT, State, fetch, parse
+from hosts.denodo.state_reader import fetch
 from hosts.denodo.system import System
 from hosts.denodo.watchdog import watchdog_commands
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
+
+    from hosts.denodo.state import State
 
 OPERATOR = "DENODO_NODE_OPERATOR"
 """Environment variable with the operator's name and the id of the request, which may arrive twice;
@@ -56,11 +58,6 @@ REQUEST = " request="
 _DEFAULT_READY_PORT = 9191
 BOOT_CALL_SECONDS = 20.0
 """Project default: time limit of a call of AWS in a boot, which continues without an answer."""
-_MACHINE = (
-    *("folder", "hosts", "environment", "local", "address", "aws", "poll", "settle", "patience"),
-    "machine",
-)
-"""Fields of `System` that are options of the command line."""
 
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
@@ -78,10 +75,13 @@ _KILLED = 128
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser().parse_args(given)
-    system = _system(options)
+    options = command_line.parser().parse_args(given)
+    system = command_line.system_of(options)
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
+        # Remove the variable: the processes of the Denodo user repeat nothing.
+        if os.environ.pop(program_update.REPEAT, "") and not options.repeat:
+            options.repeat, given = True, [*given, "--repeat"]
     try:
         if options.command == "look" and options.act and (code := _enter_unit(system)):
             return code
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if account.uid != 0:
                 more += [f"--who={options.who}"] if hasattr(options, "who") else []
                 return privileges.run_as(account, [*given, *more])
-            options = _parser().parse_args([*given, *more])
+            options = command_line.parser().parse_args([*given, *more])
         code = REGISTRY[options.command](system, options)
     except HostError as error:
         log.error(str(error))
@@ -129,7 +129,7 @@ def _is_real(system: System) -> bool:
 def _apply(system: System, options: argparse.Namespace) -> int:
     if options.check:
         return _check(system, options)
-    state = _state(system, options)
+    state = command_line.state_of(system, options)
     if code := _enter_unit(system):
         return code
     # Commands of earlier versions give only the operator's name, which is no id.
@@ -147,9 +147,9 @@ def _boot(system: System, options: argparse.Namespace) -> int:
         boot.start_applied(system, options.unreadable)
         return OK
     if options.parameter and not options.state:
-        program_update.hand_over_boot(system, options.parameter)
+        program_update.hand_over_boot(system, options.parameter, repeat=options.repeat)
     try:
-        state = boot.patiently(system, lambda: _state(system, options))
+        state = boot.patiently(system, lambda: command_line.state_of(system, options))
     except StateError as error:
         return _start_applied(system, options, str(error))
     if options.failed is not None:
@@ -175,7 +175,7 @@ def _start_applied(system: System, options: argparse.Namespace, reason: str) -> 
     if os.geteuid() == 0 and options.state is None:
         account = privileges.installed_account(system)
         if account.uid != 0:
-            arguments = _arguments(system, "boot", f"--unreadable={reason}")
+            arguments = command_line.arguments(system, "boot", f"--unreadable={reason}")
             return privileges.run_as(account, arguments)
     boot.start_applied(system, reason)
     return OK
@@ -190,7 +190,7 @@ def _signal_failure(system: System, state: State, reason: str) -> None:
         try:
             if privileges.must_switch_user(state):
                 account = privileges.Account.named(state.user)
-                arguments = _arguments(system, "boot", f"--failed={reason}")
+                arguments = command_line.arguments(system, "boot", f"--failed={reason}")
                 privileges.run_as(account, arguments, json.dumps(state.raw))
                 return
         except HostError:
@@ -208,7 +208,7 @@ def _change(
     def as_denodo_user() -> int:
         if privileges.must_switch_user(state):
             account = privileges.Account.named(state.user)
-            arguments = _arguments(system, options.command, "--names-are-set")
+            arguments = command_line.arguments(system, options.command, "--names-are-set")
             return privileges.run_as(account, arguments, json.dumps(state.raw))
         action(state)
         return OK
@@ -233,10 +233,12 @@ def _record_account(system: System, state: State) -> None:
 
 
 def _check(system: System, options: argparse.Namespace) -> int:
-    state = _state(system, options)
+    state = command_line.state_of(system, options)
     if privileges.must_switch_user(state):
         account = privileges.Account.named(state.user)
-        return privileges.run_as(account, _arguments(system, "check"), json.dumps(state.raw))
+        return privileges.run_as(
+            account, command_line.arguments(system, "check"), json.dumps(state.raw)
+        )
     plan = check(system, state)
     names = hosts_file.node_names(state)
     if hosts_file.with_names(system, names) is None:
@@ -312,7 +314,7 @@ def _catalog_settings(system: System, _options: argparse.Namespace) -> int:
 
 
 def _license_manager(system: System, options: argparse.Namespace) -> int:
-    manager = license_manager.of(_state(system, options))
+    manager = license_manager.of(command_line.state_of(system, options))
     if manager is None:
         log.info("the servers of this node ask no License Manager")
         return OK
@@ -332,7 +334,7 @@ def _stop(system: System, _options: argparse.Namespace) -> int:
 def _mount(system: System, options: argparse.Namespace) -> int:
     if os.geteuid() != 0:
         raise SystemRefusedError("only root mounts disks; run this as root")
-    state = _state(system, options)
+    state = command_line.state_of(system, options)
     if state.data_disk is None:
         log.info("the desired state has no data disk")
     else:
@@ -341,7 +343,7 @@ def _mount(system: System, options: argparse.Namespace) -> int:
 
 
 def _install(system: System, options: argparse.Namespace) -> int:
-    state = _state(system, options)
+    state = command_line.state_of(system, options)
     privileges.create_folders(system, state)
     parameter = options.parameter or ""
     installation.install(state, parameter, region=options.region, root=options.root)
@@ -356,6 +358,10 @@ def _update(system: System, options: argparse.Namespace) -> int:
     if not program_update.update(system, uri, options.programs, arguments):
         log.info("the node uses the program that the state names already")
     return OK
+
+
+def _watch(system: System, options: argparse.Namespace) -> int:
+    return watchdog_commands.watch(system, options, command_line.machine_arguments(system))
 
 
 REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
@@ -374,122 +380,11 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "stop": _stop,
     "hold": watchdog_commands.hold,
     "release": watchdog_commands.release,
-    "watch": lambda system, options: watchdog_commands.watch(system, options, _machine(system)),
+    "watch": lambda system, options: watchdog_commands.watch(
+        system, options, command_line.machine_arguments(system)
+    ),
     "look": watchdog_commands.look,
     "mount": _mount,
     "install": _install,
     "update": _update,
 }
-
-
-def _state(system: System, options: argparse.Namespace) -> State:
-    """Return the desired state from the file or the parameter that the options name.
-
-    Raises:
-        StateError: The state cannot be read, or the options name neither file nor parameter.
-    """
-    if options.state is not None:
-        try:
-            text = (
-                sys.stdin.read(STATE_LIMIT + 1)
-                if options.state == "-"
-                else files.read(Path(options.state), limit=STATE_LIMIT).decode()
-            )
-        except (OSError, UnicodeDecodeError) as error:
-            message = f"the state cannot be read: {error}"
-            raise StateError(message) from None
-        return parse(text)
-    if not options.parameter:
-        raise StateError("no state is given: give --parameter NAME or --state FILE")
-    return fetch(system, options.parameter)
-
-
-def _arguments(system: System, command: str, *more: str) -> list[str]:
-    """Return the arguments of a command on the same machine, with its state on standard input."""
-    return [*_machine(system), command, "--state=-", *more]
-
-
-def _machine(system: System) -> list[str]:
-    return [f"--{name}={getattr(system, name)}" for name in _MACHINE]
-
-
-def _user_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without an entry in the user database
-        return str(os.geteuid())
-
-
-def _system(options: argparse.Namespace) -> System:
-    default = System()
-    types = {field.name: type(getattr(default, field.name)) for field in fields(System)}
-    values = {name: getattr(options, name) for name in _MACHINE}
-    given = {name: types[name](value) for name, value in values.items() if value is not None}
-    return replace(default, **given)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = program.Parser(prog="node", description=__doc__)
-    machine = parser.add_argument_group("the machine, to try the program in a folder")
-    for name in _MACHINE:
-        default = getattr(System(), name) or "determined automatically"
-        machine.add_argument(f"--{name}", help=f"default: {default}")
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, help_: str, *, state: bool = False) -> argparse.ArgumentParser:
-        subparser = commands.add_parser(name, help=help_, description=help_)
-        if state:
-            subparser.add_argument(
-                "--parameter",
-                default=os.environ.get("DENODO_NODE_PARAMETER"),
-                help="SSM parameter with the desired state (default: $DENODO_NODE_PARAMETER)",
-            )
-            subparser.add_argument("--state", help="file with the state, - for standard input")
-            subparser.add_argument("--names-are-set", action="store_true", help=argparse.SUPPRESS)
-        return subparser
-
-    command("apply", "bring the node to its desired state", state=True).add_argument(
-        "--check", action="store_true", help="only print what would change"
-    )
-    command("check", "print what an apply would change", state=True)
-    boot_ = command("boot", "apply the state, start the servers, signal CloudFormation", state=True)
-    boot_.add_argument(
-        "--repeat", action="store_true", help="after a failure, wait a minute and boot again"
-    )
-    boot_.add_argument("--failed", help=argparse.SUPPRESS)
-    boot_.add_argument("--unreadable", help=argparse.SUPPRESS)
-    serve = command("serve", "run the readiness endpoint")
-    serve.add_argument("--port", type=int, help="default: the port of the applied state")
-    serve.add_argument(
-        "--parameter",
-        default=os.environ.get("DENODO_NODE_PARAMETER"),
-        help="SSM parameter with services that were added since the last apply (default: "
-        "$DENODO_NODE_PARAMETER)",
-    )
-    serve.add_argument("--listen", default="", help="address to listen on (default: all)")
-    drain = command("drain", "make the node unready, whatever the state of its servers")
-    drain.add_argument("--why", required=True, help="reason, which `status` shows")
-    command("undrain", "make the node ready again")
-    confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
-    hold = watchdog_commands.add(command)
-    for subparser in (drain, confirm, hold):
-        subparser.add_argument("--who", default=_user_name(), help="default: this user")
-    command("accept-readiness", "judge the services by the rules of this version")
-    command(
-        "catalog-settings", "print the database settings that Denodo's form has written, as JSON"
-    )
-    export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
-    export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
-    status = command("status", "print the records and the readiness of all services, as JSON")
-    status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
-    command("license-manager", "ask whether the License Manager answers", state=True)
-    command("stop", "stop the servers; running queries may end first")
-    command("mount", "mount the data disk; format it before if it is blank", state=True)
-    install = command("install", "check the image and install the systemd units", state=True)
-    update = command("update", "use the program that the state names", state=True)
-    for subparser in (install, update):
-        subparser.add_argument("--region", default="", help="region of the AWS calls")
-        subparser.add_argument("--root", type=Path, default=Path("/"), help="default: /")
-    folder = program_update.PROGRAM_FOLDER
-    update.add_argument("--programs", type=Path, default=folder, help=f"default: {folder}")
-    return parser

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _COPY_SECONDS = 60
 """Project default: time limit to copy a release (at most 8 MiB). A boot waits for the copy."""
 PACKAGE = "node"
+REPEAT = "DENODO_NODE_REPEAT"
+"""Environment variable for a boot that repeats itself after a failure, as with `--repeat`; a
+variable, because a program of an earlier version refuses an option that it does not know."""
 PROGRAM_FOLDER = Path("/opt/denodo-node")
 """Folder of the releases; `stacks/nodes/first_boot.py` contains the same path."""
 
@@ -97,11 +100,16 @@ def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bo
     return True
 
 
-def hand_over_boot(system: System, parameter: str) -> None:
+def hand_over_boot(system: System, parameter: str, *, repeat: bool = False) -> None:
     """Update to the program that the desired state names, and continue the boot with it.
 
     The function returns only if the boot must continue with the running program: because that is
     the desired program, does not run as root from a release folder, or cannot be replaced.
+
+    Args:
+        system: the machine.
+        parameter: name of the SSM parameter with the desired state.
+        repeat: let the other program repeat the boot after a failure.
     """
     releases = Releases.of_running_program(PACKAGE)
     if releases is None or os.geteuid() != 0:
@@ -115,6 +123,8 @@ def hand_over_boot(system: System, parameter: str) -> None:
         log.warning(f"the boot continues with the program that the node has: {error}")
         return
     os.chdir(releases.folder / "current")
+    if repeat:
+        os.environ[REPEAT] = "yes"
     os.execv(sys.executable, [sys.executable, "-m", PACKAGE, "boot"])  # noqa: S606 - no shell
 
 

@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 from hosts.common import files, json_object
 from hosts.denodo import log
 from hosts.denodo.errors import StateError
-from hosts.denodo.state import State, parse
+from hosts.denodo.state_reader import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from hosts.denodo.state import State
     from hosts.denodo.system import System
 
 

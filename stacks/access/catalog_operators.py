@@ -18,8 +18,8 @@ class CatalogOperatorPolicy(Construct):
 
     The policy allows reading the administrator's secret, reading and replacing the components'
     logins, forwarding a port through a node of the cluster (`--through`), and reading the manifests
-    of exports. `catalog status` and `catalog rotate --finish` also query the nodes, which the
-    cluster's policy for node operators allows.
+    of exports. `catalog learn` queries a node, which only the cluster's policy for node operators
+    allows.
 
     Attributes:
         arn: ARN of the policy.
@@ -116,13 +116,15 @@ class CatalogOperatorPolicy(Construct):
             )
         if bucket is not None:
             arn = f"arn:{stack.partition}:s3:::{bucket}"
+            # `catalog status` reads every version of the manifests, for which S3 has separate
+            # actions (AWS, Service Authorization Reference, Amazon S3).
             statements += [
                 iam.PolicyStatement(
-                    sid="SeeTheExports", actions=["s3:ListBucket"], resources=[arn]
+                    sid="SeeTheExports", actions=["s3:ListBucketVersions"], resources=[arn]
                 ),
                 iam.PolicyStatement(
                     sid="ReadTheManifests",
-                    actions=["s3:GetObject"],
+                    actions=["s3:GetObject", "s3:GetObjectVersion"],
                     resources=[f"{arn}/*/export.json"],
                 ),
             ]

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from denodo_ha.environment.derived.firewall import Peer, RuleSet, SecurityGroup
+from denodo_ha.environment.derived.firewall import Peer, RuleSet, SecurityGroup, creates_nodes
+from denodo_ha.environment.model.cluster import Cluster
 from stacks.library_values import ipv4_peer, tcp_ports, udp_ports
 
 _DESCRIPTIONS: dict[SecurityGroup, str] = {
@@ -14,6 +15,24 @@ _DESCRIPTIONS: dict[SecurityGroup, str] = {
     "haproxy": "HAProxy in front of Denodo",
     "nodes": "Denodo nodes",
 }
+
+
+def group_names(cluster: Cluster, *, alb: bool) -> list[SecurityGroup]:
+    """Return the security groups that a cluster needs.
+
+    Args:
+        cluster: the cluster.
+        alb: True if the cluster has an Application Load Balancer.
+    """
+    kind = cluster.balancer.kind
+    groups: list[SecurityGroup] = [] if kind == "none" else ["balancer"]
+    if kind == "haproxy":
+        groups.append("haproxy")
+    if creates_nodes(cluster):
+        groups.append("nodes")
+    if alb:
+        groups.append("alb")
+    return groups
 
 
 class SecurityGroups(Construct):

@@ -6,7 +6,7 @@ import pytest
 
 from denodo_ha.aws import deadline
 from denodo_ha.cli import time_limit
-from denodo_ha.failover import command, switching
+from denodo_ha.failover import command, failover_task, switching
 from tests.local_aws.cloud import Cloud
 from tests.support import client_creation, local_aws_server
 
@@ -17,8 +17,9 @@ def _patient_looks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deadline, "LOOK_S", 60.0)
         patch.setattr(time_limit, "LEAST_S", 60.0)
-        for module in (switching, command):
+        for module in (failover_task, switching, command):
             patch.setattr(module, "LOOK_S", 60.0)
+        for module in (failover_task, command):
             patch.setattr(module, "ANSWER_S", 60.0)
         # All looks before the switch is thrown together have less time than that.
         patch.setattr(command, "LEAST_LOOK_S", 60.0)

@@ -13,7 +13,7 @@ from denodo_ha.environment.facts.denodo_ports import SCHEDULER_AUXILIARY_PORT, S
 from denodo_ha.environment.model.cluster import Cluster as Settings
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
-from hosts.denodo.state import parse
+from hosts.denodo.state_reader import parse
 from tests.e2e import demands_haproxy
 from tests.e2e.topology import Cluster, Listener, TargetGroup, Topology
 

@@ -23,7 +23,8 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pin, configured_machine, pinned_machine
 from denodo_ha.environment.names import node_parameter
 from hosts.denodo.readiness import ping, readiness_endpoint, service_probe
-from hosts.denodo.state import BUSY_SECONDS, parse
+from hosts.denodo.state import BUSY_SECONDS
+from hosts.denodo.state_reader import parse
 from tests.environment.rule_cases.denodo import arn
 from tests.environment.rule_cases.names import named as with_addresses
 from tests.strategies import environments

@@ -79,8 +79,13 @@ def test_a_datapoint_that_never_arrives_is_not_claimed(site: Site, fault: Fault,
     assert not [call for call in site.proxy.arrived if call.operation == "PutMetricData"]
 
 
-def test_a_datapoint_whose_every_answer_is_lost_is_seen_by_its_effect(site: Site) -> None:
-    site.proxy.add(Rule(Fault.LOST, operation="PutMetricData"))
+@pytest.mark.parametrize("later", [Fault.LOST, Fault.THROTTLED])
+def test_a_datapoint_without_an_answer_is_seen_by_its_effect(site: Site, later: Fault) -> None:
+    """AWS gets the first attempt, and its answer is lost; so are the later ones, or refused."""
+    site.proxy.add(
+        Rule(Fault.LOST, operation="PutMetricData", on=1),
+        Rule(later, operation="PutMetricData", since=2),
+    )
     with short_waits(site):
         done = run_here(site, ("failover", "to", SECONDARY))
     assert done.code == exit_codes.DONE, done.text

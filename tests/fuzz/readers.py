@@ -33,7 +33,7 @@ from denodo_ha.verify.java_stream import Reader as JavaReader
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.web_probe import WebRequest, parse_response
 from hosts.common.errors import HostError
-from hosts.denodo import state
+from hosts.denodo import state_reader
 from hosts.denodo.configuration import hosts_file, properties_file
 from hosts.denodo.metadata import learned_settings
 from hosts.denodo.metadata.postgres_session import Server as DatabaseServer
@@ -123,7 +123,7 @@ def _drain_tag(data: bytes, _folder: Path) -> object:
 
 
 def _node_state(data: bytes, _folder: Path) -> object:
-    return state.parse(data.decode(errors="replace"))
+    return state_reader.parse(data.decode(errors="replace"))
 
 
 def _node_record(data: bytes, folder: Path) -> object:

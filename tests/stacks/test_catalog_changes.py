@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.derived.node_state import Deployed, desired_state
 from denodo_ha.environment.loading.loader import load
-from hosts.denodo.state import parse
+from hosts.denodo.state_reader import parse
 from tests.support import cfn_lint
 from tests.support.assembly import ROOT, Template, synthesise
 

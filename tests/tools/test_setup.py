@@ -294,6 +294,14 @@ class TestLaunchers:
         assert seen["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
 
 
+def test_processes_of_a_verb_share_compiled_modules() -> None:
+    environment = run(
+        "make", "-s", "--eval=show: ; @env", "show", cwd=ROOT, PYTHONDONTWRITEBYTECODE="1"
+    )
+    assert "JSII_NODE=" in environment.stdout
+    assert "PYTHONDONTWRITEBYTECODE" not in environment.stdout
+
+
 def test_make_lists_every_verb() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hosts.denodo.record import Record
-from hosts.denodo.state import parse
+from hosts.denodo.state_reader import parse
 from tests.commands.account.expressions import Expressions
 from tests.hosts.denodo.conftest import make_home
 from tests.hosts.denodo.home import Home, Version

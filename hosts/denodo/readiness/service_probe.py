@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hosts.denodo.configuration import settings
-from hosts.denodo.readiness import ping, probes
+from hosts.denodo.readiness import earlier_rules, ping, probes
 from hosts.denodo.record import Record
 from hosts.denodo.servers import processes, web_container
 from hosts.denodo.state import Service
@@ -120,7 +120,9 @@ class ServiceProbe:
         if failure is not None and self._odbc_answered:
             self._answered_at = float("-inf")
         self._odbc_answered = failure is None
-        return failure if failure is not None and failure.silent else None
+        if failure is None or not failure.silent:
+            return None
+        return failure if earlier_rules.counts_odbc(Record(self._system)) else None
 
     def _ping(self, state: State) -> ping.Answer:
         limit = UNREADY_PING_SECONDS if self._answer.reason else PING_SECONDS

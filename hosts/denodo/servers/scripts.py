@@ -16,8 +16,55 @@ if TYPE_CHECKING:
 
     from hosts.denodo.state import State
 
+START = {
+    "vdp": "vqlserver_startup.sh",
+    "data-catalog": "datacatalog_startup.sh",
+    "design-studio": "designstudio_startup.sh",
+    "scheduler": "scheduler_startup.sh",
+    "scheduler-admin": "scheduler_webadmin_startup.sh",
+    "diagnostic-monitoring": "diagnosticmonitoringtool_startup.sh",
+}
+"""Script that starts each server."""
+
+STOP = {
+    "web": "webcontainer_shutdown.sh",
+    "scheduler": "scheduler_shutdown.sh",
+    "vdp": "vqlserver_shutdown.sh",
+}
+"""Script that stops each process, in the order of stops. All web applications run in one process.
+Virtual DataPort stops last, because the others query it."""
+
+REGENERATE = "regenerateFiles.sh"
+_PING = "ping.sh"
+_TLS = "denodo_tls_configurator.sh"
+_IMPORT = "import.sh"
+_METADATA = "regenerateMetadata.sh"
+
 _UTF8 = {"LC_ALL": "C.UTF-8"}
 """Java decodes standard input and arguments by the locale, which is not set in systemd units."""
+
+
+def process_of(server: str) -> str:
+    """Return the process that runs a server: `vdp`, `scheduler` or `web`."""
+    return server if server in ("vdp", "scheduler") else "web"
+
+
+def missing_scripts(state: State) -> str:
+    """Return which scripts a node with this state lacks, empty if it has all of them."""
+    processes = {process_of(server) for server in state.servers}
+    needed = [START[server] for server in state.servers]
+    needed += [STOP[process] for process in STOP if process in processes]
+    needed += [REGENERATE, *([_PING] if "vdp" in processes else [])]
+    needed += [_TLS] if state.certificate else []
+    needed += [_METADATA] if {"vdp"} & set(state.catalog) & set(state.servers) else []
+    needed += [_IMPORT] if state.metadata.source == "export" else []
+    missing = [name for name in needed if not (state.home / "bin" / name).is_file()]
+    if not missing:
+        return ""
+    return (
+        f"{state.home} lacks {', '.join(missing)}; is there a Denodo"
+        f" {state.version} with {', '.join(state.servers)} in the image?"
+    )
 
 
 def run_script(

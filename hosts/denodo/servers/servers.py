@@ -23,7 +23,15 @@ from hosts.denodo.errors import ImageError, NotReadyError, NotStoppedError
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import Record
 from hosts.denodo.servers import processes, web_container
-from hosts.denodo.servers.scripts import missing_java, run_script
+from hosts.denodo.servers.scripts import (
+    REGENERATE,
+    START,
+    STOP,
+    missing_java,
+    missing_scripts,
+    process_of,
+    run_script,
+)
 from hosts.denodo.state import Service
 
 if TYPE_CHECKING:
@@ -35,41 +43,15 @@ if TYPE_CHECKING:
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 
-_START = {
-    "vdp": "vqlserver_startup.sh",
-    "data-catalog": "datacatalog_startup.sh",
-    "design-studio": "designstudio_startup.sh",
-    "scheduler": "scheduler_startup.sh",
-    "scheduler-admin": "scheduler_webadmin_startup.sh",
-    "diagnostic-monitoring": "diagnosticmonitoringtool_startup.sh",
-}
-
-# All web applications run in one process. VDP stops last, because the others query it.
-_STOP = {
-    "web": "webcontainer_shutdown.sh",
-    "scheduler": "scheduler_shutdown.sh",
-    "vdp": "vqlserver_shutdown.sh",
-}
-
 _FILES = {"vdp": settings.VDP, "web": settings.WEB, "scheduler": settings.SCHEDULER}
+
+_REGENERATE_SECONDS = 300
 
 _APPLICATION_SECONDS = 300.0
 """Project default: time for web applications to start; after it, those that do not answer are
 restarted."""
 _RESTART_SECONDS = 300.0
 """Project default: time for web applications to start again."""
-
-_REGENERATE = "regenerateFiles.sh"
-_REGENERATE_SECONDS = 300
-_PING = "ping.sh"
-_TLS = "denodo_tls_configurator.sh"
-_IMPORT = "import.sh"
-_METADATA = "regenerateMetadata.sh"
-
-
-def process_of(server: str) -> str:
-    """Return the process that runs a server: `vdp`, `scheduler` or `web`."""
-    return server if server in ("vdp", "scheduler") else "web"
 
 
 @dataclass(frozen=True)
@@ -92,25 +74,12 @@ class Servers:
         Raises:
             ImageError: Scripts, a Java or a port are missing; the message lists all of them.
         """
-        processes_ = {process_of(server) for server in self.state.servers}
-        needed = [_START[server] for server in self.state.servers]
-        needed += [_STOP[process] for process in _STOP if process in processes_]
-        needed += [_REGENERATE, *([_PING] if "vdp" in processes_ else [])]
-        needed += [_TLS] if self.state.certificate else []
-        needed += [_METADATA] if {"vdp"} & set(self.state.catalog) & set(self.state.servers) else []
-        needed += [_IMPORT] if self.state.metadata.source == "export" else []
-        missing = [name for name in needed if not self._script(name).is_file()]
-        problems = []
-        if missing:
-            problems.append(
-                f"{self._script('').parent} lacks {', '.join(missing)}; is there a Denodo"
-                f" {self.state.version} with {', '.join(self.state.servers)} in the image?"
-            )
+        problems = [problem] if (problem := missing_scripts(self.state)) else []
         # Without `java_home` in the state, the scripts may find a Java in a way of their own.
         if self.state.java_home and (problem := missing_java(self.state)):
             problems.append(problem)
-        needs_port = "web" in processes_ and not self.state.certificate
-        if needs_port and not web_container.connectors(self.state.home):
+        has_web = any(process_of(server) == "web" for server in self.state.servers)
+        if has_web and not self.state.certificate and not web_container.connectors(self.state.home):
             problems.append(
                 f"{self.state.home / settings.WEB} sets neither {settings.HTTP_PORT} nor"
                 f" {settings.HTTPS_PORT}, so the web container would listen nowhere; set one of"
@@ -121,7 +90,7 @@ class Servers:
 
     def running(self) -> list[str]:
         """Return the processes that run."""
-        return [process for process in _STOP if self._runs(process)]
+        return [process for process in STOP if self._runs(process)]
 
     def _runs(self, process: str) -> bool:
         """Return whether a port of a process is open, or a process of the web container exists."""
@@ -175,7 +144,7 @@ class Servers:
         Raises:
             NotReadyError: Denodo's script fails.
         """
-        self._run_or_fail(_REGENERATE, seconds=_REGENERATE_SECONDS)
+        self._run_or_fail(REGENERATE, seconds=_REGENERATE_SECONDS)
 
     def start(self, servers: Sequence[str], deadline: float) -> None:
         """Start servers and wait until they are ready, Virtual DataPort before all others.
@@ -220,7 +189,7 @@ class Servers:
             if process not in running or self._application_failure(server):
                 log.info(f"starting {server}")
                 limit = self.state.start_seconds
-                results[process] = self._run_or_fail(_START[server], seconds=limit)
+                results[process] = self._run_or_fail(START[server], seconds=limit)
         return results
 
     def heap_warnings(self) -> list[str]:
@@ -237,7 +206,7 @@ class Servers:
                 has = f"a heap of {actual >> 20} MiB" if actual else "no heap size of its own"
                 warnings.append(
                     f"{process} (process {java.pid}) runs with {has}, and {file} says"
-                    f" {expected >> 20} MiB: run bin/{_REGENERATE} and restart it, or look for"
+                    f" {expected >> 20} MiB: run bin/{REGENERATE} and restart it, or look for"
                     " another start script"
                 )
         return warnings
@@ -343,14 +312,14 @@ class Servers:
             time.sleep(self.system.poll)  # the web container does not announce applications
 
     def _restart_application(self, server: str) -> None:
-        stop = _START[server].replace("_startup.sh", "_shutdown.sh")
+        stop = START[server].replace("_startup.sh", "_shutdown.sh")
         if self._script(stop).is_file():
             self._run(stop, seconds=self.state.stop_seconds)
-        self._run_or_fail(_START[server], seconds=self.state.start_seconds)
+        self._run_or_fail(START[server], seconds=self.state.start_seconds)
 
     def _stop(self, process: str, *, force: bool) -> None:
         limit = self.state.stop_seconds
-        script = _STOP[process]
+        script = STOP[process]
 
         def stopped() -> bool:
             return not self._runs(process)

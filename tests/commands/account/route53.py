@@ -66,10 +66,11 @@ class Route53:
             case "TestDNSAnswer":
                 return answer({"RecordData": [f"{self.target(self.answered)}."]})
             case _:
-                self._put(call)
+                self.put(call)
                 return answer({})
 
-    def _put(self, call: Call) -> None:
+    def put(self, call: Call) -> None:
+        """Record a datapoint of the switch, whose health check follows after `SWITCH_S`."""
         (datum,) = call.parameters["MetricData"]
         self.thrown.append(datum["Value"])
         value = datum["Value"]

@@ -1,6 +1,8 @@
 """Errors of botocore become errors of the project with a remedy."""
 
+import ast
 import json
+from collections.abc import Callable, Iterator
 
 import pytest
 from botocore import exceptions as boto
@@ -20,6 +22,7 @@ from denodo_ha.cli.errors import (
     Unreachable,
     UnreadableAnswer,
 )
+from tests.support.assembly import ROOT
 
 
 def answered(code: str, message: str = "said AWS", *, status: int = 400) -> boto.ClientError:
@@ -144,3 +147,63 @@ def test_a_real_client_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     aws = Aws(attempts=1)
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"), translated_errors():
         aws.client("elbv2", "eu-west-1").describe_load_balancers()
+
+
+def _nodes(root: ast.AST, leave_out: Callable[[ast.AST], bool]) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(root):
+        if not leave_out(child):
+            yield child
+            yield from _nodes(child, leave_out)
+
+
+def _is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.Lambda)
+
+
+def _translates(node: ast.AST) -> bool:
+    """Return whether a block translates a missing key, or handles it itself."""
+    if isinstance(node, ast.With):
+        return any("translated_errors" in ast.dump(item) for item in node.items)
+    return isinstance(node, ast.Try) and any(
+        "KeyError" in ast.dump(handler.type) for handler in node.handlers if handler.type
+    )
+
+
+def _read_outside(source: str) -> Iterator[str]:
+    """Yield each key that a function reads outside of the block in which it got the answer."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    for function in functions:
+        answers = {
+            target.id
+            for block in _nodes(function, _is_function)
+            if isinstance(block, ast.With) and _translates(block)
+            for statement in _nodes(block, _is_function)
+            if isinstance(statement, ast.Assign | ast.AnnAssign)
+            for target in ast.walk(statement)
+            if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store)
+        }
+        for node in _nodes(function, lambda node: _is_function(node) or _translates(node)):
+            match node:
+                case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str())):
+                    if name in answers:
+                        yield f"{function.name}: {ast.unparse(node)}"
+                case _:
+                    pass
+
+
+def test_answers_are_read_where_a_missing_key_is_translated() -> None:
+    """Elsewhere an answer without a key would end the command with an internal error."""
+    sample = """
+def read(client):
+    with translated_errors():
+        answer = client.describe()
+        first = answer["Inside"]
+    return answer["Outside"]
+"""
+    assert list(_read_outside(sample)) == ["read: answer['Outside']"]
+    found = {
+        str(file.relative_to(ROOT)): keys
+        for file in (ROOT / "denodo_ha").rglob("*.py")
+        if (keys := list(_read_outside(file.read_text(encoding="utf-8"))))
+    }
+    assert found == {}

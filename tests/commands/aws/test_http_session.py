@@ -15,7 +15,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import first_answer, map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.http_session import BoundSession, UnreadableAnswerError
-from denodo_ha.cli.errors import NotFound, Unreachable, UnreadableAnswer
+from denodo_ha.cli.errors import NotFound, Throttled, Unreachable, UnreadableAnswer
 from tests.support.servers.fault_proxy import Fault, FaultProxy, Rule
 
 _ACCOUNT = (
@@ -155,6 +155,20 @@ def test_a_command_is_not_sent_twice(proxy: FaultProxy, fault: Fault) -> None:
     with pytest.raises(Unreachable, match="may run on the instance"), translated_errors():
         client.send_command(DocumentName="d", InstanceIds=["i-0123456789abcdef0"])
     assert len(proxy.calls) == 1
+
+
+@pytest.mark.parametrize("before", [None, Fault.LOST, Fault.UNAVAILABLE])
+def test_a_refusal_tells_of_an_earlier_attempt_without_an_answer(
+    proxy: FaultProxy, before: Fault | None
+) -> None:
+    """AWS may have carried out the earlier attempt, so the refusal does not mean "not done"."""
+    if before is not None:
+        proxy.add(Rule(before, on=1))
+    proxy.add(Rule(Fault.THROTTLED, since=1 if before is None else 2))
+    with pytest.raises(Throttled) as refusal:
+        account(Aws(attempts=2))
+    assert len(proxy.calls) == 2
+    assert refusal.value.may_take_effect is (before is not None)
 
 
 class TestFirstAnswer:

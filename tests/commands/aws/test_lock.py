@@ -247,6 +247,27 @@ def test_a_lock_that_is_released_meanwhile_is_taken(
         assert store.version == 1
 
 
+def test_a_write_at_the_same_time_as_another_command_s_is_refused(
+    store: ParameterStore,
+    clock: VirtualClock,
+    kept: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """AWS rejects one of two concurrent writes; its command waits, as for any other lock."""
+    write = store.put_parameter
+
+    def busy(**_: Any) -> dict[str, Any]:
+        monkeypatch.setattr(store, "put_parameter", write)
+        take(lock_of(store, clock, "drain node1"), kept)
+        raise error("TooManyUpdates", "PutParameter")
+
+    monkeypatch.setattr(store, "put_parameter", busy)
+    lock = lock_of(store, clock)
+    with pytest.raises(Refused, match="drain node1"):
+        lock.held().__enter__()
+    assert lock.holder == "drain node1"
+
+
 def test_waits_renew_the_lock(store: ParameterStore, clock: VirtualClock) -> None:
     with lock_of(store, clock).held() as renewing:
         assert renewing.now() == clock.now()

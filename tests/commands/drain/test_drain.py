@@ -6,10 +6,11 @@ import pytest
 from typer.testing import Result
 
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.error_translation import UNANSWERED
 from denodo_ha.aws.lock import Lock
-from denodo_ha.cli import exit_codes
+from denodo_ha.cli import exit_codes, process
 from denodo_ha.drain import command
-from tests.commands.account.calls import Fault
+from tests.commands.account.calls import Answer, Call, Fault, error
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Clouds, Run
@@ -267,16 +268,26 @@ def test_another_node_that_leaves_meanwhile_undoes_it(cloud: Cloud, go: Run) -> 
     assert "node1" in cloud.registered("active", "jdbc")
 
 
-def test_a_deregistration_that_arrives_after_the_undo_is_undone(cloud: Cloud, go: Run) -> None:
-    def late(_: object) -> None:
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_deregistration_that_arrives_after_the_undo_is_undone(
+    cloud: Cloud, go: Run, *, interrupted: bool
+) -> None:
+    """Ctrl-C while the call is under way, or an attempt without answer and then throttling."""
+
+    def late(_: Call) -> Answer:
         now = cloud.clock.monotonic()
         cloud.clock.at(now + 3, lambda: cloud.take_out("active", "node1", "jdbc"))
-        raise KeyboardInterrupt
+        if interrupted:
+            raise KeyboardInterrupt
+        response, parsed = error("Throttling", "Rate exceeded")
+        parsed["ResponseMetadata"][UNANSWERED] = True
+        return response, parsed
 
     cloud.faults.add(Fault(lambda call: call.operation == "DeregisterTargets", late, on=1))
     done = go("node1")
-    assert done.exit_code == exit_codes.INTERRUPTED
+    assert done.exit_code == (exit_codes.INTERRUPTED if interrupted else exit_codes.AWS)
     assert "It was undone: node1 is as before" in done.stderr
+    cloud.clock.sleep(3)
     assert all("node1" in cloud.registered("active", group) for group in ("jdbc", "odbc", "web"))
     assert cloud.mark("active", "node1") is None
 
@@ -298,6 +309,19 @@ def test_a_lock_that_remains_is_named(cloud: Cloud, go: Run) -> None:
     assert "othing was changed" not in done.stderr
     assert "/denodo/denodo70/active/.lock could not be released" in done.stderr
     assert "--take-over" in done.stderr
+
+
+def test_a_second_ctrl_c_never_says_that_nothing_was_changed(cloud: Cloud, go: Run) -> None:
+    """A lock may remain then, so the text says that no node was changed."""
+    texts: list[str] = []
+
+    def note(_: Call) -> None:
+        texts.append(process._state_left)  # noqa: SLF001 - printed by the second signal
+
+    cloud.faults.add(Fault(lambda call: call.service == "ssm", note))
+    assert go("node1").exit_code == exit_codes.DONE
+    assert texts[0] == "no node was changed; a lock may remain: see `denodo-ha status`"
+    assert not [text for text in texts if "othing was changed" in text]
 
 
 def test_throttled_while_it_waits(cloud: Cloud, go: Run) -> None:

@@ -12,11 +12,12 @@ from moto import mock_aws
 from typer.testing import Result
 
 from denodo_ha.aws import deadline
+from denodo_ha.aws.error_translation import UNANSWERED
 from denodo_ha.aws.http_session import UnreadableAnswerError
 from denodo_ha.cli import exit_codes, process
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.failover import command as failover
-from tests.commands.account.calls import Call, Fault, error
+from tests.commands.account.calls import Answer, Call, Fault, error
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import Route53
 from tests.support.assembly import ROOT, Template
@@ -313,6 +314,37 @@ def test_a_move_that_is_throttled_has_moved_nothing(world: Route53, go: Go) -> N
     assert done.exit_code == exit_codes.AWS
     assert "AWS throttles cloudwatch:PutMetricData in eu-central-1" in done.stderr
     assert world.thrown == []
+
+
+def put_and_refuse(world: Route53) -> None:
+    """Let the datapoint take effect without an answer, and throttle the SDK's later attempts."""
+
+    def happen(call: Call) -> Answer:
+        world.put(call)
+        response, parsed = error("Throttling", "Rate exceeded")
+        parsed["ResponseMetadata"][UNANSWERED] = True
+        return response, parsed
+
+    world.cloud.faults.add(Fault(lambda call: call.operation == "PutMetricData", happen))
+
+
+def test_a_refusal_after_a_lost_answer_does_not_mean_that_the_switch_is_not_thrown(
+    world: Route53, go: Go
+) -> None:
+    put_and_refuse(world)
+    done = go(world, "to", "passive")
+    assert "nothing was changed" not in done.stderr
+    assert "it is not known whether AWS has got SecondaryActive = 1" in done.stderr
+    assert done.exit_code == exit_codes.DONE, done.output
+
+
+def test_the_time_until_the_effect_was_seen_counts(world: Route53, go: Go) -> None:
+    put_and_refuse(world)
+    clock = world.cloud.clock
+    clock.at(clock.monotonic() + 10, lambda: world.down.add("passive"))
+    done = go(world, "to", "passive", "--timeout", "200")
+    assert done.exit_code == exit_codes.FAILED
+    assert "after 200 s DNS does not answer with passive yet" in done.stderr
 
 
 def test_a_move_that_is_not_permitted_names_the_permission(world: Route53, go: Go) -> None:

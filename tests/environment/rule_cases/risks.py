@@ -39,6 +39,18 @@ WRONG = (
         severity=Severity.WARNING,
     ),
     Wrong(
+        public_without_tls,
+        # With `denodo.tls`, the web container still serves HTTP.
+        {
+            f"{BALANCER}/scheme": "internet-facing",
+            "denodo/tls": {"secret": SECRET},
+            "services/web": 9090,
+        },
+        "services.web",
+        ("clear text", "write tls for this service, or node_port: 9443"),
+        severity=Severity.WARNING,
+    ),
+    Wrong(
         idle_below_query_timeout,
         {},
         "services.jdbc",

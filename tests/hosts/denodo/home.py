@@ -17,7 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from hosts.denodo.state import State, parse
+from hosts.denodo.state import State
+from hosts.denodo.state_reader import parse
 from hosts.denodo.system import System
 from tests.hosts.denodo import java_properties, stand_in
 from tests.support.servers import certificates

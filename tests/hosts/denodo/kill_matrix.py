@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from hosts.denodo import boot
-from hosts.denodo.state import State, parse
+from hosts.denodo.state import State
+from hosts.denodo.state_reader import parse
 from tests.hosts.denodo import killed
 from tests.hosts.denodo.cloud import DATA_CATALOG, SCHEDULER, TLS, VDP, Cloud
 from tests.hosts.denodo.home import DATA_CATALOG as CATALOG_FILE

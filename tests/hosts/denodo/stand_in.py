@@ -305,13 +305,23 @@ def regenerate_metadata(home: Home, arguments: list[str]) -> int:
 
 
 def encrypt(home: Home, arguments: list[str]) -> int:
-    """Encrypt the password on standard input; with `silent`, print nothing."""
+    """Encrypt the password on standard input.
+
+    Behaviours: `silent` prints nothing, `prompt` only a prompt, `fault` only an error message, and
+    `one-line` the label and the result in one line. The exit status is always 0.
+    """
     assert not arguments
     # Like Java, the script decodes its input according to the locale; without a locale, as ASCII.
     coding = "utf-8" if os.environ.get("LC_ALL", "").endswith("UTF-8") else "ascii"
     given = sys.stdin.buffer.readline().decode(coding, "replace").rstrip("\n")
-    if "silent" not in home.behaves("encrypt_password.sh"):
-        sys.stdout.write(f"Encrypted Password:\n{encrypted(given)}\n")
+    behaviour = home.behaves("encrypt_password.sh")
+    if "prompt" in behaviour:
+        sys.stdout.write("Enter the password: ")
+    elif "fault" in behaviour:
+        sys.stdout.write("java.io.IOException: no console\n")
+    elif "silent" not in behaviour:
+        separator = " " if "one-line" in behaviour else "\n"
+        sys.stdout.write(f"Encrypted Password:{separator}{encrypted(given)}\n")
     return 0
 
 

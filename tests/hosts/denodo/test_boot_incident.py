@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import boot, commands, installation
+from hosts.denodo import boot, commands, installation, program_update
 from hosts.denodo.apply import apply
 from hosts.denodo.commands import main
 from hosts.denodo.configuration.change_journal import Journal
@@ -204,16 +204,21 @@ def _changes() -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("handed_over", [False, True])
 def test_a_first_boot_is_repeated_where_systemd_cannot(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch, *, handed_over: bool
 ) -> None:
+    """A boot that another program hands over has the variable and no option."""
     cloud = Cloud(home.folder)
     cloud.fault(_CALLS["parameter"], _FAULTS["throttled"])
     pauses: list[float] = []
     began: list[list[str]] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(os, "execv", lambda _program, command: began.append(command))
-    assert _boot(home, "--repeat") == 3
+    if handed_over:
+        monkeypatch.setenv(program_update.REPEAT, "yes")
+    assert _boot(home, *(() if handed_over else ("--repeat",))) == 3
+    assert program_update.REPEAT not in os.environ, "the Denodo user's processes do not repeat"
     (command,) = began
     assert command[1:3] == ["-m", "node"]
     assert command[-3:] == [*_command(), "--repeat"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo.state import parse
+from hosts.denodo.state_reader import parse
 from tests.hosts.denodo import killed
 from tests.hosts.denodo.home import FILES, MANAGER, VDP, WEB, Home
 from tests.support.servers.ports import free_ports

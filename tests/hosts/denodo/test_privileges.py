@@ -28,7 +28,7 @@ from hosts.common import files
 from hosts.denodo import commands, privileges, record
 from hosts.denodo.configuration import environment_file
 from hosts.denodo.errors import ImageError, SystemRefusedError
-from hosts.denodo.state import parse
+from hosts.denodo.state_reader import parse
 from tests.hosts.denodo import stand_in
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
 from tests.hosts.denodo.home import Home

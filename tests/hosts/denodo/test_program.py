@@ -25,7 +25,7 @@ from hosts.denodo import boot, commands, errors, installation
 from hosts.denodo.commands import main
 from hosts.denodo.errors import RolledBackError
 from hosts.denodo.record import Record
-from hosts.denodo.state import parse
+from hosts.denodo.state_reader import parse
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
 from tests.hosts.denodo.home import VDP, Home
 from tests.support.assembly import ROOT

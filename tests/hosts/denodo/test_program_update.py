@@ -207,6 +207,17 @@ class TestLaterBoots:
         program_update.hand_over_boot(system, PARAMETER)
         folder = str(machine.here / "opt/releases" / release_name(uri))
         assert started == [(folder, ["-m", "node", "boot"])]
+        assert program_update.REPEAT not in os.environ
+
+    @pytest.mark.usefixtures("started")
+    def test_another_program_repeats_the_boot_where_systemd_cannot(
+        self, machine: Machine, system: System, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(program_update.REPEAT, "")  # so that the test's end removes it
+        monkeypatch.delenv(program_update.REPEAT)
+        machine.desire(program=machine.publish("two"))
+        program_update.hand_over_boot(system, PARAMETER, repeat=True)
+        assert os.environ[program_update.REPEAT] == "yes"
 
     def test_the_same_program_is_not_fetched(
         self, machine: Machine, system: System, started: list[tuple[str, list[str]]]

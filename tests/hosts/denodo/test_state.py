@@ -10,7 +10,7 @@ import pytest
 
 from hosts.denodo.configuration.settings import settings
 from hosts.denodo.errors import StateError
-from hosts.denodo.state import parse, read
+from hosts.denodo.state_reader import parse, read
 from tests.hosts.denodo.cloud import LOGIN, TLS, TOKEN
 from tests.hosts.denodo.home import Home
 from tests.support.assembly import ROOT

@@ -30,6 +30,7 @@ def web(
 
     class Server(http.server.ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 4096  # with the default of 5, a loaded machine refuses checks
 
         def handle_error(self, *_: object) -> None:
             """Ignore clients that disconnect."""

@@ -74,8 +74,20 @@ def test_a_user_that_no_address_can_hold_is_refused(home: Home, cloud: Cloud) ->
         apply(home.system, _importing(home))
 
 
-def test_a_password_that_cannot_be_encrypted_is_no_wrong_login(home: Home, cloud: Cloud) -> None:
-    home.behave("encrypt_password.sh", "silent")
+def test_an_encrypted_password_may_be_in_the_line_of_its_label(home: Home, cloud: Cloud) -> None:
+    home.behave("encrypt_password.sh", "one-line")
+    cloud.secret(LOGIN, {"username": "importer", "password": "a@b"})
+    cloud.answer(EXPORT, "CREATE VIEW")
+    apply(home.system, _importing(home))
+    assert json.loads((home.path / "imported-as.json").read_text()) == ["importer", "a@b"]
+
+
+@pytest.mark.parametrize("how", ["silent", "prompt", "fault"])
+def test_a_password_that_cannot_be_encrypted_is_no_wrong_login(
+    home: Home, cloud: Cloud, how: str
+) -> None:
+    """The script exits with 0 even if it encrypts nothing."""
+    home.behave("encrypt_password.sh", how)
     cloud.secret(LOGIN, {"username": "importer", "password": "a@b"})
     cloud.answer(EXPORT, "CREATE VIEW")
     with pytest.raises(MetadataError, match="add it to the login as encrypted_password"):

@@ -14,7 +14,8 @@ from hosts.common.errors import HostError
 from hosts.denodo.apply import apply
 from hosts.denodo.readiness import ping, probes, readiness_endpoint
 from hosts.denodo.record import Record
-from hosts.denodo.state import Service, State, parse
+from hosts.denodo.state import Service, State
+from hosts.denodo.state_reader import parse
 from tests.hosts.denodo.home import Home
 from tests.support.suspended import suspend
 from tests.support.waiting import TIMEOUT_S, until

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hosts.denodo.apply import apply
-from hosts.denodo.readiness import ping, probes
+from hosts.denodo.readiness import earlier_rules, ping, probes
 from hosts.denodo.readiness.service_probe import (
     PING_SECONDS,
     UNREADY_PING_SECONDS,
@@ -165,6 +165,29 @@ def test_a_server_that_hangs_is_found_without_java(
     assert (verdict.condition, verdict.ready) == ("dead", False)
     assert verdict.reason == f"did not answer on port {node.home.ports['odbc']} within 0.5 s"
     assert node.pings() == []
+
+
+def test_a_silent_odbc_port_takes_no_node_out_that_served_by_the_earlier_rule(
+    node: _Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier versions did not ask the ODBC port whether Virtual DataPort is ready."""
+    record = Record(node.home.system)
+    record.remember_readiness(rules="")  # the record as an earlier version of the program wrote it
+    node.home.behave("odbc", "silent")
+    monkeypatch.setattr(probes, "SECONDS", 0.5)
+    node.home.behave("ping.sh", "silent")
+    apply(node.home.system, node.state)
+    assert record.readiness["rules"] == "", "the node is not ready by either rule"
+
+    node.home.behave("ping.sh")
+    assert node.after(4) == Verdict()
+    apply(node.home.system, node.state)
+    assert record.readiness["rules"] == "earlier"
+    assert "jdbc: did not answer on port" in earlier_rules.warning(record)
+    assert node.after(4) == Verdict()
+
+    earlier_rules.accept(record)
+    assert node.after(4).condition == "dead"
 
 
 def test_an_odbc_port_that_is_turned_off_is_no_failure(home: Home, make_node: MakeNode) -> None:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws import refused_balancers, refused_names, refused_network, templates
+from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, DeployError
-from tests.local_aws.refused import CERTIFICATE, INNER, RULE, Refused
+from tests.local_aws.resource_types import refused_balancers, refused_names, refused_network
+from tests.local_aws.resource_types.refused import CERTIFICATE, INNER, RULE, Refused
 from tests.local_aws.templates import attribute, resource
 
 REFUSED: Refused = {

@@ -1,8 +1,8 @@
 """Networks, security groups and instances that AWS refuses."""
 
 from tests.local_aws import templates
-from tests.local_aws.lives_network import INTERFACE
-from tests.local_aws.refused import INNER, NOBODY, RULE, Refused
+from tests.local_aws.resource_types.lives_network import INTERFACE
+from tests.local_aws.resource_types.refused import INNER, NOBODY, RULE, Refused
 from tests.local_aws.templates import ROLE, attribute, ref, resource
 
 SECOND_VPC = {"Vpc2": resource("EC2::VPC", CidrBlock="10.9.0.0/16")}

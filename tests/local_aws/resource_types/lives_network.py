@@ -2,7 +2,7 @@
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
-from tests.local_aws.life import Case, Shown, ec2
+from tests.local_aws.resource_types.life import Case, Shown, ec2
 from tests.local_aws.templates import ROLE, attribute, ref, resource
 
 

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
-from tests.local_aws.life import Case, Read, Shown, must_be_not_found
+from tests.local_aws.resource_types.life import Case, Read, Shown, must_be_not_found
 from tests.local_aws.templates import ref
 
 

@@ -1,7 +1,7 @@
 """Load balancers, target groups and listeners that AWS refuses."""
 
 from tests.local_aws import templates
-from tests.local_aws.refused import CERTIFICATE, NOBODY, Refused
+from tests.local_aws.resource_types.refused import CERTIFICATE, NOBODY, Refused
 from tests.local_aws.templates import ref, resource
 
 REFUSED: Refused = {

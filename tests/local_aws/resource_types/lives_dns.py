@@ -4,7 +4,7 @@ from botocore.exceptions import ClientError
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
-from tests.local_aws.life import Case, Shown
+from tests.local_aws.resource_types.life import Case, Shown
 from tests.local_aws.templates import ALARM, ref, resource
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws import (
+from tests.local_aws.cloud import Cloud, DeployError
+from tests.local_aws.resource_types import (
     lives_balancers,
     lives_dns,
     lives_machines,
     lives_management,
     lives_network,
 )
-from tests.local_aws.cloud import Cloud, DeployError
-from tests.local_aws.life import Case, Shown
+from tests.local_aws.resource_types.life import Case, Shown
 from tests.local_aws.templates import IMAGE, resource
 
 CASES = (

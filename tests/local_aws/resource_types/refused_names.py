@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.local_aws.refused import NOBODY, Refused
+from tests.local_aws.resource_types.refused import NOBODY, Refused
 from tests.local_aws.templates import ALARM, ROLE, ref, resource
 
 RECORD = {"Name": "a.example.com", "Type": "A"}
