@@ -21,8 +21,8 @@ _FOREIGN_POLICY = (
 _SYSTEM_FOLDERS = frozenset(
     (
         *("/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/opt/denodo-node"),
-        # No file is written to the folders for temporary files.
-        *("/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var", "/var/lib"),  # noqa: S108
+        *("/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var", "/var/lib"),
+        "/tmp",  # noqa: S108 - the name is compared; no file is written there
         *("/var/lib/denodo-node", "/var/log", "/var/tmp"),  # noqa: S108 - as above
     )
 )

@@ -506,6 +506,6 @@ def test_a_switch_that_was_just_set_back_is_thrown_again(world: Route53, go: Go)
     process.set_state_left("")
     done = go(world, "to", "passive", "--timeout", "60")
     assert world.thrown == [1.0, 1.0], done.output
-    # What a second Ctrl-C prints.
+    # The output after a second Ctrl-C.
     assert "SecondaryActive = 1" in process._state_left  # noqa: SLF001 - printed only at the end of the process
     assert "put SecondaryActive = 1" in done.stderr
