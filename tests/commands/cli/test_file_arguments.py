@@ -87,7 +87,7 @@ def test_a_configuration(make: Callable[[Path], None], denodo_ha: Run, tmp_path:
     config = tmp_path / "mine.yaml"
     make(config)
     result = denodo_ha("verify", "-c", str(config))
-    reason = HOSTILE[make] if make is endless else "it is not a regular file"
+    reason = {endless: HOSTILE[endless], folder: "is a folder"}.get(make, "is not a regular file")
     refused(result, "mine.yaml", reason)
 
 
