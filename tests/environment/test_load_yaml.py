@@ -1,8 +1,8 @@
 """Files that are not valid YAML, and files with unusual YAML."""
 
-from itertools import pairwise
 import errno
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
