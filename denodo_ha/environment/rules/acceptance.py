@@ -49,6 +49,7 @@ FINDINGS: Final = frozenset(
         "one-node-moves-the-site",
         "open-to-the-world",
         "overlapping-vpcs",
+        "placeholder",
         "port-ranges",
         "private-port",
         "public-without-tls",
