@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from aws_cdk import App
 
 from denodo_ha.environment.loading.configuration_file import (
+    choice_notice,
     configuration_choice,
     find_configuration,
 )
@@ -23,10 +24,13 @@ def main() -> None:
     """Load the configuration file that `-c config=` selects, and synthesise its stacks."""
     # A stack trace would contain only jsii frames and no lines of this project.
     app = App(stack_traces=False)
+    context = app.node.get_all_context()
     try:
-        loaded = load(find_configuration(configuration_choice(app.node.get_all_context()), ROOT))
+        file = find_configuration(configuration_choice(context), ROOT)
+        loaded = load(file)
     except ConfigError as error:
         sys.exit(str(error))
+    sys.stderr.write(f"{choice_notice(context, file)}\n")
     with TemporaryDirectory() as folder:
         # The CDK copies an asset into the cloud assembly when it creates the asset's construct, so
         # the files are needed only in this block.

@@ -10,7 +10,7 @@ from pathlib import Path as File
 
 from denodo_ha.environment.loading import yaml_document
 from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
-from denodo_ha.environment.loading.validation import validate
+from denodo_ha.environment.loading.validation import empty_values, validate
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import NO_PINS, Pins, pins_file
 from denodo_ha.environment.rules import registry
@@ -48,6 +48,8 @@ def load(file: File, *, deploying: bool = True) -> Loaded:
     pins, problems = _load_pins(file, environment)
     problems += validated.problems
     if environment is not None:
+        empty = empty_values(document, problems)
+        problems += registry.judged_problems(empty, environment, pins)
         findings = registry.environment_problems(environment, pins, deploying=deploying)
         problems += [document.located(problem) for problem in findings]
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]

@@ -29,6 +29,7 @@ FINDINGS: Final = frozenset(
         "data-catalog-sticky",
         "data-disk-not-mounted",
         "elastic-ips",
+        "empty-value",
         "endpoint-never-fails",
         "exports-unused",
         "flight-update",
