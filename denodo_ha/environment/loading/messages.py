@@ -65,6 +65,7 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
     ("missing", "is missing", "add {key}"),
     ("literal_error", "is not one of the values", "write {choices}"),
     ("too_short", "is empty", "name at least one"),
+    ("too_long", "has too many values", "write at most {max_length}"),
     ("greater_than_equal", "is too small", "write {ge} or more"),
     ("less_than_equal", "is too large", "write {le} or less"),
     ("string_too_long", "is too long", "use at most {max_length} characters"),
