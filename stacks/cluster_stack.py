@@ -339,6 +339,7 @@ class ClusterStack(EnvironmentStack):
             node_document=node_document,
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
+            history_buckets=self._history_buckets(),
             shifted_balancer=(
                 self._balancer.nlb.load_balancer_arn
                 if self._balancer is not None and self.cluster.balancer.zonal_shift
@@ -378,8 +379,17 @@ class ClusterStack(EnvironmentStack):
             cluster=self.name,
             haproxy_documents=[self._haproxy.rotation_document] if self._haproxy else [],
             existing_instance_ids=self._existing_instance_ids(),
+            history_buckets=self._history_buckets(),
         )
         self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
+
+    def _history_buckets(self) -> tuple[str, ...]:
+        """Return the names of the buckets in which commands leave this cluster's history."""
+        return node_metadata.history_buckets(
+            self._environment,
+            node_metadata.history_clusters(self._environment, self.name),
+            self.cluster.account,
+        )
 
     def _create_outputs(self, host: str) -> None:
         """Create the outputs with endpoints and nodes, and metadata for commands and drill."""
