@@ -289,6 +289,9 @@ EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
 """Project default: leaves a month to notice that metadata was lost."""
 
+NOT_COMPARED_MOST: Final = 20
+"""Project default: patterns that fit into a node's desired state beside everything else."""
+
 QUERY_TIMEOUT_DEFAULT_S: Final = 900
 """Virtual DataPort's default query timeout of JDBC (Denodo, JDBC connection parameters,
 queryTimeout)."""
