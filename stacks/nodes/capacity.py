@@ -1,7 +1,7 @@
 """Capacity Reservations of a cluster's nodes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aws_cdk import CfnTag
 from aws_cdk import aws_ec2 as ec2
@@ -16,7 +16,7 @@ that a full reservation never refuses a node."""
 
 
 def create_reservations(
-    scope: Construct, reservations: Iterable[Reservation], *, tags: dict[str, str], label: str
+    scope: Construct, reservations: Iterable[Reservation], *, tags: Mapping[str, str], label: str
 ) -> dict[tuple[str, str], ec2.CfnCapacityReservation]:
     """Create one reservation for each zone and instance type. Return them by zone and type.
 

@@ -82,7 +82,7 @@ def _capacity_is_reserved(view: ClusterView) -> None:
         assert item["InstancePlatform"] == (capacity.platform or "Linux/UNIX")
         (tags,) = [one["Tags"] for one in item["TagSpecifications"]]
         expected = {"denodo:environment": view.environment.name, "denodo:cluster": view.name}
-        assert (expected | view.environment.tags).items() <= {
+        assert {**expected, **view.environment.tags}.items() <= {
             tag["Key"]: tag["Value"] for tag in tags
         }.items()
     assert len(places) == len(reservations)

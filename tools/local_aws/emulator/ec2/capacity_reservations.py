@@ -49,7 +49,7 @@ def use_place(instance: Record) -> None:
 
 def _matches(reservation: Record, instance: Record) -> bool:
     image = ministack.images.get(instance["ImageId"]) or {}
-    return (
+    return bool(
         reservation["State"] == "active"
         and reservation["InstanceMatchCriteria"] == "open"
         and reservation["AvailabilityZone"] == instance["Placement"]["AvailabilityZone"]
@@ -62,10 +62,11 @@ def _matches(reservation: Record, instance: Record) -> bool:
 def _free(reservation: Record) -> int:
     id_ = reservation["CapacityReservationId"]
     used = sum(
-        instance.get(USED) == id_ and instance["State"]["Name"] == "running"
+        bool(instance.get(USED) == id_ and instance["State"]["Name"] == "running")
         for instance in ministack.instances.values()
     )
-    return int(reservation["TotalInstanceCount"]) - used
+    total: int = reservation["TotalInstanceCount"]
+    return total - used
 
 
 def _fill(reservation: Record) -> None:
@@ -201,8 +202,10 @@ def _item(reservation: Record) -> str:
 
 def _created_by_call(parameters: dict[str, list[str]]) -> Any:
     """Answer CreateCapacityReservation."""
-    names = ("InstanceType", "InstancePlatform", "AvailabilityZone", "Tenancy", "InstanceCount")
-    names += ("InstanceMatchCriteria", "EndDateType")
+    names = [
+        *("InstanceType", "InstancePlatform", "AvailabilityZone", "Tenancy", "InstanceCount"),
+        *("InstanceMatchCriteria", "EndDateType"),
+    ]
     given = {name: _parameter(parameters, name) for name in names}
     try:
         reservation = _reserve({name: value for name, value in given.items() if value})
