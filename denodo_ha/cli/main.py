@@ -43,6 +43,18 @@ class Command:
     load: Callable[[], Imported]
 
 
+def _init() -> Imported:
+    from denodo_ha.configuration.init_command import init
+
+    return init
+
+
+def _check() -> Imported:
+    from denodo_ha.configuration.check_command import check
+
+    return check
+
+
 def _status() -> Imported:
     from denodo_ha.status.command import status
 
@@ -214,6 +226,18 @@ COMMANDS: tuple[Command, ...] = (
         "Changes",
         "Set up and check the metadata database that nodes share, and compare their metadata.",
         _catalog,
+    ),
+    Command(
+        "init",
+        "Files",
+        "Copy an example to config/NAME.yaml, and list the values that you must replace.",
+        _init,
+    ),
+    Command(
+        "check",
+        "Files",
+        "Validate a configuration and its pins file, without the CDK and without any AWS call.",
+        _check,
     ),
     Command(
         "drill",

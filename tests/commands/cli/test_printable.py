@@ -50,6 +50,8 @@ ROWS: dict[str, list[list[str]]] = {
     "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
+    "init": [["\x1b[2J\n"], ["mine", "--from", "\x1b[2J\n"]],
+    "check": [["-c", "{hostile}"], ["-c", "active-passive", "--format", "json"]],
     "drill": [
         ["{assembly}"],
         ["{assembly}", "--format", "json"],

@@ -310,6 +310,21 @@ def test_no_capacity_leaves_the_old_pin_and_says_what_to_try(site: Site, *, runn
     site.is_well()
 
 
+def test_capacity_that_cannot_be_reserved_is_named_as_such(site: Site) -> None:
+    lose(site)
+    site.cloud.stack(CLUSTER).events = [
+        event("AWS::EC2::CapacityReservation", "CREATE_FAILED", NO_CAPACITY),
+        event("AWS::CloudFormation::Stack", "UPDATE_IN_PROGRESS", "User Initiated"),
+    ]
+    site.cdk.fails = "`cdk deploy` failed with status 1"
+    with pytest.raises(Failed) as failed:
+        site.replacing().replace_node(NODE)
+    message = str(failed.value)
+    assert f"cannot reserve the places of clusters.{CLUSTER}.capacity" in message
+    assert f"`{COMMAND} --type TYPE`" in message
+    assert "a smaller capacity.reserve or none" in message
+
+
 def event(kind: str, status: str, reason: str = "") -> dict[str, str]:
     return {
         "StackId": "arn",
