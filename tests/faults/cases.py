@@ -19,6 +19,7 @@ _ON: Final = ("--cluster", PRIMARY)
 ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "status": (("status", "--no-ask"),),
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
+    "history": (("history",),),
     "drain": (
         ("drain", "node1", *_ON),
         ("drain", "node1", *_ON, "--dry-run"),
