@@ -189,6 +189,9 @@ class Draining(ClusterOperation):
     def _take_out(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
         """Stop new sessions to the node everywhere; if that fails, restore the previous state."""
         begun: list[Entrance] = []
+        if plan.open or plan.tag != plan.old_tag:
+            old = f"out {plan.old_tag}" if plan.old_tag else "in service"
+            self._note(plan.node, before=old)
         try:
             if plan.tag != plan.old_tag:
                 # Write the tag before the node is taken out, so that no node is out of service
@@ -205,6 +208,7 @@ class Draining(ClusterOperation):
                 rotation.require_capacity(plan.node, minimum=minimum, accept="--force")
         except (CommandError, KeyboardInterrupt) as error:
             self._undo(rotation, plan, begun, error)
+        self._note(plan.node, after=f"out of {plan.scope} {plan.tag}")
         self._state_left = (
             f"{plan.node} is out of {plan.scope}, and has a drain tag; "
             f"{rotation.drain_end(plan.node)}. Run this again to wait for that, or "
@@ -248,6 +252,7 @@ class Draining(ClusterOperation):
                 f"{plan.node}` to bring it back"
             )
             raise kind(message) from error
+        self._note(plan.node, after="as before")
         message = f"{_reason(error)}. It was undone: {plan.node} is as before"
         raise kind(message) from error
 
