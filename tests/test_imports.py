@@ -29,7 +29,10 @@ COMMANDS = {
 }
 """What every command package may import."""
 
-BESIDE = {"denodo_ha.rollout": {"denodo_ha.plan"}}
+BESIDE = {
+    "denodo_ha.failover": {"denodo_ha.drill", "denodo_ha.verify"},
+    "denodo_ha.rollout": {"denodo_ha.plan"},
+}
 """Command packages that build on another one."""
 
 LIBRARIES = {
