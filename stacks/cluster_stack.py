@@ -33,6 +33,7 @@ from stacks.environment_stack import EnvironmentStack
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
+from stacks.log_group import LogGroup
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups, group_names
@@ -95,6 +96,7 @@ class ClusterStack(EnvironmentStack):
             sides=firewall(environment, name),
         )
         self._nodes = self._create_nodes()
+        self._log_group = self._create_log_group()
         self._haproxy: HaproxyLayer | None = None
         self._balancer: NodeBalancer | HaproxyBalancer | None = None
         host = self._create_balancer() if balanced else self._expose_single_node(public=public)
@@ -149,6 +151,13 @@ class ClusterStack(EnvironmentStack):
                 aws_access=self._network.aws_access,
             )
         return nodes
+
+    def _create_log_group(self) -> LogGroup | None:
+        """Create the log group, if the configuration has logs."""
+        settings = self._environment.logs
+        if settings is None:
+            return None
+        return LogGroup(self, settings=settings, region=self.cluster.region)
 
     def _machine(self, node: str) -> Instance:
         """Return the machine of a node: from its pin, else from the configuration."""
@@ -308,6 +317,7 @@ class ClusterStack(EnvironmentStack):
         program = FileAsset(self, "Program", file=archive)
         rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
         statements = [*node_statements(self, self._environment, self.name)]
+        group = self._log_group
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -322,7 +332,8 @@ class ClusterStack(EnvironmentStack):
                     balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
                 ),
                 program=program,
-                statements=statements,
+                log_group=group.name if group else "",
+                statements=[*statements, *(group.write_statements(name) if group else ())],
             )
         document = NodeDocument(self, "Operations").name
         self._output(names.NODE_DOCUMENT, document)
@@ -344,6 +355,7 @@ class ClusterStack(EnvironmentStack):
                 if self._balancer is not None and self.cluster.balancer.zonal_shift
                 else None
             ),
+            more=self._log_group.read_statements() if self._log_group else (),
         )
         self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 

@@ -167,8 +167,9 @@ def max_resources(environment: Environment, name: str) -> int:
     haproxy = 8 if cluster.balancer.kind == "haproxy" else 0
     # Resources of each node: instance, profile, role, policy, parameter, DNS record. Other
     # resources: security groups, balancer, alarm, health check, hosted zone, document, operators'
-    # policy.
-    return network + 2 * served + rules + 6 * len(cluster.nodes) + 13 + haproxy
+    # policy, log group.
+    others = 13 + (environment.logs is not None)
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + others + haproxy
 
 
 def has_alarms(environment: Environment, name: str) -> bool:
