@@ -5,6 +5,7 @@ from constructs import Construct
 
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import (
+    capacity,
     cookie_balancer,
     failover_plan,
     node_metadata,
@@ -37,6 +38,7 @@ from stacks.log_group import LogGroup
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups, group_names
+from stacks.nodes.capacity import create_reservations
 from stacks.nodes.desired_state import NodeState, node_statements
 from stacks.nodes.node import FixedAddress, Node
 from stacks.nodes.ssm_document import NodeDocument
@@ -97,6 +99,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._create_nodes()
         self._log_group = self._create_log_group()
+        self._reserve_capacity()
         self._haproxy: HaproxyLayer | None = None
         self._balancer: NodeBalancer | HaproxyBalancer | None = None
         host = self._create_balancer() if balanced else self._expose_single_node(public=public)
@@ -158,6 +161,26 @@ class ClusterStack(EnvironmentStack):
         if settings is None:
             return None
         return LogGroup(self, settings=settings, region=self.cluster.region)
+
+    def _reserve_capacity(self) -> None:
+        """Reserve the capacity of the nodes, if configured.
+
+        A node depends on its reservation, so that a deploy without capacity for a new type fails
+        before it stops or creates a node.
+        """
+        if self.cluster.capacity is None:
+            return
+        machines = {name: self._machine(name) for name in self._nodes}
+        reservations = create_reservations(
+            Construct(self, "Capacity"),
+            capacity.reservations(self.cluster, machines),
+            tags=self.tags.tag_values(),
+            label=names.cluster_stack(self._environment.name, self.name),
+        )
+        for name, machine in machines.items():
+            self._nodes[name].instance.node.add_dependency(
+                reservations[self.cluster.nodes[name].zone, machine.type]
+            )
 
     def _machine(self, node: str) -> Instance:
         """Return the machine of a node: from its pin, else from the configuration."""
@@ -350,6 +373,7 @@ class ClusterStack(EnvironmentStack):
             node_document=node_document,
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
+            history_buckets=self._history_buckets(),
             shifted_balancer=(
                 self._balancer.nlb.load_balancer_arn
                 if self._balancer is not None and self.cluster.balancer.zonal_shift
@@ -390,8 +414,17 @@ class ClusterStack(EnvironmentStack):
             cluster=self.name,
             haproxy_documents=[self._haproxy.rotation_document] if self._haproxy else [],
             existing_instance_ids=self._existing_instance_ids(),
+            history_buckets=self._history_buckets(),
         )
         self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
+
+    def _history_buckets(self) -> tuple[str, ...]:
+        """Return the names of the buckets in which commands leave this cluster's history."""
+        return node_metadata.history_buckets(
+            self._environment,
+            node_metadata.history_clusters(self._environment, self.name),
+            self.cluster.account,
+        )
 
     def _create_outputs(self, host: str) -> None:
         """Create the outputs with endpoints and nodes, and metadata for commands and drill."""

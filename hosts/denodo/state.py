@@ -57,12 +57,16 @@ class Component:
 
 @dataclass(frozen=True)
 class Exports:
-    """Scheduled exports of Virtual DataPort's metadata."""
+    """Scheduled exports of Virtual DataPort's metadata.
+
+    `not_compared` has patterns of elements that the site digest leaves out.
+    """
 
     bucket: str
     prefix: str
     login: str
     every: int
+    not_compared: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

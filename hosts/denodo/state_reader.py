@@ -225,6 +225,7 @@ def _read_exports(exports: JsonObject | None) -> Exports | None:
         exports.text("prefix", r"^[!-~]{1,256}/$"),
         exports.text("login", _ARN),
         exports.integer("every", 1, 604800),
+        tuple(exports.texts("not_compared", r"^[ -~]{1,100}$", 20)),
     )
     exports.finish()
     return result

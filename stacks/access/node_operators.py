@@ -6,7 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.access.cluster_grants import ClusterGrants
+from stacks.access.cluster_grants import ClusterGrants, write_history
 
 _READS = (
     "ec2:DescribeInstances",
@@ -39,6 +39,7 @@ class NodeOperatorPolicy(Construct):
         node_document: str | None,
         haproxy_documents: Sequence[str] = (),
         existing_instance_ids: Sequence[str],
+        history_buckets: Sequence[str] = (),
         shifted_balancer: str | None = None,
         more: Iterable[iam.PolicyStatement] = (),
     ) -> None:
@@ -54,6 +55,7 @@ class NodeOperatorPolicy(Construct):
             shifted_balancer: ARN of the load balancer, if zonal shift is enabled for it.
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
             more: further statements, for parts that not every cluster has.
+            history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)
@@ -92,6 +94,7 @@ class NodeOperatorPolicy(Construct):
                 *grants.read_state(reads),
                 *grants.write_drain_tag_of_existing(existing_instance_ids),
                 *more,
+                *write_history(grants.stack.partition, history_buckets),
             ],
         )
         self.arn = policy.managed_policy_arn

@@ -282,9 +282,13 @@ def _component(
 
 
 def _exports(environment: Environment, cluster: str, node: str, exports: Exports) -> dict[str, Any]:
-    return {
+    state: dict[str, Any] = {
         "bucket": node_metadata.export_bucket_name(environment, cluster),
         "prefix": f"{node}/",
         "login": exports.login,
         "every": exports.every,
     }
+    if exports.not_compared:
+        # Node programs of earlier versions do not know this key.
+        state["not_compared"] = list(exports.not_compared)
+    return state
