@@ -34,7 +34,7 @@ from stacks.environment_stack import EnvironmentStack
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
-from stacks.log_group import LogGroup
+from stacks.log_group import create_log_group
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups, group_names
@@ -98,7 +98,7 @@ class ClusterStack(EnvironmentStack):
             sides=firewall(environment, name),
         )
         self._nodes = self._create_nodes()
-        self._log_group = self._create_log_group()
+        self._log_group = create_log_group(self, environment, self.cluster.region)
         self._reserve_capacity()
         self._haproxy: HaproxyLayer | None = None
         self._balancer: NodeBalancer | HaproxyBalancer | None = None
@@ -154,13 +154,6 @@ class ClusterStack(EnvironmentStack):
                 aws_access=self._network.aws_access,
             )
         return nodes
-
-    def _create_log_group(self) -> LogGroup | None:
-        """Create the log group, if the configuration has logs."""
-        settings = self._environment.logs
-        if settings is None:
-            return None
-        return LogGroup(self, settings=settings, region=self.cluster.region)
 
     def _reserve_capacity(self) -> None:
         """Reserve the capacity of the nodes, if configured.

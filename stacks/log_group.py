@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 from denodo_ha.environment import names
+from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.logs import Logs
 
 
@@ -62,3 +63,9 @@ class LogGroup:
                 resources=[f"{self._groups}*"],
             ),
         ]
+
+
+def create_log_group(stack: Stack, environment: Environment, region: str) -> LogGroup | None:
+    """Create the log group of a cluster, if the configuration has logs."""
+    settings = environment.logs
+    return LogGroup(stack, settings=settings, region=region) if settings is not None else None
