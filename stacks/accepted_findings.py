@@ -160,6 +160,8 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
     if failover_plan.ANYWHERE in cluster.balancer.clients:
         yield _PUBLIC
     yield from _operator_resources(environment, name)
+    if environment.logs is not None:
+        yield from _log_resources(cluster)
     yield from _history_of_cluster(environment, name)
     for arn in sorted(_machine_policies(cluster)):
         yield AcceptedFinding(
@@ -223,6 +225,17 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
     yield _wildcard_in(
         cluster.region, "", "ec2:snapshot/*", "Only new snapshots, with the tags of this cluster"
     )
+
+
+def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards in the permissions to write and read a cluster's logs."""
+    group = f"logs:log-group:<{names.LOG_GROUP}>"
+    for resource, reason in (
+        (f"{group}:*", "The streams of this cluster's log group"),
+        *((f"{group}:log-stream:{node}/*", "The node's own streams") for node in cluster.nodes),
+        ("logs:log-group:*", "Names of log groups, to find those of deleted stacks"),
+    ):
+        yield _wildcard_in(cluster.region, cluster.account, resource, reason)
 
 
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
