@@ -67,6 +67,12 @@ def _verify() -> Imported:
     return verify
 
 
+def _history() -> Imported:
+    from denodo_ha.history.command import history
+
+    return history
+
+
 def _shift() -> Imported:
     from denodo_ha.zonal_shift.command import shift
 
@@ -158,6 +164,12 @@ COMMANDS: tuple[Command, ...] = (
         "Verify what clients see: DNS names, every service in its own protocol, which node "
         "answers.",
         _verify,
+    ),
+    Command(
+        "history",
+        "Look",
+        "Show what commands have changed: who, when, what was before and after, and the result.",
+        _history,
     ),
     Command(
         "drain",

@@ -41,6 +41,7 @@ FINDINGS: Final = frozenset(
         "heap-of-image",
         "idle-below-query-timeout",
         "idle-on-nitro-v6",
+        "logs-missing",
         "no-deletion-protection",
         "no-pins",
         "no-recovery",

@@ -169,8 +169,9 @@ def max_resources(environment: Environment, name: str) -> int:
     reservations = len(cluster.nodes) if cluster.capacity is not None else 0
     # Resources of each node: instance, profile, role, policy, parameter, DNS record. Other
     # resources: security groups, balancer, alarm, health check, hosted zone, document, operators'
-    # policy.
-    return network + 2 * served + rules + 6 * len(cluster.nodes) + 13 + haproxy + reservations
+    # policy, log group.
+    others = 13 + (environment.logs is not None) + reservations
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + others + haproxy
 
 
 def has_alarms(environment: Environment, name: str) -> bool:

@@ -21,7 +21,14 @@ from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.failover import dns_answer
-from denodo_ha.deployed.failover.location import FailoverLocation, locate_failover
+from denodo_ha.deployed.failover.location import (
+    PRIMARY,
+    SECONDARY,
+    FailoverLocation,
+    locate_failover,
+)
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.failover.switching import TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -88,6 +95,7 @@ def practice_clock() -> Clock:
 
 
 @limited(_LIMIT)
+@recorded("failover practice", extra_time=True)
 def practice(
     *,
     config: options.Config = None,
@@ -123,7 +131,7 @@ def practice(
     from denodo_ha.failover.practice.failing_back import PracticeContext
     from denodo_ha.failover.practice.observation import watching
     from denodo_ha.failover.practice.practice import Practice
-    from denodo_ha.failover.practice.report import print_report
+    from denodo_ha.failover.practice.report import print_report, report_data
 
     seconds, loaded = parse_stay(stay), load_configuration(config)
     progress, clock = Progress(), practice_clock()
@@ -156,7 +164,14 @@ def practice(
             )
             return
         expected = expectation(aws, site)
+        recording.located(
+            aws,
+            site.environment,
+            [site.clusters[SECONDARY], site.clusters[PRIMARY]],
+            loaded.environment,
+        )
     report = Practice(context, eye, expected).run(seconds, take_over=take_over)
+    recording.detail(practice=report_data(report))
     print_report(report, form)
     if report.is_interrupted:
         message = f"interrupted; {site.endpoint} leads to {report.primary} again"

@@ -74,7 +74,7 @@ class PracticeReport:
 def print_report(report: PracticeReport, form: DocumentFormat) -> None:
     """Print the report in a format."""
     if form is DocumentFormat.json:
-        print_json(_data(report))
+        print_json(report_data(report))
     elif form is DocumentFormat.markdown:
         print_document(markdown(report))
     else:
@@ -128,13 +128,14 @@ def markdown(report: PracticeReport) -> str:
     return f"{printable(title)}\n\n{summary}\n\n{table}\n\n{items}\n"
 
 
-def _data(report: PracticeReport) -> dict[str, object]:
+def report_data(report: PracticeReport) -> dict[str, object]:
+    """Return the report as JSON data, also for the history."""
     return {
         "environment": report.environment,
         "endpoint": report.endpoint,
         "primary": report.primary,
         "secondary": report.secondary,
-        "began": report.began,
+        "began": report.began.isoformat(timespec="seconds"),
         "verdict": report.verdict,
         "stayed": round(report.stayed, 1),
         "looks": report.looks,

@@ -28,6 +28,7 @@ ESCAPED = r"\x1b[2J\x1b]0;x\x07a\nnode2 healthy\r\u202eb\u2066\ud800\x9b31m|\x00
 ROWS: dict[str, list[list[str]]] = {
     "status": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],
     "verify": [["-c", "{hostile}"], ["-c", "active-passive", "--ca-bundle", "{hostile}"]],
+    "history": [["-c", "active-passive"], ["-c", "shared-catalog", "--format", "json"]],
     "drain": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "enable": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "shift": [["eu-west-1a", "-c", "active-passive", "--cluster", "active"]],
@@ -73,6 +74,10 @@ ROWS: dict[str, list[list[str]]] = {
     "failover to": [["passive", "-c", "active-passive"]],
     "failover back": [["-c", "active-passive"]],
     "failover from": [["active", "-c", "active-passive"]],
+    "failover practice": [
+        ["-c", "active-passive", "--without-client"],
+        ["-c", "active-passive", "--stay", "\x1b[2J\n"],
+    ],
     "failover restore": [["active", "-c", "active-passive"]],
 }
 """Arguments with which each command reads hostile texts: `{hostile}` is a path, `{assembly}` is a

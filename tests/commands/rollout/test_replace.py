@@ -13,6 +13,7 @@ from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.pins import Pin
 from denodo_ha.rollout import pins_file
 from tests.commands.account.cloud import Cloud
+from tests.commands.account.recorded_changes import changes_of
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
 from tests.commands.rollout.pinned_site import CLUSTER, NEW, OLD, KilledError, Site
@@ -77,7 +78,11 @@ def is_replaced(site: Site, generation: int = 2) -> None:
 def test_a_lost_node_is_made_anew_and_nothing_else_changes(site: Site) -> None:
     before, ids = site.cloud.nodes(CLUSTER), logical_ids(site)
     lose(site)
-    assert f"{NODE} is i-" in site.replacing().replace_node(NODE)
+    (change,) = changes_of(lambda: site.replacing().replace_node(NODE))
+    assert change.subject == NODE
+    assert change.before.endswith("generation 1 -> 2, not healthy")
+    assert change.after.startswith(f"{NODE} is i-")
+    assert change.after.endswith(" now, generation 2, in service")
     is_replaced(site)
     assert site.cdk.deploys == [[NODE]]
     after = site.cloud.nodes(CLUSTER)
