@@ -1,9 +1,8 @@
 """`denodo-ha verify`: verify DNS names, ports and protocols in the way that clients use them."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +12,6 @@ from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.time_limit import ANSWER, limited
-from denodo_ha.environment.model.environment import Environment
 from denodo_ha.verify import target_selection
 from denodo_ha.verify.endpoint import require_ca_bundle
 from denodo_ha.verify.findings import (
@@ -26,6 +24,9 @@ from denodo_ha.verify.findings import (
 from denodo_ha.verify.manager_probe import probe_manager
 from denodo_ha.verify.site import Site
 from denodo_ha.verify.verification import Settings, Verification, require_services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TARGET_PANEL = "What is verified"
 _METHOD_PANEL = "How"
@@ -187,7 +188,7 @@ def verify(
         loaded,
         selection,
         host=host,
-        given=_parse_balancers(environment, balancer or ()),
+        given=target_selection.parse_balancers(environment, balancer or ()),
         deployed=target_selection.DeployedNames(loaded, profile),
         log=log,
     )
@@ -232,15 +233,3 @@ def _verify(
         print_report(target, logs)
     if worst_state(logs) is StepState.WRONG:
         raise typer.Exit(exit_codes.NO)
-
-
-def _parse_balancers(environment: Environment, values: Sequence[str]) -> dict[str, str]:
-    balancers = {}
-    for value in values:
-        cluster, _, name = value.partition("=")
-        if cluster not in environment.clusters or not name:
-            known = ", ".join(sorted(environment.clusters))
-            message = f"--balancer: {value!r} is not CLUSTER=NAME; clusters are {known}"
-            raise UsageError(message)
-        balancers[cluster] = name
-    return balancers

@@ -33,6 +33,11 @@ def held_locks(
     try:
         with ExitStack() as stack:
             for cluster in site.clusters.values():
+                if cluster.unreachable:
+                    progress.say(
+                        f"warning: the lock of {cluster.name} is not held: {cluster.unreachable}"
+                    )
+                    continue
                 name = names.lock_parameter(site.environment, cluster.name)
                 lock = Lock(aws, cluster.region, name, clock=clock, what=WHAT)
                 locks.append(lock)
@@ -49,6 +54,7 @@ def practice_was_killed(aws: Aws, site: FailoverLocation) -> bool:
     return any(
         _holder(aws, cluster.region, names.lock_parameter(site.environment, cluster.name)) == WHAT
         for cluster in site.clusters.values()
+        if not cluster.unreachable
     )
 
 

@@ -5,6 +5,8 @@
 
 import re
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -73,6 +75,14 @@ CaBundle = Annotated[
         help="Certificate authorities to trust, in PEM form. Default: this machine's.",
     ),
 ]
+Balancers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--balancer",
+        metavar="CLUSTER=NAME",
+        help="The DNS name of a load balancer, which is then not read from AWS; may be repeated.",
+    ),
+]
 WithoutClient = Annotated[
     bool,
     typer.Option(
@@ -87,6 +97,17 @@ TakeOver = Annotated[
         help="Take the clusters' locks from a command of which you know that it was killed.",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class _ClientOptions:
+    """Options of the client's eye."""
+
+    profile: str | None
+    services: Sequence[str]
+    tls: Sequence[str]
+    ca_bundle: Path | None
+    balancers: Sequence[str]
 
 
 def practice_clock() -> Clock:
@@ -104,6 +125,7 @@ def practice(
     service: Services = None,
     tls: Tls = None,
     ca_bundle: CaBundle = None,
+    balancer: Balancers = None,
     without_client: WithoutClient = False,
     take_over: TakeOver = False,
     dry_run: options.DryRun = False,
@@ -154,7 +176,7 @@ def practice(
             aws,
             clock,
             without_client=without_client,
-            client=(profile, service or [], tls or [], ca_bundle),
+            client=_ClientOptions(profile, service or [], tls or [], ca_bundle, balancer or []),
         )
         if dry_run:
             task = Practice(context, eye, Expectation(None, None)).require_ready()
@@ -210,7 +232,7 @@ def _eye(
     clock: Clock,
     *,
     without_client: bool,
-    client: tuple[str | None, list[str], list[str], Path | None],
+    client: _ClientOptions,
 ) -> "Eye":
     """Return the eye of a client of this machine, or one that only reads the DNS answer.
 
@@ -226,29 +248,29 @@ def _eye(
 
     if without_client:
         return AnswerEye(aws, site, clock, dns_answer.lookup)
-    profile, services, tls, ca_bundle = client
-    require_services(loaded.environment, [*services, *tls])
-    require_ca_bundle(ca_bundle)
+    require_services(loaded.environment, [*client.services, *client.tls])
+    require_ca_bundle(client.ca_bundle)
     log = StepLog("names")
     verified = target_selection.locate(
         loaded,
         target_selection.select(loaded.environment, None, None),
         host=None,
-        given={},
-        deployed=target_selection.DeployedNames(loaded, profile),
+        given=target_selection.parse_balancers(loaded.environment, client.balancers),
+        deployed=target_selection.DeployedNames(loaded, client.profile),
         log=log,
     )
     if len(verified.balancers) < len(verified.clusters):
         message = (
             f"the names of the load balancers cannot be read ({log.steps[-1].seen}), so that it "
-            "would not be known which cluster serves; nothing was changed"
+            "would not be known which cluster serves; nothing was changed. Give --balancer "
+            "CLUSTER=NAME for each cluster, or --without-client"
         )
         raise Failed(message)
     settings = Settings(
         client_name=verified.failover_name,
         timeout=STEP_S,
-        ca_bundle=str(ca_bundle) if ca_bundle else None,
-        services=tuple(services),
-        tls=tuple(tls),
+        ca_bundle=str(client.ca_bundle) if client.ca_bundle else None,
+        services=tuple(client.services),
+        tls=tuple(client.tls),
     )
     return ClientEye(verified, settings, clock)

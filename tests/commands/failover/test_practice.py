@@ -151,6 +151,22 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
     assert report["stayed"] >= 60
     assert set(report["looks"]) == {PRIMARY, SECONDARY}
     assert "TTL 10 s" in report["directions"][0]["drill"]
+    (policy,) = [
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for resource in practising.world.cloud.stack("failover").template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy"
+    ]
+    permitted = {
+        action
+        for statement in policy
+        for action in statement["Action"]
+        if isinstance(statement["Action"], list)
+    } | {statement["Action"] for statement in policy if isinstance(statement["Action"], str)}
+    called = {
+        f"{'elasticloadbalancing' if call.service == 'elbv2' else call.service}:{call.operation}"
+        for call in practising.world.cloud.calls.made
+    }
+    assert called - {"sts:GetCallerIdentity", "s3:PutObject"} <= permitted
     assert practising.is_as_before()
 
 

@@ -172,6 +172,9 @@ def _operators(environment: Environment, template: dict[str, Any]) -> None:
                 namespace = failover_plan.switch_namespace(failover)
                 assert condition["cloudwatch:namespace"] == namespace
                 assert "aws:RequestedRegion" in condition
+            elif name in {"PutParameter", "DeleteParameter"}:
+                # A practice holds the locks of both clusters.
+                assert all(one.endswith("/.lock") for one in statement["Resource"])
             else:
                 assert name.startswith(("Describe", "Get", "List", "TestDNSAnswer"))
     assert writing == 1
