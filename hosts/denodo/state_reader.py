@@ -21,6 +21,7 @@ from hosts.denodo.state import (
     DataDisk,
     Exports,
     LicenseManager,
+    Logs,
     Metadata,
     Service,
     Signal,
@@ -127,6 +128,7 @@ def read(data: Any, problems: list[str]) -> State:
         exports=_read_exports(root.optional_object("exports")),
         watchdog=root.flag("watchdog", default=True),
         data_disk=_read_data_disk(root.optional_object("data_disk", nullable=False)),
+        logs=_read_logs(root.optional_object("logs", nullable=False)),
     )
     for reader in (root, denodo, limits, ready, *([tls] if tls else [])):
         reader.finish()
@@ -223,6 +225,7 @@ def _read_exports(exports: JsonObject | None) -> Exports | None:
         exports.text("prefix", r"^[!-~]{1,256}/$"),
         exports.text("login", _ARN),
         exports.integer("every", 1, 604800),
+        tuple(exports.texts("not_compared", r"^[ -~]{1,100}$", 20)),
     )
     exports.finish()
     return result
@@ -236,6 +239,14 @@ def _read_data_disk(disk: JsonObject | None) -> DataDisk | None:
         disk.text("device", r"^/dev/[a-z0-9]+$"),
     )
     disk.finish()
+    return result
+
+
+def _read_logs(logs: JsonObject | None) -> Logs | None:
+    if logs is None:
+        return None
+    result = Logs(logs.text("group", r"^[A-Za-z0-9._/#-]{1,512}$"), logs.flag("statements"))
+    logs.finish()
     return result
 
 
