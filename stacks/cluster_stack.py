@@ -324,7 +324,8 @@ class ClusterStack(EnvironmentStack):
                 program=program,
                 statements=statements,
             )
-        document = NodeDocument(self, "Operations").name
+        exports = self.cluster.exports is not None
+        document = NodeDocument(self, "Operations", exports=exports).name
         self._output(names.NODE_DOCUMENT, document)
         return document
 

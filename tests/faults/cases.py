@@ -33,6 +33,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),
     "catalog learn": (("catalog", "learn", "node1", *_ON),),
+    "catalog digest-test": (("catalog", "digest-test", "node1", *_ON),),
+    "catalog import-export": (("catalog", "import-export", "node1", *_ON, "--dry-run"),),
     "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
     "haproxy apply": (("haproxy", "apply", *_ON),),
     "failover status": (("failover", "status"),),

@@ -46,6 +46,8 @@ ROWS: dict[str, list[list[str]]] = {
         ["node1", "-c", "active-passive", "--type", "\x1b[2J\n\u202e"],
     ],
     "catalog init": [["-c", "shared-catalog"], ["-c", "{hostile}"]],
+    "catalog digest-test": [["node1", "-c", "shared-catalog"]],
+    "catalog import-export": [["node1", "-c", "shared-catalog", "--dry-run"]],
     "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
