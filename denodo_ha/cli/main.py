@@ -73,6 +73,12 @@ def _history() -> Imported:
     return history
 
 
+def _logs() -> Imported:
+    from denodo_ha.logs.command import logs
+
+    return logs
+
+
 def _shift() -> Imported:
     from denodo_ha.zonal_shift.command import shift
 
@@ -170,6 +176,12 @@ COMMANDS: tuple[Command, ...] = (
         "Look",
         "Show what commands have changed: who, when, what was before and after, and the result.",
         _history,
+    ),
+    Command(
+        "logs",
+        "Look",
+        "Show what a node has logged in CloudWatch Logs, also if its instance is gone.",
+        _logs,
     ),
     Command(
         "drain",

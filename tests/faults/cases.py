@@ -20,6 +20,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "status": (("status", "--no-ask"),),
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
     "history": (("history",),),
+    "logs": (("logs", "node1", *_ON),),
     "drain": (
         ("drain", "node1", *_ON),
         ("drain", "node1", *_ON, "--dry-run"),

@@ -29,6 +29,10 @@ ROWS: dict[str, list[list[str]]] = {
     "status": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],
     "verify": [["-c", "{hostile}"], ["-c", "active-passive", "--ca-bundle", "{hostile}"]],
     "history": [["-c", "active-passive"], ["-c", "shared-catalog", "--format", "json"]],
+    "logs": [
+        ["node1", "-c", "active-passive", "--cluster", "active"],
+        ["{hostile}", "-c", "active-passive", "--cluster", "active", "--since", "{hostile}"],
+    ],
     "drain": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "enable": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "shift": [["eu-west-1a", "-c", "active-passive", "--cluster", "active"]],
