@@ -79,6 +79,12 @@ def _logs() -> Imported:
     return logs
 
 
+def _support() -> Imported:
+    from denodo_ha.support.command import support
+
+    return support
+
+
 def _shift() -> Imported:
     from denodo_ha.zonal_shift.command import shift
 
@@ -182,6 +188,12 @@ COMMANDS: tuple[Command, ...] = (
         "Look",
         "Show what a node has logged in CloudWatch Logs, also if its instance is gone.",
         _logs,
+    ),
+    Command(
+        "support",
+        "Look",
+        "Write one archive with status, plan, versions, failover and logs, without secrets.",
+        _support,
     ),
     Command(
         "drain",

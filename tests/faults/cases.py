@@ -21,6 +21,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
     "history": (("history",),),
     "logs": (("logs", "node1", *_ON),),
+    "support": (("support", "--no-plan", "--to", "{new_file}"),),
     "drain": (
         ("drain", "node1", *_ON),
         ("drain", "node1", *_ON, "--dry-run"),
@@ -46,7 +47,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
 }
-"""Arguments of each command that calls AWS, by its full name."""
+"""Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet."""
 DRAINED_BEFORE: Final = frozenset({"enable"})
 """Commands before which a node is drained."""
 PINNED_BEFORE: Final = frozenset({"rollout"})

@@ -33,6 +33,10 @@ ROWS: dict[str, list[list[str]]] = {
         ["node1", "-c", "active-passive", "--cluster", "active"],
         ["{hostile}", "-c", "active-passive", "--cluster", "active", "--since", "{hostile}"],
     ],
+    "support": [
+        ["-c", "active-passive", "--no-plan", "--to", "{assembly}/support.tar.gz"],
+        ["-c", "active-passive", "--to", "{hostile}/support.tar.gz"],
+    ],
     "drain": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "enable": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "shift": [["eu-west-1a", "-c", "active-passive", "--cluster", "active"]],
