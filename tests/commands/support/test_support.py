@@ -1,7 +1,9 @@
 """`denodo-ha support`: an archive without secrets that lists what could not be read, and why."""
 
 import json
+import os
 import stat
+import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -181,7 +183,7 @@ class Process:
 
     def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
         if self.returncode is None and timeout is not None:
-            raise plan_part.subprocess.TimeoutExpired("plan", timeout)
+            raise subprocess.TimeoutExpired("plan", timeout)
         return self._texts
 
     def poll(self) -> int | None:
@@ -189,16 +191,16 @@ class Process:
 
 
 def test_the_plan_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_part.subprocess, "Popen", Process(exit_codes.NO, '{"nodes": []}'))
+    monkeypatch.setattr(subprocess, "Popen", Process(exit_codes.NO, '{"nodes": []}'))
     assert plan_part.read_plan("prod", "p", 5) == '{"nodes": []}'
     assert Process.command[-7:] == ["plan", "-c", "prod", "--format", "json", "--profile", "p"]
     failed = Process(exit_codes.FAILED, "", "denodo-ha: the CDK CLI is missing")
-    monkeypatch.setattr(plan_part.subprocess, "Popen", failed)
+    monkeypatch.setattr(subprocess, "Popen", failed)
     with pytest.raises(Failed, match="ended with 4: denodo-ha: the CDK CLI is missing"):
         plan_part.read_plan("prod", None, 5)
     killed: list[int] = []
-    monkeypatch.setattr(plan_part.subprocess, "Popen", Process(None, ""))
-    monkeypatch.setattr(plan_part.os, "killpg", lambda pid, _: killed.append(pid))
+    monkeypatch.setattr(subprocess, "Popen", Process(None, ""))
+    monkeypatch.setattr(os, "killpg", lambda pid, _: killed.append(pid))
     with pytest.raises(Failed, match="did not end within 5 s"):
         plan_part.read_plan("prod", None, 5)
     assert killed == [1]
