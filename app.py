@@ -1,5 +1,6 @@
 """Compose the stacks of one environment from its configuration file."""
 
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from denodo_ha.environment.loading.configuration_file import (
     choice_notice,
     configuration_choice,
     find_configuration,
+    has_own_values,
 )
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
@@ -27,7 +29,9 @@ def main() -> None:
     context = app.node.get_all_context()
     try:
         file = find_configuration(configuration_choice(context), ROOT)
-        loaded = load(file)
+        # A local AWS has every account, zone and image of the examples.
+        is_local = "AWS_ENDPOINT_URL" in os.environ
+        loaded = load(file, placeholders=has_own_values(file, ROOT) and not is_local)
     except ConfigError as error:
         sys.exit(str(error))
     sys.stderr.write(f"{choice_notice(context, file)}\n")

@@ -34,6 +34,7 @@ class Aws:
 
     Attributes:
         profile: name of the profile, None for the default credentials.
+        caller: ARN of the user or role of the credentials; empty until `account` has read it.
     """
 
     def __init__(self, *, profile: str | None = None, attempts: int = ATTEMPTS) -> None:
@@ -52,6 +53,7 @@ class Aws:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._account: str | None = None
+        self.caller = ""
         self._signed_in: bool | AwsError = False
 
     def with_attempts(self, attempts: int) -> "Aws":
@@ -65,6 +67,14 @@ class Aws:
         """Return the region of AWS_REGION, AWS_DEFAULT_REGION or the profile."""
         region: str | None = self._session.region_name
         return region
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secret parts of the credentials, which must not be in a file."""
+        with translated_errors():
+            credentials = self._session.get_credentials()
+            found = credentials.get_frozen_credentials() if credentials is not None else None
+        return tuple(part for part in (found.secret_key, found.token) if part) if found else ()
 
     def client(self, service: str, region: str) -> Any:
         """Return the client of a service; several threads may use it.
@@ -101,11 +111,12 @@ class Aws:
                 "there is no region in which AWS could be called; give one with --region"
             )
 
-        def ask(region: str) -> str:
+        def ask(region: str) -> tuple[str, str]:
             with translated_errors():
-                return str(self.client("sts", region).get_caller_identity()["Account"])
+                identity = self.client("sts", region).get_caller_identity()
+                return str(identity["Account"]), str(identity.get("Arn", ""))
 
-        self._account = first_answer(ask, every)
+        self._account, self.caller = first_answer(ask, every)
         return self._account
 
     def _sign_in(self) -> None:

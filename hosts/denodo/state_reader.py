@@ -21,6 +21,7 @@ from hosts.denodo.state import (
     DataDisk,
     Exports,
     LicenseManager,
+    Logs,
     Metadata,
     Service,
     Signal,
@@ -127,6 +128,7 @@ def read(data: Any, problems: list[str]) -> State:
         exports=_read_exports(root.optional_object("exports")),
         watchdog=root.flag("watchdog", default=True),
         data_disk=_read_data_disk(root.optional_object("data_disk", nullable=False)),
+        logs=_read_logs(root.optional_object("logs", nullable=False)),
     )
     for reader in (root, denodo, limits, ready, *([tls] if tls else [])):
         reader.finish()
@@ -237,6 +239,14 @@ def _read_data_disk(disk: JsonObject | None) -> DataDisk | None:
         disk.text("device", r"^/dev/[a-z0-9]+$"),
     )
     disk.finish()
+    return result
+
+
+def _read_logs(logs: JsonObject | None) -> Logs | None:
+    if logs is None:
+        return None
+    result = Logs(logs.text("group", r"^[A-Za-z0-9._/#-]{1,512}$"), logs.flag("statements"))
+    logs.finish()
     return result
 
 

@@ -6,7 +6,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.access.cluster_grants import STACK_READS, ClusterGrants
+from stacks.access.cluster_grants import STACK_READS, ClusterGrants, read_history, write_history
 
 _FORWARDING = "AWS-StartPortForwardingSessionToRemoteHost"
 _SECRET_SUFFIX = "-??????"  # noqa: S105 - the end of an ARN
@@ -38,6 +38,7 @@ class CatalogOperatorPolicy(Construct):
         secret_names: Sequence[str],
         buckets: Sequence[str],
         stacks: Sequence[str],
+        history_buckets: Sequence[str] = (),
     ) -> None:
         """Create the policy.
 
@@ -52,6 +53,7 @@ class CatalogOperatorPolicy(Construct):
             secret_names: names of the secrets with the components' logins.
             buckets: buckets of exports, and of copies of other clusters' exports.
             stacks: stacks with copies of other clusters' exports, in the same region.
+            history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -130,6 +132,8 @@ class CatalogOperatorPolicy(Construct):
                     resources=[f"{arn}/*/export.json" for arn in arns],
                 ),
             ]
+        statements += write_history(stack.partition, history_buckets)
+        statements += read_history(stack.partition, history_buckets)
         policy = iam.ManagedPolicy(
             self,
             "Policy",

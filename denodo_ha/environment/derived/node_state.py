@@ -46,6 +46,7 @@ class Deployed:
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
         program: S3 URI of the node program.
+        log_group: name of the cluster's log group; empty if the nodes send no logs.
     """
 
     rmi_host: str
@@ -53,6 +54,7 @@ class Deployed:
     resource: str
     program: str
     scheduler_rmi_host: str = ""
+    log_group: str = ""
 
 
 def desired_state(
@@ -98,6 +100,7 @@ def desired_state(
         **({} if denodo.watchdog else {"watchdog": False}),
         **({"web_jmx": True} if denodo.web_jmx else {}),
         **_data_disk(machine),
+        **_logs(environment, deployed.log_group),
         "ready": {"port": READY_PORT, "services": _services(environment), **_readiness(denodo)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
@@ -158,6 +161,7 @@ def max_parameter_bytes(
         stack="x" * 41,
         resource="x" * 255,
         program="x" * 128,
+        log_group="x" * 128 if environment.logs else "",
     )
     state = desired_state(environment, cluster, node, machine=machine, deployed=longest)
     return len(json.dumps(state))
@@ -175,6 +179,15 @@ def _data_disk(machine: Instance) -> dict[str, Any]:
     if not machine.data_disk_gib or not machine.data_disk_path:
         return {}
     return {"data_disk": {"path": machine.data_disk_path, "device": DATA_DEVICE}}
+
+
+def _logs(environment: Environment, group: str) -> dict[str, Any]:
+    """Return the key `logs`, which is present only if the node sends its logs."""
+    if environment.logs is None or not group:
+        return {}
+    return {
+        "logs": {"group": group, **({"statements": True} if environment.logs.statements else {})}
+    }
 
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:

@@ -10,7 +10,8 @@ from denodo_ha.environment.loading.problem import NO_POSITION, ConfigError, Prob
 KEY = "config"
 DEFAULT = "active-passive"
 _SUFFIXES = (".yaml", ".yml")
-_FOLDERS = (File("config"), File("config/examples"))
+EXAMPLES = File("config/examples")
+_FOLDERS = (File("config"), EXAMPLES)
 
 
 def configuration_choice(context: Mapping[str, object]) -> str:
@@ -44,6 +45,11 @@ def choice_notice(context: Mapping[str, object], file: File) -> str:
     if context.get(KEY) is not None:
         return f"Configuration: {file}"
     return f"Configuration: {file}, the default; -c {KEY}=NAME selects another"
+
+
+def has_own_values(file: File, root: File) -> bool:
+    """Return whether a file must not contain placeholders: whether it is not an example."""
+    return file.resolve().parent != (root / EXAMPLES).resolve()
 
 
 def find_configuration(choice: str, root: File) -> File:

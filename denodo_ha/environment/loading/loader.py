@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path as File
 
 from denodo_ha.environment.loading import yaml_document
+from denodo_ha.environment.loading.placeholders import placeholders as placeholders_of
 from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
 from denodo_ha.environment.loading.validation import empty_values, validate
 from denodo_ha.environment.model.environment import Environment
@@ -31,12 +32,13 @@ class Loaded:
     findings: tuple[Problem, ...]
 
 
-def load(file: File, *, deploying: bool = True) -> Loaded:
+def load(file: File, *, deploying: bool = True, placeholders: bool = False) -> Loaded:
     """Read and check a configuration file and the pins file beside it.
 
     Args:
         file: the configuration.
         deploying: if false, rules that apply only to stacks on AWS are skipped.
+        placeholders: whether to warn about values of the examples that were not replaced.
 
     Raises:
         ConfigError: At least one of the files has an error. The exception contains every error of
@@ -50,6 +52,9 @@ def load(file: File, *, deploying: bool = True) -> Loaded:
     if environment is not None:
         empty = empty_values(document, problems)
         problems += registry.judged_problems(empty, environment, pins)
+        if placeholders:
+            left = placeholders_of(document)
+            problems += registry.judged_problems(map(document.located, left), environment, pins)
         findings = registry.environment_problems(environment, pins, deploying=deploying)
         problems += [document.located(problem) for problem in findings]
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
