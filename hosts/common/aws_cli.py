@@ -6,6 +6,7 @@ stores a secret in a file that has a name.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from hosts.common.errors import AwsCliMissingError, AwsError
 from hosts.common.process import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _MORE_PATH = ("/snap/bin",)
@@ -123,6 +125,21 @@ class AwsCli:
             f"--logical-resource-id={resource}",
             f"--unique-id={' '.join(unique_id.split())[:_UNIQUE_ID_LENGTH]}",
             f"--status={'SUCCESS' if success else 'FAILURE'}",
+            seconds=self.call_seconds,
+        )
+
+    def put_metric_data(
+        self, namespace: str, dimensions: Mapping[str, str], values: Mapping[str, float]
+    ) -> None:
+        """Publish metrics with the same dimensions, in one call."""
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        data = [
+            {"MetricName": name, "Dimensions": named, "Value": value}
+            for name, value in values.items()
+        ]
+        self._run(
+            *("cloudwatch", "put-metric-data", f"--namespace={namespace}"),
+            f"--metric-data={json.dumps(data)}",
             seconds=self.call_seconds,
         )
 

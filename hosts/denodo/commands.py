@@ -37,6 +37,7 @@ from hosts.denodo.errors import (
     SystemRefusedError,
 )
 from hosts.denodo.metadata import learned_settings, metadata_export
+from hosts.denodo.metrics import node_metrics
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.servers import unit_cgroup
@@ -61,7 +62,7 @@ BOOT_CALL_SECONDS = 20.0
 
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
-    *("export", "status", "stop", "hold", "release", "look", "catalog-settings"),
+    *("export", "metrics", "status", "stop", "hold", "release", "look", "catalog-settings"),
 )
 """Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
@@ -221,6 +222,7 @@ def _change(
         _record_account(system, state)
         if _is_real(system):
             data_disk.ensure(state)
+            installation.switch_metrics(state)
     return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
 
 
@@ -264,6 +266,11 @@ def _serve(system: System, options: argparse.Namespace) -> int:
 
 def _export(system: System, options: argparse.Namespace) -> int:
     metadata_export.export(system, if_due=options.if_due)
+    return OK
+
+
+def _metrics(system: System, _options: argparse.Namespace) -> int:
+    node_metrics.publish(system)
     return OK
 
 
@@ -375,6 +382,7 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "accept-readiness": _accept_readiness,
     "catalog-settings": _catalog_settings,
     "export": _export,
+    "metrics": _metrics,
     "license-manager": _license_manager,
     "status": _status,
     "stop": _stop,

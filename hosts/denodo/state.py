@@ -22,7 +22,7 @@ _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "
 
 NOT_RESTARTING = (
     *(*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog"),
-    "data_disk",
+    *("data_disk", "metrics"),
 )
 """Keys whose change needs no restart of the servers."""
 
@@ -105,6 +105,7 @@ class State:
 
     Attributes:
         raw: the parsed JSON object.
+        cluster: name of the node's cluster.
         node: the node's name.
         version: Denodo's version.
         home: DENODO_HOME.
@@ -135,9 +136,11 @@ class State:
         exports: scheduled exports of the metadata, None for none.
         watchdog: whether the watchdog starts servers again that have died.
         data_disk: the disk that is mounted for Denodo, None for none.
+        metrics: namespace of the metrics that the node publishes, empty if it publishes none.
     """
 
     raw: Mapping[str, Any]
+    cluster: str
     node: str
     version: str
     home: Path
@@ -167,6 +170,7 @@ class State:
     watchdog: bool = True
     data_disk: DataDisk | None = None
     scheduler_rmi_host: str = ""
+    metrics: str = ""
 
     @property
     def hash(self) -> str:
