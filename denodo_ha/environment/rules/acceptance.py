@@ -38,6 +38,7 @@ FINDINGS: Final = frozenset(
         "idle-below-query-timeout",
         "idle-on-nitro-v6",
         "no-deletion-protection",
+        "no-node-metrics",
         "no-pins",
         "no-recovery",
         "node-tls-behind-tls",
