@@ -125,6 +125,7 @@ lock: dev ## bring the lock files up to pyproject.toml and package.json (ARGS=--
 		--output-file requirements.lock pyproject.toml
 	@$(compile) --output-file tools/local_aws/requirements.lock tools/local_aws/requirements.in
 	@.venv/node .venv/npm-cli.js install --package-lock-only --silent --cache .venv/npm-cache
+	@$(python) -m tools.platforms
 
 clean: ## remove everything that these verbs made
 	@[ ! -e .local/server.json ] || $(python) -m tools.local_aws stop || true

@@ -1,5 +1,6 @@
 """Compose the stacks of one environment from its configuration file."""
 
+import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,8 +8,10 @@ from tempfile import TemporaryDirectory
 from aws_cdk import App
 
 from denodo_ha.environment.loading.configuration_file import (
+    choice_notice,
     configuration_choice,
     find_configuration,
+    has_own_values,
 )
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
@@ -23,10 +26,15 @@ def main() -> None:
     """Load the configuration file that `-c config=` selects, and synthesise its stacks."""
     # A stack trace would contain only jsii frames and no lines of this project.
     app = App(stack_traces=False)
+    context = app.node.get_all_context()
     try:
-        loaded = load(find_configuration(configuration_choice(app.node.get_all_context()), ROOT))
+        file = find_configuration(configuration_choice(context), ROOT)
+        # A local AWS has every account, zone and image of the examples.
+        is_local = "AWS_ENDPOINT_URL" in os.environ
+        loaded = load(file, placeholders=has_own_values(file, ROOT) and not is_local)
     except ConfigError as error:
         sys.exit(str(error))
+    sys.stderr.write(f"{choice_notice(context, file)}\n")
     with TemporaryDirectory() as folder:
         # The CDK copies an asset into the cloud assembly when it creates the asset's construct, so
         # the files are needed only in this block.

@@ -160,6 +160,9 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
     if failover_plan.ANYWHERE in cluster.balancer.clients:
         yield _PUBLIC
     yield from _operator_resources(environment, name)
+    if environment.logs is not None:
+        yield from _log_resources(cluster)
+    yield from _history_of_cluster(environment, name)
     for arn in sorted(_machine_policies(cluster)):
         yield AcceptedFinding(
             _NAG,
@@ -179,6 +182,7 @@ def of_metadata_stack(environment: Environment, name: str) -> Iterator[AcceptedF
         yield _EXPORTS
     if node_metadata.has_stack(cluster):
         yield from _catalog_operator_resources(environment, name)
+        yield from _history_of_cluster(environment, name)
 
 
 def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
@@ -196,6 +200,9 @@ def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
             regions[names.cluster_stack(environment.name, name)] = cluster.region
     for stack, region in sorted(regions.items()):
         yield _wildcard_in(region, account, f"cloudformation:stack/{stack}/*", _ONE_STACK)
+    pair = [name for name, _ in failover_plan.cluster_pair(environment)]
+    partition = node_metadata.partition(failover_plan.stack_region(environment, failover))
+    yield from _history(environment, pair, account, partition)
 
 
 def _operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
@@ -218,6 +225,17 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
     yield _wildcard_in(
         cluster.region, "", "ec2:snapshot/*", "Only new snapshots, with the tags of this cluster"
     )
+
+
+def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards in the permissions to write and read a cluster's logs."""
+    group = f"logs:log-group:<{names.LOG_GROUP}>"
+    for resource, reason in (
+        (f"{group}:*", "The streams of this cluster's log group"),
+        *((f"{group}:log-stream:{node}/*", "The node's own streams") for node in cluster.nodes),
+        ("logs:log-group:*", "Names of log groups, to find those of deleted stacks"),
+    ):
+        yield _wildcard_in(cluster.region, cluster.account, resource, reason)
 
 
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
@@ -249,6 +267,26 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
             f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{bucket}/*/export.json]",
             "The manifests of all nodes' exports, which contain no metadata",
         )
+
+
+def _history(
+    environment: Environment, clusters: Iterable[str], account: str, partition: str
+) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards for the history in the clusters' buckets."""
+    for bucket in node_metadata.history_buckets(environment, clusters, account):
+        yield AcceptedFinding(
+            _NAG,
+            f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{bucket}/"
+            f"{node_metadata.HISTORY_PREFIX}*]",
+            "Only the entries of the history, which contain no secret",
+        )
+
+
+def _history_of_cluster(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
+    cluster = environment.clusters[name]
+    clusters = node_metadata.history_clusters(environment, name)
+    partition = node_metadata.partition(cluster.region)
+    return _history(environment, clusters, cluster.account, partition)
 
 
 def _wildcard_in(region: str, account: str, resource: str, reason: str) -> AcceptedFinding:

@@ -5,6 +5,7 @@ from constructs import Construct
 
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import (
+    capacity,
     cookie_balancer,
     failover_plan,
     node_alarms,
@@ -35,9 +36,11 @@ from stacks.environment_stack import EnvironmentStack
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
+from stacks.log_group import create_log_group
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups, group_names
+from stacks.nodes.capacity import create_reservations
 from stacks.nodes.desired_state import NodeState, node_statements
 from stacks.nodes.node import FixedAddress, Node
 from stacks.nodes.ssm_document import NodeDocument
@@ -97,6 +100,8 @@ class ClusterStack(EnvironmentStack):
             sides=firewall(environment, name),
         )
         self._nodes = self._create_nodes()
+        self._log_group = create_log_group(self, environment, self.cluster.region)
+        self._reserve_capacity()
         self._haproxy: HaproxyLayer | None = None
         self._balancer: NodeBalancer | HaproxyBalancer | None = None
         host = self._create_balancer() if balanced else self._expose_single_node(public=public)
@@ -151,6 +156,26 @@ class ClusterStack(EnvironmentStack):
                 aws_access=self._network.aws_access,
             )
         return nodes
+
+    def _reserve_capacity(self) -> None:
+        """Reserve the capacity of the nodes, if configured.
+
+        A node depends on its reservation, so that a deploy without capacity for a new type fails
+        before it stops or creates a node.
+        """
+        if self.cluster.capacity is None:
+            return
+        machines = {name: self._machine(name) for name in self._nodes}
+        reservations = create_reservations(
+            Construct(self, "Capacity"),
+            capacity.reservations(self.cluster, machines),
+            tags=self.tags.tag_values(),
+            label=names.cluster_stack(self._environment.name, self.name),
+        )
+        for name, machine in machines.items():
+            self._nodes[name].instance.node.add_dependency(
+                reservations[self.cluster.nodes[name].zone, machine.type]
+            )
 
     def _machine(self, node: str) -> Instance:
         """Return the machine of a node: from its pin, else from the configuration."""
@@ -310,6 +335,7 @@ class ClusterStack(EnvironmentStack):
         program = FileAsset(self, "Program", file=archive)
         rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
         statements = [*node_statements(self, self._environment, self.name)]
+        group = self._log_group
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -324,7 +350,8 @@ class ClusterStack(EnvironmentStack):
                     balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
                 ),
                 program=program,
-                statements=statements,
+                log_group=group.name if group else "",
+                statements=[*statements, *(group.write_statements(name) if group else ())],
             )
         document = NodeDocument(self, "Operations").name
         self._output(names.NODE_DOCUMENT, document)
@@ -341,11 +368,13 @@ class ClusterStack(EnvironmentStack):
             node_document=node_document,
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
+            history_buckets=self._history_buckets(),
             shifted_balancer=(
                 self._balancer.nlb.load_balancer_arn
                 if self._balancer is not None and self.cluster.balancer.zonal_shift
                 else None
             ),
+            more=self._log_group.read_statements() if self._log_group else (),
         )
         self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 
@@ -394,8 +423,17 @@ class ClusterStack(EnvironmentStack):
             cluster=self.name,
             haproxy_documents=[self._haproxy.rotation_document] if self._haproxy else [],
             existing_instance_ids=self._existing_instance_ids(),
+            history_buckets=self._history_buckets(),
         )
         self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
+
+    def _history_buckets(self) -> tuple[str, ...]:
+        """Return the names of the buckets in which commands leave this cluster's history."""
+        return node_metadata.history_buckets(
+            self._environment,
+            node_metadata.history_clusters(self._environment, self.name),
+            self.cluster.account,
+        )
 
     def _create_outputs(self, host: str) -> None:
         """Create the outputs with endpoints and nodes, and metadata for commands and drill."""

@@ -9,7 +9,7 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import alarms, failover_plan
+from denodo_ha.environment.derived import alarms, failover_plan, node_metadata
 from denodo_ha.environment.facts.denodo_ports import JDBC_URLS
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
@@ -237,6 +237,11 @@ class FailoverStack(EnvironmentStack):
                     if cluster.account == self.account
                 },
             },
+            history_buckets=node_metadata.history_buckets(
+                self._environment,
+                [name for name, _ in failover_plan.cluster_pair(self._environment)],
+                failover_plan.stack_account(self._environment, self._failover),
+            ),
         )
         CfnOutput(self, names.OPERATOR_POLICY_ARN, value=policy.arn)
 

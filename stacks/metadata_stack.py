@@ -82,6 +82,11 @@ class MetadataStack(EnvironmentStack):
                 if settings.exports is not None
                 else None
             ),
+            history_buckets=node_metadata.history_buckets(
+                self._environment,
+                node_metadata.history_clusters(self._environment, name),
+                settings.account,
+            ),
         )
         CfnOutput(self, names.CATALOG_OPERATOR_POLICY_ARN, value=policy.arn)
 

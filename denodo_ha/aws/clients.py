@@ -34,6 +34,7 @@ class Aws:
 
     Attributes:
         profile: name of the profile, None for the default credentials.
+        caller: ARN of the user or role of the credentials; empty until `account` has read it.
     """
 
     def __init__(self, *, profile: str | None = None, attempts: int = ATTEMPTS) -> None:
@@ -52,6 +53,7 @@ class Aws:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._account: str | None = None
+        self.caller = ""
         self._signed_in: bool | AwsError = False
 
     def with_attempts(self, attempts: int) -> "Aws":
@@ -101,11 +103,12 @@ class Aws:
                 "there is no region in which AWS could be called; give one with --region"
             )
 
-        def ask(region: str) -> str:
+        def ask(region: str) -> tuple[str, str]:
             with translated_errors():
-                return str(self.client("sts", region).get_caller_identity()["Account"])
+                identity = self.client("sts", region).get_caller_identity()
+                return str(identity["Account"]), str(identity.get("Arn", ""))
 
-        self._account = first_answer(ask, every)
+        self._account, self.caller = first_answer(ask, every)
         return self._account
 
     def _sign_in(self) -> None:

@@ -30,6 +30,8 @@ from denodo_ha.cli.output import (
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
 from denodo_ha.deployed.node_agent import STATUS_S
 from denodo_ha.environment.model.catalog import Component
@@ -87,6 +89,7 @@ Admin = Annotated[
 
 @catalog.command("init")
 @limited(TimeLimit(SET_UP_S))
+@recorded("catalog init")
 def init(
     *,
     config: options.Config = None,
@@ -188,6 +191,7 @@ def learn(
 
 @catalog.command("rotate")
 @limited(TimeLimit(SET_UP_S))
+@recorded("catalog rotate")
 def rotate(
     component: Annotated[str, typer.Argument(help=f"One of {', '.join(COMPONENTS)}.")],
     *,
@@ -301,6 +305,7 @@ def _read_metadata(
     located = locate_environment(
         aws, config=config, environment=environment, regions=region, cluster=cluster
     )
+    recording.located_environment(aws, located)
     return aws, located, read_metadata_stack(aws, located, cluster)
 
 

@@ -8,6 +8,7 @@ once, and the next run completes an interrupted run.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,6 +21,7 @@ from denodo_ha.catalog.logins import Login
 from denodo_ha.catalog.postgres_server import Connection, Server
 from denodo_ha.catalog.roles import Roles
 from denodo_ha.cli.errors import Failed, Refused
+from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.metadata_stack import MetadataStack
 from denodo_ha.environment import names
 from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
@@ -120,8 +122,15 @@ def init(
                 setup = _ComponentSetup(
                     aws, metadata, database.server, connection, component, dry_run=dry_run
                 )
-                yield from setup.create()
-                yield from setup.load(texts.get(component, ()))
+                for change in chain(setup.create(), setup.load(texts.get(component, ()))):
+                    if not dry_run:
+                        recording.note(
+                            metadata.location.name,
+                            f"{component}: {change.what}",
+                            before="missing",
+                            after="created or set",
+                        )
+                    yield change
         except psycopg.Error as error:
             text = " ".join(str(error).split())
             message = (

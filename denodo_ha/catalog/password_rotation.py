@@ -18,6 +18,7 @@ from denodo_ha.catalog.logins import Login
 from denodo_ha.catalog.postgres_server import Connection
 from denodo_ha.catalog.roles import Roles
 from denodo_ha.cli.errors import Failed, Refused, UsageError
+from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.metadata_stack import MetadataStack
 from denodo_ha.environment.derived.node_metadata import database_users
 from denodo_ha.environment.model.catalog import Component
@@ -46,11 +47,13 @@ def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
                 f"the nodes first, so that they use {login.username}; nothing was changed"
             )
             raise Refused(message)
+        recording.note(metadata.location.name, component, before=f"login {login.username}")
         password = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
         _set_password(database, roles, login, unused, password)
         logins.update_login(
             aws, metadata.location.region, login, username=unused, password=password
         )
+        recording.note(metadata.location.name, component, after=f"login {unused}")
     return unused
 
 
@@ -74,7 +77,10 @@ def finish(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
             )
             raise Refused(message)
         if roles.may_log_in(old_user):
+            subject = f"{component}: login {old_user}"
+            recording.note(metadata.location.name, subject, before="enabled")
             roles.disable_login(old_user)
+            recording.note(metadata.location.name, subject, after="disabled")
     return old_user
 
 

@@ -58,9 +58,18 @@ def configuration_path(choice: str) -> Path:
 
 def complete_configuration(prefix: str) -> list[str]:
     """Return the names of configurations that begin with a prefix, for shell completion."""
+    return _names(prefix, "config", "config/examples")
+
+
+def complete_example(prefix: str) -> list[str]:
+    """Return the names of examples that begin with a prefix, for shell completion."""
+    return _names(prefix, "config/examples")
+
+
+def _names(prefix: str, *folders: str) -> list[str]:
     names = {
         path.stem
-        for folder in ("config", "config/examples")
+        for folder in folders
         for path in (configuration_root() / folder).glob("*.yaml")
         if not path.stem.endswith(".pins")
     }

@@ -43,6 +43,18 @@ class Command:
     load: Callable[[], Imported]
 
 
+def _init() -> Imported:
+    from denodo_ha.configuration.init_command import init
+
+    return init
+
+
+def _check() -> Imported:
+    from denodo_ha.configuration.check_command import check
+
+    return check
+
+
 def _status() -> Imported:
     from denodo_ha.status.command import status
 
@@ -53,6 +65,12 @@ def _verify() -> Imported:
     from denodo_ha.verify.command import verify
 
     return verify
+
+
+def _history() -> Imported:
+    from denodo_ha.history.command import history
+
+    return history
 
 
 def _shift() -> Imported:
@@ -148,6 +166,12 @@ COMMANDS: tuple[Command, ...] = (
         _verify,
     ),
     Command(
+        "history",
+        "Look",
+        "Show what commands have changed: who, when, what was before and after, and the result.",
+        _history,
+    ),
+    Command(
         "drain",
         "Nodes",
         "Take a node out of service: it gets no new connections, and existing ones have time "
@@ -202,6 +226,18 @@ COMMANDS: tuple[Command, ...] = (
         "Changes",
         "Set up and check the metadata database that nodes share, and compare their metadata.",
         _catalog,
+    ),
+    Command(
+        "init",
+        "Files",
+        "Copy an example to config/NAME.yaml, and list the values that you must replace.",
+        _init,
+    ),
+    Command(
+        "check",
+        "Files",
+        "Validate a configuration and its pins file, without the CDK and without any AWS call.",
+        _check,
     ),
     Command(
         "drill",

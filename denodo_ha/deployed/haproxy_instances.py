@@ -19,6 +19,7 @@ from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, NotFound
 from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.rotation.haproxy_fleet import (
     APPLY_S,
     HaproxyFleet,
@@ -89,6 +90,7 @@ class HaproxyInstances(HaproxyFleet):
         with deadline.extended(APPLY_S):
             ids = self.ids()
         for id_ in ids:
+            recording.note(self.cluster.name, id_, before="its previous file")
             with deadline.extended(2 * APPLY_S):
                 result = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if result.code != exit_codes.DONE:
@@ -98,6 +100,7 @@ class HaproxyInstances(HaproxyFleet):
                 )
                 raise Failed(message)
             outputs[id_] = result.output.strip()
+            recording.note(self.cluster.name, id_, after="the file of the last deploy")
         return outputs
 
     def status(self) -> dict[str, Mapping[str, Any]]:

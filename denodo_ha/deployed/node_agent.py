@@ -86,6 +86,8 @@ class NodeStatus:
         version: a short hash of the applied state; empty before the first.
         drained: True if the node reports "not ready" because it was drained.
         earlier_rules: True if the node is ready only by the readiness rules of an earlier version.
+        drain_hold: True if the watchdog rests because the node was drained; None if the node's
+            program is of an earlier version, which cannot rest.
         warnings: the node's warnings, for example about a new program that the node refuses to run.
     """
 
@@ -95,6 +97,7 @@ class NodeStatus:
     version: str = ""
     drained: bool = False
     earlier_rules: bool = False
+    drain_hold: bool | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -132,6 +135,7 @@ class NodeAgent:
                 version=str(applied.get("hash", ""))[:SHORT] if applied else "",
                 drained=bool(report.get("drained")),
                 earlier_rules=(report.get("readiness") or {}).get("rules") == "earlier",
+                drain_hold=bool(report["drain_hold"]) if "drain_hold" in report else None,
                 warnings=tuple(_warnings(report)),
             )
         except (AttributeError, ValueError, KeyError, TypeError):
@@ -183,7 +187,7 @@ class NodeAgent:
             node: name of the node.
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
-            why: the operator's reason, for the action drain.
+            why: the operator's reason, for the actions drain and hold.
             request: id of the action, if the action may be sent again after its answer was lost;
                 the node does not repeat an apply that it has undone.
             progress: called with the status and the seconds that have passed.

@@ -11,6 +11,8 @@ from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import CHANGE_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.rotation.operation import LOCK_WAIT_S, OperationContext
 from denodo_ha.deployed.rotation.rotation import HEALTHY_S, LONGEST_DRAIN_S, labels
 from denodo_ha.drain.draining import WHY, Draining
@@ -46,6 +48,7 @@ def _context(
     site = locate_environment(
         aws, config=config, environment=environment, regions=region, cluster=cluster
     )
+    recording.located_environment(aws, site)
     location = site.cluster(cluster)
     location.require_reachable()
     return OperationContext(
@@ -60,6 +63,7 @@ def _context(
 
 
 @limited(TimeLimit(CHANGE_S, waits=(LOCK_WAIT_S, LONGEST_DRAIN_S)))
+@recorded("drain")
 def drain(
     node: Node,
     *,
@@ -95,7 +99,7 @@ def drain(
     in the target group of its auxiliary port. The command waits for the deregistration delay. A
     drain tag on the instance records who drained it, when and why. Run the command again to
     continue after an interruption; `enable` brings the node back. With --cluster no other region is
-    called.
+    needed: only the entry in the history may be written there, afterwards.
 
         denodo-ha drain node1 --cluster active -c prod --why "new disk"
 
@@ -120,6 +124,7 @@ def drain(
 
 
 @limited(TimeLimit(CHANGE_S + CONFIRM_S, waits=(LOCK_WAIT_S, HEALTHY_S)))
+@recorded("enable")
 def enable(
     node: Node,
     *,

@@ -119,6 +119,7 @@ class Draining(ClusterOperation):
                 self._wait_for_others(cluster, rotation, node)
                 plan = self._plan(cluster, rotation, node, why)
                 self._take_out(rotation, plan, lock)
+                self._hold_watchdog(rotation, plan, lock)
             self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan
 
@@ -188,6 +189,9 @@ class Draining(ClusterOperation):
     def _take_out(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
         """Stop new sessions to the node everywhere; if that fails, restore the previous state."""
         begun: list[Entrance] = []
+        if plan.open or plan.tag != plan.old_tag:
+            old = f"out {plan.old_tag}" if plan.old_tag else "in service"
+            self._note(plan.node, before=old)
         try:
             if plan.tag != plan.old_tag:
                 # Write the tag before the node is taken out, so that no node is out of service
@@ -204,11 +208,21 @@ class Draining(ClusterOperation):
                 rotation.require_capacity(plan.node, minimum=minimum, accept="--force")
         except (CommandError, KeyboardInterrupt) as error:
             self._undo(rotation, plan, begun, error)
+        self._note(plan.node, after=f"out of {plan.scope} {plan.tag}")
         self._state_left = (
             f"{plan.node} is out of {plan.scope}, and has a drain tag; "
             f"{rotation.drain_end(plan.node)}. Run this again to wait for that, or "
             f"`denodo-ha enable {plan.node}` to bring it back"
         )
+
+    def _hold_watchdog(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
+        """Make the watchdog of the drained node rest, unless another command has the lock now."""
+        try:
+            lock.prove()
+        except AwsError as error:
+            self._progress.say(f"warning: the watchdog of {plan.node} was not held: {error}")
+            return
+        rotation.hold_watchdog(plan.node, plan.tag)
 
     def _undo(
         self,
@@ -238,6 +252,7 @@ class Draining(ClusterOperation):
                 f"{plan.node}` to bring it back"
             )
             raise kind(message) from error
+        self._note(plan.node, after="as before")
         message = f"{_reason(error)}. It was undone: {plan.node} is as before"
         raise kind(message) from error
 

@@ -115,6 +115,7 @@ class Enabling(ClusterOperation):
         """Make a node record that an operator has confirmed its metadata."""
         cluster = read_cluster(self._aws, self._location)
         self._plan(cluster, self._rotation(cluster), node)
+        self._note(node, before="its metadata is not confirmed")
         self._state_left = (
             f"the metadata of {node} may be confirmed; its target groups are unchanged"
         )
@@ -135,6 +136,8 @@ class Enabling(ClusterOperation):
 
     def _open(self, rotation: Rotation, plan: EnablePlan) -> None:
         keeps = ", and keeps its drain tag" if plan.tag else ""
+        if plan.missing or plan.tag:
+            self._note(plan.node, before=f"out {plan.tag}" if plan.tag else "out of service")
         for entrance in rotation.open(plan.node, plan.missing):
             position = plan.missing.index(entrance)
             self._state_left = (
@@ -160,8 +163,11 @@ class Enabling(ClusterOperation):
             # the tag yet.
             self._clock.sleep(VISIBLE_EVERY_S)
             current = self._require_same_tag(plan)
+        # Also without a tag: an earlier run may have removed the tag, and not reached the node.
+        rotation.release_watchdog(plan.node)
         if current is not None or plan.tag is not None:
             drain_tag.remove(self._aws, self._location.region, plan.instance_id)
+        self._note(plan.node, after=f"healthy {plan.scope}")
 
     def _require_same_tag(self, plan: EnablePlan) -> DrainTag | None:
         """Return the current drain tag; fail if another command wrote it after the plan."""

@@ -59,6 +59,10 @@ NOTICE_TOPIC: Final = "NoticeTopicArn"
 """Outputs of a cluster's stack, and of the failover stack if it has topics of its own, with the
 topics that the alarms notify."""
 
+LOG_GROUP: Final = "Logs"
+"""Logical id of a cluster's log group. CloudFormation begins the group's name with the names of the
+stack and of this id, so commands find the group also after the stack is deleted."""
+
 ENDPOINT: Final = "Endpoint"
 HOSTED_ZONE_ID: Final = "HostedZoneId"
 OPERATOR_POLICY_ARN: Final = "OperatorPolicyArn"
@@ -115,6 +119,11 @@ HEALTH_PORT_METADATA: Final = "HealthPort"
 def cluster_stack(environment: str, cluster: str) -> str:
     """Return the name of a cluster's stack."""
     return f"{environment}-{cluster}"
+
+
+def log_group_prefix(environment: str, cluster: str) -> str:
+    """Return the beginning of the names of a cluster's log groups (`LOG_GROUP`)."""
+    return f"{cluster_stack(environment, cluster)}-{LOG_GROUP}-"
 
 
 def catalog_stack(environment: str, cluster: str) -> str:

@@ -24,6 +24,8 @@ from denodo_ha.deployed.failover.location import (
     locate_failover,
 )
 from denodo_ha.deployed.failover.sides import Sides
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.failover.failover_task import (
     LOOK_S,
     read_failover,
@@ -116,6 +118,7 @@ def _exit_code(sides: Sides) -> int:
 
 @failover.command()
 @limited(_LIMIT)
+@recorded("failover to")
 def to(
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to fail over to.")],
     *,
@@ -144,6 +147,7 @@ def to(
 
 @failover.command()
 @limited(_LIMIT)
+@recorded("failover back")
 def back(
     *,
     config: options.Config = None,
@@ -160,6 +164,7 @@ def back(
 
 @failover.command("from")
 @limited(replace(_LIMIT, then=f"{CLIENTS_S:.0f} s for clients with the old DNS answer"))
+@recorded("failover from")
 def leave(
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to leave.")],
     *,
@@ -192,6 +197,7 @@ def leave(
 
 @failover.command()
 @limited(_LIMIT)
+@recorded("failover restore")
 def restore(
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="The cluster to restore.")],
     *,
@@ -252,6 +258,10 @@ def _fail_over(
     if task.is_done:
         print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
         return False
+    other: Role = SECONDARY if role == PRIMARY else PRIMARY
+    # The cluster that takes over comes first: the other region may be lost.
+    clusters = [site.clusters[role], site.clusters[other]]
+    recording.located(aws, site.environment, clusters, site.configuration)
     require_possible(task)
     _warn(progress, task.site.switch_warning)
     _warn(progress, unknown_state_warning(task))

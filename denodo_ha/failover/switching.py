@@ -21,6 +21,7 @@ from denodo_ha.deployed.failover.dns_answer import RULES, DnsAnswer, Lookup
 from denodo_ha.deployed.failover.health_checks import UNHEALTHY, Route53Check, read_check
 from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Side, read_sides
+from denodo_ha.deployed.history import recording
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.failover.failover_task import (
     LOOK_S,
@@ -108,13 +109,14 @@ def fail_over(
         SwitchUnknown: It is not known whether the datapoint was put.
         AwsError: The datapoint could not be put.
     """
-    started = clock.monotonic()
+    started, site = clock.monotonic(), task.site
     process.set_state_left(
         f"{task.datapoint} may have been put: see `denodo-ha failover status` in two minutes"
     )
     # Put the datapoint also if the switch's health check shows that it is set: the check follows a
     # datapoint after a minute or two, so it may show the state before `failover back`. The same
     # datapoint twice has the effect of one.
+    recording.note("", site.endpoint, before=_before(task))
     with deadline.limited(timeout):
         # Only the call that must arrive has more attempts; looks have the usual number.
         sure = _throw_switch(aws.with_attempts(MUST_ARRIVE), task, progress)
@@ -141,7 +143,17 @@ def fail_over(
     except CommandError as error:
         message = f"the DNS answer cannot be read: {error}; {switch}, so DNS will follow"
         raise Failed(message) from error
+    recording.note("", site.endpoint, after=f"leads to {task.cluster}, according to {answer.by}")
     return FailoverResult(task.cluster, not task.is_thrown, clock.monotonic() - started, answer.by)
+
+
+def _before(task: FailoverTask) -> str:
+    switch = f"the switch was set to {_name(task.site, task.sides.switched_to)}"
+    return f"{_in_words(task.site, task.answer)} ({task.answer.by}), and {switch}"
+
+
+def _name(site: FailoverLocation, role: Role | None) -> str:
+    return site.clusters[role].name if role else "an unknown cluster"
 
 
 def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
@@ -174,6 +186,7 @@ def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
                 "switch's health check shows it"
             )
             return False
+        recording.forget("", task.site.endpoint)
         message = f"the switch was not thrown, and nothing was changed: {error}"
         raise type(error)(message) from error
     _log.info("put a datapoint", extra={"datapoint": task.datapoint})

@@ -18,6 +18,8 @@ from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.haproxy import config_check
@@ -271,6 +273,7 @@ def verify(
 
 @haproxy.command()
 @limited(TimeLimit(READ_S, then="10 minutes for each instance"))
+@recorded("haproxy apply", extra_time=True)
 def apply(
     *,
     config: options.Config = None,
@@ -290,6 +293,7 @@ def apply(
     location = locate_environment(
         aws, config=config, environment=environment, regions=region, cluster=cluster
     )
+    recording.located_environment(aws, location)
     stacks = [location.cluster(cluster)] if cluster else list(location.clusters)
     for stack in stacks:
         stack.require_reachable()

@@ -15,6 +15,7 @@ from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.environment.model.pins import Pin
 
 _INSTANCE: Final = "AWS::EC2::Instance"
+_RESERVATION: Final = "AWS::EC2::CapacityReservation"
 _STACK: Final = "AWS::CloudFormation::Stack"
 _BEGIN: Final = "UPDATE_IN_PROGRESS"
 _SHORTAGES: Final = (
@@ -41,10 +42,16 @@ def capacity_shortage(aws: Aws, cluster: Cluster, node: str, pin: Pin, *, other_
         pin: the pin that was deployed.
         other_type: text that says how another instance type is chosen.
     """
-    reasons = [reason for reason in _failures(aws, cluster) if _is_shortage(reason)]
-    if not reasons:
+    failures = [failure for failure in _failures(aws, cluster) if _is_shortage(failure[1])]
+    if not failures:
         return ""
-    reason = reasons[-1]
+    kind, reason = failures[-1]
+    if kind == _RESERVATION:
+        return (
+            f"EC2 cannot reserve the places of clusters.{cluster.name}.capacity ({reason}). Choose "
+            f"another type ({other_type}), a smaller capacity.reserve or none, or raise the quota "
+            "if the reason names one, and run this again"
+        )
     if any(code in reason for code in _QUOTA_CODES):
         return (
             f"the account's EC2 quota does not allow another {pin.type} ({reason}). Raise the "
@@ -63,8 +70,11 @@ def _is_shortage(reason: str) -> bool:
     return any(code in reason for code in _SHORTAGES) or bool(_NO_CAPACITY.search(reason))
 
 
-def _failures(aws: Aws, cluster: Cluster) -> Iterator[str]:
-    """Yield the reasons of failed instances in the last deploy, the newest first."""
+def _failures(aws: Aws, cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Yield types and reasons of failed instances and reservations, the newest first.
+
+    Only events of the last deploy are read.
+    """
     client = aws.client("cloudformation", cluster.location.region)
     try:
         with translated_errors():
@@ -75,8 +85,9 @@ def _failures(aws: Aws, cluster: Cluster) -> Iterator[str]:
                 for event in page["StackEvents"]:
                     if _is_begin(event):
                         return
-                    if _is_failed_instance(event):
-                        yield " ".join(str(event.get("ResourceStatusReason", "")).split())
+                    if _is_failed(event):
+                        reason = " ".join(str(event.get("ResourceStatusReason", "")).split())
+                        yield str(event["ResourceType"]), reason
     except AwsError:
         return
 
@@ -86,5 +97,6 @@ def _is_begin(event: Mapping[str, Any]) -> bool:
     return (str(event["ResourceType"]), str(event["ResourceStatus"])) == (_STACK, _BEGIN)
 
 
-def _is_failed_instance(event: Mapping[str, Any]) -> bool:
-    return event["ResourceType"] == _INSTANCE and str(event["ResourceStatus"]).endswith("_FAILED")
+def _is_failed(event: Mapping[str, Any]) -> bool:
+    is_machine = event["ResourceType"] in (_INSTANCE, _RESERVATION)
+    return is_machine and str(event["ResourceStatus"]).endswith("_FAILED")

@@ -116,6 +116,7 @@ class MachineRollout(NodeSequence):
         self._require_own_tag(task)
         if task.due:
             self._progress.say(f"{node}: {task}")
+            self._note(node, before=str(task))
             tag = task.tag or DrainTag.now(self._clock, why=WHY)
             if task.differences:
                 cluster = self._change_machine(loaded, cluster, task, tag)

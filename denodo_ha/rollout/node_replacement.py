@@ -104,6 +104,7 @@ class NodeReplacement(MachineRollout):
                 self._require_no_deploy(cluster)
                 task = self._task(loaded, cluster, node)
             self._progress.say(f"{node}: {task}")
+            self._note(node, before=str(task))
             return self._replace(loaded, cluster, task)
 
     def _replace(self, loaded: Loaded, cluster: Cluster, task: MachineTask) -> str:
@@ -119,13 +120,13 @@ class NodeReplacement(MachineRollout):
         instance_id = cluster.node(node).instance_id
         made = f"{node} is {instance_id} now, generation {task.goal.generation}"
         if not _is_own(tag):
-            self._complete(node)
+            self._complete(node, after=f"{made}; drained {tag}")
             return (
                 f"{made}. It stays out of service, as the instance before it: it is drained {tag}. "
                 f"`denodo-ha enable {node} --cluster {cluster.name}` brings it back"
             )
         self._bring_back(cluster, node)
-        self._complete(node)
+        self._complete(node, after=f"{made}, in service")
         return f"{made}, and is back in service"
 
     def _tag(self, task: MachineTask) -> DrainTag:

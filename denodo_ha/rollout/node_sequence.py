@@ -162,8 +162,9 @@ class NodeSequence(ClusterOperation):
                 raise Failed(message) from None
             return str(error)
 
-    def _complete(self, node: str) -> None:
+    def _complete(self, node: str, after: str = "in service, as configured") -> None:
         self._completed.append(node)
+        self._note(node, after=after)
         self._state_left = "the remaining nodes are unchanged"
         self._progress.say(f"{node}: done")
 

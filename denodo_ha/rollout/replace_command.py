@@ -12,6 +12,8 @@ from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import limited
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.model.aws_field_types import is_instance_type
 from denodo_ha.environment.model.pins import pins_file
@@ -41,6 +43,7 @@ Type = Annotated[
 
 
 @limited(BEGIN)
+@recorded("replace", extra_time=True)
 def replace(
     node: NodeArgument,
     *,
@@ -73,6 +76,7 @@ def replace(
         raise UsageError(message)
     aws = Aws(profile=profile)
     file, site = pinned_environment(aws, "replace", config=config, regions=region, cluster=cluster)
+    recording.located_environment(aws, site)
     location = site.cluster(cluster)
     location.require_reachable()
     replacement = NodeReplacement(

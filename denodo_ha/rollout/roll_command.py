@@ -11,6 +11,8 @@ from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import limited
 from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.node_sequence import BEGIN
@@ -59,6 +61,7 @@ TakeOver = Annotated[
 
 
 @limited(BEGIN)
+@recorded("roll", extra_time=True)
 def roll(
     *,
     config: options.Config = None,
@@ -88,6 +91,7 @@ def roll(
     site = locate_environment(
         aws, config=config, environment=environment, regions=region, cluster=cluster
     )
+    recording.located_environment(aws, site)
     clusters = cluster_order(site, cluster if node is None else site.cluster(cluster).name)
     for location in clusters:
         location.require_reachable()

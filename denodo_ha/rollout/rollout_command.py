@@ -14,6 +14,8 @@ from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import limited
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import cluster_order
@@ -63,6 +65,7 @@ def pinned_environment(
 
 
 @limited(BEGIN)
+@recorded("rollout", extra_time=True)
 def rollout(
     *,
     config: options.Config = None,
@@ -89,6 +92,7 @@ def rollout(
     """
     aws, progress = Aws(profile=profile), Progress()
     file, site = pinned_environment(aws, "rollout", config=config, regions=region, cluster=cluster)
+    recording.located_environment(aws, site)
     if not pins_file(file).exists():
         message = (
             f"there is no {pins_file(file)}. Nothing was changed. Write what the nodes run with "

@@ -11,12 +11,15 @@ from denodo_ha.cli.output import print_line
 from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import locate_environment
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.zonal_shift.shifting import LONGEST_HOURS, ZonalShifts
 
 _HOURS = 8
 
 
 @limited(TimeLimit(READ_S))
+@recorded("shift")
 def shift(
     zone: Annotated[
         str | None,
@@ -71,6 +74,7 @@ def shift(
     site = locate_environment(
         aws, config=config, environment=environment, regions=region, cluster=cluster
     )
+    recording.located_environment(aws, site)
     location = site.cluster(cluster)
     location.require_reachable()
     shifts = ZonalShifts(aws, read_cluster(aws, location))

@@ -9,6 +9,7 @@ from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.deployed import instances, target_health
 from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.history import recording
 
 _ENABLED: Final = {"Key": "zonal_shift.config.enabled", "Value": "true"}
 LONGEST_HOURS: Final = 72
@@ -95,13 +96,17 @@ class ZonalShifts:
         duration = {"expiresIn": f"{hours}h", "comment": comment}
         with translated_errors():
             client, active = self._client(), self.active()
+            before = _shifted(active[0]) if active else "not shifted"
+            recording.note(self._cluster.name, zone, before=before)
             if active:
                 answer = client.update_zonal_shift(zonalShiftId=active[0].id, **duration)
             else:
                 answer = client.start_zonal_shift(
                     resourceIdentifier=self._arn, awayFrom=zone_id, **duration
                 )
-            return str(answer["expiryTime"])
+            until = str(answer["expiryTime"])
+        recording.note(self._cluster.name, zone, after=f"shifted until {until} ({comment})")
+        return until
 
     def cancel(self) -> list[Shift]:
         """Bring all zones back; return the shifts that were cancelled.
@@ -111,8 +116,10 @@ class ZonalShifts:
         """
         shifts = self.active()
         for shift in shifts:
+            recording.note(self._cluster.name, shift.zone, before=_shifted(shift))
             with translated_errors():
                 self._client().cancel_zonal_shift(zonalShiftId=shift.id)
+            recording.note(self._cluster.name, shift.zone, after="not shifted")
         return shifts
 
     def _client(self) -> Any:
@@ -156,6 +163,10 @@ class ZonalShifts:
                 "no answer. Nothing was changed. Repair the other nodes first, or add --force"
             )
             raise Refused(message)
+
+
+def _shifted(shift: Shift) -> str:
+    return f"shifted until {shift.until} ({shift.comment})"
 
 
 def _shift(item: Mapping[str, Any], zones: Mapping[str, str]) -> Shift:

@@ -127,6 +127,18 @@ class JsonObject:
                 self._wrong(f"{key}[{position}]", item, "allowed twice", None)
         return value
 
+    def texts(self, key: str, pattern: str, most: int) -> list[str]:
+        """Return a list of at most `most` texts that match a pattern; empty without the key."""
+        value = self._take(key, required=False)
+        if value is _MISSING:
+            return []
+        if not isinstance(value, list) or len(value) > most:
+            return self._wrong(key, value, f"a list of at most {most} texts", [])
+        for position, item in enumerate(value):
+            if not isinstance(item, str) or not re.fullmatch(pattern, item):
+                self._wrong(f"{key}[{position}]", item, f"a text that matches {pattern}", None)
+        return value
+
     def object(self, key: str) -> JsonObject:
         """Return an object; the key is required."""
         value = self._take(key, required=True)

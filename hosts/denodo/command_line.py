@@ -86,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
     command("license-manager", "ask whether the License Manager answers", state=True)
     command("stop", "stop the servers; running queries may end first")
     command("mount", "mount the data disk; format it before if it is blank", state=True)
+    command("send-logs", "send new lines of Denodo's log files, each minute", state=True)
+    command("send-journal", "send new entries of the journal, each minute", state=True)
     install = command("install", "check the image and install the systemd units", state=True)
     update = command("update", "use the program that the state names", state=True)
     for subparser in (install, update):

@@ -31,11 +31,13 @@ from hosts.denodo.disks import data_disk
 from hosts.denodo.errors import (
     OK,
     WOULD_CHANGE,
+    ImageError,
     LicenseManagerError,
     NotReadyError,
     StateError,
     SystemRefusedError,
 )
+from hosts.denodo.logs import log_commands
 from hosts.denodo.metadata import learned_settings, metadata_export
 from hosts.denodo.metrics import node_metrics
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
@@ -63,6 +65,7 @@ BOOT_CALL_SECONDS = 20.0
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
     *("export", "metrics", "status", "stop", "hold", "release", "look", "catalog-settings"),
+    "send-logs",
 )
 """Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
@@ -223,6 +226,7 @@ def _change(
         if _is_real(system):
             data_disk.ensure(state)
             installation.switch_metrics(state)
+            log_commands.ensure_units(state, restart=options.command == "apply")
     return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
 
 
@@ -353,7 +357,12 @@ def _install(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     privileges.create_folders(system, state)
     parameter = options.parameter or ""
-    installation.install(state, parameter, region=options.region, root=options.root)
+    try:
+        installation.install(state, parameter, region=options.region, root=options.root)
+    except ImageError as error:
+        # CloudFormation will terminate the instance, and the units that send logs do not run yet.
+        log_commands.send_failure(system, state, str(error))
+        raise
     return OK
 
 
@@ -365,6 +374,14 @@ def _update(system: System, options: argparse.Namespace) -> int:
     if not program_update.update(system, uri, options.programs, arguments):
         log.info("the node uses the program that the state names already")
     return OK
+
+
+def _send_logs(system: System, options: argparse.Namespace) -> int:
+    return log_commands.send_files(system, command_line.state_of(system, options))
+
+
+def _send_journal(system: System, options: argparse.Namespace) -> int:
+    return log_commands.send_journal(system, command_line.state_of(system, options))
 
 
 def _watch(system: System, options: argparse.Namespace) -> int:
@@ -393,6 +410,8 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     ),
     "look": watchdog_commands.look,
     "mount": _mount,
+    "send-logs": _send_logs,
+    "send-journal": _send_journal,
     "install": _install,
     "update": _update,
 }

@@ -23,6 +23,7 @@ from hosts.denodo import image_findings, log, privileges
 from hosts.denodo.configuration import environment_file
 from hosts.denodo.disks import data_disk
 from hosts.denodo.errors import ImageError
+from hosts.denodo.logs import log_commands
 from hosts.denodo.servers import scripts
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ UNITS = (
     "denodo-node-metrics.service",
     METRICS_TIMER,
     _WATCHDOG,
+    *log_commands.UNITS,
 )
 _NOT_ENABLED = (
     *("denodo-node-export.service", data_disk.UNIT),
     *("denodo-node-metrics.service", METRICS_TIMER),
+    *log_commands.UNITS,
 )
-"""Units that only other units start, and the timer that `switch_metrics` enables."""
+"""Units that only other units start, or that only some desired states need."""
 
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNIT_FOLDER = "etc/systemd/system"
@@ -120,6 +123,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         # restarted.
         _systemctl("try-restart", "denodo-node-ready.service")
         _systemctl("restart", _WATCHDOG)
+        log_commands.ensure_units(state, restart=True)
     log.info(f"installed {', '.join(UNITS)}")
 
 

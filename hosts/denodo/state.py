@@ -22,7 +22,7 @@ _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "
 
 NOT_RESTARTING = (
     *(*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog"),
-    *("data_disk", "metrics"),
+    *("data_disk", "logs", "metrics"),
 )
 """Keys whose change needs no restart of the servers."""
 
@@ -57,12 +57,16 @@ class Component:
 
 @dataclass(frozen=True)
 class Exports:
-    """Scheduled exports of Virtual DataPort's metadata."""
+    """Scheduled exports of Virtual DataPort's metadata.
+
+    `not_compared` has patterns of elements that the site digest leaves out.
+    """
 
     bucket: str
     prefix: str
     login: str
     every: int
+    not_compared: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,19 @@ class DataDisk:
 
     path: Path
     device: str
+
+
+@dataclass(frozen=True)
+class Logs:
+    """The log group in CloudWatch Logs to which the node sends its logs.
+
+    Attributes:
+        group: name of the log group.
+        statements: whether files with the statements of users are sent.
+    """
+
+    group: str
+    statements: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +153,7 @@ class State:
         exports: scheduled exports of the metadata, None for none.
         watchdog: whether the watchdog starts servers again that have died.
         data_disk: the disk that is mounted for Denodo, None for none.
+        logs: the log group to which the node sends its logs, None for none.
         metrics: namespace of the metrics that the node publishes, empty if it publishes none.
     """
 
@@ -170,6 +188,7 @@ class State:
     watchdog: bool = True
     data_disk: DataDisk | None = None
     scheduler_rmi_host: str = ""
+    logs: Logs | None = None
     metrics: str = ""
 
     @property
@@ -181,6 +200,14 @@ class State:
     def restart_hash(self) -> str:
         """Return a hash of the values whose change needs a restart of the servers."""
         return _hash({key: self.raw[key] for key in self.raw if key not in NOT_RESTARTING})
+
+    @property
+    def secret_arns(self) -> tuple[str, ...]:
+        """Return the ARNs of the secrets that the node reads."""
+        arns = [self.certificate, self.security_token, self.metadata.login]
+        arns += [component.secret for component in self.catalog.values()]
+        arns += [self.exports.login] if self.exports else []
+        return tuple(sorted({arn for arn in arns if arn}))
 
     @property
     def tls(self) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from hosts.denodo.state import (
     DataDisk,
     Exports,
     LicenseManager,
+    Logs,
     Metadata,
     Service,
     Signal,
@@ -128,6 +129,7 @@ def read(data: Any, problems: list[str]) -> State:
         watchdog=root.flag("watchdog", default=True),
         data_disk=_read_data_disk(root.optional_object("data_disk", nullable=False)),
         metrics=_read_metrics(root.optional_object("metrics", nullable=False)),
+        logs=_read_logs(root.optional_object("logs", nullable=False)),
     )
     for reader in (root, denodo, limits, ready, *([tls] if tls else [])):
         reader.finish()
@@ -224,6 +226,7 @@ def _read_exports(exports: JsonObject | None) -> Exports | None:
         exports.text("prefix", r"^[!-~]{1,256}/$"),
         exports.text("login", _ARN),
         exports.integer("every", 1, 604800),
+        tuple(exports.texts("not_compared", r"^[ -~]{1,100}$", 20)),
     )
     exports.finish()
     return result
@@ -246,6 +249,14 @@ def _read_metrics(metrics: JsonObject | None) -> str:
     namespace = metrics.text("namespace", r"^[A-Za-z0-9._/#:-]{1,255}$")
     metrics.finish()
     return namespace
+
+
+def _read_logs(logs: JsonObject | None) -> Logs | None:
+    if logs is None:
+        return None
+    result = Logs(logs.text("group", r"^[A-Za-z0-9._/#-]{1,512}$"), logs.flag("statements"))
+    logs.finish()
+    return result
 
 
 def _conflicts(state: State) -> Iterator[str]:

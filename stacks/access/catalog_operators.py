@@ -6,7 +6,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.access.cluster_grants import STACK_READS, ClusterGrants
+from stacks.access.cluster_grants import STACK_READS, ClusterGrants, read_history, write_history
 
 _FORWARDING = "AWS-StartPortForwardingSessionToRemoteHost"
 _SECRET_SUFFIX = "-??????"  # noqa: S105 - the end of an ARN
@@ -37,6 +37,7 @@ class CatalogOperatorPolicy(Construct):
         kms_key: str | None,
         secret_names: Sequence[str],
         bucket: str | None,
+        history_buckets: Sequence[str] = (),
     ) -> None:
         """Create the policy.
 
@@ -50,6 +51,7 @@ class CatalogOperatorPolicy(Construct):
             kms_key: KMS key of the secrets; None for the account's own key.
             secret_names: names of the secrets with the components' logins.
             bucket: bucket of the exports; None without exports.
+            history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -128,6 +130,8 @@ class CatalogOperatorPolicy(Construct):
                     resources=[f"{arn}/*/export.json"],
                 ),
             ]
+        statements += write_history(stack.partition, history_buckets)
+        statements += read_history(stack.partition, history_buckets)
         policy = iam.ManagedPolicy(
             self,
             "Policy",

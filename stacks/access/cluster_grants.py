@@ -7,6 +7,7 @@ from functools import cached_property
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
+from denodo_ha.environment.derived.node_metadata import HISTORY_PREFIX
 from denodo_ha.environment.names import BALANCER_TAG, CLUSTER_TAG, DRAINED_TAG, ENVIRONMENT_TAG
 
 LOCK = ".lock"
@@ -24,6 +25,38 @@ _DRAIN_TAG_ONLY = {
     # multivalued context keys), and `DeleteTags` without keys removes all tags.
     "Null": {"aws:TagKeys": "false"},
 }
+
+
+def write_history(partition: str, buckets: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Allow writing entries of the history, and no other object; empty without a bucket."""
+    if not buckets:
+        return []
+    return [
+        iam.PolicyStatement(
+            sid="RecordHistory",
+            actions=["s3:PutObject"],
+            resources=[f"arn:{partition}:s3:::{name}/{HISTORY_PREFIX}*" for name in buckets],
+        )
+    ]
+
+
+def read_history(partition: str, buckets: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Allow listing and reading entries of the history, and no other object."""
+    if not buckets:
+        return []
+    return [
+        iam.PolicyStatement(
+            sid="ListHistory",
+            actions=["s3:ListBucket"],
+            resources=[f"arn:{partition}:s3:::{name}" for name in buckets],
+            conditions={"StringEquals": {"s3:prefix": HISTORY_PREFIX}},
+        ),
+        iam.PolicyStatement(
+            sid="ReadHistory",
+            actions=["s3:GetObject"],
+            resources=[f"arn:{partition}:s3:::{name}/{HISTORY_PREFIX}*" for name in buckets],
+        ),
+    ]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.access.cluster_grants import STACK_READS
+from stacks.access.cluster_grants import STACK_READS, read_history, write_history
 
 _CHECK_READS = (
     "route53:GetHealthCheck",
@@ -43,6 +43,7 @@ class FailoverOperatorPolicy(Construct):
         region: str,
         switch_namespace: str,
         stacks: Mapping[str, str],
+        history_buckets: Sequence[str] = (),
     ) -> None:
         """Create the policy.
 
@@ -55,6 +56,7 @@ class FailoverOperatorPolicy(Construct):
             switch_namespace: namespace of the switch's metric.
             stacks: regions of the stacks in this account that operators can read, by name of the
                 stack.
+            history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -112,6 +114,8 @@ class FailoverOperatorPolicy(Construct):
                         for name, stack_region in sorted(stacks.items())
                     ],
                 ),
+                *write_history(stack.partition, history_buckets),
+                *read_history(stack.partition, history_buckets),
             ],
         )
         self.arn = policy.managed_policy_arn

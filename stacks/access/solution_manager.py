@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from denodo_ha.environment.names import SERVICE_TAG
-from stacks.access.cluster_grants import ClusterGrants
+from stacks.access.cluster_grants import ClusterGrants, write_history
 
 _READS = ("ec2:DescribeInstances", "elasticloadbalancing:DescribeTargetHealth")
 _HAPROXY_READS = ("ec2:DescribeInstances", "ssm:GetCommandInvocation")
@@ -35,6 +35,7 @@ class SolutionManagerPolicy(Construct):
         cluster: str,
         haproxy_documents: Sequence[str] = (),
         existing_instance_ids: Sequence[str],
+        history_buckets: Sequence[str] = (),
     ) -> None:
         """Create the policy.
 
@@ -46,6 +47,7 @@ class SolutionManagerPolicy(Construct):
             haproxy_documents: names of HAProxy's SSM documents that only drain and enable nodes;
                 empty without HAProxy.
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
+            history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)
@@ -65,6 +67,7 @@ class SolutionManagerPolicy(Construct):
                 grants.hold_lock(read=True),
                 *grants.read_state(_HAPROXY_READS if haproxy_documents else _READS),
                 *grants.write_drain_tag_of_existing(existing_instance_ids),
+                *write_history(grants.stack.partition, history_buckets),
             ],
         )
         self.arn = policy.managed_policy_arn

@@ -38,6 +38,7 @@ class NodeState(Construct):
         rmi_host: str,
         scheduler_rmi_host: str,
         program: FileAsset,
+        log_group: str,
         statements: Iterable[iam.PolicyStatement],
     ) -> None:
         """Create the parameter.
@@ -54,6 +55,7 @@ class NodeState(Construct):
                 own name.
             scheduler_rmi_host: the same for the node's Scheduler.
             program: program of the node.
+            log_group: name of the cluster's log group; empty if the nodes send no logs.
             statements: permissions that all nodes of the cluster need for their desired states.
         """
         super().__init__(scope, id_)
@@ -65,6 +67,7 @@ class NodeState(Construct):
             stack=names.cluster_stack(environment.name, cluster),
             resource=scope.resolve(resource.logical_id),
             program=program.address,
+            log_group=log_group,
         )
         state = desired_state(environment, cluster, name, machine=machine, deployed=deployed)
         parameter = ssm.StringParameter(

@@ -10,7 +10,7 @@ _SERVICE_ACTIONS = ("stop", "start")
 """Actions that stop or start the systemd unit of Denodo's servers."""
 ACTIONS = (
     *("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness"),
-    *("catalog-settings", "license-manager"),
+    *("catalog-settings", "license-manager", "hold", "release"),
     *_SERVICE_ACTIONS,
 )
 """Actions of the document. Each action is a command of the node program (docs/node.md), except for
@@ -107,5 +107,8 @@ def _script() -> list[str]:
         "stop) systemctl stop denodo-node; exec sync;;",
         "start) exec systemctl start --no-block denodo-node;;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
+        # "drained: " also keeps a reason that begins with "-" from being an option.
+        "hold) exec python3 -m node hold --for-drain --who '{{ Who }}' 'drained: {{ Why }}';;",
+        "release) exec python3 -m node release --for-drain;;",
         "esac",
     ]

@@ -19,7 +19,7 @@ from tests.commands.account.cloud import Cloud
 from tests.commands.account.postgres import Managed, managed
 from tests.support import client_creation
 from tests.support.assembly import ROOT, Template, synthesise
-from tests.support.configurations import write
+from tests.support.configurations import keep_documents, write
 
 Clouds = Callable[..., Cloud]
 Run = Callable[..., Result]
@@ -56,6 +56,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     client_creation.keep_descriptions(monkeypatch)
+    keep_documents(monkeypatch)
     # No test uses the public images, of which each region has hundreds.
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     # Otherwise the output has colours if CI is set.

@@ -7,12 +7,22 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.environment.loading.problem import Problem, Severity
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
 from denodo_ha.environment.rules import metadata_database
 from denodo_ha.environment.rules.acceptance import FINDINGS
 from tests.environment.rule_cases.balancer import arn
 from tests.support.assembly import ROOT
-from tests.support.configurations import IMAGE, Data, changed, errors, findings, loaded, minimal
+from tests.support.configurations import (
+    IMAGE,
+    Data,
+    changed,
+    errors,
+    findings,
+    loaded,
+    minimal,
+    write,
+)
 
 REFUSED = {"services/odbc": {"port": 9996, "tls": arn()}}
 NAME = "odbc-behind-tls"
@@ -23,6 +33,19 @@ TODAY = datetime.now(UTC).date()
 
 def _accepting(until: date | str, name: str = NAME) -> Data:
     return changed(minimal(), {**REFUSED, f"accept/{name}": {"why": "w", "until": str(until)}})
+
+
+def test_an_empty_value_of_a_deployed_cluster_is_a_warning(tmp_path: Path) -> None:
+    file = write(tmp_path, minimal())
+    with file.open("a") as text:
+        text.write("failover:\n")
+    with pytest.raises(ConfigError, match=r"failover: has no value"):
+        load(file)
+    write(tmp_path, minimal(), pins=PINS)
+    with file.open("a") as text:
+        text.write("failover:\n")
+    (warning,) = _of(list(load(file).findings), "empty-value")
+    assert warning.severity is Severity.WARNING
 
 
 def _of(problems: list[Problem], name: str = NAME) -> list[Problem]:
@@ -99,7 +122,7 @@ def test_an_error_without_a_name_cannot_be_accepted(tmp_path: Path) -> None:
 def test_every_finding_of_the_rules_has_its_name_in_the_list() -> None:
     safeguards = [key.replace("_", "-") for key, _ in metadata_database.SAFEGUARDS]
     # The rules compute these names, so the source code does not contain them as literals.
-    names = {"no-pins", *(f"catalog-{key}" for key in safeguards)}
+    names = {"no-pins", "empty-value", "placeholder", *(f"catalog-{key}" for key in safeguards)}
     for file in (ROOT / "denodo_ha/environment/rules").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "rule":

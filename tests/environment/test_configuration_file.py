@@ -7,6 +7,7 @@ import pytest
 
 from denodo_ha.environment.loading.configuration_file import (
     DEFAULT,
+    choice_notice,
     configuration_choice,
     find_configuration,
 )
@@ -61,6 +62,13 @@ class TestChosen:
             find_configuration("", root)
 
 
+def test_the_default_is_said_to_be_one() -> None:
+    """The CDK CLI drops an argument such as `-c prod`."""
+    file = Path("config/examples/active-passive.yaml")
+    assert choice_notice({"config": "active-passive"}, file) == f"Configuration: {file}"
+    assert choice_notice({}, file).endswith(", the default; -c config=NAME selects another")
+
+
 class TestFind:
     """The file of a chosen name or path."""
 
@@ -112,10 +120,14 @@ class TestFind:
         ["nowhere.yaml", "a/b", "~nobody-of-that-name/x.yaml", f"{'x' * 300}.yaml", "x" * 300, "/"],
     )
     def test_path_to_nothing_is_refused(self, root: Path, choice: str) -> None:
-        with pytest.raises(
-            ConfigError, match=r"is a file|there is no such file|it is not a regular file"
-        ):
+        with pytest.raises(ConfigError, match=r"is a file|there is no such file|is a folder"):
             find_configuration(choice, root)
+
+    def test_a_folder_with_the_name_is_said_to_be_one(self, root: Path) -> None:
+        (root / "config/dir.yaml").mkdir()
+        for choice in ("dir", str(root / "config/dir.yaml")):
+            with pytest.raises(ConfigError, match=r"config/dir\.yaml is a folder"):
+                find_configuration(choice, root)
 
     def test_examples_of_the_project_are_found(
         self, root: Path, monkeypatch: pytest.MonkeyPatch

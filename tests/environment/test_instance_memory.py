@@ -2,7 +2,7 @@
 
 import pytest
 
-from denodo_ha.environment.facts.instance_memory import heap_gib, memory_gib
+from denodo_ha.environment.facts.instance_memory import heap_gib, memory_gib, virtual_cpus
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,17 @@ def test_of_the_usual_families(instance_type: str, memory: int) -> None:
 def test_of_others_nothing_is_known(instance_type: str) -> None:
     assert memory_gib(instance_type) is None
     assert heap_gib(instance_type) is None
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "cpus"),
+    [
+        ("m5.large", 2),
+        ("c5n.xlarge", 4),
+        ("r7iz.32xlarge", 128),
+        ("m5.metal", None),
+        ("t3.large", None),
+    ],
+)
+def test_virtual_cpus(instance_type: str, cpus: int | None) -> None:
+    assert virtual_cpus(instance_type) == cpus

@@ -52,6 +52,7 @@ def test_ranges_are_the_published_ones() -> None:
         "RECORD_TTL_S": (0, 2**31 - 1),
         "FAILURE_THRESHOLD": (1, 10),
         "VPC_PREFIX": (16, 28),
+        "CAPACITY_PLACES": (1, 1000),
         "DISK_GIB": (1, 65_536),
         "DATABASE_STORAGE_GIB": (20, 65_536),
         "DATABASE_RETENTION_DAYS": (1, 35),

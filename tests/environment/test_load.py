@@ -97,7 +97,7 @@ class TestAllAtOnce:
         )
         assert_said(
             content,
-            "3:12: denodo.version: is not text (8.0)",
+            "3:12: denodo.version: is a number (8.0)",
             "6:9: services.odbc.port: is the port of jdbc too (9999)",
             "11:5: clusters.main.regoin: is an unknown key",
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",

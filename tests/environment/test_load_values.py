@@ -16,37 +16,47 @@ class TestValues:
     @pytest.mark.parametrize(
         ("old", "new", "beginning"),
         [
-            ("name: test", "name:", "1:1: name: is empty; name of the environment"),
+            ("name: test", "name:", "1:1: name: has no value; name of the environment"),
             ("name: test", "name: []", "1:1: name: is not text (an empty list)"),
             ("name: test", "name: {a: b}", "1:1: name: is not text (a map)"),
-            ("name: test", "name: ~", "1:7: name: is empty; name of the environment"),
+            ("name: test", "name: ~", "1:7: name: has no value; name of the environment"),
             ("name: test", "name: Test", "1:7: name: is not a name for an environment (Test)"),
-            ('"8.0"', "8.0", "3:12: denodo.version: is not text (8.0);"),
-            ('"8.0"', "7.10", "3:12: denodo.version: is not text (7.10);"),
-            ('"8.0"', "8", "3:12: denodo.version: is not text (8);"),
+            ('"8.0"', "8.0", "3:12: denodo.version: is a number (8.0);"),
+            ('"8.0"', "7.10", "3:12: denodo.version: is a number (7.10);"),
+            ('"8.0"', "8", "3:12: denodo.version: is a number (8);"),
             ('"8.0"', '"10.0"', "3:12: denodo.version: is not a known version of Denodo (10.0);"),
             (
                 '"111122223333"',
                 "011122223333",
-                "9:14: clusters.main.account: is not text (011122223333);",
+                "9:14: clusters.main.account: is a number (011122223333);",
             ),
             ('"111122223333"', '"1"', "9:14: clusters.main.account: is not an AWS account id (1);"),
-            ("jdbc: 9999", 'jdbc: "9999"', "5:9: services.jdbc: is not a whole number (9999);"),
+            ("jdbc: 9999", 'jdbc: "9999"', "5:9: services.jdbc: is text (9999);"),
             ("jdbc: 9999", "jdbc: 9999.0", "5:9: services.jdbc: is not a whole number (9999.0);"),
+            ("jdbc: 9999", 'jdbc: "99x9"', "5:9: services.jdbc: is not a whole number (99x9);"),
+            ("name: test", "name: true", "1:7: name: is true or false, not text (true);"),
+            ("sticky: true", 'sticky: "true"', "6:29: services.web.sticky: is text (true);"),
+            ("sticky: true", "client_ip: no", "6:32: services.web.client_ip: is text in YAML 1.2"),
+            ("name: test", "name: test\nfailover:", "2:1: failover: has no value; the key would"),
+            (
+                "name: test",
+                "name: test\nsolution_manager: {cidrs: [10.0.9.0/24], host: }",
+                "2:42: solution_manager.host: has no value; the key would be ignored; write a val",
+            ),
             ("jdbc: 9999", "jdbc: true", "5:9: services.jdbc: is not a whole number (true);"),
-            ("jdbc: 9999", "jdbc:", "5:3: services.jdbc: is empty; services by name"),
+            ("jdbc: 9999", "jdbc:", "5:3: services.jdbc: has no value; services by name"),
             ("jdbc: 9999", "jdbc: [9999]", "5:3: services.jdbc: is not a map (a list);"),
             ("jdbc: 9999", "jdbc: 0", "5:9: services.jdbc: is too small (0);"),
             ("jdbc: 9999", "jdbc: 65536", "5:9: services.jdbc: is too large (65536);"),
             ("jdbc: 9999", "jdbc: -1", "5:9: services.jdbc: is too small (-1);"),
             ("jdbc: 9999", "jdbc: 1e4", "5:9: services.jdbc: is not a whole number (1e4);"),
-            ("port: 9090", "port: '9090'", "6:15: services.web.port: is not a whole number (9090)"),
-            ("sticky: true", "sticky: yes", "6:29: services.web.sticky: is not one of the values"),
+            ("port: 9090", "port: '9090'", "6:15: services.web.port: is text (9090)"),
+            ("sticky: true", "sticky: yes", "6:29: services.web.sticky: is text in YAML 1.2 (yes)"),
             ("sticky: true", "client_ip: 1", "6:32: services.web.client_ip: is neither true nor"),
             (
                 "clients: [10.0.0.0/8]",
                 "clients:",
-                "20:7: clusters.main.balancer.clients: is empty; netw",
+                "20:7: clusters.main.balancer.clients: has no value; netw",
             ),
             ("[10.0.0.0/8]", "10.0.0.0/8", "20:16: clusters.main.balancer.clients: is not a list"),
             ("[10.0.0.0/8]", "[]", "20:7: clusters.main.balancer.clients: is empty (an empty list"),
@@ -95,8 +105,8 @@ class TestValues:
             ("node1:", "null:"),
             ("node1:", "2024-01-01:"),
             ("sticky: true", "sticky: false"),
-            # An empty value is the same as a missing key.
-            ("name: test", "name: test\nfailover:"),
+            # An explicit null is the same as a missing key.
+            ("name: test", "name: test\nfailover: ~"),
         ],
     )
     def test_right_one_is_taken(self, old: str, new: str) -> None:
@@ -105,7 +115,7 @@ class TestValues:
     def test_wrong_type_is_one_error(self) -> None:
         assert_said(
             edited(("name: test", "name: 7")),
-            "1:7: name: is not text (7); name of the environment; the names of all stacks begin",
+            "1:7: name: is a number (7); name of the environment; the names of all stacks begin",
         )
 
     def test_zero_in_front_does_not_make_a_number_octal(self) -> None:
@@ -139,7 +149,7 @@ class TestKeys:
     def test_one_that_looks_like_pydantic_s_marker(self) -> None:
         assert_said(f'{BASE}"[key]": 1\n', "21:1: [key]: is an unknown key (1)")
         tags = f'{BASE}tags: {{"[key]": 1}}\n'
-        assert_said(tags, "21:17: tags.[key]: is not text (1)")
+        assert_said(tags, "21:17: tags.[key]: is a number (1)")
 
     def test_misspelt_compulsory_one_is_said_once(self) -> None:
         content = edited(("name: test", "nmae: test"), ("    balancer:", "    balancar:"))

@@ -1,5 +1,7 @@
 """Files that are not valid YAML, and files with unusual YAML."""
 
+import errno
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,6 +43,15 @@ class TestYaml:
     )
     def test_is_said(self, content: str | bytes, beginning: str) -> None:
         assert_said(content, beginning)
+
+    def test_file_that_may_not_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # The tests may run as root, who may read every file.
+        def refuse(*_: object) -> int:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        monkeypatch.setattr(os, "open", refuse)
+        with pytest.raises(ConfigError, match=r"Permission denied.*; let your user read it"):
+            load(Path("secret.yaml"))
 
     def test_missing_file(self) -> None:
         with pytest.raises(ConfigError) as caught:

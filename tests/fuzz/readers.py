@@ -14,6 +14,7 @@ from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.aws.template_document import parse_template
 from denodo_ha.catalog.exports import parse_manifest
 from denodo_ha.cli.errors import CommandError
+from denodo_ha.deployed.history.history_entry import parse_entry
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.stack import resources_of
 from denodo_ha.drill.drill_run import drill_paths
@@ -117,6 +118,10 @@ def _haproxy_report(data: bytes, _folder: Path) -> object:
 
 def _export_manifest(data: bytes, _folder: Path) -> object:
     return parse_manifest("node1", data, datetime.now(UTC))
+
+
+def _history_entry(data: bytes, _folder: Path) -> object:
+    return parse_entry(data).as_json()
 
 
 def _drain_tag(data: bytes, _folder: Path) -> object:
@@ -289,6 +294,7 @@ READERS: Mapping[str, Reader] = {
     "haproxy-servers": Reader(_haproxy_servers, (HostError,)),
     "haproxy-state-file": Reader(_haproxy_state_file, (HostError,)),
     "haproxy-statistics": Reader(_haproxy_statistics, (HostError,)),
+    "history-entry": Reader(_history_entry, (ValueError,)),
     "hosts": Reader(_hosts, (HostError,)),
     "http-request": Reader(_http_request, ()),
     "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),

@@ -1,4 +1,4 @@
-"""`app.py` as the CDK CLI starts it: only errors are written to standard error."""
+"""`app.py` as the CDK CLI starts it: standard error has the errors, or the file's name."""
 
 import json
 import os
@@ -74,8 +74,9 @@ def test_wrong_choice_is_one_line(tmp_path: Path, context: dict[str, str], messa
     assert done.stderr.count("\n") == 1
 
 
-def test_right_file_says_nothing_and_is_synthesised(tmp_path: Path) -> None:
+def test_right_file_is_named_and_synthesised(tmp_path: Path) -> None:
     write(tmp_path, minimal())
     done = app(tmp_path, config="environment.yaml")
     assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "Configuration: environment.yaml\n"
     assert (tmp_path / "out/test-main.template.json").is_file()

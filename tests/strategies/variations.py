@@ -250,6 +250,13 @@ def nothing_written_out(data: Data) -> None:
             node.setdefault("auxiliary_port", None)
 
 
+def reserved_capacity(data: Data) -> None:
+    for number, cluster in enumerate(_clusters(data)):
+        if any("instance_id" not in node for node in cluster["nodes"].values()):
+            platform = ("SUSE Linux", "Linux/UNIX")[number % 2]
+            cluster["capacity"] = {"reserve": ("running", 3)[number % 2], "platform": platform}
+
+
 SAME: tuple[Variation, ...] = (
     long_services,
     long_peers,
@@ -276,4 +283,5 @@ OTHER: tuple[Variation, ...] = (
     every_server,
     names_in_one_zone,
     no_addresses,
+    reserved_capacity,
 )

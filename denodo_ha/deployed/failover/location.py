@@ -57,6 +57,7 @@ class FailoverLocation:
         switch_warning: why the namespace was read from the configuration and not from the deployed
             stack; empty if it was read from the stack.
         is_deployed: True if the namespace was read from the deployed stack.
+        configuration: the configuration, None without a file.
     """
 
     environment: str
@@ -68,6 +69,7 @@ class FailoverLocation:
     switch_namespace: str
     switch_warning: str = ""
     is_deployed: bool = False
+    configuration: Environment | None = None
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -147,6 +149,7 @@ def _configured(environment: Environment) -> FailoverLocation:
             role: cluster_location(environment, name).seen_from(account)
             for role, name in pair.items()
         },
+        configuration=environment,
     )
 
 

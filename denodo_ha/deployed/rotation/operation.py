@@ -27,6 +27,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
+from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
 from denodo_ha.deployed.rotation.rotation import Rotation
@@ -121,6 +122,10 @@ class ClusterOperation:
             raise kind(self._with_lock(str(error))) from error
         if self._remaining_lock:
             self._progress.say(f"warning: {self._remaining_lock}")
+
+    def _note(self, node: str, *, before: str = "", after: str = "") -> None:
+        """Note what the operation changes of a node, for the history."""
+        recording.note(self._location.name, node, before=before, after=after)
 
     def _with_lock(self, message: str) -> str:
         """Return the message, with a note if the lock could not be released."""

@@ -5,7 +5,7 @@ derived from the configuration, so that neither stack needs a reference to the o
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from denodo_ha.environment.derived import readiness
@@ -18,6 +18,8 @@ EXPORT_MANIFEST: Final = "export.json"
 EXPORT_METADATA: Final = "metadata.vql"
 """Names of the two objects of a node's export. Their keys in the bucket are the node's name, a
 slash and this name."""
+HISTORY_PREFIX: Final = ".history/"
+"""Prefix of the keys of the commands' history in the same bucket; no node has such a name."""
 
 _SHARING_SERVERS: Final[Mapping[str, Component]] = {
     "scheduler": "scheduler",
@@ -108,9 +110,38 @@ def export_bucket_name(environment: Environment, cluster_name: str) -> str:
     Bucket names are unique across all accounts, so the name contains a hash.
     """
     cluster = environment.clusters[cluster_name]
-    identity = f"{environment.name}/{cluster_name}/{cluster.account}/{cluster.region}"
+    return export_bucket(environment.name, cluster_name, cluster.account, cluster.region)
+
+
+def export_bucket(environment: str, cluster: str, account: str, region: str) -> str:
+    """Return the name of the bucket with a cluster's metadata exports, without a configuration."""
+    identity = f"{environment}/{cluster}/{account}/{region}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    return f"{environment.name}-{cluster_name}-{digest}-exports"
+    return f"{environment}-{cluster}-{digest}-exports"
+
+
+def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, ...]:
+    """Return the clusters whose buckets get the history of a cluster: another one, then itself.
+
+    The other cluster is that of the failover, or the only other one.
+    """
+    failover = environment.failover
+    pair = {failover.primary, failover.secondary} if failover else set[str]()
+    members = pair if cluster_name in pair else set(environment.clusters)
+    others = sorted(members - {cluster_name})
+    return (*(others if len(others) == 1 else ()), cluster_name)
+
+
+def history_buckets(
+    environment: Environment, clusters: Iterable[str], account: str
+) -> tuple[str, ...]:
+    """Return the names of the clusters' buckets for the history in an account."""
+    return tuple(
+        export_bucket_name(environment, name)
+        for name in clusters
+        if environment.clusters[name].exports is not None
+        and environment.clusters[name].account == account
+    )
 
 
 def export_keys(node: str) -> tuple[str, str]:

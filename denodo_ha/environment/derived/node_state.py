@@ -48,6 +48,7 @@ class Deployed:
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
         program: S3 URI of the node program.
+        log_group: name of the cluster's log group; empty if the nodes send no logs.
     """
 
     rmi_host: str
@@ -55,6 +56,7 @@ class Deployed:
     resource: str
     program: str
     scheduler_rmi_host: str = ""
+    log_group: str = ""
 
 
 def desired_state(
@@ -101,6 +103,7 @@ def desired_state(
         **({"web_jmx": True} if denodo.web_jmx else {}),
         **_metrics(environment, cluster),
         **_data_disk(machine),
+        **_logs(environment, deployed.log_group),
         "ready": {"port": READY_PORT, "services": _services(environment), **_readiness(denodo)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
@@ -168,6 +171,7 @@ def max_parameter_bytes(
         stack="x" * 41,
         resource="x" * 255,
         program="x" * 128,
+        log_group="x" * 128 if environment.logs else "",
     )
     state = desired_state(environment, cluster, node, machine=machine, deployed=longest)
     return len(json.dumps(state))
@@ -185,6 +189,15 @@ def _data_disk(machine: Instance) -> dict[str, Any]:
     if not machine.data_disk_gib or not machine.data_disk_path:
         return {}
     return {"data_disk": {"path": machine.data_disk_path, "device": DATA_DEVICE}}
+
+
+def _logs(environment: Environment, group: str) -> dict[str, Any]:
+    """Return the key `logs`, which is present only if the node sends its logs."""
+    if environment.logs is None or not group:
+        return {}
+    return {
+        "logs": {"group": group, **({"statements": True} if environment.logs.statements else {})}
+    }
 
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:
@@ -279,9 +292,13 @@ def _component(
 
 
 def _exports(environment: Environment, cluster: str, node: str, exports: Exports) -> dict[str, Any]:
-    return {
+    state: dict[str, Any] = {
         "bucket": node_metadata.export_bucket_name(environment, cluster),
         "prefix": f"{node}/",
         "login": exports.login,
         "every": exports.every,
     }
+    if exports.not_compared:
+        # Node programs of earlier versions do not know this key.
+        state["not_compared"] = list(exports.not_compared)
+    return state

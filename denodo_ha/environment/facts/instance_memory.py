@@ -1,4 +1,4 @@
-"""Memory of instance types, and the size of Virtual DataPort's heap.
+"""Memory and virtual CPUs of instance types, and the size of Virtual DataPort's heap.
 
 Synth has no access to an AWS account, so the memory is derived from the type's name: the families
 c, m and r have a fixed number of GiB for each virtual CPU, and each size has a fixed number of
@@ -28,14 +28,20 @@ _OLDEST_GENERATION = 5
 
 def memory_gib(instance_type: str) -> int | None:
     """Return the memory of an instance type in GiB; None if its name does not determine it."""
+    cpus = virtual_cpus(instance_type)
+    if cpus is None or instance_type.startswith(tuple(f"{family}." for family in _OTHERS)):
+        return None
+    return _GIB_A_CPU[instance_type[0]] * cpus
+
+
+def virtual_cpus(instance_type: str) -> int | None:
+    """Return the virtual CPUs of an instance type; None if its name does not determine them."""
     match = _TYPE.fullmatch(instance_type)
     if match is None or int(match["generation"]) < _OLDEST_GENERATION:
         return None
-    if instance_type.startswith(tuple(f"{family}." for family in _OTHERS)):
-        return None
     if match["count"] and match["size"] == "large":
         return None
-    return _GIB_A_CPU[match["family"]] * _CPUS[match["size"]] * int(match["count"] or 1)
+    return _CPUS[match["size"]] * int(match["count"] or 1)
 
 
 def heap_gib(instance_type: str) -> int | None:

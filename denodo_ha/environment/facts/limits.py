@@ -69,6 +69,11 @@ POLICIES_PER_ROLE: Final = Limit(
     10, "managed policies attached to a role", "AWS, IAM and AWS STS quotas", adjustable=True
 )
 
+ON_DEMAND_QUOTA: Final = "L-1216C47A"
+"""Code of the quota "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", in virtual
+CPUs. Unused places of a Capacity Reservation count too (AWS, Amazon EC2 User Guide, "On-Demand
+Capacity Reservations")."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -109,6 +114,9 @@ COOKIE_DURATION_S: Final = 86_400
 """Time for which a cookie keeps a client on its node after the last response: AWS's default (AWS,
 Sticky sessions for your Application Load Balancer)."""
 
+CAPACITY_PLACES: Final = Range(
+    1, 1000, "AWS, Amazon EC2 API, ModifyCapacityReservation, InstanceCount: changes of one request"
+)
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
 DATABASE_STORAGE_GIB: Final = Range(
     20, 65_536, "AWS, Amazon RDS DB instance storage, General Purpose SSD (gp3)"
@@ -280,6 +288,9 @@ CATALOG_CHECK_DEFAULT_S: Final = 3
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
 """Project default: leaves a month to notice that metadata was lost."""
+
+NOT_COMPARED_MOST: Final = 20
+"""Project default: patterns that fit into a node's desired state beside everything else."""
 
 QUERY_TIMEOUT_DEFAULT_S: Final = 900
 """Virtual DataPort's default query timeout of JDBC (Denodo, JDBC connection parameters,

@@ -1,5 +1,6 @@
 """The configuration file that `-c config=…` selects, in the CDK CLI and in every command."""
 
+import stat
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path as File
@@ -9,7 +10,8 @@ from denodo_ha.environment.loading.problem import NO_POSITION, ConfigError, Prob
 KEY = "config"
 DEFAULT = "active-passive"
 _SUFFIXES = (".yaml", ".yml")
-_FOLDERS = (File("config"), File("config/examples"))
+EXAMPLES = File("config/examples")
+_FOLDERS = (File("config"), EXAMPLES)
 
 
 def configuration_choice(context: Mapping[str, object]) -> str:
@@ -35,6 +37,21 @@ def configuration_choice(context: Mapping[str, object]) -> str:
     return DEFAULT if choice is None else str(choice)
 
 
+def choice_notice(context: Mapping[str, object], file: File) -> str:
+    """Return the line that names the selected file.
+
+    The CDK CLI drops an argument such as `-c prod` with a warning, and the default is used instead.
+    """
+    if context.get(KEY) is not None:
+        return f"Configuration: {file}"
+    return f"Configuration: {file}, the default; -c {KEY}=NAME selects another"
+
+
+def has_own_values(file: File, root: File) -> bool:
+    """Return whether a file must not contain placeholders: whether it is not an example."""
+    return file.resolve().parent != (root / EXAMPLES).resolve()
+
+
 def find_configuration(choice: str, root: File) -> File:
     """Return the file that a path, or a name in `config/` or `config/examples/`, selects.
 
@@ -45,13 +62,16 @@ def find_configuration(choice: str, root: File) -> File:
         file = _expand_home(File(choice))
         if _is_file(file):
             return file
-        what = "it is not a regular file" if _exists(file) else "there is no such file"
-        raise ConfigError([_not_found(choice, what, root)])
+        if fault := _unusable(file):
+            raise ConfigError([_unusable_file(choice, file, fault)])
+        raise ConfigError([_not_found(choice, "there is no such file", root)])
     for folder in _FOLDERS:
         for suffix in _SUFFIXES:
-            file = root / folder / f"{choice}{suffix}"
+            file = _relative(root / folder / f"{choice}{suffix}")
             if _is_file(file):
-                return _relative(file)
+                return file
+            if fault := _unusable(file):
+                raise ConfigError([_unusable_file(choice, file, fault)])
     tried = " nor ".join(str(folder / f"{choice}.yaml") for folder in _FOLDERS)
     raise ConfigError([_not_found(choice, f"neither {tried} is a file", root)])
 
@@ -72,11 +92,27 @@ def _is_file(file: File) -> bool:
         return False
 
 
-def _exists(file: File) -> bool:
+def _unusable(file: File) -> str:
+    """Return why something that exists at a path is no file to read; empty if nothing exists."""
     try:
-        return file.exists()
-    except OSError:
-        return False
+        mode = file.stat().st_mode
+    except PermissionError:
+        return "its folder may not be searched"
+    except (OSError, ValueError):
+        return ""
+    return "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
+
+
+def _unusable_file(choice: str, file: File, fault: str) -> Problem:
+    return Problem(
+        (),
+        f"{file} {fault}" if fault.startswith("is ") else f"{file}: {fault}",
+        f"-c {KEY}= needs a YAML file",
+        "choose another file, or rename what is there",
+        value=choice,
+        file="-c config",
+        position=NO_POSITION,
+    )
 
 
 def _relative(file: File) -> File:

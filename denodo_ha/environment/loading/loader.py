@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path as File
 
 from denodo_ha.environment.loading import yaml_document
+from denodo_ha.environment.loading.placeholders import placeholders as placeholders_of
 from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
-from denodo_ha.environment.loading.validation import validate
+from denodo_ha.environment.loading.validation import empty_values, validate
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import NO_PINS, Pins, pins_file
 from denodo_ha.environment.rules import registry
@@ -31,12 +32,13 @@ class Loaded:
     findings: tuple[Problem, ...]
 
 
-def load(file: File, *, deploying: bool = True) -> Loaded:
+def load(file: File, *, deploying: bool = True, placeholders: bool = False) -> Loaded:
     """Read and check a configuration file and the pins file beside it.
 
     Args:
         file: the configuration.
         deploying: if false, rules that apply only to stacks on AWS are skipped.
+        placeholders: whether to warn about values of the examples that were not replaced.
 
     Raises:
         ConfigError: At least one of the files has an error. The exception contains every error of
@@ -48,6 +50,11 @@ def load(file: File, *, deploying: bool = True) -> Loaded:
     pins, problems = _load_pins(file, environment)
     problems += validated.problems
     if environment is not None:
+        empty = empty_values(document, problems)
+        problems += registry.judged_problems(empty, environment, pins)
+        if placeholders:
+            left = placeholders_of(document)
+            problems += registry.judged_problems(map(document.located, left), environment, pins)
         findings = registry.environment_problems(environment, pins, deploying=deploying)
         problems += [document.located(problem) for problem in findings]
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]

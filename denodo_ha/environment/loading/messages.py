@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 from pydantic_core import ErrorDetails
@@ -50,7 +50,10 @@ def _message(
     if kind == "extra_forbidden":
         return _unknown_key(root, path)
     if error["input"] is None:
-        return "is empty", meaning, "write a value"
+        return "has no value", meaning, "write a value"
+    other_type = _other_type(kind, context, error["input"])
+    if other_type is not None:
+        return other_type[0], meaning, other_type[1]
     values = {**context, "key": path[-1] if path else "", "choices": _choices(context)}
     for beginnings, what, instead in _KINDS:
         if kind.startswith(beginnings):
@@ -62,13 +65,14 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
     ("missing", "is missing", "add {key}"),
     ("literal_error", "is not one of the values", "write {choices}"),
     ("too_short", "is empty", "name at least one"),
+    ("too_long", "has too many values", "write at most {max_length}"),
     ("greater_than_equal", "is too small", "write {ge} or more"),
     ("less_than_equal", "is too large", "write {le} or less"),
     ("string_too_long", "is too long", "use at most {max_length} characters"),
     ("string_too_short", "is empty", "write something"),
     (("int_",), "is not a whole number", "write digits, without quotes"),
     (("bool_",), "is neither true nor false", "write true or false, without quotes"),
-    (("string_",), "is not text", "put it in quotes"),
+    (("string_",), "is not text", "write text"),
     (("model_", "dict_", "mapping_"), "is not a map", "write keys and values below it"),
     (
         ("tuple_", "list_"),
@@ -76,6 +80,31 @@ _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
         ("write a list: [one, two], or one line with - for each entry"),
     ),
 )
+
+
+_FLAGS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""Words that are booleans in YAML 1.1, and text in YAML 1.2."""
+
+
+def _other_type(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
+    """Return what is wrong with a value of another scalar type, and what to write instead.
+
+    The values differ only in their quotes, or in the version of YAML that the user has in mind.
+    Return None for all other errors.
+    """
+    if kind.startswith("string_"):
+        if isinstance(value, bool):
+            return "is true or false, not text", "put it in quotes"
+        return ("is a number", "put it in quotes") if isinstance(value, int | float) else None
+    if not isinstance(value, str):
+        return None
+    takes_flag = kind.startswith("bool_") or "True" in str(context.get("expected", ""))
+    if takes_flag and value.lower() in _FLAGS:
+        return "is text in YAML 1.2", f"write {_FLAGS[value.lower()]}"
+    is_flag = takes_flag and value in {"true", "false"}
+    if is_flag or (kind.startswith("int_") and value.isascii() and value.isdigit()):
+        return "is text", "remove the quotes"
+    return None
 
 
 def nearest_key(root: type[BaseModel], path: Path) -> str | None:

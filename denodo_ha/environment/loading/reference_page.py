@@ -14,6 +14,7 @@ from denodo_ha.environment.model.alarms import Alarms, AlarmTopics
 from denodo_ha.environment.model.catalog import Catalog, ComponentSettings, ExistingServer, Exports
 from denodo_ha.environment.model.cluster import (
     Balancer,
+    Capacity,
     Cluster,
     Egress,
     HostedZone,
@@ -68,6 +69,7 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("clusters.NAME.nodes.NAME", Node),
     ("clusters.NAME.nodes.NAME.instance", InstanceOverride),
     ("clusters.NAME.balancer", Balancer),
+    ("clusters.NAME.capacity", Capacity),
     ("clusters.NAME.catalog", Catalog),
     ("clusters.NAME.catalog.existing", ExistingServer),
     ("clusters.NAME.catalog.settings.COMPONENT", ComponentSettings),
@@ -150,7 +152,9 @@ def _allowed(info: FieldInfo) -> str:
     parts = list(_type_parts(info.annotation, *info.metadata))
     numbers = {type(part): part for part in parts if isinstance(part, Ge | Le)}
     if Ge in numbers and Le in numbers:
-        return f"{getattr(numbers[Ge], 'ge', '')} to {getattr(numbers[Le], 'le', '')}"
+        words = [f"{_allowed_by(part)}, " for part in parts if isinstance(part, tuple)]
+        bounds = f"{getattr(numbers[Ge], 'ge', '')} to {getattr(numbers[Le], 'le', '')}"
+        return "".join((*words, bounds))
     allowed = next((text for part in parts if (text := _allowed_by(part))), "text")
     return f"a list: {allowed}" if _is_list(info.annotation) else allowed
 
@@ -166,7 +170,8 @@ def _allowed_by(part: Any) -> str:
     if isinstance(part, type) and issubclass(part, Section):
         return "a map, see below"
     if isinstance(part, tuple):
-        return ", ".join(f"`{str(item).lower()}`" for item in part)
+        words = (str(item).lower() if isinstance(item, bool) else item for item in part)
+        return ", ".join(f"`{word}`" for word in words)
     return f"at most {part.max_length} characters" if isinstance(part, MaxLen) else ""
 
 

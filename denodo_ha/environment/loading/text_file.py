@@ -47,7 +47,9 @@ def read_text_file(file: Path, size: int, *, encoding: str = "utf-8-sig") -> str
         content = _content(file, size)
     except OSError as error:
         reason = error.strerror or "unknown error"
-        raise UnreadableFileError(reason, "check its name") from None
+        denied = error.errno in {errno.EACCES, errno.EPERM}
+        instead = "let your user read it (chmod u+r, chown)" if denied else "check its name"
+        raise UnreadableFileError(reason, instead) from None
     except ValueError:
         # The path contains a null character.
         raise UnreadableFileError("no file can have this name", "check its name") from None

@@ -6,6 +6,7 @@ and a cross-key rule ends when the rule reads an omitted field (see
 docs/decisions/0045-partial-validation.md).
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -62,6 +63,46 @@ def validate(document: Document, model: type[Model]) -> Validated[Model]:
     except ValidationError:
         partial = None
     return Validated(partial, (*document.problems, *problems.values()))
+
+
+def empty_values(document: Document, reported: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the keys with nothing after the colon, which the default would replace silently.
+
+    An explicit `null` or `~` is a way to write the default. Earlier versions accepted an empty
+    value, so that each is a named error (see `denodo_ha.environment.rules.acceptance`).
+
+    Args:
+        document: the configuration.
+        reported: the problems that are reported anyway.
+    """
+    seen = {problem.path for problem in reported}
+    clusters = document.data.get("clusters") if isinstance(document.data, dict) else None
+    names = tuple(sorted(clusters)) if isinstance(clusters, dict) else ()
+    for path in _paths_without_value(document.data, ()):
+        if path not in seen and path not in document.texts:
+            is_of_cluster = path[0] == "clusters" and len(path) > 1
+            problem = Problem(
+                path,
+                "has no value",
+                "the key would be ignored",
+                "write a value, or remove the key",
+                rule="empty-value",
+                refuses=(str(path[1]),) if is_of_cluster else names,
+                at_key=True,
+            )
+            yield document.located(problem)
+
+
+def _paths_without_value(value: object, path: Path) -> Iterator[Path]:
+    match value:
+        case None if path:
+            yield path
+        case dict():
+            for key, item in value.items():
+                yield from _paths_without_value(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from _paths_without_value(item, (*path, index))
 
 
 def _misspelt_keys(details: list[ErrorDetails], model: type[BaseModel]) -> frozenset[Path]:

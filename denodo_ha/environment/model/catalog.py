@@ -18,6 +18,7 @@ from denodo_ha.environment.facts.limits import (
     EXPORT_EVERY_S,
     EXPORT_RETENTION_DAYS,
     EXPORT_RETENTION_DEFAULT_DAYS,
+    NOT_COMPARED_MOST,
 )
 from denodo_ha.environment.model.aws_field_types import (
     DatabaseClass,
@@ -53,6 +54,10 @@ SettingText = Annotated[str, Field(max_length=1000)]
 ExportRetentionDays = Annotated[
     Whole, Field(ge=EXPORT_RETENTION_DAYS[0], le=EXPORT_RETENTION_DAYS[1])
 ]
+
+ElementPattern = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[ -~]+$")]
+"""Pattern of elements as `catalog digest-test` prints them; `*` is any text."""
+NotCompared = Annotated[tuple[ElementPattern, ...], Field(max_length=NOT_COMPARED_MOST)]
 
 
 class ExistingServer(Section):
@@ -140,3 +145,6 @@ class Exports(Section):
 kept."""
     restore: Flag = True
     """Import a node's newest export when the node is replaced."""
+    not_compared: NotCompared = ()
+    """Elements that the site digest leaves out, such as `sales/DATASOURCE JDBC test_*`, because \
+they differ between nodes or sites on purpose."""

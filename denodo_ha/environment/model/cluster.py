@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from denodo_ha.environment.facts.limits import (
+    CAPACITY_PLACES,
     DEREGISTRATION_DELAY_DEFAULT_S,
     DEREGISTRATION_DELAY_S,
     DISK_DEFAULT_GIB,
@@ -42,6 +43,7 @@ from denodo_ha.environment.model.field_types import (
     PrivateAddress,
     Whole,
     port_range,
+    wrong,
 )
 from denodo_ha.environment.model.haproxy import Haproxy
 from denodo_ha.environment.model.section import Section, short_form
@@ -267,6 +269,42 @@ internet-facing."""
         return self.haproxy or Haproxy()
 
 
+def _places(value: Any) -> Any:
+    """Check `capacity.reserve` at once, because a union would report two errors."""
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    if value == "running" or (is_count and CAPACITY_PLACES.low <= value <= CAPACITY_PLACES.high):
+        return value
+    what = "is neither running nor a number of instances"
+    why = (
+        "running reserves a place for each configured node, and a number reserves as many places "
+        f"in each zone, for each instance type there ({CAPACITY_PLACES.source})"
+    )
+    instead = f"write running, or a number from {CAPACITY_PLACES.low} to {CAPACITY_PLACES.high}"
+    raise wrong(what, why, instead)
+
+
+Platform = Literal["Linux/UNIX", "Red Hat Enterprise Linux", "SUSE Linux"]
+
+
+class Capacity(Section):
+    """EC2 capacity that is reserved for the nodes which the stack creates."""
+
+    reserve: Annotated[
+        Literal["running"]
+        | Annotated[int, Field(ge=CAPACITY_PLACES.low, le=CAPACITY_PLACES.high), CAPACITY_PLACES],
+        BeforeValidator(_places),
+    ]
+    """Number of instances for which capacity is reserved. running: one place for each configured \
+node, which costs nothing more while the nodes run; a number: as many places in each zone with \
+nodes, for each instance type there. Places that no instance uses cost as much as running \
+instances (docs/capacity.md)."""
+    platform: Platform | None = None
+    """Platform of the images, which a reservation must match; required for images whose root \
+device is not /dev/xvda; default: Linux/UNIX."""
+    tenancy: Literal["default", "dedicated"] = "default"
+    """Tenancy of the instances: dedicated in an existing VPC with dedicated tenancy."""
+
+
 class Cluster(Section):
     """Nodes in one account and region, and their load balancer."""
 
@@ -287,5 +325,7 @@ class Cluster(Section):
     exports: Exports | None = None
     """Scheduled exports of Virtual DataPort's metadata, for nodes that do not share this \
 metadata."""
+    capacity: Capacity | None = None
+    """Reserved EC2 capacity of the nodes; default: none."""
     allow_single_zone: Flag = False
     """Accept a cluster whose nodes are all in one zone. If this zone fails, the cluster fails."""

@@ -33,6 +33,7 @@ from denodo_ha.environment.model.field_types import (
     TagKey,
     TagText,
 )
+from denodo_ha.environment.model.logs import LogsEntry
 from denodo_ha.environment.model.section import INVALID, Section
 from denodo_ha.environment.model.service import Service, ServiceEntry
 
@@ -93,6 +94,9 @@ ports."""
     alarms: AlarmsEntry = Field(default=Alarms(), json_schema_extra={"default": None})
     """Alarms and the topics that receive their notifications; none: no alarms, except those that \
 the failover and the metadata database need; default: alarms with new topics."""
+    logs: LogsEntry = None
+    """Send the logs of the machines to CloudWatch Logs, which keeps them when a machine is gone: \
+true, or a map of settings (docs/logs.md); default: off, since it costs by the amount of data."""
     tags: Mapping[TagKey, TagText] = {}
     """Tags for every resource, in addition to this project's own tags."""
     accept: Mapping[FindingName, Acceptance] = {}

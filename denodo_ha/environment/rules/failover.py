@@ -23,6 +23,7 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
     if failover is None:
         return
     known = ", ".join(sorted(environment.clusters))
+    is_alone = len(environment.clusters) == 1
     for key in _ROLES:
         name = getattr(failover, key)
         if name not in environment.clusters:
@@ -30,7 +31,9 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
                 (*_PATH, key),
                 "is not a cluster of this file",
                 "the failover name resolves to one of the clusters",
-                f"write one of {known}",
+                f"add a cluster {name}, or remove failover"
+                if is_alone
+                else f"write one of {known}",
                 value=name,
             )
     if failover.primary == failover.secondary:
@@ -38,7 +41,9 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
             (*_PATH, "secondary"),
             "is the primary too",
             "a cluster cannot fail over to itself",
-            f"write another cluster, one of {known}",
+            "add a second cluster, or remove failover"
+            if is_alone
+            else f"write another cluster, one of {known}",
             value=failover.secondary,
         )
 

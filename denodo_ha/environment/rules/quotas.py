@@ -165,10 +165,13 @@ def max_resources(environment: Environment, name: str) -> int:
     # Resources of HAProxy: security group, fleet, template, profile, role, policy, parameter,
     # document.
     haproxy = 8 if cluster.balancer.kind == "haproxy" else 0
+    # At most one Capacity Reservation for each node, since nodes of one zone and type share it.
+    reservations = len(cluster.nodes) if cluster.capacity is not None else 0
     # Resources of each node: instance, profile, role, policy, parameter, DNS record. Other
     # resources: security groups, balancer, alarm, health check, hosted zone, document, operators'
-    # policy.
-    return network + 2 * served + rules + 6 * len(cluster.nodes) + 13 + haproxy
+    # policy, log group.
+    others = 13 + (environment.logs is not None) + reservations
+    return network + 2 * served + rules + 6 * len(cluster.nodes) + others + haproxy
 
 
 def has_alarms(environment: Environment, name: str) -> bool:

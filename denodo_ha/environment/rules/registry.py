@@ -5,7 +5,7 @@ of rules. A rule's docstring states the requirement. The rule's messages give th
 source.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 
@@ -17,10 +17,12 @@ from denodo_ha.environment.rules import (
     acceptance,
     alarms,
     balancer,
+    capacity,
     cookies,
     denodo,
     failover,
     haproxy,
+    logs,
     metadata,
     metadata_database,
     names,
@@ -44,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     *ports.RULES,
     *scheduler.RULES,
     *nodes.RULES,
+    *capacity.RULES,
     *denodo.RULES,
     *balancer.RULES,
     *target_groups.RULES,
@@ -51,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     *haproxy.RULES,
     *failover.RULES,
     *alarms.RULES,
+    *logs.RULES,
     *metadata.RULES,
     *metadata_database.RULES,
     *quotas.RULES,
@@ -70,7 +74,7 @@ def environment_problems(
     deploying: bool = True,
     today: date | None = None,
 ) -> Iterator[Problem]:
-    """Yield the problems of a configuration, without those that `accept` turns off.
+    """Return the problems of a configuration, without those that `accept` turns off.
 
     Args:
         environment: the configuration.
@@ -78,8 +82,20 @@ def environment_problems(
         deploying: if false, rules that apply only to stacks are skipped.
         today: the date for which acceptances are checked; None for today's date.
     """
+    found = _found(environment, pinned, deploying=deploying)
+    return judged_problems(found, environment, pinned, today=today)
+
+
+def judged_problems(
+    problems: Iterable[Problem],
+    environment: Environment,
+    pinned: Pins | None,
+    *,
+    today: date | None = None,
+) -> Iterator[Problem]:
+    """Yield problems with their severities, without those that `accept` turns off."""
     day = today or datetime.now(UTC).date()
-    for problem in _found(environment, pinned, deploying=deploying):
+    for problem in problems:
         try:
             judged = acceptance.judged(environment, pinned, problem, day)
         except NotValidated:  # an acceptance cannot turn off errors of `accept` itself

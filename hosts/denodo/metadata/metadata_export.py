@@ -1,7 +1,8 @@
 """Exports of Virtual DataPort's metadata to a versioned bucket, and their restore.
 
     metadata.vql   the output of Denodo's export script
-    export.json    the manifest: time, size, SHA-256, and version of metadata.vql in the bucket
+    export.json    the manifest: time, size, SHA-256, and version of metadata.vql in the bucket,
+                   the site digest, and facts about the node (`hosts.denodo.metadata.node_facts`)
 
 The manifest is uploaded last, and each upload is atomic. So a manifest always describes a
 complete export: after an interrupted export, the previous manifest is still there, and so is the
@@ -9,6 +10,9 @@ version of metadata.vql that it names.
 
 Settings that belong to one node (names, ports, JVM options) are left out, as Denodo documents for
 the replication of servers (Denodo, Virtual DataPort Administration Guide, "Export Script").
+
+Programs and commands of earlier versions read schema 1: `at`, `version`, `size`, `sha256` and
+`digest`. Later schemas only add keys, and every added key may be missing.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from hosts.common.errors import HostError
 from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.errors import BusyError, ExportError
+from hosts.denodo.metadata import node_facts, site_digest
 from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
 
@@ -43,7 +48,7 @@ SOME_FAILED = 126
 Guide, "Export Script", "Import Script")."""
 _SECONDS = 3600
 _FOLDER = "export"
-_SCHEMA = 1
+_SCHEMA = 2
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
 _JVM = ("java.env.DENODO_OPTS_START", "java.env.DENODO_OPTS_STOP")
@@ -171,8 +176,51 @@ def _due(system: System, exports: Exports, record: Record) -> bool:
 
 
 def _export(system: System, state: State, exports: Exports, folder: Path, at: str) -> None:
-    user, password = _login(system, exports.login)
     vql = folder / METADATA
+    content = run_export(system, state, exports, vql)
+    version = system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{METADATA}", vql)
+    if not version:
+        message = f"the bucket {exports.bucket} keeps no versions; enable versioning"
+        raise ExportError(message)
+    manifest: dict[str, Any] = {
+        "schema": _SCHEMA,
+        "node": state.node,
+        "denodo": state.version,
+        "at": at,
+        "version": version,
+        "size": len(content),
+        "sha256": _sha256(content),
+        "digest": digest(content),
+        "denodo_update": site_digest.installed_update(content),
+        **_site_digest(content, exports),
+        **node_facts.facts(system, state),
+    }
+    path = folder / MANIFEST
+    files.replace(path, json.dumps(manifest, indent=1).encode() + b"\n")
+    system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{MANIFEST}", path)
+
+
+def _site_digest(content: bytes, exports: Exports) -> dict[str, Any]:
+    """Return the digest, with the patterns without which it cannot be compared."""
+    digest_of_site = site_digest.site_digest(content, exports.not_compared)
+    if not digest_of_site:
+        return {}
+    return {"site_digest": digest_of_site, "not_compared": list(exports.not_compared)}
+
+
+def run_export(system: System, state: State, exports: Exports, vql: Path) -> bytes:
+    """Run Denodo's export script; return the metadata, which is also in the file.
+
+    Args:
+        system: the machine.
+        state: the applied state.
+        exports: contains the login.
+        vql: file in which to store the metadata, in a private folder.
+
+    Raises:
+        ExportError: The script fails, or the export is not complete.
+    """
+    user, password = _login(system, exports.login)
     with system.temporary_folder(_FOLDER) as temporary:
         login = temporary / "login"
         # The password must not be an argument, so Denodo's script reads it from a file.
@@ -197,23 +245,7 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
     if digest(content) == digest(b""):
         message = f"bin/{_EXPORT} succeeded but wrote nothing"
         raise ExportError(message)
-    version = system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{METADATA}", vql)
-    if not version:
-        message = f"the bucket {exports.bucket} keeps no versions; enable versioning"
-        raise ExportError(message)
-    manifest: dict[str, Any] = {
-        "schema": _SCHEMA,
-        "node": state.node,
-        "denodo": state.version,
-        "at": at,
-        "version": version,
-        "size": len(content),
-        "sha256": _sha256(content),
-        "digest": digest(content),
-    }
-    path = folder / MANIFEST
-    files.replace(path, json.dumps(manifest, indent=1).encode() + b"\n")
-    system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{MANIFEST}", path)
+    return content
 
 
 def _login(system: System, arn: str) -> tuple[str, str]:

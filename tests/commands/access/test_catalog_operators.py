@@ -12,10 +12,15 @@ from tests.support.configurations import ACCOUNT
 from tests.support.policy_simulator import allows
 
 _CONFIGURED = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:admin-AbCdEf"
-_S3 = {"ListObjectVersions": "s3:ListBucketVersions", "GetObject": "s3:GetObjectVersion"}
+_S3 = {
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "GetObject": "s3:GetObjectVersion",
+    "PutObject": "s3:PutObject",
+}
 """Actions of calls that read versions (AWS, Service Authorization Reference, Amazon S3)."""
 _BY_OTHERS = {
     *("rds:DescribeDBInstances", "s3:GetObject", "secretsmanager:DescribeSecret"),
+    "s3:ListBucket",  # of the history
     *("ssm:StartSession", "ssm:TerminateSession", "ssm:ResumeSession"),
 }
 """Actions for a database that the stack created, for `--through`, and for operators' own reads."""
@@ -56,6 +61,16 @@ def test_allows_what_the_commands_call_and_no_more(
     assert "The exported nodes have the same metadata" in (
         denodo_ha("catalog", "status", *catalog.arguments).output
     )
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=".history/")["Contents"]
+    entries = [
+        s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read().decode() for each in listed
+    ]
+    assert sorted(json.loads(entry)["command"] for entry in entries) == [
+        "catalog init",
+        *["catalog rotate"] * 2,
+    ]
+    for component in ("scheduler", "data-catalog"):
+        assert catalog.value(component)["password"] not in "".join(entries)
     (policy,) = (
         resource["Properties"]
         for resource in stack.template["Resources"].values()

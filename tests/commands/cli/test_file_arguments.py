@@ -87,7 +87,8 @@ def test_a_configuration(make: Callable[[Path], None], denodo_ha: Run, tmp_path:
     config = tmp_path / "mine.yaml"
     make(config)
     result = denodo_ha("verify", "-c", str(config))
-    reason = HOSTILE[make] if make is endless else "it is not a regular file"
+    others = "is a folder" if make is folder else "is not a regular file"
+    reason = HOSTILE[make] if make is endless else others
     refused(result, "mine.yaml", reason)
 
 

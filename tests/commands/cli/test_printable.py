@@ -28,6 +28,7 @@ ESCAPED = r"\x1b[2J\x1b]0;x\x07a\nnode2 healthy\r\u202eb\u2066\ud800\x9b31m|\x00
 ROWS: dict[str, list[list[str]]] = {
     "status": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],
     "verify": [["-c", "{hostile}"], ["-c", "active-passive", "--ca-bundle", "{hostile}"]],
+    "history": [["-c", "active-passive"], ["-c", "shared-catalog", "--format", "json"]],
     "drain": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "enable": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "shift": [["eu-west-1a", "-c", "active-passive", "--cluster", "active"]],
@@ -49,6 +50,8 @@ ROWS: dict[str, list[list[str]]] = {
     "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
+    "init": [["\x1b[2J\n"], ["mine", "--from", "\x1b[2J\n"]],
+    "check": [["-c", "{hostile}"], ["-c", "active-passive", "--format", "json"]],
     "drill": [
         ["{assembly}"],
         ["{assembly}", "--format", "json"],

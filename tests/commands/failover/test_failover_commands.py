@@ -257,8 +257,10 @@ def test_works_without_the_file(world: Route53, go: Go) -> None:
     where = ("--environment", "denodo70", "--region", "eu-central-1")
     assert go(world, "status", *where, config="").exit_code == exit_codes.DONE
     assert go(world, "to", "passive", *where, config="").exit_code == exit_codes.DONE
-    (put,) = world.cloud.calls.changes
+    (put, *entries) = world.cloud.calls.changes
     assert put.parameters == PUT
+    # Without the file, it is not known whether there is a bucket for the history.
+    assert {entry.operation for entry in entries} == {"PutObject"}
 
 
 WRONG_OPTIONS = (

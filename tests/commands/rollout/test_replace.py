@@ -13,6 +13,7 @@ from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.pins import Pin
 from denodo_ha.rollout import pins_file
 from tests.commands.account.cloud import Cloud
+from tests.commands.account.recorded_changes import changes_of
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
 from tests.commands.rollout.pinned_site import CLUSTER, NEW, OLD, KilledError, Site
@@ -77,7 +78,11 @@ def is_replaced(site: Site, generation: int = 2) -> None:
 def test_a_lost_node_is_made_anew_and_nothing_else_changes(site: Site) -> None:
     before, ids = site.cloud.nodes(CLUSTER), logical_ids(site)
     lose(site)
-    assert f"{NODE} is i-" in site.replacing().replace_node(NODE)
+    (change,) = changes_of(lambda: site.replacing().replace_node(NODE))
+    assert change.subject == NODE
+    assert change.before.endswith("generation 1 -> 2, not healthy")
+    assert change.after.startswith(f"{NODE} is i-")
+    assert change.after.endswith(" now, generation 2, in service")
     is_replaced(site)
     assert site.cdk.deploys == [[NODE]]
     after = site.cloud.nodes(CLUSTER)
@@ -303,6 +308,21 @@ def test_no_capacity_leaves_the_old_pin_and_says_what_to_try(site: Site, *, runn
     site.replacing(even_if_running=running, instance_type="m7i.2xlarge").replace_node(NODE)
     assert (pin(site).type, pin(site).generation) == ("m7i.2xlarge", 2)
     site.is_well()
+
+
+def test_capacity_that_cannot_be_reserved_is_named_as_such(site: Site) -> None:
+    lose(site)
+    site.cloud.stack(CLUSTER).events = [
+        event("AWS::EC2::CapacityReservation", "CREATE_FAILED", NO_CAPACITY),
+        event("AWS::CloudFormation::Stack", "UPDATE_IN_PROGRESS", "User Initiated"),
+    ]
+    site.cdk.fails = "`cdk deploy` failed with status 1"
+    with pytest.raises(Failed) as failed:
+        site.replacing().replace_node(NODE)
+    message = str(failed.value)
+    assert f"cannot reserve the places of clusters.{CLUSTER}.capacity" in message
+    assert f"`{COMMAND} --type TYPE`" in message
+    assert "a smaller capacity.reserve or none" in message
 
 
 def event(kind: str, status: str, reason: str = "") -> dict[str, str]:

@@ -14,6 +14,7 @@ from denodo_ha.aws.lock import Lock
 from denodo_ha.cli.errors import ExpiredCredentials, Failed, Interrupted, Refused, Throttled
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import environment_locator, node_agent
+from denodo_ha.deployed.history.history_entry import HistoryChange
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.rollout.node_sequence import BEGIN
@@ -21,10 +22,12 @@ from denodo_ha.rollout.state_roll import StateRoll
 from tests.commands.account.agents import Agents
 from tests.commands.account.calls import Call, Fault
 from tests.commands.account.cloud import Cloud
+from tests.commands.account.recorded_changes import changes_of
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
 
 CLUSTER = "main"
+IN_SERVICE = "in service, as configured"
 NEW = {"jvm": {"vdp": "-Xmx2048m"}}
 
 
@@ -68,17 +71,23 @@ def all_is_well(cloud: Cloud, agents: Agents) -> None:
 
 
 def test_nothing_to_do_changes_nothing(cloud: Cloud, agents: Agents) -> None:
-    assert rolling(cloud).roll() == []
+    assert changes_of(lambda: rolling(cloud).roll()) == []
     assert [one for one in cloud.calls.changes if one.service != "ssm"] == []
     assert agents.most_out == 0
 
 
 def test_every_node_one_at_a_time(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
-    assert rolling(cloud).roll() == ["node1", "node2", "node3"]
+    changes = changes_of(lambda: rolling(cloud).roll())
+    assert changes == [
+        HistoryChange(CLUSTER, f"node{number}", "waits for its new state", IN_SERVICE)
+        for number in (1, 2, 3)
+    ]
     all_is_well(cloud, agents)
     assert agents.most_out == 1
     assert [node.applies for node in agents.nodes.values()] == [1, 1, 1]
+    # The watchdog of a node rests while the node is out.
+    assert [node.holds for node in agents.nodes.values()] == [["hold", "release"]] * 3
 
 
 def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:

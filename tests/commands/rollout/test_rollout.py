@@ -8,6 +8,7 @@ import pytest
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Failed, Interrupted, Refused
+from tests.commands.account.recorded_changes import changes_of
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
 from tests.commands.rollout.pinned_site import CLUSTER, NEW, OLD, KilledError, Site
@@ -60,13 +61,16 @@ def test_a_pin_of_another_text_than_the_node_has_is_corrected(site: Site) -> Non
 
 
 def test_nothing_to_do(site: Site) -> None:
-    assert site.rolling().roll_out() == []
+    assert changes_of(site.rolling().roll_out) == []
     assert site.cdk.deploys == []
 
 
 def test_every_node_one_at_a_time(site: Site) -> None:
     site.ask_for(OLD, NEW)
-    assert site.rolling().roll_out() == ["node1", "node2", "node3"]
+    changes = changes_of(site.rolling().roll_out)
+    assert [change.subject for change in changes] == ["node1", "node2", "node3"]
+    assert {change.before for change in changes} == {f"image {OLD} -> {NEW}"}
+    assert {change.after for change in changes} == {"in service, as configured"}
     assert site.cdk.deploys == [["node1"], ["node2"], ["node3"]]
     assert set(site.images().values()) == {NEW}
     site.is_well()

@@ -129,6 +129,12 @@ WRONG = (
     ),
     Wrong(
         failover_clusters,
+        {"failover": {**twins()["failover"], "primary": "main", "secondary": "dr"}},
+        "failover.secondary",
+        ("is not a cluster of this file (dr)", "add a cluster dr, or remove failover"),
+    ),
+    Wrong(
+        failover_clusters,
         {"failover/primary": "other"},
         "failover.primary",
         ("is not a cluster of this file (other)",),

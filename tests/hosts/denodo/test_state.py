@@ -57,6 +57,7 @@ def test_what_needs_a_restart(home: Home, change: dict[str, Any]) -> None:
         {"signal": {"stack": "s", "resource": "R", "when": "ready"}},
         {"data_disk": {"path": "/data", "device": "/dev/sdf"}},
         {"metrics": {"namespace": "Denodo/Nodes/test"}},
+        {"logs": {"group": "prod-active-Logs-X"}},
     ],
 )
 def test_what_needs_no_restart(home: Home, change: dict[str, Any]) -> None:
@@ -159,6 +160,7 @@ def _whole(home: Home) -> dict[str, Any]:
             }
             for name in ("vdp", "scheduler", "data-catalog")
         },
+        logs={"group": "prod-active-Logs-X", "statements": True},
         exports={"bucket": "bucket", "prefix": "a/", "login": LOGIN, "every": 60},
         ready__services={"web": {"kind": "web", "port": 9090, "path": "/x", "tls": True}},
         ready__virtual_dataport="strict",

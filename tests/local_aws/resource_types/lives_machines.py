@@ -49,6 +49,24 @@ CASES = (
         replaced_by={"CidrIp": "192.0.2.0/24"},
     ),
     Case(
+        "EC2::CapacityReservation",
+        {
+            "It": resource(
+                "EC2::CapacityReservation",
+                InstanceType="m5.xlarge",
+                InstancePlatform="Linux/UNIX",
+                AvailabilityZone="eu-west-1a",
+                InstanceCount=2,
+                InstanceMatchCriteria="open",
+            )
+        },
+        ec2("describe_capacity_reservations", "CapacityReservations", "CapacityReservationIds"),
+        {"State": "active", "TotalInstanceCount": 2, "AvailableInstanceCount": 2},
+        in_place=({"InstanceCount": 3}, {"TotalInstanceCount": 3, "AvailableInstanceCount": 3}),
+        replaced_by={"InstanceType": "m5.2xlarge"},
+        gone=lambda shown: shown is not None and shown["State"] == "cancelled",
+    ),
+    Case(
         "EC2::Instance",
         {**templates.network(), "It": templates.node(MetadataOptions={"HttpTokens": "required"})},
         _instance,

@@ -7,6 +7,12 @@ from tests.local_aws.templates import ROLE, attribute, ref, resource
 
 SECOND_VPC = {"Vpc2": resource("EC2::VPC", CidrBlock="10.9.0.0/16")}
 
+PLACE = {
+    "InstanceType": "m5.xlarge",
+    "InstancePlatform": "Linux/UNIX",
+    "AvailabilityZone": "eu-west-1a",
+    "InstanceCount": 1,
+}
 REFUSED: Refused = {
     "subnet of no VPC": (
         {"It": resource("EC2::Subnet", VpcId=f"vpc-{NOBODY}", CidrBlock="10.0.0.0/24")},
@@ -92,6 +98,18 @@ REFUSED: Refused = {
             ),
         },
         "log group 'nobody'",
+    ),
+    "reservation for a platform that EC2 does not have": (
+        {"It": resource("EC2::CapacityReservation", **{**PLACE, "InstancePlatform": "RHEL"})},
+        "instancePlatform",
+    ),
+    "reservation in a zone of another region": (
+        {"It": resource("EC2::CapacityReservation", **{**PLACE, "AvailabilityZone": "us-east-1a"})},
+        "availability zone",
+    ),
+    "reservation of nothing": (
+        {"It": resource("EC2::CapacityReservation", **{**PLACE, "InstanceCount": 0})},
+        "instanceCount",
     ),
     "sixth Elastic IP": (
         {f"Ip{number}": resource("EC2::EIP", Domain="vpc") for number in range(6)},

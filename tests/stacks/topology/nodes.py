@@ -23,6 +23,7 @@ from tests.stacks.topology.cluster_view import (
 def holds(view: ClusterView) -> None:
     """Assert every rule."""
     _nodes_are_as_configured(view)
+    _capacity_is_reserved(view)
     _nodes_have_names(view)
     _nodes_have_their_state(view)
     _no_node_depends_on_a_node(view)
@@ -54,6 +55,38 @@ def _nodes_are_as_configured(view: ClusterView) -> None:
         assert {disk["Encrypted"] for disk in disks} == {True}
         assert {disk.get("KmsKeyId") for disk in disks} == {machine.get("kms_key")}
         _role_is_least(view, instance, machine)
+
+
+def _capacity_is_reserved(view: ClusterView) -> None:
+    """With `capacity`, each zone and type of nodes has one open reservation.
+
+    AWS has the capacity before the node's instance is created or gets another type.
+    """
+    reservations = view.of("AWS::EC2::CapacityReservation")
+    capacity = view.cluster.capacity
+    if capacity is None:
+        assert not reservations
+        return
+    places = {
+        (item["AvailabilityZone"], item["InstanceType"]): id_ for id_, item in reservations.items()
+    }
+    nodes: dict[str, int] = dict.fromkeys(reservations, 0)
+    for name, id_ in view.nodes.items():
+        place = places[view.cluster.nodes[name].zone, view.machine(name)["type"]]
+        nodes[place] += 1
+        assert place in view.template["Resources"][id_]["DependsOn"]
+    for id_, item in reservations.items():
+        wanted = nodes[id_] if capacity.reserve == "running" else capacity.reserve
+        assert (item["InstanceCount"], item["InstanceMatchCriteria"]) == (wanted, "open")
+        assert (item["EndDateType"], item["Tenancy"]) == ("unlimited", capacity.tenancy)
+        assert item["InstancePlatform"] == (capacity.platform or "Linux/UNIX")
+        (tags,) = [one["Tags"] for one in item["TagSpecifications"]]
+        expected = {"denodo:environment": view.environment.name, "denodo:cluster": view.name}
+        assert {**expected, **view.environment.tags}.items() <= {
+            tag["Key"]: tag["Value"] for tag in tags
+        }.items()
+    assert len(places) == len(reservations)
+    assert 0 not in nodes.values()
 
 
 def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[str, Any]) -> None:
@@ -100,6 +133,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
         return
     may = {"ssm:GetParameter", "s3:GetObject", "cloudformation:SignalResource"}
     may -= metadata.actions_of_a_node(view.cluster)
+    may |= _log_actions(view, by_action, tags_of(instance)["denodo:node"])
     assert may <= named <= may | {"secretsmanager:GetSecretValue"}
     (parameter,) = by_action["ssm:GetParameter"]
     ref = parameter["Fn::Join"][1][-1]["Ref"]
@@ -111,6 +145,18 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     for secret in by_action.get("secretsmanager:GetSecretValue", []):
         assert secret.split(":")[3:5] == [view.cluster.region, view.cluster.account]
         assert "*" not in secret
+
+
+def _log_actions(view: ClusterView, by_action: dict[str, list[Any]], node: str) -> set[str]:
+    """With logs, a node may write the streams that begin with its name, in the cluster's group."""
+    if view.environment.logs is None:
+        assert not view.of("AWS::Logs::LogGroup").keys() & {"Logs"}
+        return set()
+    (stream,), (group,) = by_action["logs:PutLogEvents"], by_action["logs:CreateLogStream"]
+    assert [part for part in stream["Fn::Join"][1] if "Ref" in part][-1] == {"Ref": "Logs"}
+    assert stream["Fn::Join"][1][-1] == f":log-stream:{node}/*"
+    assert group["Fn::Join"][1][-2:] == [{"Ref": "Logs"}, ":*"]
+    return {"logs:PutLogEvents", "logs:CreateLogStream"}
 
 
 def _nodes_have_names(view: ClusterView) -> None:

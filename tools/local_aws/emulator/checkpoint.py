@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from tools.local_aws.emulator import ministack, rds, stand_ins
+from tools.local_aws.emulator.ec2 import capacity_reservations
 from tools.local_aws.emulator.ministack import private
 from tools.local_aws.emulator.ssm import documents
 
@@ -90,6 +91,7 @@ def stacks_in_progress() -> list[str]:
 
 def _stores() -> dict[str, ministack.AccountRegionScopedDict]:
     return {
+        "capacity_reservations": capacity_reservations.reservations,
         "documents": documents.documents,
         "associations": documents.associations,
         "subscriptions": rds.subscriptions,

@@ -12,6 +12,7 @@ from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
+    capacity_reservations,
     flow_logs,
     instances,
     network,
@@ -30,6 +31,7 @@ def install() -> None:
     iam.install()
     flow_logs.install()
     instances.install()
+    capacity_reservations.install()
     load_balancers.install()
     listeners.install()
     target_health.install()

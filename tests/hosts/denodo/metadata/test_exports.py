@@ -88,6 +88,33 @@ def test_only_what_differs_has_another_digest(exporting: Home, cloud: Cloud) -> 
     assert manifest(cloud)["digest"] != first["digest"]
 
 
+def test_the_manifest_states_what_two_sites_must_have_in_common(
+    exporting: Home, cloud: Cloud
+) -> None:
+    (exporting.path / "metadata").write_text(
+        "# Generated with Denodo Platform 8.0 update 20230301.\n"
+        "CREATE USER a 'one' ENCRYPTED;\nCREATE VIEW scratch_1 AS SELECT 1;"
+    )
+    metadata_export.export(exporting.system, if_due=False)
+    first = manifest(cloud)
+    assert (first["schema"], first["denodo_update"]) == (2, "8.0 update 20230301")
+    assert first["not_compared"] == []
+    assert {"program_version", "encryption_key", "files", "license_manager"} <= {*first}
+    (exporting.path / "metadata").write_text(
+        "CREATE USER a 'other' ENCRYPTED;\nCREATE VIEW scratch_1 AS SELECT 2;"
+    )
+    metadata_export.export(exporting.system, if_due=False)
+    assert manifest(cloud)["site_digest"] != first["site_digest"]
+    wanted = {**WANTED, "not_compared": ["/VIEW scratch_*"]}
+    apply(exporting.system, exporting.state(exports=wanted))
+    metadata_export.export(exporting.system, if_due=False)
+    second = manifest(cloud)
+    assert second["not_compared"] == ["/VIEW scratch_*"]
+    (exporting.path / "metadata").write_text("CREATE USER a 'third' ENCRYPTED;")
+    metadata_export.export(exporting.system, if_due=False)
+    assert manifest(cloud)["site_digest"] == second["site_digest"]
+
+
 def test_there_and_back(exporting: Home) -> None:
     metadata_export.export(exporting.system, if_due=False)
     # The node is replaced: another machine gets the same desired state.

@@ -11,7 +11,12 @@ from typing import Any
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation import resource_types
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
-from tools.local_aws.emulator.ec2 import addresses, network, security_groups
+from tools.local_aws.emulator.ec2 import (
+    addresses,
+    capacity_reservations,
+    network,
+    security_groups,
+)
 from tools.local_aws.emulator.errors import AwsError
 from tools.local_aws.emulator.ministack import private
 
@@ -80,6 +85,7 @@ def launch(
     }
     tags = resource_types.tags(properties)
     record["BlockDeviceMappings"] = _disks(record, properties, image, tags)
+    capacity_reservations.use_place(record)
     ministack.instances[id_] = record
     ministack.ec2_tags[id_] = tags
     if inside["MapPublicIpOnLaunch"] or resource_types.truth(
@@ -276,7 +282,10 @@ def _update(instance_id: str, _old: Properties, new: Properties, _stack: str) ->
     instance = running(instance_id)
     groups = [security_groups.group(id_) for id_ in new.get("SecurityGroupIds") or []]
     _check_placement(new, network.subnet(instance["SubnetId"]), groups)
-    instance["InstanceType"] = new.get("InstanceType", instance["InstanceType"])
+    if instance["InstanceType"] != new.get("InstanceType", instance["InstanceType"]):
+        # AWS stops the instance, changes the type and starts it.
+        instance["InstanceType"] = new["InstanceType"]
+        capacity_reservations.use_place(instance)
     if groups:
         instance["SecurityGroups"] = [_group_summary(item) for item in groups]
     instance["UserData"] = new.get("UserData", "")
@@ -352,7 +361,9 @@ def _with_options(instance: ministack.Record) -> str:
     options = instance.get("MetadataOptions")
     if not options:
         return description
-    details = (
+    place = instance.get(capacity_reservations.USED)
+    details = f"<capacityReservationId>{place}</capacityReservationId>" if place else ""
+    details += (
         "<metadataOptions><state>applied</state>"
         f"<httpTokens>{options['HttpTokens']}</httpTokens>"
         f"<httpPutResponseHopLimit>{options['HttpPutResponseHopLimit']}</httpPutResponseHopLimit>"

@@ -1,0 +1,1 @@
+"""Commands on the configuration file alone: copy an example, and validate."""

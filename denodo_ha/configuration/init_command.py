@@ -1,0 +1,95 @@
+"""`denodo-ha init`: copy an example to a new configuration."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from denodo_ha.cli import configuration_choice, exit_codes
+from denodo_ha.cli.errors import UsageError
+from denodo_ha.cli.output import print_line
+from denodo_ha.environment.loading.configuration_file import DEFAULT, EXAMPLES
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+_SCHEMA_LINE: Final = "# yaml-language-server: $schema="
+_MARK: Final = "# yours"
+
+
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new file is config/NAME.yaml.")],
+    *,
+    example: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="EXAMPLE",
+            help="The example to copy: a name of config/examples/.",
+            autocompletion=configuration_choice.complete_example,
+        ),
+    ] = DEFAULT,
+) -> None:
+    """Copy an example to config/NAME.yaml, and list the values that you must replace.
+
+    An editor that reads the first line of the file completes and validates its keys.
+
+        denodo-ha init prod --from active-active
+    """
+    root = configuration_choice.configuration_root()
+    if not _NAME.fullmatch(name) or name.endswith((".pins", ".yaml", ".yml")):
+        message = (
+            f"{name} is not a name for a configuration: the file is config/NAME.yaml; write "
+            "letters, digits, - and _, without a folder and without .yaml"
+        )
+        raise UsageError(message)
+    text = _example_text(root, example)
+    new = root / "config" / f"{name}.yaml"
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        message = f"{_shown(new)} exists: choose another name, or edit this file"
+        raise UsageError(message) from None
+    except OSError as error:
+        message = f"{_shown(new)} cannot be written: {error.strerror}"
+        raise UsageError(message) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    print_line(f"{_shown(new)} is a copy of the example {example}. Replace these values:")
+    print_line("")
+    for line in yours(text):
+        print_line(f"  {line}")
+    print_line("")
+    print_line(f"Then run: denodo-ha check -c {name}")
+    raise typer.Exit(exit_codes.DONE)
+
+
+def yours(text: str) -> Iterator[str]:
+    """Yield `LINE: key: value` for each line of a configuration that is marked "yours".
+
+    The name of the environment is one of them, since all stack names begin with it.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        content, mark, why = line.partition(_MARK)
+        if mark or line.startswith("name:"):
+            note = why.strip(": ")
+            yield f"{number:3}: {content.strip()}{f'   ({note})' if note else ''}"
+
+
+def _example_text(root: Path, example: str) -> str:
+    """Return the text of an example, with the path of the schema from `config/`."""
+    folder = root / EXAMPLES
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if not known:
+        message = f"there is no folder {_shown(folder)}: run this command in a clone of the project"
+        raise UsageError(message)
+    if example not in known:
+        message = f"there is no example {example}: write one of {', '.join(known)}"
+        raise UsageError(message)
+    text = (folder / f"{example}.yaml").read_text(encoding="utf-8")
+    return text.replace(f"{_SCHEMA_LINE}../schema.json", f"{_SCHEMA_LINE}schema.json", 1)
+
+
+def _shown(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file

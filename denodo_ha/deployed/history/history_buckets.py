@@ -1,0 +1,50 @@
+"""Buckets of the history: where the commands that change a cluster leave their entries.
+
+An entry of a change of a cluster is written to the bucket of the other cluster, so that the history
+can be read while the changed cluster's region is lost; without such a bucket, it is written to the
+cluster's own. The names are derived from names, accounts and regions, so that no region is called
+to find them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.model.environment import Environment
+
+
+@dataclass(frozen=True)
+class HistoryBucket:
+    """A bucket that may contain history.
+
+    Attributes:
+        name: name of the bucket.
+        region: its region.
+        account: its account; a bucket of another owner is never used.
+    """
+
+    name: str
+    region: str
+    account: str
+
+
+def history_buckets(
+    environment: str, clusters: Iterable[StackLocation], configured: Environment | None
+) -> Iterator[HistoryBucket]:
+    """Yield the buckets of clusters that the credentials can access, in the clusters' order.
+
+    Args:
+        environment: name of the environment.
+        clusters: the clusters.
+        configured: the configuration; without it, it is not known which clusters have a bucket, and
+            the bucket of every cluster is yielded.
+    """
+    for cluster in clusters:
+        settings = configured.clusters.get(cluster.name) if configured else None
+        if cluster.unreachable or (settings is not None and settings.exports is None):
+            continue
+        name = node_metadata.export_bucket(
+            environment, cluster.name, cluster.account, cluster.region
+        )
+        yield HistoryBucket(name, cluster.region, cluster.account)

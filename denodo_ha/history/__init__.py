@@ -1,0 +1,1 @@
+"""`denodo-ha history`."""

@@ -1,0 +1,57 @@
+"""Capacity Reservations of a cluster's nodes."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from aws_cdk import CfnTag
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from denodo_ha.environment.derived.capacity import Reservation
+
+OPEN = "open"
+"""Running and new instances use an open reservation without naming it. If it has no free place, an
+instance runs as an On-Demand Instance (AWS, Amazon EC2 API, CapacityReservationSpecification), so
+that a full reservation never refuses a node."""
+
+
+def create_reservations(
+    scope: Construct, reservations: Iterable[Reservation], *, tags: Mapping[str, str], label: str
+) -> dict[tuple[str, str], ec2.CfnCapacityReservation]:
+    """Create one reservation for each zone and instance type. Return them by zone and type.
+
+    This is an L1 construct, because the CDK library has no L2 construct for the resource.
+
+    Args:
+        scope: parent.
+        reservations: the reservations.
+        tags: tags of the stack, which the CDK does not add to this type.
+        label: beginning of the name in the EC2 console.
+    """
+    return {
+        (item.zone, item.type): ec2.CfnCapacityReservation(
+            scope,
+            # A change of zone or type is another resource: its capacity is reserved before the
+            # capacity of the old one is released.
+            re.sub(r"[^0-9A-Za-z]", "-", f"{item.zone}-{item.type}"),
+            availability_zone=item.zone,
+            instance_type=item.type,
+            instance_platform=item.platform,
+            tenancy=item.tenancy,
+            instance_count=item.places,
+            instance_match_criteria=OPEN,
+            end_date_type="unlimited",
+            tag_specifications=[
+                ec2.CfnCapacityReservation.TagSpecificationProperty(
+                    resource_type="capacity-reservation",
+                    tags=[
+                        CfnTag(key=key, value=value)
+                        for key, value in sorted(
+                            {**tags, "Name": f"{label}-{item.zone}-{item.type}"}.items()
+                        )
+                    ],
+                )
+            ],
+        )
+        for item in reservations
+    }
