@@ -51,7 +51,7 @@ def test_the_names_are_those_that_the_program_publishes() -> None:
         return {name for name in names if name[0].isupper()}
 
     published = metrics(node_metrics)
-    assert len(published) == 8
+    assert len(published) == 9
     assert metrics(node_alarms) - {"Cluster", "Node"} == published
 
 
@@ -78,6 +78,7 @@ def test_every_node_has_every_alarm(loaded: Loaded, assembly: Assembly) -> None:
         ("UnreadyServices", below, 0, 35),
         ("ReadinessLosses", above, 4, 5),
         ("ServersRestarted", above, 1, 5),
+        ("DrainedHours", above, 8, 5),
         ("MemoryUsedPercent", above, 95, 30),
         ("DiskUsedPercent", above, 85, 15),
         ("MetadataExportAgeDays", above, 3, 90),
@@ -124,11 +125,13 @@ def test_what_nobody_was_told_of_behind_haproxy(assembly: Assembly) -> None:
     untold = {
         one.failure.kind for one in result.outcomes if reason_without_notification(one) is not None
     }
-    assert untold == {"node-drained", "region-lost", "check-unhealthy", "auxiliary-down"}
+    assert untold == {"region-lost", "check-unhealthy", "auxiliary-down"}
     unready = result.by_failure[Failure("node-not-ready", "active", "node1")]
     # Up to five minutes until the period begins, 25 minutes of alarm, a minute until the metric is
     # there.
     assert notification_lines([unready]) == ["urgent: node not ready, 1860 s"]
+    drained = result.by_failure[Failure("node-drained", "active", "node1")]
+    assert notification_lines([drained]) == [f"notice: node still drained, {8 * 3600 + 660} s"]
     down = result.by_failure[
         next(one for one in result.by_failure if one.kind == "license-manager-lost")
     ]

@@ -17,7 +17,12 @@ from denodo_ha.drill.model.dns import Alarm
 from denodo_ha.drill.model.machines import Machine, Upstream
 from denodo_ha.drill.model.notifications import Notification, SentNotification
 from denodo_ha.drill.outcome import total_seconds
-from denodo_ha.environment.derived.node_alarms import LICENSE_MANAGER_DOWN, UNREADY_SERVICES
+from denodo_ha.environment.derived.node_alarms import (
+    DRAINED_HOURS,
+    LICENSE_MANAGER_DOWN,
+    STILL_DRAINED_HOURS,
+    UNREADY_SERVICES,
+)
 from denodo_ha.environment.facts.limits import ALARM_LAG_S, NO_DATA_PERIODS
 
 _DATABASE_EVENT = "database event"
@@ -85,7 +90,8 @@ class AlarmStates:
         periods = (
             max(alarm.periods, NO_DATA_PERIODS) if notification.without_data else alarm.datapoints
         )
-        return self._detection(alarm, situation) + total_seconds(metric_alarm(alarm, periods))
+        seconds = self._detection(alarm, situation) + total_seconds(metric_alarm(alarm, periods))
+        return seconds + (STILL_DRAINED_HOURS * 3600 if alarm.metric == DRAINED_HOURS else 0)
 
     def _lost_regions(self, situation: Situation) -> set[str]:
         clusters = self._model.clusters
@@ -149,6 +155,8 @@ class AlarmStates:
             closed = state.closed_ports.difference(auxiliary_ports)
             has_closed = any(key == machine.key for key, _ in closed)
             return float(has_closed or machine.key in state.unready_nodes)
+        if alarm.metric == DRAINED_HOURS:
+            return alarm.threshold if machine.key in state.drained_nodes else 0.0
         if alarm.metric == LICENSE_MANAGER_DOWN:
             return float(state.license_manager_lost)
         return _harmless(alarm)

@@ -25,6 +25,7 @@ DISK_USED: Final = "DiskUsedPercent"
 EXPORT_AGE: Final = "MetadataExportAgeDays"
 CERTIFICATE_DAYS: Final = "CertificateDaysLeft"
 LICENSE_MANAGER_DOWN: Final = "LicenseManagerUnreachable"
+DRAINED_HOURS: Final = "DrainedHours"
 
 CLUSTER_DIMENSION: Final = "Cluster"
 NODE_DIMENSION: Final = "Node"
@@ -40,6 +41,8 @@ MISSED_EXPORTS: Final = 3
 """Project value: one export can fail, for example while Denodo restarts."""
 EXPORT_TIMER_MINUTES: Final = 90
 """Project value: a node that was stopped exports within an hour and a quarter of its start."""
+STILL_DRAINED_HOURS: Final = 8
+"""Project value: longer than planned work on a node, so that the next shift learns of it."""
 SILENCE_MARGIN_MINUTES: Final = 10
 """Project value, after a restart: `rollout` and `replace` stop the instance."""
 _DAY_S: Final = 86_400
@@ -105,6 +108,18 @@ def node_alarms(environment: Environment, name: str) -> Iterator[NodeAlarm]:
             "notice",
             f"a server of Denodo on a node of {cluster} has died, and was started again.",
             "Its clients lost their connections, and it can die again.",
+        ),
+    )
+    yield NodeAlarm(
+        "NodeStillDrained",
+        DRAINED_HOURS,
+        STILL_DRAINED_HOURS,
+        PERIOD_MINUTES,
+        AlarmText(
+            "node still drained",
+            "notice",
+            f"a node of {cluster} has been drained for {STILL_DRAINED_HOURS} hours.",
+            "Clients use the other nodes, which have more load and no reserve.",
         ),
     )
     yield NodeAlarm(

@@ -35,6 +35,7 @@ DISK_USED = "DiskUsedPercent"
 EXPORT_AGE = "MetadataExportAgeDays"
 CERTIFICATE_DAYS = "CertificateDaysLeft"
 LICENSE_MANAGER_DOWN = "LicenseManagerUnreachable"
+DRAINED_HOURS = "DrainedHours"
 
 RESTARTS_WINDOW_S = 3600
 """Project default: time for which a server counts as restarted."""
@@ -64,7 +65,12 @@ def publish(system: System) -> None:
 
 def metrics(system: System, state: State, record: Record) -> Iterator[tuple[str, float]]:
     """Yield the names and values of the metrics that apply to a node."""
-    yield UNREADY_SERVICES, _unready_services(system, state)
+    drained = [one for one in (record.drained, record.drain_hold) if one is not None]
+    yield (
+        DRAINED_HOURS,
+        max((_age(system, one.get("at")) or 0 for one in drained), default=0) / 3600,
+    )
+    yield UNREADY_SERVICES, 0 if drained else _unready_services(system, state)
     losses = _from_endpoint(system, state, LOSSES_PATH).get("losses")
     if isinstance(losses, int):
         yield READINESS_LOSSES, losses
@@ -84,7 +90,7 @@ def metrics(system: System, state: State, record: Record) -> Iterator[tuple[str,
 
 
 def _unready_services(system: System, state: State) -> int:
-    """Return the number of services that are not ready; 0 on a node that is drained.
+    """Return the number of services that are not ready.
 
     The first answer of an endpoint that no load balancer asks is from before its probes have ended.
     """

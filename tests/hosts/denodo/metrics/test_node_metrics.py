@@ -85,6 +85,7 @@ def test_all_metrics_of_a_node_are_one_call(home: Home, system: System) -> None:
     values = {item["MetricName"]: item["Value"] for item in data}
     assert 0 < values.pop("DiskUsedPercent") <= 100
     assert values == {
+        "DrainedHours": 0,
         "UnreadyServices": 0,
         "ReadinessLosses": 0,
         "ServersRestarted": 0,
@@ -111,9 +112,17 @@ def test_services_that_are_not_ready(home: Home, system: System) -> None:
         services = {"web": {"kind": "web", "port": site.port}, "jdbc": closed, "odbc": closed}
         record = _applied(home, ready={"port": port, "services": services})
         assert _metrics(system)["UnreadyServices"] == 2
-        record.drain("bob", "a promotion")
-        assert _metrics(system)["UnreadyServices"] == 0, "an operator has taken it out"
-        record.undrain()
+        for drain, undrain in (
+            (record.drain, record.undrain),
+            (record.hold_for_drain, record.release_from_drain),
+        ):
+            drain("bob", "a promotion")
+            later = replace(system, now=lambda: datetime.now(UTC) + timedelta(hours=9))
+            metrics = _metrics(later)
+            assert metrics["UnreadyServices"] == 0, "an operator has taken it out"
+            assert metrics["DrainedHours"] == pytest.approx(9, abs=0.1)
+            undrain()
+        assert _metrics(system)["DrainedHours"] == 0
     metrics = _metrics(system)
     assert metrics["UnreadyServices"] == 3, "the endpoint does not answer"
     assert "ReadinessLosses" not in metrics
