@@ -353,7 +353,8 @@ class ClusterStack(EnvironmentStack):
                 log_group=group.name if group else "",
                 statements=[*statements, *(group.write_statements(name) if group else ())],
             )
-        document = NodeDocument(self, "Operations").name
+        exports = self.cluster.exports is not None
+        document = NodeDocument(self, "Operations", exports=exports).name
         self._output(names.NODE_DOCUMENT, document)
         return document
 

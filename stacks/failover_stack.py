@@ -237,6 +237,11 @@ class FailoverStack(EnvironmentStack):
                     if cluster.account == self.account
                 },
             },
+            locks={
+                names.lock_parameter(self._environment.name, name): cluster.region
+                for name, cluster in failover_plan.cluster_pair(self._environment)
+                if cluster.account == self.account
+            },
             history_buckets=node_metadata.history_buckets(
                 self._environment,
                 [name for name, _ in failover_plan.cluster_pair(self._environment)],

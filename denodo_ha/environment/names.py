@@ -80,6 +80,8 @@ CATALOG_PORT: Final = "CatalogPort"
 CATALOG_ADMIN_SECRET: Final = "CatalogAdminSecret"  # noqa: S105 - the name of an output
 CATALOG_TOPIC: Final = "CatalogAlarms"
 EXPORT_BUCKET: Final = "ExportBucket"
+EXPORT_COPY_BUCKET: Final = "ExportCopyBucket"
+"""Output of the stack with the copies of a cluster's metadata exports."""
 CATALOG_OPERATOR_POLICY_ARN: Final = "CatalogOperatorPolicyArn"
 _CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an output
 """Outputs of the stack with a cluster's metadata database and metadata exports."""
@@ -90,6 +92,10 @@ FAILOVER: Final = "failover"
 CATALOG_STACK_SUFFIX: Final = "-catalog"
 """Suffix of the metadata stack's name, after the cluster's name. A rule forbids cluster names with
 this suffix."""
+
+EXPORT_COPY_STACK_SUFFIX: Final = "-exports-copy"
+"""Suffix of the name of the stack with the copies of a cluster's metadata exports, in the region of
+the failover's other cluster. A rule forbids clusters with this stack's name."""
 
 ROUTE53: Final = "route53"
 """Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a
@@ -129,6 +135,11 @@ def log_group_prefix(environment: str, cluster: str) -> str:
 def catalog_stack(environment: str, cluster: str) -> str:
     """Return the name of the stack with a cluster's metadata database and metadata exports."""
     return f"{cluster_stack(environment, cluster)}{CATALOG_STACK_SUFFIX}"
+
+
+def export_copy_stack(environment: str, cluster: str) -> str:
+    """Return the name of the stack with the copies of a cluster's metadata exports."""
+    return f"{cluster_stack(environment, cluster)}{EXPORT_COPY_STACK_SUFFIX}"
 
 
 def failover_stack(environment: str) -> str:

@@ -71,8 +71,11 @@ def parser() -> argparse.ArgumentParser:
     drain.add_argument("--why", required=True, help="reason, which `status` shows")
     command("undrain", "make the node ready again")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
+    command("digest-test", "export twice, and print as JSON what differs in the site digest")
+    import_ = command("import-export", "import an export, and confirm the metadata")
+    import_.add_argument("--uri", required=True, help="S3 address of the export's export.json")
     hold = watchdog_commands.add(command)
-    for subparser in (drain, confirm, hold):
+    for subparser in (drain, confirm, hold, import_):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     command("accept-readiness", "judge the services by the rules of this version")
     command(

@@ -38,7 +38,7 @@ from hosts.denodo.errors import (
     SystemRefusedError,
 )
 from hosts.denodo.logs import log_commands
-from hosts.denodo.metadata import learned_settings, metadata_export
+from hosts.denodo.metadata import learned_settings, metadata_confirmation, metadata_export
 from hosts.denodo.metrics import node_metrics
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
@@ -65,7 +65,7 @@ BOOT_CALL_SECONDS = 20.0
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
     *("export", "metrics", "status", "stop", "hold", "release", "look", "catalog-settings"),
-    "send-logs",
+    *("send-logs", "digest-test", "import-export"),
 )
 """Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
@@ -278,6 +278,17 @@ def _metrics(system: System, _options: argparse.Namespace) -> int:
     return OK
 
 
+def _digest_test(system: System, _options: argparse.Namespace) -> int:
+    report = metadata_export.digest_test(system)
+    program.write(sys.stdout, json.dumps(report, indent=1) + "\n")
+    return OK
+
+
+def _import_export(system: System, options: argparse.Namespace) -> int:
+    metadata_confirmation.import_export(system, options.uri, options.who)
+    return OK
+
+
 def _drain(system: System, options: argparse.Namespace) -> int:
     Record(system).drain(options.who, options.why)
     log.info(f"drained by {options.who}: {options.why}")
@@ -400,6 +411,8 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "catalog-settings": _catalog_settings,
     "export": _export,
     "metrics": _metrics,
+    "digest-test": _digest_test,
+    "import-export": _import_export,
     "license-manager": _license_manager,
     "status": _status,
     "stop": _stop,

@@ -178,6 +178,9 @@ def _operators(environment: Environment, template: dict[str, Any]) -> None:
                 written = statement["Resource"]
                 written = [written] if isinstance(written, str) else written
                 assert all(one.endswith(HISTORY_PREFIX + "*") for one in written)
+            elif name in {"PutParameter", "DeleteParameter"}:
+                # A practice holds the locks of both clusters.
+                assert all(one.endswith("/.lock") for one in statement["Resource"])
             else:
                 assert name.startswith(("Describe", "Get", "List", "TestDNSAnswer"))
     assert writing == 1
