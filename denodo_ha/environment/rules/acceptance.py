@@ -43,6 +43,7 @@ FINDINGS: Final = frozenset(
         "idle-on-nitro-v6",
         "logs-missing",
         "no-deletion-protection",
+        "no-node-metrics",
         "no-pins",
         "no-recovery",
         "node-tls-behind-tls",
