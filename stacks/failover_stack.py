@@ -217,6 +217,8 @@ class FailoverStack(EnvironmentStack):
         namespace = failover_plan.switch_namespace(self._failover)
         if namespace != failover_plan.SWITCH_NAMESPACE:
             CfnOutput(self, names.SWITCH_NAMESPACE, value=namespace)
+        if self._environment.alarms.route53:
+            CfnOutput(self, names.SWITCH_CHECK_ID, value=self._switch.check.health_check_id)
 
     def _create_operator_policy(self) -> None:
         """Create the policy for operators who trigger a failover."""
