@@ -23,6 +23,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "status": (("status", "--no-ask"),),
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
     "history": (("history",),),
+    "logs": (("logs", "node1", *_ON),),
+    "support": (("support", "--no-plan", "--to", "{new_file}"),),
     "drain": (
         ("drain", "node1", *_ON),
         ("drain", "node1", *_ON, "--dry-run"),
@@ -35,6 +37,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),
     "catalog learn": (("catalog", "learn", "node1", *_ON),),
+    "catalog digest-test": (("catalog", "digest-test", "node1", *_ON),),
+    "catalog import-export": (("catalog", "import-export", "node1", *_ON, "--dry-run"),),
     "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
     "haproxy apply": (("haproxy", "apply", *_ON),),
     "failover status": (("failover", "status"),),
@@ -44,6 +48,9 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     ),
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
+    "failover practice": (
+        ("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
+    ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
     # Last, because later rows would see other machines than those of the cloud assembly.
     "rollout": (("rollout", *_ON, "--dry-run"), ("rollout", *_ON)),
@@ -52,20 +59,26 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
         ("replace", "node1", *_ON, "--even-if-running"),
     ),
 }
-"""Arguments of each command that calls AWS, by its full name. `preparations.BEFORE` says in which
-state of the environment a row begins."""
+"""Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet.
+`preparations.BEFORE` says in which state of the environment a row begins."""
 NOT_DONE: Final[Mapping[str, int]] = {
     "verify": exit_codes.NO,
     "catalog init": exit_codes.REFUSED,
     "catalog status": exit_codes.REFUSED,
     "catalog rotate": exit_codes.REFUSED,
+    "catalog digest-test": exit_codes.REFUSED,
+    "catalog import-export": exit_codes.REFUSED,
     "haproxy": exit_codes.USAGE,
+    "logs": exit_codes.USAGE,
+    "support": exit_codes.NO,
 }
 """Exit codes of undisturbed runs other than 0: nothing listens where `verify` connects to, and the
-environment has no metadata database, no HAProxy instances and no bucket of exports."""
+environment has no metadata database, no exports, no HAProxy instances and no log groups."""
 VARIANT_KINDS: Final = 2
 """Kinds of faults that a further row of a command gets; its main row, the last that changes
 something, gets all."""
+LONG: Final = frozenset({"failover practice"})
+"""Commands whose runs take seconds; in the sample they get as few faults as a further row."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),
@@ -152,11 +165,11 @@ def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterat
             yield Case(arguments, position, call, fault, lasting)
 
 
-def main_row(rows_of_command: Sequence[Arguments]) -> Arguments:
-    """Return the row of a command that gets every kind of fault: the last that is no dry run."""
-    return [row for row in rows_of_command if "--dry-run" not in row or len(rows_of_command) == 1][
-        -1
-    ]
+def _gets_every_kind(arguments: Arguments) -> bool:
+    """Return whether a row is its command's main row: the last that is no dry run."""
+    (command,) = (name for name, rows in ROWS.items() if arguments in rows)
+    acting = [row for row in ROWS[command] if "--dry-run" not in row] or list(ROWS[command])
+    return arguments == acting[-1] and command not in LONG
 
 
 def sample(
@@ -176,7 +189,7 @@ def sample(
         generator: chooses the call within its part of the run.
     """
     kinds = list(enumerate(CLASSES.values()))
-    if not any(arguments == main_row(each) for each in ROWS.values()):
+    if not _gets_every_kind(arguments):
         kinds = [kinds[(number + index * 3) % len(kinds)] for index in range(VARIANT_KINDS)]
     for index, faults in kinds:
         fault = faults[number % len(faults)]

@@ -24,6 +24,7 @@ from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.drain import draining, enabling
 from denodo_ha.failover import command as failover_command
 from denodo_ha.failover import switching
+from denodo_ha.failover.practice import client_eye, failing_back, observation, practice
 from denodo_ha.rollout import node_sequence, replace_command, rollout_command, state_roll
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
@@ -96,6 +97,11 @@ def short_waits(site: Site) -> Iterator[None]:
             (node_sequence, "HEALTHY_S", 8),
             (state_roll, "BUSY_S", 0.1),
             (state_roll, "EXTRA_S", _APPLY_S - site.agents.longest_restart()),
+            (failing_back, "EVERY_S", 0.1),
+            (failing_back, "EFFECT_S", 3),
+            (practice, "CLIENTS_S", 3),
+            (client_eye, "ANSWERS_EVERY_S", 0.5),
+            (observation, "SWITCH_EVERY_S", 0.5),
         ):
             patch.setattr(module, name, seconds)
         patch.setattr(ssm_command, "poll_until", _poll_briefly)
@@ -119,7 +125,8 @@ def _interruptible() -> Iterator[None]:
 
 def run_here(site: Site, arguments: Sequence[str]) -> Done:
     """Run a command in this process."""
-    filled = [part.format(assembly=site.assembly) for part in arguments]
+    new_file = site.assembly.parent / f"{time.monotonic_ns()}.tar.gz"
+    filled = [part.format(assembly=site.assembly, new_file=new_file) for part in arguments]
     begin = time.monotonic()
     with _interruptible():
         result = CliRunner().invoke(build_program(COMMANDS), [*filled, "-c", str(site.file)])
@@ -137,7 +144,7 @@ def settle(site: Site) -> None:
     """
     site.proxy.settle()
     for thread in threading.enumerate():
-        if thread.name.startswith("ThreadPoolExecutor"):
+        if thread.name.startswith(("ThreadPoolExecutor", observation.THREADS)):
             thread.join(_THREADS_S)
     site.proxy.settle()
 

@@ -38,7 +38,7 @@ def test_the_sample_has_every_pair() -> None:
             }
             pairs |= {frozenset(pair) for pair in itertools.combinations(values, 2)}
     factors = {
-        "command": list(cases.ROWS),
+        "command": sorted({*cases.ROWS} - cases.LONG),
         "part": list(range(cases.PARTS)),
         "kind": list(cases.CLASSES),
         "lasting": [False, True],
