@@ -47,6 +47,7 @@ _COMMANDS = (
     ("undrain",),
     ("confirm-metadata",),
     ("export",),
+    ("metrics",),
     ("check", "--state"),
     ("apply", "--state"),
     ("boot", "--state"),
