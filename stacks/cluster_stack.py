@@ -112,7 +112,7 @@ class ClusterStack(EnvironmentStack):
             document = self._create_node_states(node_program, balancer=host if balanced else "")
         if document is not None or self._haproxy is not None:
             self._create_operator_policy(document)
-        if balanced and environment.solution_manager is not None:
+        if balanced and environment.solution_manager_of(name) is not None:
             self._create_solution_manager_policy()
         self.has_alarms = quotas.has_alarms(environment, name)
         if self.has_alarms:

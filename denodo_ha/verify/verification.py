@@ -254,7 +254,11 @@ class Verification:
 
     def managers(self) -> tuple[Manager, ...]:
         """Return the managers to verify; none if services are selected."""
-        return () if self.settings.services else tuple(managers_of(self.site.environment))
+        return (
+            ()
+            if self.settings.services
+            else tuple(managers_of(self.site.environment, self.clusters))
+        )
 
     def verify(self, log: StepLog, port: VerifiedPort) -> None:
         """Verify one port, and record all faults in the log."""

@@ -65,7 +65,8 @@ def desired_state(
     """Return the desired state of one node, whose instance has the properties of `machine`."""
     denodo = environment.denodo
     host = node_names.host_name(environment, cluster, node)
-    manager, licences = environment.solution_manager, environment.license_manager
+    manager = environment.solution_manager_of(cluster)
+    licences = environment.license_manager_of(cluster)
     return {
         "schema": SCHEMA,
         "environment": environment.name,

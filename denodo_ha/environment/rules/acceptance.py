@@ -59,6 +59,7 @@ FINDINGS: Final = frozenset(
         "private-port",
         "public-without-tls",
         "rmi-host-balancer",
+        "shared-manager",
         "rmi-behind-tls",
         "shared-catalog-promotions",
         "scheduler-second-connection",

@@ -120,7 +120,8 @@ def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
     if _is_egress_of_nodes(rule_set):
         return ("clusters", name, "network", "egress")
     if rule_set.group == "nodes" and environment.clusters[name].balancer.kind != "none":
-        return ("solution_manager", "cidrs")
+        own = environment.clusters[name].solution_manager
+        return (*(("clusters", name) if own else ()), "solution_manager", "cidrs")
     if rule_set.group == "haproxy":
         return ("clusters", name, "balancer", "haproxy", "metrics_clients")
     return ("clusters", name, "balancer", "clients")
