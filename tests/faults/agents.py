@@ -101,7 +101,7 @@ class Agents:
     def longest_restart(self) -> int:
         """Return the seconds of `roll` for an apply that stops and starts the servers twice."""
         limits = [self._desired(*key).get("limits", {}) for key in self._servers]
-        return max(2 * (each["start_seconds"] + each["stop_seconds"]) for each in limits)
+        return max(2 * int(each["start_seconds"] + each["stop_seconds"]) for each in limits)
 
     def facts(self) -> dict[str, str]:
         """Return what each node runs."""

@@ -32,7 +32,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "enable": (("enable", "node1", *_ON),),
     "pin": (("pin", "--dry-run"),),
     "plan": (("plan", "{assembly}"),),
-    "shift": (("shift", *_ON), ("shift", ZONE, *_ON), ("shift", "--back", *_ON)),
+    "shift": (("shift", *_ON), ("shift", "--back", *_ON), ("shift", ZONE, *_ON)),
     "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),

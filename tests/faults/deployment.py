@@ -34,8 +34,8 @@ def deployed_site(folder: Path) -> Iterator[Site]:
     text = _ACCOUNT.sub(account, (ROOT / "config/examples/active-passive.yaml").read_text())
     data = dict(YAML(typ="safe").load(text))
     for cluster in data["clusters"].values():
-        # A drain takes 60 s of the local AWS's clock.
-        cluster["balancer"]["deregistration_delay"] = 60
+        # A drain takes 20 s of the local AWS's clock.
+        cluster["balancer"]["deregistration_delay"] = 20
     data["clusters"][PRIMARY]["balancer"]["zonal_shift"] = True
     file = folder / "environment.yaml"
     file.write_text(json.dumps(data))

@@ -175,7 +175,8 @@ class Site:
 
     def state(self) -> State:
         """Return the true state of the environment."""
-        nodes, locks = {}, {}
+        nodes: dict[tuple[str, str], NodeState] = {}
+        locks: dict[str, str] = {}
         for cluster in (PRIMARY, SECONDARY):
             restored = self._restored if not self._is_changed(cluster) else None
             if restored is not None:
