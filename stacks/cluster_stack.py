@@ -8,6 +8,7 @@ from denodo_ha.environment.derived import (
     capacity,
     cookie_balancer,
     failover_plan,
+    node_alarms,
     node_metadata,
     node_names,
 )
@@ -27,6 +28,7 @@ from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
 from stacks.alarms.cluster_alarms import ClusterAlarms
+from stacks.alarms.node_alarms import NodeAlarms
 from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
@@ -110,7 +112,7 @@ class ClusterStack(EnvironmentStack):
             document = self._create_node_states(node_program, balancer=host if balanced else "")
         if document is not None or self._haproxy is not None:
             self._create_operator_policy(document)
-        if balanced and environment.solution_manager is not None:
+        if balanced and environment.solution_manager_of(name) is not None:
             self._create_solution_manager_policy()
         self.has_alarms = quotas.has_alarms(environment, name)
         if self.has_alarms:
@@ -385,7 +387,19 @@ class ClusterStack(EnvironmentStack):
             account=self.cluster.account,
             region=self.cluster.region,
         )
-        balancer = self._balancer
+        balancer, unready = self._balancer, {}
+        nodes = node_alarms.publishing_nodes(self._environment, self.name)
+        if nodes:
+            unready = NodeAlarms(
+                self,
+                "NodeAlarms",
+                environment=self._environment,
+                name=self.name,
+                topics=topics,
+                nodes=nodes,
+            ).unready
+        services = self._environment.services.values()
+        certificates = {service.certificate(self.name) for service in services}
         ClusterAlarms(
             self,
             "Alarms",
@@ -395,6 +409,8 @@ class ClusterStack(EnvironmentStack):
             load_balancer=balancer.full_name if balancer is not None else None,
             groups=balancer.watched_groups if balancer is not None else (),
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+            certificates=sorted(arn for arn in certificates if arn) if balancer is not None else (),
+            unready=unready,
         )
         self._output(names.URGENT_TOPIC, topics.urgent)
         self._output(names.NOTICE_TOPIC, topics.notice)

@@ -238,6 +238,7 @@ def digest_test(
 
 @catalog.command("import-export")
 @limited(TimeLimit(CHANGE_S + IMPORT_S, waits=(LOCK_WAIT_S,)))
+@recorded("catalog import-export")
 def import_export(
     node: Annotated[str, typer.Argument(help="Drained node into which the export is imported.")],
     *,
@@ -273,6 +274,7 @@ def import_export(
     located = locate_environment(
         aws, config=config, environment=environment, regions=region, cluster=cluster
     )
+    recording.located_environment(aws, located)
     location = located.cluster(cluster)
     location.require_reachable()
     context = OperationContext(

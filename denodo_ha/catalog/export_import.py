@@ -131,7 +131,9 @@ class ExportImport(ClusterOperation):
                 f"{node} may be importing {plan.uri}, and stays drained; run this again to import "
                 "it again"
             )
+            self._note(node, before="drained, with its metadata")
             self._import(cluster, plan)
+            self._note(node, after=f"drained, with the metadata of {plan.uri}")
         return plan
 
     def _plan(self, cluster: Cluster, node: str, source: ExportSource) -> ImportPlan:

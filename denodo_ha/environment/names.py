@@ -70,8 +70,10 @@ CLUSTER_OF_ROLE: Final = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCl
 REGION_OF_ROLE: Final = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 CHECK_ID_OF_ROLE: Final = {"Primary": "PrimaryCheckId", "Secondary": "SecondaryCheckId"}
 SWITCH_NAMESPACE: Final = "SwitchNamespace"
+SWITCH_CHECK_ID: Final = "SwitchCheckId"
 """Outputs of the failover stack, in addition to `JdbcUrl`. `SwitchNamespace` is missing if the
-switch is in the default namespace, which environments share."""
+switch is in the default namespace, which environments share. The ids of health checks are outputs
+only for the alarms on Route 53's metrics."""
 
 CATALOG_HOST: Final = "CatalogHost"
 CATALOG_PORT: Final = "CatalogPort"
@@ -98,6 +100,9 @@ the failover's other cluster. A rule forbids clusters with this stack's name."""
 ROUTE53: Final = "route53"
 """Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a
 rule forbids clusters with this name."""
+
+NODE_METRICS_PREFIX: Final = "Denodo/Nodes/"
+"""Prefix of the namespaces of metrics that nodes publish; the rest is the environment's name."""
 
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""
@@ -194,6 +199,11 @@ def haproxy_parameter(environment: str, cluster: str) -> str:
     The name has one part more than a node's parameter, so the two never collide.
     """
     return f"/denodo/{environment}/{cluster}/haproxy/state"
+
+
+def node_metrics_namespace(environment: str) -> str:
+    """Return the namespace of the metrics that the nodes of an environment publish."""
+    return f"{NODE_METRICS_PREFIX}{environment}"
 
 
 def lock_parameter(environment: str, cluster: str) -> str:

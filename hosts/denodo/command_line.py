@@ -83,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     )
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
+    command("metrics", "publish the metrics of this node, if the applied state has metrics")
     status = command("status", "print the records and the readiness of all services, as JSON")
     status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
     command("license-manager", "ask whether the License Manager answers", state=True)

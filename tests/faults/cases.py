@@ -47,6 +47,9 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     ),
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
+    "failover practice": (
+        ("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
+    ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
 }
 """Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet."""

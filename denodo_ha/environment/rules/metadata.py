@@ -127,10 +127,8 @@ def shared_catalog_promotions(environment: Environment) -> Iterator[Problem]:
 
     Denodo: Virtual DataPort Administration Guide, "Storing the Metadata on an External Database".
     """
-    if environment.solution_manager is None:
-        return
     for name, catalog in _catalogs(environment):
-        if "vdp" in catalog.components:
+        if "vdp" in catalog.components and environment.solution_manager_of(name):
             path: Path = ("clusters", name, "catalog", "components")
             yield Problem(
                 (*path, catalog.components.index("vdp")),

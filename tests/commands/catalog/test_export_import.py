@@ -114,7 +114,9 @@ def test_nothing_is_read_from_the_lost_region(site: Site, denodo_ha: Run) -> Non
     site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
     site.drain("node1")
     assert run(site, denodo_ha, "--from", "main").exit_code == exit_codes.DONE
-    assert {call.region for call in site.cloud.calls.made} == {SPARE}
+    # Only the entry in the history may be written elsewhere, afterwards.
+    reads = [call for call in site.cloud.calls.made if call.operation != "PutObject"]
+    assert {call.region for call in reads} == {SPARE}
 
 
 def test_without_from_a_node_imports_its_own_export(site: Site, denodo_ha: Run) -> None:

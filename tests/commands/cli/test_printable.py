@@ -89,6 +89,10 @@ ROWS: dict[str, list[list[str]]] = {
     "failover to": [["passive", "-c", "active-passive"]],
     "failover back": [["-c", "active-passive"]],
     "failover from": [["active", "-c", "active-passive"]],
+    "failover practice": [
+        ["-c", "active-passive", "--without-client"],
+        ["-c", "active-passive", "--stay", "\x1b[2J\n"],
+    ],
     "failover restore": [["active", "-c", "active-passive"]],
 }
 """Arguments with which each command reads hostile texts: `{hostile}` is a path, `{assembly}` is a
