@@ -1,5 +1,7 @@
 """Stack of one cluster: network, security groups, nodes and, if configured, load balancer."""
 
+from collections.abc import Sequence
+
 from aws_cdk import CfnOutput
 from constructs import Construct
 
@@ -26,7 +28,7 @@ from stacks import accepted_findings, cluster_outputs
 from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
-from stacks.alarms.cluster_alarms import ClusterAlarms
+from stacks.alarms.cluster_alarms import ClusterAlarms, WatchedGroup
 from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
@@ -122,6 +124,16 @@ class ClusterStack(EnvironmentStack):
         """Settings whose change replaces the load balancer, and so its DNS name and hosted zone."""
         network, balancer = self.cluster.network, self.cluster.balancer
         return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
+
+    @property
+    def load_balancer_name(self) -> str | None:
+        """Name of the load balancer in its metrics; None without one."""
+        return self._balancer.full_name if self._balancer is not None else None
+
+    @property
+    def watched_groups(self) -> Sequence[WatchedGroup]:
+        """Target groups of the load balancer, with their metrics."""
+        return self._balancer.watched_groups if self._balancer is not None else ()
 
     def _create_nodes(self) -> dict[str, Node]:
         """Create the nodes that are not existing instances. Return the created nodes by name."""
@@ -384,15 +396,14 @@ class ClusterStack(EnvironmentStack):
             account=self.cluster.account,
             region=self.cluster.region,
         )
-        balancer = self._balancer
         ClusterAlarms(
             self,
             "Alarms",
             environment=self._environment,
             name=self.name,
             topics=topics,
-            load_balancer=balancer.full_name if balancer is not None else None,
-            groups=balancer.watched_groups if balancer is not None else (),
+            load_balancer=self.load_balancer_name,
+            groups=self.watched_groups,
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
         )
         self._output(names.URGENT_TOPIC, topics.urgent)

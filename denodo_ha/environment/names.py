@@ -93,6 +93,10 @@ ROUTE53: Final = "route53"
 """Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a
 rule forbids clusters with this name."""
 
+DASHBOARD: Final = "dashboard"
+"""Suffix of the name of the stack with the dashboard. With a dashboard, a rule forbids clusters
+with this name."""
+
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""
 NODES_METADATA: Final = "Nodes"
@@ -134,6 +138,11 @@ def failover_stack(environment: str) -> str:
 def route53_stack(environment: str) -> str:
     """Return the name of the stack with the alarms on Route 53's health checks."""
     return f"{environment}-{ROUTE53}"
+
+
+def dashboard_stack(environment: str) -> str:
+    """Return the name of the stack with the dashboard, which is also the dashboard's name."""
+    return f"{environment}-{DASHBOARD}"
 
 
 def node_id_output(node: str) -> str:
