@@ -10,6 +10,7 @@ from denodo_ha.environment.derived import (
     capacity,
     cookie_balancer,
     failover_plan,
+    node_alarms,
     node_metadata,
     node_names,
 )
@@ -29,6 +30,7 @@ from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
 from stacks.alarms.cluster_alarms import ClusterAlarms, WatchedGroup
+from stacks.alarms.node_alarms import NodeAlarms
 from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
@@ -112,7 +114,7 @@ class ClusterStack(EnvironmentStack):
             document = self._create_node_states(node_program, balancer=host if balanced else "")
         if document is not None or self._haproxy is not None:
             self._create_operator_policy(document)
-        if balanced and environment.solution_manager is not None:
+        if balanced and environment.solution_manager_of(name) is not None:
             self._create_solution_manager_policy()
         self.has_alarms = quotas.has_alarms(environment, name)
         if self.has_alarms:
@@ -363,7 +365,8 @@ class ClusterStack(EnvironmentStack):
                 log_group=group.name if group else "",
                 statements=[*statements, *(group.write_statements(name) if group else ())],
             )
-        document = NodeDocument(self, "Operations").name
+        exports = self.cluster.exports is not None
+        document = NodeDocument(self, "Operations", exports=exports).name
         self._output(names.NODE_DOCUMENT, document)
         return document
 
@@ -396,6 +399,19 @@ class ClusterStack(EnvironmentStack):
             account=self.cluster.account,
             region=self.cluster.region,
         )
+        unready: dict[str, str] = {}
+        nodes = node_alarms.publishing_nodes(self._environment, self.name)
+        if nodes:
+            unready = NodeAlarms(
+                self,
+                "NodeAlarms",
+                environment=self._environment,
+                name=self.name,
+                topics=topics,
+                nodes=nodes,
+            ).unready
+        services = self._environment.services.values()
+        certificates = {service.certificate(self.name) for service in services}
         ClusterAlarms(
             self,
             "Alarms",
@@ -405,6 +421,8 @@ class ClusterStack(EnvironmentStack):
             load_balancer=self.load_balancer_name,
             groups=self.watched_groups,
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+            certificates=sorted(arn for arn in certificates if arn) if self._balancer else (),
+            unready=unready,
         )
         self._output(names.URGENT_TOPIC, topics.urgent)
         self._output(names.NOTICE_TOPIC, topics.notice)

@@ -18,7 +18,7 @@ from tests.commands.account.catalog_cloud import STACK, Catalog
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.postgres import Managed, managed
 from tests.support import client_creation
-from tests.support.assembly import ROOT, Template, synthesise
+from tests.support.assembly import ROOT, SharedAssemblies, Template
 from tests.support.configurations import keep_documents, write
 
 Clouds = Callable[..., Cloud]
@@ -28,16 +28,9 @@ Init = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def templates_of(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Templates:
+def templates_of(assemblies: SharedAssemblies) -> Templates:
     """Return a function that synthesises a configuration file once, and returns its templates."""
-
-    @cache
-    def templates(file: Path) -> Mapping[str, Template]:
-        return synthesise(load(file), tmp_path_factory.mktemp(file.stem)).templates
-
-    return templates
+    return lambda file: assemblies.of(file).templates
 
 
 @cache

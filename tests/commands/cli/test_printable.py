@@ -55,6 +55,8 @@ ROWS: dict[str, list[list[str]]] = {
         ["node1", "-c", "active-passive", "--type", "\x1b[2J\n\u202e"],
     ],
     "catalog init": [["-c", "shared-catalog"], ["-c", "{hostile}"]],
+    "catalog digest-test": [["node1", "-c", "shared-catalog"]],
+    "catalog import-export": [["node1", "-c", "shared-catalog", "--dry-run"]],
     "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
@@ -64,6 +66,11 @@ ROWS: dict[str, list[list[str]]] = {
         ["{assembly}"],
         ["{assembly}", "--format", "json"],
         ["{assembly}", "--format", "markdown"],
+        ["{hostile}"],
+    ],
+    "picture": [
+        ["{assembly}"],
+        ["{assembly}", "--format", "mermaid", "--against", "{assembly}"],
         ["{hostile}"],
     ],
     "nodes": [["-c", "{hostile}"], ["-c", "active-passive", "--format", "markdown"]],
@@ -82,6 +89,10 @@ ROWS: dict[str, list[list[str]]] = {
     "failover to": [["passive", "-c", "active-passive"]],
     "failover back": [["-c", "active-passive"]],
     "failover from": [["active", "-c", "active-passive"]],
+    "failover practice": [
+        ["-c", "active-passive", "--without-client"],
+        ["-c", "active-passive", "--stay", "\x1b[2J\n"],
+    ],
     "failover restore": [["active", "-c", "active-passive"]],
 }
 """Arguments with which each command reads hostile texts: `{hostile}` is a path, `{assembly}` is a
