@@ -144,10 +144,7 @@ def _dimension_output(group: WatchedGroup, key: str) -> str:
 
 def _alarms(stack: Stack) -> Iterator[tuple[str, str]]:
     """Yield an output for each composite alarm of a stack: its name, and the alarm's ARN."""
-    found = [
-        construct
-        for construct in stack.node.find_all()
-        if isinstance(construct, cloudwatch.CfnCompositeAlarm)
-    ]
-    for number, alarm in enumerate(found, 1):
-        yield f"DashboardAlarm{number}", alarm.attr_arn
+    for construct in stack.node.find_all():
+        if isinstance(construct, cloudwatch.CfnCompositeAlarm):
+            _, path = construct.node.path.split("/", 1)
+            yield f"Dashboard{names.alphanumeric(path)}", construct.attr_arn
