@@ -135,10 +135,10 @@ OURS = {
     ("stacks/alarms/route53_alarms.py", 60),
     ("stacks/haproxy/instances.py", 100),
 }
-"""Numbers that only happen to equal a published limit: seconds of a day, MiB in a GiB, files that HAProxy opens,
-maximum depth of an answer and of a file, length of a shown value, of a pattern and of a setting,
-the longest wait for busy nodes, lifetime of an old worker, days for which CloudWatch can keep logs,
-minutes of an hour, 100 percent.
+"""Numbers that only happen to equal a published limit: seconds of a day, MiB in a GiB, files that
+HAProxy opens, maximum depth of an answer and of a file, length of a shown value, of a pattern and
+of a setting, the longest wait for busy nodes, lifetime of an old worker, days for which CloudWatch
+can keep logs, minutes of an hour, 100 percent.
 """
 UNITS = {60, 1024, 3600}
 """Factors between units of time and of memory; a product or quotient with one is no limit."""
