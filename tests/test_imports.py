@@ -29,7 +29,11 @@ COMMANDS = {
 }
 """What every command package may import."""
 
-BESIDE = {"denodo_ha.rollout": {"denodo_ha.plan"}}
+BESIDE = {
+    "denodo_ha.failover": {"denodo_ha.catalog", "denodo_ha.standby"},
+    "denodo_ha.rollout": {"denodo_ha.plan"},
+    "denodo_ha.standby": {"denodo_ha.catalog"},
+}
 """Command packages that build on another one."""
 
 LIBRARIES = {

@@ -13,6 +13,15 @@ _CHECK_READS = (
     "route53:GetHealthCheckLastFailureReason",
     "route53:GetHealthCheckStatus",
 )
+_STANDBY_READS = (
+    "ec2:DescribeCapacityReservations",
+    "ec2:DescribeInstances",
+    "elasticloadbalancing:DescribeAccountLimits",
+    "rds:DescribeDBInstanceAutomatedBackups",
+    "servicequotas:GetAWSDefaultServiceQuota",
+    "servicequotas:GetServiceQuota",
+)
+"""Reads of `failover check`, which cannot be limited to a resource either."""
 _HEALTH_READS = (
     "cloudwatch:DescribeAlarms",
     "elasticloadbalancing:DescribeLoadBalancers",
@@ -88,14 +97,16 @@ class FailoverOperatorPolicy(Construct):
                     actions=["route53:ListResourceRecordSets"],
                     resources=[f"{route53}hostedzone/{zone_id}"],
                 ),
-                # This action cannot be limited to a resource (AWS, Service Authorization Reference,
-                # Route 53).
+                # These actions cannot be limited to a resource (AWS, Service Authorization
+                # Reference, Route 53).
                 iam.PolicyStatement(
-                    sid="SeeAnswers", actions=["route53:TestDNSAnswer"], resources=["*"]
+                    sid="SeeAnswers",
+                    actions=["route53:GetAccountLimit", "route53:TestDNSAnswer"],
+                    resources=["*"],
                 ),
                 iam.PolicyStatement(
                     sid="SeeHealth",
-                    actions=list(_HEALTH_READS),
+                    actions=sorted((*_HEALTH_READS, *_STANDBY_READS)),
                     resources=["*"],
                     conditions={
                         "StringEquals": {"aws:RequestedRegion": sorted({*stacks.values(), region})}

@@ -28,6 +28,7 @@ def create_metric_alarm(
     minutes: int,
     missing: str,
     threshold: int = 1,
+    period_s: int = ALARM_PERIOD_S,
     part_of: AlarmText | None = None,
     description: str = "",
     insufficient_data_actions: Iterable[str] = (),
@@ -42,9 +43,10 @@ def create_metric_alarm(
         dimensions: dimensions of the metric.
         statistic: statistic of each minute.
         operator: comparison with the threshold.
-        minutes: consecutive minutes that must breach the threshold.
-        missing: the effect of a minute without data.
+        minutes: consecutive minutes, or other periods, that must breach the threshold.
+        missing: the effect of a period without data.
         threshold: the threshold.
+        period_s: seconds of a period.
         part_of: the notifying alarm of which this alarm is a part.
         description: the description of an alarm that is no part of another one.
         insufficient_data_actions: topics to notify when there is no data any more.
@@ -61,7 +63,7 @@ def create_metric_alarm(
             for name, value in dimensions.items()
         ],
         statistic=statistic,
-        period=ALARM_PERIOD_S,
+        period=period_s,
         evaluation_periods=minutes,
         threshold=threshold,
         comparison_operator=operator,

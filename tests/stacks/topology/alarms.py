@@ -78,6 +78,8 @@ def _has_data(alarm: dict[str, Any]) -> None:
     metric, missing = alarm["MetricName"], alarm["TreatMissingData"]
     if metric == "SecondaryActive":
         assert missing == "ignore"  # without data only until the switch is used for the first time
+    elif metric == "StandbyReady":
+        assert missing in {"ignore", "breaching"}  # data only from `failover check --record`
     elif metric in _COUNTS:
         assert missing == "notBreaching"
     else:
