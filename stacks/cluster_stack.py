@@ -8,6 +8,7 @@ from denodo_ha.environment.derived import (
     capacity,
     cookie_balancer,
     failover_plan,
+    node_alarms,
     node_metadata,
     node_names,
 )
@@ -27,6 +28,7 @@ from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
 from stacks.alarms.cluster_alarms import ClusterAlarms
+from stacks.alarms.node_alarms import NodeAlarms
 from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
@@ -34,6 +36,7 @@ from stacks.environment_stack import EnvironmentStack
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
+from stacks.log_group import create_log_group
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups, group_names
@@ -97,6 +100,7 @@ class ClusterStack(EnvironmentStack):
             sides=firewall(environment, name),
         )
         self._nodes = self._create_nodes()
+        self._log_group = create_log_group(self, environment, self.cluster.region)
         self._reserve_capacity()
         self._haproxy: HaproxyLayer | None = None
         self._balancer: NodeBalancer | HaproxyBalancer | None = None
@@ -108,7 +112,7 @@ class ClusterStack(EnvironmentStack):
             document = self._create_node_states(node_program, balancer=host if balanced else "")
         if document is not None or self._haproxy is not None:
             self._create_operator_policy(document)
-        if balanced and environment.solution_manager is not None:
+        if balanced and environment.solution_manager_of(name) is not None:
             self._create_solution_manager_policy()
         self.has_alarms = quotas.has_alarms(environment, name)
         if self.has_alarms:
@@ -331,6 +335,7 @@ class ClusterStack(EnvironmentStack):
         program = FileAsset(self, "Program", file=archive)
         rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
         statements = [*node_statements(self, self._environment, self.name)]
+        group = self._log_group
         for name, node in self._nodes.items():
             NodeState(
                 self,
@@ -345,9 +350,11 @@ class ClusterStack(EnvironmentStack):
                     balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
                 ),
                 program=program,
-                statements=statements,
+                log_group=group.name if group else "",
+                statements=[*statements, *(group.write_statements(name) if group else ())],
             )
-        document = NodeDocument(self, "Operations").name
+        exports = self.cluster.exports is not None
+        document = NodeDocument(self, "Operations", exports=exports).name
         self._output(names.NODE_DOCUMENT, document)
         return document
 
@@ -368,6 +375,7 @@ class ClusterStack(EnvironmentStack):
                 if self._balancer is not None and self.cluster.balancer.zonal_shift
                 else None
             ),
+            more=self._log_group.read_statements() if self._log_group else (),
         )
         self._output(names.NODE_OPERATOR_POLICY_ARN, policy.arn)
 
@@ -379,7 +387,19 @@ class ClusterStack(EnvironmentStack):
             account=self.cluster.account,
             region=self.cluster.region,
         )
-        balancer = self._balancer
+        balancer, unready = self._balancer, {}
+        nodes = node_alarms.publishing_nodes(self._environment, self.name)
+        if nodes:
+            unready = NodeAlarms(
+                self,
+                "NodeAlarms",
+                environment=self._environment,
+                name=self.name,
+                topics=topics,
+                nodes=nodes,
+            ).unready
+        services = self._environment.services.values()
+        certificates = {service.certificate(self.name) for service in services}
         ClusterAlarms(
             self,
             "Alarms",
@@ -389,6 +409,8 @@ class ClusterStack(EnvironmentStack):
             load_balancer=balancer.full_name if balancer is not None else None,
             groups=balancer.watched_groups if balancer is not None else (),
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+            certificates=sorted(arn for arn in certificates if arn) if balancer is not None else (),
+            unready=unready,
         )
         self._output(names.URGENT_TOPIC, topics.urgent)
         self._output(names.NOTICE_TOPIC, topics.notice)

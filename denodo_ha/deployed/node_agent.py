@@ -54,6 +54,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     7: "the servers start neither with the new state nor with the previous one: the node is down",
     8: "the servers do not stop; no file was changed",
     NOT_READY: "the servers were not ready in time",
+    13: "the metadata could not be exported",
     11: "the servers run, but the metadata export could not be imported",
     12: "the operating system refused a step before anything was changed",
     UNLICENSED: "the License Manager does not answer",
@@ -86,6 +87,8 @@ class NodeStatus:
         version: a short hash of the applied state; empty before the first.
         drained: True if the node reports "not ready" because it was drained.
         earlier_rules: True if the node is ready only by the readiness rules of an earlier version.
+        drain_hold: True if the watchdog rests because the node was drained; None if the node's
+            program is of an earlier version, which cannot rest.
         warnings: the node's warnings, for example about a new program that the node refuses to run.
     """
 
@@ -95,6 +98,7 @@ class NodeStatus:
     version: str = ""
     drained: bool = False
     earlier_rules: bool = False
+    drain_hold: bool | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -132,6 +136,7 @@ class NodeAgent:
                 version=str(applied.get("hash", ""))[:SHORT] if applied else "",
                 drained=bool(report.get("drained")),
                 earlier_rules=(report.get("readiness") or {}).get("rules") == "earlier",
+                drain_hold=bool(report["drain_hold"]) if "drain_hold" in report else None,
                 warnings=tuple(_warnings(report)),
             )
         except (AttributeError, ValueError, KeyError, TypeError):
@@ -173,6 +178,7 @@ class NodeAgent:
         *,
         timeout: int,
         why: str = "",
+        export: str = "",
         request: str = "",
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
@@ -183,7 +189,8 @@ class NodeAgent:
             node: name of the node.
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
-            why: the operator's reason, for the action drain.
+            why: the operator's reason, for the actions drain and hold.
+            export: S3 address of an export's manifest, for the action import-export.
             request: id of the action, if the action may be sent again after its answer was lost;
                 the node does not repeat an apply that it has undone.
             progress: called with the status and the seconds that have passed.
@@ -204,6 +211,9 @@ class NodeAgent:
         }
         if why:
             parameters["Why"] = accepted_text(why)
+        if export:
+            # Every document with the action has this parameter.
+            parameters["Export"] = export
         command = SsmCommand(self._document, parameters, f"denodo-ha: {action} {node}", timeout)
 
         def report(statuses: Mapping[str, str], seconds: float) -> None:

@@ -119,6 +119,7 @@ class Draining(ClusterOperation):
                 self._wait_for_others(cluster, rotation, node)
                 plan = self._plan(cluster, rotation, node, why)
                 self._take_out(rotation, plan, lock)
+                self._hold_watchdog(rotation, plan, lock)
             self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan
 
@@ -213,6 +214,15 @@ class Draining(ClusterOperation):
             f"{rotation.drain_end(plan.node)}. Run this again to wait for that, or "
             f"`denodo-ha enable {plan.node}` to bring it back"
         )
+
+    def _hold_watchdog(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
+        """Make the watchdog of the drained node rest, unless another command has the lock now."""
+        try:
+            lock.prove()
+        except AwsError as error:
+            self._progress.say(f"warning: the watchdog of {plan.node} was not held: {error}")
+            return
+        rotation.hold_watchdog(plan.node, plan.tag)
 
     def _undo(
         self,

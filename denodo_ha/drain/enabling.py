@@ -163,6 +163,8 @@ class Enabling(ClusterOperation):
             # the tag yet.
             self._clock.sleep(VISIBLE_EVERY_S)
             current = self._require_same_tag(plan)
+        # Also without a tag: an earlier run may have removed the tag, and not reached the node.
+        rotation.release_watchdog(plan.node)
         if current is not None or plan.tag is not None:
             drain_tag.remove(self._aws, self._location.region, plan.instance_id)
         self._note(plan.node, after=f"healthy {plan.scope}")

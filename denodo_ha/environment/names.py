@@ -59,6 +59,10 @@ NOTICE_TOPIC: Final = "NoticeTopicArn"
 """Outputs of a cluster's stack, and of the failover stack if it has topics of its own, with the
 topics that the alarms notify."""
 
+LOG_GROUP: Final = "Logs"
+"""Logical id of a cluster's log group. CloudFormation begins the group's name with the names of the
+stack and of this id, so commands find the group also after the stack is deleted."""
+
 ENDPOINT: Final = "Endpoint"
 HOSTED_ZONE_ID: Final = "HostedZoneId"
 OPERATOR_POLICY_ARN: Final = "OperatorPolicyArn"
@@ -66,14 +70,18 @@ CLUSTER_OF_ROLE: Final = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCl
 REGION_OF_ROLE: Final = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 CHECK_ID_OF_ROLE: Final = {"Primary": "PrimaryCheckId", "Secondary": "SecondaryCheckId"}
 SWITCH_NAMESPACE: Final = "SwitchNamespace"
+SWITCH_CHECK_ID: Final = "SwitchCheckId"
 """Outputs of the failover stack, in addition to `JdbcUrl`. `SwitchNamespace` is missing if the
-switch is in the default namespace, which environments share."""
+switch is in the default namespace, which environments share. The ids of health checks are outputs
+only for the alarms on Route 53's metrics."""
 
 CATALOG_HOST: Final = "CatalogHost"
 CATALOG_PORT: Final = "CatalogPort"
 CATALOG_ADMIN_SECRET: Final = "CatalogAdminSecret"  # noqa: S105 - the name of an output
 CATALOG_TOPIC: Final = "CatalogAlarms"
 EXPORT_BUCKET: Final = "ExportBucket"
+EXPORT_COPY_BUCKET: Final = "ExportCopyBucket"
+"""Output of the stack with the copies of a cluster's metadata exports."""
 CATALOG_OPERATOR_POLICY_ARN: Final = "CatalogOperatorPolicyArn"
 _CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an output
 """Outputs of the stack with a cluster's metadata database and metadata exports."""
@@ -85,9 +93,16 @@ CATALOG_STACK_SUFFIX: Final = "-catalog"
 """Suffix of the metadata stack's name, after the cluster's name. A rule forbids cluster names with
 this suffix."""
 
+EXPORT_COPY_STACK_SUFFIX: Final = "-exports-copy"
+"""Suffix of the name of the stack with the copies of a cluster's metadata exports, in the region of
+the failover's other cluster. A rule forbids clusters with this stack's name."""
+
 ROUTE53: Final = "route53"
 """Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a
 rule forbids clusters with this name."""
+
+NODE_METRICS_PREFIX: Final = "Denodo/Nodes/"
+"""Prefix of the namespaces of metrics that nodes publish; the rest is the environment's name."""
 
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""
@@ -112,9 +127,19 @@ def cluster_stack(environment: str, cluster: str) -> str:
     return f"{environment}-{cluster}"
 
 
+def log_group_prefix(environment: str, cluster: str) -> str:
+    """Return the beginning of the names of a cluster's log groups (`LOG_GROUP`)."""
+    return f"{cluster_stack(environment, cluster)}-{LOG_GROUP}-"
+
+
 def catalog_stack(environment: str, cluster: str) -> str:
     """Return the name of the stack with a cluster's metadata database and metadata exports."""
     return f"{cluster_stack(environment, cluster)}{CATALOG_STACK_SUFFIX}"
+
+
+def export_copy_stack(environment: str, cluster: str) -> str:
+    """Return the name of the stack with the copies of a cluster's metadata exports."""
+    return f"{cluster_stack(environment, cluster)}{EXPORT_COPY_STACK_SUFFIX}"
 
 
 def failover_stack(environment: str) -> str:
@@ -174,6 +199,11 @@ def haproxy_parameter(environment: str, cluster: str) -> str:
     The name has one part more than a node's parameter, so the two never collide.
     """
     return f"/denodo/{environment}/{cluster}/haproxy/state"
+
+
+def node_metrics_namespace(environment: str) -> str:
+    """Return the namespace of the metrics that the nodes of an environment publish."""
+    return f"{NODE_METRICS_PREFIX}{environment}"
 
 
 def lock_parameter(environment: str, cluster: str) -> str:

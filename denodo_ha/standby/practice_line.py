@@ -96,16 +96,29 @@ def _practice(history: History | Unknown, now: datetime) -> Finding:
 
 def _practice_result(last: HistoryEntry, now: datetime) -> tuple[State, str]:
     """Return the state and the result of the last practice."""
-    result, within = f"practice of {last.at:%Y-%m-%d}", last.details.get("within")
+    result, within = f"practice of {last.at:%Y-%m-%d}", _within_objective(last)
     if last.verdict != DONE:
         return NO, f"{result} {last.verdict}: {last.message}".removesuffix(": ")
     if within is False:
-        return NO, f"{result} took {last.details.get('seconds')} s, longer than its objective"
+        return NO, f"{result} took longer than the drill expects"
     if now - last.at > PRACTICE_MAX:
         return NO, result
     if within is not True:
         return UNKNOWN, f"{result} does not state its objective"
     return OK, f"{result}, within its objective"
+
+
+def _within_objective(practice: HistoryEntry) -> bool | None:
+    """Return whether each step of a practice took as long as the drill expects, or less.
+
+    None if the entry does not state it.
+    """
+    try:
+        report = practice.details["practice"]
+        late = [step["late"] for leg in report["directions"] for step in leg["steps"]]
+    except (LookupError, TypeError):
+        return None
+    return not any(late) if late else None
 
 
 def _rights(

@@ -26,6 +26,7 @@ from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.instances import Instance, read_instances
 from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
+from denodo_ha.deployed.rotation import watchdog_hold
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import NOT_REGISTERED, GroupHealth, read_group_health
 from denodo_ha.status import haproxy_verdict, verdict
@@ -339,6 +340,7 @@ def _node(
     lost = cluster.location.region in known.lost or _is_new(cluster, node)
     answer = answers.get((cluster.name, node.name), _NOT_QUERIED)
     source, unready = sources.readiness(node.name, answer)
+    tag = DrainTag.from_tags(instance.tags) if instance else None
     is_lost = lost_state(node, instance) and (instance is not None or not lost)
     return Node(
         name=node.name,
@@ -352,7 +354,14 @@ def _node(
         source=source,
         unready=unready,
         unasked=answer.unasked,
-        drained=DrainTag.from_tags(instance.tags) if instance else None,
-        warnings=answer.status.warnings if answer.status else (),
+        drained=tag,
+        warnings=(
+            (
+                *answer.status.warnings,
+                *watchdog_hold.warnings(cluster.name, answer.status, node.name, tag),
+            )
+            if answer.status and instance
+            else ()
+        ),
         remedy=remedy(cluster.name, node) if is_lost else "",
     )

@@ -6,6 +6,7 @@ stores a secret in a file that has a name.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,10 @@ from hosts.common.errors import AwsCliMissingError, AwsError
 from hosts.common.process import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from hosts.common.log_events import LogEvent
 
 _MORE_PATH = ("/snap/bin",)
 """Folders to add to PATH: Ubuntu installs the AWS CLI as a snap, whose folder is not in the PATH of
@@ -126,6 +130,59 @@ class AwsCli:
             seconds=self.call_seconds,
         )
 
+    def put_metric_data(
+        self, namespace: str, dimensions: Mapping[str, str], values: Mapping[str, float]
+    ) -> None:
+        """Publish metrics with the same dimensions, in one call."""
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        data = [
+            {"MetricName": name, "Dimensions": named, "Value": value}
+            for name, value in values.items()
+        ]
+        self._run(
+            *("cloudwatch", "put-metric-data", f"--namespace={namespace}"),
+            f"--metric-data={json.dumps(data)}",
+            seconds=self.call_seconds,
+        )
+
+    def put_log_events(self, group: str, stream: str, events: Sequence[LogEvent]) -> None:
+        """Put a batch of events into a stream of a log group; create the stream if it is missing.
+
+        The events are passed on standard input.
+        """
+        request = {
+            "logGroupName": group,
+            "logStreamName": stream,
+            "logEvents": [
+                {"timestamp": event.time_ms, "message": event.message} for event in events
+            ],
+        }
+        try:
+            self._put_log_events(request)
+        except AwsError as error:
+            if "(ResourceNotFoundException)" not in str(error):
+                raise
+            self._create_log_stream(group, stream)
+            self._put_log_events(request)
+
+    def _put_log_events(self, request: dict[str, Any]) -> None:
+        self._run(
+            *("logs", "put-log-events", "--cli-input-json", "file:///dev/stdin"),
+            seconds=self.call_seconds,
+            stdin=json.dumps(request),
+        )
+
+    def _create_log_stream(self, group: str, stream: str) -> None:
+        try:
+            self._run(
+                *("logs", "create-log-stream"),
+                *(f"--log-group-name={group}", f"--log-stream-name={stream}"),
+                seconds=self.call_seconds,
+            )
+        except AwsError as error:
+            if "(ResourceAlreadyExistsException)" not in str(error):
+                raise
+
     def _call(self, *arguments: str, seconds: float | None = None) -> dict[str, Any]:
         text = self._run(*arguments, "--output", "json", seconds=seconds or self.call_seconds)
         try:
@@ -138,12 +195,14 @@ class AwsCli:
             raise AwsError(message)
         return answer
 
-    def _run(self, *arguments: str, seconds: float) -> str:
+    def _run(self, *arguments: str, seconds: float, stdin: str | None = None) -> str:
         environment = {"PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), *_MORE_PATH))}
         if self.region:
             environment["AWS_DEFAULT_REGION"] = self.region
         try:
-            result = run([self.program, *arguments], seconds=seconds, environment=environment)
+            result = run(
+                [self.program, *arguments], seconds=seconds, stdin=stdin, environment=environment
+            )
         except OSError as error:
             message = f"the AWS CLI ({self.program}) cannot be run: {error.strerror}; install it"
             raise AwsCliMissingError(message) from None

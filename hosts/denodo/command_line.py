@@ -71,8 +71,11 @@ def parser() -> argparse.ArgumentParser:
     drain.add_argument("--why", required=True, help="reason, which `status` shows")
     command("undrain", "make the node ready again")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
+    command("digest-test", "export twice, and print as JSON what differs in the site digest")
+    import_ = command("import-export", "import an export, and confirm the metadata")
+    import_.add_argument("--uri", required=True, help="S3 address of the export's export.json")
     hold = watchdog_commands.add(command)
-    for subparser in (drain, confirm, hold):
+    for subparser in (drain, confirm, hold, import_):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     command("accept-readiness", "judge the services by the rules of this version")
     command(
@@ -80,11 +83,14 @@ def parser() -> argparse.ArgumentParser:
     )
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
+    command("metrics", "publish the metrics of this node, if the applied state has metrics")
     status = command("status", "print the records and the readiness of all services, as JSON")
     status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
     command("license-manager", "ask whether the License Manager answers", state=True)
     command("stop", "stop the servers; running queries may end first")
     command("mount", "mount the data disk; format it before if it is blank", state=True)
+    command("send-logs", "send new lines of Denodo's log files, each minute", state=True)
+    command("send-journal", "send new entries of the journal, each minute", state=True)
     install = command("install", "check the image and install the systemd units", state=True)
     update = command("update", "use the program that the state names", state=True)
     for subparser in (install, update):

@@ -31,12 +31,15 @@ from hosts.denodo.disks import data_disk
 from hosts.denodo.errors import (
     OK,
     WOULD_CHANGE,
+    ImageError,
     LicenseManagerError,
     NotReadyError,
     StateError,
     SystemRefusedError,
 )
-from hosts.denodo.metadata import learned_settings, metadata_export
+from hosts.denodo.logs import log_commands
+from hosts.denodo.metadata import learned_settings, metadata_confirmation, metadata_export
+from hosts.denodo.metrics import node_metrics
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.servers import unit_cgroup
@@ -61,7 +64,8 @@ BOOT_CALL_SECONDS = 20.0
 
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
-    *("export", "status", "stop", "hold", "release", "look", "catalog-settings"),
+    *("export", "metrics", "status", "stop", "hold", "release", "look", "catalog-settings"),
+    *("send-logs", "digest-test", "import-export"),
 )
 """Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
@@ -221,6 +225,8 @@ def _change(
         _record_account(system, state)
         if _is_real(system):
             data_disk.ensure(state)
+            installation.switch_metrics(state)
+            log_commands.ensure_units(state, restart=options.command == "apply")
     return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
 
 
@@ -264,6 +270,22 @@ def _serve(system: System, options: argparse.Namespace) -> int:
 
 def _export(system: System, options: argparse.Namespace) -> int:
     metadata_export.export(system, if_due=options.if_due)
+    return OK
+
+
+def _metrics(system: System, _options: argparse.Namespace) -> int:
+    node_metrics.publish(system)
+    return OK
+
+
+def _digest_test(system: System, _options: argparse.Namespace) -> int:
+    report = metadata_export.digest_test(system)
+    program.write(sys.stdout, json.dumps(report, indent=1) + "\n")
+    return OK
+
+
+def _import_export(system: System, options: argparse.Namespace) -> int:
+    metadata_confirmation.import_export(system, options.uri, options.who)
     return OK
 
 
@@ -346,7 +368,12 @@ def _install(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     privileges.create_folders(system, state)
     parameter = options.parameter or ""
-    installation.install(state, parameter, region=options.region, root=options.root)
+    try:
+        installation.install(state, parameter, region=options.region, root=options.root)
+    except ImageError as error:
+        # CloudFormation will terminate the instance, and the units that send logs do not run yet.
+        log_commands.send_failure(system, state, str(error))
+        raise
     return OK
 
 
@@ -358,6 +385,14 @@ def _update(system: System, options: argparse.Namespace) -> int:
     if not program_update.update(system, uri, options.programs, arguments):
         log.info("the node uses the program that the state names already")
     return OK
+
+
+def _send_logs(system: System, options: argparse.Namespace) -> int:
+    return log_commands.send_files(system, command_line.state_of(system, options))
+
+
+def _send_journal(system: System, options: argparse.Namespace) -> int:
+    return log_commands.send_journal(system, command_line.state_of(system, options))
 
 
 def _watch(system: System, options: argparse.Namespace) -> int:
@@ -375,6 +410,9 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "accept-readiness": _accept_readiness,
     "catalog-settings": _catalog_settings,
     "export": _export,
+    "metrics": _metrics,
+    "digest-test": _digest_test,
+    "import-export": _import_export,
     "license-manager": _license_manager,
     "status": _status,
     "stop": _stop,
@@ -385,6 +423,8 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     ),
     "look": watchdog_commands.look,
     "mount": _mount,
+    "send-logs": _send_logs,
+    "send-journal": _send_journal,
     "install": _install,
     "update": _update,
 }

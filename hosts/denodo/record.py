@@ -2,7 +2,8 @@
 
 applied.json   the applied state, its hash, and the time
 failed.json    the last change that failed, the reason, and the request that made it
-held.json      a hold, during which the watchdog must not start servers: by whom, when, why
+held.json      an operator's hold: the watchdog must not start servers; by whom, when, why
+drain-hold.json  the same while the node is drained by `denodo-ha`, with the machine
 watchdog.json  the processes that the watchdog has seen, and those that it has started again
 behind.json    why the last boot started the state that was applied before
 drained.json   the drain of the node: by whom, when, why
@@ -123,6 +124,30 @@ class Record:
         files.remove(self._file("held"))
 
     @property
+    def drain_hold(self) -> dict[str, Any] | None:
+        """Return by whom, when and why `denodo-ha` holds the drained node; None if it does not.
+
+        A copy of the disk of a held machine is not held.
+        """
+        data, machine = self._read("drain-hold"), self.system.machine_id
+        other = (data or {}).get("machine", machine)
+        return data if not (machine and other) or machine == other else None
+
+    def hold_for_drain(self, who: str, why: str) -> None:
+        """Record that the watchdog must not start servers, because the node is drained."""
+        machine = self.system.machine_id
+        self._write("drain-hold", {"who": who, "why": why, "machine": machine})
+
+    def release_from_drain(self) -> None:
+        """Remove the record that a drained node is held, and keep an operator's own hold."""
+        files.remove(self._file("drain-hold"))
+
+    @property
+    def rests(self) -> bool:
+        """Return whether the watchdog must not start servers."""
+        return any(record is not None for record in (self.drained, self.held, self.drain_hold))
+
+    @property
     def watched(self) -> Sequence[str]:
         """Return the processes that the watchdog has seen running."""
         seen = (self._read("watchdog") or {}).get("seen", [])
@@ -148,6 +173,14 @@ class Record:
             },
         )
 
+    @property
+    def revival(self) -> tuple[str, Sequence[str]]:
+        """Return when the watchdog last started servers again, and which; empty if it did not."""
+        data = self._read("watchdog") or {}
+        processes = data.get("processes", [])
+        names = [str(name) for name in processes] if isinstance(processes, list) else []
+        return str(data.get("last", "")), names
+
     def forget_watchdog(self) -> None:
         """Remove the record of the watchdog, at a boot."""
         files.remove(self._file("watchdog"))
@@ -160,6 +193,11 @@ class Record:
         """
         data = self._read("metadata")
         return data is not None and data.get("machine") == self.system.machine_id
+
+    @property
+    def metadata_time(self) -> str:
+        """Return the time at which the metadata was confirmed, empty if it was not."""
+        return str((self._read("metadata") or {}).get("at", ""))
 
     def confirm_metadata(self, who: str, how: str) -> None:
         """Record that the metadata of this machine is confirmed."""
@@ -232,7 +270,10 @@ class Record:
             *("applied", "failed", "drained", "metadata", "exported", "readiness"),
             *("held", "watchdog"),
         )
-        return {name: self._read(name) for name in names}
+        return {
+            **{name: self._read(name) for name in names},
+            "drain_hold": self.drain_hold,
+        }
 
     def _file(self, name: str) -> Path:
         return self.system.folder / f"{name}.json"

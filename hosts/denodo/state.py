@@ -22,7 +22,7 @@ _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "
 
 NOT_RESTARTING = (
     *(*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog"),
-    "data_disk",
+    *("data_disk", "logs", "metrics"),
 )
 """Keys whose change needs no restart of the servers."""
 
@@ -104,11 +104,25 @@ class DataDisk:
 
 
 @dataclass(frozen=True)
+class Logs:
+    """The log group in CloudWatch Logs to which the node sends its logs.
+
+    Attributes:
+        group: name of the log group.
+        statements: whether files with the statements of users are sent.
+    """
+
+    group: str
+    statements: bool = False
+
+
+@dataclass(frozen=True)
 class State:
     """The desired state.
 
     Attributes:
         raw: the parsed JSON object.
+        cluster: name of the node's cluster.
         node: the node's name.
         version: Denodo's version.
         home: DENODO_HOME.
@@ -139,9 +153,12 @@ class State:
         exports: scheduled exports of the metadata, None for none.
         watchdog: whether the watchdog starts servers again that have died.
         data_disk: the disk that is mounted for Denodo, None for none.
+        logs: the log group to which the node sends its logs, None for none.
+        metrics: namespace of the metrics that the node publishes, empty if it publishes none.
     """
 
     raw: Mapping[str, Any]
+    cluster: str
     node: str
     version: str
     home: Path
@@ -171,6 +188,8 @@ class State:
     watchdog: bool = True
     data_disk: DataDisk | None = None
     scheduler_rmi_host: str = ""
+    logs: Logs | None = None
+    metrics: str = ""
 
     @property
     def hash(self) -> str:
@@ -181,6 +200,14 @@ class State:
     def restart_hash(self) -> str:
         """Return a hash of the values whose change needs a restart of the servers."""
         return _hash({key: self.raw[key] for key in self.raw if key not in NOT_RESTARTING})
+
+    @property
+    def secret_arns(self) -> tuple[str, ...]:
+        """Return the ARNs of the secrets that the node reads."""
+        arns = [self.certificate, self.security_token, self.metadata.login]
+        arns += [component.secret for component in self.catalog.values()]
+        arns += [self.exports.login] if self.exports else []
+        return tuple(sorted({arn for arn in arns if arn}))
 
     @property
     def tls(self) -> tuple[str, str]:

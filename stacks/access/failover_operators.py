@@ -6,6 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
 from stacks.access.cluster_grants import STACK_READS, read_history, write_history
 
 _CHECK_READS = (
@@ -34,9 +35,9 @@ _HEALTH_READS = (
 class FailoverOperatorPolicy(Construct):
     """Managed policy for operators who run `denodo-ha failover`, not attached to any principal.
 
-    In addition to read access, the policy allows only the switch. IAM cannot limit metrics by
-    resource, so the permission is limited by namespace and region (AWS, Service Authorization
-    Reference, CloudWatch).
+    In addition to read access, the policy allows the switch and the locks of the clusters. IAM
+    cannot limit metrics by resource, so the permission is limited by namespace and region (AWS,
+    Service Authorization Reference, CloudWatch).
 
     Attributes:
         arn: ARN of the policy.
@@ -52,6 +53,7 @@ class FailoverOperatorPolicy(Construct):
         region: str,
         switch_namespace: str,
         stacks: Mapping[str, str],
+        locks: Mapping[str, str],
         history_buckets: Sequence[str] = (),
     ) -> None:
         """Create the policy.
@@ -65,7 +67,10 @@ class FailoverOperatorPolicy(Construct):
             switch_namespace: namespace of the switch's metric.
             stacks: regions of the stacks in this account that operators can read, by name of the
                 stack.
-            history_buckets: names of the buckets in which commands leave their history.
+            locks: regions of the locks of the clusters in this account, by name of the parameter; a
+                practice holds them.
+            history_buckets: names of the buckets in which commands leave their history, with the
+                exports and the copies of exports.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -125,8 +130,36 @@ class FailoverOperatorPolicy(Construct):
                         for name, stack_region in sorted(stacks.items())
                     ],
                 ),
+                iam.PolicyStatement(
+                    sid="HoldTheLocks",
+                    actions=["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"],
+                    resources=[
+                        f"arn:{stack.partition}:ssm:{lock_region}:{stack.account}:parameter{name}"
+                        for name, lock_region in sorted(locks.items())
+                    ],
+                ),
                 *write_history(stack.partition, history_buckets),
                 *read_history(stack.partition, history_buckets),
+                *_read_manifests(stack.partition, history_buckets),
             ],
         )
         self.arn = policy.managed_policy_arn
+
+
+def _read_manifests(partition: str, buckets: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Allow reading the manifests of exports for `failover check`, and no metadata."""
+    if not buckets:
+        return []
+    arns = [f"arn:{partition}:s3:::{name}" for name in buckets]
+    return [
+        iam.PolicyStatement(
+            sid="SeeTheExports",
+            actions=["s3:ListBucket", "s3:ListBucketVersions"],
+            resources=arns,
+        ),
+        iam.PolicyStatement(
+            sid="ReadTheManifests",
+            actions=["s3:GetObject", "s3:GetObjectVersion"],
+            resources=[f"{arn}/*/{EXPORT_MANIFEST}" for arn in arns],
+        ),
+    ]

@@ -1,6 +1,6 @@
 """IAM policy for operators who change the nodes of a cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -41,6 +41,7 @@ class NodeOperatorPolicy(Construct):
         existing_instance_ids: Sequence[str],
         history_buckets: Sequence[str] = (),
         shifted_balancer: str | None = None,
+        more: Iterable[iam.PolicyStatement] = (),
     ) -> None:
         """Create the policy.
 
@@ -53,6 +54,7 @@ class NodeOperatorPolicy(Construct):
             haproxy_documents: names of HAProxy's SSM documents; empty without HAProxy.
             shifted_balancer: ARN of the load balancer, if zonal shift is enabled for it.
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
+            more: further statements, for parts that not every cluster has.
             history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
@@ -91,6 +93,7 @@ class NodeOperatorPolicy(Construct):
                 grants.hold_lock(read=node_document is None),
                 *grants.read_state(reads),
                 *grants.write_drain_tag_of_existing(existing_instance_ids),
+                *more,
                 *write_history(grants.stack.partition, history_buckets),
             ],
         )

@@ -8,14 +8,14 @@ from denodo_ha.environment.derived import alarms, failover_plan
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 from stacks.alarms.notifying_alarms import (
-    AT_LEAST_ONE,
+    AT_LEAST,
     BELOW,
     create_metric_alarm,
     create_notifying_alarm,
 )
 from stacks.alarms.topics import Topics
 
-_HOUR_S = 3600
+_HOUR_MIN = 60
 
 
 class FailoverAlarms(Construct):
@@ -44,7 +44,7 @@ class FailoverAlarms(Construct):
             metric=failover_plan.SWITCH_METRIC,
             dimensions={failover_plan.SWITCH_DIMENSION: environment.name},
             statistic="Maximum",
-            operator=AT_LEAST_ONE,
+            operator=AT_LEAST,
             minutes=1,
             missing="ignore",
             part_of=text,
@@ -77,8 +77,8 @@ class FailoverAlarms(Construct):
                 self,
                 "unchecked",
                 statistic="SampleCount",
-                minutes=hours,
-                period_s=_HOUR_S,
+                minutes=hours * _HOUR_MIN,
+                period_minutes=_HOUR_MIN,
                 missing="breaching",
                 **of_metric,
             ),

@@ -9,6 +9,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from denodo_ha.environment import names
+from denodo_ha.environment.derived.node_alarms import publishing_nodes
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
@@ -37,6 +38,7 @@ class NodeState(Construct):
         rmi_host: str,
         scheduler_rmi_host: str,
         program: FileAsset,
+        log_group: str,
         statements: Iterable[iam.PolicyStatement],
     ) -> None:
         """Create the parameter.
@@ -53,6 +55,7 @@ class NodeState(Construct):
                 own name.
             scheduler_rmi_host: the same for the node's Scheduler.
             program: program of the node.
+            log_group: name of the cluster's log group; empty if the nodes send no logs.
             statements: permissions that all nodes of the cluster need for their desired states.
         """
         super().__init__(scope, id_)
@@ -64,6 +67,7 @@ class NodeState(Construct):
             stack=names.cluster_stack(environment.name, cluster),
             resource=scope.resolve(resource.logical_id),
             program=program.address,
+            log_group=log_group,
         )
         state = desired_state(environment, cluster, name, machine=machine, deployed=deployed)
         parameter = ssm.StringParameter(
@@ -100,6 +104,15 @@ def node_statements(
         yield allow("secretsmanager:GetSecretValue", *secret_arns)
     if environment.denodo.metadata.uri:
         yield _allow_import(stack, environment.denodo.metadata.uri)
+    if publishing_nodes(environment, cluster):
+        namespace = names.node_metrics_namespace(environment.name)
+        # The action has no resources, and this condition key instead (AWS, Using condition keys to
+        # limit access to CloudWatch namespaces).
+        yield iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
+        )
 
 
 def _allow_import(stack: Stack, uri: str) -> iam.PolicyStatement:

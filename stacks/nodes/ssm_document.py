@@ -10,14 +10,19 @@ _SERVICE_ACTIONS = ("stop", "start")
 """Actions that stop or start the systemd unit of Denodo's servers."""
 ACTIONS = (
     *("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness"),
-    *("catalog-settings", "license-manager"),
+    *("catalog-settings", "license-manager", "hold", "release"),
     *_SERVICE_ACTIONS,
 )
 """Actions of the document. Each action is a command of the node program (docs/node.md), except for
 `_SERVICE_ACTIONS`."""
+EXPORT_ACTIONS = ("digest-test", "import-export")
+"""Further actions of clusters with exports."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
+
+_EXPORT_PATTERN = "^$|^s3://[a-z0-9.-]{3,63}/[A-Za-z0-9._-]{1,100}/export[.]json$"
+"""Pattern of the address of a node's export, or no text."""
 
 _UPDATE_PROGRAM = "python3 -m node update"
 _ACT = "exec python3 -m node '{{ Action }}'"
@@ -38,7 +43,14 @@ class NodeDocument(Construct):
         name: name of the document.
     """
 
-    def __init__(self, scope: Construct, id_: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, exports: bool) -> None:
+        """Create the document.
+
+        Args:
+            scope: parent.
+            id_: id.
+            exports: whether the nodes export their metadata, which some actions need.
+        """
         super().__init__(scope, id_)
         document = ssm.CfnDocument(
             self,
@@ -53,7 +65,7 @@ class NodeDocument(Construct):
                     "Action": {
                         "type": "String",
                         "description": "what to do",
-                        "allowedValues": [*ACTIONS],
+                        "allowedValues": [*ACTIONS, *(EXPORT_ACTIONS if exports else ())],
                     },
                     "Who": {
                         "type": "String",
@@ -67,6 +79,7 @@ class NodeDocument(Construct):
                         "default": "maintenance",
                         "allowedPattern": _TEXT_PATTERN,
                     },
+                    **(_EXPORT_PARAMETER if exports else {}),
                     "Timeout": {
                         "type": "String",
                         "description": "seconds until it is ended",
@@ -81,7 +94,7 @@ class NodeDocument(Construct):
                         "precondition": {"StringEquals": ["platformType", "Linux"]},
                         "inputs": {
                             "timeoutSeconds": "{{ Timeout }}",
-                            "runCommand": _script(),
+                            "runCommand": _script(exports=exports),
                         },
                     }
                 ],
@@ -90,7 +103,21 @@ class NodeDocument(Construct):
         self.name = document.ref
 
 
-def _script() -> list[str]:
+_EXPORT_PARAMETER = {
+    "Export": {
+        "type": "String",
+        "description": "export to import, for import-export",
+        "default": "",
+        "allowedPattern": _EXPORT_PATTERN,
+    }
+}
+_EXPORT_SCRIPT = (
+    f"digest-test) {_ACT};;",
+    "import-export) exec python3 -m node import-export --uri '{{ Export }}' --who '{{ Who }}';;",
+)
+
+
+def _script(*, exports: bool) -> list[str]:
     return [
         "#!/bin/sh",
         "set -eu",
@@ -107,5 +134,9 @@ def _script() -> list[str]:
         "stop) systemctl stop denodo-node; exec sync;;",
         "start) exec systemctl start --no-block denodo-node;;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
+        *(_EXPORT_SCRIPT if exports else ()),
+        # "drained: " also keeps a reason that begins with "-" from being an option.
+        "hold) exec python3 -m node hold --for-drain --who '{{ Who }}' 'drained: {{ Why }}';;",
+        "release) exec python3 -m node release --for-drain;;",
         "esac",
     ]

@@ -19,8 +19,9 @@ from denodo_ha.environment.facts.denodo_ports import READY_PORT
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.servers import Server, servers
 from tests.e2e.nodes import Agent, sh
-from tests.hosts.haproxy.running import PROGRAM, Running
+from tests.hosts.haproxy.running import Running
 from tests.support.assembly import ROOT
+from tests.support.servers.haproxy_program import PROGRAM
 from tools.local_aws import control
 from tools.local_aws.credentials import Access
 

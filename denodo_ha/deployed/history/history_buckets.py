@@ -32,11 +32,7 @@ class HistoryBucket:
 def standby_buckets(environment: Environment, cluster: str) -> Iterator[HistoryBucket]:
     """Yield the buckets in a cluster's region: of its exports, and of copies of other clusters'."""
     settings = environment.clusters[cluster]
-    if settings.exports is not None:
-        name = node_metadata.export_bucket_name(environment, cluster)
-        yield HistoryBucket(name, settings.region, settings.account)
-    for source in node_metadata.copied_clusters(environment, cluster):
-        name = node_metadata.export_copy_bucket_name(environment, source)
+    for name in node_metadata.readable_export_buckets(environment, cluster):
         yield HistoryBucket(name, settings.region, settings.account)
 
 

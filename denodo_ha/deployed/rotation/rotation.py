@@ -19,7 +19,8 @@ from denodo_ha.aws.polling import Clock, PollTimeout, poll_until
 from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.cli.progress import Progress, lasted
 from denodo_ha.deployed.cluster import Cluster
-from denodo_ha.deployed.rotation import drain_tag
+from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.deployed.rotation import drain_tag, watchdog_hold
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment.facts.limits import DEREGISTRATION_DELAY_S
 
@@ -184,7 +185,7 @@ class Rotation(ABC):
     def out(
         self, node: str, *, tag: DrainTag, minimum: int | None = None, timeout: float | None = None
     ) -> None:
-        """Take a node out of service, and wait until its connections have ended.
+        """Take a node out of service, hold it, and wait until its connections have ended.
 
         Args:
             node: the node.
@@ -216,6 +217,7 @@ class Rotation(ABC):
             drain_tag.remove(self.aws, self.cluster.location.region, instance_id)
             message = f"{without_promise(error)}. {node} was put back"
             raise Failed(message) from error
+        self.hold_watchdog(node, tag)
         self.wait_until_drained(node, timeout)
 
     def back(
@@ -226,7 +228,7 @@ class Rotation(ABC):
         ready_timeout: float = READY_S,
         timeout: float = HEALTHY_S,
     ) -> None:
-        """Bring a node back into service, and remove its drain tag.
+        """Bring a node back into service, release its watchdog, and remove its drain tag.
 
         Args:
             node: the node.
@@ -251,7 +253,20 @@ class Rotation(ABC):
         for _ in self.open(node, self.all_entrances(node)):
             pass
         self.wait_until_healthy(node, timeout)
+        self.release_watchdog(node)
         drain_tag.remove(self.aws, self.cluster.location.region, instance_id)
+
+    def hold_watchdog(self, node: str, tag: DrainTag) -> None:
+        """Make the watchdog of a drained node rest; warn if that is not possible."""
+        watchdog_hold.hold(self._agent, node, tag.why, self.progress)
+
+    def release_watchdog(self, node: str) -> None:
+        """End the rest of a node's watchdog; warn if that is not possible."""
+        watchdog_hold.release(self._agent, node, self.progress)
+
+    @property
+    def _agent(self) -> NodeAgent:
+        return NodeAgent(self.aws, self.cluster, self.clock)
 
     def _poll(
         self,

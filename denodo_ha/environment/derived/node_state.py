@@ -9,7 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata, node_names, readiness
+from denodo_ha.environment.derived.node_alarms import publishing_nodes
 from denodo_ha.environment.derived.topology import version_ports
 from denodo_ha.environment.facts.denodo_ports import (
     JMX_FACTORY_PORT,
@@ -46,6 +48,7 @@ class Deployed:
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
         program: S3 URI of the node program.
+        log_group: name of the cluster's log group; empty if the nodes send no logs.
     """
 
     rmi_host: str
@@ -53,6 +56,7 @@ class Deployed:
     resource: str
     program: str
     scheduler_rmi_host: str = ""
+    log_group: str = ""
 
 
 def desired_state(
@@ -61,7 +65,8 @@ def desired_state(
     """Return the desired state of one node, whose instance has the properties of `machine`."""
     denodo = environment.denodo
     host = node_names.host_name(environment, cluster, node)
-    manager, licences = environment.solution_manager, environment.license_manager
+    manager = environment.solution_manager_of(cluster)
+    licences = environment.license_manager_of(cluster)
     return {
         "schema": SCHEMA,
         "environment": environment.name,
@@ -97,7 +102,9 @@ def desired_state(
         # other states.
         **({} if denodo.watchdog else {"watchdog": False}),
         **({"web_jmx": True} if denodo.web_jmx else {}),
+        **_metrics(environment, cluster),
         **_data_disk(machine),
+        **_logs(environment, deployed.log_group),
         "ready": {"port": READY_PORT, "services": _services(environment), **_readiness(denodo)},
         "limits": {
             "start_seconds": denodo.start_limit - SETUP_SHARE_S,
@@ -110,6 +117,13 @@ def desired_state(
         },
         "program": deployed.program,
     }
+
+
+def _metrics(environment: Environment, cluster: str) -> dict[str, Any]:
+    """Return the key `metrics`, which older node programs do not know, if nodes publish any."""
+    if not publishing_nodes(environment, cluster):
+        return {}
+    return {"metrics": {"namespace": names.node_metrics_namespace(environment.name)}}
 
 
 def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
@@ -158,6 +172,7 @@ def max_parameter_bytes(
         stack="x" * 41,
         resource="x" * 255,
         program="x" * 128,
+        log_group="x" * 128 if environment.logs else "",
     )
     state = desired_state(environment, cluster, node, machine=machine, deployed=longest)
     return len(json.dumps(state))
@@ -175,6 +190,15 @@ def _data_disk(machine: Instance) -> dict[str, Any]:
     if not machine.data_disk_gib or not machine.data_disk_path:
         return {}
     return {"data_disk": {"path": machine.data_disk_path, "device": DATA_DEVICE}}
+
+
+def _logs(environment: Environment, group: str) -> dict[str, Any]:
+    """Return the key `logs`, which is present only if the node sends its logs."""
+    if environment.logs is None or not group:
+        return {}
+    return {
+        "logs": {"group": group, **({"statements": True} if environment.logs.statements else {})}
+    }
 
 
 def _tls(environment: Environment, cluster: str) -> dict[str, str] | None:

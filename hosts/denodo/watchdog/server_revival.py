@@ -40,7 +40,7 @@ def look(system: System, *, act: bool, last: bool = False) -> int:
     """
     record = Record(system)
     state = record.applied
-    if state is None or not state.watchdog or record.drained or record.held:
+    if state is None or not state.watchdog or record.rests:
         return BusyError.code
     try:
         with system.locked():

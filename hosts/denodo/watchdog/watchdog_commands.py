@@ -29,7 +29,13 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentPar
     """Add the commands to the parser; return the parser of `hold`."""
     hold_ = command("hold", "do not start a server again that ends, until `release`")
     hold_.add_argument("why", metavar="WHY", help="reason, which `status` shows")
-    command("release", "start servers again that die")
+    release_ = command("release", "start servers again that die")
+    for subparser in (hold_, release_):
+        subparser.add_argument(
+            "--for-drain",
+            action="store_true",
+            help="only the hold of `denodo-ha drain`, which an operator's hold does not affect",
+        )
     watch_ = command("watch", "the watchdog: start a server that dies again")
     watch_.add_argument("--watchdog-folder", type=Path, default=FOLDER, help=argparse.SUPPRESS)
     look_ = command("look", "look once for servers that have died", state=True)
@@ -40,15 +46,18 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentPar
 
 def hold(system: System, options: argparse.Namespace) -> int:
     """Record that no server is started again."""
-    Record(system).hold(options.who, options.why)
+    record = Record(system)
+    (record.hold_for_drain if options.for_drain else record.hold)(options.who, options.why)
     log.info(f"held by {options.who}: {options.why}; no server is started again until `release`")
     return OK
 
 
-def release(system: System, _options: argparse.Namespace) -> int:
+def release(system: System, options: argparse.Namespace) -> int:
     """Remove the record of `hold`."""
-    Record(system).release()
-    log.info("not held")
+    record = Record(system)
+    (record.release_from_drain if options.for_drain else record.release)()
+    held = record.held
+    log.info(f"still held by {held.get('who')}: {held.get('why')}" if held else "not held")
     return OK
 
 

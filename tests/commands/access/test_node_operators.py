@@ -95,7 +95,7 @@ def test_existing_instances_are_named() -> None:
     from stacks.access.node_operators import NodeOperatorPolicy
 
     stack = Stack(App(), "one", env=Environment(account="111122223333", region="eu-west-1"))
-    given = {"environment": "denodo80", "cluster": "main", "node_document": "run"}
+    given: dict[str, Any] = {"environment": "denodo80", "cluster": "main", "node_document": "run"}
     NodeOperatorPolicy(stack, "Some", existing_instance_ids=["i-0123456789abcdef0"], **given)
     NodeOperatorPolicy(stack, "None", existing_instance_ids=[], **given)
     texts = [

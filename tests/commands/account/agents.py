@@ -10,6 +10,7 @@ command takes effect, and has a result, after its duration on the cloud's virtua
 
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +34,16 @@ class Node:
         reachable: True if the SSM agent answers.
         applies: number of `apply` commands.
         settings: output of the command `catalog-settings`; empty if the program is too old for it.
+        digest_test: output of the command `digest-test`; empty if the program is too old for it.
+        imports: addresses of the exports that the node was to import.
+        import_outcome: exit code of the command `import-export`.
         accepts: number of times that the node accepted the readiness rules of its version.
         running: True if Denodo's servers run.
         stop_outcome: exit code of the command `stop`; only 0 stops the servers.
         stops: time limits of the `stop` commands, in seconds.
+        held: reason for which the node was held by `hold`; empty if it is not held.
+        holds: the actions `hold` and `release` that were run.
+        hold_outcome: exit code of these two actions; only 0 has an effect.
     """
 
     applied: dict[str, Any] | None = None
@@ -48,10 +55,22 @@ class Node:
     reachable: bool = True
     applies: int = 0
     settings: str = ""
+    digest_test: str = ""
+    imports: list[str] = field(default_factory=list)
+    import_outcome: int = node_agent.DONE
     accepts: int = 0
     running: bool = True
     stop_outcome: int = node_agent.DONE
     stops: list[int] = field(default_factory=list)
+    held: str = ""
+    holds: list[str] = field(default_factory=list)
+    hold_outcome: int = node_agent.DONE
+
+    def hold(self, action: str, why: str) -> None:
+        """Carry out the action `hold` or `release`."""
+        self.holds.append(action)
+        if self.hold_outcome == node_agent.DONE:
+            self.held = why if action == "hold" else ""
 
 
 @dataclass
@@ -147,26 +166,13 @@ class Agents:
             return error("InvalidInstanceId", "Instances not in a valid state for account")
         command = f"{next(self._numbers):036d}"
         now = self.cloud.clock.monotonic()
-        if action in {"status", "license-manager"}:
-            report = self._status(node) if action == "status" else self._licensed(names[id_])
+        report = self._report(names[id_], action, call.parameters["Parameters"])
+        if report is not None:
             ended = Command(now, *report)
-        elif action == "confirm-metadata":
-            node.confirmed = node.outcome == node_agent.DONE
-            ended = Command(now, node.outcome, f"ended with {node.outcome}")
-        elif action == "accept-readiness":
-            node.accepts += 1
-            node.more = {**node.more, "readiness": {"rules": "current"}}
-            ended = Command(now, node_agent.DONE, "the services are judged by the current rules")
-        elif action == "stop":
-            assert names[id_] in self.out(), f"{names[id_]} is stopped while it serves"
-            node.stops.append(int(call.parameters["Parameters"]["Timeout"][0]))
-            node.running = node.running and node.stop_outcome != node_agent.DONE
-            ended = Command(now + node.seconds, node.stop_outcome, "")
-        elif action == "start":
-            node.running = True
-            ended = Command(now, node_agent.DONE, "")
-        elif action == "catalog-settings":
-            ended = Command(now, node_agent.DONE if node.settings else 2, node.settings)
+        elif action in {"stop", "import-export"}:
+            assert names[id_] in self.out(), f"{action} of {names[id_]} while it serves"
+            outcome = self._stopped_or_imported(node, call.parameters["Parameters"])
+            ended = Command(now + node.seconds, outcome, "")
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, node_agent.BUSY, "another run is at work")
         else:
@@ -179,6 +185,46 @@ class Agents:
                 self.cloud.clock.at(ended.ends, lambda: setattr(node, "applied", state))
         self._commands[command] = ended
         return answer({"Command": {"CommandId": command}})
+
+    @staticmethod
+    def _stopped_or_imported(node: Node, parameters: dict[str, list[str]]) -> int:
+        """Stop a node's servers, or import an export; return the exit code."""
+        if parameters["Action"] == ["stop"]:
+            node.stops.append(int(parameters["Timeout"][0]))
+            node.running = node.running and node.stop_outcome != node_agent.DONE
+            return node.stop_outcome
+        node.imports += parameters["Export"]
+        node.confirmed = node.import_outcome == node_agent.DONE
+        return node.import_outcome
+
+    def _report(
+        self, name: str, action: str, parameters: Mapping[str, list[str]]
+    ) -> tuple[int, str] | None:
+        """Carry out an action that takes no time; return its result, None for other actions."""
+        node = self.nodes[name]
+        result: tuple[int, str] | None = None
+        match action:
+            case "status":
+                result = self._status(node)
+            case "license-manager":
+                result = self._licensed(name)
+            case "confirm-metadata":
+                node.confirmed = node.outcome == node_agent.DONE
+                result = node.outcome, f"ended with {node.outcome}"
+            case "accept-readiness":
+                node.accepts += 1
+                node.more = {**node.more, "readiness": {"rules": "current"}}
+                result = node_agent.DONE, "the services are judged by the current rules"
+            case "hold" | "release":
+                node.hold(action, *parameters.get("Why", [""]))
+                result = node.hold_outcome, ""
+            case "start":
+                node.running = True
+                result = node_agent.DONE, ""
+            case "catalog-settings" | "digest-test":
+                output = node.settings if action == "catalog-settings" else node.digest_test
+                result = node_agent.DONE if output else 2, output
+        return result
 
     def _licensed(self, node: str) -> tuple[int, str]:
         self.licensed_by.append(node)

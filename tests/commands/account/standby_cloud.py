@@ -65,7 +65,7 @@ class StandbyCloud:
         for cluster in (ACTIVE, STANDBY):
             for node in ("node1", "node2"):
                 self.put_export(cluster, node)
-        self.put_entry("failover practice", timedelta(days=3), within=True, seconds=90)
+        self.put_practice(timedelta(days=3))
         self.install()
 
     def install(self) -> None:
@@ -138,6 +138,11 @@ class StandbyCloud:
         bucket = node_metadata.export_bucket_name(self.environment, STANDBY)
         key = f".history/{time}-{id_}-{slug}.json"
         self.s3().put_object(Bucket=bucket, Key=key, Body=json.dumps(entry).encode())
+
+    def put_practice(self, age: timedelta, *, late: bool = False) -> None:
+        """Put the entry of a practice."""
+        legs = [{"steps": [{"step": "DNS", "late": late}]}]
+        self.put_entry("failover practice", age, practice={"directions": legs})
 
     def forget_history(self) -> None:
         """Delete all entries in the standby's region."""

@@ -86,6 +86,8 @@ def test_every_node_one_at_a_time(cloud: Cloud, agents: Agents) -> None:
     all_is_well(cloud, agents)
     assert agents.most_out == 1
     assert [node.applies for node in agents.nodes.values()] == [1, 1, 1]
+    # The watchdog of a node rests while the node is out.
+    assert [node.holds for node in agents.nodes.values()] == [["hold", "release"]] * 3
 
 
 def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:

@@ -132,7 +132,7 @@ def start_node(site: Site) -> None:
 
 
 def slow_practice(site: Site) -> None:
-    site.standby.put_entry("failover practice", timedelta(hours=1), within=False, seconds=900)
+    site.standby.put_practice(timedelta(hours=1), late=True)
 
 
 PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
@@ -205,7 +205,7 @@ def test_a_practice_that_was_too_slow(site: Site, check: Check) -> None:
     slow_practice(site)
     report = json.loads(check("--format", "json").stdout)
     assert others(report) == {10: "no"}
-    site.standby.put_entry("failover practice", timedelta(minutes=1), within=True, seconds=90)
+    site.standby.put_practice(timedelta(minutes=1))
     assert others(json.loads(check("--format", "json").stdout)) == {}
 
 
@@ -275,7 +275,7 @@ def test_without_the_right_to_throw_the_switch(
     assert lines[9]["state"] == "no"
     assert "cloudwatch:PutMetricData" in lines[9]["seen"]
     assert site.cloud.calls.of("PutObject") == []
-    site.standby.put_entry("failover practice", timedelta(minutes=1), within=True, seconds=90)
+    site.standby.put_practice(timedelta(minutes=1))
 
 
 def test_a_standby_that_does_not_answer_is_unknown(site: Site, check: Check) -> None:

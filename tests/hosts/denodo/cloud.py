@@ -40,6 +40,8 @@ if arguments[0] == "s3api" and not any(key in " ".join(arguments) for key in ans
             sys.exit("An error occurred (NoSuchKey) when calling the GetObject operation")
         pathlib.Path(arguments[-1]).write_bytes(wanted.read_bytes())
     sys.exit()
+if arguments[:2] == ["logs", "put-log-events"]:
+    request = sys.stdin.read()
 for key, answer in answers.items():
     if key in " ".join(arguments):
         break
@@ -50,6 +52,14 @@ if isinstance(answer, dict) and "~" in answer:
     time.sleep(answer["~"])
 if isinstance(answer, dict) and "!" in answer:
     sys.exit(answer["!"])
+if arguments[:2] == ["logs", "put-log-events"]:
+    stream = json.loads(request)["logStreamName"]
+    streams = pathlib.Path({streams!r})
+    if not (streams.exists() and stream in streams.read_text().splitlines()):
+        sys.exit("An error occurred (ResourceNotFoundException) when calling PutLogEvents")
+    open({events!r}, "a").write(request + chr(10))
+if arguments[:2] == ["logs", "create-log-stream"]:
+    open({streams!r}, "a").write(options["log-stream-name"] + chr(10))
 if arguments[:2] == ["s3", "cp"]:
     open(arguments[-1], "w").write(answer)
 else:
@@ -63,6 +73,7 @@ class Cloud:
     def __init__(self, folder: Path) -> None:
         self._answers = folder / "answers.json"
         self._calls = folder / "aws-calls"
+        self._events = folder / "log-events"
         self._answers.write_text("{}")
         program = folder / "aws"
         program.write_text(
@@ -71,6 +82,8 @@ class Cloud:
                 answers=str(self._answers),
                 calls=str(self._calls),
                 objects=str(folder / "objects"),
+                events=str(self._events),
+                streams=str(folder / "log-streams"),
             )
         )
         program.chmod(0o755)
@@ -122,6 +135,20 @@ class Cloud:
         """Return the arguments of each call so far."""
         lines = self._calls.read_text().splitlines() if self._calls.exists() else []
         return [json.loads(line) for line in lines]
+
+    def accept_logs(self) -> None:
+        """Let log events be put into streams, which must be created first."""
+        self.answer("logs put-log-events", {})
+        self.answer("logs create-log-stream", {})
+
+    def logged(self) -> dict[str, list[str]]:
+        """Return the messages of the log events by stream."""
+        lines = self._events.read_text().splitlines() if self._events.exists() else []
+        streams: dict[str, list[str]] = {}
+        for request in map(json.loads, lines):
+            messages = [event["message"] for event in request["logEvents"]]
+            streams.setdefault(request["logStreamName"], []).extend(messages)
+        return streams
 
     def signals(self) -> list[tuple[str, str]]:
         """Return the signals sent to CloudFormation: status and unique id of each."""

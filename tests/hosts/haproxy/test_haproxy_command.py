@@ -14,11 +14,12 @@ from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.haproxy import commands, errors
 from hosts.haproxy.server_state_file import saved_rows
-from tests.hosts.haproxy.running import BALANCER, PROGRAM, Running, configuration, running
+from tests.hosts.haproxy.running import BALANCER, Running, configuration, running
 from tests.hosts.haproxy.stand_ins import Site
 from tests.support.assembly import ROOT
 from tests.support.configurations import Data, changed, minimal, twins, write
 from tests.support.host_program import unpacked
+from tests.support.servers.haproxy_program import PROGRAM
 
 SECURE = {
     f"{BALANCER}/haproxy/tls": {"mode": "reencrypt"},

@@ -29,7 +29,8 @@ from hosts.haproxy.errors import HaproxyError, Refused
 from hosts.haproxy.host import Host, apply
 from hosts.haproxy.runtime_api import LocalHaproxy
 from tests.hosts.haproxy.kill_matrix import CloudOfFiles
-from tests.hosts.haproxy.small_haproxy import PROGRAM, small_haproxy
+from tests.hosts.haproxy.small_haproxy import small_haproxy
+from tests.support.servers.haproxy_program import PROGRAM
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 

@@ -103,8 +103,13 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
         if {"Ref": role_id} in policy["Roles"]
         for statement in policy["PolicyDocument"]["Statement"]
     ]
+    publishes = view.environment.alarms.nodes and view.environment.denodo.program
+    metrics = [one for one in statements if one["Action"] == "cloudwatch:PutMetricData"]
+    assert [one["Condition"] for one in metrics] == [
+        {"StringEquals": {"cloudwatch:namespace": f"Denodo/Nodes/{view.environment.name}"}}
+    ] * publishes
     by_action: dict[str, list[Any]] = {}
-    for one in statements:
+    for one in (one for one in statements if one not in metrics):
         assert one["Effect"] == "Allow"
         resources = one["Resource"]
         for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
@@ -128,6 +133,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
         return
     may = {"ssm:GetParameter", "s3:GetObject", "cloudformation:SignalResource"}
     may -= metadata.actions_of_a_node(view.cluster)
+    may |= _log_actions(view, by_action, tags_of(instance)["denodo:node"])
     assert may <= named <= may | {"secretsmanager:GetSecretValue"}
     (parameter,) = by_action["ssm:GetParameter"]
     ref = parameter["Fn::Join"][1][-1]["Ref"]
@@ -139,6 +145,18 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     for secret in by_action.get("secretsmanager:GetSecretValue", []):
         assert secret.split(":")[3:5] == [view.cluster.region, view.cluster.account]
         assert "*" not in secret
+
+
+def _log_actions(view: ClusterView, by_action: dict[str, list[Any]], node: str) -> set[str]:
+    """With logs, a node may write the streams that begin with its name, in the cluster's group."""
+    if view.environment.logs is None:
+        assert not view.of("AWS::Logs::LogGroup").keys() & {"Logs"}
+        return set()
+    (stream,), (group,) = by_action["logs:PutLogEvents"], by_action["logs:CreateLogStream"]
+    assert [part for part in stream["Fn::Join"][1] if "Ref" in part][-1] == {"Ref": "Logs"}
+    assert stream["Fn::Join"][1][-1] == f":log-stream:{node}/*"
+    assert group["Fn::Join"][1][-2:] == [{"Ref": "Logs"}, ":*"]
+    return {"logs:PutLogEvents", "logs:CreateLogStream"}
 
 
 def _nodes_have_names(view: ClusterView) -> None:

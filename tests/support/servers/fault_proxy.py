@@ -19,8 +19,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +32,7 @@ from tests.support.servers.ports import free_port
 GLOBAL: Final = "us-east-1"
 """Region in the signature of global services such as Route 53."""
 _TIMEOUT_S: Final = 120
-_LATE_S: Final = 1.5
+_LATE_S: Final = 0.8
 _SIGNED = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
 _REST: Final = (
     (re.compile(r"^GET .*/hostedzone/[^/]+/rrset"), "ListResourceRecordSets"),
@@ -80,7 +80,8 @@ class Fault(StrEnum):
     STALE = "stale"
     """A read gets the first answer to the same request, as the API is eventually consistent."""
     LATE = "late"
-    """The connection closes without an answer, and the call takes effect some time later."""
+    """The connection closes without an answer, and the call takes effect some time later; a read
+    has no effect, and so never arrives."""
     PAGED = "paged"
     """The first page of a list is empty."""
     INTERRUPTED = "interrupted"
@@ -161,10 +162,12 @@ class FaultProxy:
         arrived: the calls that the proxy has forwarded to the local AWS.
         disturbed: the calls to which a fault was applied.
         on_call: called with each call before a fault is applied.
+        late: seconds after which a late call takes effect.
     """
 
     upstream: str
     delay: float = 0.0
+    late: float = _LATE_S
     calls: list[Call] = field(default_factory=list)
     arrived: list[Call] = field(default_factory=list)
     disturbed: list[Call] = field(default_factory=list)
@@ -173,6 +176,8 @@ class FaultProxy:
     _seen: dict[tuple[str, bytes], Answer] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
+    _ended: threading.Condition = field(default_factory=threading.Condition)
+    _running: int = 0
     _server: Any = None
 
     def __enter__(self) -> Self:
@@ -216,6 +221,27 @@ class FaultProxy:
                 self.disturbed.append(call)
         return due[0] if due else None
 
+    @contextmanager
+    def in_progress(self) -> Iterator[None]:
+        """Count a call as being in progress, also after its client has gone."""
+        with self._ended:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._running -= 1
+                self._ended.notify_all()
+
+    def settle(self) -> None:
+        """Wait until no call is in progress: calls may take effect after their command has ended.
+
+        Calls that hang are released, as they never arrive.
+        """
+        self._over.set()
+        with self._ended:
+            self._ended.wait_for(lambda: not self._running, _TIMEOUT_S)
+
     def hang(self) -> None:
         """Wait until `heal` is called or the proxy stops."""
         self._over.wait(_TIMEOUT_S)
@@ -224,8 +250,7 @@ class FaultProxy:
         """Send a request to the local AWS."""
         with self._lock:
             self.arrived.append(call)
-        upstream = urlsplit(self.upstream)
-        connection = http.client.HTTPConnection(str(upstream.netloc), timeout=_TIMEOUT_S)
+        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=_TIMEOUT_S)
         try:
             connection.request(request.method, request.path, request.body, request.headers)
             response = connection.getresponse()
@@ -295,10 +320,16 @@ class _Handler(BaseHTTPRequestHandler):
     """Handles each call, and applies its fault."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body of an answer are sent together; otherwise the body would wait for the client's
+    # delayed acknowledgement of the head.
+    wbufsize = -1
     server: _Server
 
     def _handle(self) -> None:
-        proxy = self.server.proxy
+        with self.server.proxy.in_progress():
+            self._handle_call(self.server.proxy)
+
+    def _handle_call(self, proxy: FaultProxy) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = _Request(self.command, self.path, headers, self.rfile.read(length))
@@ -323,8 +354,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is Fault.LOST:
             proxy.forward(call, request)
         self._reset()
-        if fault is Fault.LATE:
-            time.sleep(_LATE_S)
+        if fault is Fault.LATE and call.changes:
+            time.sleep(proxy.late)
             with suppress(OSError):
                 proxy.forward(call, request)
 
@@ -351,6 +382,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         self.wfile.write(answer.body[: len(answer.body) // 2] if cut else answer.body)
+        self.wfile.flush()
         if cut:
             self._reset()
 

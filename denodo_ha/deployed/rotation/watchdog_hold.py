@@ -1,0 +1,96 @@
+"""Hold of a drained node: its watchdog starts no server while the node has a drain tag.
+
+The node does not see its drain tag, so the commands that write the tag also run the action `hold`
+of the node program, and the commands that remove the tag run `release`. An operator's own `node
+hold WHY` is another record on the node, which these actions leave as it is.
+
+A node is drained also if it cannot be held, for example because it does not answer: the reason is
+a warning. `denodo-ha status` shows a drained node that is not held, and a held node without a drain
+tag; `denodo-ha enable` always releases the node.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from denodo_ha.aws import deadline
+from denodo_ha.cli.errors import AwsError, Failed
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed import node_agent
+from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.environment import names
+
+HOLD: Final = "hold"
+RELEASE: Final = "release"
+ANSWER_S: Final = 20
+"""Project default: seconds to wait until a node has carried out one of the two actions."""
+_MARGIN_S: Final = 20
+"""Project default: seconds for the calls that send a command, beyond `ANSWER_S`."""
+
+
+def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
+    """Make the watchdog of a drained node rest; warn if that is not possible.
+
+    Args:
+        agent: runs the node program.
+        node: name of the node, which is out of service.
+        why: the reason in the drain tag.
+        progress: receives the warning.
+    """
+    if failure := _run(agent, node, HOLD, why):
+        progress.say(
+            f"warning: the watchdog of {node} does not rest ({failure}): it may start servers that "
+            "stop there. Before you stop a server, run `python3 -m node hold WHY` on the node "
+            "(docs/node.md, Watchdog)"
+        )
+
+
+def release(agent: NodeAgent, node: str, progress: Progress) -> None:
+    """End the hold of a node that is back in service; warn if that is not possible."""
+    if failure := _run(agent, node, RELEASE):
+        progress.say(
+            f"warning: the watchdog of {node} may still rest, as for a drained node ({failure}): "
+            f"then it starts no server that dies. Run `denodo-ha enable {node} --cluster "
+            f"{agent.cluster.name}` again when the node answers"
+        )
+
+
+def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) -> Iterator[str]:
+    """Yield a warning if a node is drained and not held, or held and not drained.
+
+    Programs of earlier versions report no hold, and nodes that report "not ready" because of their
+    own `drain` start no server anyway.
+    """
+    if status.drain_hold is False and tag is not None and not status.drained:
+        yield (
+            "it is drained, and its watchdog does not rest: it may start servers that stop. "
+            f"`denodo-ha drain {node} --cluster {cluster}` again holds it"
+        )
+    elif status.drain_hold and tag is None:
+        yield (
+            "its watchdog rests as for a drained node, and it has no drain tag: no server that "
+            f"dies is started. `denodo-ha enable {node} --cluster {cluster}` ends that"
+        )
+
+
+def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
+    """Run an action on a node; return why it was not carried out, empty if it was.
+
+    A node without the node program has no watchdog.
+    """
+    if names.NODE_DOCUMENT not in agent.cluster.stack.outputs:
+        return ""
+    if agent.cluster.node(node).logical_id is None:
+        return ""  # an instance that existed before; the stack has not installed the program
+    if not agent.offers(action):
+        if action == RELEASE:
+            return ""  # no command could hold the node with this document
+        return "the cluster's SSM document is of an earlier version, which cannot hold a node"
+    try:
+        with deadline.extended(ANSWER_S + _MARGIN_S):
+            result = agent.run(
+                node, action, timeout=node_agent.STATUS_S, why=why, patience=ANSWER_S
+            )
+    except (Failed, AwsError) as error:
+        return str(error)
+    return "" if result.code == node_agent.DONE else node_agent.explain_result(result)

@@ -1,0 +1,79 @@
+"""Journal of systemd: entries of some units, from a cursor on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hosts.common import json_object
+from hosts.common.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MOST_ENTRIES = 10_000
+"""Project default: the newest entries that are read at once; older ones are skipped."""
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """An entry of the journal.
+
+    Attributes:
+        unit: name of the unit that the entry is about.
+        time_ms: milliseconds since 1970 (UTC).
+        message: the text.
+        cursor: position of the entry in the journal.
+    """
+
+    unit: str
+    time_ms: int
+    message: str
+    cursor: str
+
+
+def read(
+    units: Sequence[str], cursor: str, *, program: str = "journalctl"
+) -> Iterator[JournalEntry]:
+    """Yield the entries of units since a cursor, or since the boot if the cursor is empty.
+
+    Args:
+        units: names of units, which need not exist.
+        cursor: cursor of the last entry that was read.
+        program: name or path of `journalctl`.
+
+    Raises:
+        OSError: `journalctl` cannot be run, or fails.
+    """
+    # `--all`: without it, long fields are null (journalctl(1)).
+    command = [program, "--output=json", "--all", "--no-pager", "--quiet"]
+    command += [f"--lines={MOST_ENTRIES}", f"--after-cursor={cursor}" if cursor else "--boot"]
+    result = run([*command, *(f"--unit={unit}" for unit in units)], seconds=_SECONDS)
+    if not result.succeeded:
+        message = f"journalctl {result}"
+        raise OSError(message)
+    for line in result.output.splitlines():
+        if (entry := _entry(line)) is not None:
+            yield entry
+
+
+def _entry(line: str) -> JournalEntry | None:
+    try:
+        data: Any = json_object.parse(line)
+        return JournalEntry(
+            # systemd's own messages about a unit name the unit in UNIT.
+            str(data.get("UNIT") or data.get("_SYSTEMD_UNIT") or ""),
+            int(data["__REALTIME_TIMESTAMP"]) // 1000,
+            _text(data.get("MESSAGE")),
+            str(data["__CURSOR"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # a line that is not an entry, for example of a journal that is being repaired
+
+
+def _text(message: Any) -> str:
+    """Return the text of a message, which is a list of bytes if it is not printable."""
+    if isinstance(message, list):
+        return bytes(message).decode(errors="replace")
+    return message if isinstance(message, str) else ""

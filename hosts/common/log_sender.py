@@ -1,0 +1,69 @@
+"""Sender of a machine's log events to a log group of CloudWatch Logs.
+
+    NAME/SOURCE/MACHINE        stream of a journal, for example node1/program/i-0123
+    NAME/SOURCE/MACHINE/FILE   stream of a file
+
+The machine is part of the name, because a node keeps its name when its instance is replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hosts.common.errors import AwsError
+from hosts.common.log_events import batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from hosts.common.aws_cli import AwsCli
+    from hosts.common.log_events import LogEvent
+
+UNKNOWN_MACHINE = "unknown"
+"""Part of the name of a stream whose machine has no known id."""
+_NOT_IN_NAMES = re.compile(r"[:*/]")
+"""Characters that are not in names of streams (AWS, CloudWatch Logs API Reference,
+CreateLogStream), and the separator of their parts."""
+
+
+@dataclass(frozen=True)
+class LogSender:
+    """Sends events to the streams of one machine.
+
+    Attributes:
+        aws: the AWS CLI.
+        group: name of the log group.
+        name: name of the node, or the id of another machine.
+        machine: id of the machine.
+        warn: reports a batch that CloudWatch Logs refuses.
+    """
+
+    aws: AwsCli
+    group: str
+    name: str
+    machine: str
+    warn: Callable[[str], None]
+
+    def send(self, source: str, events: Iterable[LogEvent], *, file: str = "") -> None:
+        """Send events to the stream of a source.
+
+        A batch that CloudWatch Logs does not accept is left out: it would never be accepted, and
+        later events would not be sent.
+
+        Raises:
+            AwsError: AWS does not answer, or denies the call.
+        """
+        parts = (self.name, source, self.machine or UNKNOWN_MACHINE, *([file] if file else []))
+        stream = "/".join(_NOT_IN_NAMES.sub("-", part) for part in parts)
+        for batch in batches(events):
+            self._put(stream, batch)
+
+    def _put(self, stream: str, batch: Sequence[LogEvent]) -> None:
+        try:
+            self.aws.put_log_events(self.group, stream, batch)
+        except AwsError as error:
+            if "(InvalidParameterException)" not in str(error):
+                raise
+            self.warn(f"{len(batch)} lines of {stream} are left out: {error}")

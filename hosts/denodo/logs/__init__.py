@@ -1,0 +1,1 @@
+"""Logs of the node, which are sent to CloudWatch Logs."""

@@ -1,0 +1,152 @@
+"""The watchdog of a drained node rests: `drain` holds the node, and `enable` releases it."""
+
+from collections.abc import Callable
+
+import pytest
+from typer.testing import Result
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.deployed.node_agent import NodeStatus
+from denodo_ha.deployed.rotation import watchdog_hold
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.drain import command
+from tests.commands.account.agents import Agents, Node
+from tests.commands.account.calls import Call, Fault
+from tests.commands.account.cloud import Cloud
+from tests.commands.conftest import Clouds, Run
+
+OLD_PROGRAM = 2
+DOCUMENT = "AWS::SSM::Document"
+
+
+class Site:
+    """A cluster with simulated nodes; `node` is node1."""
+
+    def __init__(self, cloud: Cloud, run: Run) -> None:
+        self.cloud, self._run = cloud, run
+        self.agents = Agents(cloud, "active")
+
+    @property
+    def node(self) -> Node:
+        return self.agents.nodes["node1"]
+
+    def has_tag(self) -> bool:
+        return self.cloud.mark("active", "node1") is not None
+
+    def interrupt(self, operation: str) -> None:
+        """Interrupt the next call of an operation, before the simulated agents answer it."""
+        self.cloud.faults.heal()
+        self.cloud.faults.interrupt(operation, on=1)
+        self.agents.install()
+
+    def go(self, verb: str, *arguments: str, code: int = exit_codes.DONE) -> Result:
+        done = self._run(verb, "node1", *arguments, "--cluster", "active", "-c", "active-passive")
+        assert done.exit_code == code, done.output
+        return done
+
+
+@pytest.fixture
+def site(clouds: Clouds, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch) -> Site:
+    cloud = clouds("active-passive", "active")
+    cloud.targets.hurry(30)
+    monkeypatch.setattr(command, "real_clock", lambda: cloud.clock)
+    return Site(cloud, denodo_ha)
+
+
+def test_a_drained_node_is_held_until_it_is_enabled(site: Site) -> None:
+    done = site.go("drain", "--why", "-disk; new")
+    assert site.node.held == "-disk; new"
+    assert "warning" not in done.stderr
+    done = site.go("enable")
+    assert (site.node.holds, site.node.held) == (["hold", "release"], "")
+    assert "warning" not in done.stderr
+
+
+def _is_silent(site: Site) -> None:
+    site.node.reachable = False
+
+
+def _is_slow(site: Site) -> None:
+    site.agents.slow = True
+
+
+def _has_an_old_program(site: Site) -> None:
+    site.node.hold_outcome = OLD_PROGRAM
+
+
+@pytest.mark.parametrize("fail", [_is_silent, _is_slow, _has_an_old_program])
+def test_a_node_that_cannot_be_held_is_drained_and_released_later(
+    site: Site, fail: Callable[[Site], None]
+) -> None:
+    fail(site)
+    done = site.go("drain")
+    assert site.has_tag()
+    assert "warning: the watchdog of node1 does not rest (" in done.stderr
+    assert "node hold WHY" in done.stderr
+    # The node is held by an earlier drain, and cannot be released.
+    site.node.held = "an earlier drain"
+    done = site.go("enable")
+    assert not site.has_tag()
+    assert "warning: the watchdog of node1 may still rest" in done.stderr
+    assert "denodo-ha enable node1 --cluster active" in done.stderr
+    site.node.reachable, site.node.hold_outcome, site.agents.slow = True, 0, False
+    assert "warning" not in site.go("enable").stderr
+    assert site.node.held == ""
+
+
+def test_documents_without_the_actions_do_not_get_them(site: Site) -> None:
+    for resource in site.cloud.stack("active").template["Resources"].values():
+        if resource["Type"] == DOCUMENT:
+            action = resource["Properties"]["Content"]["parameters"]["Action"]
+            action["allowedValues"] = ["status", "apply", "drain", "undrain"]
+    assert "of an earlier version, which cannot hold a node" in site.go("drain").stderr
+    assert "warning" not in site.go("enable").stderr
+    assert site.node.holds == []
+    # A cluster without the node program has no watchdog.
+    del site.cloud.stack("active").outputs["NodeDocument"]
+    assert "warning" not in site.go("drain").stderr
+
+
+def test_ctrl_c_between_the_steps_and_again(site: Site) -> None:
+    site.interrupt("SendCommand")
+    assert "Run this again to wait for that" in site.go("drain", code=exit_codes.INTERRUPTED).stderr
+    assert site.has_tag()
+    site.go("drain")
+    assert site.node.held == "maintenance"
+    site.interrupt("GetCommandInvocation")
+    site.go("enable", code=exit_codes.INTERRUPTED)
+    assert site.has_tag(), "the tag remains until it is known that the node is released"
+    site.go("enable")
+    assert (site.node.held, site.has_tag()) == ("", False)
+
+
+def test_a_command_that_lost_the_lock_holds_nothing(site: Site) -> None:
+    def steal(_: Call) -> None:
+        site.cloud.client("ssm", "eu-west-1").put_parameter(
+            Name="/denodo/denodo70/active/.lock", Value='{"who": "eve"}', Overwrite=True
+        )
+
+    last = Fault(lambda call: call.operation == "DeregisterTargets", steal, on=3, after=True)
+    site.cloud.faults.add(last)
+    assert "has taken over the lock" in site.go("drain", code=exit_codes.FAILED).stderr
+    assert site.node.holds == []
+
+
+@pytest.mark.parametrize(
+    ("held", "tagged", "drained", "said"),
+    [
+        (True, True, False, ""),
+        (True, False, False, "`denodo-ha enable node1 --cluster c` ends that"),
+        (False, True, False, "`denodo-ha drain node1 --cluster c` again holds it"),
+        (False, True, True, ""),
+        (None, True, False, ""),
+        (False, False, False, ""),
+    ],
+)
+def test_status_compares_hold_and_tag(
+    *, held: bool | None, tagged: bool, drained: bool, said: str
+) -> None:
+    status = NodeStatus(None, confirmed=True, unready={}, drained=drained, drain_hold=held)
+    tag = DrainTag.from_tags({"denodo:drained": "2026-01-01T00:00:00Z ann disk"} if tagged else {})
+    text = "; ".join(watchdog_hold.warnings("c", status, "node1", tag))
+    assert said in text if said else text == ""

