@@ -49,8 +49,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
     "failover practice": (
-        ("failover", "practice", "--stay", "1s", "--timeout", "4", "--without-client"),
-        ("failover", "practice", "--dry-run", "--without-client"),
+        ("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
     ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
 }

@@ -23,6 +23,7 @@ from denodo_ha.drain import draining, enabling
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.failover import command as failover_command
 from denodo_ha.failover import switching
+from denodo_ha.failover.practice import client_eye, failing_back, observation, practice
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
 from tests.faults.site import KEPT, PRIMARY, Done, Site
@@ -79,6 +80,11 @@ def short_waits(site: Site) -> Iterator[None]:
             (switching, "EVERY_S", 0.1),
             (switching, "EFFECT_S", 3),
             (failover_command, "CLIENTS_S", 0.1),
+            (failing_back, "EVERY_S", 0.1),
+            (failing_back, "EFFECT_S", 3),
+            (practice, "CLIENTS_S", 3),
+            (client_eye, "ANSWERS_EVERY_S", 0.5),
+            (observation, "SWITCH_EVERY_S", 0.5),
         ):
             patch.setattr(module, name, seconds)
         yield
@@ -118,7 +124,7 @@ def settle(site: Site) -> None:
     """
     site.proxy.settle()
     for thread in threading.enumerate():
-        if thread.name.startswith("ThreadPoolExecutor"):
+        if thread.name.startswith(("ThreadPoolExecutor", observation.THREADS)):
             thread.join(_THREADS_S)
     site.proxy.settle()
 

@@ -18,7 +18,12 @@ from denodo_ha.failover.failover_task import FailoverTask, read_task, require_po
 from denodo_ha.failover.practice.client_eye import Eye
 from denodo_ha.failover.practice.cluster_locks import held_locks, practice_was_killed
 from denodo_ha.failover.practice.expectation import Expectation
-from denodo_ha.failover.practice.failing_back import READ_S, FailingBack, PracticeContext
+from denodo_ha.failover.practice.failing_back import (
+    READ_S,
+    FailingBack,
+    PracticeContext,
+    reason_of,
+)
 from denodo_ha.failover.practice.measurement import Leg, measured_leg, open_gap
 from denodo_ha.failover.practice.observation import Observation, SwitchReader
 from denodo_ha.failover.practice.report import PracticeReport
@@ -175,7 +180,7 @@ class Practice:
                 raise
             self._findings.append(str(error))
         if not self._may_have_moved:
-            raise Interrupted("interrupted; nothing was changed")
+            raise Interrupted("interrupted; the site was not moved")
         self._end_stay(observation, move)
         self._go_back(observation, move)
 
@@ -183,10 +188,11 @@ class Practice:
         self._may_have_moved = True
         try:
             self._context.fail_over(self._aws, task, leg, self._clock)
-        except AwsError:
+        except AwsError as error:
             # Without the time of a datapoint, AWS has refused the datapoint.
             self._may_have_moved = leg.put is not None
-            raise
+            message = f"the site was not moved: {reason_of(error)}"
+            raise (error if self._may_have_moved else type(error)(message)) from None
         self._await_clients(observation, leg)
 
     def _stay(self, observation: Observation, stay: float) -> None:
