@@ -147,7 +147,8 @@ def _licence(
             f"both sites ask {shared_host}: whether it survives the active region is not known",
             limit=limit,
             remedy="give the standby a License Manager of its own "
-            "(clusters.NAME.license_manager), or accept the finding one-license-manager",
+            "(clusters.NAME.license_manager); if it survives the loss of the active region, write "
+            "so with accept: {shared-manager: ...}",
         )
 
 

@@ -39,6 +39,9 @@ from denodo_ha.standby.service_lines import Record, TargetCount
 
 READ_S: Final = 10.0
 """Project default: seconds to read all facts; what is not read in this time is unknown."""
+_SHARED_MANAGER: Final = "shared-manager"
+"""Name of the finding that both sites depend on one host; `accept` in the configuration states that
+it does not depend on the active cluster's region."""
 _HISTORY: Final = timedelta(days=365)
 _SECTIONS: Final = "add `exports` to both clusters, and deploy: the history is in their buckets"
 
@@ -229,7 +232,7 @@ def judge(
         metadata_lines.exports_line(facts.own, facts.active, now),
         metadata_lines.database_line(facts.database, now, is_copied=facts.is_database_copied),
         machine_lines.licence_line(
-            facts.licences, facts.own, now, shared_host=shared_license_manager(standby.environment)
+            facts.licences, facts.own, now, shared_host=shared_license_manager(standby.loaded)
         ),
         machine_lines.machines_line(facts.machines, active_types(standby)),
         quota_line.quota_line(
@@ -334,10 +337,16 @@ def _is_database_copied(_standby: Standby) -> bool:
     return False
 
 
-def shared_license_manager(environment: Environment) -> str:
-    """Return the host of the License Manager that both sites ask; empty if there is none."""
-    manager = environment.license_manager
-    return manager.host if manager is not None else ""
+def shared_license_manager(loaded: Loaded) -> str:
+    """Return the License Manager of both sites; empty if there is none, or if it is accepted."""
+    return next(
+        (
+            finding.value
+            for finding in loaded.findings
+            if finding.rule == _SHARED_MANAGER and "license_manager" in finding.path
+        ),
+        "",
+    )
 
 
 def active_types(standby: Standby) -> Mapping[str, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.catalog.exports import LicenseManagerAnswer
-from denodo_ha.standby import check_line, metadata_lines, practice_line
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.standby import check_line, machine_lines, metadata_lines, practice_line
 from denodo_ha.standby.check_line import (
     NO,
     NOT_READY,
@@ -23,9 +24,15 @@ from denodo_ha.standby.check_line import (
     verdict,
 )
 from denodo_ha.standby.machine_lines import Machines
-from denodo_ha.standby.standby_check import Standby, StandbyFacts, judge
+from denodo_ha.standby.standby_check import (
+    Standby,
+    StandbyFacts,
+    judge,
+    shared_license_manager,
+)
 from tests.commands.standby import standby_samples as samples
 from tests.commands.standby.standby_samples import FAULTS, NOW, RECORDED, set_facts
+from tests.support.configurations import changed, twins, write
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +223,20 @@ def test_since_when_sites_differ(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_configuration_of_the_standby(tmp_path: Path) -> None:
     standby = samples.standby(tmp_path)
     assert (standby.name, standby.active) == ("spare", "main")
+
+
+def test_one_license_manager_of_both_sites_must_be_accepted(tmp_path: Path) -> None:
+    data = changed(twins(), {"license_manager": {"host": "sm.example.com"}})
+    accepted = {"why": "on premises, on two sites", "until": "2099-01-01"}
+    for folder, more, host in (
+        ("shared", {}, "sm.example.com"),
+        ("accepted", {"accept": {"shared-manager": accepted}}, ""),
+        ("own", {"clusters/spare/license_manager": {"host": "sm2.example.com"}}, ""),
+    ):
+        (tmp_path / folder).mkdir()
+        loaded = load(write(tmp_path / folder, changed(data, more)))
+        assert shared_license_manager(loaded) == host
+        answered = machine_lines.licence_line(
+            {"node1": ""}, samples.ready().own, NOW, shared_host=host
+        )
+        assert answered.state == (UNKNOWN if host else OK)
