@@ -68,6 +68,11 @@ ROWS: dict[str, list[list[str]]] = {
         ["{assembly}", "--format", "markdown"],
         ["{hostile}"],
     ],
+    "picture": [
+        ["{assembly}"],
+        ["{assembly}", "--format", "mermaid", "--against", "{assembly}"],
+        ["{hostile}"],
+    ],
     "nodes": [["-c", "{hostile}"], ["-c", "active-passive", "--format", "markdown"]],
     "haproxy render": [["-c", "{hostile}"]],
     "haproxy drain": [["node1", "--run", "{hostile}", "--state", "{hostile}/state"]],
