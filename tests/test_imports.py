@@ -30,6 +30,7 @@ COMMANDS = {
 """What every command package may import."""
 
 BESIDE = {
+    "denodo_ha.review": {"denodo_ha.drill", "denodo_ha.plan"},
     "denodo_ha.failover": {"denodo_ha.drill", "denodo_ha.verify"},
     "denodo_ha.rollout": {"denodo_ha.plan"},
     "denodo_ha.support": {"denodo_ha.failover", "denodo_ha.logs", "denodo_ha.status"},

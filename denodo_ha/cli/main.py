@@ -145,6 +145,12 @@ def _drill() -> Imported:
     return drill
 
 
+def _picture() -> Imported:
+    from denodo_ha.review.picture_command import picture
+
+    return picture
+
+
 def _nodes() -> Imported:
     from denodo_ha.status.node_table import nodes
 
@@ -268,6 +274,13 @@ COMMANDS: tuple[Command, ...] = (
         "Files",
         "Work out the outcome of every single failure, from templates alone.",
         _drill,
+    ),
+    Command(
+        "picture",
+        "Files",
+        "Draw the topology as clients see it: names, balancers, ports, nodes by zone, checks, "
+        "switch.",
+        _picture,
     ),
     Command(
         "nodes",
