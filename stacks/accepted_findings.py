@@ -276,6 +276,10 @@ def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
         yield _wildcard_in(cluster.region, cluster.account, resource, reason)
 
 
+_RESTORE_KINDS = ("auto-backup", "subgrp", "pg", "og")
+"""Kinds of RDS resources that a restore names."""
+
+
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
     """Yield accepted wildcards in the policy for operators of a cluster's metadata."""
     cluster = environment.clusters[name]
@@ -301,6 +305,13 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
         "AwsSolutions-IAM5[Resource::*]",
         "The ARN of the database, which the action describes, is not known in advance",
     )
+    if node_metadata.copied_databases(environment, name):
+        for resource, reason in (
+            *((f"rds:{kind}:*", "Copies and settings of databases") for kind in _RESTORE_KINDS),
+            ("secretsmanager:secret:rds!db-*", "Secrets that RDS creates and names"),
+            ("kms:key/*", "Only through RDS, for the restored database"),
+        ):
+            yield _wildcard_in(cluster.region, cluster.account, resource, reason)
     partition = node_metadata.partition(cluster.region)
     yield from _manifests(partition, node_metadata.readable_export_buckets(environment, name))
 
