@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ministack import app as gateway
-from ministack.core import persistence
+from ministack.core import persistence, router
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 from ministack.core.responses import get_account_id as account
 from ministack.core.responses import get_region as region
@@ -88,6 +88,8 @@ def replace(module: Any, name: str, value: Any) -> Any:
     return before
 
 
+patterns: dict[str, dict[str, Any]] = private(router, "SERVICE_PATTERNS")
+services: dict[str, Any] = private(gateway, "SERVICE_HANDLERS")
 handlers: dict[str, dict[str, Any]] = private(provisioners, "_RESOURCE_HANDLERS")
 replacing: dict[str, tuple[str, ...]] = private(provisioners, "_REPLACING_PROPERTIES")
 stack_tags: dict[str, tuple[str, str]] = private(provisioners, "_STACK_TAG_PROPERTY")

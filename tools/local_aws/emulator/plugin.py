@@ -18,7 +18,13 @@ from tools.local_aws.emulator.ec2 import (
     network,
     security_groups,
 )
-from tools.local_aws.emulator.elb import listeners, load_balancers, target_groups, target_health
+from tools.local_aws.emulator.elb import (
+    listeners,
+    load_balancers,
+    target_groups,
+    target_health,
+    zonal_shifts,
+)
 from tools.local_aws.emulator.route53 import health_checks, hosted_zones, queries
 from tools.local_aws.emulator.ssm import documents
 
@@ -36,6 +42,7 @@ def install() -> None:
     listeners.install()
     target_health.install()
     target_groups.install()
+    zonal_shifts.install()
     auto_scaling.install()
     alarms.install()
     composite_alarms.install()
