@@ -43,6 +43,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
     "haproxy apply": (("haproxy", "apply", *_ON),),
     "failover status": (("failover", "status"),),
+    "failover check": (("failover", "check", "--for", SECONDARY),),
     "failover to": (
         ("failover", "to", SECONDARY, "--timeout", "4"),
         ("failover", "to", SECONDARY, "--dry-run"),
