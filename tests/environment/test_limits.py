@@ -10,7 +10,7 @@ from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.limits import Limit, Range
 from denodo_ha.environment.model.cluster import DelaySeconds, DiskGib
 from denodo_ha.environment.model.denodo import StartLimit
-from denodo_ha.environment.model.failover import Failover, FailureThreshold, TtlSeconds
+from denodo_ha.environment.model.failover import CheckHours, Failover, FailureThreshold, TtlSeconds
 from denodo_ha.environment.model.service import IdleTimeout, Interval, Threshold, Timeout
 from tests.support.assembly import ROOT
 
@@ -51,6 +51,7 @@ def test_ranges_are_the_published_ones() -> None:
         "ALB_IDLE_TIMEOUT_S": (1, 4000),
         "RECORD_TTL_S": (0, 2**31 - 1),
         "FAILURE_THRESHOLD": (1, 10),
+        "CHECK_EVERY_H": (1, 24),
         "VPC_PREFIX": (16, 28),
         "CAPACITY_PLACES": (1, 1000),
         "DISK_GIB": (1, 65_536),
@@ -85,6 +86,7 @@ def test_is_shown_with_what_it_counts_and_its_source() -> None:
         (IdleTimeout, limits.IDLE_TIMEOUT_S),
         (TtlSeconds, limits.RECORD_TTL_S),
         (FailureThreshold, limits.FAILURE_THRESHOLD),
+        (CheckHours, limits.CHECK_EVERY_H),
         (DiskGib, limits.DISK_GIB),
         (StartLimit, limits.CREATION_TIMEOUT_S),
     ],

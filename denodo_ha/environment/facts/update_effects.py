@@ -67,6 +67,8 @@ DATABASE_EFFECTS: Final[dict[str, Effect]] = {
         (
             *("AllocatedStorage", "AllowMajorVersionUpgrade", "ApplyImmediately"),
             *("AssociatedRoles", "AutoMinorVersionUpgrade", "BackupRetentionPeriod"),
+            # None of these is create-only in CloudFormation's schema; what RDS does is not tried.
+            *("AutomaticBackupReplicationRegion", "AutomaticBackupReplicationKmsKeyId"),
             *("CopyTagsToSnapshot", "DatabaseInsightsMode", "DeleteAutomatedBackups"),
             *("DeletionProtection", "EnableCloudwatchLogsExports"),
             *("EnableIAMDatabaseAuthentication", "EnablePerformanceInsights", "Iops"),
