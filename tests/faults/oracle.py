@@ -139,6 +139,9 @@ def _of_failover(run: Run) -> Iterator[str]:
     says_thrown = "and remains set" in text or bool(put_lines)
     if says_thrown and not run.put:
         yield "it says that the switch is thrown"
+    puts = sum(call.operation == "PutMetricData" for call in run.arrived)
+    if run.arguments[1] == "practice" and puts == 1 and "denodo-ha failover back" not in text:
+        yield "it has moved the site, and neither failed back nor says how"
     moves = run.arguments[1] in {"to", "from"} and "--dry-run" not in run.arguments
     if run.done.code == exit_codes.DONE and not run.put and moves:
         yield "it ends with 0, and the switch was not thrown"
