@@ -54,19 +54,19 @@ class Host:
         haproxy: the HAProxy of this machine.
         tls: folder of the certificates, as the configuration names it.
         drop_in: the systemd drop-in.
-        units: folder of systemd's units.
-        program_folder: folder of this program's release in use.
         systemctl: the command, None on a machine without systemd.
         settle: seconds to wait at boot after a node is usable (see `_SETTLE_S`).
+        units: folder of systemd's units.
+        program_folder: folder of this program's release in use.
     """
 
     haproxy: LocalHaproxy = field(default_factory=LocalHaproxy)
     tls: Path = Path("/etc/haproxy/tls")
     drop_in: Path = Path("/etc/systemd/system/haproxy.service.d/denodo.conf")
-    units: Path = Path("/etc/systemd/system")
-    program_folder: Path = PROGRAM_FOLDER / "current"
     systemctl: str | None = "systemctl"
     settle: float = _SETTLE_S
+    units: Path = Path("/etc/systemd/system")
+    program_folder: Path = PROGRAM_FOLDER / "current"
 
     def run_systemctl(self, *arguments: str) -> None:
         """Run systemctl.

@@ -24,7 +24,7 @@ from tests.stacks.topology.cluster_view import ALARM
 from tests.support.assembly import ROOT, Assembly, synthesise
 
 STACK, NAMESPACE = "denodo70ha-active", "Denodo/Nodes/denodo70ha"
-EXPORTS = {"login": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/export-AbCdEf"}
+LOGIN = "arn:aws:secretsmanager:{region}:111122223333:secret:denodo/export-AbCdEf"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     text = (ROOT / "config/examples/haproxy.yaml").read_text()
     data: dict[str, Any] = dict(YAML(typ="safe").load(text))
     data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
-    data["clusters"]["active"]["exports"] = EXPORTS
+    for cluster in data["clusters"].values():
+        cluster["exports"] = {"login": LOGIN.format(region=cluster["region"])}
     file = tmp_path_factory.mktemp("nodes") / "environment.yaml"
     file.write_text(json.dumps(data))
     return load(file)
