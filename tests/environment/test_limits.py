@@ -1,6 +1,7 @@
 """Each published limit is in the code once, with its source; the model's values are within it."""
 
 import ast
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -121,15 +122,28 @@ def test_the_least_time_to_start_leaves_some_for_the_servers() -> None:
 
 
 OURS = {
-    ("denodo_ha/environment/loading/yaml_document.py", 50),
-    ("denodo_ha/environment/loading/problem.py", 120),
+    ("denodo_ha/environment/derived/node_alarms.py", 86_400),
     ("denodo_ha/environment/facts/instance_memory.py", 1024),
+    ("denodo_ha/environment/haproxy/systemd_unit.py", 1000),
+    ("denodo_ha/environment/loading/bounded_document.py", 100),
+    ("denodo_ha/environment/loading/problem.py", 120),
+    ("denodo_ha/environment/loading/yaml_document.py", 50),
+    ("denodo_ha/environment/model/catalog.py", 100),
+    ("denodo_ha/environment/model/catalog.py", 1000),
+    ("denodo_ha/environment/model/denodo.py", 3600),
     ("denodo_ha/environment/model/haproxy.py", 86_400),
+    ("denodo_ha/environment/model/logs.py", 60),
+    ("denodo_ha/environment/model/logs.py", 120),
+    ("stacks/alarms/route53_alarms.py", 60),
     ("stacks/haproxy/instances.py", 100),
 }
-"""Numbers that only happen to equal a published limit: maximum depth of a file, length of a shown
-value, MiB in a GiB, lifetime of an old worker, 100 percent.
+"""Numbers that only happen to equal a published limit: seconds of a day, MiB in a GiB, files that
+HAProxy opens, maximum depth of an answer and of a file, length of a shown value, of a pattern and
+of a setting, the longest wait for busy nodes, lifetime of an old worker, days for which CloudWatch
+can keep logs, minutes of an hour, 100 percent.
 """
+UNITS = {60, 1024, 3600}
+"""Factors between units of time and of memory; a product or quotient with one is no limit."""
 
 
 def _numbers() -> set[int]:
@@ -139,15 +153,41 @@ def _numbers() -> set[int]:
     return {number for number in numbers if type(number) is int and number > 30}
 
 
-@pytest.mark.parametrize("folder", ["config", "stacks"])
-def test_no_number_stands_anywhere_else(folder: str) -> None:
+def _repeated(root: Path, *folders: str) -> set[tuple[str, int]]:
+    """Return the published numbers in all files below the folders, except the file of limits."""
     published = _numbers()
     assert {50, 60, 500, 3600, 65_536} <= published
-    again = {
-        (str(file.relative_to(ROOT)), node.value)
-        for file in (ROOT / folder).glob("*.py")
-        if file.name != "limits.py"
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in published
-    }
-    assert again - OURS == set()
+    result = set()
+    for file in [file for folder in folders for file in (root / folder).rglob("*.py")]:
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        factors = {
+            id(operand)
+            for node in nodes
+            if isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Pow)
+            for operand in (node.left, node.right)
+            if isinstance(operand, ast.Constant) and operand.value in UNITS
+        }
+        result |= {
+            (file.relative_to(root).as_posix(), node.value)
+            for node in nodes
+            if isinstance(node, ast.Constant)
+            and type(node.value) is int
+            and node.value in published
+            and id(node) not in factors
+        }
+    return {(name, number) for name, number in result if not name.endswith("facts/limits.py")}
+
+
+def test_no_number_stands_anywhere_else() -> None:
+    assert _repeated(ROOT, "denodo_ha/environment", "stacks") == OURS
+
+
+def test_a_number_in_any_folder_is_found(tmp_path: Path) -> None:
+    """The search once looked into one folder that has no code, and into the top of another."""
+    for name in ("stacks/network/deep/vpc.py", "stacks/top.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("TARGETS = 500\nMINUTES = 7 * 60\n")
+    found = {("stacks/network/deep/vpc.py", 500), ("stacks/top.py", 500)}
+    assert _repeated(tmp_path, "stacks") == found
