@@ -224,6 +224,7 @@ def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
     pair = [name for name, _ in failover_plan.cluster_pair(environment)]
     partition = node_metadata.partition(failover_plan.stack_region(environment, failover))
     yield from _history(environment, pair, account, partition)
+    yield from _manifests(partition, node_metadata.history_buckets(environment, pair, account))
 
 
 def _operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
@@ -312,7 +313,12 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
         ):
             yield _wildcard_in(cluster.region, cluster.account, resource, reason)
     partition = node_metadata.partition(cluster.region)
-    for bucket in node_metadata.readable_export_buckets(environment, name):
+    yield from _manifests(partition, node_metadata.readable_export_buckets(environment, name))
+
+
+def _manifests(partition: str, buckets: Iterable[str]) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards for the manifests in buckets of exports and of their copies."""
+    for bucket in buckets:
         yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{bucket}/*/export.json]",

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 from aws_cdk import CfnCreationPolicy, CfnResourceSignal, Stack, Tags
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -13,7 +12,7 @@ from denodo_ha.environment.derived.node_alarms import publishing_nodes
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
-from stacks.access.machine_permissions import allow
+from stacks.access.machine_permissions import allow, allow_metrics
 from stacks.file_asset import FileAsset
 from stacks.nodes.node import Node
 
@@ -59,8 +58,7 @@ class NodeState(Construct):
             statements: permissions that all nodes of the cluster need for their desired states.
         """
         super().__init__(scope, id_)
-        resource = node.instance.node.default_child
-        assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
+        resource = node.resource
         deployed = Deployed(
             rmi_host=rmi_host,
             scheduler_rmi_host=scheduler_rmi_host,
@@ -105,14 +103,7 @@ def node_statements(
     if environment.denodo.metadata.uri:
         yield _allow_import(stack, environment.denodo.metadata.uri)
     if publishing_nodes(environment, cluster):
-        namespace = names.node_metrics_namespace(environment.name)
-        # The action has no resources, and this condition key instead (AWS, Using condition keys to
-        # limit access to CloudWatch namespaces).
-        yield iam.PolicyStatement(
-            actions=["cloudwatch:PutMetricData"],
-            resources=["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
-        )
+        yield allow_metrics(names.node_metrics_namespace(environment.name))
 
 
 def _allow_import(stack: Stack, uri: str) -> iam.PolicyStatement:

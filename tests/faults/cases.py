@@ -43,6 +43,7 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
     "haproxy apply": (("haproxy", "apply", *_ON),),
     "failover status": (("failover", "status"),),
+    "failover check": (("failover", "check", "--for", SECONDARY),),
     "failover to": (
         ("failover", "to", SECONDARY, "--timeout", "4"),
         ("failover", "to", SECONDARY, "--dry-run"),
@@ -50,7 +51,10 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
     "failover practice": (
-        ("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
+        (
+            *("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
+            "--even-if-not-ready",
+        ),
     ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
     # Last, because later rows would see other machines than those of the cloud assembly.

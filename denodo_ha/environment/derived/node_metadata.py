@@ -209,12 +209,12 @@ def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, 
 def history_buckets(
     environment: Environment, clusters: Iterable[str], account: str
 ) -> tuple[str, ...]:
-    """Return the names of the clusters' buckets for the history in an account."""
+    """Return the names of the buckets in the clusters' regions for the history, in an account."""
     return tuple(
-        export_bucket_name(environment, name)
+        bucket
         for name in clusters
-        if environment.clusters[name].exports is not None
-        and environment.clusters[name].account == account
+        if environment.clusters[name].account == account
+        for bucket in readable_export_buckets(environment, name)
     )
 
 

@@ -53,6 +53,8 @@ class PracticeContext:
         look: resolves a name.
         watching: runs the tasks of an observation.
         back_command: the command that fails back, for messages.
+        readiness: returns what is not known to be right with the standby; raises `Refused` if it
+            is not ready.
     """
 
     sign_in: Callable[[], Aws]
@@ -63,6 +65,7 @@ class PracticeContext:
     look: Lookup
     watching: Watching
     back_command: str
+    readiness: Callable[[Aws], tuple[str, ...]]
 
     @property
     def primary(self) -> str:

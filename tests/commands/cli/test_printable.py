@@ -87,6 +87,7 @@ ROWS: dict[str, list[list[str]]] = {
     "haproxy verify": [["--run", "{hostile}"], ["--run", "{hostile}", "--format", "json"]],
     "haproxy apply": [["-c", "active-passive"]],
     "failover status": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],
+    "failover check": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],
     "failover to": [["passive", "-c", "active-passive"]],
     "failover back": [["-c", "active-passive"]],
     "failover from": [["active", "-c", "active-passive"]],

@@ -8,7 +8,7 @@ from tools.local_aws.emulator.cloudformation import (
     stack_events,
     stack_outputs,
 )
-from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms
+from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
@@ -46,6 +46,7 @@ def install() -> None:
     auto_scaling.install()
     alarms.install()
     composite_alarms.install()
+    log_groups.install()
     hosted_zones.install()
     health_checks.install()
     queries.install()
