@@ -84,8 +84,9 @@ exports, it is not known whether the standby is ready."""
 VARIANT_KINDS: Final = 2
 """Kinds of faults that a further row of a command gets; its main row, the last that changes
 something, gets all."""
-LONG: Final = frozenset({"failover practice"})
-"""Commands whose runs take seconds; in the sample they get as few faults as a further row."""
+LONG: Final = frozenset({"failover practice", "support"})
+"""Commands that do what several other commands do, so that their runs take long; in the sample they
+get as few faults as a further row."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),
