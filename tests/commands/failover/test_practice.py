@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
+from denodo_ha.deployed.history import recording
 from denodo_ha.failover.practice import command, expectation, observation, readiness
 from denodo_ha.failover.practice.client_eye import Look
 from denodo_ha.failover.practice.expectation import Expectation
@@ -21,6 +22,9 @@ from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import SWITCH_S, Route53
 from tests.commands.failover.test_failover_commands import shared
 from tests.support.assembly import Template
+
+if TYPE_CHECKING:
+    from denodo_ha.deployed.history.history_entry import HistoryEntry
 
 __all__ = ["shared"]
 
@@ -62,6 +66,8 @@ class Practising:
         patch.setattr(observation, "watching", self._watching)
         patch.setattr(observation, "SWITCH_EVERY_S", 15.0)
         self.lines: list[CheckLine] = []
+        self.entries: list[HistoryEntry] = []
+        patch.setattr(recording, "_write", lambda _, entry: self.entries.append(entry) or "")
         patch.setattr(readiness, "check_standby", self._check)
         self._expectation = expectation.expectation
         patch.setattr(expectation, "expectation", lambda *_: Expectation(None, None, "no drill"))
@@ -159,6 +165,12 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
     assert report["stayed"] >= 60
     assert set(report["looks"]) == {PRIMARY, SECONDARY}
     assert "TTL 10 s" in report["directions"][0]["drill"]
+    (entry,) = practising.entries
+    assert (entry.command, entry.verdict) == ("failover practice", "done")
+    assert json.loads(json.dumps(entry.details["practice"])) == report
+    (change,) = entry.changes
+    assert "DNS answers with active" in change.before
+    assert "leads to active" in change.after
     (policy,) = [
         resource["Properties"]["PolicyDocument"]["Statement"]
         for resource in practising.world.cloud.stack("failover").template["Resources"].values()
@@ -247,6 +259,9 @@ def test_an_interruption_fails_back(practising: Practising, seconds: float) -> N
     assert done.exit_code == exit_codes.INTERRUPTED, done.output
     assert "practice interrupted" in done.stdout
     assert "leads to active again" in done.stderr
+    (entry,) = practising.entries
+    assert entry.verdict == "interrupted"
+    assert entry.details["practice"]["verdict"] == "interrupted"
     # The switch's alarm evaluates the maximum of a minute: before the first datapoint has had an
     # effect, the second one may be lost, and is put again later.
     assert practising.world.thrown == ([1.0, 0.0, 0.0] if seconds < SWITCH_S else [1.0, 0.0])
