@@ -67,7 +67,7 @@ class Practising:
         patch.setattr(observation, "SWITCH_EVERY_S", 15.0)
         self.lines: list[CheckLine] = []
         self.entries: list[HistoryEntry] = []
-        patch.setattr(recording, "_write", lambda _, entry: self.entries.append(entry) or "")
+        patch.setattr(recording, "_write", self._write)
         patch.setattr(readiness, "check_standby", self._check)
         self._expectation = expectation.expectation
         patch.setattr(expectation, "expectation", lambda *_: Expectation(None, None, "no drill"))
@@ -86,6 +86,10 @@ class Practising:
             repeat(*each)
         yield
         is_over = True
+
+    def _write(self, _: object, entry: HistoryEntry) -> str:
+        self.entries.append(entry)
+        return ""
 
     def _check(self, *_: object) -> StandbyReport:
         facts: Any = None
