@@ -12,6 +12,7 @@ from denodo_ha.catalog.exports import (
     read_exports,
     read_newest_manifests,
 )
+from denodo_ha.environment.facts.limits import DATABASE_COPY_DELAY_S
 from denodo_ha.standby.check_line import (
     NO,
     OK,
@@ -27,9 +28,8 @@ from denodo_ha.standby.check_line import (
 
 OVERDUE_INTERVALS: Final = 2
 """Project default: an export is too old after this number of intervals, as in `catalog status`."""
-DATABASE_COPY_MAX: Final = timedelta(hours=1)
-"""Project default: twice the longest usual delay of a replicated backup, 30 min (AWS, Prescriptive
-Guidance, "Amazon RDS PITR snapshot replication")."""
+DATABASE_COPY_MAX: Final = 2 * timedelta(seconds=DATABASE_COPY_DELAY_S)
+"""Project default: twice the longest usual delay of a replicated backup."""
 _EXPORT = "export of %s"
 
 
