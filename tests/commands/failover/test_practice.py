@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.history_entry import HistoryEntry
 from denodo_ha.failover.practice import command, expectation, observation, readiness
 from denodo_ha.failover.practice.client_eye import Look
 from denodo_ha.failover.practice.expectation import Expectation
@@ -22,9 +23,6 @@ from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import SWITCH_S, Route53
 from tests.commands.failover.test_failover_commands import shared
 from tests.support.assembly import Template
-
-if TYPE_CHECKING:
-    from denodo_ha.deployed.history.history_entry import HistoryEntry
 
 __all__ = ["shared"]
 
