@@ -72,6 +72,7 @@ NOT_DONE: Final[Mapping[str, int]] = {
     "catalog status": exit_codes.REFUSED,
     "catalog rotate": exit_codes.REFUSED,
     "catalog digest-test": exit_codes.REFUSED,
+    "catalog restore-database": exit_codes.REFUSED,
     "catalog import-export": exit_codes.REFUSED,
     "failover check": exit_codes.AWS,
     "haproxy": exit_codes.USAGE,
