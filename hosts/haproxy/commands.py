@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted, Parser, printable, write, write_lines
-from hosts.haproxy import desired_state, host, server_state_file
+from hosts.haproxy import desired_state, host, journal_unit, server_state_file
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import DONE, INTERRUPTED, NO, Failed, HaproxyError
@@ -76,10 +76,21 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
     if options.command == "take":
         if host.update(aws, desired, host.PROGRAM_FOLDER):
             report("took another program")
-    elif options.command == "apply":
-        host.apply(host.Host(haproxy), aws, desired, report)
+    elif options.command == "send-journal":
+        journal_unit.send_journal(aws, desired, report)
     else:
-        host.boot(host.Host(haproxy), aws, desired, report)
+        machine = host.Host(haproxy)
+        # Before the rest, so that the reason of a failure is sent.
+        journal_unit.ensure(
+            machine,
+            desired,
+            options.parameter,
+            options.region,
+            program=host.PROGRAM_FOLDER / "current",
+            report=report,
+        )
+        act = host.apply if options.command == "apply" else host.boot
+        act(machine, aws, desired, report)
 
 
 def show_status(haproxy: LocalHaproxy, *, as_json: bool) -> int:
@@ -138,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         ("boot", "set up this host by its parameter"),
         ("take", "use the program that the parameter names"),
         ("apply", "bring HAProxy to the state in the parameter"),
+        ("send-journal", "send the journal to CloudWatch Logs each minute, if the state has logs"),
     ):
         command = commands.add_parser(name, help=f"on AWS: {help_}")
         command.add_argument("--parameter", required=True, help="name of the SSM parameter")

@@ -25,6 +25,7 @@ class DesiredState:
         certificate: ARN of the secret with the TLS certificate for clients, empty for none.
         authority: ARN of the secret with the CA certificates of nodes, empty for none.
         health_port: port of HAProxy's own health check.
+        log_group: log group in CloudWatch Logs for the journal, empty for none.
     """
 
     program: str
@@ -33,6 +34,7 @@ class DesiredState:
     certificate: str
     authority: str
     health_port: int
+    log_group: str = ""
 
     @classmethod
     def parse(cls, text: str) -> DesiredState:
@@ -51,8 +53,9 @@ class DesiredState:
                 certificate=str(data.get("certificate") or ""),
                 authority=str(data.get("authority") or ""),
                 health_port=int(data["health_port"]),
+                log_group=str((data.get("logs") or {}).get("group") or ""),
             )
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             message = (
                 f"the parameter does not contain the state of a HAProxy host ({error!r}): deploy"
                 " again"
