@@ -1,6 +1,6 @@
 """Installation of all parts of the plugin, in the order that the parts require."""
 
-from tools.local_aws.emulator import iam, rds, secrets_manager
+from tools.local_aws.emulator import iam, rds, s3_replication, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
     creation_policy,
     failed_creations,
@@ -53,6 +53,7 @@ def install() -> None:
     documents.install()
     secrets_manager.install()
     rds.install()
+    s3_replication.install()
     stack_outputs.install()
     stack_events.install()
     # Added after all declarations, because checks that are added last run first.
