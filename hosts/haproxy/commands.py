@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted, Parser, printable, write, write_lines
-<<<<<<< HEAD
-from hosts.haproxy import desired_state, host, journal_unit, server_state_file
-=======
-from hosts.haproxy import certificate_metric, desired_state, host, server_state_file
->>>>>>> main
+from hosts.haproxy import (
+    certificate_metric,
+    desired_state,
+    host,
+    journal_unit,
+    server_state_file,
+)
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import DONE, INTERRUPTED, NO, Failed, HaproxyError
@@ -80,9 +82,11 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
     if options.command == "take":
         if host.update(aws, desired, host.PROGRAM_FOLDER):
             report("took another program")
-<<<<<<< HEAD
     elif options.command == "send-journal":
         journal_unit.send_journal(aws, desired, report)
+    elif options.command == "metrics":
+        days = certificate_metric.publish(host.Host(haproxy), aws, desired)
+        report("no metrics" if days is None else f"{certificate_metric.METRIC} {days:g}")
     else:
         machine = host.Host(haproxy)
         # Before the rest, so that the reason of a failure is sent.
@@ -96,14 +100,7 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
         )
         act = host.apply if options.command == "apply" else host.boot
         act(machine, aws, desired, report)
-=======
-    elif options.command == "metrics":
-        days = certificate_metric.publish(host.Host(haproxy), aws, desired)
-        report("no metrics" if days is None else f"{certificate_metric.METRIC} {days:g}")
-    else:
-        act = host.apply if options.command == "apply" else host.boot
-        act(host.Host(haproxy), aws, desired, report)
-        _switch_metrics(host.Host(haproxy), desired, options)
+        _switch_metrics(machine, desired, options)
 
 
 def _switch_metrics(
@@ -116,7 +113,6 @@ def _switch_metrics(
         )
     except (HaproxyError, OSError) as error:
         report(f"the metrics of this host are not switched: {error}")
->>>>>>> main
 
 
 def show_status(haproxy: LocalHaproxy, *, as_json: bool) -> int:
@@ -175,11 +171,8 @@ def _parser() -> argparse.ArgumentParser:
         ("boot", "set up this host by its parameter"),
         ("take", "use the program that the parameter names"),
         ("apply", "bring HAProxy to the state in the parameter"),
-<<<<<<< HEAD
         ("send-journal", "send the journal to CloudWatch Logs each minute, if the state has logs"),
-=======
         ("metrics", "publish the metrics of this host, if the state has metrics"),
->>>>>>> main
     ):
         command = commands.add_parser(name, help=f"on AWS: {help_}")
         command.add_argument("--parameter", required=True, help="name of the SSM parameter")
