@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
 from tools.local_aws import control, server_process
@@ -138,6 +140,21 @@ def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
         check=False,
     )
     assert done.stdout.split() == ["111122223333", "denodo80-main", "Operate", "highly"]
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "65536"])
+def test_a_port_that_is_none(paths: Paths, port: str) -> None:
+    done = subprocess.run(
+        [*command(paths, "up", CONFIG), f"--port={port}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"make local: LOCAL_PORT={port} is not a port")
+    assert done.stderr.count("\n") == 1
 
 
 def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:

@@ -240,3 +240,8 @@ def test_one_license_manager_of_both_sites_must_be_accepted(tmp_path: Path) -> N
             {"node1": ""}, samples.ready().own, NOW, shared_host=host
         )
         assert answered.state == (UNKNOWN if host else OK)
+
+
+def test_without_a_database_there_is_nothing_to_copy(standby: Standby) -> None:
+    facts = replace(samples.ready(), has_database=False, is_database_copied=False, database=None)
+    assert states(standby, facts)[5] == OK
