@@ -65,12 +65,10 @@ def publish(system: System) -> None:
 
 def metrics(system: System, state: State, record: Record) -> Iterator[tuple[str, float]]:
     """Yield the names and values of the metrics that apply to a node."""
-    drained = [one for one in (record.drained, record.drain_hold) if one is not None]
-    yield (
-        DRAINED_HOURS,
-        max((_age(system, one.get("at")) or 0 for one in drained), default=0) / 3600,
-    )
-    yield UNREADY_SERVICES, 0 if drained else _unready_services(system, state)
+    drains = [drain for drain in (record.drained, record.drain_hold) if drain is not None]
+    ages = [_age(system, drain.get("at")) or 0 for drain in drains]
+    yield DRAINED_HOURS, max(ages, default=0) / 3600
+    yield UNREADY_SERVICES, 0 if drains else _unready_services(system, state)
     losses = _from_endpoint(system, state, LOSSES_PATH).get("losses")
     if isinstance(losses, int):
         yield READINESS_LOSSES, losses
