@@ -91,6 +91,18 @@ def _enable() -> Imported:
     return enable
 
 
+def _pause() -> Imported:
+    from denodo_ha.pause.command import pause
+
+    return pause
+
+
+def _resume() -> Imported:
+    from denodo_ha.pause.command import resume
+
+    return resume
+
+
 def _pin() -> Imported:
     from denodo_ha.rollout.pin_command import pin
 
@@ -190,6 +202,13 @@ COMMANDS: tuple[Command, ...] = (
         "Shift traffic away from a zone of a cluster's load balancer, or show the active shift.",
         _shift,
     ),
+    Command(
+        "pause",
+        "Nodes",
+        "Silence the alarms of a cluster, and let its nodes' watchdogs and export timers rest.",
+        _pause,
+    ),
+    Command("resume", "Nodes", "End the pause of a cluster before its time.", _resume),
     Command(
         "pin",
         "Changes",

@@ -178,6 +178,7 @@ class NodeAgent:
         timeout: int,
         why: str = "",
         request: str = "",
+        until: str = "",
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
     ) -> CommandResult:
@@ -187,9 +188,10 @@ class NodeAgent:
             node: name of the node.
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
-            why: the operator's reason, for the actions drain and hold.
+            why: the operator's reason, for the actions drain, hold and pause.
             request: id of the action, if the action may be sent again after its answer was lost;
                 the node does not repeat an apply that it has undone.
+            until: the end of the pause, for the action pause.
             progress: called with the status and the seconds that have passed.
             patience: seconds to wait until the action ends; None: the timeout. An action that is
                 still running after this time continues.
@@ -208,6 +210,8 @@ class NodeAgent:
         }
         if why:
             parameters["Why"] = accepted_text(why)
+        if until:
+            parameters["Until"] = until
         command = SsmCommand(self._document, parameters, f"denodo-ha: {action} {node}", timeout)
 
         def report(statuses: Mapping[str, str], seconds: float) -> None:

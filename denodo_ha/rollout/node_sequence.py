@@ -68,9 +68,15 @@ class NodeSequence(ClusterOperation):
 
     @contextmanager
     def _sequence(self, purpose: str) -> Iterator[Lock]:
-        """Hold the cluster's lock; errors that end the sequence early say which state remains."""
+        """Hold the cluster's lock; errors that end the sequence early say which state remains.
+
+        Raises:
+            Refused: The cluster is paused. Nothing was changed.
+        """
         self._completed = []
         with self._reported(), self._locked(purpose) as lock:
+            with BEGIN.stage():
+                self._pause_record().require_none(self._clock.now(), self._state_left)
             yield lock
 
     def _interruption_text(self) -> str:

@@ -141,6 +141,7 @@ class StateRoll(NodeSequence):
             self._require_license_manager(cluster, node)
         self._note(node, before=str(task))
         self._state_left = f"{node} has a drain tag, and is leaving its shared target groups"
+        self._silence.begin(cluster)
         self._rotation(cluster).out(node, tag=tag, minimum=self._minimum, timeout=self._timeout)
         self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
 

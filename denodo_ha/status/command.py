@@ -126,7 +126,9 @@ class StatusReader:
     def _read_cluster(self, location: StackLocation, *, asks: bool) -> reader.AwsState:
         """Read one cluster, and with `asks` also query its nodes and HAProxy instances."""
         with deadline.limited(deadline.LOOK_S):
-            known = reader.read_aws_state(self._aws, [location])
+            known = reader.read_aws_state(
+                self._aws, self._site.environment, [location], self._clock.now()
+            )
         if asks:
             states = {id_: instance.state for id_, instance in known.instances.items()}
             environment = self._site.environment

@@ -15,7 +15,7 @@ from hosts.denodo import program_update
 from hosts.denodo.errors import StateError
 from hosts.denodo.state_reader import STATE_LIMIT, fetch, parse
 from hosts.denodo.system import System
-from hosts.denodo.watchdog import watchdog_commands
+from hosts.denodo.watchdog import pause, watchdog_commands
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State
@@ -72,7 +72,8 @@ def parser() -> argparse.ArgumentParser:
     command("undrain", "make the node ready again")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
     hold = watchdog_commands.add(command)
-    for subparser in (drain, confirm, hold):
+    paused = pause.add(command)
+    for subparser in (drain, confirm, hold, paused):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     command("accept-readiness", "judge the services by the rules of this version")
     command(

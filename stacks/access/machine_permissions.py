@@ -65,6 +65,15 @@ def allow(action: str, *resources: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=[action], resources=[*resources])
 
 
+def allow_datapoints(namespace: str) -> iam.PolicyStatement:
+    """Return a statement that allows datapoints of custom metrics in one namespace."""
+    return iam.PolicyStatement(
+        actions=["cloudwatch:PutMetricData"],
+        resources=["*"],
+        conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
+    )
+
+
 def metadata_statements(
     environment: Environment, cluster: str, node: str
 ) -> Iterator[iam.PolicyStatement]:

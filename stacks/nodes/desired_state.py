@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 from aws_cdk import CfnCreationPolicy, CfnResourceSignal, Stack, Tags
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -58,8 +57,7 @@ class NodeState(Construct):
             statements: permissions that all nodes of the cluster need for their desired states.
         """
         super().__init__(scope, id_)
-        resource = node.instance.node.default_child
-        assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
+        resource = node.resource
         deployed = Deployed(
             rmi_host=rmi_host,
             scheduler_rmi_host=scheduler_rmi_host,

@@ -103,7 +103,8 @@ class Node(Construct):
                 else None
             ),
         )
-        resource = instance.node.default_child
+        tree = instance.node
+        resource = tree.default_child
         assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         if generation > 1:
             # Only the instance's id changes: role, profile and security group are kept.
@@ -111,10 +112,10 @@ class Node(Construct):
             resource.override_logical_id(instance_of_generation(first, generation))
         # First boot may need a route to the internet, or endpoints; CloudFormation cannot infer
         # this dependency.
-        instance.node.add_dependency(subnet.internet_connectivity_established, *aws_access)
+        tree.add_dependency(subnet.internet_connectivity_established, *aws_access)
         if recovery_of(machine.type) is Recovery.ALARM:
             self._recover_by_alarm(instance.instance_id)
-        self.instance = instance
+        self.instance, self.resource = instance, resource
         self.instance_id = instance.instance_id
         self.private_address = instance.instance_private_ip
         Tags.of(self).add(NODE_TAG, name)

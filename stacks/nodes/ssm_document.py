@@ -11,6 +11,7 @@ _SERVICE_ACTIONS = ("stop", "start")
 ACTIONS = (
     *("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness"),
     *("catalog-settings", "license-manager", "hold", "release"),
+    *("pause", "resume"),
     *_SERVICE_ACTIONS,
 )
 """Actions of the document. Each action is a command of the node program (docs/node.md), except for
@@ -19,6 +20,7 @@ ACTIONS = (
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
+_PAUSE = "exec python3 -m node pause --until {{ Until }} --who '{{ Who }}' --why='{{ Why }}'"
 _UPDATE_PROGRAM = "python3 -m node update"
 _ACT = "exec python3 -m node '{{ Action }}'"
 _EXPORT_WHO = "DENODO_NODE_OPERATOR='{{ Who }}'; export DENODO_NODE_OPERATOR"
@@ -38,7 +40,15 @@ class NodeDocument(Construct):
         name: name of the document.
     """
 
-    def __init__(self, scope: Construct, id_: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, pause_namespace: str) -> None:
+        """Create the document.
+
+        Args:
+            scope: parent.
+            id_: id.
+            pause_namespace: namespace of the metric that silences the cluster's alarms; empty
+                without alarms.
+        """
         super().__init__(scope, id_)
         document = ssm.CfnDocument(
             self,
@@ -67,6 +77,12 @@ class NodeDocument(Construct):
                         "default": "maintenance",
                         "allowedPattern": _TEXT_PATTERN,
                     },
+                    "Until": {
+                        "type": "String",
+                        "description": "end of a pause, in UTC",
+                        "default": "none",
+                        "allowedPattern": "^(none|[0-9T:+-]{19,32})$",
+                    },
                     "Timeout": {
                         "type": "String",
                         "description": "seconds until it is ended",
@@ -81,7 +97,7 @@ class NodeDocument(Construct):
                         "precondition": {"StringEquals": ["platformType", "Linux"]},
                         "inputs": {
                             "timeoutSeconds": "{{ Timeout }}",
-                            "runCommand": _script(),
+                            "runCommand": _script(pause_namespace),
                         },
                     }
                 ],
@@ -90,7 +106,7 @@ class NodeDocument(Construct):
         self.name = document.ref
 
 
-def _script() -> list[str]:
+def _script(pause_namespace: str) -> list[str]:
     return [
         "#!/bin/sh",
         "set -eu",
@@ -100,7 +116,7 @@ def _script() -> list[str]:
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
         f"apply|check) {_EXPORT_WHO}; {_UPDATE_PROGRAM}; {_CD}; {_ACT};;",
-        f"status|undrain|accept-readiness|catalog-settings|license-manager) {_ACT};;",
+        f"status|undrain|accept-readiness|catalog-settings|license-manager|resume) {_ACT};;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         # The unit, not the program, stops the servers: if the unit were active, the watchdog would
         # start the servers again.
@@ -110,5 +126,6 @@ def _script() -> list[str]:
         # "drained: " also keeps a reason that begins with "-" from being an option.
         "hold) exec python3 -m node hold --for-drain --who '{{ Who }}' 'drained: {{ Why }}';;",
         "release) exec python3 -m node release --for-drain;;",
+        f"pause) {_PAUSE} --namespace '{pause_namespace}';;",
         "esac",
     ]

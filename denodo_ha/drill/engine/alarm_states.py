@@ -62,7 +62,7 @@ class AlarmStates:
             if (alarm := self._model.alarms.get(key)) is not None
             and (part_seconds := self._seconds_of_part(notification, alarm, situation)) is not None
         ]
-        return min(seconds, default=None)
+        return min(seconds) + notification.wait if seconds else None
 
     def _seconds_of_part(
         self, notification: Notification, alarm: Alarm, situation: Situation

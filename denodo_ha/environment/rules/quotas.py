@@ -184,13 +184,13 @@ def max_alarm_resources(environment: Environment, name: str) -> int:
     """Return an upper bound of the number of alarms and topics in a cluster's stack.
 
     These are two alarms on each service's target group, one on each auxiliary port's and on each
-    node, at most nine others, and five resources of the topics.
+    node, at most ten others, and five resources of the topics.
     """
     cluster = environment.clusters[name]
     ports = listeners(environment, cluster)
     services = sum(port.service is not None for port in ports)
     balanced = cluster.balancer.kind != "none"
-    return len(cluster.nodes) + 6 + (len(ports) + services + 7 if balanced else 0)
+    return len(cluster.nodes) + 7 + (len(ports) + services + 7 if balanced else 0)
 
 
 def alarms_left_out(environment: Environment) -> Iterator[Problem]:
