@@ -28,6 +28,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "pin": (("pin", "--dry-run"),),
     "plan": (("plan", "{assembly}"),),
     "shift": (("shift", *_ON),),
+    "pause": (("pause", PRIMARY, "--why", "new switches", "--for", "1h"),),
+    "resume": (("resume", PRIMARY),),
     "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
     "rollout": (("rollout", *_ON, "--dry-run"),),
     "replace": (("replace", "node1", *_ON, "--even-if-running", "--dry-run"),),

@@ -45,7 +45,9 @@ class Run:
     @property
     def put(self) -> bool:
         """Return whether AWS has received a datapoint of the switch."""
-        return any(call.operation == "PutMetricData" for call in self.arrived)
+        # Other commands put datapoints that silence alarms.
+        is_failover = self.arguments[0] == "failover"
+        return is_failover and any(call.operation == "PutMetricData" for call in self.arrived)
 
 
 def violations(run: Run) -> Iterator[str]:
@@ -60,7 +62,12 @@ def violations(run: Run) -> Iterator[str]:
     for cluster, holder in run.after.locks.items():
         if "--take-over" not in text:
             yield f"the lock of {cluster} ({holder}) remains without a word"
-    changed = run.before.nodes != run.after.nodes or bool(run.after.locks) or run.put
+    changed = (
+        run.before.nodes != run.after.nodes
+        or run.before.paused != run.after.paused
+        or bool(run.after.locks)
+        or run.put
+    )
     if changed and _UNCHANGED.search(text):
         yield "it says that nothing was changed"
     if "is as before" in text and run.before.nodes != run.after.nodes:
@@ -69,6 +76,7 @@ def violations(run: Run) -> Iterator[str]:
         "drain": _of_drain,
         "enable": _of_enable,
         "failover": _of_failover,
+        "pause": _of_pause,
         "status": _of_status,
     }.get(run.arguments[0], lambda _: iter(()))(run)
 
@@ -88,6 +96,14 @@ def _of_enable(run: Run) -> Iterator[str]:
     state = run.after.of("active", "node1")
     if run.done.code == exit_codes.DONE and (state.missing or state.tag is not None):
         yield f"it says that the node is back: {state}"
+
+
+def _of_pause(run: Run) -> Iterator[str]:
+    # No node of the environment answers, so a pause always fails.
+    if run.after.paused and "denodo-ha resume active" not in run.done.text:
+        yield "it leaves the cluster paused without a word"
+    if run.done.code == exit_codes.DONE:
+        yield "it says that nodes rest"
 
 
 def _of_failover(run: Run) -> Iterator[str]:
@@ -110,7 +126,8 @@ def _of_failover(run: Run) -> Iterator[str]:
 def _of_status(run: Run) -> Iterator[str]:
     # `status` may be healthy without these: an alarm's state only explains a health check's
     # state, which is read separately.
-    details = {"GetCallerIdentity", "DescribeAlarms", "TestDNSAnswer"}
+    # A pause changes nothing of a cluster's state.
+    details = {"GetCallerIdentity", "DescribeAlarms", "TestDNSAnswer", "GetParameter"}
     withheld = {call.operation for call in run.disturbed} - details
     if run.fault in _WITHHOLDS and withheld and run.done.code == exit_codes.DONE:
         yield f"it is healthy without {', '.join(sorted(withheld))}"

@@ -45,6 +45,10 @@ _BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
 """The version of the bootstrap stack (AWS CDK, Bootstrapping)."""
 
 
+def _pause(cluster: str) -> str:
+    return f"/denodo/{NAME}/{cluster}/.pause"
+
+
 @dataclass(frozen=True)
 class NodeState:
     """True state of a node.
@@ -72,10 +76,12 @@ class State:
     Attributes:
         nodes: the nodes by cluster and name.
         locks: the lock's holder by cluster; clusters without a lock are missing.
+        paused: the clusters with a pause.
     """
 
     nodes: Mapping[tuple[str, str], NodeState]
     locks: Mapping[str, str]
+    paused: frozenset[str] = frozenset()
 
     def of(self, cluster: str, node: str) -> NodeState:
         """Return the state of a node."""
@@ -180,7 +186,12 @@ class Site:
                 nodes[cluster, node] = NodeState(inside, shared - inside, tags.get(id_))
             if (holder := self._lock(cluster)) is not None:
                 locks[cluster] = holder
-        return State(nodes, locks)
+        paused = frozenset(
+            cluster
+            for cluster in (PRIMARY, SECONDARY)
+            if self.client("ssm", cluster).get_parameters(Names=[_pause(cluster)])["Parameters"]
+        )
+        return State(nodes, locks, paused)
 
     def instances(self, cluster: str) -> dict[str, str]:
         """Return the instances of a cluster's nodes, by node."""
@@ -272,6 +283,8 @@ class Site:
                     )
                 if known.tag is not None:
                     self.client("ec2", cluster).delete_tags(Resources=[id_], Tags=[{"Key": _TAG}])
+            if cluster in state.paused:
+                self.client("ssm", cluster).delete_parameter(Name=_pause(cluster))
             if cluster in state.locks:
                 self.client("ssm", cluster).delete_parameter(Name=f"/denodo/{NAME}/{cluster}/.lock")
         self._wait_until_healthy()
