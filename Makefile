@@ -29,8 +29,8 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz \
-	spin quick snapshots reference lint format synth drill diff upgrade-fixture readiness-cost bench \
-	lock clean
+	spin quick snapshots reference lint format synth drill configured plan deploy destroy diff \
+	upgrade-fixture readiness-cost bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -102,6 +102,25 @@ synth: setup ## write the templates of CONFIG to cdk.out, without any AWS accoun
 drill: setup ## show the effect of every single failure of CONFIG (ARGS='--format json', …)
 	@tools/cdk-offline synth --quiet -c config='$(CONFIG)'
 	@$(python) -m denodo_ha drill cdk.out $(ARGS)
+
+# The verbs that call AWS take no example by default.
+configured:
+	@[ '$(origin CONFIG)' != file ] || \
+		{ echo 'Name your configuration: make $(MAKECMDGOALS) CONFIG=NAME' >&2; exit 2; }
+cdk := .venv/node node_modules/.bin/cdk
+
+plan: configured setup ## show what a deploy of CONFIG does to each node (ARGS='--format json')
+	@tools/denodo-ha plan -c '$(CONFIG)' $(ARGS)
+
+deploy: configured setup ## deploy CONFIG if its plan is safe, and write its pins (ARGS='--require-approval never')
+	@tools/cdk-offline synth --quiet -c config='$(CONFIG)'
+	@tools/denodo-ha plan -c '$(CONFIG)' cdk.out
+	@$(cdk) deploy --app cdk.out --all $(ARGS)
+	@tools/denodo-ha pin -c '$(CONFIG)'
+
+destroy: configured setup ## destroy all stacks of CONFIG if no protection would stop it half-way (ARGS=--force)
+	@tools/denodo-ha plan -c '$(CONFIG)' --destroy-all
+	@$(cdk) destroy -c config='$(CONFIG)' --all $(ARGS)
 
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) tools/diff.py --base '$(BASE)' --config '$(CONFIG)'

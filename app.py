@@ -20,6 +20,8 @@ from stacks.composition import compose
 from stacks.file_asset import LocalFile
 
 ROOT = Path(__file__).parent
+NO_SERVER = "http://127.0.0.1:1"
+"""The endpoint that tools/cdk-offline sets."""
 
 
 def main() -> None:
@@ -30,7 +32,7 @@ def main() -> None:
     try:
         file = find_configuration(configuration_choice(context), ROOT)
         # A local AWS has every account, zone and image of the examples.
-        is_local = "AWS_ENDPOINT_URL" in os.environ
+        is_local = os.environ.get("AWS_ENDPOINT_URL", NO_SERVER) != NO_SERVER
         loaded = load(file, placeholders=has_own_values(file, ROOT) and not is_local)
     except ConfigError as error:
         sys.exit(str(error))

@@ -160,6 +160,8 @@ def of_cluster_stack(environment: Environment, name: str) -> Iterator[AcceptedFi
     if failover_plan.ANYWHERE in cluster.balancer.clients:
         yield _PUBLIC
     yield from _operator_resources(environment, name)
+    if cluster.exports is not None:
+        yield from _copied_exports(environment, name)
     if environment.logs is not None:
         yield from _log_resources(cluster)
     yield from _history_of_cluster(environment, name)
@@ -180,9 +182,28 @@ def of_metadata_stack(environment: Environment, name: str) -> Iterator[AcceptedF
         yield _LOGINS
     if cluster.exports is not None:
         yield _EXPORTS
+        yield from _replication_resources(environment, name)
     if node_metadata.has_stack(cluster):
         yield from _catalog_operator_resources(environment, name)
         yield from _history_of_cluster(environment, name)
+
+
+def _copied_exports(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards in the policies of nodes that import copies of exports."""
+    partition = node_metadata.partition(environment.clusters[name].region)
+    for source in node_metadata.copied_clusters(environment, name):
+        copies = node_metadata.export_copy_bucket_name(environment, source)
+        for key in (node_metadata.EXPORT_MANIFEST, node_metadata.EXPORT_METADATA):
+            yield AcceptedFinding(
+                _NAG,
+                f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{copies}/*/{key}]",
+                "A node may import the export of any node of the other cluster",
+            )
+
+
+def of_export_copy_stack() -> Iterator[AcceptedFinding]:
+    """Yield the accepted findings of a stack with copies of exports."""
+    yield _EXPORTS
 
 
 def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
@@ -227,6 +248,22 @@ def _operator_resources(environment: Environment, name: str) -> Iterator[Accepte
     )
 
 
+def _replication_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards in the policy of the role that copies a cluster's exports."""
+    if node_metadata.export_copy_target(environment, name) is None:
+        return
+    partition = node_metadata.partition(environment.clusters[name].region)
+    for bucket in (
+        node_metadata.export_bucket_name(environment, name),
+        node_metadata.export_copy_bucket_name(environment, name),
+    ):
+        yield AcceptedFinding(
+            _NAG,
+            f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{bucket}/*]",
+            "S3 copies every object of the bucket",
+        )
+
+
 def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
     """Yield accepted wildcards in the permissions to write and read a cluster's logs."""
     group = f"logs:log-group:<{names.LOG_GROUP}>"
@@ -246,6 +283,10 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
         for stack in (
             names.cluster_stack(environment.name, name),
             names.catalog_stack(environment.name, name),
+            *(
+                names.export_copy_stack(environment.name, source)
+                for source in node_metadata.copied_clusters(environment, name)
+            ),
         )
     }
     if cluster.catalog is not None:
@@ -259,9 +300,8 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
         "AwsSolutions-IAM5[Resource::*]",
         "The ARN of the database, which the action describes, is not known in advance",
     )
-    if cluster.exports is not None:
-        partition = node_metadata.partition(cluster.region)
-        bucket = node_metadata.export_bucket_name(environment, name)
+    partition = node_metadata.partition(cluster.region)
+    for bucket in node_metadata.readable_export_buckets(environment, name):
         yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{bucket}/*/export.json]",

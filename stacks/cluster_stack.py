@@ -10,6 +10,7 @@ from denodo_ha.environment.derived import (
     capacity,
     cookie_balancer,
     failover_plan,
+    node_alarms,
     node_metadata,
     node_names,
 )
@@ -29,6 +30,7 @@ from stacks.access.machine_permissions import allow_datapoints, metadata_stateme
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
 from stacks.alarms.cluster_alarms import ClusterAlarms
+from stacks.alarms.node_alarms import NodeAlarms
 from stacks.alarms.notifying_alarms import create_suppressor
 from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
@@ -114,7 +116,7 @@ class ClusterStack(EnvironmentStack):
             document = self._create_node_states(node_program, balancer=host if balanced else "")
         if document is not None or self._haproxy is not None:
             self._create_operator_policy(document)
-        if balanced and environment.solution_manager is not None:
+        if balanced and environment.solution_manager_of(name) is not None:
             self._create_solution_manager_policy()
         if self.has_alarms:
             self._create_alarms()
@@ -357,8 +359,12 @@ class ClusterStack(EnvironmentStack):
                 log_group=group.name if group else "",
                 statements=[*statements, *(group.write_statements(name) if group else ())],
             )
+        exports = self.cluster.exports is not None
         document = NodeDocument(
-            self, "Operations", pause_namespace=pause_namespace if self.has_alarms else ""
+            self,
+            "Operations",
+            exports=exports,
+            pause_namespace=pause_namespace if self.has_alarms else "",
         ).name
         self._output(names.NODE_DOCUMENT, document)
         return document
@@ -401,7 +407,19 @@ class ClusterStack(EnvironmentStack):
             cluster=self.stack_name,
         )
         topics = replace(topics, suppressor=suppressor)
-        balancer = self._balancer
+        balancer, unready = self._balancer, {}
+        nodes = node_alarms.publishing_nodes(self._environment, self.name)
+        if nodes:
+            unready = NodeAlarms(
+                self,
+                "NodeAlarms",
+                environment=self._environment,
+                name=self.name,
+                topics=topics,
+                nodes=nodes,
+            ).unready
+        services = self._environment.services.values()
+        certificates = {service.certificate(self.name) for service in services}
         ClusterAlarms(
             self,
             "Alarms",
@@ -411,6 +429,8 @@ class ClusterStack(EnvironmentStack):
             load_balancer=balancer.full_name if balancer is not None else None,
             groups=balancer.watched_groups if balancer is not None else (),
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
+            certificates=sorted(arn for arn in certificates if arn) if balancer is not None else (),
+            unready=unready,
         )
         self._output(names.URGENT_TOPIC, topics.urgent)
         self._output(names.NOTICE_TOPIC, topics.notice)

@@ -8,6 +8,7 @@ from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
 from stacks.alarms.route53_alarms import Route53AlarmStack
 from stacks.cluster_stack import ClusterStack
+from stacks.export_copy_stack import ExportCopyStack
 from stacks.failover_stack import FailoverStack
 from stacks.file_asset import LocalFile
 from stacks.metadata_stack import MetadataStack
@@ -40,11 +41,22 @@ def compose(
     stacks: dict[str, Stack] = {**clusters}
     for name, cluster in clusters.items():
         if node_metadata.has_stack(cluster.cluster):
+            target = node_metadata.export_copy_target(environment, name)
+            copies = None
+            if target is not None:
+                copies = stacks[f"{name}{names.EXPORT_COPY_STACK_SUFFIX}"] = ExportCopyStack(
+                    app,
+                    names.export_copy_stack(environment.name, name),
+                    environment=environment,
+                    cluster=name,
+                    target=target,
+                )
             stacks[f"{name}{names.CATALOG_STACK_SUFFIX}"] = MetadataStack(
                 app,
                 names.catalog_stack(environment.name, name),
                 environment=environment,
                 cluster=cluster,
+                export_copies=copies,
             )
     if environment.failover is not None:
         failover = stacks[names.FAILOVER] = FailoverStack(

@@ -217,6 +217,8 @@ class FailoverStack(EnvironmentStack):
         namespace = failover_plan.switch_namespace(self._failover)
         if namespace != failover_plan.SWITCH_NAMESPACE:
             CfnOutput(self, names.SWITCH_NAMESPACE, value=namespace)
+        if self._environment.alarms.route53:
+            CfnOutput(self, names.SWITCH_CHECK_ID, value=self._switch.check.health_check_id)
 
     def _create_operator_policy(self) -> None:
         """Create the policy for operators who trigger a failover."""
@@ -234,6 +236,11 @@ class FailoverStack(EnvironmentStack):
                     for name, cluster in failover_plan.cluster_pair(self._environment)
                     if cluster.account == self.account
                 },
+            },
+            locks={
+                names.lock_parameter(self._environment.name, name): cluster.region
+                for name, cluster in failover_plan.cluster_pair(self._environment)
+                if cluster.account == self.account
             },
             history_buckets=node_metadata.history_buckets(
                 self._environment,

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import CfnOutput, Duration, Fn, RemovalPolicy
+from aws_cdk import CfnOutput, Fn, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from denodo_ha.environment import names
@@ -21,6 +20,7 @@ from stacks.cluster_stack import ClusterStack
 from stacks.database.database import ComponentLogins, Database
 from stacks.database.database_alarms import DatabaseAlarms
 from stacks.environment_stack import EnvironmentStack
+from stacks.export_bucket import ExportBucket, replicate
 from stacks.library_values import ipv4_peer
 
 
@@ -34,8 +34,23 @@ class MetadataStack(EnvironmentStack):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, environment: Environment, cluster: ClusterStack
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: Environment,
+        cluster: ClusterStack,
+        export_copies: Stack | None,
     ) -> None:
+        """Create the stack.
+
+        Args:
+            scope: parent.
+            id_: id.
+            environment: the validated configuration.
+            cluster: the cluster's stack.
+            export_copies: the stack with the copies of the exports; None without copies.
+        """
         settings = cluster.cluster
         super().__init__(
             scope,
@@ -58,6 +73,9 @@ class MetadataStack(EnvironmentStack):
                 name=node_metadata.export_bucket_name(environment, cluster.name),
                 retention_days=settings.exports.retention_days,
             )
+            if export_copies is not None:
+                self.add_stack_dependency(export_copies, "S3 replicates to a bucket that exists")
+                replicate(bucket, environment, cluster.name)
             CfnOutput(self, names.EXPORT_BUCKET, value=bucket.name)
         self._create_operator_policy(admin_secret)
 
@@ -77,11 +95,11 @@ class MetadataStack(EnvironmentStack):
                 node_metadata.secret_name(self._environment.name, name, component)
                 for component in sorted(catalog.components if catalog is not None else ())
             ],
-            bucket=(
-                node_metadata.export_bucket_name(self._environment, name)
-                if settings.exports is not None
-                else None
-            ),
+            buckets=node_metadata.readable_export_buckets(self._environment, name),
+            stacks=[
+                names.export_copy_stack(self._environment.name, source)
+                for source in node_metadata.copied_clusters(self._environment, name)
+            ],
             history_buckets=node_metadata.history_buckets(
                 self._environment,
                 node_metadata.history_clusters(self._environment, name),
@@ -194,35 +212,3 @@ class MetadataStack(EnvironmentStack):
     def _cluster_output(self, output: str) -> str:
         """Return a weak reference to an output of the cluster's stack."""
         return Fn.get_stack_output(self._cluster.stack_name, output, self._cluster.region)
-
-
-class ExportBucket(Construct):
-    """Bucket of the metadata exports: encrypted, versioned, private, retained on stack deletion.
-
-    Each export replaces the previous export, which remains as a noncurrent version for the
-    configured number of days. The current version never expires.
-
-    Attributes:
-        name: the bucket's name, which nodes derive from the configuration.
-    """
-
-    def __init__(self, scope: Construct, id_: str, *, name: str, retention_days: int) -> None:
-        super().__init__(scope, id_)
-        s3.Bucket(
-            self,
-            "Bucket",
-            bucket_name=name,
-            versioned=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    noncurrent_version_expiration=Duration.days(retention_days),
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                )
-            ],
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-        )
-        self.name = name

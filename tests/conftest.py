@@ -3,7 +3,6 @@
 import locale
 import os
 from collections.abc import Callable, Generator, Iterator
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,8 +15,12 @@ _VENV = Path(__file__).parent.parent / ".venv"
 os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))
 
-from denodo_ha.environment.loading.loader import load  # noqa: E402 - see above
-from tests.support.assembly import EXAMPLES, ROOT, Assembly, synthesise  # noqa: E402 - see above
+from tests.support.assembly import (  # noqa: E402 - see above
+    EXAMPLES,
+    ROOT,
+    Assembly,
+    SharedAssemblies,
+)
 
 # Shrinking a whole environment takes minutes and simplifies the example little.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -76,15 +79,16 @@ def example(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def assembly_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> SharedAssemblies:
+    """Return the assemblies that all workers of the run share."""
+    return SharedAssemblies(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def assembly_of(assemblies: SharedAssemblies) -> Callable[[str], Assembly]:
     """Return the assembly of an example, synthesised once, with all validations."""
-
-    @cache
-    def assembly(name: str) -> Assembly:
-        file = Path("config/examples") / f"{name}.yaml"
-        return synthesise(load(ROOT / file), tmp_path_factory.mktemp(name), validated=True)
-
-    return assembly
+    folder = ROOT / "config/examples"
+    return lambda name: assemblies.of(folder / f"{name}.yaml", validated=True)
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,11 @@ COMMANDS = {
 }
 """What every command package may import."""
 
-BESIDE = {"denodo_ha.rollout": {"denodo_ha.plan"}}
+BESIDE = {
+    "denodo_ha.failover": {"denodo_ha.drill", "denodo_ha.verify"},
+    "denodo_ha.rollout": {"denodo_ha.plan"},
+    "denodo_ha.support": {"denodo_ha.failover", "denodo_ha.logs", "denodo_ha.status"},
+}
 """Command packages that build on another one."""
 
 LIBRARIES = {

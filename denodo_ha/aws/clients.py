@@ -68,6 +68,14 @@ class Aws:
         region: str | None = self._session.region_name
         return region
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secret parts of the credentials, which must not be in a file."""
+        with translated_errors():
+            credentials = self._session.get_credentials()
+            found = credentials.get_frozen_credentials() if credentials is not None else None
+        return tuple(part for part in (found.secret_key, found.token) if part) if found else ()
+
     def client(self, service: str, region: str) -> Any:
         """Return the client of a service; several threads may use it.
 

@@ -14,6 +14,8 @@ from denodo_ha.catalog import (
     password_rotation,
 )
 from denodo_ha.catalog.database_setup import ServerAccess
+from denodo_ha.catalog.digest_test import TEST_S, run_digest_test
+from denodo_ha.catalog.export_import import IMPORT_S, ExportImport, find_source
 from denodo_ha.catalog.metadata_status import Database, Status
 from denodo_ha.catalog.postgres_server import read_certificates
 from denodo_ha.cli import exit_codes, options
@@ -28,12 +30,13 @@ from denodo_ha.cli.output import (
     styled,
 )
 from denodo_ha.cli.progress import Progress
-from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
+from denodo_ha.cli.time_limit import CHANGE_S, READ_S, TimeLimit, limited
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_environment
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
 from denodo_ha.deployed.node_agent import STATUS_S
+from denodo_ha.deployed.rotation.operation import LOCK_WAIT_S, OperationContext
 from denodo_ha.environment.model.catalog import Component
 
 catalog = typer.Typer(
@@ -47,6 +50,10 @@ catalog = typer.Typer(
     denodo-ha catalog learn node1 -c prod
 
     denodo-ha catalog status -c prod
+
+    denodo-ha catalog digest-test node1 -c prod
+
+    denodo-ha catalog import-export node1 -c prod --cluster passive --from active
     """,
     no_args_is_help=True,
 )
@@ -187,6 +194,106 @@ def learn(
         print_document(text)
     else:
         print_message(f"{node}: the usual settings fit; `catalog.settings` is not needed")
+
+
+@catalog.command("digest-test")
+@limited(TimeLimit(READ_S + TEST_S))
+def digest_test(
+    node: Annotated[str, typer.Argument(help="Node that exports its metadata twice.")],
+    *,
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    cluster: options.Cluster = None,
+    form: options.Format = TableFormat.table,
+) -> None:
+    """Export a node's metadata twice, and show what differs in the site digest.
+
+    Two sites can be compared only if this shows no difference. `exports.not_compared` leaves
+    elements out. Nothing is stored or changed, and no value is shown.
+    """
+    aws = Aws(profile=profile)
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
+    location = located.cluster(cluster)
+    location.require_reachable()
+    result = run_digest_test(aws, location, node, clock=RealClock(), progress=Progress())
+    if form is TableFormat.json:
+        print_json({"same": result.same, "test": result})
+    elif result.same:
+        print_line(f"{node}: both exports have the same site digest ({result.elements} elements)")
+    else:
+        print_table(["Element", "Difference"], list(result.differences.items()))
+        more = f" and {result.not_shown} more" if result.not_shown else ""
+        print_line(
+            f"{node}: {len(result.differences)}{more} of {result.elements} elements differ between "
+            "two exports, so the digest of this installation says nothing yet; name such elements "
+            "in exports.not_compared, deploy, roll, and run this again"
+        )
+    if not result.same:
+        raise typer.Exit(exit_codes.NO)
+
+
+@catalog.command("import-export")
+@limited(TimeLimit(CHANGE_S + IMPORT_S, waits=(LOCK_WAIT_S,)))
+@recorded("catalog import-export")
+def import_export(
+    node: Annotated[str, typer.Argument(help="Drained node into which the export is imported.")],
+    *,
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    cluster: options.Cluster = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="CLUSTER",
+            help="Import the newest copy of this cluster's exports; default: the node's own "
+            "newest export.",
+        ),
+    ] = None,
+    timeout: options.Timeout = None,
+    dry_run: options.DryRun = False,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Do not wait for the lock of a command that was killed."),
+    ] = False,
+) -> None:
+    """Import the newest export into a drained node, from this region alone.
+
+    The node waits for a copy that has not arrived completely. It stays drained: check it, then run
+    `denodo-ha enable`.
+
+        denodo-ha catalog import-export node1 -c prod --cluster passive --from active
+    """
+    aws, progress = Aws(profile=profile), Progress()
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=cluster
+    )
+    recording.located_environment(aws, located)
+    location = located.cluster(cluster)
+    location.require_reachable()
+    context = OperationContext(
+        aws,
+        located.environment,
+        location,
+        clock=RealClock(),
+        progress=progress,
+        timeout=timeout,
+        take_over=take_over,
+    )
+    operation = ExportImport(context)
+    exports = find_source(aws, located, location, source)
+    plan = operation.plan(node, exports) if dry_run else operation.run(node, exports)
+    which = f"the export of {plan.of} at {plan.at.isoformat(timespec='minutes')} ({plan.uri})"
+    if dry_run:
+        print_line(f"{node} would import {which}; nothing was changed")
+    else:
+        print_line(f"{node} has imported {which}, and stays drained: check it, then enable it")
 
 
 @catalog.command("rotate")

@@ -73,6 +73,18 @@ def _history() -> Imported:
     return history
 
 
+def _logs() -> Imported:
+    from denodo_ha.logs.command import logs
+
+    return logs
+
+
+def _support() -> Imported:
+    from denodo_ha.support.command import support
+
+    return support
+
+
 def _shift() -> Imported:
     from denodo_ha.zonal_shift.command import shift
 
@@ -182,6 +194,18 @@ COMMANDS: tuple[Command, ...] = (
         "Look",
         "Show what commands have changed: who, when, what was before and after, and the result.",
         _history,
+    ),
+    Command(
+        "logs",
+        "Look",
+        "Show what a node has logged in CloudWatch Logs, also if its instance is gone.",
+        _logs,
+    ),
+    Command(
+        "support",
+        "Look",
+        "Write one archive with status, plan, versions, failover and logs, without secrets.",
+        _support,
     ),
     Command(
         "drain",

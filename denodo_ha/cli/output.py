@@ -140,7 +140,12 @@ def print_document(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print dataclasses, maps and lists as JSON."""
-    _console().out(json.dumps(value, indent=2, default=_plain), highlight=False)
+    _console().out(json_text(value), highlight=False)
+
+
+def json_text(value: object) -> str:
+    """Return dataclasses, maps and lists as JSON."""
+    return json.dumps(value, indent=2, default=_plain)
 
 
 def _row(cells: Sequence[Cell]) -> str:

@@ -54,6 +54,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     7: "the servers start neither with the new state nor with the previous one: the node is down",
     8: "the servers do not stop; no file was changed",
     NOT_READY: "the servers were not ready in time",
+    13: "the metadata could not be exported",
     11: "the servers run, but the metadata export could not be imported",
     12: "the operating system refused a step before anything was changed",
     UNLICENSED: "the License Manager does not answer",
@@ -177,6 +178,7 @@ class NodeAgent:
         *,
         timeout: int,
         why: str = "",
+        export: str = "",
         request: str = "",
         until: str = "",
         progress: Callable[[str, float], None] | None = None,
@@ -189,6 +191,7 @@ class NodeAgent:
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
             why: the operator's reason, for the actions drain, hold and pause.
+            export: S3 address of an export's manifest, for the action import-export.
             request: id of the action, if the action may be sent again after its answer was lost;
                 the node does not repeat an apply that it has undone.
             until: the end of the pause, for the action pause.
@@ -212,6 +215,9 @@ class NodeAgent:
             parameters["Why"] = accepted_text(why)
         if until:
             parameters["Until"] = until
+        if export:
+            # Every document with the action has this parameter.
+            parameters["Export"] = export
         command = SsmCommand(self._document, parameters, f"denodo-ha: {action} {node}", timeout)
 
         def report(statuses: Mapping[str, str], seconds: float) -> None:

@@ -23,6 +23,13 @@ REASONS_WITHOUT_NOTIFICATION: Final = {
 
 NEVER_SET_OFF: Final = {
     "port allocation": "depends on the number of connections, which is no failure",
+    "node flapping": "a failure of the drill does not come and go",
+    "server restarted": "the drill's failures last, and the watchdog repairs this one",
+    "node memory": "depends on the load, which is no failure",
+    "node disk": "depends on the load, which is no failure",
+    "export overdue": "depends on the time, which is no failure",
+    "node certificate": "depends on the time, which is no failure",
+    "balancer certificate": "depends on the time, which is no failure",
     "database storage": "a database that is lost sets it off; one with a standby is not lost",
     "database connections": "a database that is lost sets it off; one with a standby is not lost",
 }

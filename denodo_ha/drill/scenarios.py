@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations, product
+from typing import TYPE_CHECKING
 
 from denodo_ha.drill.engine import aws_rules
 from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model.machines import Key
 from denodo_ha.drill.model.model import Cluster, Database, Model
 from denodo_ha.drill.outcome import Failure
+
+if TYPE_CHECKING:
+    from denodo_ha.drill.model.machines import Key
 
 Scenario = tuple[Failure, Situation]
 
@@ -52,7 +55,7 @@ def _machines(model: Model, cluster: Cluster) -> Iterator[Scenario]:
 
 def _ports(model: Model, cluster: Cluster) -> Iterator[Scenario]:
     """Yield the failure of each service, on one node and on all, and of each auxiliary port."""
-    services, auxiliary_ports = _ports_of_nodes(model, cluster)
+    services, auxiliary_ports = model.ports_of_nodes(cluster)
     for service, ports in services.items():
         for key, port in ports:
             name = f"{service} on {model.machines[key].name}"
@@ -65,36 +68,6 @@ def _ports(model: Model, cluster: Cluster) -> Iterator[Scenario]:
         name = f"{port} of {model.machines[key].name}"
         state = ClusterState(closed_ports=frozenset({(key, port)}))
         yield _in_cluster(cluster, "auxiliary-down", name, state)
-
-
-NodePort = tuple[Key, int]
-
-
-def _ports_of_nodes(
-    model: Model, cluster: Cluster
-) -> tuple[dict[str, list[NodePort]], list[NodePort]]:
-    """Return the node ports of each service, and the auxiliary ports of nodes."""
-    services: dict[str, list[NodePort]] = {}
-    auxiliary_ports: list[NodePort] = []
-    for balancer in (model.balancers[key] for key in cluster.balancers):
-        for listener in balancer.listeners:
-            for group in (model.target_groups[key] for key in listener.target_groups):
-                ports: list[NodePort] = []
-                for target in group.targets:
-                    machine = model.machines[target.machine]
-                    upstream = machine.upstream(target.port)
-                    if machine.kind == "node":
-                        ports.append((machine.key, target.port))
-                    elif upstream is not None:
-                        ports += [(key, upstream.port) for key in upstream.nodes]
-                if group.auxiliary_node is not None:
-                    auxiliary_ports += ports
-                else:
-                    known = services.setdefault(group.name, [])
-                    known += [port for port in ports if port not in known]
-    for port_number in cluster.ports:
-        services.setdefault(str(port_number), [(key, port_number) for key in cluster.nodes])
-    return services, list(dict.fromkeys(auxiliary_ports))
 
 
 def _balancers(cluster: Cluster) -> Iterator[Scenario]:
@@ -232,7 +205,8 @@ def _license_managers(model: Model) -> Iterator[Scenario]:
     for cluster, host in model.license_managers.items():
         clusters.setdefault(host, []).append(cluster)
     for host, names in clusters.items():
-        yield Failure("license-manager-lost", ", ".join(names), host), Situation()
+        states = tuple((name, ClusterState(license_manager_lost=True)) for name in names)
+        yield Failure("license-manager-lost", ", ".join(names), host), Situation(states)
 
 
 def _nodes_and_zones(model: Model) -> Iterator[Scenario]:

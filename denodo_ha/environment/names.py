@@ -70,14 +70,18 @@ CLUSTER_OF_ROLE: Final = {"Primary": "PrimaryCluster", "Secondary": "SecondaryCl
 REGION_OF_ROLE: Final = {"Primary": "PrimaryRegion", "Secondary": "SecondaryRegion"}
 CHECK_ID_OF_ROLE: Final = {"Primary": "PrimaryCheckId", "Secondary": "SecondaryCheckId"}
 SWITCH_NAMESPACE: Final = "SwitchNamespace"
+SWITCH_CHECK_ID: Final = "SwitchCheckId"
 """Outputs of the failover stack, in addition to `JdbcUrl`. `SwitchNamespace` is missing if the
-switch is in the default namespace, which environments share."""
+switch is in the default namespace, which environments share. The ids of health checks are outputs
+only for the alarms on Route 53's metrics."""
 
 CATALOG_HOST: Final = "CatalogHost"
 CATALOG_PORT: Final = "CatalogPort"
 CATALOG_ADMIN_SECRET: Final = "CatalogAdminSecret"  # noqa: S105 - the name of an output
 CATALOG_TOPIC: Final = "CatalogAlarms"
 EXPORT_BUCKET: Final = "ExportBucket"
+EXPORT_COPY_BUCKET: Final = "ExportCopyBucket"
+"""Output of the stack with the copies of a cluster's metadata exports."""
 CATALOG_OPERATOR_POLICY_ARN: Final = "CatalogOperatorPolicyArn"
 _CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an output
 """Outputs of the stack with a cluster's metadata database and metadata exports."""
@@ -92,9 +96,16 @@ CATALOG_STACK_SUFFIX: Final = "-catalog"
 """Suffix of the metadata stack's name, after the cluster's name. A rule forbids cluster names with
 this suffix."""
 
+EXPORT_COPY_STACK_SUFFIX: Final = "-exports-copy"
+"""Suffix of the name of the stack with the copies of a cluster's metadata exports, in the region of
+the failover's other cluster. A rule forbids clusters with this stack's name."""
+
 ROUTE53: Final = "route53"
 """Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a
 rule forbids clusters with this name."""
+
+NODE_METRICS_PREFIX: Final = "Denodo/Nodes/"
+"""Prefix of the namespaces of metrics that nodes publish; the rest is the environment's name."""
 
 METADATA: Final = "Denodo"
 """Key of this project's metadata in templates and resources; the drill reads the keys below."""
@@ -127,6 +138,11 @@ def log_group_prefix(environment: str, cluster: str) -> str:
 def catalog_stack(environment: str, cluster: str) -> str:
     """Return the name of the stack with a cluster's metadata database and metadata exports."""
     return f"{cluster_stack(environment, cluster)}{CATALOG_STACK_SUFFIX}"
+
+
+def export_copy_stack(environment: str, cluster: str) -> str:
+    """Return the name of the stack with the copies of a cluster's metadata exports."""
+    return f"{cluster_stack(environment, cluster)}{EXPORT_COPY_STACK_SUFFIX}"
 
 
 def failover_stack(environment: str) -> str:
@@ -186,6 +202,11 @@ def haproxy_parameter(environment: str, cluster: str) -> str:
     The name has one part more than a node's parameter, so the two never collide.
     """
     return f"/denodo/{environment}/{cluster}/haproxy/state"
+
+
+def node_metrics_namespace(environment: str) -> str:
+    """Return the namespace of the metrics that the nodes of an environment publish."""
+    return f"{NODE_METRICS_PREFIX}{environment}"
 
 
 def lock_parameter(environment: str, cluster: str) -> str:

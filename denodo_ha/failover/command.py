@@ -33,6 +33,7 @@ from denodo_ha.failover.failover_task import (
     require_possible,
     unknown_state_warning,
 )
+from denodo_ha.failover.practice.command import practice
 from denodo_ha.failover.report import print_status, print_status_json
 from denodo_ha.failover.switching import TIMEOUT_S, await_healthy, fail_over
 
@@ -281,3 +282,6 @@ def _fail_over(
     seconds = f"{result.seconds:.0f} s"
     print_line(f"{site.endpoint} {leads} {result.to} after {seconds}, according to {result.by}")
     return result.put
+
+
+failover.command()(practice)

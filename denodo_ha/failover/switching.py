@@ -100,8 +100,11 @@ def fail_over(
     progress: Progress,
     timeout: float = TIMEOUT_S,
     look: Lookup = dns_answer.lookup,
+    on_put: Callable[[], None] = lambda: None,
 ) -> FailoverResult:
     """Throw the switch, and wait until DNS answers with the cluster.
+
+    `on_put` is called after the datapoint was put, or may have been put.
 
     Raises:
         Failed: DNS did not answer with the cluster in time; the switch remains set.
@@ -119,7 +122,8 @@ def fail_over(
     recording.note("", site.endpoint, before=_before(task))
     with deadline.limited(timeout):
         # Only the call that must arrive has more attempts; looks have the usual number.
-        sure = _throw_switch(aws.with_attempts(MUST_ARRIVE), task, progress)
+        sure = throw_switch(aws.with_attempts(MUST_ARRIVE), task, progress)
+    on_put()
     switch = f"the switch is set to {task.cluster} and remains set"
     try:
         if not sure:
@@ -156,7 +160,7 @@ def _name(site: FailoverLocation, role: Role | None) -> str:
     return site.clusters[role].name if role else "an unknown cluster"
 
 
-def _throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
+def throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
     """Put one datapoint, and return whether AWS has confirmed it.
 
     Raises:

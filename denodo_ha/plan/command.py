@@ -1,32 +1,23 @@
 """`denodo-ha plan`: the effect of a deploy on each node and each shared database."""
 
-import shlex
-import tempfile
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from denodo_ha.aws import cloud_assembly, deadline
-from denodo_ha.aws.cdk_cli import Cdk
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.template_document import Template
-from denodo_ha.cli import configuration_choice, exit_codes, options
-from denodo_ha.cli.errors import AwsError, NotFound, UsageError
+from denodo_ha.cli import exit_codes, options
+from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_json, print_line, print_table
 from denodo_ha.cli.time_limit import ANSWER, limited
-from denodo_ha.deployed import environment_locator, stack
-from denodo_ha.deployed.cluster import Cluster, cluster_of_stack
+from denodo_ha.deployed import stack
 from denodo_ha.deployed.failover.location import locate_failover
-from denodo_ha.deployed.lost_nodes import LostNode, lost_nodes
-from denodo_ha.environment import names
 from denodo_ha.environment.facts.update_effects import Effect
-from denodo_ha.environment.model.pins import Pins
-from denodo_ha.plan import database_changes, dependent_stacks, failed_creations
+from denodo_ha.plan import comparison, database_changes
+from denodo_ha.plan.comparison import ALL
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.dependent_stacks import DependentStack
 from denodo_ha.plan.failed_creations import FailedCreation
@@ -42,30 +33,10 @@ Destroyed = Annotated[
     str | None,
     typer.Option("--destroy", help="Show what destroying this cluster does.", show_default=False),
 ]
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """Templates before and after a deploy, and findings about the deployed stacks.
-
-    Attributes:
-        before: deployed templates by stack.
-        after: templates after the deploy by stack.
-        failed: stacks whose creation failed, with the resources that would make the next deploy
-            fail.
-        dependent: deployed stacks that need a stack that would be destroyed.
-        unknown: the deployed stacks that cannot be read, and why; these stacks are not compared.
-        lost: nodes whose instances no longer exist, which no deploy creates again.
-        notes: nodes whose replacement is not finished, and what else cannot be read.
-    """
-
-    before: dict[str, Template]
-    after: dict[str, Template]
-    failed: Sequence[FailedCreation] = ()
-    dependent: Sequence[DependentStack] = ()
-    unknown: Sequence[str] = ()
-    lost: Sequence[LostNode] = ()
-    notes: Sequence[str] = ()
+DestroyedAll = Annotated[
+    bool,
+    typer.Option("--destroy-all", help="Show what destroying the whole environment does."),
+]
 
 
 @limited(replace(ANSWER, then="the synthesis, and as long for what failed first deploys have left"))
@@ -75,6 +46,7 @@ def plan(
     *,
     config: options.Config = None,
     destroy: Destroyed = None,
+    destroy_all: DestroyedAll = False,
     region: options.Regions = None,
     profile: options.Profile = None,
     form: options.Format = options.TableFormat.table,
@@ -95,16 +67,21 @@ def plan(
         denodo-ha plan -c prod
 
         denodo-ha plan -c prod --destroy passive
+
+        denodo-ha plan -c prod --destroy-all
     """
-    compared = _compared((base, new), config, destroy, region, profile)
+    destroyed = ALL if destroy_all and destroy is None else destroy
+    if destroy_all and destroy is not None:
+        raise UsageError("--destroy CLUSTER and --destroy-all exclude each other")
+    compared = comparison.compared((base, new), config, destroyed, region, profile)
     before, after = compared.before, compared.after
     pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
     nodes = [change for pair in pairs for change in changes(*pair)]
     databases = [change for pair in pairs for change in database_changes.changes(*pair)]
     at_once = {cluster: names for cluster, names in touched(nodes).items() if len(names) > 1}
-    if destroy is not None:
-        at_once = {}
     switches = switch_changes(before, after)
+    if destroyed is not None:
+        at_once, switches = {}, []
     waiting = [name for name, template in sorted(after.items()) if _has_waiting_alarm(template)]
     if form is options.TableFormat.json:
         print_json(
@@ -122,6 +99,7 @@ def plan(
         )
     else:
         _show(nodes, at_once, databases)
+        _show_lost_databases(databases, before, is_destroy=destroyed is not None)
         _show_waiting(waiting)
         _show_failed(compared.failed)
         _show_dependent(compared.dependent)
@@ -137,139 +115,12 @@ def plan(
         with ANSWER.stage():
             site = locate_failover(aws, config=config, environment=None, regions=None)
             require_switch_at_primary(aws, site, switches[0])
-    lost = any(change.loses for change in databases)
+    # A destroy deletes the data on purpose; the output says so.
+    lost = destroyed is None and any(change.loses for change in databases)
     refused = at_once or lost or compared.failed or compared.dependent
     if refused:
         raise typer.Exit(exit_codes.NO)
     raise typer.Exit(exit_codes.AWS if compared.unknown else exit_codes.DONE)
-
-
-def _compared(
-    folders: tuple[Path | None, Path | None],
-    config: str | None,
-    destroy: str | None,
-    regions: list[str] | None,
-    profile: str | None,
-) -> _Comparison:
-    """Return the comparison that the options select."""
-    base, new = folders
-    if base is not None and new is not None and destroy is None:
-        return _Comparison(cloud_assembly.read_templates(base), cloud_assembly.read_templates(new))
-    if config is not None and destroy is not None and base is None:
-        return _destroyed(config, destroy, regions, profile)
-    if config is not None and destroy is None:
-        return _deployed(config, base, regions, profile)
-    if destroy is not None:
-        raise UsageError("--destroy CLUSTER needs -c CONFIG, and no folder of cdk synth")
-    message = "nothing to compare: give two folders of cdk synth, or -c CONFIG for what is deployed"
-    raise UsageError(message)
-
-
-def _deployed(
-    config: str, folder: Path | None, regions: list[str] | None, profile: str | None
-) -> _Comparison:
-    """Compare the environment's deployed stacks with the stacks after a deploy."""
-    aws = Aws(profile=profile)
-    site = environment_locator.locate_environment(
-        aws, config=config, environment=None, regions=regions
-    )
-    databases = [
-        replace(location, stack=names.catalog_stack(site.environment, location.name))
-        for location in site.reachable
-    ]
-    locations = [*site.reachable, *databases]
-    if site.failover is not None and not site.failover.unreachable:
-        locations.append(site.failover)
-    with deadline.limited(deadline.LOOK_S):
-        answers = stack.read_stacks(aws, locations)
-    read = dict(zip((location.stack for location in locations), answers, strict=True))
-    deployed = {name: item for name, item in read.items() if isinstance(item, stack.Stack)}
-    # NotFound is not an error: all resources of a stack that does not exist are new.
-    errors = {
-        name: item for name, item in read.items() if not isinstance(item, stack.Stack | NotFound)
-    }
-    if errors and not deployed:
-        raise next(iter(errors.values()))
-    clusters = [
-        cluster_of_stack(location, deployed[location.stack])
-        for location in site.reachable
-        if location.stack in deployed
-    ]
-    lost, notes = _lost_nodes(aws, clusters)
-    if site.loaded is not None:
-        notes += _unfinished_replacements(site.loaded.pins, clusters)
-    locations = [location for location in locations if location.stack not in errors]
-    if folder is not None:
-        after = cloud_assembly.read_templates(folder)
-    else:
-        with tempfile.TemporaryDirectory(prefix="denodo-ha-") as temporary:
-            out = Path(temporary) / "cdk.out"
-            Cdk(profile).synth(configuration_choice.configuration_path(config), out)
-            after = cloud_assembly.read_templates(out)
-    stacks = {location.stack: location for location in locations if location.stack in after}
-    existing = {
-        name: item for name, item in deployed.items() if not failed_creations.is_failed(item)
-    }
-    deploy = f"npx cdk deploy -c config={shlex.quote(config)}"
-    # A synthesis may have taken all of the command's time.
-    with nullcontext() if folder is not None else ANSWER.stage():
-        failed = [
-            failed_creations.failed_creation(
-                aws, location, deployed.get(name), after[name], deploy=deploy
-            )
-            for name, location in stacks.items()
-            if name not in existing
-        ]
-    return _Comparison(
-        before={name: item.template for name, item in existing.items()},
-        after={name: after[name] for name in stacks},
-        failed=[item for item in failed if item is not None],
-        unknown=[f"{name} is unknown: {error}" for name, error in sorted(errors.items())],
-        lost=lost,
-        notes=notes,
-    )
-
-
-def _lost_nodes(aws: Aws, clusters: Sequence[Cluster]) -> tuple[list[LostNode], list[str]]:
-    """Return the lost nodes of clusters, and why the instances of other clusters are not known."""
-
-    def read(cluster: Cluster) -> list[LostNode] | str:
-        try:
-            return lost_nodes(aws, cluster, None)
-        except AwsError as error:
-            return f"{cluster.name}: the state of its instances is unknown: {error}"
-
-    with deadline.limited(deadline.LOOK_S):
-        answers = map_concurrently(read, clusters)
-    return (
-        [node for answer in answers if not isinstance(answer, str) for node in answer],
-        [answer for answer in answers if isinstance(answer, str)],
-    )
-
-
-def _unfinished_replacements(pins: Pins, clusters: Sequence[Cluster]) -> list[str]:
-    return [
-        f"{cluster.name}: the replacement of {node.name} is not finished: run `denodo-ha replace "
-        f"{node.name} --cluster {cluster.name}`"
-        for cluster in clusters
-        for node in cluster.nodes
-        if (pin := pins.of(cluster.name, node.name)) is not None and pin.replacing is not None
-    ]
-
-
-def _destroyed(
-    config: str, cluster: str, regions: list[str] | None, profile: str | None
-) -> _Comparison:
-    """Compare a deployed cluster with its state after the stack is destroyed."""
-    aws = Aws(profile=profile)
-    site = environment_locator.locate_environment(
-        aws, config=config, environment=None, regions=regions
-    )
-    location = site.cluster(cluster)
-    location.require_reachable()
-    dependent = dependent_stacks.dependent_stacks(aws, site, location, config=config)
-    before = stack.read_stack(aws, location).template
-    return _Comparison(before={location.stack: before}, after={}, dependent=dependent)
 
 
 def _has_waiting_alarm(template: Template) -> bool:
@@ -338,8 +189,22 @@ def _show(
             f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`denodo-ha "
             "pin`), and move them one at a time with `denodo-ha rollout`"
         )
-    for change in databases:
-        if change.loses:
+
+
+def _show_lost_databases(
+    changes: Sequence[DatabaseChange], before: Mapping[str, Template], *, is_destroy: bool
+) -> None:
+    has_snapshot = any(
+        resource.get("DeletionPolicy") == "Snapshot"
+        for template in before.values()
+        for resource in stack.mapping_in(template, "Resources").values()
+        if isinstance(resource, Mapping) and resource.get("Type") == database_changes.INSTANCE
+    )
+    for change in changes:
+        if change.loses and is_destroy:
+            snapshot = "with" if has_snapshot else "without"
+            print_line(f"{change.cluster}: its database is deleted, {snapshot} a final snapshot")
+        elif change.loses:
             print_line(
                 f"{change.cluster}: its database would be lost, with all data of its components. "
                 'First read "Restore the database" in docs/catalog.md'

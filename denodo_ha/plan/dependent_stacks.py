@@ -1,11 +1,14 @@
-"""Dependent stacks: deployed stacks that need the stack of a cluster that is to be destroyed.
+"""Obstacles to a destroy: stacks that need a cluster's stack, and stacks that AWS protects.
 
 The stacks refer to each other without CloudFormation exports (the CDK's weak references), so
 CloudFormation does not know of the dependency: it would first delete the cluster's nodes and load
-balancer, and then fail to delete the network, which the database still uses.
+balancer, and then fail to delete the network, which the database still uses. It deletes the
+resources of a stack at the same time, so a protected load balancer makes the deletion fail after
+the nodes are gone.
 """
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from denodo_ha.aws.clients import Aws
@@ -15,15 +18,16 @@ from denodo_ha.deployed.stack import Stack, read_stack
 from denodo_ha.environment import names
 
 _DATABASE = "AWS::RDS::DBInstance"
+_LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 
 @dataclass(frozen=True)
 class DependentStack:
-    """A deployed stack that needs the stack to be destroyed.
+    """A deployed stack because of which a destroy would fail or break something.
 
     Attributes:
         stack: name of the stack.
-        why: the effect that the destruction would have on this stack.
+        why: the reason, or the effect that the destruction would have on this stack.
         first: what to do before the destruction.
     """
 
@@ -71,6 +75,35 @@ def dependent_stacks(
                 )
             )
     return result
+
+
+def protected_stacks(stacks: Iterable[Stack]) -> list[DependentStack]:
+    """Return the stacks with a load balancer or a database that AWS does not delete."""
+    return [
+        DependentStack(
+            stack.name,
+            f"{what} is protected from deletion, so the destroy would fail half-way",
+            f"write {key}: {{deletion_protection: false}} for the cluster, and deploy",
+        )
+        for stack in stacks
+        for what, key in _protected(stack)
+    ]
+
+
+def _protected(stack: Stack) -> list[tuple[str, str]]:
+    """Return each kind of protected resource of a stack, with its key in the configuration."""
+    protected = []
+    attributes = [
+        attribute
+        for _, properties in stack.resources(_LOAD_BALANCER)
+        for attribute in properties.get("LoadBalancerAttributes", ())
+    ]
+    if {"Key": "deletion_protection.enabled", "Value": "true"} in attributes:
+        protected.append(("its load balancer", "balancer"))
+    databases = [properties for _, properties in stack.resources(_DATABASE)]
+    if any(str(item.get("DeletionProtection")).lower() == "true" for item in databases):
+        protected.append(("its database", "catalog"))
+    return protected
 
 
 def _read(aws: Aws, location: StackLocation) -> Stack | None:

@@ -1,10 +1,8 @@
 """`denodo-ha verify`: verify DNS names, ports and protocols in the way that clients use them."""
 
-import ssl
-from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,14 +12,8 @@ from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import TableFormat
 from denodo_ha.cli.time_limit import ANSWER, limited
-from denodo_ha.environment.loading.text_file import (
-    CERTIFICATES_SIZE,
-    UnreadableFileError,
-    read_text_file,
-)
-from denodo_ha.environment.model.environment import Environment
 from denodo_ha.verify import target_selection
-from denodo_ha.verify.endpoint import Trust
+from denodo_ha.verify.endpoint import require_ca_bundle
 from denodo_ha.verify.findings import (
     StepLog,
     StepState,
@@ -31,7 +23,10 @@ from denodo_ha.verify.findings import (
 )
 from denodo_ha.verify.manager_probe import probe_manager
 from denodo_ha.verify.site import Site
-from denodo_ha.verify.verification import Settings, Verification
+from denodo_ha.verify.verification import Settings, Verification, require_services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TARGET_PANEL = "What is verified"
 _METHOD_PANEL = "How"
@@ -185,15 +180,15 @@ def verify(
         raise UsageError("no environment is named; add -c CONFIG, which says what to verify")
     loaded = load_configuration(config)
     environment = loaded.environment
-    _check_services(environment, [*(service or ()), *(tls or ())])
-    _check_ca_bundle(ca_bundle)
+    require_services(environment, [*(service or ()), *(tls or ())])
+    require_ca_bundle(ca_bundle)
     selection = target_selection.select(environment, through, host)
     log = StepLog("names")
     site = target_selection.locate(
         loaded,
         selection,
         host=host,
-        given=_parse_balancers(environment, balancer or ()),
+        given=target_selection.parse_balancers(environment, balancer or ()),
         deployed=target_selection.DeployedNames(loaded, profile),
         log=log,
     )
@@ -238,40 +233,3 @@ def _verify(
         print_report(target, logs)
     if worst_state(logs) is StepState.WRONG:
         raise typer.Exit(exit_codes.NO)
-
-
-def _check_services(environment: Environment, services: Iterable[str]) -> None:
-    for service in services:
-        if service not in environment.services:
-            known = ", ".join(sorted(environment.services))
-            message = f"{environment.name} has no service {service!r}; write one of {known}"
-            raise UsageError(message)
-
-
-def _check_ca_bundle(ca_bundle: Path | None) -> None:
-    if ca_bundle is None:
-        return
-    try:
-        read_text_file(ca_bundle, CERTIFICATES_SIZE, encoding="latin-1")
-        Trust(str(ca_bundle)).context()
-    except UnreadableFileError as error:
-        message = f"--ca-bundle: {ca_bundle} cannot be read ({error.reason}); {error.instead}"
-        raise UsageError(message) from None
-    except ssl.SSLError:
-        message = f"--ca-bundle: {ca_bundle} holds no certificate in PEM form"
-        raise UsageError(message) from None
-    except OSError as error:
-        message = f"--ca-bundle: {ca_bundle} cannot be read ({error.strerror})"
-        raise UsageError(message) from None
-
-
-def _parse_balancers(environment: Environment, values: Sequence[str]) -> dict[str, str]:
-    balancers = {}
-    for value in values:
-        cluster, _, name = value.partition("=")
-        if cluster not in environment.clusters or not name:
-            known = ", ".join(sorted(environment.clusters))
-            message = f"--balancer: {value!r} is not CLUSTER=NAME; clusters are {known}"
-            raise UsageError(message)
-        balancers[cluster] = name
-    return balancers

@@ -9,9 +9,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from denodo_ha.cli.errors import UsageError
+from denodo_ha.environment.loading.text_file import (
+    CERTIFICATES_SIZE,
+    UnreadableFileError,
+    read_text_file,
+)
 from denodo_ha.verify.connection import Connection, connect, host_port
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
@@ -203,3 +210,25 @@ def _common_name(certificate: Mapping[str, Any], field: str) -> str:
 
 def _not_after(certificate: Mapping[str, Any]) -> datetime:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+
+
+def require_ca_bundle(ca_bundle: Path | None) -> None:
+    """Check the file of the option --ca-bundle.
+
+    Raises:
+        UsageError: The file cannot be read, or has no certificate.
+    """
+    if ca_bundle is None:
+        return
+    try:
+        read_text_file(ca_bundle, CERTIFICATES_SIZE, encoding="latin-1")
+        Trust(str(ca_bundle)).context()
+    except UnreadableFileError as error:
+        message = f"--ca-bundle: {ca_bundle} cannot be read ({error.reason}); {error.instead}"
+        raise UsageError(message) from None
+    except ssl.SSLError:
+        message = f"--ca-bundle: {ca_bundle} holds no certificate in PEM form"
+        raise UsageError(message) from None
+    except OSError as error:
+        message = f"--ca-bundle: {ca_bundle} cannot be read ({error.strerror})"
+        raise UsageError(message) from None

@@ -4,7 +4,7 @@ The nodes use the managers, and clients need not reach them. So a manager that d
 machine is a note, and only an answer that reports a fault is wrong.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,9 +38,15 @@ class Manager:
     tls: bool | None = None
 
 
-def managers_of(environment: Environment) -> Iterator[Manager]:
-    """Yield the managers whose host the configuration names."""
-    licences, solution = environment.license_manager, environment.solution_manager
+def managers_of(environment: Environment, clusters: Iterable[str]) -> Iterator[Manager]:
+    """Yield the managers of clusters whose host the configuration names, each one once."""
+    managers = (manager for name in clusters for manager in _managers_of_cluster(environment, name))
+    yield from dict.fromkeys(managers)
+
+
+def _managers_of_cluster(environment: Environment, name: str) -> Iterator[Manager]:
+    licences = environment.license_manager_of(name)
+    solution = environment.solution_manager_of(name)
     if licences is not None:
         path = LICENSE_MANAGER_PING
         yield Manager("License Manager", licences.host, licences.port, path, licences.tls)

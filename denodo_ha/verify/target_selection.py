@@ -1,7 +1,7 @@
 """The part of an environment that the option `--through` names, and its DNS name or address."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -75,6 +75,23 @@ def select(environment: Environment, through: str | None, host: str | None) -> S
         hint = _near(node, nodes)
         raise UsageError(_instead(environment, f"{cluster} has no node {node!r}{hint}"))
     return Selection((cluster,), node)
+
+
+def parse_balancers(environment: Environment, values: Sequence[str]) -> dict[str, str]:
+    """Return the load balancers' names by cluster, of the option `--balancer CLUSTER=NAME`.
+
+    Raises:
+        UsageError: A value does not have this form.
+    """
+    balancers = {}
+    for value in values:
+        cluster, _, name = value.partition("=")
+        if cluster not in environment.clusters or not name:
+            known = ", ".join(sorted(environment.clusters))
+            message = f"--balancer: {value!r} is not CLUSTER=NAME; clusters are {known}"
+            raise UsageError(message)
+        balancers[cluster] = name
+    return balancers
 
 
 def locate(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from denodo_ha.cli.errors import UsageError
 from denodo_ha.environment.derived import readiness
 from denodo_ha.environment.derived.topology import (
     scheduler_service,
@@ -52,6 +53,19 @@ class VerifiedPort:
     sticky: Sticky = "no"
     sticky_source: bool = False
     entry: str = ""
+
+
+def require_services(environment: Environment, services: Iterable[str]) -> None:
+    """Check services that options name.
+
+    Raises:
+        UsageError: The environment has no such service.
+    """
+    for service in services:
+        if service not in environment.services:
+            known = ", ".join(sorted(environment.services))
+            message = f"{environment.name} has no service {service!r}; write one of {known}"
+            raise UsageError(message)
 
 
 def protocol_of(environment: Environment, name: str, service: Service) -> Protocol:
@@ -240,7 +254,11 @@ class Verification:
 
     def managers(self) -> tuple[Manager, ...]:
         """Return the managers to verify; none if services are selected."""
-        return () if self.settings.services else tuple(managers_of(self.site.environment))
+        return (
+            ()
+            if self.settings.services
+            else tuple(managers_of(self.site.environment, self.clusters))
+        )
 
     def verify(self, log: StepLog, port: VerifiedPort) -> None:
         """Verify one port, and record all faults in the log."""

@@ -16,7 +16,7 @@ from hosts.common.errors import AwsCliMissingError, AwsError
 from hosts.common.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hosts.common.log_events import LogEvent
@@ -135,6 +135,21 @@ class AwsCli:
             f"--logical-resource-id={resource}",
             f"--unique-id={' '.join(unique_id.split())[:_UNIQUE_ID_LENGTH]}",
             f"--status={'SUCCESS' if success else 'FAILURE'}",
+            seconds=self.call_seconds,
+        )
+
+    def put_metric_data(
+        self, namespace: str, dimensions: Mapping[str, str], values: Mapping[str, float]
+    ) -> None:
+        """Publish metrics with the same dimensions, in one call."""
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        data = [
+            {"MetricName": name, "Dimensions": named, "Value": value}
+            for name, value in values.items()
+        ]
+        self._run(
+            *("cloudwatch", "put-metric-data", f"--namespace={namespace}"),
+            f"--metric-data={json.dumps(data)}",
             seconds=self.call_seconds,
         )
 

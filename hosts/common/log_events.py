@@ -31,7 +31,7 @@ _PATTERNS = (
     # NAME=VALUE, NAME: VALUE, "NAME": "VALUE"
     re.compile(
         r"""(?i)((?:password|passwd|pwd|passphrase|secret|token|api_?key|access_?key)["']?"""
-        r"""\s*[=:]\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&"']+)"""
+        r"""\s*[=:]\s*)(?!["']?arn:)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&"']+)"""
     ),
     # Statements of VQL and SQL: PASSWORD 'VALUE', IDENTIFIED BY 'VALUE'
     re.compile(r"""(?i)((?:password|identified\s+by|passphrase|secret)\s+)('(?:[^']|'')*')"""),
@@ -42,7 +42,7 @@ _PATTERNS = (
     # Header of HTTP
     re.compile(r"(?i)(\b(?:bearer|basic)\s+)([A-Za-z0-9+/=._~-]{8,})"),
 )
-"""Forms of text after whose first part a secret follows."""
+"""Forms of text after whose first part a secret follows. The ARN of a secret is no secret."""
 
 
 @dataclass(frozen=True)

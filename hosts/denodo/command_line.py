@@ -71,9 +71,12 @@ def parser() -> argparse.ArgumentParser:
     drain.add_argument("--why", required=True, help="reason, which `status` shows")
     command("undrain", "make the node ready again")
     confirm = command("confirm-metadata", "confirm that the metadata of this machine is correct")
+    command("digest-test", "export twice, and print as JSON what differs in the site digest")
+    import_ = command("import-export", "import an export, and confirm the metadata")
+    import_.add_argument("--uri", required=True, help="S3 address of the export's export.json")
     hold = watchdog_commands.add(command)
     paused = pause.add(command)
-    for subparser in (drain, confirm, hold, paused):
+    for subparser in (drain, confirm, hold, import_, paused):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     command("accept-readiness", "judge the services by the rules of this version")
     command(
@@ -81,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     export = command("export", "export Virtual DataPort's metadata to the bucket of the cluster")
     export.add_argument("--if-due", action="store_true", help="only if the last one is too old")
+    command("metrics", "publish the metrics of this node, if the applied state has metrics")
     status = command("status", "print the records and the readiness of all services, as JSON")
     status.add_argument("--warning", action="append", help=argparse.SUPPRESS)
     command("license-manager", "ask whether the License Manager answers", state=True)

@@ -38,7 +38,8 @@ from hosts.denodo.errors import (
     SystemRefusedError,
 )
 from hosts.denodo.logs import log_commands
-from hosts.denodo.metadata import learned_settings, metadata_export
+from hosts.denodo.metadata import learned_settings, metadata_confirmation, metadata_export
+from hosts.denodo.metrics import node_metrics
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.servers import unit_cgroup
@@ -63,8 +64,8 @@ BOOT_CALL_SECONDS = 20.0
 
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
-    *("export", "status", "stop", "hold", "release", "look", "catalog-settings", "send-logs"),
-    *("pause", "resume", "silence"),
+    *("export", "metrics", "status", "stop", "hold", "release", "look", "catalog-settings"),
+    *("send-logs", "digest-test", "import-export", "pause", "resume", "silence"),
 )
 """Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
@@ -224,6 +225,7 @@ def _change(
         _record_account(system, state)
         if _is_real(system):
             data_disk.ensure(state)
+            installation.switch_metrics(state)
             log_commands.ensure_units(state, restart=options.command == "apply")
     return privileges.with_names_in_hosts_file(system, state, as_denodo_user)
 
@@ -268,6 +270,22 @@ def _serve(system: System, options: argparse.Namespace) -> int:
 
 def _export(system: System, options: argparse.Namespace) -> int:
     metadata_export.export(system, if_due=options.if_due)
+    return OK
+
+
+def _metrics(system: System, _options: argparse.Namespace) -> int:
+    node_metrics.publish(system)
+    return OK
+
+
+def _digest_test(system: System, _options: argparse.Namespace) -> int:
+    report = metadata_export.digest_test(system)
+    program.write(sys.stdout, json.dumps(report, indent=1) + "\n")
+    return OK
+
+
+def _import_export(system: System, options: argparse.Namespace) -> int:
+    metadata_confirmation.import_export(system, options.uri, options.who)
     return OK
 
 
@@ -392,6 +410,9 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "accept-readiness": _accept_readiness,
     "catalog-settings": _catalog_settings,
     "export": _export,
+    "metrics": _metrics,
+    "digest-test": _digest_test,
+    "import-export": _import_export,
     "license-manager": _license_manager,
     "status": _status,
     "stop": _stop,

@@ -6,6 +6,7 @@ restarts the watchdog, and the readiness endpoint if it runs, so that both use t
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 import shutil
@@ -29,20 +30,29 @@ if TYPE_CHECKING:
     from hosts.denodo.state import State
 
 _WATCHDOG = "denodo-node-watchdog.service"
+METRICS_TIMER = "denodo-node-metrics.timer"
 UNITS = (
     "denodo-node.service",
     data_disk.UNIT,
     "denodo-node-ready.service",
     "denodo-node-export.service",
     "denodo-node-export.timer",
+    "denodo-node-metrics.service",
+    METRICS_TIMER,
     _WATCHDOG,
     *log_commands.UNITS,
 )
-_NOT_ENABLED = ("denodo-node-export.service", data_disk.UNIT, *log_commands.UNITS)
+_NOT_ENABLED = (
+    *("denodo-node-export.service", data_disk.UNIT),
+    *("denodo-node-metrics.service", METRICS_TIMER),
+    *log_commands.UNITS,
+)
 """Units that only other units start, or that only some desired states need."""
 
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNIT_FOLDER = "etc/systemd/system"
+_TIMER_LINKS = Path("/etc/systemd/system/timers.target.wants")
+"""Folder in which systemd links the timers that are enabled (systemd.unit(5), WantedBy)."""
 _OLDEST_PYTHON = (3, 9)
 _RESTARTS_ONESHOT = 244
 """First version of systemd that restarts a unit of the type `oneshot` (systemd, NEWS)."""
@@ -127,6 +137,27 @@ def mount_data_disk(state: State, *, is_installed: bool) -> None:
         if not is_installed:
             raise
         log.warning(str(error))
+
+
+def switch_metrics(state: State, links: Path = _TIMER_LINKS) -> None:
+    """Enable the timer of the node's metrics if the state has metrics, else disable it.
+
+    A node without metrics must not start a process every five minutes. A failure is a warning,
+    because Denodo works without metrics, and an alarm reports a node that publishes none.
+    """
+    has_metrics = bool(state.metrics)
+    if os.path.lexists(links / METRICS_TIMER) == has_metrics:
+        return
+    verb = "enable" if has_metrics else "disable"
+    try:
+        result = run(["systemctl", verb, "--now", METRICS_TIMER], seconds=_SYSTEMCTL_SECONDS)
+    except OSError as error:
+        log.warning(f"{METRICS_TIMER}: systemctl cannot be run: {error.strerror}")
+        return
+    if result.succeeded:
+        log.info(f"{verb}d {METRICS_TIMER}")
+    else:
+        log.warning(f"{METRICS_TIMER}: systemctl {verb} {result}")
 
 
 def unit_text(unit: str, state: State) -> str:

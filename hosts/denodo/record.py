@@ -204,6 +204,14 @@ class Record:
             },
         )
 
+    @property
+    def revival(self) -> tuple[str, Sequence[str]]:
+        """Return when the watchdog last started servers again, and which; empty if it did not."""
+        data = self._read("watchdog") or {}
+        processes = data.get("processes", [])
+        names = [str(name) for name in processes] if isinstance(processes, list) else []
+        return str(data.get("last", "")), names
+
     def forget_watchdog(self) -> None:
         """Remove the record of the watchdog, at a boot."""
         files.remove(self._file("watchdog"))
@@ -216,6 +224,11 @@ class Record:
         """
         data = self._read("metadata")
         return data is not None and data.get("machine") == self.system.machine_id
+
+    @property
+    def metadata_time(self) -> str:
+        """Return the time at which the metadata was confirmed, empty if it was not."""
+        return str((self._read("metadata") or {}).get("at", ""))
 
     def confirm_metadata(self, who: str, how: str) -> None:
         """Record that the metadata of this machine is confirmed."""

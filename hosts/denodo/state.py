@@ -22,7 +22,7 @@ _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "
 
 NOT_RESTARTING = (
     *(*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog"),
-    *("data_disk", "logs"),
+    *("data_disk", "logs", "metrics"),
 )
 """Keys whose change needs no restart of the servers."""
 
@@ -122,6 +122,7 @@ class State:
 
     Attributes:
         raw: the parsed JSON object.
+        cluster: name of the node's cluster.
         node: the node's name.
         version: Denodo's version.
         home: DENODO_HOME.
@@ -153,9 +154,11 @@ class State:
         watchdog: whether the watchdog starts servers again that have died.
         data_disk: the disk that is mounted for Denodo, None for none.
         logs: the log group to which the node sends its logs, None for none.
+        metrics: namespace of the metrics that the node publishes, empty if it publishes none.
     """
 
     raw: Mapping[str, Any]
+    cluster: str
     node: str
     version: str
     home: Path
@@ -186,6 +189,7 @@ class State:
     data_disk: DataDisk | None = None
     scheduler_rmi_host: str = ""
     logs: Logs | None = None
+    metrics: str = ""
 
     @property
     def hash(self) -> str:

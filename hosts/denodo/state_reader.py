@@ -92,13 +92,13 @@ def read(data: Any, problems: list[str]) -> State:
     root = JsonObject(data, problems)
     root.choice("schema", (1,))
     root.text("environment", _NAME)
-    root.text("cluster", _NAME)
     root.optional_text("program")
     denodo, limits, ready = root.object("denodo"), root.object("limits"), root.object("ready")
     tls = root.optional_object("tls")
     _read_manager(root.optional_object("solution_manager"))
     state = State(
         raw=data,
+        cluster=root.text("cluster", _NAME),
         node=root.text("node", _NAME),
         version=denodo.choice("version", ("7.0", "8.0", "9.0")),
         home=Path(denodo.text("home", r"^/[^\x00-\x1f]+$")),
@@ -128,6 +128,7 @@ def read(data: Any, problems: list[str]) -> State:
         exports=_read_exports(root.optional_object("exports")),
         watchdog=root.flag("watchdog", default=True),
         data_disk=_read_data_disk(root.optional_object("data_disk", nullable=False)),
+        metrics=_read_metrics(root.optional_object("metrics", nullable=False)),
         logs=_read_logs(root.optional_object("logs", nullable=False)),
     )
     for reader in (root, denodo, limits, ready, *([tls] if tls else [])):
@@ -240,6 +241,14 @@ def _read_data_disk(disk: JsonObject | None) -> DataDisk | None:
     )
     disk.finish()
     return result
+
+
+def _read_metrics(metrics: JsonObject | None) -> str:
+    if metrics is None:
+        return ""
+    namespace = metrics.text("namespace", r"^[A-Za-z0-9._/#:-]{1,255}$")
+    metrics.finish()
+    return namespace
 
 
 def _read_logs(logs: JsonObject | None) -> Logs | None:

@@ -36,7 +36,8 @@ class CatalogOperatorPolicy(Construct):
         admin_secret: str | None,
         kms_key: str | None,
         secret_names: Sequence[str],
-        bucket: str | None,
+        buckets: Sequence[str],
+        stacks: Sequence[str],
         history_buckets: Sequence[str] = (),
     ) -> None:
         """Create the policy.
@@ -50,7 +51,8 @@ class CatalogOperatorPolicy(Construct):
             admin_secret: ARN of the administrator's secret; None without a database.
             kms_key: KMS key of the secrets; None for the account's own key.
             secret_names: names of the secrets with the components' logins.
-            bucket: bucket of the exports; None without exports.
+            buckets: buckets of exports, and of copies of other clusters' exports.
+            stacks: stacks with copies of other clusters' exports, in the same region.
             history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
@@ -62,7 +64,7 @@ class CatalogOperatorPolicy(Construct):
                 actions=[*STACK_READS],
                 resources=[
                     grants.arn("cloudformation", "stack", f"{name}/*")
-                    for name in (cluster_stack, stack.stack_name)
+                    for name in (cluster_stack, stack.stack_name, *stacks)
                 ],
             ),
             # The ARN of the database is not known in advance (AWS, Service Authorization Reference,
@@ -116,18 +118,18 @@ class CatalogOperatorPolicy(Construct):
                     },
                 )
             )
-        if bucket is not None:
-            arn = f"arn:{stack.partition}:s3:::{bucket}"
+        if buckets:
+            arns = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in buckets]
             # `catalog status` reads every version of the manifests, for which S3 has separate
             # actions (AWS, Service Authorization Reference, Amazon S3).
             statements += [
                 iam.PolicyStatement(
-                    sid="SeeTheExports", actions=["s3:ListBucketVersions"], resources=[arn]
+                    sid="SeeTheExports", actions=["s3:ListBucketVersions"], resources=arns
                 ),
                 iam.PolicyStatement(
                     sid="ReadTheManifests",
                     actions=["s3:GetObject", "s3:GetObjectVersion"],
-                    resources=[f"{arn}/*/export.json"],
+                    resources=[f"{arn}/*/export.json" for arn in arns],
                 ),
             ]
         statements += write_history(stack.partition, history_buckets)

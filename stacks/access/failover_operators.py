@@ -25,9 +25,9 @@ _HEALTH_READS = (
 class FailoverOperatorPolicy(Construct):
     """Managed policy for operators who run `denodo-ha failover`, not attached to any principal.
 
-    In addition to read access, the policy allows only the switch. IAM cannot limit metrics by
-    resource, so the permission is limited by namespace and region (AWS, Service Authorization
-    Reference, CloudWatch).
+    In addition to read access, the policy allows the switch and the locks of the clusters. IAM
+    cannot limit metrics by resource, so the permission is limited by namespace and region (AWS,
+    Service Authorization Reference, CloudWatch).
 
     Attributes:
         arn: ARN of the policy.
@@ -43,6 +43,7 @@ class FailoverOperatorPolicy(Construct):
         region: str,
         switch_namespace: str,
         stacks: Mapping[str, str],
+        locks: Mapping[str, str],
         history_buckets: Sequence[str] = (),
     ) -> None:
         """Create the policy.
@@ -56,6 +57,8 @@ class FailoverOperatorPolicy(Construct):
             switch_namespace: namespace of the switch's metric.
             stacks: regions of the stacks in this account that operators can read, by name of the
                 stack.
+            locks: regions of the locks of the clusters in this account, by name of the parameter; a
+                practice holds them.
             history_buckets: names of the buckets in which commands leave their history.
         """
         super().__init__(scope, id_)
@@ -112,6 +115,14 @@ class FailoverOperatorPolicy(Construct):
                             resource_name=f"{name}/*",
                         )
                         for name, stack_region in sorted(stacks.items())
+                    ],
+                ),
+                iam.PolicyStatement(
+                    sid="HoldTheLocks",
+                    actions=["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"],
+                    resources=[
+                        f"arn:{stack.partition}:ssm:{lock_region}:{stack.account}:parameter{name}"
+                        for name, lock_region in sorted(locks.items())
                     ],
                 ),
                 *write_history(stack.partition, history_buckets),

@@ -103,5 +103,17 @@ def metadata_statements(
         # Without this permission, S3 returns "access denied" for missing objects (AWS, Amazon S3
         # API, GetObject).
         yield allow("s3:ListBucket", bucket)
+        for source in node_metadata.copied_clusters(environment, cluster):
+            # `import-export` reads the export of any node of the other cluster.
+            copies = f"arn:{node_metadata.partition(settings.region)}:s3:::"
+            copies += node_metadata.export_copy_bucket_name(environment, source)
+            yield iam.PolicyStatement(
+                actions=["s3:GetObject", "s3:GetObjectVersion"],
+                resources=[
+                    f"{copies}/*/{name}"
+                    for name in (node_metadata.EXPORT_MANIFEST, node_metadata.EXPORT_METADATA)
+                ],
+            )
+            yield allow("s3:ListBucket", copies)
     if secrets:
         yield allow("secretsmanager:GetSecretValue", *secrets)

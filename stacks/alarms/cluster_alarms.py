@@ -9,8 +9,10 @@ from denodo_ha.environment import names
 from denodo_ha.environment.derived import alarms
 from denodo_ha.environment.model.environment import Environment
 from stacks.alarms.notifying_alarms import (
-    AT_LEAST_ONE,
+    AT_LEAST,
     BELOW,
+    any_of,
+    create_composed_alarm,
     create_metric_alarm,
     create_notifying_alarm,
 )
@@ -56,6 +58,8 @@ class ClusterAlarms(Construct):
         load_balancer: str | None,
         groups: Iterable[WatchedGroup],
         instance_ids: Mapping[str, str],
+        certificates: Iterable[str],
+        unready: Mapping[str, str],
     ) -> None:
         """Create the alarms.
 
@@ -68,37 +72,91 @@ class ClusterAlarms(Construct):
             load_balancer: name of the Network Load Balancer in its metrics; None without one.
             groups: the target groups.
             instance_ids: instance ids of the nodes by name.
+            certificates: ARNs of the certificates of the listeners.
+            unready: names of the alarms on the readiness of nodes, for those that have one.
         """
         super().__init__(scope, id_)
         self._environment, self._name, self._topics = environment, name, topics
         self._cluster = environment.clusters[name]
         self._stack = names.cluster_stack(environment.name, name)
-        self._watch_machines(instance_ids)
+        machines = self._watch_machines(instance_ids)
+        self._watch_last_node(machines, unready)
+        self._watch_certificates(certificates)
         if load_balancer is not None:
             groups = sorted(groups, key=lambda group: group.id)
             self._watch_unhealthy_targets(groups)
             self._watch_healthy_targets(groups, load_balancer)
             self._watch_load_balancers(groups, load_balancer)
 
-    def _watch_machines(self, instance_ids: Mapping[str, str]) -> None:
-        """Watch the instances of nodes. An instance that does not run reports nothing."""
+    def _watch_machines(self, instance_ids: Mapping[str, str]) -> dict[str, str]:
+        """Watch the instances of nodes. An instance that does not run reports nothing.
+
+        Return the names of the alarms by node.
+        """
         text = alarms.machine_lost(self._stack, len(instance_ids))
-        parts = [
-            create_metric_alarm(
+        parts = {
+            node: create_metric_alarm(
                 self,
                 f"machine-{node}",
                 namespace="AWS/EC2",
                 metric="StatusCheckFailed",
                 dimensions={"InstanceId": instance_id},
                 statistic="Maximum",
-                operator=AT_LEAST_ONE,
+                operator=AT_LEAST,
                 minutes=alarms.MACHINE_MINUTES,
                 missing="breaching",
                 part_of=text,
             )
             for node, instance_id in sorted(instance_ids.items())
+        }
+        self._notify("MachineLost", parts.values(), text)
+        return parts
+
+    def _watch_last_node(self, machines: Mapping[str, str], unready: Mapping[str, str]) -> None:
+        """Watch for the last node of three or more; of two nodes, each lost node leaves one.
+
+        The rule names the alarms of all nodes but one, for each node.
+        """
+        if len(machines) not in alarms.LAST_NODE_OF:
+            return
+        out = {
+            node: any_of([machine, *([unready[node]] if node in unready else [])])
+            for node, machine in machines.items()
+        }
+        rules = (
+            " AND ".join(f"({rule})" for other, rule in out.items() if other != node)
+            for node in out
+        )
+        create_composed_alarm(
+            self,
+            "OneNodeLeft",
+            rule=" OR ".join(f"({rule})" for rule in rules),
+            text=alarms.one_node_left(self._stack),
+            topics=self._topics,
+        )
+
+    def _watch_certificates(self, certificates: Iterable[str]) -> None:
+        """Watch the certificates of listeners. ACM reports nothing about one that has expired."""
+        text = alarms.balancer_certificate(self._stack)
+        parts = [
+            create_metric_alarm(
+                self,
+                f"certificate-{number}",
+                namespace="AWS/CertificateManager",
+                metric="DaysToExpiry",
+                dimensions={"CertificateArn": certificate},
+                statistic="Minimum",
+                operator=BELOW,
+                threshold=alarms.CERTIFICATE_DAYS,
+                minutes=alarms.CERTIFICATE_HOURS * 60,
+                period_minutes=alarms.CERTIFICATE_HOURS * 60,
+                missing="ignore",
+                part_of=text,
+            )
+            for number, certificate in enumerate(certificates, 1)
         ]
-        self._notify("MachineLost", parts, text)
+        if parts:
+            self._notify("BalancerCertificate", parts, text)
 
     def _watch_unhealthy_targets(self, groups: Iterable[WatchedGroup]) -> None:
         """Watch for targets that are registered and unhealthy."""
@@ -109,7 +167,7 @@ class ClusterAlarms(Construct):
             text, id_ = alarms.proxy_out(self._stack, instance.count), "ProxyOut"
         else:
             text, id_ = alarms.node_out(self._stack, nodes), "NodeOut"
-        restart = -(-self._environment.denodo.start_limit // 60) + alarms.RESTART_MARGIN_MINUTES
+        restart = alarms.restart_minutes(self._environment)
         parts = [
             create_metric_alarm(
                 self,
@@ -118,7 +176,7 @@ class ClusterAlarms(Construct):
                 metric="UnHealthyHostCount",
                 dimensions=group.dimensions,
                 statistic="Maximum",
-                operator=AT_LEAST_ONE,
+                operator=AT_LEAST,
                 minutes=restart if group.is_auxiliary else alarms.NODE_OUT_MINUTES,
                 missing="notBreaching",
                 part_of=text,
@@ -208,7 +266,7 @@ class ClusterAlarms(Construct):
             metric=metric,
             dimensions={"LoadBalancer": load_balancer},
             statistic="Sum",
-            operator=AT_LEAST_ONE,
+            operator=AT_LEAST,
             minutes=1,
             missing="notBreaching",
             part_of=text,

@@ -6,7 +6,7 @@ from denodo_ha.environment.derived import alarms, failover_plan
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 from stacks.alarms.notifying_alarms import (
-    AT_LEAST_ONE,
+    AT_LEAST,
     create_metric_alarm,
     create_notifying_alarm,
 )
@@ -39,7 +39,7 @@ class FailoverAlarms(Construct):
             metric=failover_plan.SWITCH_METRIC,
             dimensions={failover_plan.SWITCH_DIMENSION: environment.name},
             statistic="Maximum",
-            operator=AT_LEAST_ONE,
+            operator=AT_LEAST,
             minutes=1,
             missing="ignore",
             part_of=text,

@@ -18,7 +18,7 @@ from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from denodo_ha.environment.names import PAUSE_METRIC
 from stacks.alarms.topics import Topics
 
-AT_LEAST_ONE = "GreaterThanOrEqualToThreshold"
+AT_LEAST = "GreaterThanOrEqualToThreshold"
 BELOW = "LessThanThreshold"
 
 
@@ -33,7 +33,8 @@ def create_metric_alarm(
     operator: str,
     minutes: int,
     missing: str,
-    threshold: int = 1,
+    threshold: float = 1,
+    period_minutes: int = ALARM_PERIOD_S // 60,
     part_of: AlarmText | None = None,
     description: str = "",
     insufficient_data_actions: Iterable[str] = (),
@@ -46,11 +47,12 @@ def create_metric_alarm(
         namespace: namespace of the metric.
         metric: name of the metric.
         dimensions: dimensions of the metric.
-        statistic: statistic of each minute.
+        statistic: statistic of each period.
         operator: comparison with the threshold.
-        minutes: consecutive minutes that must breach the threshold.
-        missing: the effect of a minute without data.
+        minutes: consecutive minutes that must breach the threshold, a multiple of the period.
+        missing: the effect of a period without data.
         threshold: the threshold.
+        period_minutes: minutes of each period.
         part_of: the notifying alarm of which this alarm is a part.
         description: the description of an alarm that is no part of another one.
         insufficient_data_actions: topics to notify when there is no data any more.
@@ -68,8 +70,8 @@ def create_metric_alarm(
         ]
         or None,
         statistic=statistic,
-        period=ALARM_PERIOD_S,
-        evaluation_periods=minutes,
+        period=period_minutes * 60,
+        evaluation_periods=minutes // period_minutes,
         threshold=threshold,
         comparison_operator=operator,
         treat_missing_data=missing,
@@ -83,11 +85,23 @@ def create_notifying_alarm(
     scope: Construct, id_: str, *, parts: Iterable[str], text: AlarmText, topics: Topics
 ) -> None:
     """Create an alarm that notifies a topic while at least one of its parts is in state ALARM."""
+    create_composed_alarm(scope, id_, rule=any_of(parts), text=text, topics=topics)
+
+
+def any_of(parts: Iterable[str]) -> str:
+    """Return the rule that at least one alarm is in state ALARM."""
+    return " OR ".join(f'ALARM("{part}")' for part in parts)
+
+
+def create_composed_alarm(
+    scope: Construct, id_: str, *, rule: str, text: AlarmText, topics: Topics
+) -> None:
+    """Create an alarm that notifies a topic while its rule about other alarms holds."""
     topic = topics.of(text.urgency)
     cloudwatch.CfnCompositeAlarm(
         scope,
         id_,
-        alarm_rule=" OR ".join(f'ALARM("{part}")' for part in parts),
+        alarm_rule=rule,
         alarm_description=text.description,
         alarm_actions=[topic],
         ok_actions=[topic],
@@ -116,7 +130,7 @@ def create_suppressor(scope: Construct, id_: str, *, namespace: str, cluster: st
         metric=PAUSE_METRIC,
         dimensions={},
         statistic="Maximum",
-        operator=AT_LEAST_ONE,
+        operator=AT_LEAST,
         minutes=1,
         missing="notBreaching",
         description=SUPPRESSOR_TEXT.format(cluster),

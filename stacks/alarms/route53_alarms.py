@@ -40,23 +40,52 @@ class Route53AlarmStack(EnvironmentStack):
         parent = Construct(self, "Alarms")
         for role in alarms.checked_roles(environment):
             text = alarms.record_unhealthy(environment, role)
-            check = Fn.get_stack_output(
-                failover.stack_name, names.CHECK_ID_OF_ROLE[role], failover.region
-            )
-            part = create_metric_alarm(
-                parent,
-                f"{role}Check",
-                namespace="AWS/Route53",
-                metric="HealthCheckStatus",
-                dimensions={"HealthCheckId": check},
-                statistic="Minimum",
-                operator=BELOW,
-                minutes=1,
-                missing="notBreaching",
-                part_of=text,
-            )
+            output = names.CHECK_ID_OF_ROLE[role]
+            part = _create_check_alarm(parent, f"{role}Check", failover, output, text=text)
             create_notifying_alarm(
                 parent, f"{role}Unhealthy", parts=[part], text=text, topics=topics
             )
+        text = alarms.switch_still_thrown(environment)
+        part = _create_check_alarm(
+            parent,
+            "SwitchCheck",
+            failover,
+            names.SWITCH_CHECK_ID,
+            text=text,
+            hours=alarms.STILL_THROWN_HOURS,
+        )
+        create_notifying_alarm(parent, "SwitchStillThrown", parts=[part], text=text, topics=topics)
         CfnOutput(self, names.URGENT_TOPIC, value=topics.urgent)
         CfnOutput(self, names.NOTICE_TOPIC, value=topics.notice)
+
+
+def _create_check_alarm(
+    scope: Construct,
+    id_: str,
+    failover: EnvironmentStack,
+    output: str,
+    *,
+    text: alarms.AlarmText,
+    hours: int = 0,
+) -> str:
+    """Create an alarm on a health check that is unhealthy for some hours, or for a minute.
+
+    Return the alarm's name. Unlike the switch's own metric, which has a datapoint only when
+    operators use the switch, Route 53 publishes the status of its health check every minute. In an
+    hour with a healthy minute, the maximum is 1.
+    """
+    return create_metric_alarm(
+        scope,
+        id_,
+        namespace="AWS/Route53",
+        metric="HealthCheckStatus",
+        dimensions={
+            "HealthCheckId": Fn.get_stack_output(failover.stack_name, output, failover.region)
+        },
+        statistic="Maximum" if hours else "Minimum",
+        operator=BELOW,
+        minutes=hours * 60 or 1,
+        period_minutes=60 if hours else 1,
+        missing="notBreaching",
+        part_of=text,
+    )

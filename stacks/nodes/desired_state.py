@@ -8,6 +8,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from denodo_ha.environment import names
+from denodo_ha.environment.derived.node_alarms import publishing_nodes
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
@@ -101,6 +102,15 @@ def node_statements(
         yield allow("secretsmanager:GetSecretValue", *secret_arns)
     if environment.denodo.metadata.uri:
         yield _allow_import(stack, environment.denodo.metadata.uri)
+    if publishing_nodes(environment, cluster):
+        namespace = names.node_metrics_namespace(environment.name)
+        # The action has no resources, and this condition key instead (AWS, Using condition keys to
+        # limit access to CloudWatch namespaces).
+        yield iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
+        )
 
 
 def _allow_import(stack: Stack, uri: str) -> iam.PolicyStatement:

@@ -16,11 +16,16 @@ ACTIONS = (
 )
 """Actions of the document. Each action is a command of the node program (docs/node.md), except for
 `_SERVICE_ACTIONS`."""
+EXPORT_ACTIONS = ("digest-test", "import-export")
+"""Further actions of clusters with exports."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
 _PAUSE = "exec python3 -m node pause --until {{ Until }} --who '{{ Who }}' --why='{{ Why }}'"
+_EXPORT_PATTERN = "^$|^s3://[a-z0-9.-]{3,63}/[A-Za-z0-9._-]{1,100}/export[.]json$"
+"""Pattern of the address of a node's export, or no text."""
+
 _UPDATE_PROGRAM = "python3 -m node update"
 _ACT = "exec python3 -m node '{{ Action }}'"
 _EXPORT_WHO = "DENODO_NODE_OPERATOR='{{ Who }}'; export DENODO_NODE_OPERATOR"
@@ -40,12 +45,13 @@ class NodeDocument(Construct):
         name: name of the document.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, pause_namespace: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, exports: bool, pause_namespace: str) -> None:
         """Create the document.
 
         Args:
             scope: parent.
             id_: id.
+            exports: whether the nodes export their metadata, which some actions need.
             pause_namespace: namespace of the metric that silences the cluster's alarms; empty
                 without alarms.
         """
@@ -63,7 +69,7 @@ class NodeDocument(Construct):
                     "Action": {
                         "type": "String",
                         "description": "what to do",
-                        "allowedValues": [*ACTIONS],
+                        "allowedValues": [*ACTIONS, *(EXPORT_ACTIONS if exports else ())],
                     },
                     "Who": {
                         "type": "String",
@@ -83,6 +89,7 @@ class NodeDocument(Construct):
                         "default": "none",
                         "allowedPattern": "^(none|[0-9T:+-]{19,32})$",
                     },
+                    **(_EXPORT_PARAMETER if exports else {}),
                     "Timeout": {
                         "type": "String",
                         "description": "seconds until it is ended",
@@ -97,7 +104,7 @@ class NodeDocument(Construct):
                         "precondition": {"StringEquals": ["platformType", "Linux"]},
                         "inputs": {
                             "timeoutSeconds": "{{ Timeout }}",
-                            "runCommand": _script(pause_namespace),
+                            "runCommand": _script(exports=exports, pause_namespace=pause_namespace),
                         },
                     }
                 ],
@@ -106,7 +113,21 @@ class NodeDocument(Construct):
         self.name = document.ref
 
 
-def _script(pause_namespace: str) -> list[str]:
+_EXPORT_PARAMETER = {
+    "Export": {
+        "type": "String",
+        "description": "export to import, for import-export",
+        "default": "",
+        "allowedPattern": _EXPORT_PATTERN,
+    }
+}
+_EXPORT_SCRIPT = (
+    f"digest-test) {_ACT};;",
+    "import-export) exec python3 -m node import-export --uri '{{ Export }}' --who '{{ Who }}';;",
+)
+
+
+def _script(*, exports: bool, pause_namespace: str) -> list[str]:
     return [
         "#!/bin/sh",
         "set -eu",
@@ -123,6 +144,7 @@ def _script(pause_namespace: str) -> list[str]:
         "stop) systemctl stop denodo-node; exec sync;;",
         "start) exec systemctl start --no-block denodo-node;;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
+        *(_EXPORT_SCRIPT if exports else ()),
         # "drained: " also keeps a reason that begins with "-" from being an option.
         "hold) exec python3 -m node hold --for-drain --who '{{ Who }}' 'drained: {{ Why }}';;",
         "release) exec python3 -m node release --for-drain;;",

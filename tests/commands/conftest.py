@@ -18,8 +18,8 @@ from tests.commands.account.catalog_cloud import STACK, Catalog
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.postgres import Managed, managed
 from tests.support import client_creation
-from tests.support.assembly import ROOT, Template, synthesise
-from tests.support.configurations import write
+from tests.support.assembly import ROOT, SharedAssemblies, Template
+from tests.support.configurations import keep_documents, write
 
 Clouds = Callable[..., Cloud]
 Run = Callable[..., Result]
@@ -28,16 +28,9 @@ Init = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def templates_of(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Templates:
+def templates_of(assemblies: SharedAssemblies) -> Templates:
     """Return a function that synthesises a configuration file once, and returns its templates."""
-
-    @cache
-    def templates(file: Path) -> Mapping[str, Template]:
-        return synthesise(load(file), tmp_path_factory.mktemp(file.stem)).templates
-
-    return templates
+    return lambda file: assemblies.of(file).templates
 
 
 @cache
@@ -56,6 +49,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     client_creation.keep_descriptions(monkeypatch)
+    keep_documents(monkeypatch)
     # No test uses the public images, of which each region has hundreds.
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     # Otherwise the output has colours if CI is set.

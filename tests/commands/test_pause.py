@@ -10,10 +10,10 @@ from typer.testing import Result
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.deployed import alarm_silence
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.pause_record import PauseRecord
 from denodo_ha.environment import names
+from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from denodo_ha.pause import command
 from denodo_ha.rollout import roll_command
 from denodo_ha.status import command as status_command
@@ -189,7 +189,7 @@ def test_a_roll_feeds_the_suppressor_each_minute_and_a_failure_stops_nothing(sit
     site.node.seconds = 600
     begin = site.cloud.clock.monotonic()
     site.go("roll", "--cluster", CLUSTER)
-    minutes = (site.cloud.clock.monotonic() - begin) / alarm_silence.ALARM_PERIOD_S
+    minutes = (site.cloud.clock.monotonic() - begin) / ALARM_PERIOD_S
     assert set(site.fed()) == {NAMESPACE}
     assert 10 <= len(site.fed()) <= minutes + 2
     site.cloud.calls.forget()

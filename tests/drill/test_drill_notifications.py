@@ -1,5 +1,6 @@
 """The proof of completeness: each failure that leaves less than before sets off an alarm."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from denodo_ha.drill.notification_column import (
     reason_without_notification,
 )
 from denodo_ha.drill.outcome import Failure
+from denodo_ha.drill.reading.notifications import sets_of_alarms
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.loader import load
 from tests.drill.test_drill_examples import AssemblyOf, drill
@@ -35,6 +37,31 @@ UNTOLD = {
     "web-cookies": EVERYWHERE,
 }
 """The kinds of failures of each example of which AWS's own metrics tell nobody."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "sets"),
+    [
+        ('ALARM("a")', ["a"]),
+        ('ALARM("a") OR ALARM("b")', ["a", "b"]),
+        ("ALARM(a) AND ALARM(b) OR ALARM(c)", ["ab", "c"]),
+        ('(ALARM("a") OR ALARM("b")) AND ALARM("c")', ["ac", "bc"]),
+        ('ALARM("a") AND (ALARM("a") OR ALARM("b"))', ["a", "ab"]),
+        ('NOT ALARM("a")', []),
+        ('ALARM("a") OR OK("b")', []),
+        ('ALARM("a") ALARM("b")', []),
+        ('(ALARM("a")', []),
+        ('ALARM("a") AND', []),
+        ("", []),
+        ("(" * 300 + 'ALARM("a")' + ")" * 300, []),
+        (" AND ".join('(ALARM("a") OR ALARM("b"))' for _ in range(99)), ["a", "ab", "b"]),
+        (" AND ".join(f'(ALARM("a{n}") OR ALARM("b{n}"))' for n in range(20)), []),
+    ],
+)
+def test_a_rule_is_read_as_sets_of_alarms(rule: str, sets: list[str]) -> None:
+    referring = re.sub(r"ALARM\((\"?)(\w+)\"?\)", r"ALARM(\1${s/\2}\1)", rule)
+    read = {"".join(sorted(key[2:] for key in keys)) for keys in sets_of_alarms(referring)}
+    assert sorted(read) == sets
 
 
 @pytest.mark.slow
@@ -145,7 +172,12 @@ def test_route_53_tells_of_a_lost_region_and_of_a_failed_check(tmp_path: Path) -
     standby = result.by_failure[Failure("region-lost", "passive", "denodo70-passive")]
     assert [one.name for one in standby.notifications] == ["no standby"]
     thrown = next(one for one in result.outcomes if one.failure.kind == "switch-thrown")
-    assert {one.name for one in thrown.notifications} == {"switch thrown", "site moved"}
+    # An hour until the first hour that is thrown throughout, then twelve.
+    assert [(one.name, one.seconds // 3600) for one in thrown.notifications] == [
+        ("switch thrown", 0),
+        ("site moved", 0),
+        ("switch still thrown", 13),
+    ]
 
 
 def _nlb(result: DrillResult, cluster_name: str) -> str:

@@ -9,6 +9,7 @@ from denodo_ha.cli import time_limit
 from denodo_ha.failover import command, failover_task, switching
 from tests.local_aws.cloud import Cloud
 from tests.support import client_creation, local_aws_server
+from tests.support.configurations import keep_documents
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -28,9 +29,10 @@ def _patient_looks() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _cheap_clients() -> Iterator[None]:
-    """Let the commands that tests run in this process share the services' descriptions."""
+    """Let the commands that tests run in this process share what each would read again."""
     with pytest.MonkeyPatch.context() as patch:
         client_creation.keep_descriptions(patch)
+        keep_documents(patch)
         yield
 
 

@@ -275,6 +275,20 @@ def test_the_watchdog_is_named_only_if_it_is_off(tmp_path: Path) -> None:
     assert state(tmp_path, {"denodo/watchdog": False})["watchdog"] is False
 
 
+def test_metrics_are_named_only_if_nodes_publish_them(tmp_path: Path) -> None:
+    """Node programs of older versions do not know the key."""
+    namespace = {"namespace": "Denodo/Nodes/test"}
+    for alarms, expected in (
+        ({"nodes": True}, namespace),
+        ({"nodes": False}, None),
+        ({"enabled": False}, None),
+    ):
+        assert state(tmp_path, {"alarms": alarms}).get("metrics") == expected
+    assert parse(json.dumps(state(tmp_path, {"alarms": {"nodes": True}}))).metrics == (
+        "Denodo/Nodes/test"
+    )
+
+
 @pytest.mark.parametrize("version", ["9.1", "9.4"])
 def test_an_older_program_reads_the_state_of_a_later_update(tmp_path: Path, version: str) -> None:
     """Earlier programs accept only version families such as 9.0, and no keys added later."""

@@ -20,6 +20,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "status": (("status", "--no-ask"),),
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
     "history": (("history",),),
+    "logs": (("logs", "node1", *_ON),),
+    "support": (("support", "--no-plan", "--to", "{new_file}"),),
     "drain": (
         ("drain", "node1", *_ON),
         ("drain", "node1", *_ON, "--dry-run"),
@@ -36,6 +38,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),
     "catalog learn": (("catalog", "learn", "node1", *_ON),),
+    "catalog digest-test": (("catalog", "digest-test", "node1", *_ON),),
+    "catalog import-export": (("catalog", "import-export", "node1", *_ON, "--dry-run"),),
     "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
     "haproxy apply": (("haproxy", "apply", *_ON),),
     "failover status": (("failover", "status"),),
@@ -45,9 +49,13 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     ),
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
+    "failover practice": (
+        ("failover", "practice", "--stay", "1s", "--timeout", "4", "--without-client"),
+        ("failover", "practice", "--dry-run", "--without-client"),
+    ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
 }
-"""Arguments of each command that calls AWS, by its full name."""
+"""Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet."""
 DRAINED_BEFORE: Final = frozenset({"enable"})
 """Commands before which a node is drained."""
 PINNED_BEFORE: Final = frozenset({"rollout"})

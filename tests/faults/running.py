@@ -99,7 +99,8 @@ def _interruptible() -> Iterator[None]:
 
 def run_here(site: Site, arguments: Sequence[str]) -> Done:
     """Run a command in this process."""
-    filled = [part.format(assembly=site.assembly) for part in arguments]
+    new_file = site.assembly.parent / f"{time.monotonic_ns()}.tar.gz"
+    filled = [part.format(assembly=site.assembly, new_file=new_file) for part in arguments]
     begin = time.monotonic()
     with _interruptible():
         result = CliRunner().invoke(build_program(COMMANDS), [*filled, "-c", str(site.file)])

@@ -4,6 +4,10 @@ No test asserts a duration: the region hangs until the test ends, so a command t
 region fails the test.
 """
 
+import json
+import tarfile
+from pathlib import Path
+
 import pytest
 
 from denodo_ha.cli import exit_codes
@@ -51,6 +55,24 @@ def test_status_shows_what_answers(site: Site) -> None:
     assert done.stdout.startswith("denodo70 is degraded")
     assert "passive is healthy" in done.stdout
     assert f"! {PRIMARY}: AWS does not answer" in done.stdout
+
+
+def test_support_archives_what_answers(site: Site, tmp_path: Path) -> None:
+    lose(site, Fault.HANG)
+    file = tmp_path / "support.tar.gz"
+    with short_waits(site):
+        done = run_here(site, ("support", "--no-plan", "--to", str(file)))
+    assert done.code == exit_codes.NO, done.text
+    with tarfile.open(file) as archive:
+        listed = archive.extractfile("support/contents.json")
+        assert listed is not None
+        problems = {part["file"]: part["problem"] for part in json.load(listed)}
+        assert {f"support/{name}" for name, problem in problems.items() if not problem} < {
+            *archive.getnames()
+        }
+    unread = {name for name, problem in problems.items() if problem}
+    lost = {f"stacks/denodo70-{PRIMARY}.json", f"logs/{PRIMARY}.log"}
+    assert lost <= unread <= lost | {f"logs/{SECONDARY}.log"}
 
 
 def test_plan_compares_what_answers(site: Site) -> None:

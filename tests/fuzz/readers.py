@@ -39,6 +39,7 @@ from hosts.denodo.configuration import hosts_file, properties_file
 from hosts.denodo.metadata import learned_settings
 from hosts.denodo.metadata.postgres_session import Server as DatabaseServer
 from hosts.denodo.metadata.postgres_session import Session
+from hosts.denodo.metrics import certificate_expiry
 from hosts.denodo.readiness.http_messages import Request, Response
 from hosts.denodo.record import Record
 from hosts.denodo.system import System
@@ -161,6 +162,10 @@ def _hosts(data: bytes, folder: Path) -> object:
     return before
 
 
+def _certificate(data: bytes, _folder: Path) -> object:
+    return certificate_expiry.expiry(data)
+
+
 def _http_request(data: bytes, _folder: Path) -> object:
     request = Request(data)
     if request.target is not None:
@@ -277,6 +282,7 @@ def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
 
 READERS: Mapping[str, Reader] = {
     "assembly": Reader(_assembly, (CommandError,)),
+    "certificate": Reader(_certificate, (ValueError,)),
     "configuration": Reader(_configuration, (ConfigError,)),
     "deployed-template": Reader(_deployed_template, (CommandError,)),
     "drain-tag": Reader(_drain_tag, ()),

@@ -126,6 +126,7 @@ def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
         test -z "${{AWS_PROFILE+set}}${{AWS_SESSION_TOKEN+set}}" || exit 3
         {sys.executable} -c '{_WHO}'
         npx --no-install cdk ls --app '{paths.assemblies}/denodo80'
+        denodo-ha --help | grep -o 'Operate highly'
     """
     done = subprocess.run(
         ["sh", "-c", script],
@@ -136,7 +137,7 @@ def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
         timeout=_TIMEOUT_S,
         check=False,
     )
-    assert done.stdout.split() == ["111122223333", "denodo80-main"], done.stderr
+    assert done.stdout.split() == ["111122223333", "denodo80-main", "Operate", "highly"]
 
 
 def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:

@@ -3,12 +3,20 @@
 The CDK is imported only when a test synthesises, since importing `aws_cdk` starts Node.js.
 """
 
+import fcntl
+import hashlib
 import json
+import os
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.model.pins import pins_file
 from hosts import archive
 
 if TYPE_CHECKING:
@@ -98,3 +106,38 @@ def synthesise(loaded: "Loaded", out: Path, *, validated: bool = False) -> Assem
             for stack in assembly.stacks
         },
     )
+
+
+class SharedAssemblies:
+    """Assemblies of configuration files, of which each is synthesised once per test run.
+
+    The workers of pytest-xdist share them: many test modules need those of the examples. A file is
+    known by its content, so that a test may change it.
+    """
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        """Use the folder of the run, which contains the folders of all workers."""
+        own = factory.getbasetemp()
+        run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+        self._folder = run / "assemblies"
+        self._folder.mkdir(exist_ok=True)
+        self._of_content = cache(self._read)
+
+    def of(self, file: Path, *, validated: bool = False) -> Assembly:
+        """Return the assembly of a configuration file and its pins."""
+        pins = pins_file(file)
+        content = file.read_bytes(), pins.read_bytes() if pins.exists() else None
+        key = hashlib.sha256(repr((file.name, content, validated)).encode()).hexdigest()
+        return self._of_content(key, file, validated=validated)
+
+    def _read(self, key: str, file: Path, *, validated: bool) -> Assembly:
+        """Read an assembly from the folder, or synthesise it while other workers wait for it."""
+        saved = self._folder / f"{key}.json"
+        with (self._folder / f"{key}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not saved.exists():
+                made = synthesise(load(file), self._folder / key, validated=validated)
+                saved.write_text(json.dumps(vars(made), default=sorted))
+        content = json.loads(saved.read_text())
+        dependencies = {name: set(ids) for name, ids in content.pop("dependencies").items()}
+        return Assembly(dependencies=dependencies, **content)

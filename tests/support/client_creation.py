@@ -1,15 +1,23 @@
 """Cheap creation of AWS clients: what botocore derives from its service descriptions is kept."""
 
+from collections.abc import Callable
 from functools import cache
+from types import MethodType
 from typing import Any
 
 import botocore.client
+import botocore.hooks
 import botocore.loaders
 import botocore.session
 import pytest
 
 _original = vars(botocore.client.ClientCreator)["_create_client_class"]
+_original_model = vars(botocore.client.ClientCreator)["_load_service_model"]
+_original_alias = vars(botocore.hooks.EventAliaser)["_alias_event_name"]
 _classes: dict[str, Any] = {}
+_models: dict[tuple[str, str | None], Any] = {}
+_event_names: dict[str, str] = {}
+_accepts_kwargs: Callable[[Any], Any] = cache(vars(botocore.hooks)["accepts_kwargs"])
 
 
 @cache
@@ -24,11 +32,35 @@ def _client_class(creator: Any, service_name: str, service_model: Any) -> Any:
     return _classes[service_name]
 
 
+def _service_model(creator: Any, service_name: str, api_version: str | None = None) -> Any:
+    """Return a service's model, which keeps what its clients derive from all operations."""
+    key = service_name, api_version
+    if key not in _models:
+        _models[key] = _original_model(creator, service_name, api_version)
+    return _models[key]
+
+
+def _event_name(aliaser: Any, name: str) -> str:
+    """Return the alias of an event. All sessions have the same aliases, and may share them."""
+    vars(aliaser)["_alias_name_cache"] = _event_names
+    result: str = _original_alias(aliaser, name)
+    return result
+
+
+def _takes_keywords(handler: Any) -> Any:
+    """Return the name of a handler's keyword arguments; inspect each function once."""
+    # A method would keep its object.
+    return _accepts_kwargs(handler.__func__ if isinstance(handler, MethodType) else handler)
+
+
 def keep_descriptions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all sessions share the services' descriptions and the classes of their clients.
 
-    A test creates several sessions. Each would load the descriptions again, and would build the
-    class of each client again: 700 methods for EC2.
+    A test creates several sessions. Each would load the descriptions again, would build the class
+    of each client again (700 methods for EC2), and would inspect each event's name and handlers.
     """
     monkeypatch.setattr(botocore.session, "create_loader", _loader)
     monkeypatch.setattr(botocore.client.ClientCreator, "_create_client_class", _client_class)
+    monkeypatch.setattr(botocore.client.ClientCreator, "_load_service_model", _service_model)
+    monkeypatch.setattr(botocore.hooks.EventAliaser, "_alias_event_name", _event_name)
+    monkeypatch.setattr(botocore.hooks, "accepts_kwargs", _takes_keywords)

@@ -5,13 +5,17 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from hypothesis import strategies as st
 
+from denodo_ha.environment.loading import yaml_document
+from denodo_ha.environment.loading.bounded_document import compose_yaml
 from denodo_ha.environment.loading.loader import Loaded, load
-from denodo_ha.environment.loading.problem import ConfigError, Problem
+from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
 
 Data = dict[str, Any]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -233,15 +237,25 @@ def loaded(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True)
 
 def errors(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
     """Return the errors of loading, in order; empty if the configuration loads."""
-    try:
-        loaded(folder, data, pins=pins, deploying=deploying)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
+    result = findings(folder, data, pins=pins, deploying=deploying)
+    return [problem for problem in result if problem.severity is Severity.ERROR]
 
 
 def findings(folder: Path, data: Any, *, pins: Any = None, deploying: bool = True) -> list[Problem]:
     """Return the errors of loading; if there are none, the warnings and notes."""
-    return errors(folder, data, pins=pins, deploying=deploying) or list(
-        loaded(folder, data, pins=pins, deploying=deploying).findings
-    )
+    try:
+        return list(loaded(folder, data, pins=pins, deploying=deploying).findings)
+    except ConfigError as error:
+        return list(error.problems)
+
+
+_composed = lru_cache(maxsize=64)(compose_yaml)
+
+
+def keep_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all commands of a test process share the nodes of a configuration's text.
+
+    The parser takes a fifth of the time of a short command, and most tests of a file run their
+    commands with the same configuration. Commands read nodes, and do not change them.
+    """
+    monkeypatch.setattr(yaml_document, "compose_yaml", _composed)

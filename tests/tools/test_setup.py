@@ -47,6 +47,32 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE))
 
 
+class TestVerbs:
+    """Verbs of the Makefile that change what runs in an account."""
+
+    @pytest.mark.parametrize("verb", ["plan", "deploy", "destroy"])
+    def test_name_no_example_by_default(self, verb: str) -> None:
+        done = run("make", verb, cwd=ROOT)
+        assert done.returncode == 2
+        assert f"make {verb} CONFIG=NAME" in done.stderr
+
+    def test_a_deploy_is_planned_first_and_pinned_afterwards(self) -> None:
+        lines = run("make", "-n", "deploy", "CONFIG=prod", cwd=ROOT).stdout.splitlines()
+        steps = lines[-4:]
+        wanted = (
+            "cdk-offline synth",
+            "denodo-ha plan",
+            "cdk deploy --app cdk.out",
+            "denodo-ha pin",
+        )
+        assert [step for step, text in zip(steps, wanted, strict=True) if text in step] == steps
+
+    def test_a_destroy_is_planned_first(self) -> None:
+        lines = run("make", "-n", "destroy", "CONFIG=prod", cwd=ROOT).stdout.splitlines()
+        assert "plan -c 'prod' --destroy-all" in lines[-2]
+        assert "cdk destroy" in lines[-1]
+
+
 class TestLocks:
     """Lock files fix versions and hashes, but name no registry, since users may use their own."""
 

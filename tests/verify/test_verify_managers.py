@@ -26,7 +26,8 @@ def _verified(folder: Path, port: int, *, tls: bool = False) -> list[StepLog]:
         "solution_manager": manager,
     }
     logs = []
-    for each in managers_of(one_cluster(folder, "8.0", changes)):
+    environment = one_cluster(folder, "8.0", changes)
+    for each in managers_of(environment, environment.clusters):
         logs.append(StepLog(each.name))
         probe_manager(logs[-1], each, SHORT_S)
     return logs

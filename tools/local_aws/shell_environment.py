@@ -18,7 +18,7 @@ exec {command} "$@"
 
 
 def write_commands(paths: Paths) -> Path:
-    """Write the clone's commands node, npx and cdk into a folder that is added to PATH."""
+    """Write the commands node, npx, cdk and denodo-ha into a folder that is added to PATH."""
     folder = paths.folder / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     node = ROOT / ".venv/node"
@@ -27,6 +27,7 @@ def write_commands(paths: Paths) -> Path:
         "node": [node],
         "npx": [node, npx],
         "cdk": [node, ROOT / "node_modules/.bin/cdk"],
+        "denodo-ha": [ROOT / "tools/denodo-ha"],
     }.items():
         file = folder / name
         line = shlex.join(str(part) for part in command)

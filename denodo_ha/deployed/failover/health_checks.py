@@ -8,7 +8,7 @@ HealthThreshold).
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
@@ -37,6 +37,7 @@ class Route53Check:
         reason: the reason for the state.
         children: the health checks of a calculated check.
         disabled: True if the check is disabled, which makes it healthy.
+        alarm: state of the check's alarm, such as ALARM; empty without one, or if it is not known.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Route53Check:
     reason: str
     children: tuple["Route53Check", ...] = ()
     disabled: bool = False
+    alarm: str = field(default="", repr=False, compare=False)
 
     def find(self, kind: str) -> "Route53Check | None":
         """Return the check of a kind: this check or one of its children."""
@@ -100,6 +102,7 @@ def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
 
 def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Route53Check:
     children: tuple[Route53Check, ...] = ()
+    alarm_state = ""
     if config["Type"] == "CALCULATED":
         kind, (state, reason, children) = "calculated", _calculated(aws, config, region)
     else:
@@ -108,13 +111,13 @@ def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Ro
         if config["Type"] == "CLOUDWATCH_METRIC":
             alarm = config.get("AlarmIdentifier") or {}
             kind = "switch" if _SWITCH.search(str(alarm.get("Name"))) else "alarm"
-            alarm_state = _alarm_state(aws, alarm)
-            reason = "; ".join(text for text in (reason, alarm_state) if text)
+            alarm_state, text = _alarm_state(aws, alarm)
+            reason = "; ".join(part for part in (reason, text) if part)
         elif config.get("FullyQualifiedDomainName") or config.get("IPAddress"):
             host = config.get("FullyQualifiedDomainName") or config["IPAddress"]
             reason = f"port {config.get('Port')} of {host}: {reason}"
     if not config.get("Disabled"):
-        return Route53Check(check_id, kind, state, reason, children)
+        return Route53Check(check_id, kind, state, reason, children, alarm=alarm_state)
     reason = "it is disabled, so Route 53 treats it as healthy"
     return Route53Check(check_id, kind, HEALTHY, reason, children, disabled=True)
 
@@ -170,10 +173,10 @@ def _most_common(statuses: list[str]) -> str:
     return Counter(statuses).most_common(1)[0][0] if statuses else ""
 
 
-def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> str:
-    """Return a text with the state of an alarm, or one saying that the alarm cannot be read."""
+def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the state of an alarm, empty if it is not known, and a text about the alarm."""
     if not alarm:
-        return ""
+        return "", ""
     where = f"its alarm in {alarm['Region']}"
     try:
         with translated_errors():
@@ -183,9 +186,9 @@ def _alarm_state(aws: Aws, alarm: Mapping[str, Any]) -> str:
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
-        return f"{where} is unknown: {error}"
+        return "", f"{where} is unknown: {error}"
     if not states:
-        return f"{where} is gone: {alarm['Name']}"
+        return "", f"{where} is gone: {alarm['Name']}"
     state, since = states[0]
     when = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
-    return f"{where} is {state}{when}"
+    return str(state), f"{where} is {state}{when}"

@@ -17,6 +17,12 @@ from denodo_ha.drill.model.dns import Alarm
 from denodo_ha.drill.model.machines import Machine, Upstream
 from denodo_ha.drill.model.notifications import Notification, SentNotification
 from denodo_ha.drill.outcome import total_seconds
+from denodo_ha.environment.derived.node_alarms import (
+    DRAINED_HOURS,
+    LICENSE_MANAGER_DOWN,
+    STILL_DRAINED_HOURS,
+    UNREADY_SERVICES,
+)
 from denodo_ha.environment.facts.limits import ALARM_LAG_S, NO_DATA_PERIODS
 
 _DATABASE_EVENT = "database event"
@@ -56,13 +62,19 @@ class AlarmStates:
 
     def _seconds(self, notification: Notification, situation: Situation) -> int | None:
         """Return the seconds until an alarm notifies, None if it does not."""
-        seconds = [
-            part_seconds
-            for key in notification.parts
+        keys = {key for together in notification.parts for key in together}
+        of_parts = {
+            key: seconds
+            for key in keys
             if (alarm := self._model.alarms.get(key)) is not None
-            and (part_seconds := self._seconds_of_part(notification, alarm, situation)) is not None
+            and (seconds := self._seconds_of_part(notification, alarm, situation)) is not None
+        }
+        times = [
+            max(of_parts[key] for key in together)
+            for together in notification.parts
+            if together and together <= of_parts.keys()
         ]
-        return min(seconds) + notification.wait if seconds else None
+        return min(times) + notification.wait if times else None
 
     def _seconds_of_part(
         self, notification: Notification, alarm: Alarm, situation: Situation
@@ -78,7 +90,8 @@ class AlarmStates:
         periods = (
             max(alarm.periods, NO_DATA_PERIODS) if notification.without_data else alarm.datapoints
         )
-        return self._detection(alarm, situation) + total_seconds(metric_alarm(alarm, periods))
+        seconds = self._detection(alarm, situation) + total_seconds(metric_alarm(alarm, periods))
+        return seconds + (STILL_DRAINED_HOURS * 3600 if alarm.metric == DRAINED_HOURS else 0)
 
     def _lost_regions(self, situation: Situation) -> set[str]:
         clusters = self._model.clusters
@@ -103,6 +116,8 @@ class AlarmStates:
             for interpretation in interpretations(self._engine.open_points):
                 health = self._engine.health(situation, interpretation)
                 yield float(health.check(alarm.check))
+        elif alarm.by_node:
+            yield self._node_metric(alarm, situation)
         elif alarm.machine is not None:
             yield from self._machine(alarm.machine, situation)
         elif alarm.database is not None:
@@ -125,6 +140,26 @@ class AlarmStates:
             yield 0.0
         else:
             yield from (1.0, None)
+
+    def _node_metric(self, alarm: Alarm, situation: Situation) -> float | None:
+        """Return the value of a metric that a node publishes; None if the node does not run."""
+        machine = self._model.machines.get(alarm.machine or "")
+        if machine is None:
+            return _harmless(alarm)
+        state = situation.state_of(machine.cluster)
+        if not MachineStates(self._model, state, {}).runs(machine):
+            return None
+        if alarm.metric == UNREADY_SERVICES:
+            # The node program does not check auxiliary ports.
+            _, auxiliary_ports = self._model.ports_of_nodes(self._model.clusters[machine.cluster])
+            closed = state.closed_ports.difference(auxiliary_ports)
+            has_closed = any(key == machine.key for key, _ in closed)
+            return float(has_closed or machine.key in state.unready_nodes)
+        if alarm.metric == DRAINED_HOURS:
+            return alarm.threshold if machine.key in state.drained_nodes else 0.0
+        if alarm.metric == LICENSE_MANAGER_DOWN:
+            return float(state.license_manager_lost)
+        return _harmless(alarm)
 
     def _targets_of_proxy(self, alarm: Alarm, situation: Situation) -> float | None:
         """Return the targets of an inner load balancer that its metric counts."""

@@ -22,6 +22,7 @@ class ClusterState:
         region_lost: whether the region is lost.
         lost_databases: shared databases that do not answer until they are repaired.
         failing_over_databases: shared databases whose standby is taking over.
+        license_manager_lost: whether the License Manager does not answer the nodes.
     """
 
     lost_machines: frozenset[Key] = frozenset()
@@ -34,6 +35,7 @@ class ClusterState:
     region_lost: bool = False
     lost_databases: frozenset[Key] = frozenset()
     failing_over_databases: frozenset[Key] = frozenset()
+    license_manager_lost: bool = False
 
     @cached_property
     def failed_machines(self) -> frozenset[Key]:

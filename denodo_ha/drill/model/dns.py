@@ -19,6 +19,7 @@ class Alarm:
         switch: whether it is an operators' switch: operators send the datapoints.
         source: namespace, metric and dimensions, which are the same for alarms on the same metric.
         machine: key of the metric's instance, None for other metrics.
+        by_node: whether the node itself publishes the metric.
         proxy: key of the inner load balancer whose targets the metric counts, None for others.
         proxy_port: the port of these targets.
         check: key of the metric's health check, None for other metrics.
@@ -42,6 +43,7 @@ class Alarm:
     switch: bool
     source: tuple[str, ...] = ()
     machine: Key | None = None
+    by_node: bool = False
     proxy: Key | None = None
     proxy_port: int = 0
     check: Key | None = None

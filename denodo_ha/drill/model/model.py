@@ -10,6 +10,9 @@ from denodo_ha.drill.model.dns import Alarm, FailoverName, HealthCheck, Record
 from denodo_ha.drill.model.machines import Key, Machine
 from denodo_ha.drill.model.notifications import Notification
 
+NodePort = tuple[Key, int]
+"""A node and a port of the node."""
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -114,6 +117,30 @@ class Model:
     def databases_of(self, cluster: str) -> list[Database]:
         """Return the databases that the nodes of a cluster share."""
         return [database for database in self.databases.values() if database.cluster == cluster]
+
+    def ports_of_nodes(self, cluster: Cluster) -> tuple[dict[str, list[NodePort]], list[NodePort]]:
+        """Return the node ports of each service, and the auxiliary ports of nodes."""
+        services: dict[str, list[NodePort]] = {}
+        auxiliary_ports: list[NodePort] = []
+        for balancer in (self.balancers[key] for key in cluster.balancers):
+            for listener in balancer.listeners:
+                for group in (self.target_groups[key] for key in listener.target_groups):
+                    ports: list[NodePort] = []
+                    for target in group.targets:
+                        machine = self.machines[target.machine]
+                        upstream = machine.upstream(target.port)
+                        if machine.kind == "node":
+                            ports.append((machine.key, target.port))
+                        elif upstream is not None:
+                            ports += [(key, upstream.port) for key in upstream.nodes]
+                    if group.auxiliary_node is not None:
+                        auxiliary_ports += ports
+                    else:
+                        known = services.setdefault(group.name, [])
+                        known += [port for port in ports if port not in known]
+        for port_number in cluster.ports:
+            services.setdefault(str(port_number), [(key, port_number) for key in cluster.nodes])
+        return services, list(dict.fromkeys(auxiliary_ports))
 
     def checks_of(self, records: Iterable[Record]) -> list[HealthCheck]:
         """Return the health checks of records and all their child checks, sorted by name."""

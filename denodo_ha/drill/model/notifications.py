@@ -13,7 +13,7 @@ class Notification:
         key: key of the notifying alarm.
         name: its name, as notifications contain it.
         urgency: urgent or notice; empty for alarms that this project did not make.
-        parts: keys of the alarms, each of which alone sets off this alarm.
+        parts: sets of keys of alarms; the alarms of each set together set off this alarm.
         without_data: whether it notifies that there is no data, and not that a threshold is
             breached.
         wait: seconds that the notification waits for an alarm that may suppress it.
@@ -22,7 +22,7 @@ class Notification:
     key: Key
     name: str
     urgency: str
-    parts: tuple[Key, ...]
+    parts: tuple[frozenset[Key], ...]
     without_data: bool = False
     wait: int = 0
 

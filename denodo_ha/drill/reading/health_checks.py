@@ -19,7 +19,9 @@ from denodo_ha.drill.reading.resource_reader import (
     ResourceReader,
 )
 from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true, references
+from denodo_ha.environment.derived.node_alarms import NODE_DIMENSION
 from denodo_ha.environment.facts.limits import ENDPOINT_FAILURES_AWS, ENDPOINT_INTERVAL_AWS_S
+from denodo_ha.environment.names import NODE_METRICS_PREFIX, NODE_TAG
 
 _BALANCER_NAMESPACES = ("AWS/NetworkELB", "AWS/ApplicationELB")
 _PRIVATE_PREFIXES = ("10.", "192.168.", *(f"172.{part}." for part in range(16, 32)))
@@ -105,9 +107,14 @@ class HealthCheckReader:
             target_group=group,
             balancer=balancer,
             zone=str(zone) if zone is not None else None,
-            switch=bool(namespace) and not namespace.startswith("AWS/"),
+            switch=bool(namespace) and not namespace.startswith(("AWS/", NODE_METRICS_PREFIX)),
             source=_source(properties),
-            machine=self._machine(resource, dimensions.get("InstanceId")),
+            machine=(
+                self._node(resource, dimensions.get(NODE_DIMENSION))
+                if namespace.startswith(NODE_METRICS_PREFIX)
+                else self._machine(resource, dimensions.get("InstanceId"))
+            ),
+            by_node=namespace.startswith(NODE_METRICS_PREFIX),
             proxy=proxy,
             proxy_port=proxy_port,
             check=self._check_of(dimensions.get("HealthCheckId")),
@@ -120,6 +127,13 @@ class HealthCheckReader:
             return None
         instance = self._reader.referenced(value, INSTANCE)
         return instance.key if instance is not None else f"{alarm.stack.name}/{value}"
+
+    def _node(self, alarm: Resource, name: object) -> Key | None:
+        """Return the key of the node of that name in an alarm's stack."""
+        for instance in self._reader.of_type(INSTANCE):
+            if instance.stack.name == alarm.stack.name and instance.tags.get(NODE_TAG) == name:
+                return instance.key
+        return None
 
     def _proxy(self, dimensions: Mapping[str, object]) -> tuple[Key | None, int]:
         """Return the inner load balancer in an alarm's dimensions, and its nodes' port."""

@@ -17,23 +17,69 @@ from denodo_ha.drill.reading.resource_reader import (
 from denodo_ha.drill.reading.values import as_list, is_true, references
 from denodo_ha.environment.derived.alarms import name_in_description
 
-_ANY_PART: Final = re.compile(r'\s*ALARM\("?[^()"]+"?\)(\s+OR\s+ALARM\("?[^()"]+"?\))*\s*')
-"""The rules that the drill reads: the alarm is set off by each of its parts alone."""
+_TOKEN: Final = re.compile(r'\s*(ALARM\("?[^()"]+"?\)|AND|OR|[()])\s*')
+"""What the rules that the drill reads consist of."""
+_MOST_SETS: Final = 4096
+_MOST_PARENTHESES: Final = 200
+"""Project limits: rules with more combinations of alarms, or more terms, are left out."""
 _FAILOVER_EVENTS: Final = frozenset({"availability", "failover", "failure"})
 
 
 def read_notifications(reader: ResourceReader) -> Iterator[Notification]:
-    """Yield the alarms that notify a topic. A rule with AND, NOT or states is left out."""
+    """Yield the alarms that notify a topic. A rule with NOT or other states is left out."""
     for resource in reader.of_type(ALARM):
         if _notifies(resource, "AlarmActions"):
-            yield _notification(resource, (resource.key,))
+            yield _notification(resource, (frozenset({resource.key}),))
         if _notifies(resource, "InsufficientDataActions"):
-            yield _notification(resource, (resource.key,), without_data=True)
+            yield _notification(resource, (frozenset({resource.key}),), without_data=True)
     for resource in reader.of_type(COMPOSITE_ALARM):
-        rule = str(resource.properties.get("AlarmRule", ""))
-        if _notifies(resource, "AlarmActions") and _ANY_PART.fullmatch(rule):
-            parts = tuple(f"{stack}/{id_}" for stack, id_, _ in references(rule))
+        parts = sets_of_alarms(str(resource.properties.get("AlarmRule", "")))
+        if _notifies(resource, "AlarmActions") and parts:
             yield _notification(resource, parts)
+
+
+def sets_of_alarms(rule: str) -> tuple[frozenset[Key], ...]:
+    """Return the sets of alarms that set off a composite alarm, empty if the rule is not read."""
+    tokens: list[str] = []
+    position = 0
+    while match := _TOKEN.match(rule, position):
+        tokens.append(match[1])
+        position = match.end()
+    is_read = position == len(rule) and tokens.count("(") <= _MOST_PARENTHESES
+    sets = _any_of(tokens) if is_read else None
+    return tuple(sets) if sets and not tokens else ()
+
+
+_Sets = set[frozenset[Key]]
+
+
+def _any_of(tokens: list[str]) -> _Sets | None:
+    """Read terms with OR between them, from the beginning of the tokens; AND binds more tightly."""
+    sets = _all_of(tokens)
+    while sets is not None and tokens[:1] == ["OR"]:
+        tokens.pop(0)
+        others = _all_of(tokens)
+        sets = None if others is None else sets | others
+    return sets
+
+
+def _all_of(tokens: list[str]) -> _Sets | None:
+    sets = _operand(tokens)
+    while sets is not None and tokens[:1] == ["AND"]:
+        tokens.pop(0)
+        others = _operand(tokens)
+        too_many = others is None or len(sets) * len(others) > _MOST_SETS
+        sets = None if too_many else {one | other for one in sets for other in others or ()}
+    return sets
+
+
+def _operand(tokens: list[str]) -> _Sets | None:
+    first = tokens.pop(0) if tokens else ""
+    if first == "(":
+        sets = _any_of(tokens)
+        return sets if tokens and tokens.pop(0) == ")" else None
+    keys = [f"{stack}/{id_}" for stack, id_, _ in references(first)]
+    return {frozenset(keys)} if keys else None
 
 
 def databases_with_events(reader: ResourceReader) -> frozenset[Key]:
@@ -58,7 +104,7 @@ def _notifies(resource: Resource, actions: str) -> bool:
 
 
 def _notification(
-    resource: Resource, parts: tuple[Key, ...], *, without_data: bool = False
+    resource: Resource, parts: tuple[frozenset[Key], ...], *, without_data: bool = False
 ) -> Notification:
     named = name_in_description(str(resource.properties.get("AlarmDescription", "")))
     urgency, name = named or ("", resource.id)

@@ -41,6 +41,17 @@ SUPPRESSOR_TEXT: Final = (
     "While this alarm is in state ALARM, the alarms of {} do not notify: `denodo-ha pause`, or a "
     "command that changes nodes. Does not notify by itself"
 )
+CERTIFICATE_DAYS: Final = 30
+"""Project value: ACM begins to renew its own certificates 60 days before they expire (AWS, AWS
+Certificate Manager User Guide, Managed certificate renewal), so with 30 days left this has failed,
+or the certificate is not one that ACM renews."""
+CERTIFICATE_HOURS: Final = 24
+"""Project value: ACM publishes the days to the expiry twice a day."""
+LAST_NODE_OF: Final = range(3, 8)
+"""Numbers of nodes with an alarm on the last node. Its rule grows with the square of the number,
+and AWS accepts 10,240 characters (AWS, Amazon CloudWatch API, PutCompositeAlarm)."""
+STILL_THROWN_HOURS: Final = 12
+"""Project value: longer than planned work on a cluster, so that the next shift learns of it."""
 
 PAGE: Final = "docs/alarms.md"
 _DESCRIPTION: Final = re.compile(r"(urgent|notice), ([A-Za-z ]+): ")
@@ -78,11 +89,16 @@ def name_in_description(description: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
+def restart_minutes(environment: Environment) -> int:
+    """Return the minutes after which a node that restarts its servers serves again."""
+    return -(-environment.denodo.start_limit // 60) + RESTART_MARGIN_MINUTES
+
+
 def node_out(cluster: str, nodes: int) -> AlarmText:
     """Return the texts of the alarm on a node that runs, and is unhealthy in a target group."""
     what = f"a node of {cluster} has been unhealthy in a target group for {NODE_OUT_MINUTES} min."
     means = "New connections go to the other nodes, which have more load."
-    return _node_missing("node out", what, means, nodes)
+    return node_missing("node out", what, means, nodes)
 
 
 def machine_lost(cluster: str, nodes: int) -> AlarmText:
@@ -92,16 +108,23 @@ def machine_lost(cluster: str, nodes: int) -> AlarmText:
         f"{MACHINE_MINUTES} min."
     )
     means = "New connections go to the other nodes, which have more load."
-    return _node_missing("machine lost", what, means, nodes)
+    return node_missing("machine lost", what, means, nodes)
 
 
-def _node_missing(name: str, what: str, means: str, nodes: int) -> AlarmText:
+def node_missing(name: str, what: str, means: str, nodes: int) -> AlarmText:
     """Return the texts of an alarm on a missing node: urgent if at most one node is left."""
     if nodes == 1:
         return AlarmText(name, "urgent", what, "It is the only node: clients are not served.")
     if nodes == 2:
         means = "One node is left and serves all clients: if it fails too, clients are not served."
     return AlarmText(name, "urgent" if nodes == 2 else "notice", what, means)
+
+
+def one_node_left(cluster: str) -> AlarmText:
+    """Return the texts of the alarm on the last node of three or more."""
+    what = f"of the nodes of {cluster}, at most one is left: the others do not run or do not serve."
+    means = "One node serves all clients: if it fails too, clients are not served."
+    return AlarmText("one node left", "urgent", what, means)
 
 
 def proxy_out(cluster: str, proxies: int) -> AlarmText:
@@ -154,6 +177,16 @@ def port_allocation(cluster: str) -> AlarmText:
     return AlarmText("port allocation", "urgent", what, "Some new connections fail.")
 
 
+def balancer_certificate(cluster: str) -> AlarmText:
+    """Return the texts of the alarm on a certificate of ACM in a listener."""
+    what = (
+        f"a certificate of the load balancer of {cluster} expires in less than "
+        f"{CERTIFICATE_DAYS} days, and was not renewed."
+    )
+    means = "After that, clients that verify certificates cannot connect."
+    return AlarmText("balancer certificate", "notice", what, means)
+
+
 def switch_thrown(environment: Environment) -> AlarmText:
     """Return the texts of the alarm on the operators' switch."""
     failover = environment.failover
@@ -164,6 +197,18 @@ def switch_thrown(environment: Environment) -> AlarmText:
         f"{failover.primary} is healthy."
     )
     return AlarmText("switch thrown", "notice", what, means)
+
+
+def switch_still_thrown(environment: Environment) -> AlarmText:
+    """Return the texts of the alarm on a switch that was thrown long ago."""
+    failover = environment.failover
+    assert failover is not None
+    what = f"the switch has been thrown for {STILL_THROWN_HOURS} hours."
+    means = (
+        f"Clients stay on {failover.secondary}, and nothing takes over if it fails, even if "
+        f"{failover.primary} is healthy."
+    )
+    return AlarmText("switch still thrown", "notice", what, means)
 
 
 def checked_roles(environment: Environment) -> list[str]:

@@ -150,7 +150,7 @@ def scheduler_clients_reach_nodes(environment: Environment, cluster: Cluster) ->
     """
     bare, public = cluster.balancer.kind == "none", cluster.balancer.scheme == "internet-facing"
     peers = {configured_peer(clients) for clients in cluster.balancer.clients}
-    peers |= {*_solution_manager_peers(environment), Peer("group", "balancer")}
+    peers |= {*_solution_manager_peers(environment, cluster), Peer("group", "balancer")}
     return (
         scheduler_service(environment) is not None
         and not serves_scheduler_clients(cluster)
@@ -223,7 +223,7 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Fi
         yield from _to_haproxy(environment, cluster)
         yield from _to_nodes("haproxy", cluster, haproxy_target_ports(environment, name))
     if creates_nodes(cluster):
-        for peer in _solution_manager_peers(environment):
+        for peer in _solution_manager_peers(environment, cluster):
             for port in management_ports(environment):
                 yield _rule("nodes", "ingress", peer, port)
         yield from _from_nodes(environment, name, cluster)
@@ -271,7 +271,7 @@ def _from_nodes_to_auxiliary(
     A node directs every client of an auxiliary port to the balancer's name. Other nodes and the
     Solution Manager are such clients too.
     """
-    for peer in (*_node_peers(cluster), *_solution_manager_peers(environment)):
+    for peer in (*_node_peers(cluster), *_solution_manager_peers(environment, cluster)):
         for listener in served:
             if listener.service is None:
                 yield _rule("balancer", "ingress", peer, listener.port)
@@ -333,8 +333,8 @@ def _health_checker_peers(environment: Environment, name: str, cluster: Cluster)
         yield Peer("prefix-list", prefix_list)
 
 
-def _solution_manager_peers(environment: Environment) -> tuple[Peer, ...]:
-    manager = environment.solution_manager
+def _solution_manager_peers(environment: Environment, cluster: Cluster) -> tuple[Peer, ...]:
+    manager = cluster.solution_manager or environment.solution_manager
     return tuple(Peer("cidr", cidr) for cidr in manager.cidrs) if manager else ()
 
 

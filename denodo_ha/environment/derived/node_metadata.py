@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from denodo_ha.environment.derived import readiness
+from denodo_ha.environment.derived import failover_plan, readiness
 from denodo_ha.environment.derived.readiness import ProbeKind
 from denodo_ha.environment.model.catalog import Component
 from denodo_ha.environment.model.cluster import Cluster
@@ -115,9 +115,66 @@ def export_bucket_name(environment: Environment, cluster_name: str) -> str:
 
 def export_bucket(environment: str, cluster: str, account: str, region: str) -> str:
     """Return the name of the bucket with a cluster's metadata exports, without a configuration."""
+    return f"{_bucket_name(environment, cluster, account, region)}-exports"
+
+
+def export_copy_bucket_name(environment: Environment, cluster_name: str) -> str:
+    """Return the name of the bucket with the copies of a cluster's metadata exports."""
+    target = export_copy_target(environment, cluster_name)
+    assert target is not None
+    other = environment.clusters[target]
+    return f"{_bucket_name(environment.name, cluster_name, other.account, other.region)}-copy"
+
+
+def _bucket_name(environment: str, cluster: str, account: str, region: str) -> str:
     identity = f"{environment}/{cluster}/{account}/{region}"
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    return f"{environment}-{cluster}-{digest}-exports"
+    return f"{environment}-{cluster}-{digest}"
+
+
+def export_copy_target(environment: Environment, cluster_name: str) -> str | None:
+    """Return the cluster in whose region the cluster's exports are copied; None without copies."""
+    exports = environment.clusters[cluster_name].exports
+    if exports is None or exports.copy is False or no_export_copy(environment, cluster_name):
+        return None
+    return _other_of_pair(environment, cluster_name)
+
+
+def no_export_copy(environment: Environment, cluster_name: str) -> str:
+    """Return why a cluster's exports cannot be copied; empty if they can."""
+    other_name = _other_of_pair(environment, cluster_name)
+    if other_name is None:
+        return "the cluster is not part of a failover"
+    cluster, other = environment.clusters[cluster_name], environment.clusters[other_name]
+    if cluster.region == other.region:
+        return f"{other_name} is in the same region, whose loss would take both buckets"
+    if partition(cluster.region) != partition(other.region):
+        return f"{other_name} is in another AWS partition, to which S3 does not replicate"
+    return ""
+
+
+def copied_clusters(environment: Environment, target: str) -> tuple[str, ...]:
+    """Return the clusters whose exports are copied to the region of a cluster."""
+    return tuple(
+        name
+        for name in sorted(environment.clusters)
+        if export_copy_target(environment, name) == target
+    )
+
+
+def readable_export_buckets(environment: Environment, cluster_name: str) -> tuple[str, ...]:
+    """Return the buckets in a cluster's region with its exports and copies of other clusters'."""
+    has_exports = environment.clusters[cluster_name].exports is not None
+    own = (export_bucket_name(environment, cluster_name),) if has_exports else ()
+    copied = copied_clusters(environment, cluster_name)
+    return (*own, *(export_copy_bucket_name(environment, name) for name in copied))
+
+
+def _other_of_pair(environment: Environment, cluster_name: str) -> str | None:
+    pair = [name for name, _ in failover_plan.cluster_pair(environment)]
+    if len(pair) != 2 or cluster_name not in pair:
+        return None
+    return pair[1 - pair.index(cluster_name)]
 
 
 def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata, node_names, readiness
+from denodo_ha.environment.derived.node_alarms import publishing_nodes
 from denodo_ha.environment.derived.topology import version_ports
 from denodo_ha.environment.facts.denodo_ports import (
     JMX_FACTORY_PORT,
@@ -63,7 +65,8 @@ def desired_state(
     """Return the desired state of one node, whose instance has the properties of `machine`."""
     denodo = environment.denodo
     host = node_names.host_name(environment, cluster, node)
-    manager, licences = environment.solution_manager, environment.license_manager
+    manager = environment.solution_manager_of(cluster)
+    licences = environment.license_manager_of(cluster)
     return {
         "schema": SCHEMA,
         "environment": environment.name,
@@ -99,6 +102,7 @@ def desired_state(
         # other states.
         **({} if denodo.watchdog else {"watchdog": False}),
         **({"web_jmx": True} if denodo.web_jmx else {}),
+        **_metrics(environment, cluster),
         **_data_disk(machine),
         **_logs(environment, deployed.log_group),
         "ready": {"port": READY_PORT, "services": _services(environment), **_readiness(denodo)},
@@ -113,6 +117,13 @@ def desired_state(
         },
         "program": deployed.program,
     }
+
+
+def _metrics(environment: Environment, cluster: str) -> dict[str, Any]:
+    """Return the key `metrics`, which older node programs do not know, if nodes publish any."""
+    if not publishing_nodes(environment, cluster):
+        return {}
+    return {"metrics": {"namespace": names.node_metrics_namespace(environment.name)}}
 
 
 def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:

@@ -70,10 +70,10 @@ def needed_access(environment: Environment, name: str) -> Iterator[NeededAccess]
             "AWS services such as Systems Manager and Amazon S3",
             is_public=network.vpc is None,
         )
-    manager = environment.solution_manager
+    manager = environment.solution_manager_of(name)
     if manager is not None and manager.host:
         yield NeededAccess(manager.port, f"the Solution Manager {manager.host}", manager.cidrs)
-    licences = environment.license_manager
+    licences = environment.license_manager_of(name)
     if licences is not None:
         is_same_host = manager is not None and manager.host == licences.host
         cidrs = manager.cidrs if manager is not None and is_same_host else ()

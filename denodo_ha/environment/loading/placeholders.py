@@ -41,7 +41,7 @@ def placeholders(document: Document) -> Iterator[Problem]:
             next(iter(paths.values())),
             "is a placeholder of the examples"
             if len(paths) == 1
-            else f"and {len(paths) - 1} more values are placeholders of the examples",
+            else "and other values are placeholders of the examples",
             "a deploy would fail, or use resources that are not yours",
             f"replace {', '.join(values)}",
             severity=Severity.WARNING,

@@ -29,8 +29,6 @@ from denodo_ha.environment.model.denodo import Denodo, Jvm, Metadata, Tls
 from denodo_ha.environment.model.environment import (
     Acceptance,
     Environment,
-    LicenseManager,
-    SolutionManager,
 )
 from denodo_ha.environment.model.failover import Failover
 from denodo_ha.environment.model.field_types import Cidr, Form
@@ -41,6 +39,7 @@ from denodo_ha.environment.model.haproxy import (
     HaproxyTimeouts,
     HaproxyTls,
 )
+from denodo_ha.environment.model.managers import LicenseManager, SolutionManager
 from denodo_ha.environment.model.pins import Pin
 from denodo_ha.environment.model.section import Section
 from denodo_ha.environment.model.service import HealthSettings, Service
@@ -53,8 +52,8 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("denodo.jvm", Jvm),
     ("denodo.tls", Tls),
     ("denodo.metadata", Metadata),
-    ("solution_manager", SolutionManager),
-    ("license_manager", LicenseManager),
+    ("solution_manager, clusters.NAME.solution_manager", SolutionManager),
+    ("license_manager, clusters.NAME.license_manager", LicenseManager),
     ("alarms", Alarms),
     ("alarms.topics", AlarmTopics),
     ("accept.FINDING", Acceptance),

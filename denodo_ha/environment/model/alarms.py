@@ -34,13 +34,17 @@ region to the ARN of an existing topic; default: new."""
 
 
 class Alarms(Section):
-    """Alarms on the metrics that AWS itself publishes."""
+    """Alarms on the metrics that AWS itself publishes, and on those of the nodes."""
 
     enabled: Flag = True
     """Create the alarms. `alarms: none` is short for {enabled: false}."""
     route53: Flag = False
     """Also create alarms on the health checks of the failover, in a stack in us-east-1, which has \
 to be bootstrapped: only Route 53 can tell that a region is lost."""
+    nodes: Flag = False
+    """Also let nodes publish metrics of their own, with alarms on them: readiness, restarted \
+servers, memory, disks, metadata exports, certificates, the License Manager. Each metric of a node \
+has a price (docs/alarms.md)."""
     topics: AlarmTopics = Field(default=AlarmTopics(), json_schema_extra={"default": None})
     """Topics that receive the notifications; default: new topics."""
     email: tuple[EmailAddress, ...] = ()

@@ -145,6 +145,9 @@ class Exports(Section):
 kept."""
     restore: Flag = True
     """Import a node's newest export when the node is replaced."""
+    copy: Flag | None = None  # type: ignore[assignment]  # hides pydantic's deprecated method
+    """Copy the exports to a bucket in the region of the failover's other cluster. Default: true \
+where the failover has two regions."""
     not_compared: NotCompared = ()
     """Elements that the site digest leaves out, such as `sales/DATASOURCE JDBC test_*`, because \
 they differ between nodes or sites on purpose."""

@@ -46,6 +46,7 @@ from denodo_ha.environment.model.field_types import (
     wrong,
 )
 from denodo_ha.environment.model.haproxy import Haproxy
+from denodo_ha.environment.model.managers import LicenseManager, SolutionManager
 from denodo_ha.environment.model.section import Section, short_form
 from denodo_ha.environment.model.service import HealthSettings
 
@@ -325,6 +326,11 @@ class Cluster(Section):
     exports: Exports | None = None
     """Scheduled exports of Virtual DataPort's metadata, for nodes that do not share this \
 metadata."""
+    solution_manager: SolutionManager | None = None
+    """The Solution Manager of this cluster, instead of the environment's, whose `cidrs` do not \
+apply then."""
+    license_manager: LicenseManager | None = None
+    """The License Manager of this cluster's nodes, instead of the environment's."""
     capacity: Capacity | None = None
     """Reserved EC2 capacity of the nodes; default: none."""
     allow_single_zone: Flag = False

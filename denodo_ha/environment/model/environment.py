@@ -9,57 +9,27 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from denodo_ha.environment.facts.denodo_ports import (
-    LICENSE_MANAGER_PORT,
-    PORTS,
-    SOLUTION_MANAGER_PORT,
-    family_of,
-)
+from denodo_ha.environment.facts.denodo_ports import PORTS, family_of
 from denodo_ha.environment.model.alarms import Alarms, AlarmsEntry
 from denodo_ha.environment.model.aws_field_types import PolicyArn
 from denodo_ha.environment.model.cluster import Cluster, HostedZone
 from denodo_ha.environment.model.denodo import Denodo
 from denodo_ha.environment.model.failover import Failover
 from denodo_ha.environment.model.field_types import (
-    Cidr,
     ClusterName,
     DateText,
     EnvironmentName,
     FindingName,
-    Flag,
-    HostName,
-    Port,
     ServiceName,
     TagKey,
     TagText,
 )
 from denodo_ha.environment.model.logs import LogsEntry
+from denodo_ha.environment.model.managers import LicenseManager, SolutionManager
 from denodo_ha.environment.model.section import INVALID, Section
 from denodo_ha.environment.model.service import Service, ServiceEntry
 
 __all__ = ["Cluster", "Denodo", "Environment", "Failover", "HostedZone", "Service"]
-
-
-class SolutionManager(Section):
-    """The Denodo Solution Manager, which manages the nodes."""
-
-    cidrs: tuple[Cidr, ...] = ()
-    """Networks of the Solution Manager, which may connect to the nodes' management ports."""
-    host: HostName | None = None
-    """Host name of the Solution Manager, which the nodes report to."""
-    port: Port = SOLUTION_MANAGER_PORT
-    """Port of the Solution Manager."""
-
-
-class LicenseManager(Section):
-    """The Denodo License Manager, from which nodes get their licence."""
-
-    host: HostName
-    """Host name of the License Manager."""
-    port: Port = LICENSE_MANAGER_PORT
-    """Port of the License Manager."""
-    tls: Flag = False
-    """Use TLS for connections to the License Manager."""
 
 
 class Acceptance(Section):
@@ -79,9 +49,10 @@ class Environment(Section):
     denodo: Denodo
     """Version, servers and options of the Denodo Platform."""
     solution_manager: SolutionManager | None = None
-    """The Solution Manager, which manages the nodes and receives their reports."""
+    """The Solution Manager, which manages the nodes and receives their reports; a cluster's own \
+has precedence."""
     license_manager: LicenseManager | None = None
-    """The License Manager of the nodes."""
+    """The License Manager of the nodes; a cluster's own has precedence."""
     services: Annotated[dict[ServiceName, ServiceEntry], Field(min_length=1)] = Field(
         default={}, json_schema_extra={"default": None}
     )
@@ -104,6 +75,16 @@ true, or a map of settings (docs/logs.md); default: off, since it costs by the a
 after each finding."""
     permissions_boundary: PolicyArn | None = None
     """Permissions boundary of every role that is created."""
+
+    def solution_manager_of(self, cluster: str) -> SolutionManager | None:
+        """Return the Solution Manager of a cluster: its own, else the environment's."""
+        own = self.clusters[cluster].solution_manager
+        return self.solution_manager if own is None else own
+
+    def license_manager_of(self, cluster: str) -> LicenseManager | None:
+        """Return the License Manager of a cluster: its own, else the environment's."""
+        own = self.clusters[cluster].license_manager
+        return self.license_manager if own is None else own
 
     @model_validator(mode="before")
     @classmethod

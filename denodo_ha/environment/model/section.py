@@ -107,6 +107,23 @@ class Section(BaseModel):
             return super().__getattr__(name)
 
 
+class _OmittedField:
+    """Field `copy` of a section that has none, or whose value is invalid.
+
+    Without this descriptor, the name would lead to pydantic's deprecated method `copy`, and
+    pydantic would warn about a field of that name. The field of a section has precedence.
+    """
+
+    def __get__(self, instance: object, _owner: type) -> Any:
+        """Raise the error of a missing attribute for a class, else of an omitted field."""
+        if instance is None:
+            raise AttributeError("copy")
+        raise NotValidated("copy")
+
+
+type.__setattr__(Section, "copy", _OmittedField())
+
+
 def _incomplete(value: Any) -> bool:
     """Return whether a value is or contains a section with an omitted field."""
     if isinstance(value, Section):

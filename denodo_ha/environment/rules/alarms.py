@@ -82,6 +82,47 @@ def alarms_reach_no_operator(environment: Environment) -> Iterator[Problem]:
         )
 
 
+def nodes_publish_metrics(environment: Environment) -> Iterator[Problem]:
+    """Alarms on the nodes' own metrics need nodes that publish metrics."""
+    path, alarms = ("alarms", "nodes"), environment.alarms
+    if not alarms.nodes:
+        return
+    if not alarms.enabled:
+        yield Problem(path, "has no alarms", "alarms are turned off", "remove nodes")
+        return
+    if not environment.denodo.program:
+        yield Problem(
+            path,
+            "has no nodes that publish metrics",
+            "with denodo.program: false, nodes do not have the program that publishes them",
+            "remove nodes, or remove denodo.program",
+        )
+        return
+    existing = {
+        name: sorted(node for node, one in cluster.nodes.items() if one.instance_id is not None)
+        for name, cluster in environment.clusters.items()
+    }
+    if all(len(existing[name]) == len(one.nodes) for name, one in environment.clusters.items()):
+        yield Problem(
+            path,
+            "has no nodes that publish metrics",
+            "existing instances (instance_id) do not have the program that publishes them",
+            "remove nodes",
+        )
+        return
+    for name, nodes in existing.items():
+        for node in nodes:
+            yield Problem(
+                ("clusters", name, "nodes", node, "instance_id"),
+                "publishes no metrics",
+                "existing instances do not have the program that publishes them, so alarms.nodes "
+                "has no effect on this node",
+                "watch it in another way; AWS's own metrics have their alarms",
+                severity=Severity.NOTE,
+                rule="no-node-metrics",
+            )
+
+
 def route53_has_checks(environment: Environment) -> Iterator[Problem]:
     """Alarms on Route 53's health checks need health checks, and their metrics."""
     path = ("alarms", "route53")
@@ -145,6 +186,7 @@ def _creates_topics(environment: Environment) -> Iterator[str]:
 RULES = (
     topics_are_in_their_region,
     topics_are_used,
+    nodes_publish_metrics,
     route53_has_checks,
     email_needs_a_created_topic,
     alarms_reach_no_operator,

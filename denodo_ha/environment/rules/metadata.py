@@ -6,6 +6,7 @@ from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.catalog import Catalog
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.names import EXPORT_COPY_STACK_SUFFIX
 
 _CONSEQUENCES = {
     "scheduler": (
@@ -126,10 +127,8 @@ def shared_catalog_promotions(environment: Environment) -> Iterator[Problem]:
 
     Denodo: Virtual DataPort Administration Guide, "Storing the Metadata on an External Database".
     """
-    if environment.solution_manager is None:
-        return
     for name, catalog in _catalogs(environment):
-        if "vdp" in catalog.components:
+        if "vdp" in catalog.components and environment.solution_manager_of(name):
             path: Path = ("clusters", name, "catalog", "components")
             yield Problem(
                 (*path, catalog.components.index("vdp")),
@@ -185,6 +184,32 @@ def exports_possible(environment: Environment) -> Iterator[Problem]:
             )
 
 
+def export_copies_possible(environment: Environment) -> Iterator[Problem]:
+    """Exports can be copied only to another region of the failover."""
+    for name, cluster in environment.clusters.items():
+        if cluster.exports is None:
+            continue
+        reason = node_metadata.no_export_copy(environment, name)
+        if cluster.exports.copy and reason:
+            yield Problem(
+                ("clusters", name, "exports", "copy"),
+                "is true although there is no place for the copies",
+                reason,
+                "remove it",
+                value="true",
+            )
+        stack = f"{name}{EXPORT_COPY_STACK_SUFFIX}"
+        if stack in environment.clusters and node_metadata.export_copy_target(environment, name):
+            yield Problem(
+                ("clusters", stack),
+                "has the name of another stack",
+                f"the stack with the copies of {name}'s exports has this name",
+                f"choose another name, or write copy: false below exports of {name}",
+                value=stack,
+                at_key=True,
+            )
+
+
 def metadata_source(environment: Environment) -> Iterator[Problem]:
     """Nodes that share the metadata of Virtual DataPort must not have another metadata source."""
     denodo = environment.denodo
@@ -217,5 +242,6 @@ RULES = (
     shared_catalog_promotions,
     restore_of_shared_catalog,
     exports_possible,
+    export_copies_possible,
     metadata_source,
 )

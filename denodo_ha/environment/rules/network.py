@@ -168,6 +168,11 @@ def cidrs_unique(environment: Environment) -> Iterator[Problem]:
     ]
     if environment.solution_manager:
         lists.append((("solution_manager", "cidrs"), environment.solution_manager.cidrs))
+    lists += [
+        (("clusters", name, "solution_manager", "cidrs"), cluster.solution_manager.cidrs)
+        for name, cluster in environment.clusters.items()
+        if cluster.solution_manager
+    ]
     for path, cidrs in lists:
         for index, cidr in enumerate(cidrs):
             if cidr in cidrs[:index]:

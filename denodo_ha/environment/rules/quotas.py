@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived import cookie_balancer
+from denodo_ha.environment.derived import alarms, cookie_balancer, node_alarms
 from denodo_ha.environment.derived.firewall import Direction, RuleSet, SecurityGroup, firewall
 from denodo_ha.environment.derived.outbound_access import (
     has_public_node,
@@ -120,7 +120,8 @@ def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
     if _is_egress_of_nodes(rule_set):
         return ("clusters", name, "network", "egress")
     if rule_set.group == "nodes" and environment.clusters[name].balancer.kind != "none":
-        return ("solution_manager", "cidrs")
+        own = environment.clusters[name].solution_manager
+        return (*(("clusters", name) if own else ()), "solution_manager", "cidrs")
     if rule_set.group == "haproxy":
         return ("clusters", name, "balancer", "haproxy", "metrics_clients")
     return ("clusters", name, "balancer", "clients")
@@ -184,13 +185,23 @@ def max_alarm_resources(environment: Environment, name: str) -> int:
     """Return an upper bound of the number of alarms and topics in a cluster's stack.
 
     These are two alarms on each service's target group, one on each auxiliary port's and on each
-    node, at most ten others, and five resources of the topics.
+    node, one on the last node and one on each certificate, at most ten others, and five resources
+    of the topics. Nodes that publish metrics have one alarm on each, and one on their absence.
     """
     cluster = environment.clusters[name]
     ports = listeners(environment, cluster)
     services = sum(port.service is not None for port in ports)
     balanced = cluster.balancer.kind != "none"
-    return len(cluster.nodes) + 7 + (len(ports) + services + 7 if balanced else 0)
+    certificates = {
+        arn for service in environment.services.values() if (arn := service.certificate(name))
+    }
+    publishing = len(node_alarms.publishing_nodes(environment, name))
+    kinds = len([*node_alarms.node_alarms(environment, name)]) if publishing else 0
+    count = len(cluster.nodes) + 7 + publishing * (kinds + 1) + kinds
+    count += len(cluster.nodes) in alarms.LAST_NODE_OF
+    if balanced:
+        count += len(ports) + services + 7 + len(certificates) + bool(certificates)
+    return count
 
 
 def alarms_left_out(environment: Environment) -> Iterator[Problem]:

@@ -50,7 +50,7 @@ CURSOR_FOLDER = Path("/var/lib/denodo-node-journal")
 PROGRAM, CLOUD_INIT = "program", "cloud-init"
 PROGRAM_UNITS = (
     *("denodo-node.service", "denodo-node-disk.service", "denodo-node-ready.service"),
-    *("denodo-node-export.service", "denodo-node-watchdog.service"),
+    *("denodo-node-export.service", "denodo-node-metrics.service", "denodo-node-watchdog.service"),
 )
 CLOUD_INIT_UNITS = (
     *("cloud-init-local.service", "cloud-init.service", "cloud-init-network.service"),

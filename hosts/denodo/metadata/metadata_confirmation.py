@@ -8,21 +8,22 @@ metadata.
 from __future__ import annotations
 
 import re
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from hosts.common import files, json_object
 from hosts.common.errors import AwsError
 from hosts.denodo import log
 from hosts.denodo.errors import MetadataError, NotReadyError
-from hosts.denodo.metadata import metadata_export
+from hosts.denodo.metadata import metadata_export, node_facts
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
+from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from hosts.denodo.record import Record
     from hosts.denodo.state import State
     from hosts.denodo.system import System
 
@@ -30,6 +31,11 @@ _IMPORT = "import.sh"
 _SECONDS = 3600
 _FOLDER = "import"
 _PROGRAM = "the node program"
+ARRIVAL_ATTEMPTS = 60
+ARRIVAL_PAUSE_S = 15.0
+"""Project default: 15 minutes, within which S3 copies most objects to another region (AWS, Amazon
+S3 User Guide, "Troubleshooting replication"). S3 does not promise the order, so a manifest may
+arrive before the version that it names."""
 _IN_ADDRESS = re.compile(r"[A-Za-z0-9._-]+")
 """Names and passwords without characters that are special in the address of a server."""
 
@@ -47,53 +53,80 @@ def ensure(system: System, state: State, record: Record) -> None:
     elif state.metadata.source == "catalog":
         record.confirm_metadata(_PROGRAM, "shared catalog")
     elif state.metadata.source == "export":
-        if _import(system, state):
+        if _import(system, state, state.metadata.uri, state.metadata.login):
             record.confirm_metadata(_PROGRAM, f"imported {state.metadata.uri}")
     else:
         log.warning("not ready until an operator confirms the metadata (`confirm-metadata`)")
 
 
-def _import(system: System, state: State) -> bool:
+def import_export(system: System, uri: str, who: str, *, pause: float = ARRIVAL_PAUSE_S) -> None:
+    """Import an export into this node, such as the copy of another cluster's, and confirm it.
+
+    Args:
+        system: the machine.
+        uri: S3 address of the export's manifest.
+        who: the operator.
+        pause: seconds between two attempts while the export has not arrived completely.
+
+    Raises:
+        MetadataError: There is no such export, or it cannot be imported.
+        BusyError: Another run changes the node.
+    """
+    record = Record(system)
+    state = record.applied
+    if state is None or state.exports is None:
+        message = "the applied state has no exports, so there is no login to import with"
+        raise MetadataError(message)
+    with system.locked():
+        if not _import(system, state, uri, state.exports.login, pause):
+            message = f"{uri} does not exist; nothing was imported"
+            raise MetadataError(message)
+        record.confirm_metadata(who, f"imported {uri}")
+    log.info(f"imported {uri}")
+
+
+def _import(system: System, state: State, uri: str, login_arn: str, pause: float = 0) -> bool:
     """Import the export; return whether there is an export."""
     remove_leftovers(system)
     folder = system.folder / _FOLDER
     folder.mkdir(mode=0o700)
     try:
         vql = folder / "export.vql"
-        log.info(f"importing {state.metadata.uri}")
-        if not _fetch(system, state.metadata.uri, folder, vql):
+        log.info(f"importing {uri}")
+        if not _fetch_arrived(system, uri, folder, vql, pause):
             return False
-        login = json_object.parse(system.aws_cli.secret(state.metadata.login))
-        uri = f"//{system.local}:{state.ports['vdp']}/admin?{_user(state, login)}\n"
+        _warn_of_other_key(state, folder / metadata_export.MANIFEST)
+        login = json_object.parse(system.aws_cli.secret(login_arn))
+        address = f"//{system.local}:{state.ports['vdp']}/admin?{_user(state, login, login_arn)}\n"
         with system.temporary_folder(_FOLDER) as temporary:
             server = temporary / "server"
             # The password in the address must not be an argument, so the script reads a file.
-            files.replace(server, uri.encode(), mode=files.PRIVATE)
+            files.replace(server, address.encode(), mode=files.PRIVATE)
             # Denodo advises single-user mode, so that no client sees incomplete metadata.
             arguments = ("--singleuser", "--file", vql, "--servers-file", server)
             result = run_script(state, _IMPORT, *arguments, seconds=_SECONDS, utf8=True)
         if result.status == metadata_export.SOME_FAILED:
             message = (
-                f"bin/{_IMPORT} of {state.metadata.uri} could not import some elements (status"
+                f"bin/{_IMPORT} of {uri} could not import some elements (status"
                 f" {result.status}), and imported the others; its log names them. Import them by"
                 " hand, then run `confirm-metadata`"
             )
             raise MetadataError(message)
         if not result.succeeded:
-            message = f"bin/{_IMPORT} of {state.metadata.uri} {result.ending}; its log says why"
+            message = f"bin/{_IMPORT} of {uri} {result.ending}; its log says why"
             raise MetadataError(message)
     except (AwsError, NotReadyError, metadata_export.BrokenExportError, OSError) as error:
-        message = f"{state.metadata.uri} cannot be imported: {error}"
+        message = f"{uri} cannot be imported: {error}"
         raise MetadataError(message) from None
     except (ValueError, TypeError, KeyError):
-        message = f"the secret {state.metadata.login} is not a JSON object with username, password"
+        message = f"the secret {login_arn} is not a JSON object with username, password"
         raise MetadataError(message) from None
     finally:
         files.remove(folder)
     return True
 
 
-def _user(state: State, login: Mapping[str, Any]) -> str:
+def _user(state: State, login: Mapping[str, Any], login_arn: str) -> str:
     """Return user and password for the address of a server, in which `@` and `&` are special.
 
     Raises:
@@ -103,7 +136,7 @@ def _user(state: State, login: Mapping[str, Any]) -> str:
     user, password = str(login["username"]), str(login["password"])
     if not _IN_ADDRESS.fullmatch(user):
         message = (
-            f"the user {user!r} of the secret {state.metadata.login} cannot import: {_IMPORT} takes"
+            f"the user {user!r} of the secret {login_arn} cannot import: {_IMPORT} takes"
             " an address, in which a name has letters, digits and . _ - only; use another user"
         )
         raise MetadataError(message)
@@ -118,6 +151,39 @@ def remove_leftovers(system: System) -> None:
     """Remove the files of an import whose run was killed."""
     system.remove_temporary_folder(_FOLDER)
     files.remove(system.folder / _FOLDER)
+
+
+def _fetch_arrived(system: System, uri: str, folder: Path, vql: Path, pause: float) -> bool:
+    """Fetch the metadata; with a pause, wait for a version that has not arrived yet."""
+    for attempt in range(1, ARRIVAL_ATTEMPTS):
+        try:
+            return _fetch(system, uri, folder, vql)
+        except metadata_export.MissingVersionError as error:
+            if not pause:
+                raise
+            if attempt == 1:
+                log.info(f"{error}, or has not arrived yet; waiting for it")
+        # The copy of an object announces its arrival to no machine.
+        sleep(pause)
+    return _fetch(system, uri, folder, vql)
+
+
+def _warn_of_other_key(state: State, manifest: Path) -> None:
+    """Warn if another installation's key encrypted the secrets in the export.
+
+    The fingerprint is that of a file, so two files may contain the same key. So this is a warning.
+    """
+    try:
+        theirs = json_object.parse(manifest.read_bytes()).get("encryption_key")
+        own = node_facts.encryption_key(state)
+    except (OSError, ValueError, AttributeError):
+        return
+    if theirs is not None and theirs != own:
+        log.warning(
+            "the export was made with another installation encryption key, so this node may not"
+            f" decrypt its secrets: compare {state.home / node_facts.ENCRYPTION_KEY} of both nodes,"
+            " and test a data source"
+        )
 
 
 def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:

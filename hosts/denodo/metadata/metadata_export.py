@@ -48,6 +48,9 @@ SOME_FAILED = 126
 Guide, "Export Script", "Import Script")."""
 _SECONDS = 3600
 _FOLDER = "export"
+_MOST_SHOWN = 60
+"""Project default: differences of `digest-test`, so that the output fits into the 24,000 characters
+that Systems Manager returns (AWS, Systems Manager API Reference, GetCommandInvocation)."""
 _SCHEMA = 2
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
@@ -79,6 +82,10 @@ _PROPERTIES: Mapping[str, str] = {
 
 class BrokenExportError(Exception):
     """An export does not match its manifest."""
+
+
+class MissingVersionError(BrokenExportError):
+    """The version that a manifest names does not exist: it was deleted, or has not arrived yet."""
 
 
 def export(system: System, *, if_due: bool) -> None:
@@ -123,6 +130,44 @@ def export(system: System, *, if_due: bool) -> None:
             files.remove(folder)
 
 
+def digest_test(system: System) -> dict[str, Any]:
+    """Export twice without storing an export; return what differs, without any value.
+
+    Raises:
+        ExportError: The applied state has no exports, or an export fails.
+        BusyError: Another export is in progress.
+    """
+    state = Record(system).applied
+    if state is None or state.exports is None:
+        raise ExportError("the applied state has no exports, so there is no login to export with")
+    patterns = state.exports.not_compared
+    with system.locked(_LOCK):
+        folder = system.folder / _FOLDER
+        files.remove(folder)
+        folder.mkdir(mode=0o700)
+        try:
+            first, second = (
+                list(
+                    site_digest.statements(
+                        run_export(system, state, state.exports, folder / name), patterns
+                    )
+                )
+                for name in ("first", "second")
+            )
+        except OSError as error:
+            raise ExportError(str(error)) from None
+        finally:
+            files.remove(folder)
+    differences = site_digest.differences(first, second)
+    shown = dict(list(differences.items())[:_MOST_SHOWN])
+    return {
+        "elements": len({statement.label for statement in first}),
+        "not_compared": list(patterns),
+        "differences": shown,
+        "not_shown": len(differences) - len(shown),
+    }
+
+
 def remove_leftovers(system: System) -> None:
     """Remove the files of an export whose run was killed, unless an export is in progress."""
     with suppress(BusyError), system.locked(_LOCK):
@@ -155,7 +200,7 @@ def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) ->
         raise BrokenExportError(message) from None
     if not system.aws_cli.get_object(bucket, f"{prefix}{METADATA}", to, version):
         message = f"version {version} of {prefix}{METADATA} does not exist any more"
-        raise BrokenExportError(message)
+        raise MissingVersionError(message)
     text = to.read_bytes()
     if len(text) != size or _sha256(text) != checksum:
         message = (

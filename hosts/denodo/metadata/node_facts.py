@@ -50,8 +50,7 @@ def facts(system: System, state: State) -> dict[str, Any]:
         "license_manager": _license_manager(state),
     }
     with suppress(OSError):
-        key = state.home / ENCRYPTION_KEY
-        found["encryption_key"] = _sha256(key) if key.exists() else ""
+        found["encryption_key"] = encryption_key(state)
     with suppress(OSError):
         files = list(_files(state.home))
         if len(files) <= MOST_FILES:
@@ -59,6 +58,16 @@ def facts(system: System, state: State) -> dict[str, Any]:
     if (certificates := _certificates(system, state)) is not None:
         found["certificates"] = certificates
     return found
+
+
+def encryption_key(state: State) -> str:
+    """Return the fingerprint of the installation's encryption key, empty without such a key.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    key = state.home / ENCRYPTION_KEY
+    return _sha256(key) if key.exists() else ""
 
 
 def _license_manager(state: State) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from hosts.denodo import log
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.readiness.http_event_loop import HttpEventLoop, raise_file_limit
 from hosts.denodo.readiness.http_messages import Response
+from hosts.denodo.readiness.readiness_losses import ReadinessLosses
 from hosts.denodo.readiness.service_probe import (
     DEAD,
     DRAINED,
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from hosts.denodo.state import Service, State
     from hosts.denodo.system import System
 
-_ROOT = "/ready"
+READY_PATH = "/ready"
+LOSSES_PATH = "/losses"
+"""Path of the number of losses of readiness, for the metrics of the node."""
 
 _FAILED = Verdict(DEAD, ready=False, reason="the probe failed")
 _SILENT = Verdict(DEAD, ready=False, reason=probes.NO_ANSWER)
@@ -127,6 +130,10 @@ class Readiness:
         system: the machine.
         desired: reads the desired state, for services that were added since the last apply.
         patience: seconds that a caller waits for a new result; None: `PATIENCE_SECONDS`.
+
+    Attributes:
+        system: the machine.
+        losses: counts of how often the services have become unready.
     """
 
     def __init__(
@@ -137,6 +144,7 @@ class Readiness:
     ) -> None:
         self.system, self._read_desired, self._patience = system, desired, patience
         self._notify: Callable[[], None] = lambda: None
+        self.losses = ReadinessLosses()
         self._changed = threading.Condition()
         self._probes: dict[Service, _Renewed[Verdict]] = {}
         self._applied: State | None = None
@@ -173,7 +181,9 @@ class Readiness:
 
         def verdict() -> Verdict:
             assert self._applied is not None  # the method `verdict` sets it before a probe runs
-            return probe.verdict(self._applied)
+            result = probe.verdict(self._applied)
+            self.losses.observe(service, ready=result.ready)
+            return result
 
         return verdict
 
@@ -253,17 +263,19 @@ class View:
     def respond(self, target: str) -> Response:
         """Return the response to a GET request."""
         path = target.split("?", 1)[0].rstrip("/")
-        if path == _ROOT:
+        if path == READY_PATH:
             answers, settled = self.all()
             ready = bool(answers) and all(answer.ready for answer in answers)
             data: dict[str, Any] = {"services": [vars(answer) for answer in answers]}
             return Response(200 if ready else 503, data, settled)
-        if path.startswith(f"{_ROOT}/"):
-            answer, settled = self.of(path[len(_ROOT) + 1 :])
+        if path.startswith(f"{READY_PATH}/"):
+            answer, settled = self.of(path[len(READY_PATH) + 1 :])
             if answer is None:
                 return Response(404, {"reason": "the node's state has no such service"}, settled)
             return Response(200 if answer.ready else 503, vars(answer), settled)
-        return Response(404, {"reason": f"ask for {_ROOT} or {_ROOT}/SERVICE"})
+        if path == LOSSES_PATH:
+            return Response(200, {"losses": self._readiness.losses.count})
+        return Response(404, {"reason": f"ask for {READY_PATH} or {READY_PATH}/SERVICE"})
 
 
 def _held_back(record: Record) -> Verdict | None:

@@ -34,6 +34,9 @@ class Node:
         reachable: True if the SSM agent answers.
         applies: number of `apply` commands.
         settings: output of the command `catalog-settings`; empty if the program is too old for it.
+        digest_test: output of the command `digest-test`; empty if the program is too old for it.
+        imports: addresses of the exports that the node was to import.
+        import_outcome: exit code of the command `import-export`.
         accepts: number of times that the node accepted the readiness rules of its version.
         running: True if Denodo's servers run.
         stop_outcome: exit code of the command `stop`; only 0 stops the servers.
@@ -53,6 +56,9 @@ class Node:
     reachable: bool = True
     applies: int = 0
     settings: str = ""
+    digest_test: str = ""
+    imports: list[str] = field(default_factory=list)
+    import_outcome: int = node_agent.DONE
     accepts: int = 0
     running: bool = True
     stop_outcome: int = node_agent.DONE
@@ -165,11 +171,10 @@ class Agents:
         report = self._report(names[id_], action, call.parameters["Parameters"])
         if report is not None:
             ended = Command(now, *report)
-        elif action == "stop":
-            assert names[id_] in self.out(), f"{names[id_]} is stopped while it serves"
-            node.stops.append(int(call.parameters["Parameters"]["Timeout"][0]))
-            node.running = node.running and node.stop_outcome != node_agent.DONE
-            ended = Command(now + node.seconds, node.stop_outcome, "")
+        elif action in {"stop", "import-export"}:
+            assert names[id_] in self.out(), f"{action} of {names[id_]} while it serves"
+            outcome = self._stopped_or_imported(node, call.parameters["Parameters"])
+            ended = Command(now + node.seconds, outcome, "")
         elif now < self._busy.get(names[id_], 0):
             ended = Command(now, node_agent.BUSY, "another run is at work")
         else:
@@ -182,6 +187,17 @@ class Agents:
                 self.cloud.clock.at(ended.ends, lambda: setattr(node, "applied", state))
         self._commands[command] = ended
         return answer({"Command": {"CommandId": command}})
+
+    @staticmethod
+    def _stopped_or_imported(node: Node, parameters: dict[str, list[str]]) -> int:
+        """Stop a node's servers, or import an export; return the exit code."""
+        if parameters["Action"] == ["stop"]:
+            node.stops.append(int(parameters["Timeout"][0]))
+            node.running = node.running and node.stop_outcome != node_agent.DONE
+            return node.stop_outcome
+        node.imports += parameters["Export"]
+        node.confirmed = node.import_outcome == node_agent.DONE
+        return node.import_outcome
 
     def _report(
         self, name: str, action: str, parameters: Mapping[str, list[str]]
@@ -210,8 +226,9 @@ class Agents:
             case "start":
                 node.running = True
                 result = node_agent.DONE, ""
-            case "catalog-settings":
-                result = node_agent.DONE if node.settings else 2, node.settings
+            case "catalog-settings" | "digest-test":
+                output = node.settings if action == "catalog-settings" else node.digest_test
+                result = node_agent.DONE if output else 2, output
         return result
 
     def _licensed(self, node: str) -> tuple[int, str]:

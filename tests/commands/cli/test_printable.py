@@ -29,6 +29,14 @@ ROWS: dict[str, list[list[str]]] = {
     "status": [["-c", "active-passive"], ["-c", "active-passive", "--format", "json"]],
     "verify": [["-c", "{hostile}"], ["-c", "active-passive", "--ca-bundle", "{hostile}"]],
     "history": [["-c", "active-passive"], ["-c", "shared-catalog", "--format", "json"]],
+    "logs": [
+        ["node1", "-c", "active-passive", "--cluster", "active"],
+        ["{hostile}", "-c", "active-passive", "--cluster", "active", "--since", "{hostile}"],
+    ],
+    "support": [
+        ["-c", "active-passive", "--no-plan", "--to", "{assembly}/support.tar.gz"],
+        ["-c", "active-passive", "--to", "{hostile}/support.tar.gz"],
+    ],
     "drain": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "enable": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "shift": [["eu-west-1a", "-c", "active-passive", "--cluster", "active"]],
@@ -47,6 +55,8 @@ ROWS: dict[str, list[list[str]]] = {
         ["node1", "-c", "active-passive", "--type", "\x1b[2J\n\u202e"],
     ],
     "catalog init": [["-c", "shared-catalog"], ["-c", "{hostile}"]],
+    "catalog digest-test": [["node1", "-c", "shared-catalog"]],
+    "catalog import-export": [["node1", "-c", "shared-catalog", "--dry-run"]],
     "catalog learn": [["node1", "-c", "shared-catalog"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
@@ -74,6 +84,10 @@ ROWS: dict[str, list[list[str]]] = {
     "failover to": [["passive", "-c", "active-passive"]],
     "failover back": [["-c", "active-passive"]],
     "failover from": [["active", "-c", "active-passive"]],
+    "failover practice": [
+        ["-c", "active-passive", "--without-client"],
+        ["-c", "active-passive", "--stay", "\x1b[2J\n"],
+    ],
     "failover restore": [["active", "-c", "active-passive"]],
 }
 """Arguments with which each command reads hostile texts: `{hostile}` is a path, `{assembly}` is a

@@ -431,8 +431,11 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     ]
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
-    # The same operators use `denodo-ha status`, which reads the load balancers.
-    assert called | {"elasticloadbalancing:DescribeLoadBalancers"} == permitted
+    # The same operators use `denodo-ha status`, which reads the load balancers, and practise, for
+    # which they hold the locks of both clusters.
+    status = {"elasticloadbalancing:DescribeLoadBalancers"}
+    practice = {f"ssm:{verb}Parameter" for verb in ("Delete", "Get", "Put")}
+    assert called | status | practice == permitted
 
 
 LOST = "eu-west-1"

@@ -42,10 +42,46 @@ def test_a_cluster_of_the_failover_is_refused(clouds: Clouds, denodo_ha: Run) ->
     assert {node["effect"] for node in description["nodes"]} == {"removed"}
 
 
+def test_what_is_protected_is_named_before_the_destroy(
+    clouds: Clouds, templates_of: Templates, denodo_ha: Run
+) -> None:
+    cloud = clouds("shared-catalog")
+    template = copy.deepcopy(templates_of(ROOT / "config/examples/shared-catalog.yaml")[CATALOG])
+    cluster = cloud.stack("main")
+    cloud.stacks.all.append(Deployed(CATALOG, cluster.account, cluster.region, template, {}))
+    arguments = ("plan", "-c", "shared-catalog", "--destroy-all")
+    done = denodo_ha(*arguments)
+    assert done.exit_code == exit_codes.NO
+    assert f"{CATALOG}: its database is protected from deletion" in done.stdout
+    assert "write catalog: {deletion_protection: false}" in done.stdout
+    assert "load balancer" not in done.stdout
+    (database,) = (
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::RDS::DBInstance"
+    )
+    database["DeletionProtection"] = False
+    free = denodo_ha(*arguments)
+    assert (free.exit_code, "removed" in free.stdout) == (exit_codes.DONE, True)
+    (balancer,) = (
+        resource["Properties"]
+        for resource in cluster.template["Resources"].values()
+        if resource["Type"] == "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    )
+    attributes = {item["Key"]: item for item in balancer["LoadBalancerAttributes"]}
+    attributes["deletion_protection.enabled"]["Value"] = "true"
+    for choice in (("--destroy-all",), ("--destroy", "main")):
+        refused = denodo_ha("plan", "-c", "shared-catalog", *choice)
+        assert refused.exit_code == exit_codes.NO
+        assert "its load balancer is protected from deletion" in refused.stdout
+
+
 def test_wrong_usage(tmp_path: Path, clouds: Clouds, denodo_ha: Run) -> None:
     clouds("active-passive")
     for arguments in (
         ("--destroy", "passive"),
+        ("--destroy-all",),
+        ("--destroy-all", "--destroy", "passive", "-c", "active-passive"),
         ("--destroy", "passive", "-c", "active-passive", str(tmp_path)),
         ("--destroy", "passiv", "-c", "active-passive"),
     ):

@@ -6,16 +6,19 @@ from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.alarms import (
     alarms_reach_no_operator,
     email_needs_a_created_topic,
+    nodes_publish_metrics,
     route53_has_checks,
     topics_are_in_their_region,
     topics_are_used,
 )
 from tests.environment.rule_cases.case import Right, Wrong
-from tests.support.configurations import ACCOUNT, twins
+from tests.environment.rule_cases.nodes import exists
+from tests.support.configurations import ACCOUNT, GONE, IMAGE, twins
 
 ROUTE53 = {"email": ["operators@example.com"], "route53": True}
 V7_TWINS = partial(twins, "7.0")
 EMAIL = ["operators@example.com"]
+NODES = {"email": EMAIL, "nodes": True}
 
 
 def topic(region: str) -> str:
@@ -69,6 +72,37 @@ WRONG = (
         ("has no alarms",),
     ),
     Wrong(
+        nodes_publish_metrics,
+        {"alarms": {"enabled": False, "nodes": True}},
+        "alarms.nodes",
+        ("has no alarms", "remove nodes"),
+    ),
+    Wrong(
+        nodes_publish_metrics,
+        {"alarms": NODES, "denodo/program": False},
+        "alarms.nodes",
+        ("has no nodes that publish metrics", "denodo.program: false"),
+    ),
+    Wrong(
+        nodes_publish_metrics,
+        {"alarms": NODES},
+        "alarms.nodes",
+        ("has no nodes that publish metrics", "existing instances (instance_id)"),
+        base=exists,
+    ),
+    Wrong(
+        nodes_publish_metrics,
+        {
+            "alarms": NODES,
+            "clusters/main/nodes/node1/instance_id": GONE,
+            "clusters/main/instance": {"type": "m5.xlarge", "image": IMAGE},
+        },
+        "clusters.main.nodes.node2.instance_id",
+        ("publishes no metrics", "alarms.nodes has no effect on this node"),
+        base=exists,
+        severity=Severity.NOTE,
+    ),
+    Wrong(
         alarms_reach_no_operator,
         {},
         "alarms",
@@ -86,6 +120,8 @@ WRONG = (
 
 RIGHT = (
     Right(route53_has_checks, {"alarms": ROUTE53}, base=V7_TWINS),
+    Right(nodes_publish_metrics, {"alarms": NODES}),
+    Right(nodes_publish_metrics, {"alarms": {"email": EMAIL}}, base=exists),
     Right(topics_are_in_their_region, {"alarms": {"topics": BOTH}}),
     Right(topics_are_used, {"alarms": {"topics": BOTH}}),
     Right(email_needs_a_created_topic, {"alarms": {"email": EMAIL}}),

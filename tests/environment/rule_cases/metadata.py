@@ -7,6 +7,7 @@ from denodo_ha.environment.rules.metadata import (
     component_settings,
     components_unique,
     data_catalog_sessions,
+    export_copies_possible,
     exports_possible,
     metadata_must_be_shared,
     metadata_source,
@@ -33,6 +34,7 @@ from tests.support.configurations import (
     UUID,
     Data,
     changed,
+    cluster,
     given_network,
     minimal,
     subnet,
@@ -94,6 +96,15 @@ def public_node() -> Data:
 
 V7 = partial(minimal, "7.0")
 EXPORTED = {EXPORTS: {"login": SECRET}}
+
+
+def short_names() -> Data:
+    """Return two clusters with failover, one with a name of one letter."""
+    data = twins()
+    data["clusters"]["a"] = data["clusters"].pop("main")
+    data["failover"]["primary"] = "a"
+    return data
+
 
 WRONG = (
     Wrong(
@@ -179,6 +190,26 @@ WRONG = (
         "clusters.main.exports",
         ("have no metadata to export",),
         severity=Severity.WARNING,
+    ),
+    Wrong(
+        export_copies_possible,
+        {EXPORTS: {"login": SECRET, "copy": True}},
+        "clusters.main.exports.copy",
+        ("there is no place for the copies", "not part of a failover"),
+    ),
+    Wrong(
+        export_copies_possible,
+        {EXPORTS: {"login": SECRET, "copy": True}, "clusters/spare": cluster("eu-west-1")},
+        "clusters.main.exports.copy",
+        ("spare is in the same region",),
+        base=twins,
+    ),
+    Wrong(
+        export_copies_possible,
+        {"clusters/a/exports": {"login": SECRET}, "clusters/a-exports-copy": cluster("us-east-2")},
+        "clusters.a-exports-copy",
+        ("the copies of a's exports", "copy: false below exports of a"),
+        base=short_names,
     ),
     Wrong(
         metadata_source,
@@ -339,6 +370,9 @@ RIGHT = (
         base=sharing,
     ),
     Right(exports_possible, EXPORTED),
+    Right(export_copies_possible, {EXPORTS: {"login": SECRET}}),
+    Right(export_copies_possible, {EXPORTS: {"login": SECRET, "copy": True}}, base=twins),
+    Right(export_copies_possible, {EXPORTS: {"login": SECRET, "copy": False}}, base=twins),
     Right(metadata_source, {f"{CATALOG}/components": ["vdp"]}, base=sharing),
     Right(metadata_source, {"denodo/metadata": "manual"}, base=sharing),
     Right(

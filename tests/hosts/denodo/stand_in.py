@@ -340,8 +340,8 @@ def decrypted(text: str) -> str:
 def export_metadata(home: Home, arguments: list[str]) -> int:
     """Export the file `metadata`.
 
-    Behaviours: `half` exports a part and fails, `some` fails after the export, and `nothing` exits
-    with 0 without an export.
+    Behaviours: `half` exports a part and fails, `some` fails after the export, `nothing` exits
+    with 0 without an export, and `random` adds an element that differs each time.
     """
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     login = Path(given["--configurationfile"])
@@ -355,6 +355,8 @@ def export_metadata(home: Home, arguments: list[str]) -> int:
     behaviour = home.behaves("export.sh")
     if "nothing" in behaviour:
         return 0
+    if "random" in behaviour:
+        text += f"CREATE VIEW random AS '{os.urandom(8).hex()}';\n"
     if "some" in behaviour:
         Path(given["--file"]).write_text(text)
         sys.stderr.write("2 elements failed\n")

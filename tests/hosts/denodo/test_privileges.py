@@ -59,6 +59,8 @@ _COMMANDS = (
     ("look", "--act"),
     ("accept-readiness",),
     ("catalog-settings",),
+    ("digest-test",),
+    ("import-export", "--uri", "s3://exports/node1/export.json"),
     ("license-manager", "--state"),
     ("stop",),
 )

@@ -380,7 +380,8 @@ def test_units(home: Home) -> None:
     assert service["ExecStart"] == f"{sys.executable} -m node boot"
     assert service["TimeoutStopSec"] == "400"
     assert units["denodo-node-ready.service"]["Service"]["ExecStart"].endswith("serve --port 9191")
-    for name in ("denodo-node", "denodo-node-ready", "denodo-node-export"):
+    limited = ("denodo-node-ready", "denodo-node-export", "denodo-node-metrics")
+    for name in ("denodo-node", *limited):
         options = units[f"{name}.service"]["Service"]
         assert options["NoNewPrivileges"] == "yes"
         assert options["ReadWritePaths"] == f'"-{home.path}"'
@@ -408,7 +409,7 @@ def test_units_that_a_low_port_or_a_snap_would_break(
         assert "ProtectSystem" not in text
         assert "CapabilityBoundingSet" not in text
         assert ("NoNewPrivileges=yes" in text) == (
-            unit.endswith(("ready.service", "export.service"))
+            unit.endswith(("ready.service", "export.service", "metrics.service"))
         )
 
 

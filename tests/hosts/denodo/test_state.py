@@ -56,6 +56,7 @@ def test_what_needs_a_restart(home: Home, change: dict[str, Any]) -> None:
         {"program": "s3://bucket/node.tar"},
         {"signal": {"stack": "s", "resource": "R", "when": "ready"}},
         {"data_disk": {"path": "/data", "device": "/dev/sdf"}},
+        {"metrics": {"namespace": "Denodo/Nodes/test"}},
         {"logs": {"group": "prod-active-Logs-X"}},
     ],
 )
@@ -146,6 +147,7 @@ def _whole(home: Home) -> dict[str, Any]:
         denodo__java_home="/opt/java",
         watchdog=True,
         data_disk={"path": "/data", "device": "/dev/sdf"},
+        metrics={"namespace": "Denodo/Nodes/denodo"},
         tls={"certificate": TLS, "version": "v1"},
         security_token=TOKEN,
         metadata={"source": "export", "uri": "s3://bucket/key", "login": LOGIN},

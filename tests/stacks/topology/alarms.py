@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.names import NODE_METRICS_PREFIX
 from tests.stacks.topology.cluster_view import ALARM, CHECK, COMPOSITE, GROUP, LB, Resources
 from tests.support.assembly import ROOT, Assembly
 
@@ -107,6 +108,12 @@ def _has_data(alarm: dict[str, Any]) -> None:
     metric, missing = alarm["MetricName"], alarm["TreatMissingData"]
     if metric == "SecondaryActive":
         assert missing == "ignore"  # without data only until the switch is used for the first time
+    elif metric == "DaysToExpiry":
+        assert missing == "ignore"  # ACM publishes it twice a day, and no more after the expiry
+    elif alarm["Namespace"].startswith(NODE_METRICS_PREFIX):
+        # Without data, no alarm; the alarm on the absence has data after the first roll.
+        assert (missing == "missing") == bool(alarm.get("InsufficientDataActions"))
+        assert missing in {"missing", "notBreaching"}
     elif metric in _COUNTS:
         assert missing == "notBreaching"
     else:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.derived.node_metadata import HISTORY_PREFIX
 from denodo_ha.environment.model.environment import Environment
 from tests.stacks.topology.cluster_view import ALARM, CHECK, INGRESS, RECORD, Resources, ports_to
 from tests.support.assembly import Assembly
@@ -172,6 +173,14 @@ def _operators(environment: Environment, template: dict[str, Any]) -> None:
                 namespace = failover_plan.switch_namespace(failover)
                 assert condition["cloudwatch:namespace"] == namespace
                 assert "aws:RequestedRegion" in condition
+            elif name == "PutObject":
+                # Only entries of the history of what commands change.
+                written = statement["Resource"]
+                written = [written] if isinstance(written, str) else written
+                assert all(one.endswith(HISTORY_PREFIX + "*") for one in written)
+            elif name in {"PutParameter", "DeleteParameter"}:
+                # A practice holds the locks of both clusters.
+                assert all(one.endswith("/.lock") for one in statement["Resource"])
             else:
                 assert name.startswith(("Describe", "Get", "List", "TestDNSAnswer"))
     assert writing == 1

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from tests.support.assembly import Assembly
@@ -15,10 +16,15 @@ INGRESS = "AWS::EC2::SecurityGroupIngress"
 
 def stacks(environment: Environment) -> set[str]:
     """Return the names of the expected metadata stacks."""
-    return {
+    names = {
         f"{environment.name}-{name}-catalog"
         for name, cluster in environment.clusters.items()
         if cluster.catalog or cluster.exports
+    }
+    return names | {
+        f"{environment.name}-{name}-exports-copy"
+        for name in environment.clusters
+        if node_metadata.export_copy_target(environment, name)
     }
 
 

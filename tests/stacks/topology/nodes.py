@@ -103,8 +103,13 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
         if {"Ref": role_id} in policy["Roles"]
         for statement in policy["PolicyDocument"]["Statement"]
     ]
+    publishes = view.environment.alarms.nodes and view.environment.denodo.program
+    metrics = [one for one in statements if one["Action"] == "cloudwatch:PutMetricData"]
+    assert [one["Condition"] for one in metrics] == [
+        {"StringEquals": {"cloudwatch:namespace": f"Denodo/Nodes/{view.environment.name}"}}
+    ] * publishes
     by_action: dict[str, list[Any]] = {}
-    for one in statements:
+    for one in (one for one in statements if one not in metrics):
         assert one["Effect"] == "Allow"
         resources = one["Resource"]
         for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:

@@ -10,7 +10,7 @@ import pytest
 from hosts.denodo.apply import apply
 from hosts.denodo.commands import main
 from hosts.denodo.errors import BusyError, ExportError, MetadataError
-from hosts.denodo.metadata import metadata_export
+from hosts.denodo.metadata import metadata_confirmation, metadata_export
 from hosts.denodo.record import Record
 from tests.hosts.denodo.cloud import BUCKET, LOGIN, Cloud
 from tests.hosts.denodo.home import Home
@@ -234,3 +234,72 @@ def test_the_command(exporting: Home, cloud: Cloud) -> None:
     assert len(list(cloud.object(MANIFEST).iterdir())) == 1
     exporting.behave("export.sh", "fail")
     assert main([*exporting.arguments, "export"]) == ExportError.code
+
+
+def test_a_digest_test_stores_nothing_and_shows_no_value(
+    exporting: Home, cloud: Cloud, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*exporting.arguments, "digest-test"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert (report["differences"], report["elements"]) == ({}, 2)
+    exporting.behave("export.sh", "random")
+    assert main([*exporting.arguments, "digest-test"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert report["differences"] == {"/VIEW random": "differs after AS"}
+    assert not cloud.object(METADATA).exists()
+    exporting.behave("export.sh", "fail")
+    assert main([*exporting.arguments, "digest-test"]) == ExportError.code
+
+
+def test_an_export_is_imported_and_confirmed(exporting: Home) -> None:
+    metadata_export.export(exporting.system, if_due=False)
+    (exporting.folder / "machine").write_text("i-0aaaaaaaaaaaaaaaa\n")
+    uri = f"s3://{BUCKET}/{MANIFEST}"
+    assert main([*exporting.arguments, "import-export", "--uri", uri, "--who", "me"]) == 0
+    imported = json.loads((exporting.path / "imported.json").read_text())
+    assert imported["--file"] == TEXT
+    assert Record(exporting.system).metadata_confirmed
+    missing = f"s3://{BUCKET}/other/export.json"
+    assert main([*exporting.arguments, "import-export", "--uri", missing]) == MetadataError.code
+
+
+def test_an_import_waits_for_a_version_that_has_not_arrived(
+    exporting: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata_export.export(exporting.system, if_due=False)
+    version = cloud.object(METADATA) / manifest(cloud)["version"]
+    late = version.rename(version.with_name("99"))
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            late.rename(version)
+
+    monkeypatch.setattr(metadata_confirmation, "sleep", pause)
+    uri = f"s3://{BUCKET}/{MANIFEST}"
+    metadata_confirmation.import_export(exporting.system, uri, "me")
+    assert pauses == [metadata_confirmation.ARRIVAL_PAUSE_S] * 3
+    assert json.loads((exporting.path / "imported.json").read_text())["--file"] == TEXT
+
+
+def test_a_version_that_never_arrives_ends_the_import(
+    exporting: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata_export.export(exporting.system, if_due=False)
+    (cloud.object(METADATA) / "1").unlink()
+    monkeypatch.setattr(metadata_confirmation, "ARRIVAL_ATTEMPTS", 3)
+    with pytest.raises(MetadataError, match="does not exist any more"):
+        metadata_confirmation.import_export(
+            exporting.system, f"s3://{BUCKET}/{MANIFEST}", "me", pause=0.001
+        )
+
+
+def test_another_encryption_key_is_a_warning(
+    exporting: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    metadata_export.export(exporting.system, if_due=False)
+    (exporting.path / "conf/denodo-key.keystore").write_bytes(b"another key")
+    uri = f"s3://{BUCKET}/{MANIFEST}"
+    metadata_confirmation.import_export(exporting.system, uri, "me")
+    assert "another installation encryption key" in capfd.readouterr().out

@@ -40,7 +40,12 @@ def test_watchdog_and_timers_rest_until_the_end(
     assert main([*home.arguments, "apply", f"--parameter={PARAMETER}"]) == OK
     monkeypatch.setattr(Servers, "starting", lambda _servers: False)
     exports: list[str] = []
-    monkeypatch.setattr(metadata_export, "_due", lambda *_: exports.append("asked") or False)
+
+    def not_due(*_: object) -> bool:
+        exports.append("asked")
+        return False
+
+    monkeypatch.setattr(metadata_export, "_due", not_due)
     state = Record(home.system).applied
     assert state is not None
     monkeypatch.setattr(Record, "applied", replace(state, exports=object()))  # type: ignore[arg-type]

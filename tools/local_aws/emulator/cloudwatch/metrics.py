@@ -2,8 +2,9 @@
 
 A datapoint counts only after the end of its period, because the period's value may change until
 then. Some metrics are computed: HealthyHostCount and UnHealthyHostCount, from the current target
-health; ActiveFlowCount and NewFlowCount, which are 0 while the load balancer exists; and
-StatusCheckFailed, which is 0 while the instance runs. Other metrics of load balancers and instances
+health; ActiveFlowCount and NewFlowCount, which are 0 while the load balancer exists;
+StatusCheckFailed, which is 0 while the instance runs; and DaysToExpiry, since no certificate of the
+local AWS expires. Other metrics of load balancers and instances
 have no data.
 """
 
@@ -25,6 +26,8 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
     "LessThanThreshold": lambda value, limit: value < limit,
     "LessThanOrEqualToThreshold": lambda value, limit: value <= limit,
 }
+_COMPUTED = ("AWS/NetworkELB", "AWS/ApplicationELB", "AWS/EC2", "AWS/CertificateManager")
+_DAYS_TO_EXPIRY = 395.0
 _UNKNOWN = "INSUFFICIENT_DATA"
 _MISSING = {"breaching": "ALARM", "notBreaching": "OK"}
 """State for periods without data (AWS, Configuring how CloudWatch alarms treat missing data)."""
@@ -80,7 +83,7 @@ def _series(alarm: Alarm) -> Series:
     """Return the alarm's metric in each complete period."""
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
-    if alarm["Namespace"] in ("AWS/NetworkELB", "AWS/ApplicationELB", "AWS/EC2"):
+    if alarm["Namespace"] in _COMPUTED:
         value = _computed(alarm["MetricName"], named)
         first = last - max(10, int(alarm["EvaluationPeriods"]))
         return {} if value is None else dict.fromkeys(range(first, last + 1), value)
@@ -113,6 +116,8 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
             instance = ministack.instances.get(dimensions.get("InstanceId", "?"))
             is_running = instance is not None and instance["State"]["Name"] == "running"
             return 0.0 if is_running else None
+        case "DaysToExpiry":
+            return _DAYS_TO_EXPIRY
     return None
 
 

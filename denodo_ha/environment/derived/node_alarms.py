@@ -1,0 +1,208 @@
+"""Alarms on the metrics that nodes publish: metric, threshold, duration and texts.
+
+The program of a node publishes the metrics (`hosts.denodo.metrics`; a test compares the names). A
+metric that is missing is no reason for these alarms: a node that does not run has other alarms, and
+a node that runs and publishes nothing sets off `silent_node`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import alarms
+from denodo_ha.environment.derived.alarms import AlarmText
+from denodo_ha.environment.model.environment import Environment
+
+PERIOD_MINUTES: Final = 5
+"""Project value: the interval at which nodes publish. Each call of PutMetricData has a price."""
+
+UNREADY_SERVICES: Final = "UnreadyServices"
+READINESS_LOSSES: Final = "ReadinessLosses"
+SERVERS_RESTARTED: Final = "ServersRestarted"
+MEMORY_USED: Final = "MemoryUsedPercent"
+DISK_USED: Final = "DiskUsedPercent"
+EXPORT_AGE: Final = "MetadataExportAgeDays"
+CERTIFICATE_DAYS: Final = "CertificateDaysLeft"
+LICENSE_MANAGER_DOWN: Final = "LicenseManagerUnreachable"
+DRAINED_HOURS: Final = "DrainedHours"
+
+CLUSTER_DIMENSION: Final = "Cluster"
+NODE_DIMENSION: Final = "Node"
+"""Dimensions of the metrics. A node that is replaced keeps both."""
+
+MEMORY_PERCENT: Final = 95
+"""Project value: Virtual DataPort's heap is half of the memory, so this is far more than usual."""
+DISK_PERCENT: Final = 85
+"""Project value: queries that swap to disk need the rest."""
+LOSSES: Final = 4
+"""Project value: a roll makes a node unready once, so four times within an hour are no roll."""
+MISSED_EXPORTS: Final = 3
+"""Project value: one export can fail, for example while Denodo restarts."""
+EXPORT_TIMER_MINUTES: Final = 90
+"""Project value: a node that was stopped exports within an hour and a quarter of its start."""
+STILL_DRAINED_HOURS: Final = 8
+"""Project value: longer than planned work on a node, so that the next shift learns of it."""
+SILENCE_MARGIN_MINUTES: Final = 10
+"""Project value, after a restart: `rollout` and `replace` stop the instance."""
+_DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True)
+class NodeAlarm:
+    """An alarm on one metric of each node.
+
+    Attributes:
+        id: id of the alarm's construct.
+        metric: name of the metric.
+        threshold: the alarm is set off by this value and by each one beyond it.
+        minutes: minutes for which each value must be beyond the threshold.
+        text: the texts.
+        is_minimum: whether values below the threshold set off the alarm.
+    """
+
+    id: str
+    metric: str
+    threshold: float
+    minutes: int
+    text: AlarmText
+    is_minimum: bool = False
+
+
+def publishing_nodes(environment: Environment, name: str) -> list[str]:
+    """Return the nodes of a cluster that publish metrics: those that run this project's program."""
+    notifications = environment.alarms
+    if not (notifications.enabled and notifications.nodes and environment.denodo.program):
+        return []
+    nodes = environment.clusters[name].nodes
+    return sorted(node for node, settings in nodes.items() if settings.instance_id is None)
+
+
+def node_alarms(environment: Environment, name: str) -> Iterator[NodeAlarm]:
+    """Yield the alarms on the metrics of a cluster's nodes, the one on readiness first."""
+    cluster, settings = names.cluster_stack(environment.name, name), environment.clusters[name]
+    minutes = _whole_periods(alarms.restart_minutes(environment))
+    what = f"a node of {cluster} has had a service that is not ready for {minutes} min."
+    means = "New connections go to the other nodes, which have more load."
+    text = alarms.node_missing("node not ready", what, means, len(settings.nodes))
+    yield NodeAlarm("NodeNotReady", UNREADY_SERVICES, 1, minutes, text)
+    yield NodeAlarm(
+        "NodeFlapping",
+        READINESS_LOSSES,
+        LOSSES,
+        PERIOD_MINUTES,
+        AlarmText(
+            "node flapping",
+            "urgent",
+            f"a service on a node of {cluster} has become unready {LOSSES} times within an hour.",
+            "Each time, the connections of its clients can end.",
+        ),
+    )
+    yield NodeAlarm(
+        "ServerRestarted",
+        SERVERS_RESTARTED,
+        1,
+        PERIOD_MINUTES,
+        AlarmText(
+            "server restarted",
+            "notice",
+            f"a server of Denodo on a node of {cluster} has died, and was started again.",
+            "Its clients lost their connections, and it can die again.",
+        ),
+    )
+    yield NodeAlarm(
+        "NodeStillDrained",
+        DRAINED_HOURS,
+        STILL_DRAINED_HOURS,
+        PERIOD_MINUTES,
+        AlarmText(
+            "node still drained",
+            "notice",
+            f"a node of {cluster} has been drained for {STILL_DRAINED_HOURS} hours.",
+            "Clients use the other nodes, which have more load and no reserve.",
+        ),
+    )
+    yield NodeAlarm(
+        "NodeMemory",
+        MEMORY_USED,
+        MEMORY_PERCENT,
+        6 * PERIOD_MINUTES,
+        AlarmText(
+            "node memory",
+            "notice",
+            f"a node of {cluster} has used {MEMORY_PERCENT}% of its memory for half an hour.",
+            "The kernel can end a server of Denodo, with all its connections.",
+        ),
+    )
+    yield NodeAlarm(
+        "NodeDisk",
+        DISK_USED,
+        DISK_PERCENT,
+        3 * PERIOD_MINUTES,
+        AlarmText(
+            "node disk",
+            "notice",
+            f"a disk of a node of {cluster} has been {DISK_PERCENT}% full for 15 min.",
+            "On a full disk, queries that swap to disk fail, and Denodo can stop.",
+        ),
+    )
+    if settings.exports is not None and "vdp" in environment.denodo.servers:
+        yield NodeAlarm(
+            "ExportOverdue",
+            EXPORT_AGE,
+            MISSED_EXPORTS * settings.exports.every / _DAY_S,
+            EXPORT_TIMER_MINUTES,
+            AlarmText(
+                "export overdue",
+                "notice",
+                f"a node of {cluster} has missed {MISSED_EXPORTS} exports of its metadata.",
+                "A node that is replaced now would get metadata that is too old.",
+            ),
+        )
+    yield NodeAlarm(
+        "NodeCertificate",
+        CERTIFICATE_DAYS,
+        alarms.CERTIFICATE_DAYS,
+        3 * PERIOD_MINUTES,
+        AlarmText(
+            "node certificate",
+            "notice",
+            f"a certificate of a node of {cluster} expires in less than "
+            f"{alarms.CERTIFICATE_DAYS} days.",
+            "After that, clients that verify certificates cannot connect.",
+        ),
+        is_minimum=True,
+    )
+    if environment.license_manager is not None:
+        yield NodeAlarm(
+            "LicenseManager",
+            LICENSE_MANAGER_DOWN,
+            1,
+            3 * PERIOD_MINUTES,
+            AlarmText(
+                "license manager",
+                "notice",
+                f"a node of {cluster} has had no answer from the License Manager for 15 min.",
+                "Servers that run continue for some days; a server that stops cannot start.",
+            ),
+        )
+
+
+def silence_minutes(environment: Environment) -> int:
+    """Return the minutes without metrics of a node after which its alarm is set off."""
+    return _whole_periods(alarms.restart_minutes(environment) + SILENCE_MARGIN_MINUTES)
+
+
+def silent_node(environment: Environment, name: str) -> AlarmText:
+    """Return the texts of the alarm on a node that publishes no metrics."""
+    cluster = names.cluster_stack(environment.name, name)
+    what = (
+        f"a node of {cluster} has published no metrics for {silence_minutes(environment)} min: it "
+        "does not run, or cannot reach CloudWatch."
+    )
+    means = "Its other alarms cannot go off. Clients notice nothing if it serves."
+    return AlarmText("node silent", "notice", what, means)
+
+
+def _whole_periods(minutes: int) -> int:
+    return -(-minutes // PERIOD_MINUTES) * PERIOD_MINUTES

@@ -1,0 +1,93 @@
+"""Expectation of the drill: the longest times of a failover by the switch, from AWS's rules.
+
+They are worked out from the deployed templates, as `denodo-ha drill` does from synthesised ones.
+"""
+
+from dataclasses import dataclass
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.cli.errors import CommandError
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.failover.location import FailoverLocation
+from denodo_ha.deployed.stack import read_stack
+from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.recovery_time import DnsTiming
+from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model.model import Model
+from denodo_ha.drill.outcome import RecoverySteps, total_seconds
+from denodo_ha.drill.reading.model_builder import build_model
+from denodo_ha.environment import names
+
+
+@dataclass(frozen=True)
+class ExpectedTimes:
+    """The drill's longest times after the datapoint, in seconds.
+
+    Attributes:
+        switch: until the switch's alarm and health check have changed.
+        clients: until clients use the other cluster.
+        text: the steps of which `clients` is the sum.
+    """
+
+    switch: int
+    clients: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """The expectation for both directions.
+
+    Attributes:
+        move: times of the failover to the secondary; None if the drill has none.
+        back: times of the way back; None if the drill has none.
+        problem: why the drill has no times; empty if it has.
+    """
+
+    move: ExpectedTimes | None
+    back: ExpectedTimes | None
+    problem: str = ""
+
+
+def expectation(aws: Aws, site: FailoverLocation) -> Expectation:
+    """Return the drill's expectation, from the deployed templates."""
+    failover = StackLocation("", names.failover_stack(site.environment), site.account, site.region)
+    locations = [*site.clusters.values(), failover]
+    try:
+        stacks = map_concurrently(lambda location: read_stack(aws, location), locations)
+        model = build_model(
+            tuple(
+                SynthesisedStack(stack.name, stack.region, stack.account, stack.template)
+                for stack in stacks
+            )
+        )
+    except CommandError as error:
+        return Expectation(None, None, f"the deployed templates cannot be read: {error}")
+    return expectation_of(model, site.endpoint)
+
+
+def expectation_of(model: Model, endpoint: str) -> Expectation:
+    """Return the drill's expectation for a failover name of a model."""
+    name = next((each for each in model.failover_names if each.name == endpoint), None)
+    alarms = [model.alarm_of(check) for check in model.checks_of([name.primary])] if name else []
+    switches = frozenset(alarm.key for alarm in alarms if alarm is not None and alarm.switch)
+    if name is None or not switches:
+        return Expectation(None, None, f"the templates have no switch of {endpoint}")
+    engine = Engine(model)
+    before = engine.health(Situation())
+    after = engine.health(Situation(thrown_switches=switches))
+    # A switch changes no target, so that the balancers of the records do not matter.
+    timing = DnsTiming(model, before, after)
+    return Expectation(
+        _times(timing.failover(name, (None, None))), _times(timing.failback(name, (None, None)))
+    )
+
+
+def _times(steps: RecoverySteps) -> ExpectedTimes | None:
+    """Return the times of steps, whose last one is the TTL; None without steps."""
+    if not steps:
+        return None
+    text = " + ".join(f"{step.text} {step.seconds} s" for step in steps)
+    return ExpectedTimes(total_seconds(steps[:-1]), total_seconds(steps), text)

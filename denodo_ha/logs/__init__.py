@@ -1,0 +1,1 @@
+"""`denodo-ha logs`: the logs that machines have sent to CloudWatch Logs."""

@@ -1,0 +1,1 @@
+"""`denodo-ha support`: one archive with what a colleague needs to find a fault."""

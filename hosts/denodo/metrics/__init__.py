@@ -1,0 +1,1 @@
+"""Metrics that a node publishes to CloudWatch."""

@@ -1,0 +1,48 @@
+"""Counts of how often services have become unready, in the memory of the readiness endpoint."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+WINDOW_S = 3600.0
+"""Project default: time for which a loss is counted."""
+
+
+class ReadinessLosses:
+    """The times at which each service became unready. Probes of several threads report to it.
+
+    A drained node is not probed, so a drain is no loss. A restart of the servers is one loss.
+
+    Args:
+        now: a monotonic clock.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now, self._lock = now, threading.Lock()
+        self._ready: set[Hashable] = set()
+        self._times: dict[Hashable, deque[float]] = {}
+
+    def observe(self, service: Hashable, *, ready: bool) -> None:
+        """Record the result of a probe."""
+        with self._lock:
+            if ready:
+                self._ready.add(service)
+            elif service in self._ready:
+                self._ready.remove(service)
+                self._times.setdefault(service, deque()).append(self._now())
+
+    @property
+    def count(self) -> int:
+        """Return the losses within `WINDOW_S` of the service that has most of them."""
+        with self._lock:
+            since = self._now() - WINDOW_S
+            for times in self._times.values():
+                while times and times[0] <= since:
+                    times.popleft()
+            return max(map(len, self._times.values()), default=0)

@@ -1,0 +1,100 @@
+"""Alarms of a cluster on the metrics that its nodes publish."""
+
+from collections.abc import Iterable
+
+from constructs import Construct
+
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import node_alarms
+from denodo_ha.environment.model.environment import Environment
+from stacks.alarms.notifying_alarms import (
+    AT_LEAST,
+    BELOW,
+    create_metric_alarm,
+    create_notifying_alarm,
+)
+from stacks.alarms.topics import Topics
+
+
+class NodeAlarms(Construct):
+    """Alarms on the metrics of nodes, which also watch that nodes publish any metrics.
+
+    Before a node has published its first metrics, as between the deploy that adds these alarms and
+    the roll, missing data is OK, and the alarm on missing data has not had any.
+
+    Attributes:
+        unready: names of the alarms on the readiness of the nodes, by node.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: Environment,
+        name: str,
+        topics: Topics,
+        nodes: Iterable[str],
+    ) -> None:
+        """Create the alarms.
+
+        Args:
+            scope: parent.
+            id_: id.
+            environment: the configuration.
+            name: name of the cluster.
+            topics: the topics to notify.
+            nodes: names of the nodes that publish metrics.
+        """
+        super().__init__(scope, id_)
+        self._environment, self._cluster = environment, name
+        nodes = [*nodes]
+        self.unready: dict[str, str] = {}
+        for alarm in node_alarms.node_alarms(environment, name):
+            parts = {node: self._create(alarm, node) for node in nodes}
+            create_notifying_alarm(
+                self, alarm.id, parts=parts.values(), text=alarm.text, topics=topics
+            )
+            if alarm.metric == node_alarms.UNREADY_SERVICES:
+                self.unready = parts
+        text = node_alarms.silent_node(environment, name)
+        for node in nodes:
+            # No value of the metric is below the threshold.
+            create_metric_alarm(
+                self,
+                f"Silent-{node}",
+                namespace=names.node_metrics_namespace(environment.name),
+                metric=node_alarms.UNREADY_SERVICES,
+                dimensions=self._dimensions(node),
+                statistic="Maximum",
+                operator=BELOW,
+                threshold=0,
+                minutes=node_alarms.silence_minutes(environment),
+                period_minutes=node_alarms.PERIOD_MINUTES,
+                missing="missing",
+                description=text.description,
+                insufficient_data_actions=[topics.of(text.urgency)],
+            )
+
+    def _create(self, alarm: node_alarms.NodeAlarm, node: str) -> str:
+        """Create the alarm on the metric of one node. Return the alarm's name."""
+        return create_metric_alarm(
+            self,
+            f"{alarm.id}-{node}",
+            namespace=names.node_metrics_namespace(self._environment.name),
+            metric=alarm.metric,
+            dimensions=self._dimensions(node),
+            statistic="Minimum" if alarm.is_minimum else "Maximum",
+            operator=BELOW if alarm.is_minimum else AT_LEAST,
+            threshold=alarm.threshold,
+            minutes=alarm.minutes,
+            period_minutes=node_alarms.PERIOD_MINUTES,
+            missing="notBreaching",
+            part_of=alarm.text,
+        )
+
+    def _dimensions(self, node: str) -> dict[str, str]:
+        return {
+            node_alarms.CLUSTER_DIMENSION: self._cluster,
+            node_alarms.NODE_DIMENSION: node,
+        }

@@ -1,0 +1,192 @@
+"""`catalog import-export` and `catalog digest-test`: from the node's region, and drained nodes."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from denodo_ha.catalog import command
+from denodo_ha.cli import exit_codes
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import node_metadata
+from tests.commands.account.agents import Agents
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.cloudformation import Deployed
+from tests.commands.conftest import Clouds, Run
+from tests.support.configurations import ACCOUNT, Data, changed, twins, write
+
+SPARE, MAIN = "us-east-1", "eu-west-1"
+
+
+def exporting() -> Data:
+    """Return two clusters whose exports are copied to the other one's region."""
+    logins = {
+        name: f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:login-AbCdEf"
+        for name, region in (("main", MAIN), ("spare", SPARE))
+    }
+    return changed(
+        twins(), {f"clusters/{name}/exports": {"login": arn} for name, arn in logins.items()}
+    )
+
+
+@dataclass
+class Site:
+    """The cluster `spare` with its exports, and the copies of those of `main`."""
+
+    cloud: Cloud
+    agents: Agents
+    config: Path
+
+    @property
+    def copies(self) -> str:
+        """Return the bucket of the copies."""
+        return node_metadata.export_copy_bucket_name(self.cloud.environment, "main")
+
+    @property
+    def own(self) -> str:
+        """Return the bucket of the cluster's own exports."""
+        return node_metadata.export_bucket_name(self.cloud.environment, "spare")
+
+    def put(self, bucket: str, node: str, at: datetime) -> None:
+        """Store a manifest."""
+        text = json.dumps({"at": at.isoformat(), "digest": "d", "size": 1})
+        self.cloud.client("s3", SPARE).put_object(
+            Bucket=bucket, Key=f"{node}/export.json", Body=text.encode()
+        )
+
+    def drain(self, node: str) -> None:
+        """Take a node out of service, as an operator does."""
+        id_ = self.cloud.nodes("spare")[node]
+        for arn in self.cloud.groups("spare").values():
+            client = self.cloud.client("elbv2", SPARE)
+            client.deregister_targets(TargetGroupArn=arn, Targets=[{"Id": id_}])
+        tag = {"Key": names.DRAINED_TAG, "Value": "2026-01-01T00:00:00+00:00 me@here import"}
+        self.cloud.client("ec2", SPARE).create_tags(Resources=[id_], Tags=[tag])
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("export-import"), exporting())
+
+
+@pytest.fixture
+def site(clouds: Clouds, config: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    cloud = clouds(str(config))
+    site = Site(cloud, Agents(cloud, "spare"), config)
+    monkeypatch.setattr(command, "RealClock", lambda: cloud.clock)
+    for stack, output, bucket in (
+        ("test-spare-catalog", names.EXPORT_BUCKET, site.own),
+        ("test-main-exports-copy", names.EXPORT_COPY_BUCKET, site.copies),
+    ):
+        deployed = Deployed(stack, ACCOUNT, SPARE, {"Resources": {}, "Outputs": {}})
+        deployed.outputs = {output: bucket}
+        cloud.stacks.all.append(deployed)
+        cloud.client("s3", SPARE).create_bucket(Bucket=bucket)
+    return site
+
+
+def run(site: Site, denodo_ha: Run, *more: str) -> Any:
+    where = ("-c", str(site.config), "--cluster", "spare")
+    return denodo_ha("catalog", "import-export", "node1", *where, *more)
+
+
+def test_the_newest_copy_of_any_node_is_imported(site: Site, denodo_ha: Run) -> None:
+    site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
+    site.put(site.copies, "node2", datetime(2026, 1, 2, tzinfo=UTC))
+    site.drain("node1")
+    done = run(site, denodo_ha, "--from", "main", "--dry-run")
+    assert (done.exit_code, site.agents.nodes["node1"].imports) == (exit_codes.DONE, []), (
+        done.output
+    )
+    done = run(site, denodo_ha, "--from", "main")
+    assert done.exit_code == exit_codes.DONE, done.output
+    uri = f"s3://{site.copies}/node2/export.json"
+    assert site.agents.nodes["node1"].imports == [uri]
+    assert "the export of node2 at 2026-01-02" in done.output
+    assert "stays drained" in done.output
+    assert site.cloud.mark("spare", "node1")
+
+
+def test_nothing_is_read_from_the_lost_region(site: Site, denodo_ha: Run) -> None:
+    site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
+    site.drain("node1")
+    assert run(site, denodo_ha, "--from", "main").exit_code == exit_codes.DONE
+    # Only the entry in the history may be written elsewhere, afterwards.
+    reads = [call for call in site.cloud.calls.made if call.operation != "PutObject"]
+    assert {call.region for call in reads} == {SPARE}
+
+
+def test_without_from_a_node_imports_its_own_export(site: Site, denodo_ha: Run) -> None:
+    site.put(site.own, "node1", datetime(2026, 1, 1, tzinfo=UTC))
+    site.put(site.own, "node2", datetime(2026, 1, 2, tzinfo=UTC))
+    site.drain("node1")
+    assert run(site, denodo_ha).exit_code == exit_codes.DONE
+    assert site.agents.nodes["node1"].imports == [f"s3://{site.own}/node1/export.json"]
+
+
+def test_a_node_in_service_is_refused(site: Site, denodo_ha: Run) -> None:
+    site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
+    done = run(site, denodo_ha, "--from", "main")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "denodo-ha drain node1" in done.output
+    assert not site.agents.nodes["node1"].imports
+
+
+def test_an_empty_bucket_and_no_bucket(site: Site, denodo_ha: Run) -> None:
+    site.drain("node1")
+    done = run(site, denodo_ha, "--from", "main")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "has no export of main yet" in done.output
+    site.cloud.stacks.all[:] = [
+        stack for stack in site.cloud.stacks.all if stack.name != "test-main-exports-copy"
+    ]
+    done = run(site, denodo_ha, "--from", "main")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "test-main-exports-copy in us-east-1 has no bucket" in done.output
+
+
+def test_a_failed_import_leaves_the_node_drained(site: Site, denodo_ha: Run) -> None:
+    site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
+    site.drain("node1")
+    site.agents.nodes["node1"].import_outcome = 11
+    done = run(site, denodo_ha, "--from", "main")
+    assert done.exit_code == exit_codes.FAILED
+    assert "did not import" in done.output
+    assert "It stays drained" in done.output
+
+
+def digest(**changes: Any) -> str:
+    report = {
+        "elements": 7,
+        "not_compared": [],
+        "differences": {},
+        "not_shown": 0,
+        **changes,
+    }
+    return json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "says"),
+    [
+        (digest(), exit_codes.DONE, "same site digest (7 elements)"),
+        (
+            digest(differences={"sales/VIEW a": "differs after LAYOUT"}, not_shown=3),
+            exit_codes.NO,
+            "1 and 3 more of 7 elements differ",
+        ),
+        (digest(differences=1), exit_codes.FAILED, "denodo-ha roll --node node1"),
+        ("", exit_codes.FAILED, "denodo-ha roll --node node1"),
+    ],
+)
+def test_a_digest_test(site: Site, denodo_ha: Run, output: str, code: int, says: str) -> None:
+    site.agents.nodes["node1"].digest_test = output
+    where = ("-c", str(site.config), "--cluster", "spare")
+    done = denodo_ha("catalog", "digest-test", "node1", *where)
+    assert (done.exit_code, says in done.output) == (code, True), done.output
+    done = denodo_ha("catalog", "digest-test", "node1", *where, "--format", "json")
+    if code != exit_codes.FAILED:
+        assert json.loads(done.stdout)["same"] is (code == exit_codes.DONE)

@@ -1,0 +1,320 @@
+"""`denodo-ha failover practice`: it measures, proves who answered, and ends where it began."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from denodo_ha.cli import exit_codes
+from denodo_ha.failover.practice import command, expectation, observation
+from denodo_ha.failover.practice.client_eye import Look
+from denodo_ha.failover.practice.expectation import Expectation
+from denodo_ha.failover.practice.observation import Observation
+from tests.commands.account.calls import Call, Fault
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.route53 import SWITCH_S, Route53
+from tests.commands.failover.test_failover_commands import shared
+from tests.support.assembly import Template
+
+__all__ = ["shared"]
+
+TemplatesOf = Callable[[Path], Mapping[str, Template]]
+PRIMARY, SECONDARY = "active", "passive"
+SERVICES = ("jdbc", "web")
+BACK = "denodo-ha failover back -c active-passive"
+
+
+class WorldEye:
+    """Client's eye in a simulated world: it sees the DNS answer, and faults of each cluster."""
+
+    def __init__(self, world: Route53) -> None:
+        self._world = world
+        self.every, self.services = 1.0, SERVICES
+        self.faults: dict[str, dict[str, str]] = {}
+
+    def look(self) -> Look:
+        """Look once."""
+        cluster = self._world.answered
+        return Look(self._world.cloud.clock.monotonic(), cluster, self.faults.get(cluster, {}))
+
+
+class Practising:
+    """Runs practices in the simulated world.
+
+    Attributes:
+        world: Route 53 and the switch.
+        eye: the client's eye.
+    """
+
+    def __init__(
+        self, world: Route53, denodo_ha: Callable[..., Result], patch: pytest.MonkeyPatch
+    ) -> None:
+        self.world, self._denodo_ha, self._patch = world, denodo_ha, patch
+        self.eye = WorldEye(world)
+        patch.setattr(command, "practice_clock", lambda: world.cloud.clock)
+        patch.setattr(command, "_eye", lambda *_, **__: self.eye)
+        patch.setattr(observation, "watching", self._watching)
+        patch.setattr(observation, "SWITCH_EVERY_S", 15.0)
+        self._expectation = expectation.expectation
+        patch.setattr(expectation, "expectation", lambda *_: Expectation(None, None, "no drill"))
+
+    @contextmanager
+    def _watching(self, observed: Observation) -> Iterator[None]:
+        """Run the tasks of an observation by the virtual clock."""
+        clock, is_over = self.world.cloud.clock, False
+
+        def repeat(task: Callable[[], None], every: float) -> None:
+            if not is_over:
+                task()
+                clock.at(clock.monotonic() + every, lambda: repeat(task, every))
+
+        for each in observed.tasks:
+            repeat(*each)
+        yield
+        is_over = True
+
+    def begin(self) -> None:
+        """Let Route 53 answer, after faults were healed."""
+        self.world.begin(self._patch)
+
+    def run(self, *arguments: str) -> Result:
+        """Run `denodo-ha failover practice`."""
+        self.begin()
+        return self._denodo_ha("failover", "practice", "-c", "active-passive", *arguments)
+
+    def with_drill(self) -> None:
+        """Let practices compute the drill's expectation, which takes time."""
+        self._patch.setattr(expectation, "expectation", self._expectation)
+
+    def after(self, seconds: float, happen: Callable[[], object]) -> None:
+        """Let something happen a number of seconds from now."""
+        clock = self.world.cloud.clock
+        clock.at(clock.monotonic() + seconds, happen)
+
+    def is_as_before(self) -> bool:
+        """Return whether the site is at its primary, by the switch, and no lock remains."""
+        cloud = self.world.cloud
+        cloud.clock.sleep(SWITCH_S)
+        cloud.faults.heal()
+        locks = [
+            parameter["Name"]
+            for cluster in (PRIMARY, SECONDARY)
+            for parameter in cloud.client("ssm", cloud.stack(cluster).region).describe_parameters()[
+                "Parameters"
+            ]
+            if parameter["Name"].endswith("/.lock")
+        ]
+        return not locks and self.world.answered == PRIMARY and self.world.thrown[-1:] != [1.0]
+
+
+@pytest.fixture
+def practising(
+    shared: Cloud, denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Practising]:
+    caller = shared.caller
+    yield Practising(Route53(shared), denodo_ha, monkeypatch)
+    shared.faults.heal()
+    for cluster in (PRIMARY, SECONDARY):
+        client = shared.client("ssm", shared.stack(cluster).region)
+        for parameter in client.describe_parameters()["Parameters"]:
+            if parameter["Name"].endswith("/.lock"):
+                client.delete_parameter(Name=parameter["Name"])
+    shared.calls.made.clear()
+    shared.caller = caller
+
+
+def steps_of(report: dict[str, Any], cluster: str) -> dict[str, tuple[float | None, int | None]]:
+    """Return measured and expected seconds of each step to a cluster."""
+    (leg,) = [each for each in report["directions"] if each["to"] == cluster]
+    return {step["step"]: (step["seconds"], step["expected"]) for step in leg["steps"]}
+
+
+def test_measures_both_directions_beside_the_drill(practising: Practising) -> None:
+    practising.with_drill()
+    done = practising.run("--stay", "1m", "--format", "json")
+    assert done.exit_code == exit_codes.DONE, done.output
+    report = json.loads(done.stdout)
+    assert (report["verdict"], report["findings"]) == ("passed", [])
+    assert practising.world.thrown == [1.0, 0.0]
+    for cluster in (SECONDARY, PRIMARY):
+        steps = steps_of(report, cluster)
+        # The drill: one minute of the switch's alarm, one minute for the metric, and the TTL.
+        assert steps["the switch's health check"] == (75.0, 120)
+        assert steps["DNS, first answer"] == (75.0, 130)
+        assert steps["first served connection, web"] == (75.0, 130)
+        assert steps["first served connection, all services"] == (75.0, 130)
+        assert steps["longest gap, jdbc"] == (0.0, 0)
+    assert report["stayed"] >= 60
+    assert set(report["looks"]) == {PRIMARY, SECONDARY}
+    assert "TTL 10 s" in report["directions"][0]["drill"]
+    (policy,) = [
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for resource in practising.world.cloud.stack("failover").template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::ManagedPolicy"
+    ]
+    permitted = {
+        action
+        for statement in policy
+        for action in statement["Action"]
+        if isinstance(statement["Action"], list)
+    } | {statement["Action"] for statement in policy if isinstance(statement["Action"], str)}
+    called = {
+        f"{'elasticloadbalancing' if call.service == 'elbv2' else call.service}:{call.operation}"
+        for call in practising.world.cloud.calls.made
+    }
+    assert called - {"sts:GetCallerIdentity", "s3:PutObject"} <= permitted
+    assert practising.is_as_before()
+
+
+def test_a_name_that_leads_to_the_primary_again_is_no_success(practising: Practising) -> None:
+    """Route 53 answers with the primary if both sides are unhealthy."""
+    practising.after(120, lambda: practising.world.down.add(SECONDARY))
+    done = practising.run("--stay", "10m", "--format", "markdown")
+    assert done.exit_code == exit_codes.NO, done.output
+    assert "practice failed" in done.stdout
+    assert "while the switch was set to passive, the name led to active again" in done.stdout
+    assert "| to passive | DNS, first answer | 75 |" in done.stdout
+    practising.world.down.clear()
+    assert practising.is_as_before()
+
+
+def test_clients_that_are_not_served_end_the_stay(practising: Practising) -> None:
+    begin = practising.world.cloud.clock.monotonic()
+    practising.after(
+        100, lambda: practising.eye.faults.update({SECONDARY: {"web": "refused the connection"}})
+    )
+    done = practising.run("--stay", "1h")
+    assert done.exit_code == exit_codes.NO, done.output
+    assert "passive did not serve clients for 30 s" in done.stdout
+    assert "web: refused the connection" in done.stdout
+    assert practising.world.cloud.clock.monotonic() - begin < 600
+    assert practising.is_as_before()
+
+
+def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising) -> None:
+    practising.world.put_now(1.0)
+    done = practising.run()
+    assert done.exit_code == exit_codes.REFUSED
+    assert "leads to passive" in done.stderr
+    assert BACK in done.stderr
+    assert practising.world.cloud.calls.of("PutMetricData") == []
+    practising.world.put_now(0.0)
+    practising.world.down.add(SECONDARY)
+    done = practising.run()
+    assert (done.exit_code, "passive is not healthy" in done.stderr) == (exit_codes.REFUSED, True)
+    practising.world.down.clear()
+    practising.eye.faults[PRIMARY] = {"jdbc": "timeout"}
+    done = practising.run("--dry-run")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "jdbc: timeout" in done.stderr
+    practising.eye.faults.clear()
+    done = practising.run("--dry-run")
+    assert "would fail over to passive, stay for 600 s, and fail back" in done.stdout
+    assert practising.world.thrown == []
+
+
+@pytest.mark.parametrize("seconds", [30, 100])
+def test_an_interruption_fails_back(practising: Practising, seconds: float) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    practising.after(seconds, interrupt)
+    done = practising.run("--stay", "1h")
+    assert done.exit_code == exit_codes.INTERRUPTED, done.output
+    assert "practice interrupted" in done.stdout
+    assert "leads to active again" in done.stderr
+    # The switch's alarm evaluates the maximum of a minute: before the first datapoint has had an
+    # effect, the second one may be lost, and is put again later.
+    assert practising.world.thrown == ([1.0, 0.0, 0.0] if seconds < SWITCH_S else [1.0, 0.0])
+    assert practising.is_as_before()
+
+
+def test_waits_for_new_credentials_and_then_fails_back(practising: Practising) -> None:
+    faults = practising.world.cloud.faults
+    practising.after(100, faults.expire)
+
+    def renew() -> None:
+        faults.heal()
+        practising.begin()
+
+    practising.after(200, renew)
+    done = practising.run("--stay", "1h")
+    assert done.exit_code == exit_codes.NO, done.output
+    assert "renew the credentials in another terminal" in done.stderr
+    assert practising.is_as_before()
+
+
+def test_says_what_remains_if_it_cannot_fail_back(practising: Practising) -> None:
+    practising.after(100, practising.world.cloud.faults.expire)
+    done = practising.run("--stay", "1h", "--timeout", "120")
+    assert done.exit_code == exit_codes.FAILED, done.output
+    assert f"nothing else fails back: run `{BACK}`" in done.stderr
+    assert "nothing was changed" not in done.output.lower()
+
+
+class Killed(BaseException):
+    """The process is killed: nothing of it reaches AWS any more."""
+
+
+def kill_at(cloud: Cloud, changes: int, *, after: bool) -> None:
+    """Kill the process at a call that changes something, before or after its effect.
+
+    Args:
+        cloud: the cloud.
+        changes: number of the changing calls that take effect before.
+        after: True to kill the process at the first call after the next change.
+    """
+    seen, is_dead = 0, False
+
+    def is_due(call: Call) -> bool:
+        nonlocal seen, is_dead
+        is_dead = is_dead or (seen > changes if after else seen >= changes and call.changes)
+        seen += call.changes
+        return is_dead
+
+    def kill(_: Call) -> None:
+        raise Killed
+
+    cloud.faults.add(Fault(is_due, kill))
+
+
+MOMENTS = {
+    "before the first lock": (0, False),
+    "after the first lock": (0, True),
+    "after the second lock": (1, True),
+    "before failing back": (3, False),
+    "after failing back": (3, True),
+    "after the first lock was released": (4, True),
+}
+
+
+def ends_where_it_began(practising: Practising, changes: int, *, after: bool) -> None:
+    """Kill a practice, and assert that the next one leaves the site at its primary."""
+    cloud = practising.world.cloud
+    kill_at(cloud, changes, after=after)
+    with pytest.raises(Killed):
+        practising.run("--stay", "1s")
+    assert len(cloud.calls.changes) >= changes
+    cloud.faults.heal()
+    done = practising.run("--stay", "1s", "--take-over")
+    has_lock = changes > 0 or after
+    assert done.exit_code == (exit_codes.FAILED if has_lock else exit_codes.DONE), done.output
+    assert ("an earlier practice was killed, and has now been ended" in done.stderr) is has_lock
+    assert practising.is_as_before(), done.output
+
+
+def test_the_next_practice_ends_one_that_was_killed(practising: Practising) -> None:
+    ends_where_it_began(practising, 2, after=True)
+    # The one datapoint moves the site; those that fail back are in different minutes.
+    assert practising.world.thrown == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_practice_that_is_killed_at_any_step(practising: Practising, moment: str) -> None:
+    changes, after = MOMENTS[moment]
+    ends_where_it_began(practising, changes, after=after)
