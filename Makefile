@@ -29,7 +29,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz \
-	spin quick snapshots reference lint format synth drill configured plan deploy destroy diff \
+	spin quick snapshots reference lint format synth drill plan deploy destroy diff \
 	upgrade-fixture readiness-cost bench lock clean
 
 help: ## list these verbs
@@ -104,6 +104,7 @@ drill: setup ## show the effect of every single failure of CONFIG (ARGS='--forma
 	@$(python) -m denodo_ha drill cdk.out $(ARGS)
 
 # The verbs that call AWS take no example by default.
+.PHONY: configured
 configured:
 	@[ '$(origin CONFIG)' != file ] || \
 		{ echo 'Name your configuration: make $(MAKECMDGOALS) CONFIG=NAME' >&2; exit 2; }

@@ -224,6 +224,7 @@ def of_failover_stack(environment: Environment) -> Iterator[AcceptedFinding]:
     pair = [name for name, _ in failover_plan.cluster_pair(environment)]
     partition = node_metadata.partition(failover_plan.stack_region(environment, failover))
     yield from _history(environment, pair, account, partition)
+    yield from _manifests(partition, node_metadata.history_buckets(environment, pair, account))
 
 
 def _operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
@@ -275,6 +276,10 @@ def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
         yield _wildcard_in(cluster.region, cluster.account, resource, reason)
 
 
+_RESTORE_KINDS = ("auto-backup", "subgrp", "pg", "og")
+"""Kinds of RDS resources that a restore names."""
+
+
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:
     """Yield accepted wildcards in the policy for operators of a cluster's metadata."""
     cluster = environment.clusters[name]
@@ -300,8 +305,20 @@ def _catalog_operator_resources(environment: Environment, name: str) -> Iterator
         "AwsSolutions-IAM5[Resource::*]",
         "The ARN of the database, which the action describes, is not known in advance",
     )
+    if node_metadata.copied_databases(environment, name):
+        for resource, reason in (
+            *((f"rds:{kind}:*", "Copies and settings of databases") for kind in _RESTORE_KINDS),
+            ("secretsmanager:secret:rds!db-*", "Secrets that RDS creates and names"),
+            ("kms:key/*", "Only through RDS, for the restored database"),
+        ):
+            yield _wildcard_in(cluster.region, cluster.account, resource, reason)
     partition = node_metadata.partition(cluster.region)
-    for bucket in node_metadata.readable_export_buckets(environment, name):
+    yield from _manifests(partition, node_metadata.readable_export_buckets(environment, name))
+
+
+def _manifests(partition: str, buckets: Iterable[str]) -> Iterator[AcceptedFinding]:
+    """Yield accepted wildcards for the manifests in buckets of exports and of their copies."""
+    for bucket in buckets:
         yield AcceptedFinding(
             _NAG,
             f"AwsSolutions-IAM5[Resource::arn:{partition}:s3:::{bucket}/*/export.json]",

@@ -1,5 +1,6 @@
 """Stack of one cluster: network, security groups, nodes and, if configured, load balancer."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aws_cdk import CfnOutput
@@ -26,10 +27,10 @@ from denodo_ha.environment.model.pins import (
 )
 from denodo_ha.environment.rules import quotas
 from stacks import accepted_findings, cluster_outputs
-from stacks.access.machine_permissions import allow_datapoints, metadata_statements
+from stacks.access.machine_permissions import allow_metrics, metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
-from stacks.alarms.cluster_alarms import ClusterAlarms
+from stacks.alarms.cluster_alarms import ClusterAlarms, WatchedGroup
 from stacks.alarms.node_alarms import NodeAlarms
 from stacks.alarms.notifying_alarms import create_suppressor
 from stacks.alarms.topics import create_topics
@@ -127,6 +128,16 @@ class ClusterStack(EnvironmentStack):
         """Settings whose change replaces the load balancer, and so its DNS name and hosted zone."""
         network, balancer = self.cluster.network, self.cluster.balancer
         return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
+
+    @property
+    def load_balancer_name(self) -> str | None:
+        """Name of the load balancer in its metrics; None without one."""
+        return self._balancer.full_name if self._balancer is not None else None
+
+    @property
+    def watched_groups(self) -> Sequence[WatchedGroup]:
+        """Target groups of the load balancer, with their metrics."""
+        return self._balancer.watched_groups if self._balancer is not None else ()
 
     def _create_nodes(self) -> dict[str, Node]:
         """Create the nodes that are not existing instances. Return the created nodes by name."""
@@ -340,7 +351,7 @@ class ClusterStack(EnvironmentStack):
         statements = [*node_statements(self, self._environment, self.name)]
         pause_namespace = names.pause_namespace(self._environment.name, self.name)
         if self.has_alarms:
-            statements.append(allow_datapoints(pause_namespace))
+            statements.append(allow_metrics(pause_namespace))
         group = self._log_group
         for name, node in self._nodes.items():
             NodeState(
@@ -407,7 +418,7 @@ class ClusterStack(EnvironmentStack):
             cluster=self.stack_name,
         )
         topics = replace(topics, suppressor=suppressor)
-        balancer, unready = self._balancer, {}
+        unready: dict[str, str] = {}
         nodes = node_alarms.publishing_nodes(self._environment, self.name)
         if nodes:
             unready = NodeAlarms(
@@ -426,10 +437,10 @@ class ClusterStack(EnvironmentStack):
             environment=self._environment,
             name=self.name,
             topics=topics,
-            load_balancer=balancer.full_name if balancer is not None else None,
-            groups=balancer.watched_groups if balancer is not None else (),
+            load_balancer=self.load_balancer_name,
+            groups=self.watched_groups,
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
-            certificates=sorted(arn for arn in certificates if arn) if balancer is not None else (),
+            certificates=sorted(arn for arn in certificates if arn) if self._balancer else (),
             unready=unready,
         )
         self._output(names.URGENT_TOPIC, topics.urgent)

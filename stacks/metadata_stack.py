@@ -95,6 +95,11 @@ class MetadataStack(EnvironmentStack):
                 node_metadata.secret_name(self._environment.name, name, component)
                 for component in sorted(catalog.components if catalog is not None else ())
             ],
+            restored_database=(
+                node_metadata.restored_database_name(self._environment.name, name)
+                if node_metadata.copied_databases(self._environment, name)
+                else None
+            ),
             buckets=node_metadata.readable_export_buckets(self._environment, name),
             stacks=[
                 names.export_copy_stack(self._environment.name, source)
@@ -148,6 +153,9 @@ class MetadataStack(EnvironmentStack):
             subnets=self._subnets(),
             clients=self._clients(),
             key=key,
+            copy_region=(
+                self._environment.clusters[catalog.copy.to].region if catalog.copy else None
+            ),
             dependents={
                 "Stack": self._cluster.stack_name,
                 "Components": list(catalog.components),

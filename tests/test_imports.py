@@ -30,8 +30,12 @@ COMMANDS = {
 """What every command package may import."""
 
 BESIDE = {
-    "denodo_ha.failover": {"denodo_ha.drill", "denodo_ha.verify"},
+    "denodo_ha.failover": {
+        *("denodo_ha.catalog", "denodo_ha.drill", "denodo_ha.standby", "denodo_ha.verify")
+    },
+    "denodo_ha.review": {"denodo_ha.drill", "denodo_ha.plan"},
     "denodo_ha.rollout": {"denodo_ha.plan"},
+    "denodo_ha.standby": {"denodo_ha.catalog"},
     "denodo_ha.support": {"denodo_ha.failover", "denodo_ha.logs", "denodo_ha.status"},
 }
 """Command packages that build on another one."""

@@ -16,11 +16,13 @@ from typing import Any
 
 from botocore import exceptions as boto
 
+from denodo_ha.cli import process
 from denodo_ha.cli.errors import (
     AccessDenied,
     AwsError,
     CommandError,
     ExpiredCredentials,
+    Interrupted,
     NoCredentials,
     NotFound,
     RequestRejected,
@@ -128,6 +130,34 @@ def translated_errors() -> Iterator[None]:
         raise
     except (boto.BotoCoreError, boto.ClientError, OSError, EOFError, *_answer_errors()) as error:
         raise translate_error(error) from error
+
+
+@contextmanager
+def named_effect(effect: str) -> Iterator[None]:
+    """Say what may have changed, if a changing call in a block gets no answer or is interrupted.
+
+        with named_effect("the shift may be active: `denodo-ha shift` shows it"):
+            client.start_zonal_shift(...)
+
+    Operations on nodes say it by their own state (`denodo_ha.deployed.rotation.operation`).
+
+    Args:
+        effect: what may have changed, and how to see it or to continue.
+
+    Raises:
+        Interrupted: Ctrl-C or a signal.
+    """
+    process.set_state_left(effect)
+    try:
+        yield
+    except KeyboardInterrupt:
+        message = f"interrupted; {effect}"
+        raise Interrupted(message) from None
+    except AwsError as error:
+        if not error.may_take_effect:
+            raise
+        message = f"{error}. But {effect}"
+        raise type(error)(message) from error
 
 
 def _answer_errors() -> tuple[type[Exception], ...]:

@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 
 from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.error_translation import UNANSWERED, translate_error, translated_errors
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import (
     AwsError,
@@ -49,9 +49,13 @@ LATE_S: Final = (1, 2)
 """Project default: seconds to wait before the second and the third attempt to delete the lock, if a
 write was interrupted."""
 
-_HELD_BY_ANOTHER: Final = frozenset({"ParameterAlreadyExists", "TooManyUpdates"})
-"""Error codes if another command has created the lock, or is writing it at the same time (AWS,
-Systems Manager API, PutParameter)."""
+_EXISTS: Final = "ParameterAlreadyExists"
+_CONTENDED: Final = "TooManyUpdates"
+"""Error code if the lock is being written at the same time, by another command or by an earlier
+attempt of this command whose answer was lost (AWS, Systems Manager API, PutParameter). The SDK does
+not repeat such a call."""
+PROVE_AGAIN_S: Final = (1, 2, 4)
+"""Project default: seconds before the attempts to renew a lock that another call is writing."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,9 @@ class Lock:
         self._renewed = clock.monotonic()
         self.remaining, self._may_be_ours = "", False
         self.holder, self._in_flight = "", False
-        # Several threads may wait, and so renew the lock, at the same time.
-        self._renewal = threading.Lock()
+        # Several threads may wait, and so renew the lock, at the same time; each would take the
+        # other's renewal for another command's write.
+        self._renewal = threading.RLock()
 
     @contextmanager
     def held(self, *, take_over: bool = False) -> Iterator[Clock]:
@@ -118,9 +123,22 @@ class Lock:
     def prove(self) -> None:
         """Check that this command still holds the lock, and renew the lock.
 
+        If another call is writing the lock, the lock is read again: the other call may be a
+        take-over, or an earlier attempt of this command.
+
         Raises:
             Failed: This command no longer holds the lock.
+            AwsError: AWS does not answer, or denies access.
         """
+        with self._renewal:
+            for seconds in PROVE_AGAIN_S:
+                try:
+                    return self._prove_once()
+                except _ContendedError:
+                    self._clock.sleep(seconds)
+            return self._prove_once()
+
+    def _prove_once(self) -> None:
         try:
             record = self._read()
         except NotFound:
@@ -159,9 +177,8 @@ class Lock:
         for _ in range(2):
             self._may_be_ours = True
             try:
-                with translated_errors():
-                    self._create()
-            except _AlreadyExistsError:
+                self._put(overwrite=False)
+            except (_AlreadyExistsError, _ContendedError):
                 pass
             except (Throttled, Unreachable):
                 # The write may have reached AWS in spite of the error, so raise the error only if
@@ -190,8 +207,7 @@ class Lock:
                     "--take-over to continue at once"
                 )
                 raise Refused(message)
-            version, repeated = self._put(overwrite=True)
-            if record.version < version <= record.version + 1 + repeated:
+            if self._takes_over(record):
                 return
             break
         message = (
@@ -200,14 +216,13 @@ class Lock:
         )
         raise Refused(message)
 
-    def _create(self) -> None:
+    def _takes_over(self, record: _Record) -> bool:
+        """Overwrite a lock; return False if another command has written it at the same time."""
         try:
-            self._write(overwrite=False)
-        except ClientError as error:
-            self._in_flight = False
-            if error.response["Error"]["Code"] in _HELD_BY_ANOTHER:
-                raise _AlreadyExistsError from None
-            raise
+            version, repeated = self._put(overwrite=True)
+        except _ContendedError:
+            return False
+        return record.version < version <= record.version + 1 + repeated
 
     def _holds(self) -> bool:
         """Return whether this command holds the lock; False if the lock cannot be read."""
@@ -285,9 +300,19 @@ class Lock:
             "token": self._token,
         }
         self._in_flight = True
-        answer: dict[str, Any] = self._client.put_parameter(
-            Name=self._name, Value=json.dumps(value), Type="String", Overwrite=overwrite
-        )
+        try:
+            answer: dict[str, Any] = self._client.put_parameter(
+                Name=self._name, Value=json.dumps(value), Type="String", Overwrite=overwrite
+            )
+        except ClientError as error:
+            # An attempt before this answer may have been lost, and still reach AWS.
+            self._in_flight = UNANSWERED in error.response.get("ResponseMetadata", {})
+            code = error.response["Error"]["Code"]
+            if code == _EXISTS:
+                raise _AlreadyExistsError from None
+            if code == _CONTENDED:
+                raise _ContendedError(str(translate_error(error))) from None
+            raise
         self._in_flight = False
         return answer
 
@@ -328,7 +353,11 @@ class _RenewingClock:
 
 
 class _AlreadyExistsError(CommandError):
-    """The parameter of the lock exists, or another command is creating it."""
+    """The parameter of the lock exists."""
+
+
+class _ContendedError(Throttled):
+    """Another call is writing the parameter of the lock at this moment."""
 
 
 def _age(answer: dict[str, Any]) -> float | None:

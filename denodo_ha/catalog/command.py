@@ -1,5 +1,6 @@
 """`denodo-ha catalog`: a cluster's metadata database, and the metadata exports of its nodes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from denodo_ha.catalog import (
     metadata_status,
     password_rotation,
 )
+from denodo_ha.catalog.database_restore import RESTORE_S, DatabaseRestore, find_copy
 from denodo_ha.catalog.database_setup import ServerAccess
 from denodo_ha.catalog.digest_test import TEST_S, run_digest_test
 from denodo_ha.catalog.export_import import IMPORT_S, ExportImport, find_source
@@ -37,6 +39,8 @@ from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
 from denodo_ha.deployed.node_agent import STATUS_S
 from denodo_ha.deployed.rotation.operation import LOCK_WAIT_S, OperationContext
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.node_metadata import restored_database_name
 from denodo_ha.environment.model.catalog import Component
 
 catalog = typer.Typer(
@@ -54,6 +58,8 @@ catalog = typer.Typer(
     denodo-ha catalog digest-test node1 -c prod
 
     denodo-ha catalog import-export node1 -c prod --cluster passive --from active
+
+    denodo-ha catalog restore-database --in passive -c prod
     """,
     no_args_is_help=True,
 )
@@ -326,6 +332,65 @@ def rotate(
     print_line(
         f"{component}: the secret names {new_user} with a new password. Roll the nodes, then run "
         f"`denodo-ha catalog rotate {component} --finish` with the same options"
+    )
+
+
+@catalog.command("restore-database")
+@limited(TimeLimit(CHANGE_S, waits=(RESTORE_S,)))
+@recorded("catalog restore-database")
+def restore_database(
+    *,
+    target: Annotated[
+        str,
+        typer.Option("--in", metavar="CLUSTER", help="Cluster in whose region the copy is."),
+    ],
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    timeout: options.Timeout = None,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Restore the newest copy of another cluster's metadata database, beside the cluster's own.
+
+    Needs the configuration, and only the region of the copy. No node uses the restored database
+    until you take it over (docs/catalog.md). Run the command again to continue.
+
+        denodo-ha catalog restore-database --in passive -c prod
+    """
+    aws, progress = Aws(profile=profile), Progress()
+    located = locate_environment(
+        aws, config=config, environment=environment, regions=region, cluster=target
+    )
+    recording.located_environment(aws, located)
+    location = located.cluster(target)
+    location.require_reachable()
+    if located.loaded is None:
+        raise UsageError("the configuration says which database is copied: name it with -c")
+    copy, source = find_copy(aws, located.loaded.environment, location)
+    name = restored_database_name(located.environment, target)
+    restore = DatabaseRestore(
+        aws, located.environment, location, clock=RealClock(), progress=progress
+    )
+    stack = replace(location, stack=names.catalog_stack(located.environment, target))
+    settings = restore.settings(stack)
+    latest = copy.latest_restorable
+    state = latest.isoformat(timespec="seconds") if latest else "no time"
+    if dry_run:
+        print_line(
+            f"would restore {copy.database} of {source} as {name} in {location.region}, with its "
+            f"state of {state}; nothing was changed"
+        )
+        return
+    database = restore.run(copy, name, settings, timeout=timeout or RESTORE_S)
+    print_line(
+        f"{database.name} ({database.host}) has the metadata of {source}; no node uses it yet. "
+        f"Its administrator's secret is {database.admin_secret}"
+    )
+    print_message(
+        f"Before a node of {target} uses it, stop the Scheduler on every node of {source} and of "
+        f"{target}: two Schedulers on one state fire each job twice. The next steps are in "
+        "docs/catalog.md, Restore the database in the other region"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.error_translation import named_effect, translated_errors
 from denodo_ha.cli.errors import Refused
 from denodo_ha.environment.facts.limits import SECRET_BYTES
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
@@ -77,6 +77,10 @@ def update_login(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
             f"{region} alone with --ca"
         )
         raise Refused(message)
-    with translated_errors():
+    effect = (
+        f"the secret {login.arn} may have its new value: run this again; if it then says that "
+        "nodes use a user that the secret does not name, roll them first"
+    )
+    with named_effect(effect), translated_errors():
         aws.client("secretsmanager", region).put_secret_value(SecretId=login.arn, SecretString=text)
     return True

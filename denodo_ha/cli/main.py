@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from denodo_ha.cli import configuration_choice, exit_codes, logging_setup, options
 from denodo_ha.cli.errors import CommandError, Interrupted
+from denodo_ha.cli.help_text import tidy_help
 from denodo_ha.environment.loading.problem import ConfigError, printable
 
 _log = logging.getLogger(__name__)
@@ -157,6 +158,12 @@ def _drill() -> Imported:
     return drill
 
 
+def _picture() -> Imported:
+    from denodo_ha.review.picture_command import picture
+
+    return picture
+
+
 def _nodes() -> Imported:
     from denodo_ha.status.node_table import nodes
 
@@ -289,6 +296,13 @@ COMMANDS: tuple[Command, ...] = (
         _drill,
     ),
     Command(
+        "picture",
+        "Files",
+        "Draw the topology as clients see it: names, balancers, ports, nodes by zone, checks, "
+        "switch.",
+        _picture,
+    ),
+    Command(
         "nodes",
         "Files",
         "Print the servers to register in the Solution Manager: name, host, port and type.",
@@ -333,6 +347,7 @@ class LazyCommand(TyperCommand):
         else:
             program.command(name)(imported)
         command = typer.main.get_group(program).commands[name]
+        tidy_help(command)
         return command.make_context(info_name, args, parent, **extra)
 
 
@@ -345,6 +360,7 @@ class Commands(TyperGroup):
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         """Parse the program's global options."""
+        tidy_help(self)
         try:
             return super().make_context(*arguments, **extra)
         except KeyboardInterrupt as error:
@@ -443,14 +459,15 @@ def _begin(
     [bold]--environment NAME --region REGION[/bold].
 
     [bold]Exit codes[/bold]
-    0 done, healthy, or the policy holds
-    1 a policy is broken, a difference was found, or the environment is degraded
-    2 wrong usage or configuration; nothing was changed
-    3 refused; nothing was changed
-    4 failed; the message says what was changed
-    5 down
-    6 AWS did not answer, or denied a call
-    130 interrupted
+
+      0 done, healthy, or the policy holds
+      1 a policy is broken, a difference was found, or the environment is degraded
+      2 wrong usage or configuration; nothing was changed
+      3 refused; nothing was changed
+      4 failed; the message says what was changed
+      5 down
+      6 AWS did not answer, or denied a call
+      130 interrupted
     """
     logging_setup.set_up(log_format, verbose)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.error_translation import named_effect, translated_errors
 from denodo_ha.aws.polling import Clock
 from denodo_ha.aws.ssm_command import CommandResult, SsmCommand
 from denodo_ha.cli import exit_codes
@@ -91,10 +91,11 @@ class HaproxyInstances(HaproxyFleet):
             ids = self.ids()
         for id_ in ids:
             recording.note(self.cluster.name, id_, before="its previous file")
-            with deadline.extended(2 * APPLY_S):
+            done = f"; {', '.join(outputs)} did" if outputs else ""
+            effect = f"HAProxy on {id_} may have loaded the new file{done}: run this again"
+            with named_effect(effect), deadline.extended(2 * APPLY_S):
                 result = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if result.code != exit_codes.DONE:
-                done = f"; {', '.join(outputs)} did" if outputs else ""
                 message = (
                     f"HAProxy on {id_} did not load the new file{done}: {failure_reason(result)}"
                 )

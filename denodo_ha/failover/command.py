@@ -35,8 +35,19 @@ from denodo_ha.failover.failover_task import (
 )
 from denodo_ha.failover.practice.command import practice
 from denodo_ha.failover.report import print_status, print_status_json
+from denodo_ha.failover.standby_state import begin_losses, require_ready_standby
 from denodo_ha.failover.switching import TIMEOUT_S, await_healthy, fail_over
+from denodo_ha.standby.command import check
 
+RequireReady = Annotated[
+    bool,
+    typer.Option(
+        "--require-ready",
+        help="For planned moves: refuse unless `failover check` says that the cluster is ready. "
+        "The check takes up to 10 s.",
+        rich_help_panel="How",
+    ),
+]
 ATTEMPTS: Final = 3
 """Project default: attempts of each read-only call; more would not help if a region is down."""
 ANSWER_S: Final = 3.0
@@ -47,6 +58,8 @@ SWITCH_S: Final = 7.5
 is thrown; the datapoint is then put within 10 s."""
 LEAST_LOOK_S: Final = 1.5
 """Project default: seconds for these looks even if the start of the process took `SWITCH_S`."""
+PLANNED_LOOK_S: Final = LOOK_S + 1.0
+"""Project default: seconds of these looks after the check of a planned move."""
 _LIMIT: Final = TimeLimit(READ_S, waits=(TIMEOUT_S,))
 CLIENTS_S: Final = 60.0
 """Project default: seconds for which clients may still use the old DNS answer. Java caches it for
@@ -117,6 +130,9 @@ def _exit_code(sides: Sides) -> int:
     return codes[states.pop()] if len(states) == 1 else exit_codes.NO
 
 
+failover.command("check")(check)
+
+
 @failover.command()
 @limited(_LIMIT)
 @recorded("failover to")
@@ -127,13 +143,15 @@ def to(
     environment: options.Environment = None,
     region: options.Regions = None,
     profile: options.Profile = None,
+    require_ready: RequireReady = False,
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
 ) -> None:
     """Fail over to a cluster, and wait until DNS answers with it.
 
     The command puts one datapoint of a metric; it edits no DNS record and no health check. It
-    refuses an unhealthy cluster, since Route 53 would not follow. If the switch is set and DNS
+    refuses an unhealthy cluster, since Route 53 would not follow. It says what is lost if the other
+    cluster does not come back, and does not refuse because of it. If the switch is set and DNS
     answers with the cluster, it puts nothing. The datapoint is put within 10 s, even if other
     regions or global services do not answer; only the switch's region must answer. Run the command
     again if it reports that it is not known whether the switch is thrown.
@@ -143,7 +161,13 @@ def to(
     denodo-ha failover to passive -c prod
     """
     located = _located(config, environment, region, profile)
-    _fail_over(located, located[1].role(cluster), dry_run=dry_run, timeout=timeout)
+    _fail_over(
+        located,
+        located[1].role(cluster),
+        dry_run=dry_run,
+        timeout=timeout,
+        require_ready=require_ready,
+    )
 
 
 @failover.command()
@@ -155,12 +179,13 @@ def back(
     environment: options.Environment = None,
     region: options.Regions = None,
     profile: options.Profile = None,
+    require_ready: RequireReady = False,
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
 ) -> None:
     """Fail over to the primary: the same as `to` with the primary's name."""
     located = _located(config, environment, region, profile)
-    _fail_over(located, PRIMARY, dry_run=dry_run, timeout=timeout)
+    _fail_over(located, PRIMARY, dry_run=dry_run, timeout=timeout, require_ready=require_ready)
 
 
 @failover.command("from")
@@ -173,6 +198,7 @@ def leave(
     environment: options.Environment = None,
     region: options.Regions = None,
     profile: options.Profile = None,
+    require_ready: RequireReady = False,
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
 ) -> None:
@@ -188,7 +214,9 @@ def leave(
     """
     aws, site = _located(config, environment, region, profile)
     other: Role = SECONDARY if site.role(cluster) == PRIMARY else PRIMARY
-    moved = _fail_over((aws, site), other, dry_run=dry_run, timeout=timeout)
+    moved = _fail_over(
+        (aws, site), other, dry_run=dry_run, timeout=timeout, require_ready=require_ready
+    )
     if moved:
         with Progress().step(f"waiting {CLIENTS_S:.0f} s until clients ask DNS again"):
             real_clock().sleep(CLIENTS_S)
@@ -250,11 +278,15 @@ def _fail_over(
     *,
     dry_run: bool,
     timeout: int | None,
+    require_ready: bool = False,
 ) -> bool:
     """Fail over to a role; return whether this call set the switch."""
     (aws, site), progress = located, Progress()
+    if require_ready:
+        require_ready_standby(aws, site, role, real_clock())
     progress.say(f"looking at the clusters and the switch of {site.endpoint}, for {LOOK_S:.0f} s")
-    with _before_the_switch():
+    with deadline.limited(PLANNED_LOOK_S) if require_ready else _before_the_switch():
+        lost = begin_losses(aws, site, role, real_clock())
         task = read_task(aws, site, role, dns_answer.lookup)
     if task.is_done:
         print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
@@ -262,10 +294,14 @@ def _fail_over(
     other: Role = SECONDARY if role == PRIMARY else PRIMARY
     # The cluster that takes over comes first: the other region may be lost.
     clusters = [site.clusters[role], site.clusters[other]]
-    recording.located(aws, site.environment, clusters, site.configuration)
+    configured = site.loaded.environment if site.loaded else None
+    recording.located(aws, site.environment, clusters, configured)
     require_possible(task)
     _warn(progress, task.site.switch_warning)
     _warn(progress, unknown_state_warning(task))
+    if text := lost():
+        progress.say(text)
+        recording.detail(lost=text)
     if dry_run:
         step = f"would put {task.datapoint}{' again' if task.is_thrown else ''}"
         print_line(f"{step}, and wait until DNS answers with {task.cluster}; nothing was changed")

@@ -16,7 +16,8 @@ from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.deployed import stack
 from denodo_ha.deployed.failover.location import locate_failover
 from denodo_ha.environment.facts.update_effects import Effect
-from denodo_ha.plan import comparison, database_changes
+from denodo_ha.plan import balancer_changes, comparison, database_changes
+from denodo_ha.plan.balancer_changes import BalancerChange
 from denodo_ha.plan.comparison import ALL
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.dependent_stacks import DependentStack
@@ -53,14 +54,15 @@ def plan(
 ) -> None:
     """Show what a deploy does to each node: nothing, state only, in place, restart, replacement.
 
-    For a shared database: nothing, in place, interruption, replacement. Two folders of cdk synth
-    are compared without any AWS call, for pull requests. With -c CONFIG the deployed stacks are
-    compared with the configuration, or with one folder. After a failed first deploy, the command
-    lists the resources that the deploy has left, and prints the commands with which the next deploy
-    succeeds. Exit code 1: two or more nodes of a cluster would stop serving at once, a database
-    would lose its data, or the deploy or destroy would fail. Exit code 3: the failover switch would
-    change its namespace while it is set to the secondary. Exit code 6: a deployed stack cannot be
-    read within 15 s; the other stacks are compared.
+    For a load balancer and a shared database: nothing, in place, interruption, replacement. Two
+    folders of cdk synth are compared without any AWS call, for pull requests. With -c CONFIG the
+    deployed stacks are compared with the configuration, or with one folder. After a failed first
+    deploy, the command lists the resources that the deploy has left, and prints the commands with
+    which the next deploy succeeds. Exit code 1: two or more nodes of a cluster would stop serving
+    at once, a load balancer would lose its DNS name, a database would lose its data, or the deploy
+    or destroy would fail. Exit code 3: the failover switch would change its namespace while it is
+    set to the secondary. Exit code 6: a deployed stack cannot be read within 15 s; the other stacks
+    are compared.
 
         denodo-ha plan base.out new.out
 
@@ -78,6 +80,7 @@ def plan(
     pairs = [(before.get(name), after.get(name)) for name in sorted({*before, *after})]
     nodes = [change for pair in pairs for change in changes(*pair)]
     databases = [change for pair in pairs for change in database_changes.changes(*pair)]
+    balancers = [change for pair in pairs for change in balancer_changes.changes(*pair)]
     at_once = {cluster: names for cluster, names in touched(nodes).items() if len(names) > 1}
     switches = switch_changes(before, after)
     if destroyed is not None:
@@ -89,6 +92,7 @@ def plan(
                 "nodes": nodes,
                 "touched": touched(nodes),
                 "databases": databases,
+                "balancers": balancers,
                 "waiting_alarms": waiting,
                 "failed": compared.failed,
                 "dependent": compared.dependent,
@@ -98,7 +102,7 @@ def plan(
             }
         )
     else:
-        _show(nodes, at_once, databases)
+        _show(nodes, at_once, databases, balancers)
         _show_lost_databases(databases, before, is_destroy=destroyed is not None)
         _show_waiting(waiting)
         _show_failed(compared.failed)
@@ -117,7 +121,8 @@ def plan(
             require_switch_at_primary(aws, site, switches[0])
     # A destroy deletes the data on purpose; the output says so.
     lost = destroyed is None and any(change.loses for change in databases)
-    refused = at_once or lost or compared.failed or compared.dependent
+    replaced = destroyed is None and any(change.loses_name for change in balancers)
+    refused = at_once or lost or replaced or compared.failed or compared.dependent
     if refused:
         raise typer.Exit(exit_codes.NO)
     raise typer.Exit(exit_codes.AWS if compared.unknown else exit_codes.DONE)
@@ -161,7 +166,10 @@ def _show_dependent(dependent: Sequence[DependentStack]) -> None:
 
 
 def _show(
-    changes: list[Change], at_once: dict[str, list[str]], databases: list[DatabaseChange]
+    changes: list[Change],
+    at_once: dict[str, list[str]],
+    databases: list[DatabaseChange],
+    balancers: list[BalancerChange],
 ) -> None:
     rows = [
         [
@@ -172,6 +180,10 @@ def _show(
             _next_step(change),
         ]
         for change in changes
+    ]
+    rows += [
+        [change.cluster, change.balancer, change.effect.value, "; ".join(change.why), ""]
+        for change in balancers
     ]
     rows += [
         [
@@ -189,6 +201,13 @@ def _show(
             f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`denodo-ha "
             "pin`), and move them one at a time with `denodo-ha rollout`"
         )
+    for balancer in balancers:
+        if balancer.loses_name:
+            print_line(
+                f"{balancer.cluster}: the DNS name of {balancer.balancer} would no longer exist. "
+                "Clients that use it lose the cluster; a failover name follows when its stack is "
+                "deployed. Build a second cluster and fail over to it instead"
+            )
 
 
 def _show_lost_databases(

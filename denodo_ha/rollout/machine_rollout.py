@@ -145,10 +145,7 @@ class MachineRollout(NodeSequence):
                 with OUT.stage(self._timeout):
                     if self._snapshot and effect.touches:
                         self._snapshots(cluster).require_permission(node)
-                    self._rotation(cluster).out(
-                        node, tag=tag, minimum=self._minimum, timeout=self._timeout
-                    )
-                self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
+                    self._take_out(cluster, node, tag)
                 if effect.touches:
                     self._shut_down(cluster, node, tag)
             self._deploy(cluster, task, out)
@@ -246,7 +243,10 @@ class MachineRollout(NodeSequence):
                 id_ = snapshots.create(node, f"{WHY} of {node}, out since {tag.since.isoformat()}")
                 snapshots.wait(id_, timeout=timeout, clock=self._clock, progress=self._progress)
         except (Failed, AwsError) as error:
-            self._return(cluster, node, f"{error}. {node} keeps its instance and its pin")
+            message = f"{error}. {node} keeps its instance and its pin"
+            if isinstance(error, AwsError) and error.may_take_effect:
+                message += ", and a snapshot of its root volume may have begun"
+            self._return(cluster, node, message)
         self._progress.say(f"{node}: {id_} is a snapshot of its root volume; delete it later")
 
     def _snapshots(self, cluster: Cluster) -> Snapshots:

@@ -21,6 +21,7 @@ from denodo_ha.deployed.node_agent import (
     NodeStatus,
     explain_result,
 )
+from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import (
     LOCK_WAIT_S,
     ClusterOperation,
@@ -141,7 +142,20 @@ class NodeSequence(ClusterOperation):
             )
             raise Refused(message)
 
+    def _take_out(self, cluster: Cluster, node: str, tag: DrainTag) -> None:
+        """Take a node out of service, and wait until its connections have ended."""
+        self._state_left = (
+            f"{node} is being taken out of service: it may have a drain tag, and be out of some of "
+            "its shared target groups"
+        )
+        self._silence.begin(cluster)
+        self._rotation(cluster).out(node, tag=tag, minimum=self._minimum, timeout=self._timeout)
+        self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
+
     def _bring_back(self, cluster: Cluster, node: str) -> None:
+        self._state_left = (
+            f"{node} has a drain tag, and is not back in every target group or not healthy yet"
+        )
         agent = self._agent(cluster)
         with BACK.stage(self._timeout):
             self._rotation(cluster).back(

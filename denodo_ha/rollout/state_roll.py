@@ -124,15 +124,15 @@ class StateRoll(NodeSequence):
             self._require_no_deploy(cluster)
             (task,) = self._plan(cluster, node)
             if task.due:
-                self._take_out(cluster, task)
+                self._take_task_out(cluster, task)
         if task.due:
             if task.differences:
                 self._state_left += "; its new state may be being applied"
                 self._apply(cluster, task)
-            self._back(cluster, node)
+            self._bring_back(cluster, node)
         self._complete(node)
 
-    def _take_out(self, cluster: Cluster, task: StateTask) -> None:
+    def _take_task_out(self, cluster: Cluster, task: StateTask) -> None:
         self._require_own_tag(task)
         node = task.node
         self._progress.say(f"{node}: {task}")
@@ -140,10 +140,7 @@ class StateRoll(NodeSequence):
         if task.differences:
             self._require_license_manager(cluster, node)
         self._note(node, before=str(task))
-        self._state_left = f"{node} has a drain tag, and is leaving its shared target groups"
-        self._silence.begin(cluster)
-        self._rotation(cluster).out(node, tag=tag, minimum=self._minimum, timeout=self._timeout)
-        self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
+        self._take_out(cluster, node, tag)
 
     def _apply(self, cluster: Cluster, task: StateTask) -> None:
         limits = task.goal.get("limits", {})
@@ -164,7 +161,7 @@ class StateRoll(NodeSequence):
             )
             raise Failed(message)
         try:
-            self._back(cluster, task.node)
+            self._bring_back(cluster, task.node)
         except CommandError as second:
             message = f"{message}. It does not come back with its old state either: {second}"
             raise Failed(message) from second
@@ -214,9 +211,3 @@ class StateRoll(NodeSequence):
                     return result
                 step.update(node_agent.explain_result(result))
                 self._clock.sleep(BUSY_S)
-
-    def _back(self, cluster: Cluster, node: str) -> None:
-        self._state_left = (
-            f"{node} has a drain tag, and is not back in every target group or not healthy yet"
-        )
-        self._bring_back(cluster, node)

@@ -1,11 +1,11 @@
 """Zonal shifts of a cluster's load balancer, by Amazon Application Recovery Controller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.error_translation import translated_errors
+from denodo_ha.aws.error_translation import named_effect, translated_errors
 from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.deployed import instances, target_health
 from denodo_ha.deployed.cluster import Cluster
@@ -56,8 +56,17 @@ class ZonalShifts:
         """
         zones = {id_: name for name, id_ in self._zone_ids().items()}
         with translated_errors():
-            answer = self._client().list_zonal_shifts(resourceIdentifier=self._arn, status="ACTIVE")
-            return [_shift(item, zones) for item in answer["items"]]
+            return [_shift(item, zones) for item in self._active_items()]
+
+    def _active_items(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the active shifts of all pages; a page may be empty."""
+        asked: dict[str, str] = {"resourceIdentifier": self._arn, "status": "ACTIVE"}
+        while True:
+            answer = self._client().list_zonal_shifts(**asked)
+            yield from answer["items"]
+            if not answer.get("nextToken"):
+                return
+            asked["nextToken"] = answer["nextToken"]
 
     def require_possible(self, zone: str, *, force: bool) -> str:
         """Return the id of a zone that may be shifted; nothing is changed.
@@ -94,10 +103,11 @@ class ZonalShifts:
         """
         zone_id = self.require_possible(zone, force=force)
         duration = {"expiresIn": f"{hours}h", "comment": comment}
-        with translated_errors():
-            client, active = self._client(), self.active()
-            before = _shifted(active[0]) if active else "not shifted"
-            recording.note(self._cluster.name, zone, before=before)
+        client, active = self._client(), self.active()
+        before = _shifted(active[0]) if active else "not shifted"
+        recording.note(self._cluster.name, zone, before=before)
+        effect = f"the shift of {zone} may be active: {self._look}"
+        with named_effect(effect), translated_errors():
             if active:
                 answer = client.update_zonal_shift(zonalShiftId=active[0].id, **duration)
             else:
@@ -117,10 +127,16 @@ class ZonalShifts:
         shifts = self.active()
         for shift in shifts:
             recording.note(self._cluster.name, shift.zone, before=_shifted(shift))
-            with translated_errors():
+            effect = f"{shift.zone} may be back: {self._look}"
+            with named_effect(effect), translated_errors():
                 self._client().cancel_zonal_shift(zonalShiftId=shift.id)
             recording.note(self._cluster.name, shift.zone, after="not shifted")
         return shifts
+
+    @property
+    def _look(self) -> str:
+        """Return how an operator sees the active shift, for messages."""
+        return f"`denodo-ha shift --cluster {self._cluster.name}` shows the active shift"
 
     def _client(self) -> Any:
         return self._aws.client("arc-zonal-shift", self._region)

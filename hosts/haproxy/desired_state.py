@@ -25,6 +25,8 @@ class DesiredState:
         certificate: ARN of the secret with the TLS certificate for clients, empty for none.
         authority: ARN of the secret with the CA certificates of nodes, empty for none.
         health_port: port of HAProxy's own health check.
+        metrics: namespace of the metrics that the host publishes, empty if it publishes none.
+        cluster: name of the cluster, for the metrics.
     """
 
     program: str
@@ -33,6 +35,8 @@ class DesiredState:
     certificate: str
     authority: str
     health_port: int
+    metrics: str = ""
+    cluster: str = ""
 
     @classmethod
     def parse(cls, text: str) -> DesiredState:
@@ -51,6 +55,8 @@ class DesiredState:
                 certificate=str(data.get("certificate") or ""),
                 authority=str(data.get("authority") or ""),
                 health_port=int(data["health_port"]),
+                metrics=str(data.get("metrics") or ""),
+                cluster=str(data.get("cluster") or ""),
             )
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             message = (

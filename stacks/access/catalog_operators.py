@@ -36,6 +36,7 @@ class CatalogOperatorPolicy(Construct):
         admin_secret: str | None,
         kms_key: str | None,
         secret_names: Sequence[str],
+        restored_database: str | None,
         buckets: Sequence[str],
         stacks: Sequence[str],
         history_buckets: Sequence[str] = (),
@@ -51,6 +52,8 @@ class CatalogOperatorPolicy(Construct):
             admin_secret: ARN of the administrator's secret; None without a database.
             kms_key: KMS key of the secrets; None for the account's own key.
             secret_names: names of the secrets with the components' logins.
+            restored_database: identifier of a database that may be restored from a copy of another
+                cluster's; None without such a copy.
             buckets: buckets of exports, and of copies of other clusters' exports.
             stacks: stacks with copies of other clusters' exports, in the same region.
             history_buckets: names of the buckets in which commands leave their history.
@@ -118,13 +121,18 @@ class CatalogOperatorPolicy(Construct):
                     },
                 )
             )
+        if restored_database is not None:
+            statements += _restore_database(grants, restored_database)
         if buckets:
             arns = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in buckets]
             # `catalog status` reads every version of the manifests, for which S3 has separate
-            # actions (AWS, Service Authorization Reference, Amazon S3).
+            # actions (AWS, Service Authorization Reference, Amazon S3). `import-export` reads the
+            # current ones.
             statements += [
                 iam.PolicyStatement(
-                    sid="SeeTheExports", actions=["s3:ListBucketVersions"], resources=arns
+                    sid="SeeTheExports",
+                    actions=["s3:ListBucket", "s3:ListBucketVersions"],
+                    resources=arns,
                 ),
                 iam.PolicyStatement(
                     sid="ReadTheManifests",
@@ -142,6 +150,55 @@ class CatalogOperatorPolicy(Construct):
             statements=statements,
         )
         self.arn = policy.managed_policy_arn
+
+
+def _restore_database(grants: ClusterGrants, name: str) -> list[iam.PolicyStatement]:
+    """Allow restoring a copy as one database, whose password RDS then manages.
+
+    RDS uses the caller's permissions for the secret and the key (Amazon RDS User Guide, "Password
+    management with Amazon RDS and AWS Secrets Manager").
+    """
+    stack = grants.stack
+
+    def arn(service: str, kind: str, resource: str) -> str:
+        return stack.format_arn(
+            service=service,
+            resource=kind,
+            resource_name=resource,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+    database = arn("rds", "db", name)
+    return [
+        iam.PolicyStatement(
+            sid="SeeTheCopies",
+            actions=["rds:DescribeDBInstanceAutomatedBackups"],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:RequestedRegion": stack.region}},
+        ),
+        iam.PolicyStatement(
+            sid="RestoreACopy",
+            actions=["rds:RestoreDBInstanceToPointInTime", "rds:AddTagsToResource"],
+            resources=[
+                database,
+                *(arn("rds", kind, "*") for kind in ("auto-backup", "subgrp", "pg", "og")),
+            ],
+        ),
+        iam.PolicyStatement(
+            sid="ManageItsPassword", actions=["rds:ModifyDBInstance"], resources=[database]
+        ),
+        iam.PolicyStatement(
+            sid="CreateItsSecret",
+            actions=["secretsmanager:CreateSecret", "secretsmanager:TagResource"],
+            resources=[arn("secretsmanager", "secret", "rds!db-*")],
+        ),
+        iam.PolicyStatement(
+            sid="UseItsKeys",
+            actions=["kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"],
+            resources=[grants.arn("kms", "key", "*")],
+            conditions={"StringEquals": {"kms:ViaService": f"rds.{stack.region}.amazonaws.com"}},
+        ),
+    ]
 
 
 def _forward_ports(grants: ClusterGrants) -> list[iam.PolicyStatement]:

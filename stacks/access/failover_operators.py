@@ -6,6 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
 from stacks.access.cluster_grants import STACK_READS, read_history, write_history
 
 _CHECK_READS = (
@@ -13,6 +14,15 @@ _CHECK_READS = (
     "route53:GetHealthCheckLastFailureReason",
     "route53:GetHealthCheckStatus",
 )
+_STANDBY_READS = (
+    "ec2:DescribeCapacityReservations",
+    "ec2:DescribeInstances",
+    "elasticloadbalancing:DescribeAccountLimits",
+    "rds:DescribeDBInstanceAutomatedBackups",
+    "servicequotas:GetAWSDefaultServiceQuota",
+    "servicequotas:GetServiceQuota",
+)
+"""Reads of `failover check`, which cannot be limited to a resource either."""
 _HEALTH_READS = (
     "cloudwatch:DescribeAlarms",
     "elasticloadbalancing:DescribeLoadBalancers",
@@ -59,7 +69,8 @@ class FailoverOperatorPolicy(Construct):
                 stack.
             locks: regions of the locks of the clusters in this account, by name of the parameter; a
                 practice holds them.
-            history_buckets: names of the buckets in which commands leave their history.
+            history_buckets: names of the buckets in which commands leave their history, with the
+                exports and the copies of exports.
         """
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -91,14 +102,16 @@ class FailoverOperatorPolicy(Construct):
                     actions=["route53:ListResourceRecordSets"],
                     resources=[f"{route53}hostedzone/{zone_id}"],
                 ),
-                # This action cannot be limited to a resource (AWS, Service Authorization Reference,
-                # Route 53).
+                # These actions cannot be limited to a resource (AWS, Service Authorization
+                # Reference, Route 53).
                 iam.PolicyStatement(
-                    sid="SeeAnswers", actions=["route53:TestDNSAnswer"], resources=["*"]
+                    sid="SeeAnswers",
+                    actions=["route53:GetAccountLimit", "route53:TestDNSAnswer"],
+                    resources=["*"],
                 ),
                 iam.PolicyStatement(
                     sid="SeeHealth",
-                    actions=list(_HEALTH_READS),
+                    actions=sorted((*_HEALTH_READS, *_STANDBY_READS)),
                     resources=["*"],
                     conditions={
                         "StringEquals": {"aws:RequestedRegion": sorted({*stacks.values(), region})}
@@ -127,6 +140,26 @@ class FailoverOperatorPolicy(Construct):
                 ),
                 *write_history(stack.partition, history_buckets),
                 *read_history(stack.partition, history_buckets),
+                *_read_manifests(stack.partition, history_buckets),
             ],
         )
         self.arn = policy.managed_policy_arn
+
+
+def _read_manifests(partition: str, buckets: Sequence[str]) -> list[iam.PolicyStatement]:
+    """Allow reading the manifests of exports for `failover check`, and no metadata."""
+    if not buckets:
+        return []
+    arns = [f"arn:{partition}:s3:::{name}" for name in buckets]
+    return [
+        iam.PolicyStatement(
+            sid="SeeTheExports",
+            actions=["s3:ListBucket", "s3:ListBucketVersions"],
+            resources=arns,
+        ),
+        iam.PolicyStatement(
+            sid="ReadTheManifests",
+            actions=["s3:GetObject", "s3:GetObjectVersion"],
+            resources=[f"{arn}/*/{EXPORT_MANIFEST}" for arn in arns],
+        ),
+    ]

@@ -44,6 +44,7 @@ class Database(Construct):
         subnets: Mapping[str, ec2.ISubnet],
         clients: Mapping[str, ec2.IPeer],
         key: kms.IKey | None,
+        copy_region: str | None,
         dependents: Mapping[str, object],
     ) -> None:
         """Create the database, its security group, subnet group and parameter group.
@@ -56,6 +57,7 @@ class Database(Construct):
             subnets: private subnet in each zone.
             clients: peers that may connect, by the description of their security group rule.
             key: encryption key; None for AWS's own key for RDS.
+            copy_region: region to which RDS replicates the backups; None without a copy.
             dependents: metadata for the drill: the stack, components and services that need the
                 database.
         """
@@ -129,6 +131,10 @@ class Database(Construct):
         assert isinstance(resource, rds.CfnDBInstance)  # created by the L2 construct
         # From this metadata, the drill reads which cluster depends on the database (docs/drill.md).
         resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: dependents})
+        if catalog.copy is not None and copy_region is not None:
+            # No L2 property has these (aws/aws-cdk, issue 21206).
+            resource.automatic_backup_replication_region = copy_region
+            resource.automatic_backup_replication_kms_key_id = catalog.copy.kms_key
         self.admin_secret = resource.attr_master_user_secret_secret_arn
 
 

@@ -30,6 +30,7 @@ class Node(Construct):
 
     Attributes:
         instance: the instance.
+        resource: the resource of the instance.
         instance_id: id of the instance.
         private_address: private IPv4 address of the instance.
         role: role of the instance.
@@ -103,8 +104,8 @@ class Node(Construct):
                 else None
             ),
         )
-        tree = instance.node
-        resource = tree.default_child
+        construct = instance.node
+        resource = construct.default_child
         assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         if generation > 1:
             # Only the instance's id changes: role, profile and security group are kept.
@@ -112,7 +113,7 @@ class Node(Construct):
             resource.override_logical_id(instance_of_generation(first, generation))
         # First boot may need a route to the internet, or endpoints; CloudFormation cannot infer
         # this dependency.
-        tree.add_dependency(subnet.internet_connectivity_established, *aws_access)
+        construct.add_dependency(subnet.internet_connectivity_established, *aws_access)
         if recovery_of(machine.type) is Recovery.ALARM:
             self._recover_by_alarm(instance.instance_id)
         self.instance, self.resource = instance, resource

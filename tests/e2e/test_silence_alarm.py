@@ -1,4 +1,4 @@
-"""A change of `minutes_without_data` takes two deploys, and triggers no failover."""
+"""A first deploy sets off no alarm; a change of `minutes_without_data` takes two more deploys."""
 
 import json
 import os
@@ -11,16 +11,26 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed.failover import dns_answer
+from denodo_ha.environment import names
+from denodo_ha.environment.derived.node_alarms import (
+    CERTIFICATE_DAYS,
+    CLUSTER_DIMENSION,
+    NODE_DIMENSION,
+    node_alarms,
+    publishing_nodes,
+)
 from tests.e2e.deployment import Data, Deployment
 from tests.support import local_aws_server
+from tests.support.waiting import until
 from tools.local_aws.credentials import Access
 
 _TIMEOUT_S = 300.0
 
 
 def _one_minute(data: Data) -> None:
-    """Set the value that versions without this setting used: one minute."""
+    """Set the value that versions without this setting used: one minute. Nodes publish metrics."""
     data["failover"]["minutes_without_data"] = 1
+    data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
     # TCP checks, since no server answers readiness checks here.
     for cluster in data["clusters"].values():
         cluster["balancer"]["health"] = {"protocol": "tcp"}
@@ -80,6 +90,62 @@ def _minutes(deployment: Deployment) -> tuple[set[int], int]:
 def _deploy(deployment: Deployment) -> None:
     deployment.deploy()
     _assert_at_primary(deployment)
+
+
+def _publish(deployment: Deployment, access: Access) -> None:
+    """Publish what the healthy nodes of the cluster in a region publish."""
+    environment = deployment.loaded.environment
+    (cluster,) = (name for name, one in environment.clusters.items() if one.region == access.region)
+    healthy = {
+        **dict.fromkeys((alarm.metric for alarm in node_alarms(environment, cluster)), 0.0),
+        CERTIFICATE_DAYS: 300.0,
+    }
+    for node in publishing_nodes(environment, cluster):
+        dimensions = {CLUSTER_DIMENSION: cluster, NODE_DIMENSION: node}
+        access.client("cloudwatch").put_metric_data(
+            Namespace=names.node_metrics_namespace(environment.name),
+            MetricData=[
+                {
+                    "MetricName": metric,
+                    "Value": value,
+                    "Dimensions": [{"Name": name, "Value": of} for name, of in dimensions.items()],
+                }
+                for metric, value in healthy.items()
+            ],
+        )
+
+
+def _states(access: Access) -> dict[str, str]:
+    """Return the states of the alarms on metrics and the composite alarms of a region."""
+    kinds = ["MetricAlarm", "CompositeAlarm"]
+    answer = access.client("cloudwatch").describe_alarms(AlarmTypes=kinds)
+    alarms = [*answer["MetricAlarms"], *answer["CompositeAlarms"]]
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+
+
+def test_in_a_healthy_environment_each_alarm_is_ok_and_none_has_gone_off(
+    deployment: Deployment,
+) -> None:
+    """Only the alarms on the switch have no data, until operators use it for the first time."""
+    account, endpoint = deployment.access.account, local_aws_server.endpoint()
+
+    def others() -> dict[str, str]:
+        found: dict[str, str] = {}
+        for region in ("eu-west-1", "eu-central-1"):
+            access = Access(endpoint, account, region)
+            _publish(deployment, access)
+            found |= _states(access)
+        assert len(found) > 60
+        return {name: state for name, state in found.items() if state != "OK"}
+
+    until(lambda: all("Switch" in name or "thrown" in name for name in others()))
+    assert set(others().values()) == {"INSUFFICIENT_DATA"}
+    file = local_aws_server.paths().notifications
+    text = file.read_text() if file.exists() else ""
+    told = [part for part in text.split("\n\n") if f":{account}:" in part.partition("\n")[0]]
+    # An alarm that is created notifies once that it is OK (AWS, PutCompositeAlarm).
+    assert told
+    assert [part for part in told if "INSUFFICIENT_DATA -> OK" not in part] == []
 
 
 def test_it_arrives_in_two_deploys(deployment: Deployment) -> None:

@@ -1,6 +1,7 @@
 """Each published limit is in the code once, with its source; the model's values are within it."""
 
 import ast
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +11,7 @@ from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.limits import Limit, Range
 from denodo_ha.environment.model.cluster import DelaySeconds, DiskGib
 from denodo_ha.environment.model.denodo import StartLimit
-from denodo_ha.environment.model.failover import Failover, FailureThreshold, TtlSeconds
+from denodo_ha.environment.model.failover import CheckHours, Failover, FailureThreshold, TtlSeconds
 from denodo_ha.environment.model.service import IdleTimeout, Interval, Threshold, Timeout
 from tests.support.assembly import ROOT
 
@@ -51,6 +52,7 @@ def test_ranges_are_the_published_ones() -> None:
         "ALB_IDLE_TIMEOUT_S": (1, 4000),
         "RECORD_TTL_S": (0, 2**31 - 1),
         "FAILURE_THRESHOLD": (1, 10),
+        "CHECK_EVERY_H": (1, 24),
         "VPC_PREFIX": (16, 28),
         "CAPACITY_PLACES": (1, 1000),
         "DISK_GIB": (1, 65_536),
@@ -85,6 +87,7 @@ def test_is_shown_with_what_it_counts_and_its_source() -> None:
         (IdleTimeout, limits.IDLE_TIMEOUT_S),
         (TtlSeconds, limits.RECORD_TTL_S),
         (FailureThreshold, limits.FAILURE_THRESHOLD),
+        (CheckHours, limits.CHECK_EVERY_H),
         (DiskGib, limits.DISK_GIB),
         (StartLimit, limits.CREATION_TIMEOUT_S),
     ],
@@ -119,15 +122,28 @@ def test_the_least_time_to_start_leaves_some_for_the_servers() -> None:
 
 
 OURS = {
-    ("denodo_ha/environment/loading/yaml_document.py", 50),
-    ("denodo_ha/environment/loading/problem.py", 120),
+    ("denodo_ha/environment/derived/node_alarms.py", 86_400),
     ("denodo_ha/environment/facts/instance_memory.py", 1024),
+    ("denodo_ha/environment/haproxy/systemd_unit.py", 1000),
+    ("denodo_ha/environment/loading/bounded_document.py", 100),
+    ("denodo_ha/environment/loading/problem.py", 120),
+    ("denodo_ha/environment/loading/yaml_document.py", 50),
+    ("denodo_ha/environment/model/catalog.py", 100),
+    ("denodo_ha/environment/model/catalog.py", 1000),
+    ("denodo_ha/environment/model/denodo.py", 3600),
     ("denodo_ha/environment/model/haproxy.py", 86_400),
+    ("denodo_ha/environment/model/logs.py", 60),
+    ("denodo_ha/environment/model/logs.py", 120),
+    ("stacks/alarms/route53_alarms.py", 60),
     ("stacks/haproxy/instances.py", 100),
 }
-"""Numbers that only happen to equal a published limit: maximum depth of a file, length of a shown
-value, MiB in a GiB, lifetime of an old worker, 100 percent.
+"""Numbers that only happen to equal a published limit: seconds of a day, MiB in a GiB, files that
+HAProxy opens, maximum depth of an answer and of a file, length of a shown value, of a pattern and
+of a setting, the longest wait for busy nodes, lifetime of an old worker, days for which CloudWatch
+can keep logs, minutes of an hour, 100 percent.
 """
+UNITS = {60, 1024, 3600}
+"""Factors between units of time and of memory; a product or quotient with one is no limit."""
 
 
 def _numbers() -> set[int]:
@@ -137,15 +153,41 @@ def _numbers() -> set[int]:
     return {number for number in numbers if type(number) is int and number > 30}
 
 
-@pytest.mark.parametrize("folder", ["config", "stacks"])
-def test_no_number_stands_anywhere_else(folder: str) -> None:
+def _repeated(root: Path, *folders: str) -> set[tuple[str, int]]:
+    """Return the published numbers in all files below the folders, except the file of limits."""
     published = _numbers()
     assert {50, 60, 500, 3600, 65_536} <= published
-    again = {
-        (str(file.relative_to(ROOT)), node.value)
-        for file in (ROOT / folder).glob("*.py")
-        if file.name != "limits.py"
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in published
-    }
-    assert again - OURS == set()
+    result = set()
+    for file in [file for folder in folders for file in (root / folder).rglob("*.py")]:
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        factors = {
+            id(operand)
+            for node in nodes
+            if isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Pow)
+            for operand in (node.left, node.right)
+            if isinstance(operand, ast.Constant) and operand.value in UNITS
+        }
+        result |= {
+            (file.relative_to(root).as_posix(), node.value)
+            for node in nodes
+            if isinstance(node, ast.Constant)
+            and type(node.value) is int
+            and node.value in published
+            and id(node) not in factors
+        }
+    return {(name, number) for name, number in result if not name.endswith("facts/limits.py")}
+
+
+def test_no_number_stands_anywhere_else() -> None:
+    assert _repeated(ROOT, "denodo_ha/environment", "stacks") == OURS
+
+
+def test_a_number_in_any_folder_is_found(tmp_path: Path) -> None:
+    """The search once looked into one folder that has no code, and into the top of another."""
+    for name in ("stacks/network/deep/vpc.py", "stacks/top.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("TARGETS = 500\nMINUTES = 7 * 60\n")
+    found = {("stacks/network/deep/vpc.py", 500), ("stacks/top.py", 500)}
+    assert _repeated(tmp_path, "stacks") == found

@@ -5,11 +5,14 @@ commands, and fails for a new command without a row.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.exit_codes import DONE
+from tests.faults.preparations import ZONE
 from tests.faults.site import PRIMARY, SECONDARY
 from tests.support.servers.fault_proxy import Call, Fault, Rule
 
@@ -29,20 +32,20 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "enable": (("enable", "node1", *_ON),),
     "pin": (("pin", "--dry-run"),),
     "plan": (("plan", "{assembly}"),),
-    "shift": (("shift", *_ON),),
+    "shift": (("shift", *_ON), ("shift", "--back", *_ON), ("shift", ZONE, *_ON)),
     "pause": (("pause", PRIMARY, "--why", "new switches", "--for", "1h"),),
     "resume": (("resume", PRIMARY),),
     "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
-    "rollout": (("rollout", *_ON, "--dry-run"),),
-    "replace": (("replace", "node1", *_ON, "--even-if-running", "--dry-run"),),
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),
     "catalog learn": (("catalog", "learn", "node1", *_ON),),
     "catalog digest-test": (("catalog", "digest-test", "node1", *_ON),),
     "catalog import-export": (("catalog", "import-export", "node1", *_ON, "--dry-run"),),
+    "catalog restore-database": (("catalog", "restore-database", "--in", SECONDARY, "--dry-run"),),
     "catalog rotate": (("catalog", "rotate", "scheduler", *_ON),),
     "haproxy apply": (("haproxy", "apply", *_ON),),
     "failover status": (("failover", "status"),),
+    "failover check": (("failover", "check", "--for", SECONDARY),),
     "failover to": (
         ("failover", "to", SECONDARY, "--timeout", "4"),
         ("failover", "to", SECONDARY, "--dry-run"),
@@ -50,16 +53,39 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
     "failover practice": (
-        ("failover", "practice", "--stay", "1s", "--timeout", "4", "--without-client"),
-        ("failover", "practice", "--dry-run", "--without-client"),
+        (
+            *("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
+            "--even-if-not-ready",
+        ),
     ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
+    # Last, because later rows would see other machines than those of the cloud assembly.
+    "rollout": (("rollout", *_ON, "--dry-run"), ("rollout", *_ON)),
+    "replace": (
+        ("replace", "node1", *_ON, "--even-if-running", "--dry-run"),
+        ("replace", "node1", *_ON, "--even-if-running"),
+    ),
 }
-"""Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet."""
-DRAINED_BEFORE: Final = frozenset({"enable"})
-"""Commands before which a node is drained."""
-PINNED_BEFORE: Final = frozenset({"rollout"})
-"""Commands that need a pins file."""
+"""Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet.
+`preparations.BEFORE` says in which state of the environment a row begins."""
+NOT_DONE: Final[Mapping[str, int]] = {
+    "verify": exit_codes.NO,
+    "catalog init": exit_codes.REFUSED,
+    "catalog status": exit_codes.REFUSED,
+    "catalog rotate": exit_codes.REFUSED,
+    "catalog digest-test": exit_codes.REFUSED,
+    "catalog import-export": exit_codes.REFUSED,
+    "haproxy": exit_codes.USAGE,
+    "logs": exit_codes.USAGE,
+    "support": exit_codes.NO,
+}
+"""Exit codes of undisturbed runs other than 0: nothing listens where `verify` connects to, and the
+environment has no metadata database, no exports, no HAProxy instances and no log groups."""
+VARIANT_KINDS: Final = 2
+"""Kinds of faults that a further row of a command gets; its main row, the last that changes
+something, gets all."""
+LONG: Final = frozenset({"failover practice"})
+"""Commands whose runs take seconds; in the sample they get as few faults as a further row."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),
@@ -122,6 +148,12 @@ class Case:
         )
 
 
+def expected_code(arguments: Arguments) -> int:
+    """Return the exit code of an undisturbed run of a row."""
+    line = " ".join(arguments)
+    return next((code for begin, code in NOT_DONE.items() if line.startswith(begin)), DONE)
+
+
 def rows() -> Iterator[Arguments]:
     """Yield the arguments of every row."""
     for arguments in ROWS.values():
@@ -140,15 +172,22 @@ def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterat
             yield Case(arguments, position, call, fault, lasting)
 
 
+def _gets_every_kind(arguments: Arguments) -> bool:
+    """Return whether a row is its command's main row: the last that is no dry run."""
+    (command,) = (name for name, rows in ROWS.items() if arguments in rows)
+    acting = [row for row in ROWS[command] if "--dry-run" not in row] or list(ROWS[command])
+    return arguments == acting[-1] and command not in LONG
+
+
 def sample(
     number: int, arguments: Arguments, calls: Sequence[tuple[str, str]], generator: random.Random
 ) -> Iterator[Case]:
     """Yield cases of a row: the part of the pairwise sample that belongs to this row.
 
-    The factors of the sample are the row, the part of the run in which the fault happens, the kind
-    of fault, and whether the fault is in one call or lasts. Each pair of two factors' values is in
-    the sample: a row gets every kind of fault, and the part of the run moves on with the kind and
-    with the row.
+    The factors of the sample are the command, the part of the run in which the fault happens, the
+    kind of fault, and whether the fault is in one call or lasts. Each pair of two factors' values
+    is in the sample: a command gets every kind of fault, and the part of the run moves on with the
+    kind and with the row.
 
     Args:
         number: the row's position among all rows.
@@ -156,7 +195,10 @@ def sample(
         calls: the calls of an undisturbed run of the row.
         generator: chooses the call within its part of the run.
     """
-    for index, faults in enumerate(CLASSES.values()):
+    kinds = list(enumerate(CLASSES.values()))
+    if not _gets_every_kind(arguments):
+        kinds = [kinds[(number + index * 3) % len(kinds)] for index in range(VARIANT_KINDS)]
+    for index, faults in kinds:
         fault = faults[number % len(faults)]
         position = _position_in_part((number + index) % PARTS, calls, generator)
         lasting = (number + index // 2) % 2 == 0 and fault not in ONCE

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.deployment import deployed_site
 from tests.faults.running import settle
-from tests.faults.site import Site, deployed_site
+from tests.faults.site import Site
 from tests.support import local_aws_server
 
 

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from tests.faults import cases
+from tests.faults.deployment import deployed_site
 from tests.faults.running import problems, short_waits, undisturbed_calls
-from tests.faults.site import deployed_site
 from tests.support import local_aws_server
 
 

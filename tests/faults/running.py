@@ -13,23 +13,30 @@ from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 from typer.testing import CliRunner
 
+from denodo_ha.aws import ssm_command
 from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.polling import poll_until
 from denodo_ha.cli import process
 from denodo_ha.cli.main import COMMANDS, build_program
 from denodo_ha.deployed import instances
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.drain import draining, enabling
-from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.failover import command as failover_command
 from denodo_ha.failover import switching
+from denodo_ha.failover.practice import client_eye, failing_back, observation, practice
+from denodo_ha.rollout import node_sequence, replace_command, rollout_command, state_roll
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
-from tests.faults.site import KEPT, PRIMARY, Done, Site
+from tests.faults.deployment import MachineDeployer
+from tests.faults.preparations import prepare
+from tests.faults.site import KEPT, Done, Site
 from tests.support import client_creation, local_aws_server
 from tools.local_aws.credentials import Access
 
 _THREADS_S = 60
+_APPLY_S = 10
+_COMMAND_S = 3
 
 
 def _shared_clients() -> Callable[[Aws, str, str], Any]:
@@ -47,6 +54,11 @@ def _shared_clients() -> Callable[[Aws, str, str], Any]:
         return clients[key]
 
     return shared
+
+
+def _poll_briefly(observe: Callable[[], Any], *, timeout: float, **options: Any) -> Any:
+    """Poll a command of Systems Manager, which the agents answer at once."""
+    return poll_until(observe, timeout=min(timeout, _COMMAND_S), **options)
 
 
 @contextmanager
@@ -79,8 +91,22 @@ def short_waits(site: Site) -> Iterator[None]:
             (switching, "EVERY_S", 0.1),
             (switching, "EFFECT_S", 3),
             (failover_command, "CLIENTS_S", 0.1),
+            (ssm_command, "EVERY_S", 0.05),
+            (ssm_command, "HASTE_S", 0.05),
+            (node_sequence, "READY_S", 4),
+            (node_sequence, "HEALTHY_S", 8),
+            (state_roll, "BUSY_S", 0.1),
+            (state_roll, "EXTRA_S", _APPLY_S - site.agents.longest_restart()),
+            (failing_back, "EVERY_S", 0.1),
+            (failing_back, "EFFECT_S", 3),
+            (practice, "CLIENTS_S", 3),
+            (client_eye, "ANSWERS_EVERY_S", 0.5),
+            (observation, "SWITCH_EVERY_S", 0.5),
         ):
             patch.setattr(module, name, seconds)
+        patch.setattr(ssm_command, "poll_until", _poll_briefly)
+        for command in (rollout_command, replace_command):
+            patch.setattr(command, "Cdk", lambda _profile: MachineDeployer(site))
         yield
 
 
@@ -118,28 +144,21 @@ def settle(site: Site) -> None:
     """
     site.proxy.settle()
     for thread in threading.enumerate():
-        if thread.name.startswith("ThreadPoolExecutor"):
+        if thread.name.startswith(("ThreadPoolExecutor", observation.THREADS)):
             thread.join(_THREADS_S)
     site.proxy.settle()
 
 
-def prepare(site: Site, arguments: Sequence[str]) -> None:
-    """Bring the environment into the state in which a row's command starts."""
-    site.restore()
-    if arguments[0] in cases.DRAINED_BEFORE:
-        site.take_out(PRIMARY, "node1")
-    if arguments[0] in cases.PINNED_BEFORE and not pins_file(site.file).exists():
-        run_here(site, ("pin",))
-        site.proxy.heal()
-
-
-def undisturbed_calls(site: Site, arguments: Sequence[str]) -> list[tuple[str, str]]:
+def undisturbed_calls(site: Site, arguments: tuple[str, ...]) -> list[tuple[str, str]]:
     """Run a command without faults; return the command's calls."""
     prepare(site, arguments)
-    run_here(site, arguments)
+    done = run_here(site, arguments)
     settle(site)
     calls = cases.named(site.proxy.calls)
     assert calls, f"{arguments} does not call AWS"
+    assert done.code == cases.expected_code(arguments), (
+        f"{arguments} ends with {done.code}:\n{done.text}"
+    )
     return calls
 
 
@@ -157,6 +176,7 @@ def problems(site: Site, case: Case, calls: Sequence[tuple[str, str]]) -> list[s
         site.state(),
         tuple(site.proxy.arrived),
         tuple(site.proxy.disturbed),
+        tuple(site.agents.wrong),
         case.fault if case.lasting else None,
     )
     return [f"{case.key}: {violation}\n{done.text}" for violation in oracle.violations(run)]

@@ -1,6 +1,6 @@
 """Environment in two regions behind a fault proxy, and its true state.
 
-    with deployed_site(folder) as site:
+    with deployed_site(folder) as site:        # tests.faults.deployment
         site.proxy.add(Rule(Fault.LOST, operation="DeregisterTargets"))
         done = site.run("drain", "node1", "--cluster", "active")
         assert site.state().of("active", "node1").out
@@ -9,28 +9,24 @@
 """
 
 import json
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-
 from denodo_ha.deployed.node_pins import pin_of
 from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
-from denodo_ha.environment.loading.loader import Loaded, load
+from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.pins import Pin, pins_file
 from denodo_ha.rollout import pins_file as pins_text
-from tests.support import local_aws_server
-from tests.support.assembly import ROOT, synthesise
+from tests.faults.agents import Agents
+from tests.support import local_aws_server, pinned_template
+from tests.support.assembly import ROOT, Template
 from tests.support.servers.fault_proxy import FaultProxy
-from tools.local_aws import deployment
 from tools.local_aws.credentials import Access
 
 PRIMARY, SECONDARY = "active", "passive"
@@ -39,10 +35,8 @@ LOST, KEPT = "eu-west-1", "eu-central-1"
 """Regions of the primary and the secondary; tests make the primary's region fail."""
 TIMEOUT_S: Final = 300
 _WAIT_S: Final = 120
-_ACCOUNT = re.compile(r"\b111122223333\b")
 _TAG: Final = "denodo:drained"
-_BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
-"""The version of the bootstrap stack (AWS CDK, Bootstrapping)."""
+_ARC: Final = "arc-zonal-shift"
 
 
 def _pause(cluster: str) -> str:
@@ -76,12 +70,12 @@ class State:
     Attributes:
         nodes: the nodes by cluster and name.
         locks: the lock's holder by cluster; clusters without a lock are missing.
-        paused: the clusters with a pause.
+        facts: what else commands change, by name: what nodes run, deployed machines, zonal shifts.
     """
 
     nodes: Mapping[tuple[str, str], NodeState]
     locks: Mapping[str, str]
-    paused: frozenset[str] = frozenset()
+    facts: Mapping[str, str]
 
     def of(self, cluster: str, node: str) -> NodeState:
         """Return the state of a node."""
@@ -113,6 +107,9 @@ class Site:
         file: the configuration file.
         account: the account of the environment.
         assembly: folder of the cloud assembly.
+        templates: the deployed templates by stack.
+        deploys: number of deploys of machines.
+        agents: the node programs.
     """
 
     proxy: FaultProxy
@@ -120,11 +117,19 @@ class Site:
     file: Path
     account: str
     assembly: Path
+    templates: dict[str, Template]
+    deploys: int = 0
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     _groups_by_service: dict[str, dict[str, str]] = field(default_factory=dict)
     _restored: State | None = None
-    """The state after `restore`, as long as only the proxy's calls can have changed it."""
+    """The state after `restore`, which is still that of clusters that no call has changed."""
+    _touched: set[str] = field(default_factory=set)
+    """Clusters that were changed since `restore` without using the proxy."""
+
+    def __post_init__(self) -> None:
+        self.text, self.pins = self.file.read_text(), pins_file(self.file).read_text()
+        self.agents = Agents(self)
 
     def client(self, service: str, cluster: str) -> Any:
         """Return a boto3 client that does not use the proxy."""
@@ -174,10 +179,13 @@ class Site:
 
     def state(self) -> State:
         """Return the true state of the environment."""
-        if self._restored is not None and not self._is_changed():
-            return self._restored
-        nodes, locks = {}, {}
+        nodes: dict[tuple[str, str], NodeState] = {}
+        locks: dict[str, str] = {}
         for cluster in (PRIMARY, SECONDARY):
+            restored = self._restored if not self._is_changed(cluster) else None
+            if restored is not None:
+                nodes |= {key: node for key, node in restored.nodes.items() if key[0] == cluster}
+                continue
             groups = self._groups(cluster)
             tags = self._tags(cluster)
             for node, id_ in self.instances(cluster).items():
@@ -186,12 +194,40 @@ class Site:
                 nodes[cluster, node] = NodeState(inside, shared - inside, tags.get(id_))
             if (holder := self._lock(cluster)) is not None:
                 locks[cluster] = holder
-        paused = frozenset(
-            cluster
-            for cluster in (PRIMARY, SECONDARY)
-            if self.client("ssm", cluster).get_parameters(Names=[_pause(cluster)])["Parameters"]
+        return State(nodes, locks, self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"deploys of machines": str(self.deploys), **self.agents.facts()}
+        pauses = self.client("ssm", PRIMARY).get_parameters(Names=[_pause(PRIMARY)])["Parameters"]
+        facts["pause"] = "written" if pauses else ""
+        facts["pins"] = pins_file(self.file).read_text()
+        if self._restored is None or self._is_changed(PRIMARY):
+            facts["shifts"] = ", ".join(sorted(shift["awayFrom"] for shift in self.shifts()))
+        else:
+            facts["shifts"] = self._restored.facts["shifts"]
+        return facts
+
+    def shifts(self) -> list[dict[str, Any]]:
+        """Return the active zonal shifts of the primary cluster."""
+        answer = self.client(_ARC, PRIMARY).list_zonal_shifts(status="ACTIVE")
+        shifts: list[dict[str, Any]] = answer["items"]
+        return shifts
+
+    def shift(self, zone: str) -> None:
+        """Start a zonal shift of the primary cluster without using the proxy."""
+        self.touch()
+        (balancer,) = self.client("elbv2", PRIMARY).describe_load_balancers()["LoadBalancers"]
+        zones = self.client("ec2", PRIMARY).describe_availability_zones()["AvailabilityZones"]
+        self.client(_ARC, PRIMARY).start_zonal_shift(
+            resourceIdentifier=balancer["LoadBalancerArn"],
+            awayFrom=next(each["ZoneId"] for each in zones if each["ZoneName"] == zone),
+            expiresIn="8h",
+            comment="a shift of before",
         )
-        return State(nodes, locks, paused)
+
+    def touch(self) -> None:
+        """Note that the primary was changed without using the proxy, so that its state is read."""
+        self._touched.add(PRIMARY)
 
     def instances(self, cluster: str) -> dict[str, str]:
         """Return the instances of a cluster's nodes, by node."""
@@ -259,20 +295,39 @@ class Site:
             return str(json.loads(parameter["Value"]).get("what", "?"))
         return None
 
-    def _is_changed(self) -> bool:
-        """Return whether a call that may change resources has arrived since `restore`."""
-        return any(call.changes for call in self.proxy.arrived)
+    def _is_changed(self, cluster: str) -> bool:
+        """Return whether a cluster may have changed since `restore`."""
+        region = self.loaded.environment.clusters[cluster].region
+        arrived = any(call.changes and call.region == region for call in self.proxy.arrived)
+        return arrived or cluster in self._touched
+
+    def _restore_machines(self) -> None:
+        """Let the files say what is deployed, and the nodes run it."""
+        self.file.write_text(self.text)
+        write_pins(self.file, self.templates.values())
+        self.agents.reset()
+        for shift in self.shifts():
+            self.client(_ARC, PRIMARY).cancel_zonal_shift(zonalShiftId=shift["zonalShiftId"])
+
+    def deployed_anew(self, stack: str, template: Template) -> None:
+        """Take note of a deploy of a cluster's machines."""
+        self.templates[stack], self.deploys = template, self.deploys + 1
+        cluster = stack.removeprefix(f"{NAME}-")
+        self._outputs.pop(cluster, None)
+        self.agents.boot(cluster)
+        self.touch()
 
     def restore(self) -> None:
         """Restore the deployed state without using the proxy: nodes, locks and switch."""
         self.proxy.settle()
-        if self._restored is not None and not self._is_changed():
+        if self._restored is not None and not any(map(self._is_changed, (PRIMARY, SECONDARY))):
             self.proxy.heal()
             return
-        self._restored = None
         was_put = any(call.operation == "PutMetricData" for call in self.proxy.arrived)
-        self.proxy.heal()
+        self._restore_machines()
         state = self.state()
+        changed = [cluster for cluster in (PRIMARY, SECONDARY) if self._is_changed(cluster)]
+        self.proxy.heal()
         for cluster in (PRIMARY, SECONDARY):
             groups, instances = self.shared_groups(cluster), self.instances(cluster)
             for node, id_ in instances.items():
@@ -283,18 +338,23 @@ class Site:
                     )
                 if known.tag is not None:
                     self.client("ec2", cluster).delete_tags(Resources=[id_], Tags=[{"Key": _TAG}])
-            if cluster in state.paused:
-                self.client("ssm", cluster).delete_parameter(Name=_pause(cluster))
+            self.client("ssm", cluster).delete_parameters(Names=[_pause(cluster)])
             if cluster in state.locks:
                 self.client("ssm", cluster).delete_parameter(Name=f"/denodo/{NAME}/{cluster}/.lock")
-        self._wait_until_healthy()
+            if self._restored is None or cluster in changed:
+                self._wait_until_healthy(cluster)
         if was_put:
             self._wait_until_switched_back()
-        self._restored = self.state()
+        nodes = {
+            key: NodeState(node.groups | node.missing, frozenset(), None)
+            for key, node in state.nodes.items()
+        }
+        self._restored = State(nodes, {}, {**self._facts(), "shifts": ""})
+        self._touched.clear()
 
     def take_out(self, cluster: str, node: str) -> None:
         """Drain a node without using the proxy."""
-        self._restored = None
+        self.touch()
         id_ = self.instances(cluster)[node]
         self.client("ec2", cluster).create_tags(
             Resources=[id_], Tags=[{"Key": _TAG, "Value": "2026-01-01T00:00:00Z ann@desk disk"}]
@@ -346,95 +406,30 @@ class Site:
             for report in status["HealthCheckObservations"]
         )
 
-    def _wait_until_healthy(self) -> None:
+    def _wait_until_healthy(self, cluster: str) -> None:
         deadline = time.monotonic() + _WAIT_S
-        for cluster in (PRIMARY, SECONDARY):
-            client = self.client("elbv2", cluster)
-            for arn in self.shared_groups(cluster).values():
-                while time.monotonic() < deadline:
-                    states = {
-                        target["TargetHealth"]["State"]
-                        for target in client.describe_target_health(TargetGroupArn=arn)[
-                            "TargetHealthDescriptions"
-                        ]
-                    }
-                    if states == {"healthy"}:
-                        break
-                    time.sleep(0.02)
-                else:
-                    message = f"the targets of {arn} are {states}"
-                    raise TimeoutError(message)
+        client = self.client("elbv2", cluster)
+        for arn in self.shared_groups(cluster).values():
+            while time.monotonic() < deadline:
+                answer = client.describe_target_health(TargetGroupArn=arn)
+                targets = answer["TargetHealthDescriptions"]
+                states = {target["TargetHealth"]["State"] for target in targets}
+                if states == {"healthy"}:
+                    break
+                time.sleep(0.02)
+            else:
+                message = f"the targets of {arn} are {states}"
+                raise TimeoutError(message)
 
 
-@contextmanager
-def deployed_site(folder: Path) -> Iterator[Site]:
-    """Deploy the example with two regions, with a fault proxy in front of the local AWS."""
-    account = local_aws_server.new_account()
-    text = _ACCOUNT.sub(account, (ROOT / "config/examples/active-passive.yaml").read_text())
-    data = dict(YAML(typ="safe").load(text))
-    for cluster in data["clusters"].values():
-        # TCP checks, as no server answers readiness checks here; a drain takes 60 s of the local
-        # AWS's clock.
-        cluster["balancer"] |= {"health": {"protocol": "tcp"}, "deregistration_delay": 60}
-    file = folder / "environment.yaml"
-    file.write_text(json.dumps(data))
-    loaded, endpoint = load(file), local_aws_server.endpoint()
-    deployment.make_prerequisites(endpoint, loaded)
-    assembly = synthesise(loaded, folder / "cdk.out")
-    for name in (f"{NAME}-{PRIMARY}", f"{NAME}-{SECONDARY}", f"{NAME}-failover"):
-        region = LOST if name.endswith(PRIMARY) else KEPT
-        _create(Access(endpoint, account, region), name, assembly.templates[name])
-    _write_pins(file, assembly.templates.values())
-    with FaultProxy(endpoint) as proxy:
-        yield Site(proxy, loaded, file, account, folder / "cdk.out")
-
-
-def _upload(access: Access, name: str, template: dict[str, Any]) -> str:
-    """Return the URL of a template, which may be larger than a request's limit."""
-    bucket = f"{name}-{access.account}"
-    client = access.client("s3")
-    client.create_bucket(
-        Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": access.region}
-    )
-    client.put_object(Bucket=bucket, Key=name, Body=json.dumps(template).encode())
-    return f"{access.endpoint}/{bucket}/{name}"
-
-
-def _write_pins(file: Path, templates: Iterable[Mapping[str, Any]]) -> None:
+def write_pins(file: Path, templates: Iterable[Template]) -> None:
     """Write what the nodes run, without which `rollout` and `replace` make no call for a node."""
     pins: dict[str, dict[str, Pin]] = {}
     for template in templates:
-        for resource in template["Resources"].values():
-            properties = resource.get("Properties", {})
-            if resource["Type"] == "AWS::EC2::Instance":
-                node = str(resource_tag(properties, names.NODE_TAG))
-                cluster = str(resource_tag(properties, names.CLUSTER_TAG))
-                pins.setdefault(cluster, {})[node] = pin_of(node, properties)
+        ids = pinned_template.logical_ids(template)
+        for node, properties in pinned_template.node_properties(template).items():
+            cluster = str(resource_tag(properties, names.CLUSTER_TAG))
+            generation = names.generation_of_instance(ids[node])
+            pin = pin_of(node, properties).model_copy(update={"generation": generation})
+            pins.setdefault(cluster, {})[node] = pin
     pins_text.write(pins_file(file), pins_text.changed("", pins))
-
-
-def _create(access: Access, name: str, template: dict[str, Any]) -> None:
-    access.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="99", Type="String", Overwrite=True)
-    client = access.client("cloudformation")
-    tags = {"denodo:environment": NAME}
-    if not name.endswith("-failover"):
-        tags["denodo:cluster"] = name.removeprefix(f"{NAME}-")
-    client.create_stack(
-        StackName=name,
-        TemplateURL=_upload(access, name, template),
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-    )
-    deadline = time.monotonic() + _WAIT_S
-    while time.monotonic() < deadline:
-        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
-        if stack["StackStatus"] == "CREATE_COMPLETE":
-            return
-        if not stack["StackStatus"].endswith("IN_PROGRESS"):
-            break
-        time.sleep(0.05)
-    events = client.describe_stack_events(StackName=name)["StackEvents"]
-    message = f"{name} is {stack['StackStatus']}: " + "; ".join(
-        str(event.get("ResourceStatusReason")) for event in events
-    )
-    raise RuntimeError(message)

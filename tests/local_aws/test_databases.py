@@ -23,6 +23,8 @@ DATABASE = {
     "VPCSecurityGroups": [attribute("Group", "GroupId")],
     "MultiAZ": True,
 }
+OTHER_REGION = "eu-central-1"
+KEY = f"arn:aws:kms:{OTHER_REGION}:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 GENERATED = {
     "SecretStringTemplate": json.dumps({"username": "a"}),
     "GenerateStringKey": "password",
@@ -89,6 +91,35 @@ def test_a_database_lives(cloud: Cloud) -> None:
     assert secrets.list_secrets()["SecretList"] == []
 
 
+def test_backups_are_copied_to_another_region_and_restored_there(cloud: Cloud) -> None:
+    copying: dict[str, Any] = {
+        "StorageEncrypted": True,
+        "AutomaticBackupReplicationRegion": OTHER_REGION,
+        "AutomaticBackupReplicationKmsKeyId": KEY,
+    }
+    stack = cloud.deploy(resources(**copying))
+    elsewhere = cloud.of(region=OTHER_REGION).client("rds")
+    assert not cloud.client("rds").describe_db_instance_automated_backups()[
+        "DBInstanceAutomatedBackups"
+    ]
+    (copy,) = elsewhere.describe_db_instance_automated_backups()["DBInstanceAutomatedBackups"]
+    assert (copy["Status"], copy["KmsKeyId"]) == ("replicating", KEY)
+    assert copy["DBInstanceIdentifier"] == stack.ids["It"]
+    assert copy["RestoreWindow"]["LatestTime"] > copy["RestoreWindow"]["EarliestTime"]
+    elsewhere.restore_db_instance_to_point_in_time(
+        SourceDBInstanceAutomatedBackupsArn=copy["DBInstanceAutomatedBackupsArn"],
+        TargetDBInstanceIdentifier="restored",
+        UseLatestRestorableTime=True,
+    )
+    elsewhere.modify_db_instance(DBInstanceIdentifier="restored", ManageMasterUserPassword=True)
+    (restored,) = elsewhere.describe_db_instances(DBInstanceIdentifier="restored")["DBInstances"]
+    assert restored["EngineVersion"] == "16"
+    assert restored["MasterUserSecret"]["SecretStatus"] == "active"
+    elsewhere.delete_db_instance(DBInstanceIdentifier="restored", SkipFinalSnapshot=True)
+    cloud.deploy(resources(StorageEncrypted=True))
+    assert not elsewhere.describe_db_instance_automated_backups()["DBInstanceAutomatedBackups"]
+
+
 def test_a_new_major_version_needs_parameters_of_its_family(cloud: Cloud) -> None:
     cloud.deploy(resources())
     with pytest.raises(DeployError, match="DBParameterGroupFamily postgres17"):
@@ -110,6 +141,11 @@ def test_a_protected_database_stays(cloud: Cloud) -> None:
         ({"VPCSecurityGroups": ["sg-0"]}, "Invalid security group"),
         ({"MasterUserPassword": "x" * 9}, "can't specify MasterUserPassword"),
         ({"AllocatedStorage": "10"}, "Invalid storage size"),
+        (
+            {"StorageEncrypted": True, "AutomaticBackupReplicationRegion": "eu-central-1"},
+            "Encrypted instances require a valid KMS key ID",
+        ),
+        ({"AutomaticBackupReplicationKmsKeyId": "k"}, "needs AutomaticBackupReplicationRegion"),
     ],
 )
 def test_refuses_what_rds_refuses(cloud: Cloud, changes: dict[str, Any], message: str) -> None:

@@ -21,7 +21,7 @@ from stacks.file_asset import LocalFile
 from tests.support.configurations import Data
 from tools.bench.synth import environment_of
 
-ONE_CLUSTER_CALLS = 290
+ONE_CLUSTER_CALLS = 285
 """Maximum number of jsii calls for one more cluster of three nodes."""
 
 

@@ -17,13 +17,14 @@ from denodo_ha.environment.derived import node_alarms
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.rules.quotas import max_alarm_resources, max_resources
 from hosts.denodo.metrics import node_metrics
+from hosts.haproxy import certificate_metric
 from tests.drill.test_drill_examples import drill
 from tests.stacks.topology import rules
 from tests.stacks.topology.cluster_view import ALARM
 from tests.support.assembly import ROOT, Assembly, synthesise
 
 STACK, NAMESPACE = "denodo70ha-active", "Denodo/Nodes/denodo70ha"
-EXPORTS = {"login": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/export-AbCdEf"}
+LOGIN = "arn:aws:secretsmanager:{region}:111122223333:secret:denodo/export-AbCdEf"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     text = (ROOT / "config/examples/haproxy.yaml").read_text()
     data: dict[str, Any] = dict(YAML(typ="safe").load(text))
     data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
-    data["clusters"]["active"]["exports"] = EXPORTS
+    for cluster in data["clusters"].values():
+        cluster["exports"] = {"login": LOGIN.format(region=cluster["region"])}
     file = tmp_path_factory.mktemp("nodes") / "environment.yaml"
     file.write_text(json.dumps(data))
     return load(file)
@@ -50,8 +52,8 @@ def test_the_names_are_those_that_the_program_publishes() -> None:
         names = {value for name, value in texts.items() if name.isupper() and value.isalpha()}
         return {name for name in names if name[0].isupper()}
 
-    published = metrics(node_metrics)
-    assert len(published) == 9
+    published = metrics(node_metrics) | {certificate_metric.METRIC}
+    assert len(published) == 10
     assert metrics(node_alarms) - {"Cluster", "Node"} == published
 
 
@@ -62,6 +64,10 @@ def test_every_node_has_every_alarm(loaded: Loaded, assembly: Assembly) -> None:
         for one in assembly.resources(STACK, ALARM).values()
         if one["Namespace"].startswith("Denodo/Nodes")
     ]
+    of_haproxy = [one for one in alarms if len(one["Dimensions"]) == 1]
+    assert [one["MetricName"] for one in of_haproxy] == ["HaproxyCertificateDaysLeft"]
+    assert of_haproxy[0]["Dimensions"] == [{"Name": "Cluster", "Value": "active"}]
+    alarms.remove(of_haproxy[0])
     found = {
         (
             one["MetricName"],
@@ -101,8 +107,7 @@ def test_nodes_may_publish_in_their_namespace_alone(assembly: Assembly) -> None:
         for statement in policy["PolicyDocument"]["Statement"]
         if "PutMetricData" in str(statement["Action"])
     ]
-    assert len(policies) == 2
-    assert {id_[:9] for id_, _ in policies} == {"nodenode1", "nodenode2"}
+    assert sorted(id_[:9] for id_, _ in policies) == ["HaproxyRo", "nodenode1", "nodenode2"]
     for _, statement in policies:
         assert statement == {
             "Action": "cloudwatch:PutMetricData",
@@ -141,4 +146,4 @@ def test_what_nobody_was_told_of_behind_haproxy(assembly: Assembly) -> None:
     names = {one.name for one in result.model.notifications}
     sent = {each.name for outcome in result.outcomes for each in outcome.notifications}
     assert names - sent <= NEVER_SET_OFF.keys()
-    assert names - sent >= {"node memory", "node disk", "export overdue", "node flapping"}
+    assert names - sent >= {"node memory", "node disk", "export overdue", "HAProxy certificate"}

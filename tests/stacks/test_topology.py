@@ -15,6 +15,8 @@ from denodo_ha.environment.derived.firewall import firewall
 from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.loading.problem import ConfigError
+from denodo_ha.environment.model.environment import Environment
+from tests.drill import any_configuration
 from tests.stacks.topology import rules
 from tests.strategies import environments
 from tests.support.assembly import synthesise
@@ -38,19 +40,28 @@ def _loaded(data: object, folder: str) -> Loaded:
     return load(file)
 
 
-@_SYNTH
-@given(data=environments.environments() | environments.environments_of_two_accounts())
-def test_a_valid_file_keeps_the_rules_of_the_topology(
-    data: Data,
-) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        loaded = _loaded(data, folder)
-        rules.holds(loaded.environment, synthesise(loaded, Path(folder) / "out"))
+def test_a_valid_file_keeps_the_rules_of_the_topology_and_the_policies_of_the_drill() -> None:
+    """The drill reads the same assemblies, since a synth takes a second."""
+    drilled = 0
+
+    @_SYNTH
+    @given(data=environments.environments() | environments.environments_of_two_accounts())
+    def keeps_rules_and_policies(data: Data) -> None:
+        nonlocal drilled
+        with tempfile.TemporaryDirectory() as folder:
+            loaded, out = _loaded(data, folder), Path(folder) / "out"
+            rules.holds(loaded.environment, synthesise(loaded, out))
+            if any_configuration.has_redundant_zones(data):
+                drilled += 1
+                any_configuration.assert_policies_hold(loaded.environment, out)
+
+    keeps_rules_and_policies()
+    assert drilled >= 10, "too few of the configurations have two zones for each cluster"
 
 
 @_LOAD
 @given(data=environments.environments(), seed=st.integers(0, 1000))
-def test_the_order_of_keys_never_matters(data: Data, seed: int) -> None:
+def test_no_order_of_keys_matters_and_ranges_cover_single_rules(data: Data, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         one = _loaded(data, folder).environment
         two = _loaded(_shuffled(data, random.Random(seed)), folder).environment  # noqa: S311 - no secret
@@ -58,21 +69,11 @@ def test_the_order_of_keys_never_matters(data: Data, seed: int) -> None:
     for name, cluster in one.clusters.items():
         assert listeners(one, cluster) == listeners(two, two.clusters[name])
         assert firewall(one, name) == firewall(two, name)
+    _assert_ranges_cover_single_rules(one)
 
 
-def _shuffled(value: Any, order: random.Random) -> Any:
-    if isinstance(value, dict):
-        items = [(key, _shuffled(item, order)) for key, item in value.items()]
-        order.shuffle(items)
-        return dict(items)
-    return value
-
-
-@_LOAD
-@given(data=environments.environments())
-def test_ranges_cover_what_single_rules_open_and_end_there(data: Data) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        environment = _loaded(data, folder).environment
+def _assert_ranges_cover_single_rules(environment: Environment) -> None:
+    """Assert that a range covers the ports that single rules open, and ends there."""
     for name in environment.clusters:
         for side in firewall(environment, name):
             assert side.weight <= 60
@@ -83,6 +84,14 @@ def test_ranges_cover_what_single_rules_open_and_end_there(data: Data) -> None:
                     min(ports),
                     max(ports),
                 )
+
+
+def _shuffled(value: Any, order: random.Random) -> Any:
+    if isinstance(value, dict):
+        items = [(key, _shuffled(item, order)) for key, item in value.items()]
+        order.shuffle(items)
+        return dict(items)
+    return value
 
 
 _ANYTHING = st.recursive(

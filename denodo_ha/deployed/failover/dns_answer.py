@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +68,24 @@ def lookup(name: str) -> Resolved | None:
     return answers[0] if answers else None
 
 
+def lookup_ahead(name: str) -> Lookup:
+    """Begin to resolve a name, and return a lookup that waits for this answer of the name."""
+    answers: list[Resolved | None] = []
+    begin = copy_context().run
+    thread = threading.Thread(
+        target=begin, args=(lambda: answers.append(lookup(name)),), daemon=True
+    )
+    thread.start()
+
+    def look(other: str) -> Resolved | None:
+        if other != name:
+            return lookup(other)
+        thread.join()  # `lookup` ends within its own limit
+        return answers[0] if answers else None
+
+    return look
+
+
 def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
     """Return the answer of this machine's resolver, which other programs here also use."""
     answered = look(site.endpoint)
@@ -111,17 +130,29 @@ def best(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup = lookup) 
 
 
 def _side(answered: Resolved, sides: Sides, look: Lookup) -> Role | None:
-    """Return the role whose record matches the answer, None if no role or both roles match."""
+    return matching_role(answered, {side.role: side.target for side in sides.both}, look)
+
+
+def matching_role(
+    answered: Resolved, targets: Mapping[Role, str], look: Lookup = lookup
+) -> Role | None:
+    """Return the role whose record matches the answer, None if no role or both roles match.
+
+    Args:
+        answered: the answer.
+        targets: DNS name or address of each role's record; empty if it is not known.
+        look: resolves a name.
+    """
     roles: set[Role] = set()
-    for side in sides.both:
-        if not side.target:
+    for role, target in targets.items():
+        if not target:
             continue
-        if side.target in answered.names | answered.addresses:
-            return side.role
-        if answered.addresses and not _is_address(side.target):
-            resolved = look(side.target)
+        if target in answered.names | answered.addresses:
+            return role
+        if answered.addresses and not _is_address(target):
+            resolved = look(target)
             if resolved and resolved.addresses & answered.addresses:
-                roles.add(side.role)
+                roles.add(role)
     return roles.pop() if len(roles) == 1 else None
 
 

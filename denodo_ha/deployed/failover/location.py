@@ -34,7 +34,7 @@ from denodo_ha.deployed.environment_locator import (
 from denodo_ha.deployed.stack import read_outputs
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan
-from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.loading.loader import Loaded
 
 Role = Literal["PRIMARY", "SECONDARY"]
 PRIMARY: Final = "PRIMARY"
@@ -57,7 +57,7 @@ class FailoverLocation:
         switch_warning: why the namespace was read from the configuration and not from the deployed
             stack; empty if it was read from the stack.
         is_deployed: True if the namespace was read from the deployed stack.
-        configuration: the configuration, None without a file.
+        loaded: the configuration, None without a file.
     """
 
     environment: str
@@ -69,7 +69,7 @@ class FailoverLocation:
     switch_namespace: str
     switch_warning: str = ""
     is_deployed: bool = False
-    configuration: Environment | None = None
+    loaded: Loaded | None = None
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ def locate_failover(
         return _discovered(aws, str(environment), regions)
     if regions:
         raise UsageError("--region is for --environment; the configuration names the regions")
-    return _configured(load_configuration(config).environment)
+    return _configured(load_configuration(config))
 
 
 def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
@@ -127,11 +127,12 @@ def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | No
     if located.failover is None:
         return None
     if located.loaded is not None:
-        return _configured(located.loaded.environment)
+        return _configured(located.loaded)
     return _read(aws, located.environment, located.failover.region)
 
 
-def _configured(environment: Environment) -> FailoverLocation:
+def _configured(loaded: Loaded) -> FailoverLocation:
+    environment = loaded.environment
     failover = environment.failover
     if failover is None:
         message = f"{environment.name} has no failover: its configuration has no such key"
@@ -149,7 +150,7 @@ def _configured(environment: Environment) -> FailoverLocation:
             role: cluster_location(environment, name).seen_from(account)
             for role, name in pair.items()
         },
-        configuration=environment,
+        loaded=loaded,
     )
 
 

@@ -220,19 +220,28 @@ def read_sides(aws: Aws, site: FailoverLocation, targets_of: ReadTargets | None 
     return Sides(primary, secondary)
 
 
+def read_records(aws: Aws, site: FailoverLocation) -> Mapping[str, Any]:
+    """Return the failover records by role, as Route 53 answers them.
+
+    Raises:
+        AwsError: AWS did not answer, or denied the call.
+    """
+    name = f"{site.endpoint}.".lower()
+    with translated_errors():
+        answer = aws.client("route53", site.region).list_resource_record_sets(
+            HostedZoneId=site.zone_id, StartRecordName=site.endpoint
+        )
+        return {
+            record["Failover"]: record
+            for record in answer["ResourceRecordSets"]
+            if record["Name"] == name and "Failover" in record
+        }
+
+
 def _records(aws: Aws, site: FailoverLocation) -> tuple[Mapping[str, Any], str]:
     """Return the failover records by role, and the reason if they cannot be read."""
-    name = f"{site.endpoint}.".lower()
     try:
-        with translated_errors():
-            answer = aws.client("route53", site.region).list_resource_record_sets(
-                HostedZoneId=site.zone_id, StartRecordName=site.endpoint
-            )
-            records = {
-                record["Failover"]: record
-                for record in answer["ResourceRecordSets"]
-                if record["Name"] == name and "Failover" in record
-            }
+        records = read_records(aws, site)
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
@@ -268,7 +277,7 @@ def _side(
     return Side(
         role=role,
         cluster=location.name,
-        target=_target(record) or address,
+        target=record_name(record) or address,
         alias=bool(record and "AliasTarget" in record),
         check=check,
         targets=targets,
@@ -277,7 +286,8 @@ def _side(
     )
 
 
-def _target(record: Any) -> str:
+def record_name(record: Any) -> str:
+    """Return the DNS name or address that a record answers with; empty without a record."""
     if not record:
         return ""
     if "AliasTarget" in record:

@@ -29,6 +29,13 @@ class HistoryBucket:
     account: str
 
 
+def standby_buckets(environment: Environment, cluster: str) -> Iterator[HistoryBucket]:
+    """Yield the buckets in a cluster's region: of its exports, and of copies of other clusters'."""
+    settings = environment.clusters[cluster]
+    for name in node_metadata.readable_export_buckets(environment, cluster):
+        yield HistoryBucket(name, settings.region, settings.account)
+
+
 def history_buckets(
     environment: str, clusters: Iterable[StackLocation], configured: Environment | None
 ) -> Iterator[HistoryBucket]:
@@ -41,8 +48,10 @@ def history_buckets(
             the bucket of every cluster is yielded.
     """
     for cluster in clusters:
-        settings = configured.clusters.get(cluster.name) if configured else None
-        if cluster.unreachable or (settings is not None and settings.exports is None):
+        if cluster.unreachable:
+            continue
+        if configured is not None and cluster.name in configured.clusters:
+            yield from standby_buckets(configured, cluster.name)
             continue
         name = node_metadata.export_bucket(
             environment, cluster.name, cluster.account, cluster.region

@@ -74,13 +74,19 @@ class HistoryEntry:
     @property
     def key(self) -> str:
         """Return the key of the entry's object."""
-        return f"{HISTORY_PREFIX}{self.at.astimezone(UTC):{_KEY_TIME}}-{self.id}.json"
+        time = f"{self.at.astimezone(UTC):{_KEY_TIME}}"
+        return f"{HISTORY_PREFIX}{time}-{self.id}{_key_end(self.command)}"
 
     def as_json(self) -> bytes:
         """Return the content of the entry's object."""
         at = self.at.isoformat(timespec="milliseconds")
         content = {"schema": _SCHEMA, **asdict(self), "at": at}
         return json.dumps(content, default=str).encode()
+
+
+def _key_end(command: str) -> str:
+    """Return the end of the keys of a command's entries, by which they are found without a read."""
+    return f"-{command.replace(' ', '-')}.json"
 
 
 @dataclass(frozen=True)
@@ -128,19 +134,26 @@ def parse_entry(text: bytes) -> HistoryEntry:
         raise ValueError(message) from None
 
 
-def read_history(aws: Aws, buckets: Iterable[HistoryBucket], since: datetime) -> History:
+def read_history(
+    aws: Aws,
+    buckets: Iterable[HistoryBucket],
+    since: datetime,
+    commands: Iterable[str] = (),
+) -> History:
     """Read the entries of several buckets; a bucket that cannot be read is named in the result.
 
     Args:
         aws: the credentials.
         buckets: the buckets; one that does not exist has no history.
         since: time of the oldest entry.
+        commands: read only entries of these commands; empty: of all.
 
     Raises:
         NoCredentials: There are no credentials.
         ExpiredCredentials: The credentials have expired.
     """
-    found = map_concurrently(lambda bucket: _read_bucket(aws, bucket, since), buckets)
+    ends = tuple(map(_key_end, commands))
+    found = map_concurrently(lambda bucket: _read_bucket(aws, bucket, since, ends), buckets)
     entries = {entry.id: entry for history in found for entry in history.entries}
     return History(
         tuple(sorted(entries.values(), key=lambda entry: entry.at)),
@@ -149,7 +162,9 @@ def read_history(aws: Aws, buckets: Iterable[HistoryBucket], since: datetime) ->
     )
 
 
-def _read_bucket(aws: Aws, bucket: HistoryBucket, since: datetime) -> History:
+def _read_bucket(
+    aws: Aws, bucket: HistoryBucket, since: datetime, ends: tuple[str, ...]
+) -> History:
     client = aws.client("s3", bucket.region)
     first = f"{HISTORY_PREFIX}{since.astimezone(UTC):{_KEY_TIME}}"
     owner = {"Bucket": bucket.name, "ExpectedBucketOwner": bucket.account}
@@ -159,6 +174,7 @@ def _read_bucket(aws: Aws, bucket: HistoryBucket, since: datetime) -> History:
                 **owner, Prefix=HISTORY_PREFIX, StartAfter=first
             )
             keys = [str(each["Key"]) for page in pages for each in page.get("Contents", [])]
+            keys = [key for key in keys if not ends or key.endswith(ends)]
 
         def read(key: str) -> HistoryEntry | str:
             with translated_errors():

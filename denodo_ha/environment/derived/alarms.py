@@ -211,6 +211,16 @@ def switch_still_thrown(environment: Environment) -> AlarmText:
     return AlarmText("switch still thrown", "notice", what, means)
 
 
+def standby_not_ready(hours: int) -> AlarmText:
+    """Return the texts of the alarm on the standby's readiness."""
+    what = (
+        "`denodo-ha failover check --record` found the standby not ready, or has not run for "
+        f"{hours} h."
+    )
+    means = "Clients are served; if the active cluster fails, the standby may not take over."
+    return AlarmText("standby not ready", "notice", what, means)
+
+
 def checked_roles(environment: Environment) -> list[str]:
     """Return the roles whose records have a health check of their cluster."""
     failover = environment.failover

@@ -40,6 +40,17 @@ SWITCH_DIMENSION = "Environment"
 """Metric of the operators' switch: a value of 1 fails over to the secondary, 0 fails back. The
 namespace is the default of `failover.switch_namespace`."""
 
+READY_METRIC = "StandbyReady"
+CHECKED_METRIC = "StandbyChecked"
+AGE_METRICS = {
+    4: "StandbyExportAge",
+    5: "StandbyDatabaseAge",
+    10: "StandbyPracticeAge",
+}
+"""Metrics of `denodo-ha failover check --record`, in the switch's namespace and with its dimension:
+1 if the standby is ready and else 0, 1 for each check, and the ages in seconds, by the number of
+the line."""
+
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
 

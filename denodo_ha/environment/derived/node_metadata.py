@@ -5,6 +5,7 @@ derived from the configuration, so that neither stack needs a reference to the o
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -44,6 +45,22 @@ def has_stack(cluster: Cluster) -> bool:
 def creates_database(cluster: Cluster) -> bool:
     """Return whether a metadata database is created on RDS for the cluster."""
     return cluster.catalog is not None and cluster.catalog.existing is None
+
+
+def copied_databases(environment: Environment, target: str) -> tuple[str, ...]:
+    """Return the clusters whose metadata database is copied to the region of a cluster."""
+    return tuple(
+        name
+        for name, cluster in sorted(environment.clusters.items())
+        if cluster.catalog is not None
+        and cluster.catalog.copy is not None
+        and cluster.catalog.copy.to == target
+    )
+
+
+def restored_database_name(environment: str, cluster: str) -> str:
+    """Return the identifier of a database that is restored in a cluster's region."""
+    return re.sub(r"-+", "-", f"{environment}-{cluster}-restored".lower())
 
 
 def database_subnets(cluster: Cluster) -> dict[str, str | None]:
@@ -192,12 +209,12 @@ def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, 
 def history_buckets(
     environment: Environment, clusters: Iterable[str], account: str
 ) -> tuple[str, ...]:
-    """Return the names of the clusters' buckets for the history in an account."""
+    """Return the names of the buckets in the clusters' regions for the history, in an account."""
     return tuple(
-        export_bucket_name(environment, name)
+        bucket
         for name in clusters
-        if environment.clusters[name].exports is not None
-        and environment.clusters[name].account == account
+        if environment.clusters[name].account == account
+        for bucket in readable_export_buckets(environment, name)
     )
 
 

@@ -5,6 +5,7 @@ rules assume the published value. "Project default", "project limit" and "projec
 that this project chose.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,6 +75,25 @@ ON_DEMAND_QUOTA: Final = "L-1216C47A"
 CPUs. Unused places of a Capacity Reservation count too (AWS, Amazon EC2 User Guide, "On-Demand
 Capacity Reservations")."""
 
+COMPARED_QUOTAS: Final[Mapping[str, tuple[str, str]]] = {
+    "On-Demand vCPUs": ("ec2", ON_DEMAND_QUOTA),
+    "Elastic IPs": ("ec2", "L-0263D0A3"),
+    "rules per security group": ("vpc", "L-0EA8095F"),
+    "security groups per interface": ("vpc", "L-2AFB9258"),
+    "DB instances": ("rds", "L-7B6409FD"),
+}
+"""Service and code of the quotas that two sites need alike (AWS, Service Quotas, quota codes)."""
+BALANCER_LIMITS: Final[Mapping[str, str]] = {
+    "network-load-balancers": "Network Load Balancers",
+    "target-groups": "target groups",
+    "listeners-per-network-load-balancer": "listeners of a Network Load Balancer",
+    "targets-per-network-load-balancer": "targets of a Network Load Balancer",
+    "targets-per-availability-zone-per-network-load-balancer": "targets of a zone of a Network Load"
+    " Balancer",
+}
+"""Names of limits (AWS, Elastic Load Balancing API, DescribeAccountLimits), and names for
+messages."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -100,6 +120,9 @@ ALB_IDLE_TIMEOUT_S: Final = Range(
 )
 RECORD_TTL_S: Final = Range(0, 2_147_483_647, "AWS, Amazon Route 53 API, ResourceRecordSet")
 FAILURE_THRESHOLD: Final = Range(1, 10, "AWS, Amazon Route 53 API, HealthCheckConfig")
+CHECK_EVERY_H: Final = Range(
+    1, 24, "AWS, Amazon CloudWatch API, PutMetricAlarm: periods of together at most one day"
+)
 VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 ALB_SUBNET_PREFIX: Final = Range(
     16, 27, "AWS, Application Load Balancers, Subnets for your load balancer"

@@ -1,4 +1,4 @@
-"""Effects on nodes and on the metadata database when CloudFormation changes a property.
+"""Effects on nodes, load balancers and the metadata database of changed properties.
 
 Source: AWS, CloudFormation template reference, "Update requires" of each property; for instances in
 a VPC whose root device is an EBS volume.
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Effect(StrEnum):
-    """Effect of a deployment on a node or a database, in order of severity."""
+    """Effect of a deployment on a node, load balancer or database, in order of severity."""
 
     NOTHING = "nothing"
     STATE = "state only"
@@ -54,6 +54,17 @@ NETWORK_REPLACEMENTS: Final[dict[str, tuple[str, ...]]] = {
 """Properties whose change replaces a subnet or a VPC, and therefore the nodes in the subnet or VPC
 (AWS, "AWS::EC2::Subnet" and "AWS::EC2::VPC")."""
 
+LOAD_BALANCER_IN_PLACE: Final = frozenset(
+    {
+        *("EnableCapacityReservationProvisionStabilize", "EnablePrefixForIpv6SourceNat"),
+        *("EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic", "IpAddressType"),
+        *("Ipv4IpamPoolId", "LoadBalancerAttributes", "MinimumLoadBalancerCapacity"),
+        *("SecurityGroups", "SubnetMappings", "Subnets", "Tags"),
+    }
+)
+"""Properties of "AWS::ElasticLoadBalancingV2::LoadBalancer" that change in place. A change to any
+other property, such as the scheme, replaces the load balancer, which then has another DNS name."""
+
 RESTARTING_STATE: Final = frozenset(
     {
         *("catalog", "denodo", "heap_mib", "host", "jvm", "license_manager", "ports", "rmi_host"),
@@ -67,6 +78,8 @@ DATABASE_EFFECTS: Final[dict[str, Effect]] = {
         (
             *("AllocatedStorage", "AllowMajorVersionUpgrade", "ApplyImmediately"),
             *("AssociatedRoles", "AutoMinorVersionUpgrade", "BackupRetentionPeriod"),
+            # None of these is create-only in CloudFormation's schema; what RDS does is not tried.
+            *("AutomaticBackupReplicationRegion", "AutomaticBackupReplicationKmsKeyId"),
             *("CopyTagsToSnapshot", "DatabaseInsightsMode", "DeleteAutomatedBackups"),
             *("DeletionProtection", "EnableCloudwatchLogsExports"),
             *("EnableIAMDatabaseAuthentication", "EnablePerformanceInsights", "Iops"),

@@ -11,7 +11,13 @@ from pydantic.fields import FieldInfo
 
 from denodo_ha.environment.facts.limits import Range
 from denodo_ha.environment.model.alarms import Alarms, AlarmTopics
-from denodo_ha.environment.model.catalog import Catalog, ComponentSettings, ExistingServer, Exports
+from denodo_ha.environment.model.catalog import (
+    Catalog,
+    ComponentSettings,
+    DatabaseCopy,
+    ExistingServer,
+    Exports,
+)
 from denodo_ha.environment.model.cluster import (
     Balancer,
     Capacity,
@@ -71,6 +77,7 @@ _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("clusters.NAME.capacity", Capacity),
     ("clusters.NAME.catalog", Catalog),
     ("clusters.NAME.catalog.existing", ExistingServer),
+    ("clusters.NAME.catalog.copy", DatabaseCopy),
     ("clusters.NAME.catalog.settings.COMPONENT", ComponentSettings),
     ("clusters.NAME.exports", Exports),
     ("clusters.NAME.balancer.haproxy", Haproxy),

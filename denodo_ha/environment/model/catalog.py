@@ -31,7 +31,14 @@ from denodo_ha.environment.model.aws_field_types import (
     SubnetId,
     ZoneName,
 )
-from denodo_ha.environment.model.field_types import DomainName, Flag, HomePath, Port, Whole
+from denodo_ha.environment.model.field_types import (
+    ClusterName,
+    DomainName,
+    Flag,
+    HomePath,
+    Port,
+    Whole,
+)
 from denodo_ha.environment.model.section import Section
 
 Component = Literal["vdp", "scheduler", "data-catalog"]
@@ -84,6 +91,15 @@ class ComponentSettings(Section):
 unchanged. {url}, {user}, {password}, {host}, {port}, {database} and {node} are placeholders."""
 
 
+class DatabaseCopy(Section):
+    """Replication of the database's backups to the region of another cluster, by RDS."""
+
+    to: ClusterName
+    """Cluster in whose region the backups are kept; the copy can be restored there."""
+    kms_key: KmsKeyArn
+    """Key in that region which encrypts the copy."""
+
+
 class Catalog(Section):
     """Metadata database that the nodes of a cluster share: created on RDS, or existing."""
 
@@ -124,6 +140,9 @@ RDS chooses."""
     """Send PostgreSQL's logs to CloudWatch Logs, where they are kept until you delete them."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the database and its secrets; default: the account's keys."""
+    copy: DatabaseCopy | None = None  # type: ignore[assignment]  # hides a deprecated method
+    """Copy of the database's backups in another region, a few minutes old; default: none. It \
+costs the transfer and the storage (docs/catalog.md)."""
     subnets: Mapping[ZoneName, SubnetId] = {}
     """Private subnet of the database in each zone of an existing VPC; default: the subnets of the \
 nodes."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from denodo_ha.environment.facts.limits import FAILURE_THRESHOLD, RECORD_TTL_S
+from denodo_ha.environment.facts.limits import CHECK_EVERY_H, FAILURE_THRESHOLD, RECORD_TTL_S
 from denodo_ha.environment.model.aws_field_types import AccountId, Region, SwitchNamespace
 from denodo_ha.environment.model.cluster import HostedZone
 from denodo_ha.environment.model.field_types import ClusterName, Flag, RecordName, Whole
@@ -14,6 +14,8 @@ TtlSeconds = Annotated[Whole, Field(ge=RECORD_TTL_S.low, le=RECORD_TTL_S.high), 
 FailureThreshold = Annotated[
     Whole, Field(ge=FAILURE_THRESHOLD.low, le=FAILURE_THRESHOLD.high), FAILURE_THRESHOLD
 ]
+
+CheckHours = Annotated[Whole, Field(ge=CHECK_EVERY_H.low, le=CHECK_EVERY_H.high), CHECK_EVERY_H]
 
 
 class Failover(Section):
@@ -50,6 +52,10 @@ metrics, as if the region were lost; default 3."""
     region: Region | None = None
     """Region of the failover stack; default: the secondary's region, so that the stack is \
 available if the primary's region fails."""
+    check_every: CheckHours | None = None
+    """Hours within which `denodo-ha failover check --record` must run again, at most 24: an alarm \
+notifies the topic `notice` if it did not, or found that the standby is not ready; default: no \
+alarm."""
     switch_namespace: SwitchNamespace | None = None
     """CloudWatch namespace of the operators' switch, only for this environment; default: \
 Denodo/Failover, which all environments of the account and region share."""

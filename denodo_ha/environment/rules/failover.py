@@ -48,6 +48,19 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
         )
 
 
+def failover_check(environment: Environment) -> Iterator[Problem]:
+    """The alarm on the standby's check needs the topics of the alarms."""
+    failover = environment.failover
+    if failover is not None and failover.check_every is not None and not environment.alarms.enabled:
+        yield Problem(
+            (*_PATH, "check_every"),
+            "would be ignored",
+            "alarms is none, so there is no topic that an alarm on the check could notify",
+            "remove check_every, or write alarms",
+            value=str(failover.check_every),
+        )
+
+
 def failover_record(environment: Environment) -> Iterator[Problem]:
     """The record's name must not end with its zone, and a CNAME record must not be at the apex."""
     failover = environment.failover
@@ -423,6 +436,7 @@ def shared_manager(environment: Environment) -> Iterator[Problem]:
 
 RULES = (
     failover_clusters,
+    failover_check,
     failover_record,
     failover_record_is_a_host,
     failover_partition,

@@ -56,6 +56,60 @@ def databases_of_one_cluster(environment: Environment) -> Iterator[Problem]:
         seen.setdefault(identity, name)
 
 
+def database_copies(environment: Environment) -> Iterator[Problem]:
+    """A database can be copied to another region of the account, with a key of that region."""
+    for name, cluster, catalog in _catalogs(environment):
+        if catalog.copy is None or catalog.existing is not None:
+            continue
+        path: Path = ("clusters", name, "catalog", "copy")
+        other = environment.clusters.get(catalog.copy.to)
+        if other is None:
+            reason, remedy = "there is no such cluster", "name a cluster of this file"
+        else:
+            reason, remedy = _no_database_copy(cluster, catalog.copy.to, other)
+        if reason:
+            yield Problem(
+                (*path, "to"),
+                "cannot have the copy of the database",
+                reason,
+                remedy,
+                value=catalog.copy.to,
+            )
+            continue
+        assert other is not None
+        _, _, _, region, account, _ = catalog.copy.kms_key.split(":", 5)
+        if (region, account) != (other.region, other.account):
+            yield Problem(
+                (*path, "kms_key"),
+                f"is not a key of {other.account} in {other.region}",
+                "RDS encrypts the copy with a key of the region in which the copy is",
+                f"name a key that exists in {other.region}",
+                value=catalog.copy.kms_key,
+            )
+
+
+def _no_database_copy(cluster: Cluster, other_name: str, other: Cluster) -> tuple[str, str]:
+    """Return why a database cannot be copied to a cluster's region, and what to do."""
+    if other.region == cluster.region:
+        reason = "the copy would be lost with the region of the database"
+        return reason, "name a cluster in another region"
+    if other.account != cluster.account:
+        reason = (
+            "RDS replicates automated backups within one account (Amazon RDS User Guide, "
+            "Replicating automated backups to another AWS Region)"
+        )
+        return reason, "remove copy, and share a snapshot with the other account"
+    if node_metadata.partition(other.region) != node_metadata.partition(cluster.region):
+        return "it is in another AWS partition", "remove copy"
+    if not node_metadata.creates_database(other):
+        reason = (
+            "it has no database on RDS, whose subnets, security group and parameters a restored "
+            "database needs"
+        )
+        return reason, f"add a catalog without existing to {other_name}"
+    return "", ""
+
+
 def database_zones(environment: Environment) -> Iterator[Problem]:
     """A database on RDS must have subnets in two zones, even if the nodes are in one zone."""
     for name, cluster, catalog in _catalogs(environment):
@@ -237,6 +291,7 @@ def _catalogs(environment: Environment) -> Iterator[tuple[str, Cluster, Catalog]
 RULES = (
     existing_server_options,
     databases_of_one_cluster,
+    database_copies,
     database_zones,
     database_private_subnets,
     database_storage_growth,

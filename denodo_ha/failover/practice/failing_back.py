@@ -53,6 +53,8 @@ class PracticeContext:
         look: resolves a name.
         watching: runs the tasks of an observation.
         back_command: the command that fails back, for messages.
+        readiness: returns what is not known to be right with the standby; raises `Refused` if it
+            is not ready.
     """
 
     sign_in: Callable[[], Aws]
@@ -63,6 +65,7 @@ class PracticeContext:
     look: Lookup
     watching: Watching
     back_command: str
+    readiness: Callable[[Aws], tuple[str, ...]]
 
     @property
     def primary(self) -> str:
@@ -140,7 +143,7 @@ class FailingBack:
                 except CommandError as error:
                     self._wait_or_give_up(error, end)
         except (KeyboardInterrupt, Interrupted) as error:
-            message = f"{_reason(error) or 'interrupted'}; {self._context.remains}"
+            message = f"{reason_of(error) or 'interrupted'}; {self._context.remains}"
             raise Interrupted(message) from None
 
     def _read(self) -> FailoverTask:
@@ -156,7 +159,7 @@ class FailingBack:
                 throw_switch(self._aws, self._read(), self._context.progress)
             leg.put = self.clock.monotonic()
         except CommandError as error:
-            self._context.progress.say(f"cannot fail back yet: {_reason(error)}")
+            self._context.progress.say(f"cannot fail back yet: {reason_of(error)}")
         left = max(EFFECT_S - (self.clock.monotonic() - put), 0)
         title = f"waiting {left:.0f} s until the datapoint before has had its effect"
         with self._context.progress.step(title):
@@ -169,7 +172,7 @@ class FailingBack:
         Raises:
             Failed: The time is up.
         """
-        reason, remains = _reason(error), self._context.remains
+        reason, remains = reason_of(error), self._context.remains
         if self.clock.monotonic() >= end:
             message = f"{reason}; {remains}"
             raise Failed(message) from error
@@ -206,7 +209,7 @@ class UnlockedClock:
             self._plain.sleep(seconds)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return what an error says, without what is true of one attempt only."""
     return _UNCHANGED.sub("", str(error))
 

@@ -23,6 +23,8 @@ from denodo_ha.failover.practice.client_eye import Eye, Look
 
 SWITCH_EVERY_S: Final = 5.0
 """Project default: seconds between two reads of the switch's alarm and health check."""
+THREADS: Final = "observation"
+"""Beginning of the names of the threads."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,13 @@ def watching(observation: Observation) -> Iterator[None]:
             task()
             end.wait(max(every - (time.monotonic() - begin), 0))
 
-    for task in observation.tasks:
-        # Daemon threads: a handshake with a lost region must not keep the process running.
-        threading.Thread(target=repeat, args=task, daemon=True).start()
+    # Daemon threads: a handshake with a lost region must not keep the process running.
+    threads = [
+        threading.Thread(target=repeat, args=task, daemon=True, name=f"{THREADS}-{number}")
+        for number, task in enumerate(observation.tasks)
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:

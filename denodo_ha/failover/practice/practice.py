@@ -18,7 +18,12 @@ from denodo_ha.failover.failover_task import FailoverTask, read_task, require_po
 from denodo_ha.failover.practice.client_eye import Eye
 from denodo_ha.failover.practice.cluster_locks import held_locks, practice_was_killed
 from denodo_ha.failover.practice.expectation import Expectation
-from denodo_ha.failover.practice.failing_back import READ_S, FailingBack, PracticeContext
+from denodo_ha.failover.practice.failing_back import (
+    READ_S,
+    FailingBack,
+    PracticeContext,
+    reason_of,
+)
 from denodo_ha.failover.practice.measurement import Leg, measured_leg, open_gap
 from denodo_ha.failover.practice.observation import Observation, SwitchReader
 from denodo_ha.failover.practice.report import PracticeReport
@@ -44,6 +49,7 @@ class Practice:
         self._aws, self._clock = context.sign_in(), context.clock
         self._legs: list[Leg] = []
         self._findings: list[str] = []
+        self._notes: tuple[str, ...] = ()
         self._stayed = 0.0
         self._is_interrupted = self._may_have_moved = False
 
@@ -70,22 +76,24 @@ class Practice:
         ) as self._clock:
             if was_killed:
                 self._end_earlier()
-            task = self.require_possible()
-            observation = self._observation(task)
-            self._require_served(observation)
+            task, observation = self.require_ready()
             with context.watching(observation):
                 self._there_and_back(task, observation, stay)
         return self._report(began, observation)
 
-    def require_ready(self) -> FailoverTask:
-        """Return the failover to the secondary, if a practice would begin; change nothing.
+    def require_ready(self) -> tuple[FailoverTask, Observation]:
+        """Return the failover to the secondary, and the observation; change nothing.
 
         Raises:
-            Refused: A practice would refuse.
+            Refused: A practice would end where it did not begin, measure nothing, or hurt clients.
         """
         task = self.require_possible()
-        self._require_served(self._observation(task))
-        return task
+        observation = self._observation(task)
+        self._require_served(observation)
+        progress, secondary = self._context.progress, task.cluster
+        with progress.step(f"checking whether {secondary} is ready"):
+            self._notes = self._context.readiness(self._aws)
+        return task, observation
 
     def require_possible(self) -> FailoverTask:
         """Return the failover from the primary to a healthy secondary.
@@ -175,7 +183,7 @@ class Practice:
                 raise
             self._findings.append(str(error))
         if not self._may_have_moved:
-            raise Interrupted("interrupted; nothing was changed")
+            raise Interrupted("interrupted; the site was not moved")
         self._end_stay(observation, move)
         self._go_back(observation, move)
 
@@ -183,10 +191,11 @@ class Practice:
         self._may_have_moved = True
         try:
             self._context.fail_over(self._aws, task, leg, self._clock)
-        except AwsError:
+        except AwsError as error:
             # Without the time of a datapoint, AWS has refused the datapoint.
             self._may_have_moved = leg.put is not None
-            raise
+            message = f"the site was not moved: {reason_of(error)}"
+            raise (error if self._may_have_moved else type(error)(message)) from None
         self._await_clients(observation, leg)
 
     def _stay(self, observation: Observation, stay: float) -> None:
@@ -281,6 +290,6 @@ class Practice:
             looks=dict(sorted(looks.items())),
             legs=tuple(measured_leg(leg, observation, times[leg.role]) for leg in self._legs),
             findings=tuple(self._findings),
-            notes=(expected.problem,) if expected.problem else (),
+            notes=(*self._notes, *([expected.problem] if expected.problem else [])),
             is_interrupted=self._is_interrupted,
         )

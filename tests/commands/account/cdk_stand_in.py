@@ -1,22 +1,18 @@
 """Simulated CDK CLI that needs no Node.js: applies changed pins to the template and the cloud."""
 
-import copy
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Failed
 from denodo_ha.environment import names
 from denodo_ha.environment.loading.loader import load
-from stacks.nodes.first_boot import node_script
 from tests.commands.account.agents import Agents
 from tests.commands.account.cloud import Cloud
+from tests.support import pinned_template
 from tests.support.assembly import Template
 
-_INSTANCE = "AWS::EC2::Instance"
 Hook = Callable[[], object]
 
 
@@ -53,26 +49,21 @@ class FakeCdk:
 
     def template(self, config: Path) -> Template:
         """Return the template for a configuration and its pins."""
-        pins = load(config).pins
-        template = copy.deepcopy(self.cloud.stack(self.agents.cluster).template)
-        for node in _nodes(template):
-            pin = pins.of(self.agents.cluster, node)
-            if pin is not None:
-                template = _of_generation(template, node, pin.generation)
-        for node, properties in _nodes(template).items():
-            pin = pins.of(self.agents.cluster, node)
-            if pin is not None:
-                properties["ImageId"], properties["InstanceType"] = pin.image, pin.type
-                properties["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] = pin.disk_gib
-                properties["UserData"] = self.user_data(node, pin.first_boot)
-        return template
+        cluster, environment = self.agents.cluster, self.cloud.environment
+        return pinned_template.with_pins(
+            self.cloud.stack(cluster).template,
+            load(config).pins.root.get(cluster, {}),
+            environment=environment.name,
+            cluster=cluster,
+            region=environment.clusters[cluster].region,
+        )
 
     def user_data(self, node: str, version: int) -> dict[str, str]:
         """Return the property `UserData` of a node, with a version of the first-boot text."""
         cluster = self.agents.cluster
         parameter = names.node_parameter(self.cloud.environment.name, cluster, node)
         region = self.cloud.environment.clusters[cluster].region
-        return {"Fn::Base64": node_script(parameter=parameter, region=region, version=version)}
+        return pinned_template.user_data(parameter, region, version)
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
         """Replace or restart changed nodes, and roll back if the deploy is to fail."""
@@ -80,8 +71,14 @@ class FakeCdk:
         deployed = self.cloud.stack(self.agents.cluster)
         assert stack == deployed.name
         new = json.loads((out / "stack.json").read_text())
-        old_nodes, new_nodes = _nodes(deployed.template), _nodes(new)
-        old_ids, new_ids = _logical_ids(deployed.template), _logical_ids(new)
+        old_nodes, new_nodes = (
+            pinned_template.node_properties(deployed.template),
+            pinned_template.node_properties(new),
+        )
+        old_ids, new_ids = (
+            pinned_template.logical_ids(deployed.template),
+            pinned_template.logical_ids(new),
+        )
         changed = [
             node
             for node in new_nodes
@@ -120,33 +117,3 @@ class FakeCdk:
                 elb.deregister_targets(TargetGroupArn=arn, Targets=[{"Id": old}])
         client.terminate_instances(InstanceIds=[old])
         self.agents.nodes[node].confirmed = self.confirmed
-
-
-def _of_generation(template: Template, node: str, generation: int) -> Template:
-    """Return a template with the instance of a node in a generation."""
-    old = _logical_ids(template)[node]
-    first = re.sub(r"G[0-9]+$", "", old)
-    new = names.instance_of_generation(first, generation)
-    text = json.dumps(template).replace(f'"{old}"', f'"{new}"')
-    renamed: Template = json.loads(text)
-    return renamed
-
-
-def _logical_ids(template: Template) -> dict[str, str]:
-    """Return the logical ids of the instances by node."""
-    ids = {}
-    for logical_id, resource in template["Resources"].items():
-        if resource["Type"] == _INSTANCE:
-            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
-            ids[tags["denodo:node"]] = logical_id
-    return ids
-
-
-def _nodes(template: Template) -> dict[str, dict[str, Any]]:
-    """Return the properties of the instances by node."""
-    properties_by_node = {}
-    for resource in template["Resources"].values():
-        if resource["Type"] == _INSTANCE:
-            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
-            properties_by_node[tags["denodo:node"]] = resource["Properties"]
-    return properties_by_node

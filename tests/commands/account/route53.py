@@ -13,6 +13,7 @@ import pytest
 
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover.dns_answer import Resolved
+from denodo_ha.environment.derived import failover_plan
 from denodo_ha.failover import command as failover
 from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
@@ -71,9 +72,15 @@ class Route53:
 
     def put(self, call: Call) -> None:
         """Record a datapoint of the switch, whose health check follows after `SWITCH_S`."""
-        (datum,) = call.parameters["MetricData"]
-        self.thrown.append(datum["Value"])
-        value = datum["Value"]
+        values = [
+            datum["Value"]
+            for datum in call.parameters["MetricData"]
+            if datum["MetricName"] == failover_plan.SWITCH_METRIC
+        ]
+        if not values:
+            return
+        (value,) = values
+        self.thrown.append(value)
         if not self.deaf and call.parameters["Namespace"] == self._namespace():
             self.cloud.clock.at(
                 self.cloud.clock.monotonic() + SWITCH_S, lambda: setattr(self, "_at", value)

@@ -1,6 +1,7 @@
 """The lock of a cluster, tested with a simulated parameter store that has versions."""
 
 import json
+import time
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from denodo_ha.aws.lock import LIFETIME_S, RENEWAL_S, Lock
+from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.lock import LIFETIME_S, PROVE_AGAIN_S, RENEWAL_S, Lock
 from denodo_ha.cli.errors import AccessDenied, Failed, Refused, Throttled, Unreachable
 from tests.commands.account.virtual_clock import VirtualClock
 
@@ -266,6 +268,85 @@ def test_a_write_at_the_same_time_as_another_command_s_is_refused(
     with pytest.raises(Refused, match="drain node1"):
         lock.held().__enter__()
     assert lock.holder == "drain node1"
+
+
+def busy_writes(store: ParameterStore, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Reject the next writes, as if another call were writing the lock."""
+    write = store.put_parameter
+
+    def busy(**arguments: Any) -> dict[str, Any]:
+        nonlocal count
+        count -= 1
+        if count >= 0:
+            raise error("TooManyUpdates", "PutParameter")
+        return write(**arguments)
+
+    monkeypatch.setattr(store, "put_parameter", busy)
+
+
+def test_a_proof_during_another_write_is_repeated(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other write may be an earlier attempt of this command, so it need not stop."""
+    lock = lock_of(store, clock)
+    with lock.held():
+        busy_writes(store, monkeypatch, len(PROVE_AGAIN_S))
+        lock.prove()
+        assert store.writes == 2
+        busy_writes(store, monkeypatch, len(PROVE_AGAIN_S) + 1)
+        with pytest.raises(Throttled, match="TooManyUpdates"):
+            lock.prove()
+
+
+def test_a_proof_during_a_take_over_ends_the_run(
+    store: ParameterStore,
+    clock: VirtualClock,
+    kept: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock, write = lock_of(store, clock), store.put_parameter
+
+    def taken_over(**_: Any) -> dict[str, Any]:
+        monkeypatch.setattr(store, "put_parameter", write)
+        take(lock_of(store, clock, "drain node1"), kept, take_over=True)
+        raise error("TooManyUpdates", "PutParameter")
+
+    with lock.held():
+        monkeypatch.setattr(store, "put_parameter", taken_over)
+        with pytest.raises(Failed, match="has taken over the lock"):
+            lock.prove()
+
+
+def test_a_take_over_during_another_one_is_refused(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both operators are told to run the command again, and the loser does not call it AWS's."""
+    store.write("{}")
+    busy_writes(store, monkeypatch, 2)
+    with pytest.raises(Refused, match="taking the lock"):
+        lock_of(store, clock).held(take_over=True).__enter__()
+
+
+def test_threads_that_prove_at_the_same_time_do_not_disturb_each_other(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read of one thread never comes between the read and the write of another."""
+    lock, read, write, order = lock_of(store, clock), store.get_parameter, store.put_parameter, []
+
+    def noted_read(**arguments: Any) -> dict[str, Any]:
+        order.append("read")
+        time.sleep(0.005)
+        return read(**arguments)
+
+    def noted_write(**arguments: Any) -> dict[str, Any]:
+        order.append("write")
+        return write(**arguments)
+
+    with lock.held():
+        monkeypatch.setattr(store, "get_parameter", noted_read)
+        monkeypatch.setattr(store, "put_parameter", noted_write)
+        map_concurrently(lambda _: lock.prove(), range(6))
+        assert order == ["read", "write"] * 6
 
 
 def test_waits_renew_the_lock(store: ParameterStore, clock: VirtualClock) -> None:

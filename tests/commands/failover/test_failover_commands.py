@@ -411,6 +411,14 @@ def test_a_check_that_nobody_reports_on_is_unknown(world: Route53, go: Go) -> No
     assert "warning: it is not known whether passive is healthy" in done.stderr
 
 
+OF_CHECK = (
+    *("ec2:DescribeCapacityReservations", "ec2:DescribeInstances", "route53:GetAccountLimit"),
+    *("elasticloadbalancing:DescribeAccountLimits", "rds:DescribeDBInstanceAutomatedBackups"),
+    *("servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"),
+)
+"""What only `failover check` calls; its own tests compare its calls with the policies."""
+
+
 def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> None:
     world.down.add("passive")
     go(world, "status")
@@ -421,8 +429,9 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     called = {
         f"{prefixes.get(call.service, call.service)}:{call.operation}"
         for call in world.cloud.calls.made
-        # This call needs no permission (AWS, STS API, GetCallerIdentity).
-        if call.service != "sts"
+        # GetCallerIdentity needs no permission (AWS, STS API), and there is no bucket of the
+        # history without exports.
+        if call.service not in {"sts", "s3"}
     }
     (policy,) = [
         resource["Properties"]["PolicyDocument"]["Statement"]
@@ -431,11 +440,11 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     ]
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
-    # The same operators use `denodo-ha status`, which reads the load balancers, and practise, for
-    # which they hold the locks of both clusters.
+    # The same operators use `denodo-ha status`, which reads the load balancers, check the standby,
+    # and practise, for which they hold the locks of both clusters.
     status = {"elasticloadbalancing:DescribeLoadBalancers"}
     practice = {f"ssm:{verb}Parameter" for verb in ("Delete", "Get", "Put")}
-    assert called | status | practice == permitted
+    assert called | status | practice | {*OF_CHECK} == permitted
 
 
 LOST = "eu-west-1"

@@ -10,10 +10,12 @@ import pytest
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.failover.practice import command, expectation, observation
+from denodo_ha.failover.practice import command, expectation, observation, readiness
 from denodo_ha.failover.practice.client_eye import Look
 from denodo_ha.failover.practice.expectation import Expectation
 from denodo_ha.failover.practice.observation import Observation
+from denodo_ha.standby.check_line import CheckLine
+from denodo_ha.standby.standby_check import StandbyReport
 from tests.commands.account.calls import Call, Fault
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import SWITCH_S, Route53
@@ -59,6 +61,8 @@ class Practising:
         patch.setattr(command, "_eye", lambda *_, **__: self.eye)
         patch.setattr(observation, "watching", self._watching)
         patch.setattr(observation, "SWITCH_EVERY_S", 15.0)
+        self.lines: list[CheckLine] = []
+        patch.setattr(readiness, "check_standby", self._check)
         self._expectation = expectation.expectation
         patch.setattr(expectation, "expectation", lambda *_: Expectation(None, None, "no drill"))
 
@@ -76,6 +80,10 @@ class Practising:
             repeat(*each)
         yield
         is_over = True
+
+    def _check(self, *_: object) -> StandbyReport:
+        facts: Any = None
+        return StandbyReport(tuple(self.lines), facts)
 
     def begin(self) -> None:
         """Let Route 53 answer, after faults were healed."""
@@ -147,7 +155,7 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
         assert steps["DNS, first answer"] == (75.0, 130)
         assert steps["first served connection, web"] == (75.0, 130)
         assert steps["first served connection, all services"] == (75.0, 130)
-        assert steps["longest gap, jdbc"] == (0.0, 0)
+        assert steps["longest gap, jdbc"] == (0.0, 2)
     assert report["stayed"] >= 60
     assert set(report["looks"]) == {PRIMARY, SECONDARY}
     assert "TTL 10 s" in report["directions"][0]["drill"]
@@ -212,12 +220,24 @@ def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising)
     assert done.exit_code == exit_codes.REFUSED
     assert "jdbc: timeout" in done.stderr
     practising.eye.faults.clear()
+    practising.lines = [
+        CheckLine(3, "metadata", "no", "differs since 02:00", None, "equal", "import it"),
+        CheckLine(8, "quotas", "unknown", "not read", None, "not below", ""),
+        CheckLine(10, "practice and rights", "no", "there was no practice", None, "", ""),
+    ]
+    done = practising.run("--dry-run")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "passive is not ready (3 metadata: no, differs since 02:00)" in done.stderr
+    done = practising.run("--dry-run", "--even-if-not-ready")
+    assert done.exit_code == exit_codes.DONE, done.output
+    # What is unknown does not prevent a practice, nor does the lack of one.
+    practising.lines = practising.lines[1:]
     done = practising.run("--dry-run")
     assert "would fail over to passive, stay for 600 s, and fail back" in done.stdout
     assert practising.world.thrown == []
 
 
-@pytest.mark.parametrize("seconds", [30, 100])
+@pytest.mark.parametrize("seconds", [30, pytest.param(100, marks=pytest.mark.long)])
 def test_an_interruption_fails_back(practising: Practising, seconds: float) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -233,6 +253,15 @@ def test_an_interruption_fails_back(practising: Practising, seconds: float) -> N
     assert practising.is_as_before()
 
 
+def test_a_datapoint_that_aws_refuses_moves_nothing(practising: Practising) -> None:
+    practising.world.cloud.faults.deny("PutMetricData")
+    done = practising.run()
+    assert done.exit_code == exit_codes.AWS, done.output
+    assert "the site was not moved" in done.stderr
+    assert practising.is_as_before()
+
+
+@pytest.mark.long
 def test_waits_for_new_credentials_and_then_fails_back(practising: Practising) -> None:
     faults = practising.world.cloud.faults
     practising.after(100, faults.expire)
@@ -241,7 +270,7 @@ def test_waits_for_new_credentials_and_then_fails_back(practising: Practising) -
         faults.heal()
         practising.begin()
 
-    practising.after(200, renew)
+    practising.after(130, renew)
     done = practising.run("--stay", "1h")
     assert done.exit_code == exit_codes.NO, done.output
     assert "renew the credentials in another terminal" in done.stderr
@@ -250,7 +279,7 @@ def test_waits_for_new_credentials_and_then_fails_back(practising: Practising) -
 
 def test_says_what_remains_if_it_cannot_fail_back(practising: Practising) -> None:
     practising.after(100, practising.world.cloud.faults.expire)
-    done = practising.run("--stay", "1h", "--timeout", "120")
+    done = practising.run("--stay", "1h", "--timeout", "80")
     assert done.exit_code == exit_codes.FAILED, done.output
     assert f"nothing else fails back: run `{BACK}`" in done.stderr
     assert "nothing was changed" not in done.output.lower()
@@ -283,9 +312,7 @@ def kill_at(cloud: Cloud, changes: int, *, after: bool) -> None:
 
 
 MOMENTS = {
-    "before the first lock": (0, False),
     "after the first lock": (0, True),
-    "after the second lock": (1, True),
     "before failing back": (3, False),
     "after failing back": (3, True),
     "after the first lock was released": (4, True),
@@ -301,9 +328,8 @@ def ends_where_it_began(practising: Practising, changes: int, *, after: bool) ->
     assert len(cloud.calls.changes) >= changes
     cloud.faults.heal()
     done = practising.run("--stay", "1s", "--take-over")
-    has_lock = changes > 0 or after
-    assert done.exit_code == (exit_codes.FAILED if has_lock else exit_codes.DONE), done.output
-    assert ("an earlier practice was killed, and has now been ended" in done.stderr) is has_lock
+    assert done.exit_code == exit_codes.FAILED, done.output
+    assert "an earlier practice was killed, and has now been ended" in done.stderr
     assert practising.is_as_before(), done.output
 
 

@@ -30,11 +30,12 @@ from tests.support.assembly import ROOT
 from tests.support.program_commands import command_functions
 
 CHANGES_NOTHING = {
-    *("status", "verify", "plan", "drill", "nodes", "history", "failover status"),
+    *("status", "verify", "plan", "drill", "nodes", "history", "failover status", "check"),
+    *("logs", "support", "catalog digest-test"),
     *("catalog status", "catalog learn", "haproxy render", "haproxy status", "haproxy verify"),
 }
 CHANGES_THIS_MACHINE = {
-    "pin",  # a file that is committed
+    *("pin", "init"),  # files that are committed
     *("haproxy drain", "haproxy enable", "haproxy reload", "haproxy save", "haproxy prepare"),
 }
 """Commands that change a file, or HAProxy on this machine, without AWS."""

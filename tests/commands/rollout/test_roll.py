@@ -329,10 +329,12 @@ class KilledError(BaseException):
 def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agents) -> None:
     """Interrupt the command before each change of one node, or kill the command after the change.
 
-    The changes of the other nodes are of the same kinds.
+    The changes of the other nodes are of the same kinds, so only the last resumed command of each
+    kind changes them, too.
     """
     kinds = itertools.cycle(((KeyboardInterrupt, False), (KilledError, True)))
-    for on, (kind, after) in zip(range(5, 24), kinds, strict=False):
+    changes = range(5, 24)
+    for on, (kind, after) in zip(changes, kinds, strict=False):
         agents.deploy(jvm={"vdp": f"-Xmx{100 + on}m"})
         cloud.faults.heal()
         cloud.faults.interrupt(on=on, after=after, changing=True, kind=kind)
@@ -341,8 +343,13 @@ def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agent
             rolling(cloud).roll()
         cloud.faults.heal()
         agents.install()
-        rolling(cloud, take_over=True).roll()
-        all_is_well(cloud, agents)
+        if on in changes[-2:]:
+            rolling(cloud, take_over=True).roll()
+            all_is_well(cloud, agents)
+        else:
+            rolling(cloud, take_over=True).roll("node1")
+            assert (agents.stale, agents.out(), marked(cloud)) == ({"node2", "node3"}, set(), set())
+            assert agents.most_out == 1
     assert [one.operation for one in cloud.calls.changes][-1] == "DeleteParameter"
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.cli import exit_codes
@@ -102,6 +103,55 @@ def test_the_last_healthy_node_is_not_shifted_away(arc: Arc, cloud: Cloud, denod
     assert arc.items == []
     assert denodo_ha("shift", ZONE, *_ARGUMENTS, "--force").exit_code == exit_codes.DONE
     assert len(arc.items) == 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ((ZONE,), "start_zonal_shift", f"the shift of {ZONE} may be active"),
+        ((ZONE, "--hours", "9"), "update_zonal_shift", f"the shift of {ZONE} may be active"),
+        (("--back",), "cancel_zonal_shift", f"{ZONE} may be back"),
+    ],
+)
+@pytest.mark.parametrize(
+    "ending",
+    [
+        (KeyboardInterrupt(), exit_codes.INTERRUPTED),
+        (EndpointConnectionError(endpoint_url="https://arc"), exit_codes.AWS),
+    ],
+)
+def test_a_call_without_an_answer_may_have_taken_effect(
+    arc: Arc,
+    denodo_ha: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    case: tuple[tuple[str, ...], str, str],
+    ending: tuple[BaseException, int],
+) -> None:
+    (arguments, call, effect), (fault, code) = case, ending
+    if call != "start_zonal_shift":
+        denodo_ha("shift", ZONE, *_ARGUMENTS)
+
+    def lost(**_: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr(arc, call, lost)
+    done = denodo_ha("shift", *arguments, *_ARGUMENTS)
+    assert done.exit_code == code
+    assert f"{effect}: `denodo-ha shift --cluster active` shows" in done.stderr
+
+
+def test_an_empty_page_is_not_the_last(
+    arc: Arc, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denodo_ha("shift", ZONE, *_ARGUMENTS)
+    whole = arc.list_zonal_shifts
+
+    def paged(**asked: Any) -> dict[str, Any]:
+        second = asked.pop("nextToken", "") == "2"
+        return whole(**asked) if second else {"items": [], "nextToken": "2"}
+
+    monkeypatch.setattr(arc, "list_zonal_shifts", paged)
+    assert f"{ZONE} is shifted until" in denodo_ha("shift", *_ARGUMENTS).stdout
 
 
 def test_a_balancer_without_it_and_wrong_usage(arc: Arc, cloud: Cloud, denodo_ha: Run) -> None:

@@ -6,6 +6,7 @@ from denodo_ha.environment.loading.problem import Severity
 from denodo_ha.environment.rules.failover import (
     endpoint_check_can_fail,
     failover_accounts,
+    failover_check,
     failover_clusters,
     failover_partition,
     failover_record,
@@ -67,6 +68,13 @@ def public_singles() -> Data:
 
 
 WRONG = (
+    Wrong(
+        failover_check,
+        {"failover/check_every": 24, "alarms": "none"},
+        "failover.check_every",
+        ("would be ignored (24)", "write alarms"),
+        base=twins,
+    ),
     Wrong(
         failover_record_is_a_host,
         {"failover/record": "*"},
@@ -370,6 +378,8 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(failover_check, {"failover/check_every": 24}, base=twins),
+    Right(failover_check, {"alarms": "none"}, base=twins),
     Right(failover_record_is_a_host, {"failover/record": "denodo.a"}, base=twins),
     Right(failover_partition, {}, base=twins),
     Right(endpoint_check_can_fail, ENDPOINT, base=twins),

@@ -17,6 +17,7 @@ from denodo_ha.environment.rules.metadata import (
     vdp_catalog_version,
 )
 from denodo_ha.environment.rules.metadata_database import (
+    database_copies,
     database_private_subnets,
     database_safeguards,
     database_storage_growth,
@@ -96,6 +97,18 @@ def public_node() -> Data:
 
 V7 = partial(minimal, "7.0")
 EXPORTED = {EXPORTS: {"login": SECRET}}
+
+
+def copied() -> Data:
+    """Return two clusters with databases, where the first one's is copied."""
+    copy = {"to": "spare", "kms_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"}
+    return changed(
+        twins(),
+        {
+            "clusters/main/catalog": {"components": ["scheduler"], "copy": copy},
+            "clusters/spare/catalog": {"components": ["scheduler"]},
+        },
+    )
 
 
 def short_names() -> Data:
@@ -190,6 +203,32 @@ WRONG = (
         "clusters.main.exports",
         ("have no metadata to export",),
         severity=Severity.WARNING,
+    ),
+    *(
+        Wrong(database_copies, changes, f"clusters.main.catalog.copy.{key}", says, base=copied)
+        for changes, key, says in (
+            ({"clusters/main/catalog/copy/to": "nowhere"}, "to", ("there is no such cluster",)),
+            ({"clusters/main/catalog/copy/to": "main"}, "to", ("lost with the region",)),
+            (
+                {"clusters/spare/account": OTHER_ACCOUNT, "failover/account": ACCOUNT},
+                "to",
+                ("within one account",),
+            ),
+            (
+                {"clusters/spare/catalog": GONE},
+                "to",
+                ("it has no database on RDS", "add a catalog without existing to spare"),
+            ),
+            (
+                {
+                    "clusters/main/catalog/copy/kms_key": (
+                        f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/{UUID}"
+                    )
+                },
+                "kms_key",
+                ("is not a key of", "us-east-1"),
+            ),
+        )
     ),
     Wrong(
         export_copies_possible,
@@ -370,6 +409,7 @@ RIGHT = (
         base=sharing,
     ),
     Right(exports_possible, EXPORTED),
+    Right(database_copies, {}, base=copied),
     Right(export_copies_possible, {EXPORTS: {"login": SECRET}}),
     Right(export_copies_possible, {EXPORTS: {"login": SECRET, "copy": True}}, base=twins),
     Right(export_copies_possible, {EXPORTS: {"login": SECRET, "copy": False}}, base=twins),

@@ -47,6 +47,7 @@ _COMMANDS = (
     ("undrain",),
     ("confirm-metadata",),
     ("export",),
+    ("metrics",),
     ("check", "--state"),
     ("apply", "--state"),
     ("boot", "--state"),
@@ -62,9 +63,10 @@ _COMMANDS = (
     ("digest-test",),
     ("import-export", "--uri", "s3://exports/node1/export.json"),
     ("license-manager", "--state"),
+    ("send-logs", "--state"),
     ("stop",),
 )
-_BY_ROOT = ("install", "update", "mount")
+_BY_ROOT = ("install", "update", "mount", "send-journal")
 """Commands that run as root throughout; they open no record."""
 _WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (

@@ -108,6 +108,8 @@ def _has_data(alarm: dict[str, Any]) -> None:
     metric, missing = alarm["MetricName"], alarm["TreatMissingData"]
     if metric == "SecondaryActive":
         assert missing == "ignore"  # without data only until the switch is used for the first time
+    elif metric == "StandbyReady":
+        assert missing in {"ignore", "breaching"}  # data only from `failover check --record`
     elif metric == "DaysToExpiry":
         assert missing == "ignore"  # ACM publishes it twice a day, and no more after the expiry
     elif alarm["Namespace"].startswith(NODE_METRICS_PREFIX):

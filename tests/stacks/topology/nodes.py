@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from denodo_ha.environment import names
+from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.rules import quotas
 from tests.stacks.topology import metadata
 from tests.stacks.topology.cluster_view import (
@@ -147,8 +148,16 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     assert view.of(PARAMETER)[ref]["Name"].endswith(f"/{tags_of(instance)['denodo:node']}")
     # The stack's own id is the narrowest resource that IAM supports for this action.
     assert by_action["cloudformation:SignalResource"] == [{"Ref": "AWS::StackId"}]
-    for address in by_action["s3:GetObject"]:
-        assert "*" not in json.dumps(address)
+    starred = {one for one in map(json.dumps, by_action["s3:GetObject"]) if "*" in one}
+    # A node reads the copy of every node's export of the other cluster.
+    assert starred == {
+        json.dumps(
+            f"arn:{node_metadata.partition(view.cluster.region)}:s3:::"
+            f"{node_metadata.export_copy_bucket_name(view.environment, source)}/*/{name}"
+        )
+        for source in node_metadata.copied_clusters(view.environment, view.name)
+        for name in ("export.json", "metadata.vql")
+    }
     for secret in by_action.get("secretsmanager:GetSecretValue", []):
         assert secret.split(":")[3:5] == [view.cluster.region, view.cluster.account]
         assert "*" not in secret

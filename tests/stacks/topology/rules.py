@@ -31,6 +31,8 @@ def holds(environment: Environment, assembly: Assembly) -> None:
         names.add(f"{environment.name}-failover")
     if environment.alarms.route53:
         names.add(f"{environment.name}-route53")
+    if environment.dashboard:
+        names.add(f"{environment.name}-dashboard")
     names |= metadata.stacks(environment)
     assert set(assembly.templates) == names
     for name, cluster in environment.clusters.items():
@@ -62,14 +64,15 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
         kind, properties = resource["Type"], resource.get("Properties", {})
         assert not kind.startswith(("Custom::", "AWS::CloudFormation::", "AWS::Lambda::")), id_
         for key in ("Name", "LoadBalancerName", "AlarmName", "RoleName", "GroupName"):
-            named = kind in NAMED or id_.startswith("PublishGetStackOutput")
+            named = kind in NAMED or id_.startswith(("PublishGetStackOutput", "ExportsReplication"))
             assert key not in properties or named, (id_, key)
         tags = properties.get("Tags", properties.get("HealthCheckTags"))
         if isinstance(tags, list):
             given = {tag["Key"]: tag["Value"] for tag in tags}
             assert given["denodo:environment"] == environment.name, id_
-            if not stack.endswith(("-failover", "-route53")):
-                cluster = stack.removeprefix(f"{environment.name}-").removesuffix("-catalog")
+            if not stack.endswith(("-failover", "-route53", "-dashboard")):
+                cluster = stack.removeprefix(f"{environment.name}-")
+                cluster = cluster.removesuffix("-catalog").removesuffix("-exports-copy")
                 assert given["denodo:cluster"] == cluster
             assert environment.tags.items() <= given.items()
 

@@ -40,6 +40,10 @@ _REST: Final = (
     (re.compile(r"^GET .*/healthcheck/[^/]+/status"), "GetHealthCheckStatus"),
     (re.compile(r"^GET .*/healthcheck/[^/]+/lastfailure"), "GetHealthCheckLastFailureReason"),
     (re.compile(r"^GET .*/healthcheck/[^/]+"), "GetHealthCheck"),
+    (re.compile(r"^GET /zonalshifts"), "ListZonalShifts"),
+    (re.compile(r"^POST /zonalshifts"), "StartZonalShift"),
+    (re.compile(r"^PATCH /zonalshifts/"), "UpdateZonalShift"),
+    (re.compile(r"^DELETE /zonalshifts/"), "CancelZonalShift"),
 )
 _READS = re.compile(r"^(Describe|Get|List|Test)")
 _HTML: Final = b"<!doctype html><html><body><p>Sign in to the network</body></html>"

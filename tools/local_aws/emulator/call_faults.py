@@ -54,11 +54,11 @@ def with_faults(application: Application) -> Application:
         if not faults or scope["type"] != "http":
             await application(scope, receive, send)
             return
-        body = await _whole_body(receive)
+        body = await whole_body(receive)
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
         service, fault = _fault_of(headers, body)
         if fault is None:
-            await application(scope, _replayed(body, receive), send)
+            await application(scope, replayed(body, receive), send)
         elif fault == "silent":
             while (await receive())["type"] != "http.disconnect":
                 continue
@@ -68,7 +68,8 @@ def with_faults(application: Application) -> Application:
     return answered
 
 
-async def _whole_body(receive: Receive) -> bytes:
+async def whole_body(receive: Receive) -> bytes:
+    """Return the body of a request."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -76,7 +77,7 @@ async def _whole_body(receive: Receive) -> bytes:
     return body
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
     """Return a function that returns the body that was read already, and then what follows."""
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

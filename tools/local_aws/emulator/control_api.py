@@ -12,6 +12,7 @@ PUT    /_local/faults/STACK             {"account": …, "region": …, "resourc
                                         {"code": "InsufficientInstanceCapacity", "message": …}
 PUT    /_local/call-faults/ACCOUNT      {"GetParameter": "throttled", "s3": "denied"}: calls of an
                                         account that fail: throttled, denied or silent
+PUT    /_local/quotas/ACCOUNT           {"eu-west-1": {"L-1216C47A": 32}}: applied quotas
 POST   /_local/checkpoint               write the state now
 """
 
@@ -20,7 +21,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from tools.local_aws.emulator import call_faults, ministack, prerequisites, stand_ins
+from tools.local_aws.emulator import call_faults, ministack, prerequisites, quotas, stand_ins
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
@@ -106,6 +107,9 @@ class ControlApi:
 
     def _put_call_faults(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"failing": call_faults.set_faults(account, body)}
+
+    def _put_quotas(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {region: quotas.put(account, region, values) for region, values in body.items()}
 
     def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"written": self._checkpoint.write()}

@@ -9,7 +9,7 @@ import uuid
 from html import escape
 from typing import Any
 
-from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator import ministack, rds_backups
 from tools.local_aws.emulator.cloudformation import resource_types
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
 from tools.local_aws.emulator.ec2 import network
@@ -95,6 +95,20 @@ def _ensure_password_secret(id_: str, properties: Properties) -> dict[str, Any]:
     return {"MasterUserSecret.SecretArn": kept["SecretArn"]}
 
 
+def _with_password_secrets(body: bytes) -> bytes:
+    """Return a description of databases with the administrators' secrets, as RDS describes them."""
+    for id_, database in ministack.databases.items():
+        kept = database.get("MasterUserSecret")
+        if kept:
+            identifier = f"<DBInstanceIdentifier>{escape(id_)}</DBInstanceIdentifier>"
+            secret = (
+                f"<MasterUserSecret><SecretArn>{escape(kept['SecretArn'])}</SecretArn>"
+                f"<SecretStatus>{kept['SecretStatus']}</SecretStatus></MasterUserSecret>"
+            )
+            body = body.replace(identifier.encode(), f"{identifier}{secret}".encode())
+    return body
+
+
 def _delete_password_secret(kept: dict[str, Any] | None) -> None:
     names = [
         name
@@ -149,6 +163,10 @@ def _listed(values: list[str] | None, tag: str) -> str:
     return "".join(f"<{tag}>{escape(item)}</{tag}>" for item in values or [])
 
 
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) else value
+
+
 def install() -> None:
     """Declare the resource types, and answer their calls."""
     handler = ministack.handlers[KIND]
@@ -156,12 +174,14 @@ def install() -> None:
 
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
         id_, attributes = create(logical_id, properties, stack)
+        rds_backups.replicate(id_, properties)
         return id_, {**attributes, **_ensure_password_secret(id_, properties)}
 
     def updated(
         id_: str, old: Properties, new: Properties, stack: str, logical_id: str = ""
     ) -> Made:
         new_id, attributes = update(id_, old, new, stack, logical_id)
+        rds_backups.replicate(new_id, new)
         return new_id, {**attributes, **_ensure_password_secret(new_id, new)}
 
     def deleted(id_: str, properties: Properties) -> None:
@@ -170,10 +190,29 @@ def install() -> None:
         _delete_password_secret(kept)
 
     handler.update(create=created, update=updated, delete=deleted)
-    resource_types.check(KIND, _check_settings, _check_references)
+    resource_types.check(KIND, _check_settings, _check_references, rds_backups.check)
     resource_types.before_delete(KIND, _check_protection)
     resource_types.check(SUBNETS, _check_two_zones)
     resource_types.declare(
         EVENTS, create=_subscribe, update=_update_subscription, delete=_unsubscribe
     )
     ministack.rds_actions["DescribeEventSubscriptions"] = _describe_subscriptions
+    modify, describe = (
+        ministack.rds_actions[name] for name in ("ModifyDBInstance", "DescribeDBInstances")
+    )
+
+    def described(asked: dict[str, Any]) -> Any:
+        status, headers, body = describe(asked)
+        return status, headers, _with_password_secrets(body)
+
+    def modified(asked: dict[str, Any]) -> Any:
+        answer = modify(asked)
+        id_ = str(_first(asked.get("DBInstanceIdentifier")))
+        if id_ in ministack.databases and resource_types.truth(_first(asked.get(MANAGED))):
+            properties = {**ministack.databases[id_], MANAGED: True}
+            _ensure_password_secret(id_, properties)
+        return answer
+
+    ministack.rds_actions["ModifyDBInstance"] = modified
+    ministack.rds_actions["DescribeDBInstances"] = described
+    rds_backups.install()

@@ -13,7 +13,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tools.local_aws.emulator import call_faults, checkpoint, ministack, plugin
+from tools.local_aws.emulator import call_faults, checkpoint, ministack, plugin, quotas
 from tools.local_aws.emulator.cloudformation import creation_policy
 from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
@@ -99,7 +99,8 @@ class Server:
             await self._answer_control(scope, receive, send)
         else:
             delayed = _after_stack_operation(receive, send, checkpoint.stacks_in_progress)
-            await call_faults.with_faults(ministack.gateway.app)(scope, *delayed)
+            application = quotas.with_quotas(ministack.gateway.app)
+            await call_faults.with_faults(application)(scope, *delayed)
 
     async def _answer_control(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True

@@ -6,7 +6,8 @@ for a port of the instance, if the two differ. From then on, the health checks o
 connect to the stand-in. Without a stand-in, the health depends on the instance's state only. With
 `"commands": 40124`, commands of Systems Manager are sent to that port
 (`tools.local_aws.emulator.ssm.commands`). With `"commands": "never"`, AWS accepts commands, but
-they never arrive, as if the SSM agent had lost its connection.
+they never arrive, as if the SSM agent had lost its connection. With `"checks": false`, only
+commands are sent to the stand-in, and the health depends on the instance's state as without it.
 """
 
 from ipaddress import ip_address
@@ -39,16 +40,22 @@ def put(instance_id: str, settings: Any) -> dict[str, Any]:
     ports = {str(int(port)): int(actual) for port, actual in (settings.get("ports") or {}).items()}
     commands = settings.get("commands")
     port = {"commands": commands if commands == NEVER else int(commands)} if commands else {}
-    STORE[instance_id] = {"address": address, "ports": ports, **port}
+    checks = {} if settings.get("checks", True) else {"checks": False}
+    STORE[instance_id] = {"address": address, "ports": ports, **port, **checks}
     return STORE[instance_id]
 
 
 def endpoint(instance_id: str, port: int) -> Endpoint | None:
     """Return the endpoint that answers for a port of an instance, None without a stand-in."""
     stand_in = STORE.get(instance_id)
-    if stand_in is None:
+    if stand_in is None or not stand_in.get("checks", True):
         return None
     return stand_in["address"], int(stand_in["ports"].get(str(port), port))
+
+
+def any_checked() -> bool:
+    """Return whether the health checks of an instance connect to a stand-in."""
+    return any(stand_in.get("checks", True) for stand_in in STORE.values())
 
 
 def accepts_commands(instance_id: str) -> bool:

@@ -1,0 +1,65 @@
+"""State of the cluster that would take over: its readiness, and what a failover to it loses."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from denodo_ha.aws import deadline
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import begin
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import AwsError, Refused, UsageError
+from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed.failover.location import FailoverLocation, Role
+from denodo_ha.failover.failover_task import LOOK_S
+from denodo_ha.standby import data_loss, report
+from denodo_ha.standby.check_line import READY
+from denodo_ha.standby.standby_check import READ_S, Standby, check_standby
+
+
+def require_ready_standby(aws: Aws, site: FailoverLocation, role: Role, clock: Clock) -> None:
+    """Check that the cluster that would take over is ready.
+
+    Raises:
+        UsageError: There is no configuration to compare with.
+        Refused: It is not ready, or not known to be ready.
+    """
+    if site.loaded is None:
+        message = (
+            "--require-ready compares the cluster with the configuration: add -c CONFIG; nothing "
+            "was changed"
+        )
+        raise UsageError(message)
+    standby = Standby(site, site.loaded, role)
+    Progress().say(f"checking whether {standby.name} is ready, for {READ_S:.0f} s")
+    checked = check_standby(aws, standby, clock)
+    if checked.verdict != READY:
+        message = (
+            f"{standby.name} is {report.sentence(checked)}. Nothing was changed. `denodo-ha "
+            f"failover check --for {standby.name}` says what to do; without --require-ready the "
+            "failover does not depend on it"
+        )
+        raise Refused(message)
+
+
+def begin_losses(aws: Aws, site: FailoverLocation, role: Role, clock: Clock) -> Callable[[], str]:
+    """Begin to read what the failover loses; the result waits no longer than the other looks."""
+    if site.loaded is None:
+        return lambda: "what is lost is not known without the configuration (-c CONFIG)"
+    standby, pool = Standby(site, site.loaded, role), ThreadPoolExecutor(max_workers=1)
+    with deadline.limited(LOOK_S):
+        reading = begin(pool, lambda _: data_loss.read_losses(aws, standby), None)
+        left = deadline.left(LOOK_S)
+    pool.shutdown(wait=False)
+    ends = time.monotonic() + left
+
+    def lost() -> str:
+        try:
+            losses = reading.result(timeout=max(ends - time.monotonic(), 0))
+        except TimeoutError:
+            return "what is lost is not known: AWS did not answer in time"
+        except AwsError as error:
+            return f"what is lost is not known: {error}"
+        return data_loss.sentence(standby, losses, clock.now())
+
+    return lost

@@ -1,0 +1,1 @@
+"""The review of a change: what reviewers look at before a deploy."""

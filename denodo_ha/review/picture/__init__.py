@@ -1,0 +1,1 @@
+"""Pictures of the topology as clients see it, from templates alone."""

@@ -1,0 +1,112 @@
+"""A picture as SVG, drawn by Graphviz in the Node.js of the clone."""
+
+import re
+import subprocess
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from denodo_ha.cli.configuration_choice import clone_folder
+from denodo_ha.cli.errors import Failed, UsageError
+from denodo_ha.environment.loading.problem import printable
+from denodo_ha.review.picture.dot import FONT_SIZE, dot
+from denodo_ha.review.picture.graph import Picture
+
+_TIMEOUT_S: Final = 120
+"""Project default; drawing takes a fraction of a second."""
+_MODULE: Final = "node_modules/@hpcc-js/wasm-graphviz/dist/index.js"
+_SHOWN_FONT_SIZE: Final = 11
+_STYLE: Final = """
+  text { fill: #1f2328; }
+  .node text:first-of-type { font-weight: bold; }
+  .node path, .node polygon, .node ellipse { fill: #ffffff; }
+  .kind-check path { fill: #fff8e1; }
+  .kind-name polygon { fill: #e8f0fe; }
+  .kind-node path { fill: #e9f6ec; }
+  .kind-database path { fill: #f3eefc; }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3; }
+    .node path, .node polygon, .node ellipse { fill: #161b22; }
+    .kind-check path { fill: #2d2a16; }
+    .kind-name polygon { fill: #16263f; }
+    .kind-node path { fill: #12261a; }
+    .kind-database path { fill: #241a38; }
+  }
+"""
+
+
+def svg(picture: Picture, title: str) -> str:
+    """Return the SVG document of a picture, with its own style sheet for light and dark.
+
+    Args:
+        picture: the picture.
+        title: the text that screen readers announce first.
+
+    Raises:
+        UsageError: the package was installed without a clone.
+        Failed: Graphviz failed.
+    """
+    clone = clone_folder()
+    if clone is None or not (clone / _MODULE).is_file():
+        message = (
+            "drawing needs a clone of the project after `make setup`; --format mermaid and "
+            "--format dot do not"
+        )
+        raise UsageError(message)
+    drawn = _render(clone, dot(picture))
+    start = drawn.find("<svg")
+    body = drawn[drawn.index(">", start) + 1 :]
+    opening = drawn[start : drawn.index(">", start)]
+    # Graphviz writes its size in points; without it, the drawing takes the width of the page.
+    opening = re.sub(r' (?:width|height)="[^"]*"', "", opening)
+    width = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', opening)
+    limit = f' style="max-width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""
+    head = (
+        f'{opening} role="img" aria-labelledby="picture-title picture-description"{limit}>\n'
+        f'<title id="picture-title">{escape(printable(title))}</title>\n'
+        f'<desc id="picture-description">{escape(description(picture))}</desc>\n'
+        f"<style>{_STYLE}</style>"
+    )
+    made, shown = (f'font-size="{size:.2f}"' for size in (FONT_SIZE, _SHOWN_FONT_SIZE))
+    return head + body.replace(made, shown)
+
+
+def description(picture: Picture) -> str:
+    """Return the picture in sentences, for readers who do not see it."""
+    titles = {box.id: box.title for box in picture.boxes}
+    titles |= {area.id: area.title for area in picture.areas}
+    areas = {area.id: area for area in picture.areas}
+    lines = []
+    for box in picture.boxes:
+        where = areas.get(box.area)
+        place = f" in {where.title}" if where else ""
+        mark = f" ({box.mark})" if box.mark else ""
+        ends = [
+            titles[edge.end]
+            for edge in picture.edges
+            if edge.start == box.id and edge.end in titles
+        ]
+        goes = f"; leads to {', '.join(ends)}" if ends else ""
+        details = f": {'; '.join(box.lines)}" if box.lines else ""
+        lines.append(printable(f"{box.title}{place}{mark}{details}{goes}."))
+    return "\n".join(lines)
+
+
+def _render(clone: Path, document: str) -> str:
+    script = Path(__file__).with_name("render.mjs")
+    try:
+        done = subprocess.run(
+            [clone / ".venv/node", script, clone / _MODULE],
+            input=document.encode(),
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        message = f"the picture could not be drawn: {error}"
+        raise Failed(message) from None
+    if done.returncode != 0:
+        reason = printable(done.stderr.decode(errors="replace").strip()[-500:])
+        message = f"the picture could not be drawn: {reason}"
+        raise Failed(message)
+    return done.stdout.decode()

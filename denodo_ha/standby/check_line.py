@@ -1,0 +1,150 @@
+"""Check line: one of the ten answers of `denodo-ha failover check`."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, TypeVar
+
+from denodo_ha.aws import deadline
+from denodo_ha.aws.concurrency import call_in_time
+from denodo_ha.cli.errors import (
+    AccessDenied,
+    CommandError,
+    ExpiredCredentials,
+    NoCredentials,
+)
+
+State = Literal["ok", "no", "unknown"]
+OK: Final = "ok"
+NO: Final = "no"
+UNKNOWN: Final = "unknown"
+READY: Final = "ready"
+NOT_READY: Final = "not ready"
+_ORDER: Final[tuple[State, ...]] = (NO, UNKNOWN, OK)
+"""States of a line's findings, the one that decides first."""
+_LONGEST_READ_S: Final = 60.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding of a line.
+
+    Attributes:
+        state: ok, no or unknown; unknown never counts as ok.
+        seen: what was seen.
+        age: age of what was seen, None if it was seen just now.
+        limit: what is demanded.
+        remedy: what to do if the state is not ok.
+    """
+
+    state: State
+    seen: str
+    age: timedelta | None = None
+    limit: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """The answer to one of the ten questions; `--format json` prints these fields.
+
+    Attributes:
+        number: its number.
+        subject: its subject.
+        state: ok, no or unknown.
+        seen: what was seen.
+        age_seconds: age of the oldest fact, None if all were seen just now.
+        limit: what is demanded.
+        remedy: what to do; empty if the state is ok.
+    """
+
+    number: int
+    subject: str
+    state: State
+    seen: str
+    age_seconds: int | None
+    limit: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A fact that could not be read.
+
+    Attributes:
+        reason: why.
+        is_denied: True if the credentials lack a permission.
+        remedy: what to do.
+    """
+
+    reason: str
+    is_denied: bool = False
+    remedy: str = ""
+
+
+def known(read: Callable[[], Result]) -> Result | Unknown:
+    """Return a fact, or why it cannot be read before the deadline.
+
+    Raises:
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials have expired.
+    """
+    try:
+        return call_in_time(read, deadline.left(_LONGEST_READ_S))
+    except (NoCredentials, ExpiredCredentials):
+        raise
+    except CommandError as error:
+        return Unknown(str(error), is_denied=isinstance(error, AccessDenied))
+    except TimeoutError as error:
+        return Unknown(str(error))
+
+
+def unknown(fact: Unknown, subject: str, limit: str = "") -> Finding:
+    """Return the finding for a fact that could not be read."""
+    return Finding(UNKNOWN, f"{subject}: {fact.reason}", limit=limit, remedy=fact.remedy)
+
+
+def line(number: int, subject: str, findings: Iterable[Finding]) -> CheckLine:
+    """Return the line with some findings: no if one is, else unknown if one is, else ok."""
+    by_state = sorted(findings, key=lambda finding: _ORDER.index(finding.state))
+    assert by_state, "a line without a finding would be ok"
+    state = by_state[0].state
+    ages = [finding.age for finding in by_state if finding.age is not None]
+    return CheckLine(
+        number,
+        subject,
+        state,
+        _joined(finding.seen for finding in by_state),
+        int(max(ages).total_seconds()) if ages else None,
+        _joined(finding.limit for finding in by_state),
+        _joined(finding.remedy for finding in by_state if finding.state != OK),
+    )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def verdict(lines: Iterable[CheckLine]) -> str:
+    """Return ready, not ready or unknown; only ten ok lines are ready."""
+    states = {each.state for each in lines}
+    if NO in states:
+        return NOT_READY
+    return UNKNOWN if UNKNOWN in states or not states else READY
+
+
+def age_text(age: timedelta) -> str:
+    """Return an age in words with one unit, such as 7 h."""
+    seconds = max(age.total_seconds(), 0)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def clock_text(at: datetime, now: datetime) -> str:
+    """Return a time in UTC, with its date unless it is today's."""
+    at, now = at.astimezone(UTC), now.astimezone(UTC)
+    return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,82 @@
+"""Data loss of a failover: since when changes of the cluster that is left are lost if it is lost.
+
+Everything is read in the region of the cluster that takes over.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.environment.derived import node_metadata
+from denodo_ha.standby.check_line import Unknown, age_text, clock_text, known
+from denodo_ha.standby.standby_check import Standby, read_active_exports, read_database_copies
+
+_SCHEDULER = "scheduler"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One kind of data that a failover may lose.
+
+    Attributes:
+        kind: the data, such as metadata.
+        since: time since when changes are lost; None if it is not known, or nothing is copied.
+        reason: why `since` is None.
+    """
+
+    kind: str
+    since: datetime | None
+    reason: str = ""
+
+
+def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
+    """Read since when changes are lost; what cannot be read before the deadline is not known.
+
+    Raises:
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials have expired.
+    """
+    metadata = known(lambda: _metadata(aws, standby))
+    losses = [metadata if isinstance(metadata, Loss) else _not_known("metadata", metadata)]
+    settings = standby.environment.clusters[standby.active]
+    shared = settings.catalog.components if settings.catalog is not None else ()
+    if settings.catalog is not None:
+        database = known(lambda: _database(aws, standby))
+        losses.append(database if isinstance(database, Loss) else _not_known("database", database))
+    if _SCHEDULER not in shared:
+        losses.append(Loss("jobs' state of the Schedulers", None, "not copied, it is on the nodes"))
+    return tuple(losses)
+
+
+def sentence(standby: Standby, losses: tuple[Loss, ...], now: datetime) -> str:
+    """Return the losses in one sentence."""
+    parts = [
+        f"{loss.kind} since {clock_text(loss.since, now)} ({age_text(now - loss.since)})"
+        if loss.since is not None
+        else f"{loss.kind}: {loss.reason}"
+        for loss in losses
+    ]
+    return f"if {standby.active} does not come back, what is lost: {'; '.join(parts)}"
+
+
+def _not_known(kind: str, fact: Unknown) -> Loss:
+    return Loss(kind, None, f"not known ({fact.reason})")
+
+
+def _metadata(aws: Aws, standby: Standby) -> Loss:
+    """Return the loss of metadata: a change is copied only if its node's export is."""
+    newest = read_active_exports(aws, standby)
+    nodes = sorted(standby.environment.clusters[standby.active].nodes)
+    missing = [node for node in nodes if node not in newest or newest[node].error]
+    if missing:
+        return Loss("metadata", None, f"there is no copy of {', '.join(missing)}")
+    return Loss("metadata", min(newest[node].at for node in nodes))
+
+
+def _database(aws: Aws, standby: Standby) -> Loss:
+    if not node_metadata.creates_database(standby.environment.clusters[standby.active]):
+        return Loss("database", None, "on a server of your own, see its copies")
+    times = [copy.until for copy in read_database_copies(aws, standby) if copy.until is not None]
+    if not times:
+        return Loss("database", None, "not copied")
+    return Loss("database", max(times))

@@ -1,0 +1,225 @@
+"""Lines 3 to 5: the metadata of both sites, the copies of exports, and the database's copy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.catalog.exports import (
+    Export,
+    SiteFacts,
+    read_exports,
+    read_newest_manifests,
+)
+from denodo_ha.standby.check_line import (
+    NO,
+    OK,
+    UNKNOWN,
+    CheckLine,
+    Finding,
+    Unknown,
+    age_text,
+    clock_text,
+    line,
+    unknown,
+)
+
+OVERDUE_INTERVALS: Final = 2
+"""Project default: an export is too old after this number of intervals, as in `catalog status`."""
+DATABASE_COPY_MAX: Final = timedelta(hours=1)
+"""Project default: twice the longest usual delay of a replicated backup, 30 min (AWS, Prescriptive
+Guidance, "Amazon RDS PITR snapshot replication")."""
+_EXPORT = "export of %s"
+
+
+@dataclass(frozen=True)
+class SiteExports:
+    """The newest exports of one site's nodes, as they are in the standby's region.
+
+    Attributes:
+        cluster: name of the cluster.
+        nodes: names of its nodes.
+        every: interval of its exports; None if the cluster has no exports.
+        newest: the newest export of each node.
+    """
+
+    cluster: str
+    nodes: tuple[str, ...]
+    every: timedelta | None
+    newest: Mapping[str, Export] | Unknown
+
+
+@dataclass(frozen=True)
+class DatabaseCopy:
+    """The copy of the active cluster's metadata database.
+
+    Attributes:
+        until: the latest time to which it can be restored; None if AWS does not say it.
+        status: status of the replication, as RDS reports it.
+    """
+
+    until: datetime | None
+    status: str
+
+
+def read_site_exports(aws: Aws, region: str, bucket: str) -> Mapping[str, Export]:
+    """Read the newest manifest of each node in a bucket of exports, or of copies of exports."""
+    return read_newest_manifests(aws, region, bucket)
+
+
+def read_equal_until(aws: Aws, region: str, own: str, copies: str) -> datetime | None:
+    """Return since when the metadata of two sites differs; None if the exports do not say it.
+
+    This is the time of the first export after the last moment at which all newest exports of both
+    sites had the same digest.
+    """
+    exports = [("own", each) for each in read_exports(aws, region, own)]
+    exports += [("copy", each) for each in read_exports(aws, region, copies)]
+    digests: dict[tuple[str, str], str | None] = {}
+    since, was_equal = None, False
+    for site, export in sorted(exports, key=lambda item: item[1].at):
+        digests[site, export.node] = export.site.site_digest
+        if len(set(digests.values())) == 1 and len({site for site, _ in digests}) > 1:
+            since, was_equal = None, True
+        elif since is None:
+            since = export.at
+    return since if was_equal else None
+
+
+def equal_line(
+    own: SiteExports, active: SiteExports, since: datetime | None, now: datetime
+) -> CheckLine:
+    """Judge whether all newest exports of both sites have one site digest."""
+    return line(3, "metadata equal", _equal(own, active, since, now))
+
+
+def _equal(
+    own: SiteExports, active: SiteExports, since: datetime | None, now: datetime
+) -> Iterator[Finding]:
+    limit = f"one site digest on all nodes of {own.cluster} and {active.cluster}"
+    facts: list[tuple[str, SiteFacts, datetime]] = []
+    for site in (own, active):
+        for name, export in _exports_of(site):
+            if isinstance(export, Finding):
+                yield export
+            elif export.site.site_digest is None:
+                seen = f"the export of {name} has no site digest"
+                remedy = "roll its node program to this version; the next export has it"
+                yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
+            else:
+                facts.append((name, export.site, export.at))
+    if not facts:
+        return
+    oldest = min(at for _, _, at in facts)
+    if len({stated.not_compared for _, stated, _ in facts}) > 1:
+        seen = "the digests leave different elements out, so they cannot be compared"
+        remedy = "deploy both clusters with one configuration, roll them, and wait for an export"
+        yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
+        return
+    groups: dict[str, list[str]] = {}
+    for name, stated, _ in facts:
+        groups.setdefault(str(stated.site_digest), []).append(name)
+    if len(groups) == 1:
+        yield Finding(OK, "equal", age=now - oldest, limit=limit)
+        return
+    listed = " | ".join(", ".join(names) for names in groups.values())
+    when = f" since {clock_text(since, now)}" if since else ""
+    remedy = (
+        f"import the export into {own.cluster} (`denodo-ha catalog import-export`), or promote "
+        "the change to it as well"
+    )
+    yield Finding(NO, f"different{when}: {listed}", age=now - oldest, limit=limit, remedy=remedy)
+
+
+def exports_line(own: SiteExports, active: SiteExports, now: datetime) -> CheckLine:
+    """Judge the age of the standby's exports, and of the copies of the active cluster's."""
+    findings = [finding for site in (own, active) for finding in _ages(site, now)]
+    return line(4, "exports and copies", findings)
+
+
+def _ages(site: SiteExports, now: datetime) -> Iterator[Finding]:
+    for name, export in _exports_of(site):
+        if isinstance(export, Finding):
+            yield export
+            continue
+        assert site.every is not None
+        limit = f"{age_text(site.every * OVERDUE_INTERVALS)} at most"
+        age = now - export.at
+        seen = f"{name} {age_text(age)}"
+        if age <= site.every * OVERDUE_INTERVALS:
+            yield Finding(OK, seen, age, limit)
+        else:
+            remedy = (
+                f"see why {name} does not export, or why S3 does not copy its export "
+                f"(`denodo-ha catalog status --cluster {site.cluster}`)"
+            )
+            yield Finding(NO, seen, age, limit, remedy)
+
+
+def _exports_of(site: SiteExports) -> Iterator[tuple[str, Export | Finding]]:
+    """Yield each node with its newest export, or with the finding that there is none."""
+    if site.every is None:
+        seen = f"{site.cluster} has no exports"
+        remedy = f"add `exports` to clusters.{site.cluster}, and deploy"
+        yield "", Finding(UNKNOWN, seen, remedy=remedy)
+        return
+    if isinstance(site.newest, Unknown):
+        yield "", unknown(site.newest, f"exports of {site.cluster}")
+        return
+    for node in site.nodes:
+        name, export = f"{site.cluster} {node}", site.newest.get(node)
+        if export is None:
+            seen = f"there is no export of {name} in the standby's region"
+            remedy = f"`denodo-ha catalog status --cluster {site.cluster}` shows the exports"
+            yield name, Finding(NO, seen, remedy=remedy)
+        elif export.error:
+            yield name, Finding(UNKNOWN, f"the manifest of {name} is unreadable: {export.error}")
+        else:
+            yield name, export
+
+
+def database_line(
+    copies: Sequence[DatabaseCopy] | Unknown | None, now: datetime, *, is_copied: bool = True
+) -> CheckLine:
+    """Judge the copy of the active cluster's metadata database.
+
+    Args:
+        copies: the copies in the standby's region; None if the active cluster has no database.
+        now: the current time.
+        is_copied: False if the configuration has no `catalog.copy`.
+    """
+    return line(5, "database copy", [_database(copies, now, is_copied=is_copied)])
+
+
+def _database(
+    copies: Sequence[DatabaseCopy] | Unknown | None, now: datetime, *, is_copied: bool
+) -> Finding:
+    limit = f"{age_text(DATABASE_COPY_MAX)} at most"
+    if copies is None:
+        return Finding(OK, "the active cluster has no metadata database", limit=limit)
+    if not is_copied:
+        return Finding(
+            NO,
+            "the active cluster's metadata database is not copied",
+            limit=limit,
+            remedy="add `catalog.copy` to the active cluster, and deploy (docs/catalog.md)",
+        )
+    if isinstance(copies, Unknown):
+        return unknown(copies, "database copy", limit)
+    dated = [copy for copy in copies if copy.until is not None]
+    if not dated:
+        seen = "; ".join(f"status {copy.status}" for copy in copies) or "there is no copy yet"
+        remedy = "`denodo-ha catalog status` shows the database; the first copy takes hours"
+        return Finding(NO, seen, limit=limit, remedy=remedy)
+    newest = max(dated, key=lambda copy: copy.until or now)
+    assert newest.until is not None
+    age = now - newest.until
+    seen = f"restorable to {clock_text(newest.until, now)}, {newest.status}"
+    if age <= DATABASE_COPY_MAX:
+        return Finding(OK, seen, age, limit)
+    remedy = (
+        "replication has stopped: see the KMS keys on both sides (AWS, RDS User Guide, "
+        '"Troubleshooting stopped cross-Region automated backups")'
+    )
+    return Finding(NO, seen, age, limit, remedy)

@@ -1,0 +1,168 @@
+"""Line 10: the last practice, and the rights of the caller, both from the history."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from denodo_ha.deployed.history.history_entry import DONE, History, HistoryEntry
+from denodo_ha.standby.check_line import (
+    NO,
+    OK,
+    UNKNOWN,
+    CheckLine,
+    Finding,
+    State,
+    Unknown,
+    age_text,
+    line,
+    unknown,
+)
+from denodo_ha.standby.quota_line import RecordedQuotas
+
+PRACTICE: Final = "failover practice"
+CHECK: Final = "failover check"
+PRACTICE_MAX: Final = timedelta(days=90)
+"""Project default: a practice each quarter, as the runbook for game days has it."""
+RIGHTS_MAX: Final = timedelta(days=2)
+"""Project default: age of the last use of the switch's right by the same role or user."""
+_SWITCHES: Final = frozenset(
+    {CHECK, PRACTICE, "failover to", "failover back", "failover from", "failover restore"}
+)
+"""Commands that put a metric in the switch's namespace, for which the switch's right is needed."""
+_QUOTAS: Final = "quotas"
+_SESSION: Final = re.compile(r":sts::(\d+):assumed-role/([^/]+)/.*")
+
+COMMANDS: Final = _SWITCHES
+"""Commands whose entries these lines need."""
+
+
+def recorded_quotas(history: History | Unknown, cluster: str) -> RecordedQuotas | Unknown | None:
+    """Return the newest recorded quotas of a cluster's region; None if there are none."""
+    if isinstance(history, Unknown):
+        return history
+    for entry in reversed(history.entries):
+        recorded = entry.details.get(_QUOTAS)
+        values = recorded.get(cluster) if isinstance(recorded, dict) else None
+        if isinstance(values, dict):
+            numbers = {
+                str(name): float(value)
+                for name, value in values.items()
+                if isinstance(value, int | float)
+            }
+            return RecordedQuotas(numbers, entry.at)
+    return _unread(history)
+
+
+def _unread(history: History) -> Unknown | None:
+    return Unknown("; ".join(history.unread)) if history.unread else None
+
+
+def practice_line(
+    history: History | Unknown,
+    *,
+    caller: str,
+    denied: Iterable[str],
+    has_put: bool,
+    now: datetime,
+) -> CheckLine:
+    """Judge the last practice, and whether the caller's rights suffice for a failover.
+
+    Args:
+        history: the entries in the standby's region.
+        caller: ARN of the credentials; empty if it is not known.
+        denied: reasons of the reads that the credentials were denied.
+        has_put: True if this run has put a metric in the switch's namespace.
+        now: the current time.
+    """
+    findings = [_practice(history, now)]
+    findings += _rights(history, caller, tuple(denied), now, has_put=has_put)
+    return line(10, "practice and rights", findings)
+
+
+def _practice(history: History | Unknown, now: datetime) -> Finding:
+    limit = f"within {age_text(PRACTICE_MAX)}, and within its objective"
+    remedy = "`denodo-ha failover practice` (docs/runbooks/practice.md)"
+    if isinstance(history, Unknown):
+        return unknown(history, "history", limit)
+    practices = [entry for entry in history.entries if entry.command == PRACTICE]
+    if practices:
+        state, seen = _practice_result(practices[-1], now)
+        return Finding(state, seen, now - practices[-1].at, limit, remedy)
+    if (unread := _unread(history)) is not None:
+        return unknown(unread, "history", limit)
+    return Finding(NO, "there was no practice", limit=limit, remedy=remedy)
+
+
+def _practice_result(last: HistoryEntry, now: datetime) -> tuple[State, str]:
+    """Return the state and the result of the last practice."""
+    result, within = f"practice of {last.at:%Y-%m-%d}", _within_objective(last)
+    if last.verdict != DONE:
+        return NO, f"{result} {last.verdict}: {last.message}".removesuffix(": ")
+    if within is False:
+        return NO, f"{result} took longer than the drill expects"
+    if now - last.at > PRACTICE_MAX:
+        return NO, result
+    if within is not True:
+        return UNKNOWN, f"{result} does not state its objective"
+    return OK, f"{result}, within its objective"
+
+
+def _within_objective(practice: HistoryEntry) -> bool | None:
+    """Return whether each step of a practice took as long as the drill expects, or less.
+
+    None if the entry does not state it.
+    """
+    try:
+        report = practice.details["practice"]
+        late = [step["late"] for leg in report["directions"] for step in leg["steps"]]
+    except (LookupError, TypeError):
+        return None
+    return not any(late) if late else None
+
+
+def _rights(
+    history: History | Unknown,
+    caller: str,
+    denied: tuple[str, ...],
+    now: datetime,
+    *,
+    has_put: bool,
+) -> Iterator[Finding]:
+    limit = f"the caller's right to throw the switch, used within {age_text(RIGHTS_MAX)}"
+    remedy = (
+        "run `denodo-ha failover check --record` with the role that is on call: it puts metrics "
+        "with the right that the switch needs"
+    )
+    for reason in denied:
+        yield Finding(NO, reason, limit=limit, remedy="attach the operators' policies to the role")
+    if has_put:
+        yield Finding(OK, "the caller may throw the switch", limit=limit)
+        return
+    if not caller:
+        yield Finding(UNKNOWN, "the caller is not known", limit=limit, remedy=remedy)
+        return
+    if isinstance(history, Unknown):
+        yield unknown(history, "history", limit)
+        return
+    used = [entry for entry in history.entries if _is_use(entry, caller)]
+    if not used or now - used[-1].at > RIGHTS_MAX:
+        seen = "it is not known whether the caller may throw the switch"
+        age = now - used[-1].at if used else None
+        yield Finding(UNKNOWN, seen, age, limit, remedy)
+    else:
+        yield Finding(OK, "the caller has used the switch's right", now - used[-1].at, limit)
+
+
+def _is_use(entry: HistoryEntry, caller: str) -> bool:
+    return (
+        entry.command in _SWITCHES
+        and (entry.verdict == DONE or entry.details.get("put") is True)
+        and identity(entry.caller) == identity(caller)
+    )
+
+
+def identity(arn: str) -> str:
+    """Return the user or role of an ARN, without the name of the session."""
+    match = _SESSION.search(arn)
+    return f"{match[1]}:{match[2]}" if match else arn

@@ -1,0 +1,131 @@
+"""Lines 1 and 2: the standby's targets, and what Route 53 knows of the standby."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.cli.errors import Failed
+from denodo_ha.deployed import target_health
+from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.failover import health_checks
+from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, Route53Check
+from denodo_ha.deployed.failover.location import FailoverLocation, Role
+from denodo_ha.deployed.failover.sides import read_records, record_name, record_target
+from denodo_ha.standby.check_line import (
+    NO,
+    OK,
+    UNKNOWN,
+    CheckLine,
+    Finding,
+    State,
+    Unknown,
+    line,
+    unknown,
+)
+
+
+@dataclass(frozen=True)
+class TargetCount:
+    """Healthy and wanted targets of a target group."""
+
+    group: str
+    healthy: int
+    wanted: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """The standby's failover record.
+
+    Attributes:
+        target: the DNS name or address that it answers with.
+        check: its health check without the operators' switch, None without one.
+    """
+
+    target: str
+    check: Route53Check | None
+
+
+def read_targets(aws: Aws, cluster: Cluster) -> tuple[TargetCount, ...]:
+    """Read the healthy targets of each target group; the template says how many are wanted."""
+    return tuple(
+        TargetCount(
+            health.group.key,
+            len(health.healthy),
+            max(len(health.group.targets), len(health.targets)),
+        )
+        for health in target_health.read_groups_health(aws, cluster.groups)
+    )
+
+
+def read_record(aws: Aws, site: FailoverLocation, role: Role) -> Record:
+    """Read the failover record of a role, and its health check.
+
+    Raises:
+        Failed: There is no such record.
+        AwsError: AWS did not answer, or denied a call.
+    """
+    record = read_records(aws, site).get(role)
+    if record is None:
+        message = (
+            f"zone {site.zone_id} has no failover record {site.endpoint} of the {role.lower()}"
+        )
+        raise Failed(message)
+    check = None
+    if id_ := record.get("HealthCheckId"):
+        check = health_checks.read_check(aws, id_, site.region).without("switch")
+    return Record(record_name(record), check)
+
+
+def targets_line(targets: tuple[TargetCount, ...] | Unknown) -> CheckLine:
+    """Judge the standby's targets: as many healthy ones as wanted, not only one."""
+    return line(1, "healthy targets", _targets(targets))
+
+
+def _targets(targets: tuple[TargetCount, ...] | Unknown) -> Iterator[Finding]:
+    limit = "every target that the cluster has"
+    if isinstance(targets, Unknown):
+        yield unknown(targets, "targets", limit)
+        return
+    if not targets:
+        yield Finding(UNKNOWN, "there is no target group", limit=limit)
+    for count in targets:
+        seen = f"{count.group} {count.healthy} of {count.wanted}"
+        if count.wanted and count.healthy >= count.wanted:
+            yield Finding(OK, seen, limit=limit)
+        else:
+            remedy = "`denodo-ha status` names the targets that are missing, and why"
+            yield Finding(NO, seen, limit=limit, remedy=remedy)
+
+
+def dns_line(record: Record | Unknown, cluster: Cluster | Unknown) -> CheckLine:
+    """Judge the standby's record: a healthy check, and today's load balancer."""
+    return line(2, "health check and record", _dns(record, cluster))
+
+
+def _dns(record: Record | Unknown, cluster: Cluster | Unknown) -> Iterator[Finding]:
+    limit = "healthy, and the load balancer of today"
+    if isinstance(record, Unknown):
+        yield unknown(record, "record", limit)
+        return
+    if record.check is None:
+        yield Finding(OK, "the record has no health check of the cluster", limit=limit)
+    elif record.check.state == HEALTHY:
+        yield Finding(OK, f"health check: {record.check.reason}", limit=limit)
+    else:
+        state: State = NO if record.check.state == UNHEALTHY else UNKNOWN
+        seen = f"health check {record.check.state}: {record.check.reason}"
+        remedy = "`denodo-ha failover status` shows every health check"
+        yield Finding(state, seen, limit=limit, remedy=remedy)
+    if isinstance(cluster, Unknown):
+        yield unknown(cluster, "load balancer", limit)
+        return
+    name = record_target(cluster)
+    if not name:
+        yield Finding(UNKNOWN, "the cluster's stack names no load balancer", limit=limit)
+    elif record.target == name:
+        yield Finding(OK, "the record names today's load balancer", limit=limit)
+    else:
+        seen = f"the record names {record.target or 'nothing'}, and the load balancer is {name}"
+        remedy = "deploy the failover stack again"
+        yield Finding(NO, seen, limit=limit, remedy=remedy)

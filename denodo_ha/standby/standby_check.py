@@ -1,0 +1,368 @@
+"""Standby check: read the facts of all ten lines at the same time, and judge them.
+
+Nothing is read from the active cluster's region: what is known of the active cluster is in the
+configuration, in the copies of its exports, and in the history in the standby's region.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from denodo_ha.aws import deadline
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.concurrency import begin
+from denodo_ha.aws.polling import Clock
+from denodo_ha.catalog.exports import Export
+from denodo_ha.cli.errors import Failed
+from denodo_ha.deployed.cluster import Cluster, read_cluster
+from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
+from denodo_ha.deployed.history.history_buckets import standby_buckets
+from denodo_ha.deployed.history.history_entry import History, read_history
+from denodo_ha.environment.derived import capacity, node_metadata
+from denodo_ha.environment.loading.loader import Loaded
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.standby import (
+    machine_lines,
+    metadata_lines,
+    practice_line,
+    quota_line,
+    service_lines,
+)
+from denodo_ha.standby.check_line import CheckLine, Unknown, known, verdict
+from denodo_ha.standby.machine_lines import Machines
+from denodo_ha.standby.metadata_lines import DatabaseCopy, SiteExports
+from denodo_ha.standby.quota_line import HealthCheckQuota, Quotas
+from denodo_ha.standby.service_lines import Record, TargetCount
+
+READ_S: Final = 10.0
+"""Project default: seconds to read all facts; what is not read in this time is unknown."""
+_SHARED_MANAGER: Final = "shared-manager"
+"""Name of the finding that both sites depend on one host; `accept` in the configuration states that
+it does not depend on the active cluster's region."""
+_HISTORY: Final = timedelta(days=365)
+_SECTIONS: Final = "add `exports` to both clusters, and deploy: the history is in their buckets"
+
+
+@dataclass(frozen=True)
+class Standby:
+    """The cluster that is checked, and the one whose work it would take over.
+
+    Attributes:
+        site: the failover.
+        loaded: the configuration.
+        role: role of the standby.
+    """
+
+    site: FailoverLocation
+    loaded: Loaded
+    role: Role
+
+    @property
+    def location(self) -> StackLocation:
+        """Return the standby's location."""
+        return self.site.clusters[self.role]
+
+    @property
+    def name(self) -> str:
+        """Return the standby's name."""
+        return self.location.name
+
+    @property
+    def active(self) -> str:
+        """Return the name of the other cluster."""
+        return self.site.clusters[SECONDARY if self.role == PRIMARY else PRIMARY].name
+
+    @property
+    def environment(self) -> Environment:
+        """Return the configuration's environment."""
+        return self.loaded.environment
+
+
+@dataclass(frozen=True)
+class StandbyFacts:
+    """All facts of the ten lines.
+
+    Attributes:
+        cluster: the standby's stack.
+        targets: its targets.
+        record: its failover record.
+        own: its exports.
+        active: the copies of the active cluster's exports.
+        differs_since: time since when the metadata differs; None if it is equal or not known.
+        database: copies of the active cluster's database; None if it has none.
+        is_database_copied: False if the configuration does not copy that database.
+        licences: the License Manager's answer to each node.
+        machines: its machines.
+        quotas: quotas of its region.
+        health_checks: the account's health checks.
+        history: entries in its region.
+        caller: ARN of the credentials; empty if it is not known.
+        now: the current time.
+    """
+
+    cluster: Cluster | Unknown
+    targets: tuple[TargetCount, ...] | Unknown
+    record: Record | Unknown
+    own: SiteExports
+    active: SiteExports
+    differs_since: datetime | None
+    database: tuple[DatabaseCopy, ...] | Unknown | None
+    is_database_copied: bool
+    licences: Mapping[str, str | Unknown] | Unknown
+    machines: Machines | Unknown
+    quotas: Quotas | Unknown
+    health_checks: HealthCheckQuota | Unknown
+    history: History | Unknown
+    caller: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class StandbyReport:
+    """The result of a check.
+
+    Attributes:
+        lines: the ten lines.
+        facts: what they were judged from.
+    """
+
+    lines: tuple[CheckLine, ...]
+    facts: StandbyFacts
+
+    @property
+    def verdict(self) -> str:
+        """Return ready, not ready or unknown."""
+        return verdict(self.lines)
+
+
+def check_standby(
+    aws: Aws, standby: Standby, clock: Clock, *, has_put: bool = False
+) -> StandbyReport:
+    """Read and judge the ten lines.
+
+    Args:
+        aws: the credentials.
+        standby: the standby.
+        clock: the clock.
+        has_put: True if this run has put a metric in the switch's namespace.
+
+    Raises:
+        NoCredentials: There are no credentials.
+        ExpiredCredentials: The credentials have expired.
+    """
+    with deadline.limited(READ_S):
+        facts = read_facts(aws, standby, clock)
+    return StandbyReport(judge(standby, facts, has_put=has_put), facts)
+
+
+def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
+    """Read all facts at the same time; a fact that cannot be read is unknown, with the reason."""
+    pool = ThreadPoolExecutor(max_workers=12)
+    site, role, location = standby.site, standby.role, standby.location
+    region = location.region
+
+    def start(read: Callable[[], Any]) -> Callable[[], Any]:
+        return begin(pool, known, read).result
+
+    def of_cluster(read: Callable[[Cluster], Any]) -> Callable[[], Any]:
+        def wait() -> Any:
+            found = cluster()
+            return found if isinstance(found, Unknown) else read(found)
+
+        return start(wait)
+
+    try:
+        cluster = start(lambda: _cluster(aws, location))
+        targets = of_cluster(lambda found: service_lines.read_targets(aws, found))
+        licences = of_cluster(lambda found: machine_lines.read_licences(aws, found, clock))
+        machines = of_cluster(lambda found: machine_lines.read_machines(aws, found))
+        record = start(lambda: service_lines.read_record(aws, site, role))
+        own = start(lambda: _exports(aws, standby, standby.name))
+        active = start(lambda: read_active_exports(aws, standby))
+        database = start(lambda: _database(aws, standby))
+        quotas = start(lambda: quota_line.read_quotas(aws, region))
+        checks = start(lambda: quota_line.read_health_check_quota(aws, region))
+        history = start(lambda: _history(aws, standby, clock))
+        account = start(lambda: aws.account([region]))
+        own_exports = _site_exports(standby, standby.name, own())
+        active_exports = _site_exports(standby, standby.active, active())
+        since = start(lambda: _differs_since(aws, standby, own_exports, active_exports))
+        account()
+        differs_since = since()
+        return StandbyFacts(
+            cluster=cluster(),
+            targets=targets(),
+            record=record(),
+            own=own_exports,
+            active=active_exports,
+            differs_since=None if isinstance(differs_since, Unknown) else differs_since,
+            database=database(),
+            is_database_copied=_is_database_copied(standby),
+            licences=licences(),
+            machines=machines(),
+            quotas=quotas(),
+            health_checks=checks(),
+            history=history(),
+            caller=aws.caller,
+            now=clock.now(),
+        )
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def judge(
+    standby: Standby, facts: StandbyFacts, *, has_put: bool = False, refused: str = ""
+) -> tuple[CheckLine, ...]:
+    """Judge the facts; this calls nothing.
+
+    Args:
+        standby: the standby.
+        facts: the facts.
+        has_put: True if this run has put a metric in the switch's namespace.
+        refused: why it was not permitted to; empty if it was, or did not try.
+    """
+    now = facts.now
+    return (
+        service_lines.targets_line(facts.targets),
+        service_lines.dns_line(facts.record, facts.cluster),
+        metadata_lines.equal_line(facts.own, facts.active, facts.differs_since, now),
+        metadata_lines.exports_line(facts.own, facts.active, now),
+        metadata_lines.database_line(facts.database, now, is_copied=facts.is_database_copied),
+        machine_lines.licence_line(
+            facts.licences, facts.own, now, shared_host=shared_license_manager(standby.loaded)
+        ),
+        machine_lines.machines_line(facts.machines, active_types(standby)),
+        quota_line.quota_line(
+            facts.quotas,
+            practice_line.recorded_quotas(facts.history, standby.active),
+            facts.health_checks,
+            now,
+        ),
+        machine_lines.software_line(facts.own, facts.active, now),
+        practice_line.practice_line(
+            facts.history,
+            caller=facts.caller,
+            denied=[*_denied(facts), *([refused] if refused else [])],
+            has_put=has_put,
+            now=now,
+        ),
+    )
+
+
+def _cluster(aws: Aws, location: StackLocation) -> Cluster:
+    if location.unreachable:
+        raise Failed(location.unreachable)
+    return read_cluster(aws, location)
+
+
+def _bucket(standby: Standby, name: str) -> str | None:
+    """Return the bucket in the standby's region with a cluster's exports, or with their copies."""
+    environment = standby.environment
+    if environment.clusters[name].exports is None:
+        return None
+    if name == standby.name:
+        return node_metadata.export_bucket_name(environment, name)
+    if node_metadata.export_copy_target(environment, name) != standby.name:
+        return None
+    return node_metadata.export_copy_bucket_name(environment, name)
+
+
+def read_active_exports(aws: Aws, standby: Standby) -> Mapping[str, Export]:
+    """Read the newest copies of the active cluster's exports, in the standby's region.
+
+    Raises:
+        Failed: They are not copied there.
+        AwsError: AWS did not answer, or denied a call.
+    """
+    return _exports(aws, standby, standby.active)
+
+
+def _exports(aws: Aws, standby: Standby, name: str) -> Mapping[str, Export]:
+    bucket = _bucket(standby, name)
+    if bucket is None:
+        message = f"the exports of {name} are not copied to the region of {standby.name}"
+        raise Failed(message)
+    return metadata_lines.read_site_exports(aws, standby.location.region, bucket)
+
+
+def _site_exports(
+    standby: Standby, name: str, newest: Mapping[str, Export] | Unknown
+) -> SiteExports:
+    settings = standby.environment.clusters[name]
+    every = timedelta(seconds=settings.exports.every) if settings.exports else None
+    return SiteExports(name, tuple(sorted(settings.nodes)), every, newest)
+
+
+def _differs_since(
+    aws: Aws, standby: Standby, own: SiteExports, active: SiteExports
+) -> datetime | None:
+    buckets = _bucket(standby, own.cluster), _bucket(standby, active.cluster)
+    if isinstance(own.newest, Unknown) or isinstance(active.newest, Unknown) or None in buckets:
+        return None
+    exports = [*own.newest.values(), *active.newest.values()]
+    if len({export.site.site_digest for export in exports}) < 2:
+        return None
+    region = standby.location.region
+    return metadata_lines.read_equal_until(aws, region, str(buckets[0]), str(buckets[1]))
+
+
+def _history(aws: Aws, standby: Standby, clock: Clock) -> History:
+    buckets = list(standby_buckets(standby.environment, standby.name))
+    if not buckets:
+        message = f"there is no bucket in the region of {standby.name}; {_SECTIONS}"
+        raise Failed(message)
+    return read_history(aws, buckets, clock.now() - _HISTORY, practice_line.COMMANDS)
+
+
+def _database(aws: Aws, standby: Standby) -> tuple[DatabaseCopy, ...] | None:
+    if not node_metadata.creates_database(standby.environment.clusters[standby.active]):
+        return None
+    return read_database_copies(aws, standby)
+
+
+def read_database_copies(_aws: Aws, _standby: Standby) -> tuple[DatabaseCopy, ...]:
+    """Read the copies of the active cluster's metadata database, in the standby's region.
+
+    Raises:
+        AwsError: AWS did not answer, or denied the call.
+    """
+    return ()
+
+
+def _is_database_copied(_standby: Standby) -> bool:
+    """Return whether the configuration copies the active cluster's database to the standby."""
+    return False
+
+
+def shared_license_manager(loaded: Loaded) -> str:
+    """Return the License Manager of both sites; empty if there is none, or if it is accepted."""
+    return next(
+        (
+            finding.value
+            for finding in loaded.findings
+            if finding.rule == _SHARED_MANAGER and "license_manager" in finding.path
+        ),
+        "",
+    )
+
+
+def active_types(standby: Standby) -> Mapping[str, str]:
+    """Return the instance type of each node of the active cluster, by its pins and settings."""
+    settings = standby.environment.clusters[standby.active]
+    types = {name: machine.type for name, machine in capacity.configured_machines(settings).items()}
+    for name in settings.nodes:
+        if (pin := standby.loaded.pins.of(standby.active, name)) is not None:
+            types[name] = pin.type
+    return types
+
+
+def _denied(facts: StandbyFacts) -> list[str]:
+    """Return the reasons of the reads that the credentials were denied."""
+    every = [
+        *(facts.cluster, facts.targets, facts.record, facts.own.newest, facts.active.newest),
+        *(facts.database, facts.machines, facts.quotas, facts.health_checks, facts.history),
+    ]
+    return [fact.reason for fact in every if isinstance(fact, Unknown) and fact.is_denied]

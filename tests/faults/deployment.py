@@ -1,0 +1,132 @@
+"""Deployment of the fault matrix's environment to the local AWS, and of its machines later on."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from denodo_ha.aws.polling import Clock
+from denodo_ha.environment.loading.loader import load
+from tests.faults.site import KEPT, LOST, NAME, PRIMARY, SECONDARY, Site, write_pins
+from tests.support import local_aws_server, pinned_template
+from tests.support.assembly import ROOT, synthesise
+from tests.support.servers.fault_proxy import FaultProxy
+from tools.local_aws import deployment
+from tools.local_aws.credentials import Access
+
+_WAIT_S: Final = 120
+_ACCOUNT = re.compile(r"\b111122223333\b")
+_STACK: Final = f"{NAME}-{PRIMARY}"
+_BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
+"""The version of the bootstrap stack (AWS CDK, Bootstrapping)."""
+
+
+@contextmanager
+def deployed_site(folder: Path) -> Iterator[Site]:
+    """Deploy the example with two regions, with a fault proxy in front of the local AWS."""
+    account = local_aws_server.new_account()
+    text = _ACCOUNT.sub(account, (ROOT / "config/examples/active-passive.yaml").read_text())
+    data = dict(YAML(typ="safe").load(text))
+    for cluster in data["clusters"].values():
+        # A drain takes 20 s of the local AWS's clock.
+        cluster["balancer"]["deregistration_delay"] = 20
+    data["clusters"][PRIMARY]["balancer"]["zonal_shift"] = True
+    file = folder / "environment.yaml"
+    file.write_text(json.dumps(data))
+    loaded, endpoint = load(file), local_aws_server.endpoint()
+    deployment.make_prerequisites(endpoint, loaded)
+    assembly = synthesise(loaded, folder / "cdk.out")
+    for name in (f"{NAME}-{PRIMARY}", f"{NAME}-{SECONDARY}", f"{NAME}-failover"):
+        region = LOST if name.endswith(PRIMARY) else KEPT
+        _create(Access(endpoint, account, region), name, assembly.templates[name])
+    write_pins(file, assembly.templates.values())
+    with FaultProxy(endpoint) as proxy:
+        site = Site(proxy, loaded, file, account, folder / "cdk.out", dict(assembly.templates))
+        with site.agents:
+            yield site
+
+
+def _upload(access: Access, name: str, template: dict[str, Any]) -> str:
+    """Return the URL of a template, which may be larger than a request's limit."""
+    bucket = f"{name}-{access.account}"
+    client = access.client("s3")
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": access.region}
+        )
+    client.put_object(Bucket=bucket, Key=name, Body=json.dumps(template).encode())
+    return f"{access.endpoint}/{bucket}/{name}"
+
+
+@dataclass(frozen=True)
+class MachineDeployer:
+    """Stand-in for the CDK CLI: deploys a cluster's template with the machines of its pins.
+
+    The CLI makes its own calls to AWS, in its own process, so that no fault applies to them.
+    """
+
+    site: Site
+
+    def synth(self, config: Path, out: Path) -> None:
+        """Write a cloud assembly."""
+        template = pinned_template.with_pins(
+            self.site.templates[_STACK],
+            load(config).pins.root[PRIMARY],
+            environment=NAME,
+            cluster=PRIMARY,
+            region=LOST,
+        )
+        out.mkdir()
+        (out / "stack.json").write_text(json.dumps(template))
+        artifact = {
+            "type": "aws:cloudformation:stack",
+            "properties": {"stackName": _STACK, "templateFile": "stack.json"},
+        }
+        (out / "manifest.json").write_text(json.dumps({"artifacts": {_STACK: artifact}}))
+
+    def deploy(self, out: Path, stack: str, _clock: Clock) -> None:
+        """Deploy the stack of an assembly."""
+        template = json.loads((out / "stack.json").read_text())
+        access = Access(local_aws_server.endpoint(), self.site.account, LOST)
+        client = self.site.client("cloudformation", PRIMARY)
+        url = _upload(access, stack, template)
+        client.update_stack(StackName=stack, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
+        _wait_for(client, stack, "UPDATE_COMPLETE")
+        self.site.deployed_anew(stack, template)
+
+
+def _create(access: Access, name: str, template: dict[str, Any]) -> None:
+    access.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="99", Type="String", Overwrite=True)
+    client = access.client("cloudformation")
+    tags = {"denodo:environment": NAME}
+    if not name.endswith("-failover"):
+        tags["denodo:cluster"] = name.removeprefix(f"{NAME}-")
+    client.create_stack(
+        StackName=name,
+        TemplateURL=_upload(access, name, template),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+    )
+    _wait_for(client, name, "CREATE_COMPLETE")
+
+
+def _wait_for(client: Any, name: str, status: str) -> None:
+    deadline = time.monotonic() + _WAIT_S
+    while time.monotonic() < deadline:
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+        if stack["StackStatus"] == status:
+            return
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            break
+        time.sleep(0.05)
+    events = client.describe_stack_events(StackName=name)["StackEvents"]
+    message = f"{name} is {stack['StackStatus']}: " + "; ".join(
+        str(event.get("ResourceStatusReason")) for event in events
+    )
+    raise RuntimeError(message)

@@ -1,0 +1,141 @@
+"""RDS: automated backups that are replicated to another region, and the restore of such a copy.
+
+A copy exists from the deploy of its database on, and stays when the database is deleted, as RDS
+retains automated backups. It has no content: a restored database is only a record, like every
+database of the local AWS.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import escape
+from typing import Any
+
+from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator.cloudformation import resource_types
+from tools.local_aws.emulator.cloudformation.resource_types import Properties
+from tools.local_aws.emulator.errors import AwsError
+
+_REGION = "AutomaticBackupReplicationRegion"
+_KEY = "AutomaticBackupReplicationKmsKeyId"
+_SOURCE = "SourceDBInstanceAutomatedBackupsArn"
+_AGE = timedelta(minutes=5)
+"""Age of a copy's newest state, from 5 to 30 minutes at RDS (AWS Prescriptive Guidance, "Amazon RDS
+PITR snapshot replication")."""
+_RETAINED = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """The replicated backups of a database."""
+
+    account: str
+    region: str
+    source_region: str
+    database: str
+    key: str
+    engine: str
+    version: str
+    username: str
+    id: str
+
+    @property
+    def arn(self) -> str:
+        """Return the ARN of the automated backups."""
+        return f"arn:aws:rds:{self.region}:{self.account}:auto-backup:{self.id}"
+
+
+_copies: dict[tuple[str, str, str], _Copy] = {}
+"""Copies by the account, the region and the identifier of their databases."""
+
+
+def replicate(id_: str, properties: Properties) -> None:
+    """Make, change or end the copy that a database's properties ask for."""
+    place = (ministack.account(), ministack.region(), id_)
+    region = properties.get(_REGION)
+    if not region:
+        _copies.pop(place, None)
+        return
+    kept = _copies.get(place)
+    _copies[place] = _Copy(
+        account=place[0],
+        region=region,
+        source_region=place[1],
+        database=id_,
+        key=properties.get(_KEY, ""),
+        engine=properties.get("Engine", ""),
+        version=str(properties.get("EngineVersion", "")),
+        username=properties.get("MasterUsername", ""),
+        id=kept.id if kept else f"ab-{secrets.token_hex(12)}",
+    )
+
+
+def check(properties: Properties) -> None:
+    """Refuse what RDS refuses: an encrypted database without a key, a key without a region."""
+    region, key = properties.get(_REGION), properties.get(_KEY)
+    encrypted = resource_types.truth(properties.get("StorageEncrypted"))
+    if region and encrypted and not key:
+        message = "Encrypted instances require a valid KMS key ID"
+    elif key and not region:
+        message = f"{_KEY} needs {_REGION}"
+    elif region == ministack.region():
+        message = f"The backups are in {region} already"
+    else:
+        return
+    raise AwsError("InvalidParameterCombination", message, service="Rds")
+
+
+def _here() -> list[_Copy]:
+    account, region = ministack.account(), ministack.region()
+    return [copy for copy in _copies.values() if (copy.account, copy.region) == (account, region)]
+
+
+def _describe(_asked: dict[str, Any]) -> Any:
+    now = datetime.now(UTC)
+    latest, earliest = (f"{now - age:%Y-%m-%dT%H:%M:%SZ}" for age in (_AGE, _RETAINED))
+    described = "".join(
+        "<DBInstanceAutomatedBackup>"
+        f"<DBInstanceArn>arn:aws:rds:{copy.source_region}:{copy.account}:db:"
+        f"{escape(copy.database)}</DBInstanceArn>"
+        f"<Region>{copy.source_region}</Region>"
+        f"<DBInstanceIdentifier>{escape(copy.database)}</DBInstanceIdentifier>"
+        f"<RestoreWindow><EarliestTime>{earliest}</EarliestTime><LatestTime>{latest}</LatestTime>"
+        "</RestoreWindow><Status>replicating</Status><Encrypted>true</Encrypted>"
+        f"<Engine>{escape(copy.engine)}</Engine><KmsKeyId>{escape(copy.key)}</KmsKeyId>"
+        f"<DBInstanceAutomatedBackupsArn>{copy.arn}</DBInstanceAutomatedBackupsArn>"
+        "</DBInstanceAutomatedBackup>"
+        for copy in _here()
+    )
+    name = "DescribeDBInstanceAutomatedBackups"
+    result = f"<DBInstanceAutomatedBackups>{described}</DBInstanceAutomatedBackups>"
+    return ministack.rds_answer(200, f"{name}Response", f"<{name}Result>{result}</{name}Result>")
+
+
+def _restore(asked: dict[str, Any]) -> Any:
+    """Make the record of a database from a copy in this region."""
+    arn = _first(asked.get(_SOURCE))
+    copy = next((copy for copy in _here() if copy.arn == arn), None)
+    if copy is None:
+        message = f"DBInstanceAutomatedBackup {arn} not found"
+        raise AwsError("DBInstanceAutomatedBackupNotFound", message, service="Rds")
+    more = {
+        "DBInstanceIdentifier": _first(asked.get("TargetDBInstanceIdentifier")),
+        "Engine": copy.engine,
+        "EngineVersion": copy.version,
+        "MasterUsername": copy.username,
+    }
+    status, headers, body = ministack.rds_actions["CreateDBInstance"](
+        {**asked, **{key: [value] for key, value in more.items()}}
+    )
+    restored = body.replace(b"CreateDBInstance", b"RestoreDBInstanceToPointInTime")
+    return status, headers, restored
+
+
+def _first(value: Any) -> str:
+    return str(value[0] if isinstance(value, list) else value)
+
+
+def install() -> None:
+    """Answer the calls about copies."""
+    ministack.rds_actions["DescribeDBInstanceAutomatedBackups"] = _describe
+    ministack.rds_actions["RestoreDBInstanceToPointInTime"] = _restore
