@@ -112,6 +112,7 @@ def pause(
     region: options.Regions = None,
     profile: options.Profile = None,
     timeout: options.Timeout = None,
+    dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
     """Silence the alarms of a cluster, and let its nodes' watchdogs and export timers rest.
@@ -126,6 +127,13 @@ def pause(
     pausing = _pausing(
         config, environment, region, profile, cluster, timeout=timeout, take_over=take_over
     )
+    if dry_run:
+        plan = pausing.plan()
+        now = f"; it is paused {plan.pause}" if plan.pause else ""
+        print_line(f"{cluster} would be paused for {seconds // 60} min{now}")
+        print_line(f"its alarms would {'' if plan.silenced else 'not '}be silenced")
+        print_line(f"the watchdogs of {', '.join(plan.resting) or 'no node'} would rest")
+        return
     result = pausing.pause(why=why, seconds=seconds)
     print_line(f"{cluster} is paused {result.pause}")
     if result.silenced:
@@ -152,6 +160,7 @@ def resume(
     region: options.Regions = None,
     profile: options.Profile = None,
     timeout: options.Timeout = None,
+    dry_run: options.DryRun = False,
     take_over: TakeOver = False,
 ) -> None:
     """End the pause of a cluster before its time.
@@ -163,6 +172,11 @@ def resume(
     pausing = _pausing(
         config, environment, region, profile, cluster, timeout=timeout, take_over=take_over
     )
+    if dry_run:
+        current = pausing.plan().pause
+        state = f"is paused {current}, and would not be" if current else "is not paused"
+        print_line(f"{cluster} {state}")
+        return
     result = pausing.resume()
     if result.pause is None:
         print_line(f"{cluster} was not paused")

@@ -51,6 +51,20 @@ class PauseResult:
 class Pausing(ClusterOperation):
     """Pauses a cluster, and ends its pause."""
 
+    def plan(self) -> PauseResult:
+        """Return the current pause of the cluster, and the nodes that a pause would reach.
+
+        Raises:
+            Refused: The deployed stack is of an earlier version.
+            AwsError: AWS did not answer or denied a call.
+        """
+        cluster = read_cluster(self._aws, self._location)
+        nodes = self._nodes(cluster)
+        self._require_support(cluster, nodes)
+        pause = self._pause_record().read(self._clock.now())
+        silenced = bool(nodes) and bool(suppressor_namespace(cluster.stack))
+        return PauseResult(pause, tuple(nodes), {}, silenced)
+
     def pause(self, *, why: str, seconds: float) -> PauseResult:
         """Pause the cluster from now on, in place of an earlier pause.
 

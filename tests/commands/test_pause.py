@@ -100,6 +100,18 @@ def test_a_pause_reaches_everything_and_ends_by_itself(site: Site) -> None:
     assert site.agents.stale == set()
 
 
+def test_dry_runs_change_nothing(site: Site) -> None:
+    done = site.pause("--dry-run")
+    assert "active would be paused for 120 min\nits alarms would be silenced\n" in done.stdout
+    assert "the watchdogs of node1, node2 would rest" in done.stdout
+    assert site.cloud.calls.changes == []
+    site.pause()
+    site.cloud.calls.forget()
+    assert "active is paused until " in site.go("resume", CLUSTER, "--dry-run").stdout
+    assert "; it is paused until " in site.pause("--dry-run").stdout
+    assert site.cloud.calls.changes == []
+
+
 def test_resume_ends_it_and_the_next_resume_reaches_a_silent_node(site: Site) -> None:
     site.pause()
     site.node.reachable = False
