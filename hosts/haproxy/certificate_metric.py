@@ -65,14 +65,15 @@ def publish(host: Host, aws: AwsCli, desired: DesiredState) -> float | None:
     path = host.tls / "server.pem"
     try:
         blocks = _PEM.findall(files.read(path).decode("ascii", "replace"))
-        ends = [read_certificate(ssl.PEM_cert_to_DER_cert(one)).not_after for one in blocks]
-        first = min(ends)
+        expiry = min(
+            read_certificate(ssl.PEM_cert_to_DER_cert(block)).not_after for block in blocks
+        )
     except (OSError, CertificateError, ValueError) as error:
         message = (
             f"{path} contains no certificate that can be read: {error}; store one in the secret"
         )
         raise Failed(message) from None
-    days = (first - datetime.now(timezone.utc)).total_seconds() / 86_400
+    days = (expiry - datetime.now(timezone.utc)).total_seconds() / 86_400
     aws.put_metric_data(desired.metrics, {"Cluster": desired.cluster}, {METRIC: days})
     return days
 

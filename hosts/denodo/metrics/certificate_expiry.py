@@ -31,8 +31,8 @@ def days_left(system: System, state: State) -> float | None:
     Returns:
         None if no server shows a certificate, because none uses TLS or none runs.
     """
-    found = (_expiry_of(system, state, service) for service in state.services.values())
-    expiries = [time for time in found if time is not None]
+    of_services = (_expiry_of(system, state, service) for service in state.services.values())
+    expiries = [expiry for expiry in of_services if expiry is not None]
     if not expiries:
         return None
     return (min(expiries) - system.now()).total_seconds() / 86_400

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.lock import Lock
 from denodo_ha.cli import exit_codes
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.history_entry import HistoryEntry
 from denodo_ha.failover.practice import command, expectation, observation, readiness
 from denodo_ha.failover.practice.client_eye import Look
 from denodo_ha.failover.practice.expectation import Expectation
@@ -62,6 +66,8 @@ class Practising:
         patch.setattr(observation, "watching", self._watching)
         patch.setattr(observation, "SWITCH_EVERY_S", 15.0)
         self.lines: list[CheckLine] = []
+        self.entries: list[HistoryEntry] = []
+        patch.setattr(recording, "_write", self._write)
         patch.setattr(readiness, "check_standby", self._check)
         self._expectation = expectation.expectation
         patch.setattr(expectation, "expectation", lambda *_: Expectation(None, None, "no drill"))
@@ -80,6 +86,10 @@ class Practising:
             repeat(*each)
         yield
         is_over = True
+
+    def _write(self, _: object, entry: HistoryEntry) -> str:
+        self.entries.append(entry)
+        return ""
 
     def _check(self, *_: object) -> StandbyReport:
         facts: Any = None
@@ -159,6 +169,12 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
     assert report["stayed"] >= 60
     assert set(report["looks"]) == {PRIMARY, SECONDARY}
     assert "TTL 10 s" in report["directions"][0]["drill"]
+    (entry,) = practising.entries
+    assert (entry.command, entry.verdict) == ("failover practice", "done")
+    assert json.loads(json.dumps(entry.details["practice"])) == report
+    (change,) = entry.changes
+    assert "DNS answers with active" in change.before
+    assert "leads to active" in change.after
     (policy,) = [
         resource["Properties"]["PolicyDocument"]["Statement"]
         for resource in practising.world.cloud.stack("failover").template["Resources"].values()
@@ -237,6 +253,18 @@ def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising)
     assert practising.world.thrown == []
 
 
+def test_refuses_while_another_command_changes_a_cluster(practising: Practising) -> None:
+    cloud = practising.world.cloud
+    aws, clock = Aws(), cloud.clock
+    region, name = cloud.stack(SECONDARY).region, f"/denodo/denodo70/{SECONDARY}/.lock"
+    with Lock(aws, region, name, clock=clock, what="roll").held():
+        done = practising.run()
+    assert done.exit_code == exit_codes.REFUSED, done.output
+    assert "(roll, since" in done.stderr
+    assert practising.world.thrown == []
+    assert practising.is_as_before()
+
+
 @pytest.mark.parametrize("seconds", [30, pytest.param(100, marks=pytest.mark.long)])
 def test_an_interruption_fails_back(practising: Practising, seconds: float) -> None:
     def interrupt() -> None:
@@ -247,6 +275,9 @@ def test_an_interruption_fails_back(practising: Practising, seconds: float) -> N
     assert done.exit_code == exit_codes.INTERRUPTED, done.output
     assert "practice interrupted" in done.stdout
     assert "leads to active again" in done.stderr
+    (entry,) = practising.entries
+    assert entry.verdict == "interrupted"
+    assert entry.details["practice"]["verdict"] == "interrupted"
     # The switch's alarm evaluates the maximum of a minute: before the first datapoint has had an
     # effect, the second one may be lost, and is put again later.
     assert practising.world.thrown == ([1.0, 0.0, 0.0] if seconds < SWITCH_S else [1.0, 0.0])
