@@ -26,6 +26,7 @@ from denodo_ha.standby.check_line import (
     line,
     unknown,
 )
+from denodo_ha.standby.data_sources import PingResults, source_findings
 
 OVERDUE_INTERVALS: Final = 2
 """Project default: an export is too old after this number of intervals, as in `catalog status`."""
@@ -76,10 +77,23 @@ def read_equal_until(aws: Aws, region: str, own: str, copies: str) -> datetime |
 
 
 def equal_line(
-    own: SiteExports, active: SiteExports, since: datetime | None, now: datetime
+    own: SiteExports,
+    active: SiteExports,
+    since: datetime | None,
+    now: datetime,
+    sources: PingResults | Unknown | None = None,
 ) -> CheckLine:
-    """Judge whether all newest exports of both sites have one site digest."""
-    return line(3, "metadata equal", _equal(own, active, since, now))
+    """Judge whether all newest exports of both sites have one site digest.
+
+    Args:
+        own: the standby's exports.
+        active: the copies of the active cluster's exports.
+        since: time since when they differ; None if it is not known.
+        now: the current time.
+        sources: answers of the data sources, as the standby reaches them; None if none was named.
+    """
+    findings = [*_equal(own, active, since, now), *source_findings(sources)]
+    return line(3, "metadata equal", findings)
 
 
 def _equal(

@@ -24,6 +24,7 @@ from denodo_ha.deployed.database_copy import (
 )
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
+from denodo_ha.deployed.failover.sides import record_target
 from denodo_ha.deployed.history.history_buckets import standby_buckets
 from denodo_ha.deployed.history.history_entry import History, read_history
 from denodo_ha.environment import names
@@ -38,6 +39,12 @@ from denodo_ha.standby import (
     service_lines,
 )
 from denodo_ha.standby.check_line import CheckLine, Unknown, known, verdict
+from denodo_ha.standby.data_sources import (
+    DataSource,
+    OdbcEndpoint,
+    PingResults,
+    ping_sources,
+)
 from denodo_ha.standby.machine_lines import Machines
 from denodo_ha.standby.metadata_lines import SiteExports
 from denodo_ha.standby.quota_line import HealthCheckQuota, Quotas
@@ -45,6 +52,8 @@ from denodo_ha.standby.service_lines import Record, TargetCount
 
 READ_S: Final = 10.0
 """Project default: seconds to read all facts; what is not read in this time is unknown."""
+ODBC: Final = "odbc"
+"""Service through which the data sources are pinged."""
 _SHARED_MANAGER: Final = "shared-manager"
 """Name of the finding that both sites depend on one host; `accept` in the configuration states that
 it does not depend on the active cluster's region."""
@@ -60,11 +69,15 @@ class Standby:
         site: the failover.
         loaded: the configuration.
         role: role of the standby.
+        login: secret with a login to Denodo, by which the data sources are pinged.
+        sources: data sources that the standby must reach.
     """
 
     site: FailoverLocation
     loaded: Loaded
     role: Role
+    login: str = ""
+    sources: tuple[DataSource, ...] = ()
 
     @property
     def location(self) -> StackLocation:
@@ -97,6 +110,7 @@ class StandbyFacts:
         record: its failover record.
         own: its exports.
         active: the copies of the active cluster's exports.
+        sources: answers of the data sources; None if none was named.
         differs_since: time since when the metadata differs; None if it is equal or not known.
         has_database: True if the active cluster has a metadata database on RDS.
         is_database_copied: True if the configuration copies it to the standby's region.
@@ -115,6 +129,7 @@ class StandbyFacts:
     record: Record | Unknown
     own: SiteExports
     active: SiteExports
+    sources: PingResults | Unknown | None
     differs_since: datetime | None
     has_database: bool
     is_database_copied: bool
@@ -187,6 +202,7 @@ def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
         targets = of_cluster(lambda found: service_lines.read_targets(aws, found))
         licences = of_cluster(lambda found: machine_lines.read_licences(aws, found, clock))
         machines = of_cluster(lambda found: machine_lines.read_machines(aws, found))
+        sources = of_cluster(lambda found: _ping_sources(aws, standby, found))
         record = start(lambda: service_lines.read_record(aws, site, role))
         own = start(lambda: _exports(aws, standby, standby.name))
         active = start(lambda: read_active_exports(aws, standby))
@@ -206,6 +222,7 @@ def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
             record=record(),
             own=own_exports,
             active=active_exports,
+            sources=sources() if standby.sources else None,
             differs_since=None if isinstance(differs_since, Unknown) else differs_since,
             has_database=_has_database(standby),
             is_database_copied=_is_database_copied(standby),
@@ -237,7 +254,7 @@ def judge(
     return (
         service_lines.targets_line(facts.targets),
         service_lines.dns_line(facts.record, facts.cluster),
-        metadata_lines.equal_line(facts.own, facts.active, facts.differs_since, now),
+        metadata_lines.equal_line(facts.own, facts.active, facts.differs_since, now, facts.sources),
         metadata_lines.exports_line(facts.own, facts.active, now),
         metadata_lines.database_line(
             facts.database,
@@ -270,6 +287,19 @@ def _cluster(aws: Aws, location: StackLocation) -> Cluster:
     if location.unreachable:
         raise Failed(location.unreachable)
     return read_cluster(aws, location)
+
+
+def _ping_sources(aws: Aws, standby: Standby, cluster: Cluster) -> PingResults | Unknown | None:
+    if not standby.sources:
+        return None
+    service = standby.environment.services.get(ODBC)
+    host = record_target(cluster)
+    if service is None or not host:
+        message = f"{standby.name} has no service {ODBC}, through which data sources are pinged"
+        raise Failed(message)
+    endpoint = OdbcEndpoint(host, service.port, tls=service.tls is not None)
+    region = standby.location.region
+    return ping_sources(aws, region, standby.login, endpoint, standby.sources)
 
 
 def _bucket(standby: Standby, name: str) -> str | None:
@@ -395,6 +425,7 @@ def active_types(standby: Standby) -> Mapping[str, str]:
 def _denied(facts: StandbyFacts) -> list[str]:
     """Return the reasons of the reads that the credentials were denied."""
     every = [
+        facts.sources,
         *(facts.cluster, facts.targets, facts.record, facts.own.newest, facts.active.newest),
         *(facts.database, facts.machines, facts.quotas, facts.health_checks, facts.history),
     ]

@@ -22,6 +22,7 @@ from denodo_ha.deployed.history.history_entry import History, HistoryEntry
 from denodo_ha.deployed.instances import Instance
 from denodo_ha.deployed.stack import Stack
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.standby.data_sources import DataSource
 from denodo_ha.standby.machine_lines import Machines
 from denodo_ha.standby.metadata_lines import SiteExports
 from denodo_ha.standby.quota_line import HealthCheckQuota
@@ -115,6 +116,7 @@ def practised(*, late: bool) -> dict[str, object]:
     return {"practice": {"verdict": "proven", "directions": [{"steps": steps}]}}
 
 
+SOURCE: Final = DataSource("sales", "JDBC", "orders")
 QUOTAS: Final = {"On-Demand vCPUs": 64.0, "Elastic IPs": 5.0}
 PRACTICE: Final = entry("failover practice", timedelta(days=9), **practised(late=False))
 RECORDED: Final = entry("failover check", timedelta(hours=12), quotas={ACTIVE: QUOTAS}, put=True)
@@ -149,6 +151,7 @@ def ready() -> StandbyFacts:
         record=Record(_BALANCER, check),
         own=SiteExports(STANDBY, nodes, timedelta(days=1), newest),
         active=SiteExports(ACTIVE, nodes, timedelta(days=1), newest),
+        sources={SOURCE: "UP"},
         differs_since=None,
         has_database=True,
         is_database_copied=True,
@@ -216,6 +219,11 @@ FAULTS: Final[dict[str, tuple[int, str, Change]]] = {
     "unhealthy": (2, "no healthy node", set_facts(record=Record(_BALANCER, UNHEALTHY_CHECK))),
     "another balancer": (2, "the record names old", set_facts(record=Record("old", None))),
     "other metadata": (3, "different since 02:00 UTC: spare node1, spare node2 | main", digest),
+    "a data source down": (
+        3,
+        "sales/JDBC/orders DOWN: connection refused",
+        set_facts(sources={SOURCE: "DOWN: connection refused"}),
+    ),
     "old copy": (4, "main node1 3 d", old_copy),
     "no database copy": (5, "there is no copy", set_facts(database=None)),
     "first database copy": (5, "no copy yet, pending", set_facts(database=database_copy(None))),

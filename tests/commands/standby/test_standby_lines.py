@@ -114,6 +114,8 @@ UNKNOWNS = {
         lambda facts: replace(facts, active=replace(facts.active, every=None)),
         {3, 4, 9},
     ),
+    "data source": (set_facts(sources={samples.SOURCE: _WHY}), {3}),
+    "login": (set_facts(sources=_WHY), {3}),
     "digest not stated": (samples.own(site_digest=None), {3}),
     "digests of other elements": (samples.own(not_compared=("cache",)), {3}),
     "update not stated": (samples.own(denodo_update=None), {9}),
