@@ -149,6 +149,6 @@ lock: dev ## bring the lock files up to pyproject.toml and package.json (ARGS=--
 
 clean: ## remove everything that these verbs made
 	@[ ! -e .local/server.json ] || $(python) -m tools.local_aws stop || true
-	@rm -rf .local .local.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
+	@rm -rf .local .local.lock .setup.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
 		.fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

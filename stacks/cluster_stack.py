@@ -1,5 +1,7 @@
 """Stack of one cluster: network, security groups, nodes and, if configured, load balancer."""
 
+from collections.abc import Sequence
+
 from aws_cdk import CfnOutput
 from constructs import Construct
 
@@ -27,7 +29,7 @@ from stacks import accepted_findings, cluster_outputs
 from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
-from stacks.alarms.cluster_alarms import ClusterAlarms
+from stacks.alarms.cluster_alarms import ClusterAlarms, WatchedGroup
 from stacks.alarms.node_alarms import NodeAlarms
 from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
@@ -124,6 +126,16 @@ class ClusterStack(EnvironmentStack):
         """Settings whose change replaces the load balancer, and so its DNS name and hosted zone."""
         network, balancer = self.cluster.network, self.cluster.balancer
         return [balancer.scheme, network.vpc or network.cidr, sorted(balancer.addresses.items())]
+
+    @property
+    def load_balancer_name(self) -> str | None:
+        """Name of the load balancer in its metrics; None without one."""
+        return self._balancer.full_name if self._balancer is not None else None
+
+    @property
+    def watched_groups(self) -> Sequence[WatchedGroup]:
+        """Target groups of the load balancer, with their metrics."""
+        return self._balancer.watched_groups if self._balancer is not None else ()
 
     def _create_nodes(self) -> dict[str, Node]:
         """Create the nodes that are not existing instances. Return the created nodes by name."""
@@ -247,6 +259,7 @@ class ClusterStack(EnvironmentStack):
             network=self._network,
             security_groups=self._security_groups,
             program=self._haproxy_program,
+            log_group=self._log_group,
         )
         self._output(names.HAPROXY_DOCUMENT, layer.document)
         self._output(names.HAPROXY_ROTATION_DOCUMENT, layer.rotation_document)
@@ -387,7 +400,7 @@ class ClusterStack(EnvironmentStack):
             account=self.cluster.account,
             region=self.cluster.region,
         )
-        balancer, unready = self._balancer, {}
+        unready: dict[str, str] = {}
         nodes = node_alarms.publishing_nodes(self._environment, self.name)
         if nodes:
             unready = NodeAlarms(
@@ -406,10 +419,10 @@ class ClusterStack(EnvironmentStack):
             environment=self._environment,
             name=self.name,
             topics=topics,
-            load_balancer=balancer.full_name if balancer is not None else None,
-            groups=balancer.watched_groups if balancer is not None else (),
+            load_balancer=self.load_balancer_name,
+            groups=self.watched_groups,
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
-            certificates=sorted(arn for arn in certificates if arn) if balancer is not None else (),
+            certificates=sorted(arn for arn in certificates if arn) if self._balancer else (),
             unready=unready,
         )
         self._output(names.URGENT_TOPIC, topics.urgent)

@@ -8,6 +8,7 @@ from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
 from stacks.alarms.route53_alarms import Route53AlarmStack
 from stacks.cluster_stack import ClusterStack
+from stacks.dashboard import DashboardStack
 from stacks.export_copy_stack import ExportCopyStack
 from stacks.failover_stack import FailoverStack
 from stacks.file_asset import LocalFile
@@ -58,6 +59,7 @@ def compose(
                 cluster=cluster,
                 export_copies=copies,
             )
+    failover: FailoverStack | None = None
     if environment.failover is not None:
         failover = stacks[names.FAILOVER] = FailoverStack(
             app,
@@ -73,6 +75,14 @@ def compose(
                 environment=environment,
                 failover=failover,
             )
+    if environment.dashboard:
+        stacks[names.DASHBOARD] = DashboardStack(
+            app,
+            names.dashboard_stack(environment.name),
+            environment=environment,
+            clusters=clusters,
+            failover=failover,
+        )
     for finding in loaded.findings:
         _annotate(_stack_of(finding, stacks), finding)
     return tuple(stacks.values())

@@ -107,7 +107,7 @@ class FailoverStack(EnvironmentStack):
         method = failover_plan.check_method(self._environment, self._failover, cluster.cluster)
         label = role.name.capitalize()
         roles = alarms.checked_roles(self._environment)
-        has_alarm = self._environment.alarms.route53 and label in roles
+        is_watched = self._environment.alarms.route53 or self._environment.dashboard
         settings: dict[str, Any] = {
             "zone": self._zone,
             "record_name": f"{failover_plan.dns_name(self._failover)}.",
@@ -133,7 +133,7 @@ class FailoverStack(EnvironmentStack):
             settings["health_check"] = self._all_healthy(f"{label}AndSwitch", checks)
         elif checks:
             settings["health_check"] = self._all_healthy(f"{label}Whole", checks)
-        if has_alarm:
+        if is_watched and label in roles:
             check_id = settings["health_check"].health_check_id
             CfnOutput(self, names.CHECK_ID_OF_ROLE[label], value=check_id)
         if cluster.cluster.balancer.kind == "none":

@@ -11,6 +11,7 @@ changes of the code.
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,14 @@ def run(command: list[str], *, cwd: Path = ROOT, timeout: float = COMMAND_TIMEOU
 
 def commit_of(revision: str) -> str:
     """Return the id of the commit of a revision, or raise DiffError."""
+    if shutil.which("git") is None:
+        message = "git is not installed, and the base is read from it: apt-get install git"
+        raise DiffError(message)
+    try:
+        run(["git", "rev-parse", "--git-dir"])
+    except DiffError as error:
+        message = f"{ROOT} is not a clone of a git repository, from which the base is read"
+        raise DiffError(message) from error
     try:
         commit = f"{revision}^{{commit}}"
         return run(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", commit]).strip()

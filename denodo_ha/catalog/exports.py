@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
-from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
+from denodo_ha.cli.errors import NotFound
+from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST, HISTORY_PREFIX
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 Item = TypeVar("Item")
@@ -141,21 +142,29 @@ def read_exports(aws: Aws, region: str, bucket: str) -> list[Export]:
 def read_newest_manifests(aws: Aws, region: str, bucket: str) -> dict[str, Export]:
     """Return the newest export of each node, by name, from a bucket of exports or of copies.
 
-    Only the current manifests are read, so that the time does not depend on the number of exports.
+    Only the current manifests are read, so that the time depends neither on the number of exports
+    nor on the entries of the history in the same bucket.
     """
     client = aws.client("s3", region)
-    suffix = f"/{EXPORT_MANIFEST}"
     with translated_errors():
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-        objects = [item for page in pages for item in page.get("Contents", [])]
-        manifests = [item for item in objects if item["Key"].endswith(suffix)]
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
+        nodes = [
+            str(prefix["Prefix"]).rstrip("/")
+            for page in pages
+            for prefix in page.get("CommonPrefixes", [])
+            if prefix["Prefix"] != HISTORY_PREFIX
+        ]
 
-    def read_export(item: Mapping[str, Any]) -> Export:
-        with translated_errors():
-            text = client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-        return parse_manifest(str(item["Key"]).removesuffix(suffix), text, item["LastModified"])
+    def read_export(node: str) -> Export | None:
+        try:
+            with translated_errors():
+                answer = client.get_object(Bucket=bucket, Key=f"{node}/{EXPORT_MANIFEST}")
+                return parse_manifest(node, answer["Body"].read(), answer["LastModified"])
+        except NotFound:
+            return None
 
-    return {export.node: export for export in map_concurrently(read_export, manifests)}
+    exports = map_concurrently(read_export, nodes)
+    return {export.node: export for export in exports if export is not None}
 
 
 def parse_manifest(node: str, text: bytes, written: datetime) -> Export:

@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from denodo_ha.cli import configuration_choice, exit_codes, logging_setup, options
 from denodo_ha.cli.errors import CommandError, Interrupted
+from denodo_ha.cli.help_text import tidy_help
 from denodo_ha.environment.loading.problem import ConfigError, printable
 
 _log = logging.getLogger(__name__)
@@ -327,6 +328,7 @@ class LazyCommand(TyperCommand):
         else:
             program.command(name)(imported)
         command = typer.main.get_group(program).commands[name]
+        tidy_help(command)
         return command.make_context(info_name, args, parent, **extra)
 
 
@@ -339,6 +341,7 @@ class Commands(TyperGroup):
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         """Parse the program's global options."""
+        tidy_help(self)
         try:
             return super().make_context(*arguments, **extra)
         except KeyboardInterrupt as error:
@@ -437,14 +440,15 @@ def _begin(
     [bold]--environment NAME --region REGION[/bold].
 
     [bold]Exit codes[/bold]
-    0 done, healthy, or the policy holds
-    1 a policy is broken, a difference was found, or the environment is degraded
-    2 wrong usage or configuration; nothing was changed
-    3 refused; nothing was changed
-    4 failed; the message says what was changed
-    5 down
-    6 AWS did not answer, or denied a call
-    130 interrupted
+
+      0 done, healthy, or the policy holds
+      1 a policy is broken, a difference was found, or the environment is degraded
+      2 wrong usage or configuration; nothing was changed
+      3 refused; nothing was changed
+      4 failed; the message says what was changed
+      5 down
+      6 AWS did not answer, or denied a call
+      130 interrupted
     """
     logging_setup.set_up(log_format, verbose)
 

@@ -106,7 +106,8 @@ Timeout = Annotated[
         "--timeout",
         metavar="SECONDS",
         min=1,
-        help="Seconds for each wait of the command; its time limit in all follows from them.",
+        help="Seconds for each wait of the command, which the last lines of this help count; not "
+        "for the command as a whole.",
         rich_help_panel=_HOW,
     ),
 ]

@@ -9,6 +9,7 @@ each of them (`TimeLimit.stage`), because their number is not known in advance.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ class TimeLimit:
         """
         return self.seconds + sum(wait if timeout is None else timeout for wait in self.waits)
 
+    def text(self) -> str:
+        """Return the limit as a sentence of the command's help."""
+        limit = f"It ends within {self.total():g} s"
+        if self.waits:
+            count = "" if len(self.waits) == 1 else f"{len(self.waits)} "
+            limit += f", with --timeout T within {self.seconds:g} s and {count}T"
+        return f"{limit}, and then: {self.then}." if self.then else f"{limit}."
+
     @contextmanager
     def stage(self, timeout: float | None = None) -> Iterator[None]:
         """Limit a stage: work on one node or instance, which has a time limit of its own."""
@@ -65,12 +74,15 @@ class TimeLimit:
             yield
 
 
-ANSWER: Final = TimeLimit(ANSWER_S - OUTPUT_S)
+ANSWER: Final = TimeLimit(ANSWER_S - OUTPUT_S, then=f"{OUTPUT_S:g} s for the output")
 """Time limit of commands that show a state."""
 
 
 def limited(limit: TimeLimit) -> Callable[[Function], Function]:
-    """Limit the time of a command: a decorator for the command's function."""
+    """Limit the time of a command: a decorator for the command's function.
+
+    The limit is the last paragraph of the command's help.
+    """
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -79,6 +91,7 @@ def limited(limit: TimeLimit) -> Callable[[Function], Function]:
             with deadline.limited(max(seconds, LEAST_S)):
                 return function(*arguments, **options)
 
+        run.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{limit.text()}"
         setattr(run, _ATTRIBUTE, limit)
         return run  # type: ignore[return-value] # the wrapper has the same signature
 

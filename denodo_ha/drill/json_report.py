@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from denodo_ha.drill.comparison import OutcomeChange
+from denodo_ha.drill.data_loss_column import loss_lines
 from denodo_ha.drill.drill_run import DrillResult
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.notification_column import reason_without_notification
@@ -20,7 +21,10 @@ def drill_report(result: DrillResult, verdicts: Iterable[Verdict]) -> JsonObject
     return {
         "measured": False,
         "clusters": _clusters(result),
-        "scenarios": [_outcome(outcome) for outcome in result.worst_first],
+        "scenarios": [
+            {**_outcome(outcome), "lost": loss_lines(outcome, result.model)}
+            for outcome in result.worst_first
+        ],
         "policies": [_policy(verdict) for verdict in verdicts],
         "notes": list(result.model.notes),
     }

@@ -29,6 +29,7 @@ NEVER_SET_OFF: Final = {
     "node disk": "depends on the load, which is no failure",
     "export overdue": "depends on the time, which is no failure",
     "node certificate": "depends on the time, which is no failure",
+    "HAProxy certificate": "depends on the time, which is no failure",
     "balancer certificate": "depends on the time, which is no failure",
     "database storage": "a database that is lost sets it off; one with a standby is not lost",
     "database connections": "a database that is lost sets it off; one with a standby is not lost",

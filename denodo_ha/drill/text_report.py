@@ -14,6 +14,7 @@ from denodo_ha.cli.output import (
     print_report_table,
 )
 from denodo_ha.drill.comparison import OutcomeChange
+from denodo_ha.drill.data_loss_column import loss_lines
 from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult
 from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.notification_column import notification_lines
@@ -24,7 +25,7 @@ from denodo_ha.environment.loading.problem import printable
 
 _HEADINGS = (
     *("Failure", "DNS answers", "New connections", "Recovery", "After the repair"),
-    "Who is told, after",
+    *("May be lost", "Who is told, after"),
 )
 _POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
 _FOOTER = (
@@ -190,6 +191,7 @@ def _row(effect: Outcome, outcomes: list[Outcome], model: Model) -> OutcomeRow:
             _connections(effect),
             _joined(recovery),
             effect.after_repair,
+            _joined(loss_lines(effect, model)) or "-",
             _joined(notification_lines(outcomes)),
         ),
         is_severe,

@@ -101,6 +101,10 @@ ROUTE53: Final = "route53"
 """Suffix of the name of the stack with the alarms on Route 53's health checks. With these alarms, a
 rule forbids clusters with this name."""
 
+DASHBOARD: Final = "dashboard"
+"""Suffix of the name of the stack with the dashboard. With a dashboard, a rule forbids clusters
+with this name."""
+
 NODE_METRICS_PREFIX: Final = "Denodo/Nodes/"
 """Prefix of the namespaces of metrics that nodes publish; the rest is the environment's name."""
 
@@ -150,6 +154,11 @@ def failover_stack(environment: str) -> str:
 def route53_stack(environment: str) -> str:
     """Return the name of the stack with the alarms on Route 53's health checks."""
     return f"{environment}-{ROUTE53}"
+
+
+def dashboard_stack(environment: str) -> str:
+    """Return the name of the stack with the dashboard, which is also the dashboard's name."""
+    return f"{environment}-{DASHBOARD}"
 
 
 def node_id_output(node: str) -> str:

@@ -1,5 +1,6 @@
 """`denodo-ha failover check`: whether the standby could take over now."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.standby import quota_line
 from denodo_ha.standby.check_line import NOT_READY, READY, Unknown, known
+from denodo_ha.standby.data_sources import parse_sources
 from denodo_ha.standby.report import print_report, print_report_json, put_ages, put_verdict
 from denodo_ha.standby.standby_check import Standby, StandbyReport, check_standby, judge
 
@@ -59,6 +61,26 @@ def check(
             rich_help_panel="Which environment",
         ),
     ] = None,
+    login: Annotated[
+        str | None,
+        typer.Option(
+            "--login",
+            metavar="SECRET",
+            help="Secret in the standby's region with username and password of a Denodo user, who "
+            "pings the data sources.",
+            rich_help_panel="How",
+        ),
+    ] = None,
+    data_source: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data-source",
+            metavar="DATABASE/TYPE/NAME",
+            help="Data source that the standby must reach, such as sales/JDBC/orders; may be "
+            "repeated; needs --login.",
+            rich_help_panel="How",
+        ),
+    ] = None,
     record: Annotated[
         bool,
         typer.Option(
@@ -88,10 +110,18 @@ def check(
             "was changed"
         )
         raise UsageError(message)
+    sources = parse_sources(data_source or ())
+    if bool(sources) != bool(login):
+        message = (
+            "--login and --data-source belong together: the login of a Denodo user pings the named "
+            "data sources; nothing was changed"
+        )
+        raise UsageError(message)
     aws = Aws(profile=profile, attempts=ATTEMPTS)
     with deadline.limited(LOCATE_S):
         site = locate_failover(aws, config=config, environment=None, regions=None)
         found = located_standby(aws, site, standby)
+        found = replace(found, login=login or "", sources=sources)
     report = check_standby(aws, found, real_clock())
     if record:
         report = _record(aws, found, report)

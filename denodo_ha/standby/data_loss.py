@@ -9,7 +9,7 @@ from datetime import datetime
 from denodo_ha.aws.clients import Aws
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.standby.check_line import Unknown, age_text, clock_text, known
-from denodo_ha.standby.standby_check import Standby, read_active_exports, read_database_copies
+from denodo_ha.standby.standby_check import Standby, read_active_exports, read_copy
 
 _SCHEDULER = "scheduler"
 
@@ -76,7 +76,7 @@ def _metadata(aws: Aws, standby: Standby) -> Loss:
 def _database(aws: Aws, standby: Standby) -> Loss:
     if not node_metadata.creates_database(standby.environment.clusters[standby.active]):
         return Loss("database", None, "on a server of your own, see its copies")
-    times = [copy.until for copy in read_database_copies(aws, standby) if copy.until is not None]
-    if not times:
+    copy = read_copy(aws, standby)
+    if copy is None:
         return Loss("database", None, "not copied")
-    return Loss("database", max(times))
+    return Loss("database", copy.latest_restorable, "not copied yet")

@@ -1,6 +1,6 @@
 """Lines 3 to 5: the metadata of both sites, the copies of exports, and the database's copy."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,6 +12,8 @@ from denodo_ha.catalog.exports import (
     read_exports,
     read_newest_manifests,
 )
+from denodo_ha.deployed.database_copy import DatabaseCopy
+from denodo_ha.environment.facts.limits import DATABASE_COPY_DELAY_S
 from denodo_ha.standby.check_line import (
     NO,
     OK,
@@ -24,12 +26,12 @@ from denodo_ha.standby.check_line import (
     line,
     unknown,
 )
+from denodo_ha.standby.data_sources import PingResults, source_findings
 
 OVERDUE_INTERVALS: Final = 2
 """Project default: an export is too old after this number of intervals, as in `catalog status`."""
-DATABASE_COPY_MAX: Final = timedelta(hours=1)
-"""Project default: twice the longest usual delay of a replicated backup, 30 min (AWS, Prescriptive
-Guidance, "Amazon RDS PITR snapshot replication")."""
+DATABASE_COPY_MAX: Final = 2 * timedelta(seconds=DATABASE_COPY_DELAY_S)
+"""Project default: twice the longest usual delay of a replicated backup."""
 _EXPORT = "export of %s"
 
 
@@ -48,19 +50,6 @@ class SiteExports:
     nodes: tuple[str, ...]
     every: timedelta | None
     newest: Mapping[str, Export] | Unknown
-
-
-@dataclass(frozen=True)
-class DatabaseCopy:
-    """The copy of the active cluster's metadata database.
-
-    Attributes:
-        until: the latest time to which it can be restored; None if AWS does not say it.
-        status: status of the replication, as RDS reports it.
-    """
-
-    until: datetime | None
-    status: str
 
 
 def read_site_exports(aws: Aws, region: str, bucket: str) -> Mapping[str, Export]:
@@ -88,10 +77,23 @@ def read_equal_until(aws: Aws, region: str, own: str, copies: str) -> datetime |
 
 
 def equal_line(
-    own: SiteExports, active: SiteExports, since: datetime | None, now: datetime
+    own: SiteExports,
+    active: SiteExports,
+    since: datetime | None,
+    now: datetime,
+    sources: PingResults | Unknown | None = None,
 ) -> CheckLine:
-    """Judge whether all newest exports of both sites have one site digest."""
-    return line(3, "metadata equal", _equal(own, active, since, now))
+    """Judge whether all newest exports of both sites have one site digest.
+
+    Args:
+        own: the standby's exports.
+        active: the copies of the active cluster's exports.
+        since: time since when they differ; None if it is not known.
+        now: the current time.
+        sources: answers of the data sources, as the standby reaches them; None if none was named.
+    """
+    findings = [*_equal(own, active, since, now), *source_findings(sources)]
+    return line(3, "metadata equal", findings)
 
 
 def _equal(
@@ -180,42 +182,38 @@ def _exports_of(site: SiteExports) -> Iterator[tuple[str, Export | Finding]]:
 
 
 def database_line(
-    copies: Sequence[DatabaseCopy] | Unknown | None, now: datetime, *, is_copied: bool = True
+    copy: DatabaseCopy | Unknown | None, now: datetime, *, exists: bool, is_copied: bool
 ) -> CheckLine:
     """Judge the copy of the active cluster's metadata database.
 
     Args:
-        copies: the copies in the standby's region; None if the active cluster has no database.
+        copy: the copy in the standby's region, None if there is none.
         now: the current time.
-        is_copied: False if the configuration has no `catalog.copy`.
+        exists: False if the active cluster has no database on RDS.
+        is_copied: False if the configuration does not copy it to the standby's region.
     """
-    return line(5, "database copy", [_database(copies, now, is_copied=is_copied)])
+    return line(5, "database copy", [_database(copy, now, exists=exists, is_copied=is_copied)])
 
 
 def _database(
-    copies: Sequence[DatabaseCopy] | Unknown | None, now: datetime, *, is_copied: bool
+    copy: DatabaseCopy | Unknown | None, now: datetime, *, exists: bool, is_copied: bool
 ) -> Finding:
     limit = f"{age_text(DATABASE_COPY_MAX)} at most"
-    if copies is None:
-        return Finding(OK, "the active cluster has no metadata database", limit=limit)
+    if not exists:
+        seen = "the active cluster has no metadata database on RDS"
+        return Finding(OK, seen, limit=limit)
     if not is_copied:
-        return Finding(
-            NO,
-            "the active cluster's metadata database is not copied",
-            limit=limit,
-            remedy="add `catalog.copy` to the active cluster, and deploy (docs/catalog.md)",
-        )
-    if isinstance(copies, Unknown):
-        return unknown(copies, "database copy", limit)
-    dated = [copy for copy in copies if copy.until is not None]
-    if not dated:
-        seen = "; ".join(f"status {copy.status}" for copy in copies) or "there is no copy yet"
-        remedy = "`denodo-ha catalog status` shows the database; the first copy takes hours"
+        seen = "the active cluster's metadata database is not copied to the standby's region"
+        remedy = "add `catalog.copy` to the active cluster, and deploy (docs/catalog.md)"
         return Finding(NO, seen, limit=limit, remedy=remedy)
-    newest = max(dated, key=lambda copy: copy.until or now)
-    assert newest.until is not None
-    age = now - newest.until
-    seen = f"restorable to {clock_text(newest.until, now)}, {newest.status}"
+    if isinstance(copy, Unknown):
+        return unknown(copy, "database copy", limit)
+    if copy is None or copy.latest_restorable is None:
+        seen = f"there is no copy yet, {copy.status}" if copy else "there is no copy"
+        remedy = "deploy `catalog.copy`, and wait for the first copy"
+        return Finding(NO, seen, limit=limit, remedy=remedy)
+    age = now - copy.latest_restorable
+    seen = f"restorable to {clock_text(copy.latest_restorable, now)}, {copy.status}"
     if age <= DATABASE_COPY_MAX:
         return Finding(OK, seen, age, limit)
     remedy = (

@@ -17,10 +17,17 @@ from denodo_ha.aws.polling import Clock
 from denodo_ha.catalog.exports import Export
 from denodo_ha.cli.errors import Failed
 from denodo_ha.deployed.cluster import Cluster, read_cluster
+from denodo_ha.deployed.database_copy import (
+    DatabaseCopy,
+    DatabaseSource,
+    read_database_copy,
+)
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
+from denodo_ha.deployed.failover.sides import record_target
 from denodo_ha.deployed.history.history_buckets import standby_buckets
 from denodo_ha.deployed.history.history_entry import History, read_history
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import capacity, node_metadata
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
@@ -32,13 +39,21 @@ from denodo_ha.standby import (
     service_lines,
 )
 from denodo_ha.standby.check_line import CheckLine, Unknown, known, verdict
+from denodo_ha.standby.data_sources import (
+    DataSource,
+    OdbcEndpoint,
+    PingResults,
+    ping_sources,
+)
 from denodo_ha.standby.machine_lines import Machines
-from denodo_ha.standby.metadata_lines import DatabaseCopy, SiteExports
+from denodo_ha.standby.metadata_lines import SiteExports
 from denodo_ha.standby.quota_line import HealthCheckQuota, Quotas
 from denodo_ha.standby.service_lines import Record, TargetCount
 
 READ_S: Final = 10.0
 """Project default: seconds to read all facts; what is not read in this time is unknown."""
+ODBC: Final = "odbc"
+"""Service through which the data sources are pinged."""
 _SHARED_MANAGER: Final = "shared-manager"
 """Name of the finding that both sites depend on one host; `accept` in the configuration states that
 it does not depend on the active cluster's region."""
@@ -54,11 +69,15 @@ class Standby:
         site: the failover.
         loaded: the configuration.
         role: role of the standby.
+        login: secret with a login to Denodo, by which the data sources are pinged.
+        sources: data sources that the standby must reach.
     """
 
     site: FailoverLocation
     loaded: Loaded
     role: Role
+    login: str = ""
+    sources: tuple[DataSource, ...] = ()
 
     @property
     def location(self) -> StackLocation:
@@ -91,9 +110,11 @@ class StandbyFacts:
         record: its failover record.
         own: its exports.
         active: the copies of the active cluster's exports.
+        sources: answers of the data sources; None if none was named.
         differs_since: time since when the metadata differs; None if it is equal or not known.
-        database: copies of the active cluster's database; None if it has none.
-        is_database_copied: False if the configuration does not copy that database.
+        has_database: True if the active cluster has a metadata database on RDS.
+        is_database_copied: True if the configuration copies it to the standby's region.
+        database: its copy, None if there is none.
         licences: the License Manager's answer to each node.
         machines: its machines.
         quotas: quotas of its region.
@@ -108,9 +129,11 @@ class StandbyFacts:
     record: Record | Unknown
     own: SiteExports
     active: SiteExports
+    sources: PingResults | Unknown | None
     differs_since: datetime | None
-    database: tuple[DatabaseCopy, ...] | Unknown | None
+    has_database: bool
     is_database_copied: bool
+    database: DatabaseCopy | Unknown | None
     licences: Mapping[str, str | Unknown] | Unknown
     machines: Machines | Unknown
     quotas: Quotas | Unknown
@@ -179,6 +202,7 @@ def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
         targets = of_cluster(lambda found: service_lines.read_targets(aws, found))
         licences = of_cluster(lambda found: machine_lines.read_licences(aws, found, clock))
         machines = of_cluster(lambda found: machine_lines.read_machines(aws, found))
+        sources = of_cluster(lambda found: _ping_sources(aws, standby, found))
         record = start(lambda: service_lines.read_record(aws, site, role))
         own = start(lambda: _exports(aws, standby, standby.name))
         active = start(lambda: read_active_exports(aws, standby))
@@ -198,9 +222,11 @@ def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
             record=record(),
             own=own_exports,
             active=active_exports,
+            sources=sources() if standby.sources else None,
             differs_since=None if isinstance(differs_since, Unknown) else differs_since,
-            database=database(),
+            has_database=_has_database(standby),
             is_database_copied=_is_database_copied(standby),
+            database=database(),
             licences=licences(),
             machines=machines(),
             quotas=quotas(),
@@ -228,9 +254,14 @@ def judge(
     return (
         service_lines.targets_line(facts.targets),
         service_lines.dns_line(facts.record, facts.cluster),
-        metadata_lines.equal_line(facts.own, facts.active, facts.differs_since, now),
+        metadata_lines.equal_line(facts.own, facts.active, facts.differs_since, now, facts.sources),
         metadata_lines.exports_line(facts.own, facts.active, now),
-        metadata_lines.database_line(facts.database, now, is_copied=facts.is_database_copied),
+        metadata_lines.database_line(
+            facts.database,
+            now,
+            exists=facts.has_database,
+            is_copied=facts.is_database_copied,
+        ),
         machine_lines.licence_line(
             facts.licences, facts.own, now, shared_host=shared_license_manager(standby.loaded)
         ),
@@ -256,6 +287,19 @@ def _cluster(aws: Aws, location: StackLocation) -> Cluster:
     if location.unreachable:
         raise Failed(location.unreachable)
     return read_cluster(aws, location)
+
+
+def _ping_sources(aws: Aws, standby: Standby, cluster: Cluster) -> PingResults | Unknown | None:
+    if not standby.sources:
+        return None
+    service = standby.environment.services.get(ODBC)
+    host = record_target(cluster)
+    if service is None or not host:
+        message = f"{standby.name} has no service {ODBC}, through which data sources are pinged"
+        raise Failed(message)
+    endpoint = OdbcEndpoint(host, service.port, tls=service.tls is not None)
+    region = standby.location.region
+    return ping_sources(aws, region, standby.login, endpoint, standby.sources)
 
 
 def _bucket(standby: Standby, name: str) -> str | None:
@@ -317,24 +361,43 @@ def _history(aws: Aws, standby: Standby, clock: Clock) -> History:
     return read_history(aws, buckets, clock.now() - _HISTORY, practice_line.COMMANDS)
 
 
-def _database(aws: Aws, standby: Standby) -> tuple[DatabaseCopy, ...] | None:
-    if not node_metadata.creates_database(standby.environment.clusters[standby.active]):
-        return None
-    return read_database_copies(aws, standby)
-
-
-def read_database_copies(_aws: Aws, _standby: Standby) -> tuple[DatabaseCopy, ...]:
-    """Read the copies of the active cluster's metadata database, in the standby's region.
+def _database(aws: Aws, standby: Standby) -> DatabaseCopy | None:
+    """Read the copy of the active cluster's database.
 
     Raises:
         AwsError: AWS did not answer, or denied the call.
     """
-    return ()
+    if not _is_database_copied(standby):
+        return None
+    return read_copy(aws, standby)
 
 
-def _is_database_copied(_standby: Standby) -> bool:
-    """Return whether the configuration copies the active cluster's database to the standby."""
-    return False
+def read_copy(aws: Aws, standby: Standby) -> DatabaseCopy | None:
+    """Read the copy of the active cluster's database in the standby's region; None without one.
+
+    Raises:
+        AwsError: AWS did not answer, or denied the call.
+    """
+    active = standby.environment.clusters[standby.active]
+    source = DatabaseSource(
+        names.catalog_stack(standby.environment.name, standby.active),
+        active.account,
+        active.region,
+    )
+    return read_database_copy(aws, standby.location.region, source)
+
+
+def _has_database(standby: Standby) -> bool:
+    return node_metadata.creates_database(standby.environment.clusters[standby.active])
+
+
+def _is_database_copied(standby: Standby) -> bool:
+    """Return whether the active cluster's database is copied to the standby's region."""
+    catalog = standby.environment.clusters[standby.active].catalog
+    copy = catalog.copy if catalog is not None else None
+    if copy is None:
+        return False
+    return standby.environment.clusters[copy.to].region == standby.location.region
 
 
 def shared_license_manager(loaded: Loaded) -> str:
@@ -362,6 +425,7 @@ def active_types(standby: Standby) -> Mapping[str, str]:
 def _denied(facts: StandbyFacts) -> list[str]:
     """Return the reasons of the reads that the credentials were denied."""
     every = [
+        facts.sources,
         *(facts.cluster, facts.targets, facts.record, facts.own.newest, facts.active.newest),
         *(facts.database, facts.machines, facts.quotas, facts.health_checks, facts.history),
     ]

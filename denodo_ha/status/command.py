@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -89,15 +88,20 @@ class StatusReader:
         """
         asks = self._ask and self._is_query_due()
         reachable = self._site.reachable
-        pool = ThreadPoolExecutor(max_workers=max(len(reachable), 1))
+        pool = ThreadPoolExecutor(max_workers=max(2 * len(reachable), 1))
         try:
             with deadline.limited(READ_S):
                 readings = {
-                    location.stack: begin(pool, partial(self._read_cluster, asks=asks), location)
+                    location.stack: begin(pool, self._read_cluster, location)
                     for location in reachable
                 }
+                # The name and the switch do not wait for the nodes.
+                asked = readings.values() if asks else ()
+                queries = [begin(pool, self._query, reading) for reading in asked]
                 dns = self._read_dns(readings)
                 known = reader.merged([reading.result() for reading in readings.values()])
+                for query in queries:
+                    query.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         if asks:
@@ -123,22 +127,23 @@ class StatusReader:
             problems=self._site.unread,
         )
 
-    def _read_cluster(self, location: StackLocation, *, asks: bool) -> reader.AwsState:
-        """Read one cluster, and with `asks` also query its nodes and HAProxy instances."""
+    def _read_cluster(self, location: StackLocation) -> reader.AwsState:
         with deadline.limited(deadline.LOOK_S):
-            known = reader.read_aws_state(self._aws, [location])
-        if asks:
-            states = {id_: instance.state for id_, instance in known.instances.items()}
-            environment = self._site.environment
-            self._node_answers.update(
-                node_query.query_nodes(
-                    self._aws, environment, known.readable, states, clock=self._clock
-                )
+            return reader.read_aws_state(self._aws, [location])
+
+    def _query(self, reading: Future[reader.AwsState]) -> None:
+        """Query the nodes and HAProxy instances of a cluster, after the cluster has been read."""
+        known = reading.result()
+        states = {id_: instance.state for id_, instance in known.instances.items()}
+        environment = self._site.environment
+        self._node_answers.update(
+            node_query.query_nodes(
+                self._aws, environment, known.readable, states, clock=self._clock
             )
-            self._haproxy_answers.update(
-                haproxy_query.query_haproxy(self._aws, known.readable, clock=self._clock)
-            )
-        return known
+        )
+        self._haproxy_answers.update(
+            haproxy_query.query_haproxy(self._aws, known.readable, clock=self._clock)
+        )
 
     def _read_dns(self, readings: Mapping[str, Future[reader.AwsState]]) -> Dns | None:
         def known_of(location: StackLocation) -> reader.AwsState | None:

@@ -8,6 +8,7 @@ from denodo_ha.cli.errors import CommandError, ExpiredCredentials, NoCredentials
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.failover import sides as failover_sides
+from denodo_ha.deployed.failover.dns_answer import Lookup
 from denodo_ha.deployed.failover.location import FailoverLocation, Role, failover_of
 from denodo_ha.deployed.failover.sides import ClusterTargets, ReadTargets, Sides
 from denodo_ha.deployed.target_health import GroupHealth
@@ -40,8 +41,10 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | No
             failover = failover_of(aws, site)
             if failover is None:
                 return None
+            # The machine's resolver may take seconds, so it works while AWS is read.
+            look = dns_answer.lookup_ahead(failover.endpoint)
             sides = failover_sides.read_sides(aws, failover, _targets_of(known_of))
-        return _dns(aws, failover, sides)
+        return _dns(aws, failover, sides, look)
     except (NoCredentials, ExpiredCredentials):
         raise
     except CommandError as error:
@@ -65,8 +68,8 @@ def _targets_of(known_of: KnownOf) -> ReadTargets:
     return targets_of
 
 
-def _dns(aws: Aws, site: FailoverLocation, sides: Sides) -> Dns:
-    answer = dns_answer.best(aws, site, sides, dns_answer.lookup)
+def _dns(aws: Aws, site: FailoverLocation, sides: Sides, look: Lookup) -> Dns:
+    answer = dns_answer.best(aws, site, sides, look)
     return Dns(
         endpoint=site.endpoint,
         answers=_name(site, answer.role),

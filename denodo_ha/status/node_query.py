@@ -1,11 +1,12 @@
 """Query of nodes through Systems Manager, compared with their desired states."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import map_concurrently
+from denodo_ha.aws.concurrency import begin, map_concurrently
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import (
     AwsError,
@@ -17,6 +18,7 @@ from denodo_ha.cli.errors import (
 )
 from denodo_ha.deployed import desired_state
 from denodo_ha.deployed.cluster import Cluster, Node
+from denodo_ha.deployed.desired_state import NodeState
 from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
 
 PATIENCE_S: Final = 20
@@ -80,18 +82,28 @@ def query_nodes(
 
 
 def _query(aws: Aws, environment: str, cluster: Cluster, node: str, clock: Clock) -> NodeAnswer:
-    try:
-        status = NodeAgent(aws, cluster, clock).status(node, patience=PATIENCE_S)
-    except (NoCredentials, ExpiredCredentials):
-        raise
-    except UsageError:
-        return NodeAnswer(None, "the node program is not installed on it")
-    except (Failed, AwsError) as error:
-        return NodeAnswer(None, str(error))
-    try:
-        desired = desired_state.read_desired_state(aws, environment, cluster.location, node)
-    except (NoCredentials, ExpiredCredentials):
-        raise
-    except CommandError:
-        desired = None
+    def read_status() -> NodeStatus | NodeAnswer:
+        try:
+            return NodeAgent(aws, cluster, clock).status(node, patience=PATIENCE_S)
+        except (NoCredentials, ExpiredCredentials):
+            raise
+        except UsageError:
+            return NodeAnswer(None, "the node program is not installed on it")
+        except (Failed, AwsError) as error:
+            return NodeAnswer(None, str(error))
+
+    def read_desired() -> NodeState | None:
+        try:
+            return desired_state.read_desired_state(aws, environment, cluster.location, node)
+        except (NoCredentials, ExpiredCredentials):
+            raise
+        except CommandError:
+            return None
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        reading = begin(pool, lambda read: read(), read_desired)
+        status = read_status()
+        desired = reading.result()
+    if isinstance(status, NodeAnswer):
+        return status
     return NodeAnswer(status, "", None if desired is None else status.applied != desired)

@@ -56,6 +56,8 @@ class Host:
         drop_in: the systemd drop-in.
         systemctl: the command, None on a machine without systemd.
         settle: seconds to wait at boot after a node is usable (see `_SETTLE_S`).
+        units: folder of systemd's units.
+        program_folder: folder of this program's release in use.
     """
 
     haproxy: LocalHaproxy = field(default_factory=LocalHaproxy)
@@ -63,6 +65,8 @@ class Host:
     drop_in: Path = Path("/etc/systemd/system/haproxy.service.d/denodo.conf")
     systemctl: str | None = "systemctl"
     settle: float = _SETTLE_S
+    units: Path = Path("/etc/systemd/system")
+    program_folder: Path = PROGRAM_FOLDER / "current"
 
     def run_systemctl(self, *arguments: str) -> None:
         """Run systemctl.

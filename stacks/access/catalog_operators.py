@@ -126,10 +126,13 @@ class CatalogOperatorPolicy(Construct):
         if buckets:
             arns = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in buckets]
             # `catalog status` reads every version of the manifests, for which S3 has separate
-            # actions (AWS, Service Authorization Reference, Amazon S3).
+            # actions (AWS, Service Authorization Reference, Amazon S3). `import-export` reads the
+            # current ones.
             statements += [
                 iam.PolicyStatement(
-                    sid="SeeTheExports", actions=["s3:ListBucketVersions"], resources=arns
+                    sid="SeeTheExports",
+                    actions=["s3:ListBucket", "s3:ListBucketVersions"],
+                    resources=arns,
                 ),
                 iam.PolicyStatement(
                     sid="ReadTheManifests",

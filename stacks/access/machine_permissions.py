@@ -65,6 +65,19 @@ def allow(action: str, *resources: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=[action], resources=[*resources])
 
 
+def allow_metrics(namespace: str) -> iam.PolicyStatement:
+    """Return a statement that allows publishing metrics in one namespace.
+
+    The action has no resources, and this condition key instead (AWS, Using condition keys to limit
+    access to CloudWatch namespaces).
+    """
+    return iam.PolicyStatement(
+        actions=["cloudwatch:PutMetricData"],
+        resources=["*"],
+        conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
+    )
+
+
 def metadata_statements(
     environment: Environment, cluster: str, node: str
 ) -> Iterator[iam.PolicyStatement]:

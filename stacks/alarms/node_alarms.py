@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from constructs import Construct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import node_alarms
+from denodo_ha.environment.derived import alarms, node_alarms
 from denodo_ha.environment.model.environment import Environment
 from stacks.alarms.notifying_alarms import (
     AT_LEAST,
@@ -57,6 +57,8 @@ class NodeAlarms(Construct):
             )
             if alarm.metric == node_alarms.UNREADY_SERVICES:
                 self.unready = parts
+        if node_alarms.haproxy_metrics(environment, name):
+            self._watch_haproxy_certificate(topics)
         text = node_alarms.silent_node(environment, name)
         for node in nodes:
             # No value of the metric is below the threshold.
@@ -92,6 +94,25 @@ class NodeAlarms(Construct):
             missing="notBreaching",
             part_of=alarm.text,
         )
+
+    def _watch_haproxy_certificate(self, topics: Topics) -> None:
+        """Watch the certificate of the HAProxy instances, which publish its days each hour."""
+        text = node_alarms.haproxy_certificate(self._environment, self._cluster)
+        part = create_metric_alarm(
+            self,
+            "haproxy-certificate",
+            namespace=names.node_metrics_namespace(self._environment.name),
+            metric=node_alarms.HAPROXY_CERTIFICATE_DAYS,
+            dimensions={node_alarms.CLUSTER_DIMENSION: self._cluster},
+            statistic="Minimum",
+            operator=BELOW,
+            threshold=alarms.CERTIFICATE_DAYS,
+            minutes=3 * node_alarms.HAPROXY_PERIOD_MINUTES,
+            period_minutes=node_alarms.HAPROXY_PERIOD_MINUTES,
+            missing="notBreaching",
+            part_of=text,
+        )
+        create_notifying_alarm(self, "HaproxyCertificate", parts=[part], text=text, topics=topics)
 
     def _dimensions(self, node: str) -> dict[str, str]:
         return {

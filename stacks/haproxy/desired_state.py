@@ -8,12 +8,14 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from denodo_ha.environment import names
+from denodo_ha.environment.derived.node_alarms import haproxy_metrics
 from denodo_ha.environment.haproxy.config_file import Host, render_config, temporary_file
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.environment.model.environment import Environment
-from stacks.access.machine_permissions import allow
+from stacks.access.machine_permissions import allow, allow_metrics
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
+from stacks.log_group import INSTANCES, LogGroup
 
 HOST = Host(behind_proxy=True, tool=None)
 """Machine that HAProxy runs on in AWS, for rendering the configuration file."""
@@ -37,6 +39,7 @@ class HaproxyState(Construct):
         cluster: str,
         instances: HaproxyInstances,
         program: FileAsset,
+        log_group: LogGroup | None,
     ) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -48,15 +51,20 @@ class HaproxyState(Construct):
         tls = settings.tls if settings.tls and settings.tls.mode != "passthrough" else None
         certificate = tls.certificate if tls else None
         authority = tls.authority if tls and tls.mode == "reencrypt" else None
-        state = {
+        state: dict[str, object] = {
             "program": program.address,
             "file": file.address,
             "drop_in": render_drop_in(settings, HOST),
             "certificate": certificate,
             "authority": authority,
             "health_port": settings.health_port,
+            **({"logs": {"group": log_group.name}} if log_group else {}),
             "signal": {"stack": stack.stack_name, "resource": stack.get_logical_id(resource)},
         }
+        metrics = haproxy_metrics(environment, cluster)
+        if metrics:
+            # The keys are left out without metrics, so that other parameters remain as they are.
+            state |= {"metrics": metrics, "cluster": cluster}
         parameter = ssm.StringParameter(
             self,
             "Parameter",
@@ -71,6 +79,8 @@ class HaproxyState(Construct):
             file.statement,
             allow("cloudformation:SignalResource", stack.stack_id),
             *([allow("secretsmanager:GetSecretValue", *secrets)] if secrets else []),
+            *([allow_metrics(metrics)] if metrics else []),
+            *(log_group.write_statements(INSTANCES) if log_group else ()),
         ):
             instances.role.add_to_policy(statement)
         instances.fleet.node.add_dependency(parameter)

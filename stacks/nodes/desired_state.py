@@ -12,7 +12,7 @@ from denodo_ha.environment.derived.node_alarms import publishing_nodes
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
-from stacks.access.machine_permissions import allow
+from stacks.access.machine_permissions import allow, allow_metrics
 from stacks.file_asset import FileAsset
 from stacks.nodes.node import Node
 
@@ -103,14 +103,7 @@ def node_statements(
     if environment.denodo.metadata.uri:
         yield _allow_import(stack, environment.denodo.metadata.uri)
     if publishing_nodes(environment, cluster):
-        namespace = names.node_metrics_namespace(environment.name)
-        # The action has no resources, and this condition key instead (AWS, Using condition keys to
-        # limit access to CloudWatch namespaces).
-        yield iam.PolicyStatement(
-            actions=["cloudwatch:PutMetricData"],
-            resources=["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
-        )
+        yield allow_metrics(names.node_metrics_namespace(environment.name))
 
 
 def _allow_import(stack: Stack, uri: str) -> iam.PolicyStatement:

@@ -206,3 +206,35 @@ def test_the_services_that_need_a_component(
     with_catalog = cluster.model_copy(update={"catalog": catalog})
     assert services_using_database(environment, with_catalog) == services
     assert services_using_database(environment, cluster.model_copy(update={"catalog": None})) == {}
+
+
+def lost(templates: Templates, kind: str) -> list[str]:
+    """Return what may be lost in the first scenario of a kind that moves the site."""
+    result = drill(templates)
+    reports = drill_report(result, ())["scenarios"]
+    found: list[list[str]] = [
+        report["lost"]
+        for report in reports
+        if report["failure"]["kind"] == kind and report["moves_site"]
+    ]
+    return found[0]
+
+
+def test_what_may_be_lost_is_by_what_is_copied() -> None:
+    """Only where DNS moves away from a cluster, which then may not come back."""
+    templates = with_database(multi_az=True)
+    assert lost(templates, "region-lost") == ["metadata: no exports", "database: not copied"]
+    state = '{"exports": {"bucket": "b", "prefix": "node1/", "every": 86400}}'
+    templates["site-a"]["Resources"]["State"] = resource("AWS::SSM::Parameter", Value=state)
+    assert lost(templates, "region-lost")[0] == "metadata: exports not copied"
+    bucket = resource("AWS::S3::Bucket", ReplicationConfiguration={"Role": "r", "Rules": []})
+    templates["site-a-catalog"] = {"Resources": {"Exports": bucket}}
+    store = templates["database"]["Resources"]["Store"]["Properties"]
+    store["AutomaticBackupReplicationRegion"] = "eu-central-1"
+    copied = ["metadata of 24 h, and the time of a copy", "database of 30 min"]
+    assert lost(templates, "region-lost") == copied
+    result = drill(templates)
+    rows = outcome_rows(result.worst_first, result.model)
+    assert any("database of 30 min" in row.cells[5] for row in rows)
+    stays = [outcome for outcome in result.worst_first if not outcome.moves_site]
+    assert {row.cells[5] for row in outcome_rows(stays, result.model)} == {"-"}

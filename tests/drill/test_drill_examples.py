@@ -10,11 +10,13 @@ import pytest
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.drill_run import DrillResult, drill_model, drill_paths
 from denodo_ha.drill.event_orders import search_orders
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.drill.text_report import outcome_rows
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.failover.practice.expectation import expectation_of
 from tests.drill.sample_templates import unknown_policies, violations
 from tests.support.assembly import ROOT, Assembly, synthesise
 
@@ -23,11 +25,15 @@ AssemblyOf = Callable[[str], Assembly]
 pytestmark = pytest.mark.slow
 
 
-def drill(assembly: Assembly, *drained: tuple[str, str]) -> DrillResult:
+def model_of(assembly: Assembly) -> Model:
     stacks = [
         SynthesisedStack(name, name, "", template) for name, template in assembly.templates.items()
     ]
-    model = build_model(tuple(stacks))
+    return build_model(tuple(stacks))
+
+
+def drill(assembly: Assembly, *drained: tuple[str, str]) -> DrillResult:
+    model = model_of(assembly)
     keys = [
         key for key, machine in model.machines.items() if (machine.cluster, machine.name) in drained
     ]
@@ -40,6 +46,20 @@ def test_every_policy_holds_for_every_example(example: str, assembly_of: Assembl
     assert (violations(result), unknown_policies(result)) == ({}, {})
     for search in search_orders(result.model):
         assert (search.complete, search.stories) == (True, ())
+
+
+def test_a_practice_has_times_for_every_kind_of_record(
+    example: str, assembly_of: AssemblyOf
+) -> None:
+    """For CNAME records, records of addresses and aliases, whatever checks the clusters."""
+    model = model_of(assembly_of(example))
+    for name in model.failover_names:
+        expected = expectation_of(model, name.name)
+        ttl = 60 if name.primary.alias else name.primary.ttl
+        for times in (expected.move, expected.back):
+            assert times is not None, expected.problem
+            assert (times.switch, times.clients) == (120, 120 + ttl)
+    assert "no switch" in expectation_of(model, "other.example.com").problem
 
 
 def kinds(cell: str) -> set[str]:

@@ -3,13 +3,22 @@
 The deployed environment is read back from the APIs and compared with the configuration.
 """
 
+import json
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from denodo_ha.environment.derived import node_metadata
+from denodo_ha.cli import exit_codes
+from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import failover_plan, node_metadata
 from tests.e2e import demands
 from tests.e2e.deployment import Data, Deployment
+from tests.environment.test_dashboard import is_a_dashboard
+from tests.support import local_aws_server
 from tests.support.assembly import EXAMPLES
 
 _SMALLEST = "active-active"
@@ -17,6 +26,8 @@ _KINDS = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
 """Examples of different kinds: nodes in target groups, a single node without a load balancer,
 HAProxy instances, a database.
 """
+_OBSERVED = "internet-facing"
+"""Example with a dashboard and with logs."""
 _MORE = ("active-passive", "internet-facing", "web-cookies")
 """Examples with more features of load balancers: auxiliary ports; public addresses and TLS; an
 inner load balancer.
@@ -44,6 +55,21 @@ def test_is_deployed_as_demanded(deployment: Deployment) -> None:
 def test_has_no_difference_then(deployment: Deployment) -> None:
     differs, output = deployment.diff()
     assert not differs, output
+
+
+@pytest.mark.parametrize("example", [_OBSERVED], indirect=True, scope="module")
+def test_the_dashboard_shows_what_is_deployed(deployment: Deployment) -> None:
+    """Weak references to both regions are resolved, and the body has AWS's structure."""
+    environment = deployment.loaded.environment
+    assert environment.failover is not None
+    region = failover_plan.stack_region(environment, environment.failover)
+    client = replace(deployment.access, region=region).client("cloudwatch")
+    name = names.dashboard_stack(environment.name)
+    body = json.loads(client.get_dashboard(DashboardName=name)["DashboardBody"])
+    is_a_dashboard(body)
+    text = json.dumps(body)
+    for cluster in deployment.topology().clusters.values():
+        assert all(node.instance_id in text for node in cluster.nodes.values())
 
 
 @pytest.mark.parametrize("example", _KINDS, indirect=True, scope="module")
@@ -99,6 +125,27 @@ def test_destroy_leaves_nothing(deployment: Deployment) -> None:
         deployment.unprotect()
     deployment.destroy()
     assert deployment.left() == {}
+
+
+@pytest.mark.parametrize("example", [_OBSERVED], indirect=True, scope="module")
+def test_logs_outlive_the_stacks(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log group is kept, and `denodo-ha logs` reads it by the beginning of its name."""
+    name, cluster = next(iter(deployment.loaded.environment.clusters.items()))
+    client = replace(deployment.access, region=cluster.region).client("logs")
+    prefix = names.log_group_prefix(deployment.loaded.environment.name, name)
+    (group,) = client.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]
+    assert group["retentionInDays"] == 30
+    where = {"logGroupName": group["logGroupName"], "logStreamName": "node1/program/i-1"}
+    client.create_log_stream(**where)
+    event = {"timestamp": int(time.time() * 1000), "message": "the last words of node1"}
+    client.put_log_events(**where, logEvents=[event])
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
+        monkeypatch.setenv(key, value)
+    file = str(deployment.out.parent / "environment.yaml")
+    arguments = ["logs", "node1", "-c", file, "--cluster", name]
+    done = CliRunner().invoke(build_program(COMMANDS), arguments)
+    assert done.exit_code == exit_codes.DONE, done.output
+    assert done.stdout.endswith("program: the last words of node1\n")
 
 
 def _identities(deployment: Deployment) -> dict[str, str]:

@@ -51,7 +51,10 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "failover back": (("failover", "back", "--timeout", "4"),),
     "failover from": (("failover", "from", PRIMARY, "--timeout", "4"),),
     "failover practice": (
-        ("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
+        (
+            *("failover", "practice", "--stay", "1s", "--timeout", "8", "--without-client"),
+            "--even-if-not-ready",
+        ),
     ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
     # Last, because later rows would see other machines than those of the cloud assembly.
@@ -69,18 +72,22 @@ NOT_DONE: Final[Mapping[str, int]] = {
     "catalog status": exit_codes.REFUSED,
     "catalog rotate": exit_codes.REFUSED,
     "catalog digest-test": exit_codes.REFUSED,
+    "catalog restore-database": exit_codes.REFUSED,
     "catalog import-export": exit_codes.REFUSED,
+    "failover check": exit_codes.AWS,
     "haproxy": exit_codes.USAGE,
     "logs": exit_codes.USAGE,
     "support": exit_codes.NO,
 }
 """Exit codes of undisturbed runs other than 0: nothing listens where `verify` connects to, and the
-environment has no metadata database, no exports, no HAProxy instances and no log groups."""
+environment has no metadata database, no exports, no HAProxy instances and no log groups. Without
+exports, it is not known whether the standby is ready."""
 VARIANT_KINDS: Final = 2
 """Kinds of faults that a further row of a command gets; its main row, the last that changes
 something, gets all."""
-LONG: Final = frozenset({"failover practice"})
-"""Commands whose runs take seconds; in the sample they get as few faults as a further row."""
+LONG: Final = frozenset({"failover practice", "support"})
+"""Commands that do what several other commands do, so that their runs take long; in the sample they
+get as few faults as a further row."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),

@@ -1,11 +1,15 @@
-"""While a region does not answer, commands throw the switch first, and their reports are true.
+"""Commands answer in time: their calls are side by side, and none waits for a lost region.
 
-No test asserts a duration: the region hangs until the test ends, so a command that waits for the
-region fails the test.
+While a region does not answer, commands throw the switch first, and their reports are true. No test
+asserts a duration: the region hangs until the test ends, so a command that waits for the region
+fails the test.
 """
 
 import json
 import tarfile
+import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,10 +17,11 @@ import pytest
 from denodo_ha.cli import exit_codes
 from tests.faults.running import run_here, short_waits
 from tests.faults.site import LOST, PRIMARY, SECONDARY, Site
-from tests.support.servers.fault_proxy import Fault, Rule
+from tests.support.servers.fault_proxy import Call, Fault, Rule
 
 pytestmark = pytest.mark.long
 
+_QUIET_S = 0.7
 _GLOBAL = ("route53", "sts", "cloudformation", "elasticloadbalancing")
 
 
@@ -113,3 +118,41 @@ def test_a_datapoint_without_an_answer_is_seen_by_its_effect(site: Site, later: 
     assert done.code == exit_codes.DONE, done.text
     assert "it is not known whether AWS has got" in done.stderr
     assert "leads to passive" in done.stdout
+
+
+@dataclass
+class _Waves:
+    """Holds all calls until no further call arrives, and then answers them at once: a wave.
+
+    A call of a later wave waits for an answer of an earlier wave. With slow answers of AWS, the
+    number of waves times the time of an answer is the time of a command, besides its CPU time.
+    """
+
+    waves: list[list[str]] = field(default_factory=list)
+    _held: list[str] = field(default_factory=list)
+    _last: float = 0.0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def hold(self, call: Call) -> None:
+        with self._changed:
+            wave = len(self.waves)
+            self._held.append(call.operation)
+            self._last = time.monotonic()
+            while len(self.waves) == wave:
+                left = self._last + _QUIET_S - time.monotonic()
+                if left <= 0:
+                    self.waves.append(self._held)
+                    self._held = []
+                    self._changed.notify_all()
+                else:
+                    self._changed.wait(left)
+
+
+def test_status_makes_its_calls_side_by_side(site: Site) -> None:
+    """The account, the stacks, their contents, the nodes and checks, their states, the answers."""
+    waves = _Waves()
+    site.proxy.on_call = waves.hold
+    with short_waits(site):
+        done = run_here(site, ("status",))
+    assert done.code == exit_codes.DONE, done.text
+    assert len(waves.waves) <= 6, waves.waves

@@ -33,13 +33,13 @@ from denodo_ha.verify.java_stream import IncompleteError, MalformedError
 from denodo_ha.verify.java_stream import Reader as JavaReader
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.web_probe import WebRequest, parse_response
+from hosts.common.certificate import CertificateError, read_certificate
 from hosts.common.errors import HostError
 from hosts.denodo import state_reader
 from hosts.denodo.configuration import hosts_file, properties_file
-from hosts.denodo.metadata import learned_settings
+from hosts.denodo.metadata import learned_settings, site_digest
 from hosts.denodo.metadata.postgres_session import Server as DatabaseServer
 from hosts.denodo.metadata.postgres_session import Session
-from hosts.denodo.metrics import certificate_expiry
 from hosts.denodo.readiness.http_messages import Request, Response
 from hosts.denodo.record import Record
 from hosts.denodo.system import System
@@ -120,6 +120,15 @@ def _export_manifest(data: bytes, _folder: Path) -> object:
     return parse_manifest("node1", data, datetime.now(UTC))
 
 
+def _metadata_vql(data: bytes, _folder: Path) -> object:
+    found = [*site_digest.statements(data, ("*/VIEW x*",))]
+    assert site_digest.differences(found, found) == {}
+    assert site_digest.differences(found, found[::-1]) == {}
+    digest = site_digest.site_digest(data, ("*/VIEW x*",))
+    assert bool(digest) is bool(found)
+    return len(found), site_digest.installed_update(data)
+
+
 def _history_entry(data: bytes, _folder: Path) -> object:
     return parse_entry(data).as_json()
 
@@ -163,7 +172,7 @@ def _hosts(data: bytes, folder: Path) -> object:
 
 
 def _certificate(data: bytes, _folder: Path) -> object:
-    return certificate_expiry.expiry(data)
+    return read_certificate(data)
 
 
 def _http_request(data: bytes, _folder: Path) -> object:
@@ -282,7 +291,7 @@ def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
 
 READERS: Mapping[str, Reader] = {
     "assembly": Reader(_assembly, (CommandError,)),
-    "certificate": Reader(_certificate, (ValueError,)),
+    "certificate": Reader(_certificate, (CertificateError,)),
     "configuration": Reader(_configuration, (ConfigError,)),
     "deployed-template": Reader(_deployed_template, (CommandError,)),
     "drain-tag": Reader(_drain_tag, ()),
@@ -300,6 +309,7 @@ READERS: Mapping[str, Reader] = {
     "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),
     "json-answer": Reader(_json_answer, (DocumentError,)),
     "learned-settings": Reader(_learned_settings, ()),
+    "metadata-vql": Reader(_metadata_vql, ()),
     "node-record": Reader(_node_record, ()),
     "node-state": Reader(_node_state, (HostError,)),
     "pins": Reader(_pins, (ConfigError,)),

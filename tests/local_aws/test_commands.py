@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
 from tools.local_aws import control, server_process
@@ -90,6 +92,8 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
         first = run(paths, "up", **hostile)
         assert first.returncode == 0, first.stdout + first.stderr
         _shows_the_status(first.stdout)
+        assert f"tail -f {paths.notifications}" in first.stdout
+        assert paths.notifications.exists()
 
         # The CDK CLI writes to standard output if CI is set, otherwise to standard error.
         second = run(paths, "up", **hostile)
@@ -138,6 +142,21 @@ def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
         check=False,
     )
     assert done.stdout.split() == ["111122223333", "denodo80-main", "Operate", "highly"]
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "65536"])
+def test_a_port_that_is_none(paths: Paths, port: str) -> None:
+    done = subprocess.run(
+        [*command(paths, "up", CONFIG), f"--port={port}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"make local: LOCAL_PORT={port} is not a port")
+    assert done.stderr.count("\n") == 1
 
 
 def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:

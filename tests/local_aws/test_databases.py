@@ -1,7 +1,6 @@
 """Databases, secrets and buckets of the local AWS: create, read, change, refuse, delete."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,7 +98,7 @@ def test_backups_are_copied_to_another_region_and_restored_there(cloud: Cloud) -
         "AutomaticBackupReplicationKmsKeyId": KEY,
     }
     stack = cloud.deploy(resources(**copying))
-    elsewhere = replace(cloud.access, region=OTHER_REGION).client("rds")
+    elsewhere = cloud.of(region=OTHER_REGION).client("rds")
     assert not cloud.client("rds").describe_db_instance_automated_backups()[
         "DBInstanceAutomatedBackups"
     ]

@@ -22,7 +22,9 @@ def test_an_applied_quota_is_of_its_account_and_region(cloud: Cloud) -> None:
 
 
 def test_limits_of_balancers_and_health_checks(cloud: Cloud) -> None:
-    limits = cloud.client("elbv2").describe_account_limits()["Limits"]
+    described = cloud.client("elbv2").describe_account_limits()
+    assert described["ResponseMetadata"]["RequestId"]
+    limits = described["Limits"]
     assert {limit["Name"]: limit["Max"] for limit in limits}["network-load-balancers"] == "50"
     answer = cloud.client("route53").get_account_limit(Type="MAX_HEALTH_CHECKS_BY_OWNER")
     assert (answer["Limit"]["Value"], answer["Count"]) == (200, 0)

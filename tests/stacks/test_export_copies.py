@@ -1,4 +1,4 @@
-"""Copies of exports in the other region: one deploy creates them, and nothing is replaced."""
+"""Copies in the other region: one deploy creates them, and nothing is replaced."""
 
 import json
 from pathlib import Path
@@ -8,42 +8,21 @@ import pytest
 
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.loading.loader import load
+from tests.local_aws.cloud import Cloud, DeployError
+from tests.support import local_aws_server
 from tests.support.assembly import Assembly, synthesise
-from tests.support.configurations import ACCOUNT, OTHER_ACCOUNT, Data, changed, twins, write
+from tests.support.configurations import ACCOUNT, GONE, OTHER_ACCOUNT, changed, write
+from tests.support.copied_sites import SPARE_REGION, copied_sites
 
 MAIN, SPARE = "test-main-catalog", "test-spare-catalog"
 MAIN_COPY, SPARE_COPY = "test-main-exports-copy", "test-spare-exports-copy"
-BUCKET, ROLE, POLICY = "AWS::S3::Bucket", "AWS::IAM::Role", "AWS::S3::BucketPolicy"
-
-
-def exporting(**more: Any) -> Data:
-    """Return two clusters with exports, the second one in another account."""
-
-    def exports(account: str, region: str) -> Data:
-        login = f"arn:aws:secretsmanager:{region}:{account}:secret:login-AbCdEf"
-        return {"login": login, **more}
-
-    return changed(
-        twins(),
-        {
-            "clusters/main/exports": exports(ACCOUNT, "eu-west-1"),
-            "clusters/spare/exports": exports(OTHER_ACCOUNT, "us-east-1"),
-            "clusters/spare/account": OTHER_ACCOUNT,
-            "failover/account": ACCOUNT,
-        },
-    )
+BUCKET, ROLE, DATABASE = "AWS::S3::Bucket", "AWS::IAM::Role", "AWS::RDS::DBInstance"
 
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     folder = tmp_path_factory.mktemp("copied")
-    return synthesise(load(write(folder, exporting())), folder / "out")
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    folder = tmp_path_factory.mktemp("alone")
-    return synthesise(load(write(folder, exporting(copy=False))), folder / "out")
+    return synthesise(load(write(folder, copied_sites())), folder / "out")
 
 
 def test_each_cluster_has_copies_and_no_stack_needs_itself(copied: Assembly) -> None:
@@ -92,21 +71,6 @@ def test_the_role_may_only_replicate(copied: Assembly) -> None:
     }
 
 
-def test_another_account_admits_the_role_before_it_exists(copied: Assembly) -> None:
-    (policy,) = copied.resources(MAIN_COPY, POLICY).values()
-    (role,) = copied.resources(MAIN, ROLE).values()
-    statements = [
-        statement
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
-    ]
-    assert len(statements) == 2
-    for statement in statements:
-        assert ACCOUNT in json.dumps(statement["Principal"])
-        principal = statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]
-        assert principal == f"arn:aws:iam::{ACCOUNT}:role/{role['RoleName']}"
-
-
 def test_nodes_of_the_other_cluster_may_read_the_copies(copied: Assembly) -> None:
     (copies,) = copied.resources(MAIN_COPY, BUCKET).values()
     readers = [
@@ -118,24 +82,61 @@ def test_nodes_of_the_other_cluster_may_read_the_copies(copied: Assembly) -> Non
     assert readers == ["test-spare"]
 
 
-def test_copies_change_a_deployed_stack_in_place(copied: Assembly, alone: Assembly) -> None:
+def test_an_operator_may_restore_only_where_a_copy_is(copied: Assembly) -> None:
+    policies = {
+        stack: json.dumps(copied.resources(stack, "AWS::IAM::ManagedPolicy"))
+        for stack in copied.templates
+    }
+    assert [
+        stack for stack, text in policies.items() if "RestoreDBInstanceToPointInTime" in text
+    ] == [SPARE]
+    assert "db:test-spare-restored" in policies[SPARE]
+
+
+@pytest.mark.long
+def test_copies_change_a_deployed_stack_in_place(copied: Assembly, tmp_path: Path) -> None:
+    data = changed(copied_sites(copy=False), {"clusters/main/catalog/copy": GONE})
+    alone = synthesise(load(write(tmp_path, data)), tmp_path / "out")
     assert MAIN_COPY not in alone.templates
     before = alone.templates[MAIN]["Resources"]
     after = copied.templates[MAIN]["Resources"]
-    (id_,) = (key for key in before if before[key]["Type"] == BUCKET)
-    changed_keys = {
-        key
-        for key, value in after[id_]["Properties"].items()
-        if before[id_]["Properties"].get(key) != value
-    }
-    assert changed_keys == {"ReplicationConfiguration"}
+    for kind, keys in (
+        (BUCKET, {"ReplicationConfiguration"}),
+        (DATABASE, {"AutomaticBackupReplicationRegion", "AutomaticBackupReplicationKmsKeyId"}),
+    ):
+        (id_,) = (key for key in before if before[key]["Type"] == kind)
+        assert keys == {
+            key
+            for key, value in after[id_]["Properties"].items()
+            if before[id_]["Properties"].get(key) != value
+        }
     assert {after[key]["Type"] for key in after.keys() - before.keys()} == {ROLE}
     assert not before.keys() - after.keys()
 
 
-@pytest.mark.parametrize("more", [{}, {"copy": True}])
-def test_the_default_is_a_copy_where_there_are_two_regions(tmp_path: Path, more: Data) -> None:
-    environment = load(write(tmp_path, exporting(**more))).environment
-    assert node_metadata.export_copy_target(environment, "main") == "spare"
-    assert node_metadata.copied_clusters(environment, "main") == ("spare",)
-    assert len(node_metadata.readable_export_buckets(environment, "main")) == 2
+@pytest.mark.long
+def test_one_account_copies_to_the_other(tmp_path: Path) -> None:
+    """On the local AWS: the copies' stacks come first, and S3 asks the bucket's policy."""
+    accounts = local_aws_server.new_account(), local_aws_server.new_account()
+    data = copied_sites(spare_account=OTHER_ACCOUNT)
+    text = json.dumps(data).replace(ACCOUNT, accounts[0]).replace(OTHER_ACCOUNT, accounts[1])
+    environment = load(write(tmp_path, json.loads(text))).environment
+    assembly = synthesise(load(tmp_path / "environment.yaml"), tmp_path / "out")
+    main, spare = (Cloud(local_aws_server.endpoint(), account) for account in accounts)
+    with pytest.raises(DeployError, match="Destination bucket must exist"):
+        main.deploy(_exports_alone(assembly, MAIN), stack="early")
+    spare = spare.of(region=SPARE_REGION)
+    spare.deploy(assembly.templates[MAIN_COPY]["Resources"], stack=MAIN_COPY)
+    main.deploy(_exports_alone(assembly, MAIN), stack=MAIN)
+    bucket = node_metadata.export_bucket_name(environment, "main")
+    main.client("s3").put_object(Bucket=bucket, Key="node1/export.json", Body=b"{}")
+    copies = node_metadata.export_copy_bucket_name(environment, "main")
+    copy = spare.client("s3").get_object(Bucket=copies, Key="node1/export.json")
+    # The local AWS gives a copy a version id of its own, unlike S3.
+    assert copy["ReplicationStatus"] == "REPLICA"
+
+
+def _exports_alone(assembly: Assembly, stack: str) -> dict[str, Any]:
+    """Return the resources of a metadata stack that the exports need."""
+    resources = assembly.templates[stack]["Resources"]
+    return {id_: one for id_, one in resources.items() if id_.startswith("Exports")}

@@ -17,13 +17,14 @@ from denodo_ha.environment.derived import node_alarms
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.rules.quotas import max_alarm_resources, max_resources
 from hosts.denodo.metrics import node_metrics
+from hosts.haproxy import certificate_metric
 from tests.drill.test_drill_examples import drill
 from tests.stacks.topology import rules
 from tests.stacks.topology.cluster_view import ALARM
 from tests.support.assembly import ROOT, Assembly, synthesise
 
 STACK, NAMESPACE = "denodo70ha-active", "Denodo/Nodes/denodo70ha"
-EXPORTS = {"login": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/export-AbCdEf"}
+LOGIN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/export-AbCdEf"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     text = (ROOT / "config/examples/haproxy.yaml").read_text()
     data: dict[str, Any] = dict(YAML(typ="safe").load(text))
     data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
-    data["clusters"]["active"]["exports"] = EXPORTS
+    del data["failover"], data["clusters"]["passive"]
+    data["clusters"]["active"]["exports"] = {"login": LOGIN}
+    third = {"zone": "eu-west-1a", "auxiliary_port": 39997}
+    data["clusters"]["active"]["nodes"]["node3"] = third
     file = tmp_path_factory.mktemp("nodes") / "environment.yaml"
     file.write_text(json.dumps(data))
     return load(file)
@@ -50,8 +54,8 @@ def test_the_names_are_those_that_the_program_publishes() -> None:
         names = {value for name, value in texts.items() if name.isupper() and value.isalpha()}
         return {name for name in names if name[0].isupper()}
 
-    published = metrics(node_metrics)
-    assert len(published) == 9
+    published = metrics(node_metrics) | {certificate_metric.METRIC}
+    assert len(published) == 10
     assert metrics(node_alarms) - {"Cluster", "Node"} == published
 
 
@@ -62,6 +66,10 @@ def test_every_node_has_every_alarm(loaded: Loaded, assembly: Assembly) -> None:
         for one in assembly.resources(STACK, ALARM).values()
         if one["Namespace"].startswith("Denodo/Nodes")
     ]
+    of_haproxy = [one for one in alarms if len(one["Dimensions"]) == 1]
+    assert [one["MetricName"] for one in of_haproxy] == ["HaproxyCertificateDaysLeft"]
+    assert of_haproxy[0]["Dimensions"] == [{"Name": "Cluster", "Value": "active"}]
+    alarms.remove(of_haproxy[0])
     found = {
         (
             one["MetricName"],
@@ -88,7 +96,7 @@ def test_every_node_has_every_alarm(loaded: Loaded, assembly: Assembly) -> None:
     assert found == {
         (metric, "active", node, *values)
         for metric, *values in expected
-        for node in ("node1", "node2")
+        for node in ("node1", "node2", "node3")
     }
     assert {one["Namespace"] for one in alarms} == {NAMESPACE}
     assert all(one["Period"] * one["EvaluationPeriods"] <= 86_400 for one in alarms)
@@ -101,8 +109,9 @@ def test_nodes_may_publish_in_their_namespace_alone(assembly: Assembly) -> None:
         for statement in policy["PolicyDocument"]["Statement"]
         if "PutMetricData" in str(statement["Action"])
     ]
-    assert len(policies) == 2
-    assert {id_[:9] for id_, _ in policies} == {"nodenode1", "nodenode2"}
+    assert sorted(id_[:9] for id_, _ in policies) == [
+        *("HaproxyRo", "nodenode1", "nodenode2", "nodenode3"),
+    ]
     for _, statement in policies:
         assert statement == {
             "Action": "cloudwatch:PutMetricData",
@@ -125,11 +134,14 @@ def test_what_nobody_was_told_of_behind_haproxy(assembly: Assembly) -> None:
     untold = {
         one.failure.kind for one in result.outcomes if reason_without_notification(one) is not None
     }
-    assert untold == {"region-lost", "check-unhealthy", "auxiliary-down"}
+    assert untold == {"region-lost", "auxiliary-down"}
     unready = result.by_failure[Failure("node-not-ready", "active", "node1")]
     # Up to five minutes until the period begins, 25 minutes of alarm, a minute until the metric is
     # there.
-    assert notification_lines([unready]) == ["urgent: node not ready, 1860 s"]
+    assert notification_lines([unready]) == ["notice: node not ready, 1860 s"]
+    # All nodes run and have a service that is not ready: behind HAProxy, no metric of AWS tells it.
+    all_down = result.by_failure[Failure("service-down", "active", "odbc on all nodes")]
+    assert "one node left" in {one.name for one in all_down.notifications}
     drained = result.by_failure[Failure("node-drained", "active", "node1")]
     assert notification_lines([drained]) == [f"notice: node still drained, {8 * 3600 + 660} s"]
     down = result.by_failure[
@@ -141,4 +153,4 @@ def test_what_nobody_was_told_of_behind_haproxy(assembly: Assembly) -> None:
     names = {one.name for one in result.model.notifications}
     sent = {each.name for outcome in result.outcomes for each in outcome.notifications}
     assert names - sent <= NEVER_SET_OFF.keys()
-    assert names - sent >= {"node memory", "node disk", "export overdue", "node flapping"}
+    assert names - sent >= {"node memory", "node disk", "export overdue", "HAProxy certificate"}

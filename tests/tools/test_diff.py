@@ -203,6 +203,28 @@ def test_unknown_revision(repository: Repository) -> None:
     )
 
 
+def test_without_git(repository: Repository, tmp_path: Path) -> None:
+    done = subprocess.run(
+        repository.command,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("make diff: git is not installed")
+    assert done.stderr.count("\n") == 1
+
+
+def test_in_a_folder_that_is_no_clone(repository: Repository) -> None:
+    (repository.root / ".git").rename(repository.root / "not-git")
+    done = repository.diff()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is not a clone of a git repository" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_synth_that_fails_says_why(repository: Repository) -> None:
     (repository.root / "app.py").write_text("raise SystemExit('the reason')")
     done = repository.diff()

@@ -233,6 +233,25 @@ class TestSetup:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert clone.asked == []
 
+    def test_two_at_once_do_it_once(self, clone: Clone) -> None:
+        environment = {"PYTHON": str(clone.python), "PIP_FAILS": "0"}
+        environment |= {"OLD": "0", "WITHOUT_VENV": "0"}
+        both = [
+            subprocess.Popen(["tools/setup"], cwd=clone.place, env=os.environ | environment)
+            for _ in range(2)
+        ]
+        assert [process.wait(timeout=120) for process in both] == [0, 0]
+        assert clone.asked == ["venv", "pip", "npm"]
+        assert not (clone.place / ".setup.lock").exists()
+
+    def test_a_lock_of_a_killed_set_up_is_removed(self, clone: Clone) -> None:
+        ended = subprocess.Popen(["true"])
+        ended.wait(timeout=120)
+        (clone.place / ".setup.lock").mkdir()
+        (clone.place / ".setup.lock/pid").write_text(f"{ended.pid}\n")
+        done = clone.setup()
+        assert (done.returncode, clone.asked) == (0, ["venv", "pip", "npm"])
+
     @pytest.mark.parametrize(
         ("lock", "asked"),
         [("requirements.lock", ["venv", "pip"]), ("package-lock.json", ["npm"])],

@@ -17,6 +17,7 @@ from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import Paths
 
 _INTERRUPTED = 130
+_LAST_PORT = 65535
 _VERBS = {"up": "local", "down": "local-down", "stop": "clean", "env": "local-env"}
 
 
@@ -25,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local_aws", description="The local AWS.")
     parser.add_argument("command", choices=list(_VERBS))
     parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
-    parser.add_argument("--port", type=int, default=0, help="port of the server; 0: a free port")
+    parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
     parser.add_argument("--folder", type=Path, help="folder of the state; default: .local")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -36,7 +37,8 @@ def main() -> int:
     try:
         match arguments.command:
             case "up":
-                deployment.make_local(arguments.config, paths, console, port=arguments.port)
+                port = _port(arguments.port)
+                deployment.make_local(arguments.config, paths, console, port=port)
             case "down":
                 removal.remove_all(paths, console)
             case "stop":
@@ -59,6 +61,18 @@ def main() -> int:
         )
         return _INTERRUPTED
     return 0
+
+
+def _port(text: str) -> int:
+    """Return a port.
+
+    Raises:
+        LocalAwsError: the text is not a port.
+    """
+    if text.isascii() and text.isdigit() and int(text) <= _LAST_PORT:
+        return int(text)
+    message = f"LOCAL_PORT={text} is not a port: write 0 for a free port, or 1024 to {_LAST_PORT}"
+    raise LocalAwsError(message)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -21,6 +21,7 @@ TYPES = (
     "AWS::CertificateManager::Certificate",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
+    "AWS::CloudWatch::Dashboard",
     "AWS::EC2::CapacityReservation",
     "AWS::EC2::EIP",
     "AWS::EC2::EIPAssociation",

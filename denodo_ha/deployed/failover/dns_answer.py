@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +66,24 @@ def lookup(name: str) -> Resolved | None:
     thread.start()
     thread.join(max(deadline.left(PATIENCE_S), 0))
     return answers[0] if answers else None
+
+
+def lookup_ahead(name: str) -> Lookup:
+    """Begin to resolve a name, and return a lookup that waits for this answer of the name."""
+    answers: list[Resolved | None] = []
+    begin = copy_context().run
+    thread = threading.Thread(
+        target=begin, args=(lambda: answers.append(lookup(name)),), daemon=True
+    )
+    thread.start()
+
+    def look(other: str) -> Resolved | None:
+        if other != name:
+            return lookup(other)
+        thread.join()  # `lookup` ends within its own limit
+        return answers[0] if answers else None
+
+    return look
 
 
 def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:

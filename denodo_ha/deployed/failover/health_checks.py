@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from denodo_ha.aws.clients import Aws
@@ -105,15 +106,15 @@ def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Ro
     alarm_state = ""
     if config["Type"] == "CALCULATED":
         kind, (state, reason, children) = "calculated", _calculated(aws, config, region)
+    elif config["Type"] == "CLOUDWATCH_METRIC":
+        alarm = config.get("AlarmIdentifier") or {}
+        kind = "switch" if _SWITCH.search(str(alarm.get("Name"))) else "alarm"
+        reads = partial(_observed, aws, check_id, region), partial(_alarm_state, aws, alarm)
+        (state, reason), (alarm_state, text) = map_concurrently(lambda read: read(), reads)
+        reason = "; ".join(part for part in (reason, text) if part)
     else:
-        state, reason = _observed(aws, check_id, region)
-        kind = "endpoint"
-        if config["Type"] == "CLOUDWATCH_METRIC":
-            alarm = config.get("AlarmIdentifier") or {}
-            kind = "switch" if _SWITCH.search(str(alarm.get("Name"))) else "alarm"
-            alarm_state, text = _alarm_state(aws, alarm)
-            reason = "; ".join(part for part in (reason, text) if part)
-        elif config.get("FullyQualifiedDomainName") or config.get("IPAddress"):
+        kind, (state, reason) = "endpoint", _observed(aws, check_id, region)
+        if config.get("FullyQualifiedDomainName") or config.get("IPAddress"):
             host = config.get("FullyQualifiedDomainName") or config["IPAddress"]
             reason = f"port {config.get('Port')} of {host}: {reason}"
     if not config.get("Disabled"):

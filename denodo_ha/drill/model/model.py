@@ -60,6 +60,21 @@ class Database:
         return self.zones is None or zone in self.zones
 
 
+@dataclass(frozen=True)
+class Copies:
+    """What of a cluster is copied to another region.
+
+    Attributes:
+        export_seconds: seconds between two exports of a node's metadata; None without exports.
+        are_exports_copied: whether the bucket of exports is replicated.
+        is_database_copied: whether the backups of the cluster's database are replicated.
+    """
+
+    export_seconds: int | None
+    are_exports_copied: bool
+    is_database_copied: bool
+
+
 Subject = Literal["balancer", "address", "node", "zone", "record", "check", "database"]
 """The kinds of objects that an unknown part may hide; "address" means a balancer's zones."""
 
@@ -92,6 +107,7 @@ class Model:
 
     Attributes:
         license_managers: the host of the License Manager of each cluster, where it is known.
+        copies: what is copied of each cluster to another region.
         notifications: the alarms that notify a topic.
         database_events: keys of the databases whose failures are events that notify a topic.
         unpaired_names: the names with a failover record of one role only.
@@ -108,6 +124,7 @@ class Model:
     checks: Mapping[Key, HealthCheck] = field(default_factory=lambda: MappingProxyType({}))
     failover_names: tuple[FailoverName, ...] = ()
     license_managers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    copies: Mapping[str, Copies] = field(default_factory=lambda: MappingProxyType({}))
     notifications: tuple[Notification, ...] = ()
     database_events: frozenset[Key] = frozenset()
     unpaired_names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

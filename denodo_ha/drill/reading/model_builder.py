@@ -9,18 +9,27 @@ from typing import Final
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model.balancers import Balancer
 from denodo_ha.drill.model.machines import Key, Machine
-from denodo_ha.drill.model.model import Cluster, Model
+from denodo_ha.drill.model.model import Cluster, Copies, Database, Model
 from denodo_ha.drill.reading.balancers import JDBC, BalancerReader
 from denodo_ha.drill.reading.databases import read_databases
 from denodo_ha.drill.reading.failover_records import read_failover_names
 from denodo_ha.drill.reading.health_checks import HealthCheckReader
 from denodo_ha.drill.reading.machines import MachineReader
 from denodo_ha.drill.reading.notifications import databases_with_events, read_notifications
-from denodo_ha.drill.reading.resource_reader import INSTANCE, LOAD_BALANCER, ResourceReader
+from denodo_ha.drill.reading.resource_reader import (
+    DATABASE,
+    INSTANCE,
+    LOAD_BALANCER,
+    ResourceReader,
+)
 from denodo_ha.drill.reading.values import as_mapping
 from denodo_ha.environment.facts.denodo_ports import PORTS
-from denodo_ha.environment.names import CLUSTER_TAG
+from denodo_ha.environment.names import CATALOG_STACK_SUFFIX, CLUSTER_TAG
 
+_BUCKET: Final = "AWS::S3::Bucket"
+_REPLICATION: Final = "ReplicationConfiguration"
+_BACKUP_REGION: Final = "AutomaticBackupReplicationRegion"
+_EXPORT_INTERVAL: Final = re.compile(r'"exports"\s*:\s*{[^{}]*"every"\s*:\s*(\d{1,9})')
 _LICENSE_MANAGER: Final = re.compile(r'"license_manager"\s*:\s*{[^{}]*"host"\s*:\s*"([^"]+)"')
 
 
@@ -71,6 +80,7 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
         notifications=tuple(read_notifications(reader)),
         database_events=databases_with_events(reader),
         license_managers=_license_managers(reader, first_clusters),
+        copies=_copies(reader, first_clusters, databases),
     )
     return replace(
         model, notes=reader.notes.texts, unknowns=reader.notes.unknowns(_checks_in_use(model))
@@ -79,15 +89,49 @@ def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
 
 def _license_managers(reader: ResourceReader, clusters: Mapping[str, str]) -> dict[str, str]:
     """Return each cluster's License Manager host, found in the desired states of its nodes."""
-    hosts: dict[str, str] = {}
+    return {
+        cluster: match.group(1)
+        for cluster, state in _desired_states(reader, clusters)
+        if (match := _LICENSE_MANAGER.search(state))
+    }
+
+
+def _desired_states(
+    reader: ResourceReader, clusters: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the text of each SSM parameter in a cluster's stack, with the cluster."""
     for stack in reader.stacks:
         for resource in stack.resources.values():
             if resource["Type"] == "AWS::SSM::Parameter" and stack.name in clusters:
                 properties = as_mapping(resource.get("Properties"))
-                value = str(reader.resolver.value(stack, properties.get("Value")))
-                if match := _LICENSE_MANAGER.search(value):
-                    hosts[clusters[stack.name]] = match.group(1)
-    return hosts
+                value = reader.resolver.value(stack, properties.get("Value"))
+                yield clusters[stack.name], str(value)
+
+
+def _copies(
+    reader: ResourceReader, clusters: Mapping[str, str], databases: Mapping[Key, Database]
+) -> dict[str, Copies]:
+    """Return what the templates copy of each cluster: its exports, and its database's backups."""
+    every = {
+        cluster: int(match.group(1))
+        for cluster, state in _desired_states(reader, clusters)
+        if (match := _EXPORT_INTERVAL.search(state))
+    }
+    copied_exports = {
+        clusters.get(stack.name.removesuffix(CATALOG_STACK_SUFFIX))
+        for stack in reader.stacks
+        for resource in stack.resources.values()
+        if resource["Type"] == _BUCKET and _REPLICATION in as_mapping(resource.get("Properties"))
+    }
+    copied_databases = {
+        databases[resource.key].cluster
+        for resource in reader.of_type(DATABASE)
+        if resource.key in databases and _BACKUP_REGION in resource.properties
+    }
+    return {
+        cluster: Copies(every.get(cluster), cluster in copied_exports, cluster in copied_databases)
+        for cluster in clusters.values()
+    }
 
 
 def _checks_in_use(model: Model) -> Iterator[Key]:

@@ -69,7 +69,7 @@ def _all_of(tokens: list[str]) -> _Sets | None:
         tokens.pop(0)
         others = _operand(tokens)
         too_many = others is None or len(sets) * len(others) > _MOST_SETS
-        sets = None if too_many else {one | other for one in sets for other in others or ()}
+        sets = None if too_many else {first | second for first in sets for second in others or ()}
     return sets
 
 

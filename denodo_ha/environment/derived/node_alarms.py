@@ -26,6 +26,9 @@ EXPORT_AGE: Final = "MetadataExportAgeDays"
 CERTIFICATE_DAYS: Final = "CertificateDaysLeft"
 LICENSE_MANAGER_DOWN: Final = "LicenseManagerUnreachable"
 DRAINED_HOURS: Final = "DrainedHours"
+HAPROXY_CERTIFICATE_DAYS: Final = "HaproxyCertificateDaysLeft"
+HAPROXY_PERIOD_MINUTES: Final = 60
+"""HAProxy instances publish this metric once an hour, for the cluster."""
 
 CLUSTER_DIMENSION: Final = "Cluster"
 NODE_DIMENSION: Final = "Node"
@@ -76,6 +79,30 @@ def publishing_nodes(environment: Environment, name: str) -> list[str]:
         return []
     nodes = environment.clusters[name].nodes
     return sorted(node for node, settings in nodes.items() if settings.instance_id is None)
+
+
+def haproxy_metrics(environment: Environment, name: str) -> str:
+    """Return the namespace in which HAProxy instances publish metrics; empty if they do not.
+
+    They do so if nodes of the cluster publish metrics, and HAProxy has a certificate of its own.
+    """
+    tls = environment.clusters[name].balancer.proxy.tls
+    is_haproxy = environment.clusters[name].balancer.kind == "haproxy"
+    has_certificate = tls is not None and tls.mode != "passthrough" and tls.certificate
+    if not (is_haproxy and has_certificate and publishing_nodes(environment, name)):
+        return ""
+    return names.node_metrics_namespace(environment.name)
+
+
+def haproxy_certificate(environment: Environment, name: str) -> AlarmText:
+    """Return the texts of the alarm on HAProxy's own certificate."""
+    cluster = names.cluster_stack(environment.name, name)
+    what = (
+        f"the certificate of the HAProxy instances of {cluster} expires in less than "
+        f"{alarms.CERTIFICATE_DAYS} days."
+    )
+    means = "After that, clients that verify certificates cannot connect."
+    return AlarmText("HAProxy certificate", "notice", what, means)
 
 
 def node_alarms(environment: Environment, name: str) -> Iterator[NodeAlarm]:

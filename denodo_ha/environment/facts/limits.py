@@ -292,6 +292,9 @@ DATABASE_CONNECTIONS_DEFAULT: Final = 300
 This is less than RDS's default for 4 GiB of memory (AWS, Amazon RDS, Quotas and constraints: memory
 / 9531392)."""
 
+DATABASE_COPY_DELAY_S: Final = 1800
+"""Longest usual delay of replicated automated backups (AWS, Prescriptive Guidance, "Amazon RDS PITR
+snapshot replication": 5 to 30 minutes)."""
 DATABASE_LOW_STORAGE: Final = 0.15
 DATABASE_MANY_CONNECTIONS: Final = 0.8
 """Project values: the share of free storage and the share of used connections that raise an

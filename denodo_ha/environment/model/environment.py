@@ -20,6 +20,7 @@ from denodo_ha.environment.model.field_types import (
     DateText,
     EnvironmentName,
     FindingName,
+    Flag,
     ServiceName,
     TagKey,
     TagText,
@@ -65,6 +66,8 @@ ports."""
     alarms: AlarmsEntry = Field(default=Alarms(), json_schema_extra={"default": None})
     """Alarms and the topics that receive their notifications; none: no alarms, except those that \
 the failover and the metadata database need; default: alarms with new topics."""
+    dashboard: Flag = False
+    """Create a CloudWatch dashboard of the environment, in a stack of its own (docs/alarms.md)."""
     logs: LogsEntry = None
     """Send the logs of the machines to CloudWatch Logs, which keeps them when a machine is gone: \
 true, or a map of settings (docs/logs.md); default: off, since it costs by the amount of data."""

@@ -99,10 +99,11 @@ def nodes_publish_metrics(environment: Environment) -> Iterator[Problem]:
         )
         return
     existing = {
-        name: sorted(node for node, one in cluster.nodes.items() if one.instance_id is not None)
+        name: sorted(node for node, entry in cluster.nodes.items() if entry.instance_id is not None)
         for name, cluster in environment.clusters.items()
     }
-    if all(len(existing[name]) == len(one.nodes) for name, one in environment.clusters.items()):
+    clusters = environment.clusters.items()
+    if all(len(existing[name]) == len(cluster.nodes) for name, cluster in clusters):
         yield Problem(
             path,
             "has no nodes that publish metrics",

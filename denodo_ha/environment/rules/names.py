@@ -9,7 +9,7 @@ from denodo_ha.environment.facts import limits
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.names import CATALOG_STACK_SUFFIX, FAILOVER, alphanumeric
+from denodo_ha.environment.names import CATALOG_STACK_SUFFIX, DASHBOARD, FAILOVER, alphanumeric
 
 RESERVED_SUFFIXES = (f"-{FAILOVER}", CATALOG_STACK_SUFFIX)
 """Suffixes of the names of other stacks, after the name of the environment or a cluster."""
@@ -29,6 +29,8 @@ def reserved_cluster_names(environment: Environment) -> Iterator[Problem]:
     """A cluster's stack must not have the name of another stack."""
     for name in environment.clusters:
         suffix = next((end for end in RESERVED_SUFFIXES if f"-{name}".endswith(end)), None)
+        if environment.dashboard and name == DASHBOARD:
+            suffix = f"-{DASHBOARD}"
         if suffix:
             yield Problem(
                 ("clusters", name),

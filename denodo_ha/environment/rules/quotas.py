@@ -199,6 +199,7 @@ def max_alarm_resources(environment: Environment, name: str) -> int:
     kinds = len([*node_alarms.node_alarms(environment, name)]) if publishing else 0
     count = len(cluster.nodes) + 6 + publishing * (kinds + 1) + kinds
     count += len(cluster.nodes) in alarms.LAST_NODE_OF
+    count += 2 * bool(node_alarms.haproxy_metrics(environment, name))
     if balanced:
         count += len(ports) + services + 7 + len(certificates) + bool(certificates)
     return count

@@ -90,6 +90,13 @@ WithoutClient = Annotated[
         help="Measure only the switch and DNS: this machine is not in the clients' network.",
     ),
 ]
+EvenIfNotReady = Annotated[
+    bool,
+    typer.Option(
+        "--even-if-not-ready",
+        help="Practise although a line of `denodo-ha failover check` is no.",
+    ),
+]
 TakeOver = Annotated[
     bool,
     typer.Option(
@@ -127,6 +134,7 @@ def practice(
     ca_bundle: CaBundle = None,
     balancer: Balancers = None,
     without_client: WithoutClient = False,
+    even_if_not_ready: EvenIfNotReady = False,
     take_over: TakeOver = False,
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
@@ -153,6 +161,7 @@ def practice(
     from denodo_ha.failover.practice.failing_back import PracticeContext
     from denodo_ha.failover.practice.observation import watching
     from denodo_ha.failover.practice.practice import Practice
+    from denodo_ha.failover.practice.readiness import readiness_notes
     from denodo_ha.failover.practice.report import print_report, report_data
 
     seconds, loaded = parse_stay(stay), load_configuration(config)
@@ -169,6 +178,9 @@ def practice(
             look=dns_answer.lookup,
             watching=watching,
             back_command=_back_command(config, profile),
+            readiness=lambda signed_in: readiness_notes(
+                signed_in, site, clock, even_if_not_ready=even_if_not_ready
+            ),
         )
         eye = _eye(
             loaded,
@@ -179,7 +191,7 @@ def practice(
             client=_ClientOptions(profile, service or [], tls or [], ca_bundle, balancer or []),
         )
         if dry_run:
-            task = Practice(context, eye, Expectation(None, None)).require_ready()
+            task, _ = Practice(context, eye, Expectation(None, None)).require_ready()
             print_line(
                 f"would fail over to {task.cluster}, stay for {seconds} s, and fail back; nothing "
                 "was changed"

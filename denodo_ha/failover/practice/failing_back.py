@@ -37,12 +37,12 @@ READ_S: Final = 30.0
 _UNCHANGED: Final = re.compile(
     r"(the switch was not thrown, and |[;.] )?nothing was changed[:.]? ?", re.IGNORECASE
 )
-"""What an error says of one attempt, and what is not true of the whole practice."""
+"""Part of an error that is true of one attempt, and not of the whole practice."""
 
 
 @dataclass(frozen=True)
 class PracticeContext:
-    """What a practice works with.
+    """Dependencies of a practice.
 
     Attributes:
         sign_in: returns the credentials; called again if they have expired.
@@ -53,6 +53,8 @@ class PracticeContext:
         look: resolves a name.
         watching: runs the tasks of an observation.
         back_command: the command that fails back, for messages.
+        readiness: returns what is not known to be right with the standby; raises `Refused` if it
+            is not ready.
     """
 
     sign_in: Callable[[], Aws]
@@ -63,6 +65,7 @@ class PracticeContext:
     look: Lookup
     watching: Watching
     back_command: str
+    readiness: Callable[[Aws], tuple[str, ...]]
 
     @property
     def primary(self) -> str:

@@ -52,6 +52,8 @@ _MOST_SHOWN = 60
 """Project default: differences of `digest-test`, so that the output fits into the 24,000 characters
 that Systems Manager returns (AWS, Systems Manager API Reference, GetCommandInvocation)."""
 _SCHEMA = 2
+_MOST_MANIFEST = json_object.TEXT_LIMIT // 2
+"""Characters above which a manifest has no list of files: no reader may refuse a manifest."""
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
 _JVM = ("java.env.DENODO_OPTS_START", "java.env.DENODO_OPTS_STOP")
@@ -240,8 +242,13 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
         **_site_digest(content, exports),
         **node_facts.facts(system, state),
     }
+    text = json.dumps(manifest, indent=1)
+    if len(text) > _MOST_MANIFEST:
+        # Without a restorable manifest, the list of files would be of no use.
+        del manifest["files"]
+        text = json.dumps(manifest, indent=1)
     path = folder / MANIFEST
-    files.replace(path, json.dumps(manifest, indent=1).encode() + b"\n")
+    files.replace(path, text.encode() + b"\n")
     system.aws_cli.put_object(exports.bucket, f"{exports.prefix}{MANIFEST}", path)
 
 

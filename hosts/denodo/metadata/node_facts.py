@@ -93,9 +93,14 @@ def _files(home: Path) -> Iterator[dict[str, str]]:
                 count += 1
                 # Beyond the limit the list is not used, so that no file is read in vain.
                 sha256 = _sha256(path) if count <= MOST_FILES else ""
-                yield {"folder": str(relative), "file": file, "sha256": sha256}
+                yield {"folder": _text(str(relative)), "file": _text(file), "sha256": sha256}
                 if count > MOST_FILES:
                     return
+
+
+def _text(name: str) -> str:
+    """Return a file name as text that every reader of the manifest accepts."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _certificates(system: System, state: State) -> list[dict[str, str]] | None:

@@ -65,12 +65,10 @@ def publish(system: System) -> None:
 
 def metrics(system: System, state: State, record: Record) -> Iterator[tuple[str, float]]:
     """Yield the names and values of the metrics that apply to a node."""
-    drained = [one for one in (record.drained, record.drain_hold) if one is not None]
-    yield (
-        DRAINED_HOURS,
-        max((_age(system, one.get("at")) or 0 for one in drained), default=0) / 3600,
-    )
-    yield UNREADY_SERVICES, 0 if drained else _unready_services(system, state)
+    drains = [drain for drain in (record.drained, record.drain_hold) if drain is not None]
+    ages = [_age(system, drain.get("at")) or 0 for drain in drains]
+    yield DRAINED_HOURS, max(ages, default=0) / 3600
+    yield UNREADY_SERVICES, 0 if drains else _unready_services(system, state)
     losses = _from_endpoint(system, state, LOSSES_PATH).get("losses")
     if isinstance(losses, int):
         yield READINESS_LOSSES, losses
@@ -90,29 +88,25 @@ def metrics(system: System, state: State, record: Record) -> Iterator[tuple[str,
 
 
 def _unready_services(system: System, state: State) -> int:
-    """Return the number of services that are not ready.
+    """Return the number of services that are not ready; all if the endpoint does not answer.
 
     The first answer of an endpoint that no load balancer asks is from before its probes have ended.
     """
-    count = _unready_now(system, state)
-    for _ in range(_MORE_QUESTIONS):
+    count = 0
+    for question in range(1 + _MORE_QUESTIONS):
+        if question:
+            time.sleep(system.poll)
+        services = _from_endpoint(system, state, READY_PATH).get("services")
+        if not isinstance(services, list):
+            return len(state.services)
+        count = sum(
+            not service.get("ready") and service.get("state") != DRAINED
+            for service in services
+            if isinstance(service, dict)
+        )
         if not count:
             break
-        time.sleep(system.poll)
-        count = _unready_now(system, state)
     return count
-
-
-def _unready_now(system: System, state: State) -> int:
-    """Return the number of services that are not ready; all if the endpoint does not answer."""
-    services = _from_endpoint(system, state, READY_PATH).get("services")
-    if not isinstance(services, list):
-        return len(state.services)
-    return sum(
-        not service.get("ready") and service.get("state") != DRAINED
-        for service in services
-        if isinstance(service, dict)
-    )
 
 
 def _from_endpoint(system: System, state: State, path: str) -> dict[str, Any]:

@@ -15,24 +15,13 @@ from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.cloudformation import Deployed
 from tests.commands.conftest import Clouds, Run
-from tests.support.configurations import ACCOUNT, UUID, Data, changed, twins, write
+from tests.support.configurations import ACCOUNT
+from tests.support.copied_sites import MAIN_REGION as MAIN
+from tests.support.copied_sites import SPARE_REGION as SPARE
 
-MAIN, SPARE = "eu-west-1", "us-east-1"
 LATEST = datetime(2026, 1, 1, 9, 41, tzinfo=UTC)
 SOURCE = DatabaseSource("test-main-catalog", ACCOUNT, MAIN)
 ARN = f"arn:aws:rds:{SPARE}:{ACCOUNT}:auto-backup:ab-1"
-
-
-def copied() -> Data:
-    """Return two clusters with databases, where the first one's is copied."""
-    copy = {"to": "spare", "kms_key": f"arn:aws:kms:{SPARE}:{ACCOUNT}:key/{UUID}"}
-    return changed(
-        twins(),
-        {
-            "clusters/main/catalog": {"components": ["scheduler"], "copy": copy},
-            "clusters/spare/catalog": {"components": ["scheduler"]},
-        },
-    )
 
 
 def backup(**changes: Any) -> dict[str, Any]:
@@ -94,9 +83,9 @@ class Rds:
         return answer({"DBInstances": [{"Endpoint": {"Address": "host"}, **database}]})
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("database-copy"), copied())
+@pytest.fixture
+def config(copied_config: Path) -> Path:
+    return copied_config
 
 
 @pytest.fixture

@@ -16,20 +16,8 @@ from tests.commands.account.agents import Agents
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.cloudformation import Deployed
 from tests.commands.conftest import Clouds, Run
-from tests.support.configurations import ACCOUNT, Data, changed, twins, write
-
-SPARE, MAIN = "us-east-1", "eu-west-1"
-
-
-def exporting() -> Data:
-    """Return two clusters whose exports are copied to the other one's region."""
-    logins = {
-        name: f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:login-AbCdEf"
-        for name, region in (("main", MAIN), ("spare", SPARE))
-    }
-    return changed(
-        twins(), {f"clusters/{name}/exports": {"login": arn} for name, arn in logins.items()}
-    )
+from tests.support.configurations import ACCOUNT
+from tests.support.copied_sites import SPARE_REGION as SPARE
 
 
 @dataclass
@@ -67,15 +55,10 @@ class Site:
         self.cloud.client("ec2", SPARE).create_tags(Resources=[id_], Tags=[tag])
 
 
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("export-import"), exporting())
-
-
 @pytest.fixture
-def site(clouds: Clouds, config: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    cloud = clouds(str(config))
-    site = Site(cloud, Agents(cloud, "spare"), config)
+def site(clouds: Clouds, copied_config: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    cloud = clouds(str(copied_config))
+    site = Site(cloud, Agents(cloud, "spare"), copied_config)
     monkeypatch.setattr(command, "RealClock", lambda: cloud.clock)
     for stack, output, bucket in (
         ("test-spare-catalog", names.EXPORT_BUCKET, site.own),

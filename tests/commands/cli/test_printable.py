@@ -58,7 +58,7 @@ ROWS: dict[str, list[list[str]]] = {
     "catalog digest-test": [["node1", "-c", "shared-catalog"]],
     "catalog import-export": [["node1", "-c", "shared-catalog", "--dry-run"]],
     "catalog learn": [["node1", "-c", "shared-catalog"]],
-    "catalog restore-database": [["--in", "nowhere", "-c", "shared-catalog"]],
+    "catalog restore-database": [["--in", "main", "-c", "{hostile}"]],
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
     "init": [["\x1b[2J\n"], ["mine", "--from", "\x1b[2J\n"]],

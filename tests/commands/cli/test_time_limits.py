@@ -54,6 +54,24 @@ def test_timeout_is_for_each_wait_and_bounds_the_command() -> None:
     assert limit.total(60) == 420
 
 
+def test_the_help_of_each_command_ends_with_its_limit() -> None:
+    for name, function in command_functions():
+        limit = limit_of(function)
+        if limit is not None:
+            assert (function.__doc__ or "").endswith(f"\n\n{limit.text()}"), name
+
+
+def test_the_text_of_a_limit() -> None:
+    assert TimeLimit(30).text() == "It ends within 30 s."
+    one = TimeLimit(30, waits=(300,)).text()
+    assert one == "It ends within 330 s, with --timeout T within 30 s and T."
+    several = TimeLimit(300, waits=(315, 600), then="an hour for each node").text()
+    assert several == (
+        "It ends within 1215 s, with --timeout T within 300 s and 2 T, and then: an hour for each "
+        "node."
+    )
+
+
 Left = Callable[..., float]
 
 

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.lock import Lock
 from denodo_ha.cli import exit_codes
-from denodo_ha.failover.practice import command, expectation, observation
+from denodo_ha.deployed.history import recording
+from denodo_ha.deployed.history.history_entry import HistoryEntry
+from denodo_ha.failover.practice import command, expectation, observation, readiness
 from denodo_ha.failover.practice.client_eye import Look
 from denodo_ha.failover.practice.expectation import Expectation
 from denodo_ha.failover.practice.observation import Observation
+from denodo_ha.standby.check_line import CheckLine
+from denodo_ha.standby.standby_check import StandbyReport
 from tests.commands.account.calls import Call, Fault
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import SWITCH_S, Route53
@@ -59,6 +65,10 @@ class Practising:
         patch.setattr(command, "_eye", lambda *_, **__: self.eye)
         patch.setattr(observation, "watching", self._watching)
         patch.setattr(observation, "SWITCH_EVERY_S", 15.0)
+        self.lines: list[CheckLine] = []
+        self.entries: list[HistoryEntry] = []
+        patch.setattr(recording, "_write", self._write)
+        patch.setattr(readiness, "check_standby", self._check)
         self._expectation = expectation.expectation
         patch.setattr(expectation, "expectation", lambda *_: Expectation(None, None, "no drill"))
 
@@ -76,6 +86,14 @@ class Practising:
             repeat(*each)
         yield
         is_over = True
+
+    def _write(self, _: object, entry: HistoryEntry) -> str:
+        self.entries.append(entry)
+        return ""
+
+    def _check(self, *_: object) -> StandbyReport:
+        facts: Any = None
+        return StandbyReport(tuple(self.lines), facts)
 
     def begin(self) -> None:
         """Let Route 53 answer, after faults were healed."""
@@ -147,10 +165,16 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
         assert steps["DNS, first answer"] == (75.0, 130)
         assert steps["first served connection, web"] == (75.0, 130)
         assert steps["first served connection, all services"] == (75.0, 130)
-        assert steps["longest gap, jdbc"] == (0.0, 0)
+        assert steps["longest gap, jdbc"] == (0.0, 2)
     assert report["stayed"] >= 60
     assert set(report["looks"]) == {PRIMARY, SECONDARY}
     assert "TTL 10 s" in report["directions"][0]["drill"]
+    (entry,) = practising.entries
+    assert (entry.command, entry.verdict) == ("failover practice", "done")
+    assert json.loads(json.dumps(entry.details["practice"])) == report
+    (change,) = entry.changes
+    assert "DNS answers with active" in change.before
+    assert "leads to active" in change.after
     (policy,) = [
         resource["Properties"]["PolicyDocument"]["Statement"]
         for resource in practising.world.cloud.stack("failover").template["Resources"].values()
@@ -212,9 +236,33 @@ def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising)
     assert done.exit_code == exit_codes.REFUSED
     assert "jdbc: timeout" in done.stderr
     practising.eye.faults.clear()
+    practising.lines = [
+        CheckLine(3, "metadata", "no", "differs since 02:00", None, "equal", "import it"),
+        CheckLine(8, "quotas", "unknown", "not read", None, "not below", ""),
+        CheckLine(10, "practice and rights", "no", "there was no practice", None, "", ""),
+    ]
+    done = practising.run("--dry-run")
+    assert done.exit_code == exit_codes.REFUSED
+    assert "passive is not ready (3 metadata: no, differs since 02:00)" in done.stderr
+    done = practising.run("--dry-run", "--even-if-not-ready")
+    assert done.exit_code == exit_codes.DONE, done.output
+    # What is unknown does not prevent a practice, nor does the lack of one.
+    practising.lines = practising.lines[1:]
     done = practising.run("--dry-run")
     assert "would fail over to passive, stay for 600 s, and fail back" in done.stdout
     assert practising.world.thrown == []
+
+
+def test_refuses_while_another_command_changes_a_cluster(practising: Practising) -> None:
+    cloud = practising.world.cloud
+    aws, clock = Aws(), cloud.clock
+    region, name = cloud.stack(SECONDARY).region, f"/denodo/denodo70/{SECONDARY}/.lock"
+    with Lock(aws, region, name, clock=clock, what="roll").held():
+        done = practising.run()
+    assert done.exit_code == exit_codes.REFUSED, done.output
+    assert "(roll, since" in done.stderr
+    assert practising.world.thrown == []
+    assert practising.is_as_before()
 
 
 @pytest.mark.parametrize("seconds", [30, pytest.param(100, marks=pytest.mark.long)])
@@ -227,6 +275,9 @@ def test_an_interruption_fails_back(practising: Practising, seconds: float) -> N
     assert done.exit_code == exit_codes.INTERRUPTED, done.output
     assert "practice interrupted" in done.stdout
     assert "leads to active again" in done.stderr
+    (entry,) = practising.entries
+    assert entry.verdict == "interrupted"
+    assert entry.details["practice"]["verdict"] == "interrupted"
     # The switch's alarm evaluates the maximum of a minute: before the first datapoint has had an
     # effect, the second one may be lost, and is put again later.
     assert practising.world.thrown == ([1.0, 0.0, 0.0] if seconds < SWITCH_S else [1.0, 0.0])

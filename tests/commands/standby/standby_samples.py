@@ -14,6 +14,7 @@ from denodo_ha.catalog.exports import (
     SiteFacts,
 )
 from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.database_copy import DatabaseCopy
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, Route53Check
 from denodo_ha.deployed.failover.location import SECONDARY, FailoverLocation
@@ -21,12 +22,13 @@ from denodo_ha.deployed.history.history_entry import History, HistoryEntry
 from denodo_ha.deployed.instances import Instance
 from denodo_ha.deployed.stack import Stack
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.standby.data_sources import DataSource
 from denodo_ha.standby.machine_lines import Machines
-from denodo_ha.standby.metadata_lines import DatabaseCopy, SiteExports
+from denodo_ha.standby.metadata_lines import SiteExports
 from denodo_ha.standby.quota_line import HealthCheckQuota
 from denodo_ha.standby.service_lines import Record, TargetCount
 from denodo_ha.standby.standby_check import Standby, StandbyFacts
-from tests.support.configurations import twins, write
+from tests.support.configurations import Data, twins, write
 
 NOW: Final = datetime(2026, 11, 26, 9, 47, tzinfo=UTC)
 ACTIVE, STANDBY = "main", "spare"
@@ -37,12 +39,17 @@ _LOGIN = "arn:aws:secretsmanager:{}:111122223333:secret:login-AbCdEf"
 Change = Callable[[StandbyFacts], StandbyFacts]
 
 
-def standby(folder: Path) -> Standby:
-    """Return the standby of two clusters with exports, each in a region of its own."""
+def configuration() -> Data:
+    """Return two clusters with exports, each in a region of its own."""
     data = twins()
     for name, region in ((ACTIVE, "eu-west-1"), (STANDBY, "us-east-1")):
         data["clusters"][name]["exports"] = {"login": _LOGIN.format(region)}
-    loaded = load(write(folder, data))
+    return data
+
+
+def standby(folder: Path) -> Standby:
+    """Return the standby of the configuration."""
+    loaded = load(write(folder, configuration()))
     locations = {
         role: StackLocation(name, f"test-{name}", "111122223333", region)
         for role, name, region in (
@@ -109,9 +116,17 @@ def practised(*, late: bool) -> dict[str, object]:
     return {"practice": {"verdict": "proven", "directions": [{"steps": steps}]}}
 
 
+SOURCE: Final = DataSource("sales", "JDBC", "orders")
 QUOTAS: Final = {"On-Demand vCPUs": 64.0, "Elastic IPs": 5.0}
 PRACTICE: Final = entry("failover practice", timedelta(days=9), **practised(late=False))
 RECORDED: Final = entry("failover check", timedelta(hours=12), quotas={ACTIVE: QUOTAS}, put=True)
+
+
+def database_copy(age: timedelta | None, status: str = "") -> DatabaseCopy:
+    """Return a copy of an age; None for one that cannot be restored yet."""
+    until = None if age is None else NOW - age
+    status = status or ("pending" if age is None else "replicating")
+    return DatabaseCopy("arn", "database", status, until, "")
 
 
 def instance(node: str, *, state: str = "running", type_: str = "m5.xlarge") -> Instance:
@@ -136,9 +151,11 @@ def ready() -> StandbyFacts:
         record=Record(_BALANCER, check),
         own=SiteExports(STANDBY, nodes, timedelta(days=1), newest),
         active=SiteExports(ACTIVE, nodes, timedelta(days=1), newest),
+        sources={SOURCE: "UP"},
         differs_since=None,
-        database=(DatabaseCopy(NOW - timedelta(minutes=6), "replicating"),),
+        has_database=True,
         is_database_copied=True,
+        database=database_copy(timedelta(minutes=6)),
         licences=dict.fromkeys(nodes, ""),
         machines=Machines({node: instance(node) for node in nodes}, {}),
         quotas=QUOTAS,
@@ -202,13 +219,19 @@ FAULTS: Final[dict[str, tuple[int, str, Change]]] = {
     "unhealthy": (2, "no healthy node", set_facts(record=Record(_BALANCER, UNHEALTHY_CHECK))),
     "another balancer": (2, "the record names old", set_facts(record=Record("old", None))),
     "other metadata": (3, "different since 02:00 UTC: spare node1, spare node2 | main", digest),
+    "a data source down": (
+        3,
+        "sales/JDBC/orders DOWN: connection refused",
+        set_facts(sources={SOURCE: "DOWN: connection refused"}),
+    ),
     "old copy": (4, "main node1 3 d", old_copy),
-    "no database copy": (5, "there is no copy yet", set_facts(database=())),
+    "no database copy": (5, "there is no copy", set_facts(database=None)),
+    "first database copy": (5, "no copy yet, pending", set_facts(database=database_copy(None))),
     "database not copied": (5, "is not copied", set_facts(is_database_copied=False)),
     "stopped database copy": (
         5,
         "restorable to 2026-11-24 09:47 UTC, stopped",
-        set_facts(database=(DatabaseCopy(NOW - timedelta(days=2), "stopped"),)),
+        set_facts(database=database_copy(timedelta(days=2), "stopped")),
     ),
     "no licence": (6, "node1: 503", set_facts(licences={"node1": "503", "node2": ""})),
     "node gone": (

@@ -114,6 +114,8 @@ UNKNOWNS = {
         lambda facts: replace(facts, active=replace(facts.active, every=None)),
         {3, 4, 9},
     ),
+    "data source": (set_facts(sources={samples.SOURCE: _WHY}), {3}),
+    "login": (set_facts(sources=_WHY), {3}),
     "digest not stated": (samples.own(site_digest=None), {3}),
     "digests of other elements": (samples.own(not_compared=("cache",)), {3}),
     "update not stated": (samples.own(denodo_update=None), {9}),
@@ -240,3 +242,8 @@ def test_one_license_manager_of_both_sites_must_be_accepted(tmp_path: Path) -> N
             {"node1": ""}, samples.ready().own, NOW, shared_host=host
         )
         assert answered.state == (UNKNOWN if host else OK)
+
+
+def test_without_a_database_there_is_nothing_to_copy(standby: Standby) -> None:
+    facts = replace(samples.ready(), has_database=False, is_database_copied=False, database=None)
+    assert states(standby, facts)[5] == OK

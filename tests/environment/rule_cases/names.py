@@ -91,6 +91,12 @@ WRONG = (
         ("is a reserved name for a cluster (main-catalog)", "ends in -catalog"),
     ),
     Wrong(
+        reserved_cluster_names,
+        {**_named("dashboard"), "dashboard": True},
+        "clusters.dashboard",
+        ("is a reserved name for a cluster (dashboard)", "ends in -dashboard"),
+    ),
+    Wrong(
         node_names_differ,
         {"clusters/main/nodes": TWO},
         'clusters.main.nodes."A.1"',
@@ -235,6 +241,7 @@ RIGHT = (
         node_zone_vpcs_accounts,
         {f"{NETWORK}/node_zone_vpcs": [VPC, {"vpc": f"{VPC[:-1]}1", "account": ACCOUNT}]},
     ),
+    Right(reserved_cluster_names, _named("dashboard")),
     Right(reserved_cluster_names, _named("failovers", "catalog-a", "overcatalog")),
     Right(node_names_differ, {"clusters/main/nodes": THREE}),
     Right(node_names_differ, {"clusters/main/nodes": {"a1": ZONES[0], "a11": ZONES[1]}}),

@@ -64,6 +64,13 @@ def _composite(cloud: Cloud, name: str) -> Shown:
     return next((dict(alarm) for alarm in described["CompositeAlarms"]), None)
 
 
+def _dashboard(cloud: Cloud, name: str) -> Shown:
+    try:
+        return dict(cloud.client("cloudwatch").get_dashboard(DashboardName=name))
+    except ClientError:
+        return None
+
+
 PART = resource("CloudWatch::Alarm", **ALARM)
 RULE = {"Fn::Join": ["", ['ALARM("', ref("Part"), '")']]}
 
@@ -94,6 +101,7 @@ CASES = (
         _log_group,
         {"retentionInDays": 30},
         in_place=({"RetentionInDays": 60}, {"retentionInDays": 60}),
+        replaced_by={"LogGroupName": "named"},
     ),
     Case(
         "SSM::Parameter",
@@ -147,6 +155,14 @@ CASES = (
         {"StateValue": "OK"},
         in_place=({"AlarmDescription": "a"}, {"AlarmDescription": "a"}),
         replaced_by={"AlarmName": "named"},
+    ),
+    Case(
+        "CloudWatch::Dashboard",
+        {"It": resource("CloudWatch::Dashboard", DashboardBody='{"widgets": []}')},
+        _dashboard,
+        {"DashboardBody": '{"widgets": []}'},
+        in_place=({"DashboardBody": "{}"}, {"DashboardBody": "{}"}),
+        replaced_by={"DashboardName": "named"},
     ),
     Case(
         "SNS::Topic",

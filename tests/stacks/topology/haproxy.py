@@ -76,12 +76,24 @@ def _role_is_least(view: ClusterView) -> None:
             continue
         for one in policy["PolicyDocument"]["Statement"]:
             assert one["Effect"] == "Allow"
+            if one["Action"] == "cloudwatch:PutMetricData":
+                assert view.environment.alarms.nodes
+                assert one["Condition"] == {
+                    "StringEquals": {
+                        "cloudwatch:namespace": f"Denodo/Nodes/{view.environment.name}"
+                    }
+                }
+                continue
             on = one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]]
             for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
                 allowed.setdefault(action, []).extend(on)
     everywhere = {action for action, on in allowed.items() if on == ["*"]}
     assert {action.split(":")[0] for action in everywhere} == {"ec2messages", "ssm", "ssmmessages"}
     named = {action: on for action, on in allowed.items() if action not in everywhere}
+    if view.environment.logs is not None:
+        (stream,), (group,) = named.pop("logs:PutLogEvents"), named.pop("logs:CreateLogStream")
+        assert stream["Fn::Join"][1][-2:] == [{"Ref": "Logs"}, ":log-stream:i-*/*"]
+        assert group["Fn::Join"][1][-2:] == [{"Ref": "Logs"}, ":*"]
     assert "*" not in json.dumps(named)
     tls = view.cluster.balancer.proxy.tls
     secrets = set()

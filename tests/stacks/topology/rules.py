@@ -31,6 +31,8 @@ def holds(environment: Environment, assembly: Assembly) -> None:
         names.add(f"{environment.name}-failover")
     if environment.alarms.route53:
         names.add(f"{environment.name}-route53")
+    if environment.dashboard:
+        names.add(f"{environment.name}-dashboard")
     names |= metadata.stacks(environment)
     assert set(assembly.templates) == names
     for name, cluster in environment.clusters.items():
@@ -68,7 +70,7 @@ def _portable(environment: Environment, stack: str, template: dict[str, Any]) ->
         if isinstance(tags, list):
             given = {tag["Key"]: tag["Value"] for tag in tags}
             assert given["denodo:environment"] == environment.name, id_
-            if not stack.endswith(("-failover", "-route53")):
+            if not stack.endswith(("-failover", "-route53", "-dashboard")):
                 cluster = stack.removeprefix(f"{environment.name}-")
                 cluster = cluster.removesuffix("-catalog").removesuffix("-exports-copy")
                 assert given["denodo:cluster"] == cluster

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ministack import app as gateway
-from ministack.core import persistence, router
+from ministack.core import iam_evaluator, persistence, router
 from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 from ministack.core.responses import get_account_id as account
 from ministack.core.responses import get_region as region
@@ -24,6 +24,7 @@ from ministack.services import (
     iam,
     rds,
     route53,
+    s3,
     secretsmanager,
     sns,
     ssm,
@@ -52,6 +53,7 @@ __all__ = [
     "provisioners",
     "region",
     "route53",
+    "s3",
     "sns",
     "ssm",
     "stacks",
@@ -142,6 +144,10 @@ subnet_groups = private(rds, "_subnet_groups")
 parameter_groups = private(rds, "_param_groups")
 rds_actions: dict[str, Any] = private(rds, "_ACTION_MAP")
 rds_answer = private(rds, "_xml")
+bucket_replication = private(s3, "_bucket_replication")
+bucket_versioning = private(s3, "_bucket_versioning")
+bucket_owner = private(s3, "_bucket_owner_account")
+request_origin = private(iam_evaluator, "_request_origin")
 
 resolving = (changesets, lifecycle, operations)
 """Modules that have imported the engine's resolver by name."""

@@ -1,6 +1,6 @@
 """Installation of all parts of the plugin, in the order that the parts require."""
 
-from tools.local_aws.emulator import iam, rds, secrets_manager
+from tools.local_aws.emulator import iam, rds, s3_replication, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
     creation_policy,
     failed_creations,
@@ -8,7 +8,7 @@ from tools.local_aws.emulator.cloudformation import (
     stack_events,
     stack_outputs,
 )
-from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms
+from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
@@ -46,12 +46,14 @@ def install() -> None:
     auto_scaling.install()
     alarms.install()
     composite_alarms.install()
+    log_groups.install()
     hosted_zones.install()
     health_checks.install()
     queries.install()
     documents.install()
     secrets_manager.install()
     rds.install()
+    s3_replication.install()
     stack_outputs.install()
     stack_events.install()
     # Added after all declarations, because checks that are added last run first.

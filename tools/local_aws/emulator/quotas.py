@@ -7,6 +7,7 @@ get-service-quota and describe-account-limits; AWS, Amazon Route 53 quotas); `PU
 
 import json
 import re
+import uuid
 from typing import Any, Final
 
 from tools.local_aws.emulator import ministack
@@ -114,7 +115,8 @@ def _balancer_limits() -> str:
     )
     return (
         f'<DescribeAccountLimitsResponse xmlns="{_NAMESPACES["elb"]}"><DescribeAccountLimitsResult>'
-        f"<Limits>{members}</Limits></DescribeAccountLimitsResult></DescribeAccountLimitsResponse>"
+        f"<Limits>{members}</Limits></DescribeAccountLimitsResult><ResponseMetadata>"
+        f"<RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></DescribeAccountLimitsResponse>"
     )
 
 

@@ -1,6 +1,7 @@
 """Metadata is exported and restored completely or not at all."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,6 +114,21 @@ def test_the_manifest_states_what_two_sites_must_have_in_common(
     (exporting.path / "metadata").write_text("CREATE USER a 'third' ENCRYPTED;")
     metadata_export.export(exporting.system, if_due=False)
     assert manifest(cloud)["site_digest"] == second["site_digest"]
+
+
+def test_a_manifest_stays_readable_with_any_files(
+    exporting: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = exporting.path / "lib-external/jdbc-drivers"
+    folder.mkdir(parents=True)
+    (folder / os.fsdecode(b"driver-\xff.jar")).write_bytes(b"x")
+    metadata_export.export(exporting.system, if_due=False)
+    (name,) = (one["file"] for one in manifest(cloud)["files"] if "driver-" in one["file"])
+    assert name == "driver-\ufffd.jar"
+    monkeypatch.setattr(metadata_export, "_MOST_MANIFEST", 1000)
+    metadata_export.export(exporting.system, if_due=False)
+    assert "files" not in manifest(cloud)
+    assert manifest(cloud)["site_digest"]
 
 
 def test_there_and_back(exporting: Home) -> None:

@@ -4,12 +4,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-
-import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509 import CertificateBuilder, Name, random_serial_number
 
 from hosts.denodo.metrics import certificate_expiry
 from tests.hosts.denodo.home import Home
@@ -69,24 +63,3 @@ def test_servers_without_tls_have_none(home: Home) -> None:
         }
         assert _days(home, **services) is None
         assert site.asked == []
-
-
-@pytest.mark.parametrize("year", [2026, 2049, 2050, 2120])
-def test_both_forms_of_time_are_read(year: int) -> None:
-    """Times before 2050 are UTCTime, later ones GeneralizedTime (RFC 5280, Validity)."""
-    key, ends = ec.generate_private_key(ec.SECP256R1()), datetime(year, 12, 31, 23, 59, 8)  # noqa: DTZ001 - X.509 has no zones
-    certificate = (
-        CertificateBuilder()
-        .subject_name(Name([]))
-        .issuer_name(Name([]))
-        .public_key(key.public_key())
-        .serial_number(random_serial_number())
-        .not_valid_before(ends - timedelta(days=9000))
-        .not_valid_after(ends)
-        .sign(key, hashes.SHA256())
-    )
-    data = certificate.public_bytes(serialization.Encoding.DER)
-    assert certificate_expiry.expiry(data) == ends.replace(tzinfo=UTC)
-    for length in (0, 1, 2, 7, len(data) // 2, len(data) - 1):
-        with pytest.raises(ValueError, match=r"certificate|DER"):
-            certificate_expiry.expiry(data[:length])

@@ -1,0 +1,40 @@
+"""Readiness of the standby before a practice: what `denodo-ha failover check` finds."""
+
+from typing import Final
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.polling import Clock
+from denodo_ha.cli.errors import Refused
+from denodo_ha.deployed.failover.location import SECONDARY, FailoverLocation
+from denodo_ha.standby.check_line import NO, OK
+from denodo_ha.standby.standby_check import Standby, check_standby
+
+PRACTICE_LINE: Final = 10
+"""Number of the line about the last practice, which does not prevent the next one."""
+
+
+def readiness_notes(
+    aws: Aws, site: FailoverLocation, clock: Clock, *, even_if_not_ready: bool
+) -> tuple[str, ...]:
+    """Return the lines of the check that are not ok, for the report.
+
+    Raises:
+        Refused: A line is no. An unknown line does not prevent a practice, which shows more.
+    """
+    assert site.loaded is not None  # a practice has a configuration
+    standby = Standby(site, site.loaded, SECONDARY)
+    lines = [
+        line
+        for line in check_standby(aws, standby, clock).lines
+        if line.state != OK and line.number != PRACTICE_LINE
+    ]
+    notes = {line: f"{line.number} {line.subject}: {line.state}, {line.seen}" for line in lines}
+    wrong = [note for line, note in notes.items() if line.state == NO]
+    if wrong and not even_if_not_ready:
+        message = (
+            f"{standby.name} is not ready ({'; '.join(wrong)}). Nothing was changed. `denodo-ha "
+            f"failover check --for {standby.name}` says what to do; --even-if-not-ready practises "
+            "all the same"
+        )
+        raise Refused(message)
+    return tuple(f"check, {note}" for note in notes.values())
