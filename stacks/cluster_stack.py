@@ -259,6 +259,7 @@ class ClusterStack(EnvironmentStack):
             network=self._network,
             security_groups=self._security_groups,
             program=self._haproxy_program,
+            log_group=self._log_group,
         )
         self._output(names.HAPROXY_DOCUMENT, layer.document)
         self._output(names.HAPROXY_ROTATION_DOCUMENT, layer.rotation_document)

@@ -442,7 +442,7 @@ def _begin(
     [bold]Exit codes[/bold]
 
       0 done, healthy, or the policy holds
-      1 a policy is broken, a difference was found, or the environment is degraded
+      1 a policy is broken, something differs, or the environment is degraded
       2 wrong usage or configuration; nothing was changed
       3 refused; nothing was changed
       4 failed; the message says what was changed

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hosts.common import journal
+from hosts.common import journal, log_loop
 from hosts.common.program import Interrupted
 from hosts.denodo import installation
 from hosts.denodo.commands import main
@@ -36,7 +36,7 @@ class Minutes:
         self._steps = [*steps]
 
     def __call__(self, seconds: float) -> None:
-        assert seconds == log_commands.PAUSE_S
+        assert seconds == log_loop.PAUSE_S
         if not self._steps:
             raise Interrupted(SIGTERM)
         self._steps.pop(0)()
@@ -133,10 +133,10 @@ def test_no_secret_is_sent(node: Node) -> None:
 
 def test_a_rotated_secret_is_known_after_an_hour(node: Node) -> None:
     now = 0.0
-    known = log_commands.KnownSecrets(node.home.system, node.state_with_secrets, now=lambda: now)
+    known = log_commands.known_secrets(node.home.system, node.state_with_secrets, now=lambda: now)
     assert VALUE not in known.filter().hide(VALUE)
     node.cloud.secret(LOGIN, {"password": "another-secret"})
-    now = log_commands.SECRETS_S - 1
+    now = log_loop.SECRETS_S - 1
     assert known.filter().hide("another-secret") == "another-secret"
     now += 1
     assert known.filter().hide(f"another-secret {VALUE}") == "******** ********"

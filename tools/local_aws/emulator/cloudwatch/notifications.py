@@ -48,7 +48,11 @@ def evaluate_all() -> None:
 
 
 def install(file: Path) -> None:
-    """Append each message to a topic to a file, before MiniStack delivers it."""
+    """Append each message to a topic to a file, before MiniStack delivers it.
+
+    The file is there from the start: `make local` names `tail -f`, which needs it.
+    """
+    file.touch()
     fan_out = ministack.private(ministack.sns, "_fanout")
 
     def recorded(
