@@ -38,7 +38,7 @@ from hosts.common.certificate import CertificateError, read_certificate
 from hosts.common.errors import HostError
 from hosts.denodo import state_reader
 from hosts.denodo.configuration import hosts_file, properties_file
-from hosts.denodo.metadata import learned_settings
+from hosts.denodo.metadata import learned_settings, site_digest
 from hosts.denodo.metadata.postgres_session import Server as DatabaseServer
 from hosts.denodo.metadata.postgres_session import Session
 from hosts.denodo.readiness.http_messages import Request, Response
@@ -119,6 +119,15 @@ def _haproxy_report(data: bytes, _folder: Path) -> object:
 
 def _export_manifest(data: bytes, _folder: Path) -> object:
     return parse_manifest("node1", data, datetime.now(UTC))
+
+
+def _metadata_vql(data: bytes, _folder: Path) -> object:
+    found = [*site_digest.statements(data, ("*/VIEW x*",))]
+    assert site_digest.differences(found, found) == {}
+    assert site_digest.differences(found, found[::-1]) == {}
+    digest = site_digest.site_digest(data, ("*/VIEW x*",))
+    assert bool(digest) is bool(found)
+    return len(found), site_digest.installed_update(data)
 
 
 def _history_entry(data: bytes, _folder: Path) -> object:
@@ -306,6 +315,7 @@ READERS: Mapping[str, Reader] = {
     "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),
     "json-answer": Reader(_json_answer, (DocumentError,)),
     "learned-settings": Reader(_learned_settings, ()),
+    "metadata-vql": Reader(_metadata_vql, ()),
     "node-record": Reader(_node_record, ()),
     "node-state": Reader(_node_state, (HostError,)),
     "pins": Reader(_pins, (ConfigError,)),
