@@ -118,8 +118,12 @@ class Draining(ClusterOperation):
                 rotation = self._rotation(cluster)
                 self._wait_for_others(cluster, rotation, node)
                 plan = self._plan(cluster, rotation, node, why)
+                if plan.open:
+                    self._silence.begin(cluster)
                 self._take_out(rotation, plan, lock)
                 self._hold_watchdog(rotation, plan, lock)
+                # A node that is out is not unhealthy, and its connections may take an hour to end.
+                self._silence.end()
             self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan
 
