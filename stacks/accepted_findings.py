@@ -22,6 +22,7 @@ from denodo_ha.environment.derived import (
 )
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
+from stacks.log_group import INSTANCES
 
 _BUILT_IN = "CloudFormation-Validate"
 _ANNOTATION = "Annotation"
@@ -271,6 +272,10 @@ def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
     for resource, reason in (
         (f"{group}:*", "The streams of this cluster's log group"),
         *((f"{group}:log-stream:{node}/*", "The node's own streams") for node in cluster.nodes),
+        *(
+            [(f"{group}:log-stream:{INSTANCES}/*", "The streams of HAProxy instances")]
+            * (cluster.balancer.kind == "haproxy")
+        ),
         ("logs:log-group:*", "Names of log groups, to find those of deleted stacks"),
     ):
         yield _wildcard_in(cluster.region, cluster.account, resource, reason)

@@ -8,6 +8,9 @@ from denodo_ha.environment import names
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.logs import Logs
 
+INSTANCES = "i-*"
+"""First part of the streams of HAProxy instances, which have no other name than their ids."""
+
 
 class LogGroup:
     """Log group that is kept when the stack is deleted, or when its creation fails.

@@ -105,6 +105,7 @@ def run_cdk(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     stdout: IO[Any] | int | None = None,
+    stderr: IO[Any] | int | None = None,
 ) -> None:
     """Run the CDK CLI; end the CLI if the wait is interrupted.
 
@@ -114,6 +115,7 @@ def run_cdk(
         environment: environment variables; None: those of this process.
         folder: the working folder; None: the clone.
         stdout: destination of the CLI's stdout; None: the stdout of this process.
+        stderr: destination of the CLI's stderr; None: the stderr of this process.
 
     Raises:
         UsageError: The package was installed without a clone.
@@ -127,6 +129,7 @@ def run_cdk(
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
+        stderr=stderr,
     ) as process:
         try:
             wait(process)

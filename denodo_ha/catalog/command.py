@@ -47,8 +47,6 @@ catalog = typer.Typer(
     name="catalog",
     help="""Set up and check the metadata database that nodes share, and compare their metadata.
 
-    [bold]Examples[/bold]
-
     denodo-ha catalog init -c prod --ca eu-west-1-bundle.pem
 
     denodo-ha catalog learn node1 -c prod

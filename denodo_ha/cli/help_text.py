@@ -30,11 +30,11 @@ def tidy_help(command: Any) -> None:
 
 
 def unwrapped(text: str) -> str:
-    """Return a help text with one line for each paragraph; indented lines remain lines."""
+    """Return a help text with one line for each paragraph; examples remain lines, indented."""
     paragraphs = (paragraph.split("\n") for paragraph in inspect.cleandoc(text).split("\n\n"))
     return "\n\n".join(
-        "\n".join(f"{_INDENT}{line}" for line in lines)
-        if all(line.startswith(" ") for line in lines)
+        "\n".join(f"{_INDENT}    {line.strip()}" for line in lines)
+        if all(line.startswith((" ", "denodo-ha ")) for line in lines)
         else " ".join(lines)
         for lines in paragraphs
     )

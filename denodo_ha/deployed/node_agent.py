@@ -180,6 +180,7 @@ class NodeAgent:
         why: str = "",
         export: str = "",
         request: str = "",
+        until: str = "",
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
     ) -> CommandResult:
@@ -189,10 +190,11 @@ class NodeAgent:
             node: name of the node.
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
-            why: the operator's reason, for the actions drain and hold.
+            why: the operator's reason, for the actions drain, hold and pause.
             export: S3 address of an export's manifest, for the action import-export.
             request: id of the action, if the action may be sent again after its answer was lost;
                 the node does not repeat an apply that it has undone.
+            until: the end of the pause, for the action pause.
             progress: called with the status and the seconds that have passed.
             patience: seconds to wait until the action ends; None: the timeout. An action that is
                 still running after this time continues.
@@ -211,6 +213,8 @@ class NodeAgent:
         }
         if why:
             parameters["Why"] = accepted_text(why)
+        if until:
+            parameters["Until"] = until
         if export:
             # Every document with the action has this parameter.
             parameters["Export"] = export

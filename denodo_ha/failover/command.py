@@ -69,8 +69,6 @@ failover = typer.Typer(
     no_args_is_help=True,
     help="""Show the cluster that the failover name leads to, or fail over to the other one.
 
-    [bold]Examples[/bold]
-
     denodo-ha failover status -c prod
 
     denodo-ha failover to passive -c prod --dry-run

@@ -31,8 +31,6 @@ from hosts.haproxy.runtime_api import LocalHaproxy
 haproxy = typer.Typer(
     help="""Render HAProxy's configuration file, and operate HAProxy on this or other machines.
 
-    [bold]Examples[/bold]
-
     denodo-ha haproxy render -c prod --check
 
     denodo-ha haproxy drain node1

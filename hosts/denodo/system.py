@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files, lock
+from hosts.common import files, lock, machine_id
 from hosts.common.aws_cli import AwsCli
 from hosts.denodo.errors import BusyError
 
@@ -24,7 +24,6 @@ CHANGES_LOCK = "lock"
 """File name of the lock that a run holds while it changes the node."""
 _LOCK_MODE = 0o660
 """Read and write for user and group, because both root and the Denodo user use the lock."""
-_ID_LIMIT = 4096
 
 
 def _now() -> datetime:
@@ -60,8 +59,7 @@ class System:
     poll: float = 2.0
     settle: float = 60.0
     patience: float = 90.0
-    # On EC2, this file contains the id of the instance (AWS, "Identify EC2 instances"; Nitro only).
-    machine: Path = Path("/sys/devices/virtual/dmi/id/board_asset_tag")
+    machine: Path = machine_id.FILE
     processes: Path = Path("/proc")
     now: Callable[[], datetime] = _now
     call_seconds: float = 60.0
@@ -79,10 +77,7 @@ class System:
     @property
     def machine_id(self) -> str:
         """Return the id of this machine, empty if unknown; the id is not stored on the disk."""
-        try:
-            return files.read(self.machine, limit=_ID_LIMIT).decode(errors="replace").strip()
-        except OSError:
-            return ""
+        return machine_id.read(self.machine)
 
     @property
     def runtime(self) -> Path:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from hosts.common.aws_cli import AwsCli
 from hosts.common.errors import HostError
 from hosts.common.program import Interrupted, Parser, printable, write, write_lines
-from hosts.haproxy import certificate_metric, desired_state, host, server_state_file
+from hosts.haproxy import (
+    certificate_metric,
+    desired_state,
+    host,
+    journal_unit,
+    server_state_file,
+)
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import DONE, INTERRUPTED, NO, Failed, HaproxyError
@@ -76,13 +82,25 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
     if options.command == "take":
         if host.update(aws, desired, host.PROGRAM_FOLDER):
             report("took another program")
+    elif options.command == "send-journal":
+        journal_unit.send_journal(aws, desired, report)
     elif options.command == "metrics":
         days = certificate_metric.publish(host.Host(haproxy), aws, desired)
         report("no metrics" if days is None else f"{certificate_metric.METRIC} {days:g}")
     else:
+        machine = host.Host(haproxy)
+        # Before the rest, so that the reason of a failure is sent.
+        journal_unit.ensure(
+            machine,
+            desired,
+            options.parameter,
+            options.region,
+            program=host.PROGRAM_FOLDER / "current",
+            report=report,
+        )
         act = host.apply if options.command == "apply" else host.boot
-        act(host.Host(haproxy), aws, desired, report)
-        _switch_metrics(host.Host(haproxy), desired, options)
+        act(machine, aws, desired, report)
+        _switch_metrics(machine, desired, options)
 
 
 def _switch_metrics(
@@ -153,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         ("boot", "set up this host by its parameter"),
         ("take", "use the program that the parameter names"),
         ("apply", "bring HAProxy to the state in the parameter"),
+        ("send-journal", "send the journal to CloudWatch Logs each minute, if the state has logs"),
         ("metrics", "publish the metrics of this host, if the state has metrics"),
     ):
         command = commands.add_parser(name, help=f"on AWS: {help_}")

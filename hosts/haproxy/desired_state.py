@@ -27,6 +27,7 @@ class DesiredState:
         health_port: port of HAProxy's own health check.
         metrics: namespace of the metrics that the host publishes, empty if it publishes none.
         cluster: name of the cluster, for the metrics.
+        log_group: log group in CloudWatch Logs for the journal, empty for none.
     """
 
     program: str
@@ -37,6 +38,7 @@ class DesiredState:
     health_port: int
     metrics: str = ""
     cluster: str = ""
+    log_group: str = ""
 
     @classmethod
     def parse(cls, text: str) -> DesiredState:
@@ -57,8 +59,9 @@ class DesiredState:
                 health_port=int(data["health_port"]),
                 metrics=str(data.get("metrics") or ""),
                 cluster=str(data.get("cluster") or ""),
+                log_group=str((data.get("logs") or {}).get("group") or ""),
             )
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             message = (
                 f"the parameter does not contain the state of a HAProxy host ({error!r}): deploy"
                 " again"

@@ -15,6 +15,7 @@ from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow, allow_metrics
 from stacks.file_asset import FileAsset, LocalFile
 from stacks.haproxy.instances import HaproxyInstances
+from stacks.log_group import INSTANCES, LogGroup
 
 HOST = Host(behind_proxy=True, tool=None)
 """Machine that HAProxy runs on in AWS, for rendering the configuration file."""
@@ -38,6 +39,7 @@ class HaproxyState(Construct):
         cluster: str,
         instances: HaproxyInstances,
         program: FileAsset,
+        log_group: LogGroup | None,
     ) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
@@ -56,6 +58,7 @@ class HaproxyState(Construct):
             "certificate": certificate,
             "authority": authority,
             "health_port": settings.health_port,
+            **({"logs": {"group": log_group.name}} if log_group else {}),
             "signal": {"stack": stack.stack_name, "resource": stack.get_logical_id(resource)},
         }
         metrics = haproxy_metrics(environment, cluster)
@@ -77,6 +80,7 @@ class HaproxyState(Construct):
             allow("cloudformation:SignalResource", stack.stack_id),
             *([allow("secretsmanager:GetSecretValue", *secrets)] if secrets else []),
             *([allow_metrics(metrics)] if metrics else []),
+            *(log_group.write_statements(INSTANCES) if log_group else ()),
         ):
             instances.role.add_to_policy(statement)
         instances.fleet.node.add_dependency(parameter)

@@ -13,6 +13,7 @@ from stacks.haproxy.desired_state import HaproxyState
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.instances import HaproxyInstances
 from stacks.haproxy.ssm_document import ROTATION_ACTIONS, HaproxyDocument
+from stacks.log_group import LogGroup
 from stacks.network.network import Network
 from stacks.network.security_groups import SecurityGroups
 
@@ -42,6 +43,7 @@ def create_haproxy_layer(
     network: Network,
     security_groups: SecurityGroups,
     program: LocalFile,
+    log_group: LogGroup | None,
 ) -> HaproxyLayer:
     """Create HAProxy instances behind a load balancer.
 
@@ -52,6 +54,7 @@ def create_haproxy_layer(
         network: network of the cluster.
         security_groups: security groups of the cluster.
         program: the archive with the program for HAProxy instances.
+        log_group: log group of the cluster, None without logs.
     """
     cluster = environment.clusters[name]
     machine = cluster.balancer.proxy.instance
@@ -88,6 +91,7 @@ def create_haproxy_layer(
         cluster=name,
         instances=instances,
         program=FileAsset(stack, "HaproxyProgram", file=program),
+        log_group=log_group,
     )
     document = HaproxyDocument(
         stack, "HaproxyOperations", parameter=parameter, region=cluster.region

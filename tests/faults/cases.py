@@ -33,6 +33,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "pin": (("pin", "--dry-run"),),
     "plan": (("plan", "{assembly}"),),
     "shift": (("shift", *_ON), ("shift", "--back", *_ON), ("shift", ZONE, *_ON)),
+    "pause": (("pause", PRIMARY, "--why", "new switches", "--for", "1h"),),
+    "resume": (("resume", PRIMARY),),
     "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),
@@ -72,6 +74,7 @@ NOT_DONE: Final[Mapping[str, int]] = {
     "catalog status": exit_codes.REFUSED,
     "catalog rotate": exit_codes.REFUSED,
     "catalog digest-test": exit_codes.REFUSED,
+    "catalog restore-database": exit_codes.REFUSED,
     "catalog import-export": exit_codes.REFUSED,
     "failover check": exit_codes.AWS,
     "haproxy": exit_codes.USAGE,
@@ -84,8 +87,9 @@ exports, it is not known whether the standby is ready."""
 VARIANT_KINDS: Final = 2
 """Kinds of faults that a further row of a command gets; its main row, the last that changes
 something, gets all."""
-LONG: Final = frozenset({"failover practice"})
-"""Commands whose runs take seconds; in the sample they get as few faults as a further row."""
+LONG: Final = frozenset({"failover practice", "support"})
+"""Commands that do what several other commands do, so that their runs take long; in the sample they
+get as few faults as a further row."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),

@@ -33,11 +33,12 @@ from denodo_ha.verify.java_stream import IncompleteError, MalformedError
 from denodo_ha.verify.java_stream import Reader as JavaReader
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.web_probe import WebRequest, parse_response
+from hosts.common import journal
 from hosts.common.certificate import CertificateError, read_certificate
 from hosts.common.errors import HostError
 from hosts.denodo import state_reader
 from hosts.denodo.configuration import hosts_file, properties_file
-from hosts.denodo.metadata import learned_settings
+from hosts.denodo.metadata import learned_settings, site_digest
 from hosts.denodo.metadata.postgres_session import Server as DatabaseServer
 from hosts.denodo.metadata.postgres_session import Session
 from hosts.denodo.readiness.http_messages import Request, Response
@@ -118,6 +119,15 @@ def _haproxy_report(data: bytes, _folder: Path) -> object:
 
 def _export_manifest(data: bytes, _folder: Path) -> object:
     return parse_manifest("node1", data, datetime.now(UTC))
+
+
+def _metadata_vql(data: bytes, _folder: Path) -> object:
+    found = [*site_digest.statements(data, ("*/VIEW x*",))]
+    assert site_digest.differences(found, found) == {}
+    assert site_digest.differences(found, found[::-1]) == {}
+    digest = site_digest.site_digest(data, ("*/VIEW x*",))
+    assert bool(digest) is bool(found)
+    return len(found), site_digest.installed_update(data)
 
 
 def _history_entry(data: bytes, _folder: Path) -> object:
@@ -280,6 +290,10 @@ def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
         other.close()
 
 
+def _journal_entry(data: bytes, _folder: Path) -> object:
+    return journal.read_entry(data.decode(errors="replace"))
+
+
 READERS: Mapping[str, Reader] = {
     "assembly": Reader(_assembly, (CommandError,)),
     "certificate": Reader(_certificate, (CertificateError,)),
@@ -297,9 +311,11 @@ READERS: Mapping[str, Reader] = {
     "history-entry": Reader(_history_entry, (ValueError,)),
     "hosts": Reader(_hosts, (HostError,)),
     "http-request": Reader(_http_request, ()),
+    "journal-entry": Reader(_journal_entry, ()),
     "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),
     "json-answer": Reader(_json_answer, (DocumentError,)),
     "learned-settings": Reader(_learned_settings, ()),
+    "metadata-vql": Reader(_metadata_vql, ()),
     "node-record": Reader(_node_record, ()),
     "node-state": Reader(_node_state, (HostError,)),
     "pins": Reader(_pins, (ConfigError,)),

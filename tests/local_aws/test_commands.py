@@ -92,6 +92,8 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
         first = run(paths, "up", **hostile)
         assert first.returncode == 0, first.stdout + first.stderr
         _shows_the_status(first.stdout)
+        assert f"tail -f {paths.notifications}" in first.stdout
+        assert paths.notifications.exists()
 
         # The CDK CLI writes to standard output if CI is set, otherwise to standard error.
         second = run(paths, "up", **hostile)

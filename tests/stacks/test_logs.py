@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from denodo_ha.plan import node_changes
+from tests.environment.rule_cases.haproxy import deployed
 from tests.stacks.topology import rules
 from tests.support.assembly import Assembly, Template, synthesise
 from tests.support.configurations import ACCOUNT, changed, loaded, minimal
@@ -65,6 +66,19 @@ def test_the_desired_state_names_the_group(made: tuple[Assembly, Assembly]) -> N
         at = parts.index({"Ref": "Logs"})
         assert parts[at - 1].endswith('"logs":{"group":"')
         assert parts[at + 1].startswith('","statements":true}')
+
+
+def test_haproxy_instances_get_the_group_too(tmp_path: Path) -> None:
+    environment = loaded(tmp_path, changed(deployed("8.0"), {"logs": True}))
+    assembly = synthesise(environment, tmp_path / "out")
+    rules.holds(environment.environment, assembly)
+    (state,) = [
+        parameter["Value"]["Fn::Join"][1]
+        for parameter in assembly.resources(STACK, "AWS::SSM::Parameter").values()
+        if parameter["Name"].endswith("/haproxy/state")
+    ]
+    at = state.index({"Ref": "Logs"})
+    assert state[at - 1].endswith('"logs":{"group":"')
 
 
 def test_the_group_of_each_region_may_have_a_key(tmp_path: Path) -> None:

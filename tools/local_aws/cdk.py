@@ -1,6 +1,8 @@
 """The CDK CLI of the clone, configured to call the local AWS."""
 
 import subprocess
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,11 @@ from tools.local_aws.paths import ROOT, Paths
 
 TIMEOUT_S = 900.0
 """Project default: a deploy to the local AWS takes seconds; this limit ends one that hangs."""
+
+_POLL_S = 0.2
+_LAST_LINES = 30
+_FINISHED = "✅"
+"""The CLI's mark of a line about a stack that is finished."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,47 @@ class Cdk:
         except Failed as error:
             raise LocalAwsError(str(error)) from None
 
+    def run_quietly(self, log: Path, say: Callable[[str], None], *arguments: str) -> None:
+        """Run the CLI with its output in a file, and say which stacks it has finished.
+
+        Args:
+            log: the file; it is replaced.
+            say: called with a line for each finished stack.
+            arguments: the CLI's arguments.
+
+        Raises:
+            LocalAwsError: the CLI failed; the error has the end of its output.
+        """
+        require_local_aws(self.access)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w+b") as output, log.open(encoding="utf-8", errors="replace") as lines:
+
+            def wait(process: subprocess.Popen[bytes]) -> None:
+                until = time.monotonic() + TIMEOUT_S
+                while process.poll() is None:
+                    if time.monotonic() > until:
+                        raise subprocess.TimeoutExpired(process.args, TIMEOUT_S)
+                    time.sleep(_POLL_S)  # The CLI signals nothing but lines of its output.
+                    _say_finished(lines, say)
+                _say_finished(lines, say)
+
+            try:
+                run_cdk(
+                    *arguments,
+                    wait=wait,
+                    environment=self.access.environment(self.paths),
+                    folder=self.folder,
+                    stdout=output,
+                    stderr=output,
+                )
+            except subprocess.TimeoutExpired:
+                message = f"`cdk {arguments[0]}` did not end within {TIMEOUT_S:.0f} s (log: {log})"
+                raise LocalAwsError(message) from None
+            except Failed:
+                end = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+                message = f"`cdk {arguments[0]}` failed; the end of {log}:\n" + "\n".join(end)
+                raise LocalAwsError(message) from None
+
     def captured(
         self, *arguments: str, timeout: float = TIMEOUT_S
     ) -> subprocess.CompletedProcess[str]:
@@ -63,3 +111,11 @@ class Cdk:
             timeout=timeout,
             check=False,
         )
+
+
+def _say_finished(lines: Iterable[str], say: Callable[[str], None]) -> None:
+    for line in lines:
+        mark, _, text = line.strip().partition(_FINISHED)
+        if not mark and text:
+            text = text.strip()
+            say(text if ":" in text else f"{text}: deployed")

@@ -70,13 +70,15 @@ def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) 
             if missing:
                 say(f"Bootstrapping {', '.join(' '.join(location) for location in missing)}")
                 bootstrap.bootstrap(server.endpoint, paths, environment, missing)
-            say("Deploying with `cdk deploy --all`")
+            log = paths.folder / "deploy.log"
+            say(f"Deploying with `cdk deploy --all` (log: {log})")
             assembly = paths.assemblies / environment.name
             assembly.mkdir(parents=True, exist_ok=True)
-            Cdk(access, paths).run(
-                *("deploy", "--all", "--require-approval", "never", "--output", str(assembly)),
-                *("-c", f"config={_absolute(config)}"),
-            )
+            cdk = Cdk(access, paths)
+            chosen = f"config={_absolute(config)}"
+            cdk.run("synth", "--quiet", "--output", str(assembly), "-c", chosen)
+            options = ("--all", "--require-approval", "never", "--progress", "events")
+            cdk.run_quietly(log, say, "deploy", *options, "--app", str(assembly))
     except _ServerEndedError:
         raise
     except (LocalAwsError, OSError) as error:

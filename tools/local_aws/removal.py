@@ -63,7 +63,9 @@ def destroy(endpoint: str, assembly: Path, paths: Paths, say: Say) -> None:
     for access in dict.fromkeys(access for access, _ in deployed):
         _disable_deletion_protection(access, say)
     try:
-        Cdk(deployed[0][0], paths).run("destroy", "--all", "--force", "--app", str(assembly))
+        cdk = Cdk(deployed[0][0], paths)
+        log = paths.folder / "destroy.log"
+        cdk.run_quietly(log, say, "destroy", "--all", "--force", "--app", str(assembly))
     except LocalAwsError as error:
         message = f"{error}. The local AWS is still running; try again with `make local-down`"
         raise LocalAwsError(message) from error

@@ -108,4 +108,7 @@ def _notification(
 ) -> Notification:
     named = name_in_description(str(resource.properties.get("AlarmDescription", "")))
     urgency, name = named or ("", resource.id)
-    return Notification(resource.key, name, urgency, parts, without_data)
+    wait = resource.properties.get("ActionsSuppressorWaitPeriod", 0)
+    return Notification(
+        resource.key, name, urgency, parts, without_data, wait if isinstance(wait, int) else 0
+    )

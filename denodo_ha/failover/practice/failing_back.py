@@ -37,12 +37,12 @@ READ_S: Final = 30.0
 _UNCHANGED: Final = re.compile(
     r"(the switch was not thrown, and |[;.] )?nothing was changed[:.]? ?", re.IGNORECASE
 )
-"""What an error says of one attempt, and what is not true of the whole practice."""
+"""Part of an error that is true of one attempt, and not of the whole practice."""
 
 
 @dataclass(frozen=True)
 class PracticeContext:
-    """What a practice works with.
+    """Dependencies of a practice.
 
     Attributes:
         sign_in: returns the credentials; called again if they have expired.

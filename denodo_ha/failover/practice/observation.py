@@ -60,7 +60,7 @@ class SwitchReader:
 
 @dataclass
 class Observation:
-    """What was observed so far, in the order of time.
+    """Observations so far, in the order of time.
 
     Attributes:
         eye: the client's eye.

@@ -6,6 +6,7 @@ clusters name a practice, so that the next practice recognises one that was kill
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -76,9 +77,9 @@ class Practice:
         ) as self._clock:
             if was_killed:
                 self._end_earlier()
-            task, observation = self.require_ready()
+            _, observation = self.require_ready()
             with context.watching(observation):
-                self._there_and_back(task, observation, stay)
+                self._there_and_back(observation, stay)
         return self._report(began, observation)
 
     def require_ready(self) -> tuple[FailoverTask, Observation]:
@@ -167,11 +168,11 @@ class Practice:
             )
             raise Refused(message)
 
-    def _there_and_back(self, task: FailoverTask, observation: Observation, stay: float) -> None:
+    def _there_and_back(self, observation: Observation, stay: float) -> None:
         move = self._begin_leg(SECONDARY)
         try:
             with deadline.extended(self._context.timeout + CLIENTS_S + READ_S):
-                self._move(task, observation, move)
+                self._move(observation, move)
             if not self._findings:
                 with deadline.extended(stay + READ_S):
                     self._stay(observation, stay)
@@ -187,7 +188,9 @@ class Practice:
         self._end_stay(observation, move)
         self._go_back(observation, move)
 
-    def _move(self, task: FailoverTask, observation: Observation, leg: Leg) -> None:
+    def _move(self, observation: Observation, leg: Leg) -> None:
+        # The checks before took seconds, in which the state may have changed.
+        task = self.require_possible()
         self._may_have_moved = True
         try:
             self._context.fail_over(self._aws, task, leg, self._clock)
@@ -276,6 +279,13 @@ class Practice:
         self._legs.append(leg)
         return leg
 
+    def _limits_of_measurement(self) -> Iterator[str]:
+        """Yield what was not measured, and why."""
+        if not self._eye.services:
+            yield "no connection was made: the clusters are those of DNS answers (--without-client)"
+        if self._expected.problem:
+            yield self._expected.problem
+
     def _report(self, began: datetime, observation: Observation) -> PracticeReport:
         site, expected = self._context.site, self._expected
         times = {SECONDARY: expected.move, PRIMARY: expected.back}
@@ -290,6 +300,6 @@ class Practice:
             looks=dict(sorted(looks.items())),
             legs=tuple(measured_leg(leg, observation, times[leg.role]) for leg in self._legs),
             findings=tuple(self._findings),
-            notes=(*self._notes, *([expected.problem] if expected.problem else [])),
+            notes=(*self._notes, *self._limits_of_measurement()),
             is_interrupted=self._is_interrupted,
         )

@@ -40,6 +40,7 @@ _TOKEN = re.compile(
 """A comment, a text, a quoted name, a separator, or a word. A quote in a text is doubled, so a text
 with quotes is a sequence of texts; no alternative can match in two ways."""
 
+_KEYWORD = re.compile(r"[A-Za-z_]{1,40}")
 _VALUE = "'?'"
 _VERBS = ("CREATE", "ALTER", "DROP", "SET")
 _FILLERS = ("OR", "REPLACE", "IF", "NOT", "EXISTS")
@@ -217,13 +218,13 @@ def _difference(before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ..
 def _word_before_difference(
     before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]
 ) -> str:
-    """Return the last word before the first difference, which is never a text."""
+    """Return the last keyword before the first difference, which is never a value."""
     word = "its beginning"
     for one, other in zip(before, after):
         for left, right in zip((*one, ""), (*other, "")):
             if left != right:
                 return word
-            if left and left[0] not in "'=(),":
+            if _KEYWORD.fullmatch(left):
                 word = left
     return word
 

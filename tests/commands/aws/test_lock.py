@@ -449,6 +449,22 @@ def test_an_interrupted_write_that_arrives_later_is_released(
     assert (store.value, store.writes) == (None, 1)
 
 
+def test_the_first_attempt_of_a_repeated_write_is_released_too(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that ends at once releases the lock before the first attempt reaches AWS."""
+    write = store.put_parameter
+
+    def repeated(**arguments: Any) -> dict[str, Any]:
+        clock.at(2, lambda: store.write(arguments["Value"]))
+        return {**write(**arguments), "ResponseMetadata": {"RetryAttempts": 1}}
+
+    monkeypatch.setattr(store, "put_parameter", repeated)
+    with lock_of(store, clock).held():
+        pass
+    assert (store.value, store.writes) == (None, 2)
+
+
 def test_a_release_whose_answer_was_lost_leaves_nothing(
     store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

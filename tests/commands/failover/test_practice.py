@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.lock import Lock
 from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.history_entry import HistoryEntry
@@ -249,6 +251,18 @@ def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising)
     done = practising.run("--dry-run")
     assert "would fail over to passive, stay for 600 s, and fail back" in done.stdout
     assert practising.world.thrown == []
+
+
+def test_refuses_while_another_command_changes_a_cluster(practising: Practising) -> None:
+    cloud = practising.world.cloud
+    aws, clock = Aws(), cloud.clock
+    region, name = cloud.stack(SECONDARY).region, f"/denodo/denodo70/{SECONDARY}/.lock"
+    with Lock(aws, region, name, clock=clock, what="roll").held():
+        done = practising.run()
+    assert done.exit_code == exit_codes.REFUSED, done.output
+    assert "(roll, since" in done.stderr
+    assert practising.world.thrown == []
+    assert practising.is_as_before()
 
 
 @pytest.mark.parametrize("seconds", [30, pytest.param(100, marks=pytest.mark.long)])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hosts.common import journal
+from hosts.common import journal, log_loop
 from hosts.common.program import Interrupted
 from hosts.denodo import installation
 from hosts.denodo.commands import main
@@ -36,7 +36,7 @@ class Minutes:
         self._steps = [*steps]
 
     def __call__(self, seconds: float) -> None:
-        assert seconds == log_commands.PAUSE_S
+        assert seconds == log_loop.PAUSE_S
         if not self._steps:
             raise Interrupted(SIGTERM)
         self._steps.pop(0)()
@@ -133,10 +133,10 @@ def test_no_secret_is_sent(node: Node) -> None:
 
 def test_a_rotated_secret_is_known_after_an_hour(node: Node) -> None:
     now = 0.0
-    known = log_commands.KnownSecrets(node.home.system, node.state_with_secrets, now=lambda: now)
+    known = log_commands.known_secrets(node.home.system, node.state_with_secrets, now=lambda: now)
     assert VALUE not in known.filter().hide(VALUE)
     node.cloud.secret(LOGIN, {"password": "another-secret"})
-    now = log_commands.SECRETS_S - 1
+    now = log_loop.SECRETS_S - 1
     assert known.filter().hide("another-secret") == "another-secret"
     now += 1
     assert known.filter().hide(f"another-secret {VALUE}") == "******** ********"
@@ -359,6 +359,21 @@ def test_lines_that_are_no_entries_are_skipped(tmp_path: Path) -> None:
     program.write_text(f"#!{sys.executable} -SE\nprint('[]\\n{{}}\\nx')\n")
     program.chmod(0o755)
     assert [*journal.read(("a.service",), "", program=str(program))] == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"__REALTIME_TIMESTAMP": float("inf")},
+        {"MESSAGE": [300]},
+        {"MESSAGE": ["x"]},
+        {"__REALTIME_TIMESTAMP": None},
+    ],
+)
+def test_a_damaged_entry_is_skipped(fields: dict[str, Any]) -> None:
+    whole = {"__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1", "MESSAGE": "x"}
+    assert journal.read_entry(json.dumps(whole)) is not None
+    assert journal.read_entry(json.dumps({**whole, **fields})) is None
 
 
 def test_units_run_only_with_logs(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,10 @@ def _role_is_least(view: ClusterView) -> None:
     everywhere = {action for action, on in allowed.items() if on == ["*"]}
     assert {action.split(":")[0] for action in everywhere} == {"ec2messages", "ssm", "ssmmessages"}
     named = {action: on for action, on in allowed.items() if action not in everywhere}
+    if view.environment.logs is not None:
+        (stream,), (group,) = named.pop("logs:PutLogEvents"), named.pop("logs:CreateLogStream")
+        assert stream["Fn::Join"][1][-2:] == [{"Ref": "Logs"}, ":log-stream:i-*/*"]
+        assert group["Fn::Join"][1][-2:] == [{"Ref": "Logs"}, ":*"]
     assert "*" not in json.dumps(named)
     tls = view.cluster.balancer.proxy.tls
     secrets = set()

@@ -182,6 +182,7 @@ class FaultProxy:
     _over: threading.Event = field(default_factory=threading.Event)
     _ended: threading.Condition = field(default_factory=threading.Condition)
     _running: int = 0
+    _upstream: threading.local = field(default_factory=threading.local)
     _server: Any = None
 
     def __enter__(self) -> Self:
@@ -254,21 +255,40 @@ class FaultProxy:
         """Send a request to the local AWS."""
         with self._lock:
             self.arrived.append(call)
-        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=_TIMEOUT_S)
-        try:
-            connection.request(request.method, request.path, request.body, request.headers)
-            response = connection.getresponse()
-            kept = [
-                (name, value)
-                for name, value in response.getheaders()
-                if name.lower() not in {"transfer-encoding", "content-length", "connection"}
-            ]
-            answer = Answer(response.status, tuple(kept), response.read())
-        finally:
-            connection.close()
+        response, content = self._exchange(request)
+        kept = [
+            (name, value)
+            for name, value in response.getheaders()
+            if name.lower() not in {"transfer-encoding", "content-length", "connection"}
+        ]
+        answer = Answer(response.status, tuple(kept), content)
         with self._lock:
             self._seen.setdefault(request.key(call), answer)
         return answer
+
+    def _exchange(self, request: "_Request") -> tuple[http.client.HTTPResponse, bytes]:
+        """Send a request on the connection of this thread; on a new one if AWS has closed it."""
+        while True:
+            kept = getattr(self._upstream, "connection", None)
+            connection = kept or http.client.HTTPConnection(
+                urlsplit(self.upstream).netloc, timeout=_TIMEOUT_S
+            )
+            self._upstream.connection = connection
+            try:
+                connection.request(request.method, request.path, request.body, request.headers)
+                response = connection.getresponse()
+                return response, response.read()
+            except (http.client.HTTPException, OSError):
+                self.disconnect()
+                if kept is None:
+                    raise
+
+    def disconnect(self) -> None:
+        """Close the connection of this thread to the local AWS."""
+        connection = getattr(self._upstream, "connection", None)
+        self._upstream.connection = None
+        if connection is not None:
+            connection.close()
 
     def earlier(self, call: Call, request: "_Request") -> Answer | None:
         """Return the first answer to an identical earlier request, None without such a request."""
@@ -328,6 +348,11 @@ class _Handler(BaseHTTPRequestHandler):
     # delayed acknowledgement of the head.
     wbufsize = -1
     server: _Server
+
+    def finish(self) -> None:
+        """Close both connections when the client has closed its connection."""
+        self.server.proxy.disconnect()
+        super().finish()
 
     def _handle(self) -> None:
         with self.server.proxy.in_progress():

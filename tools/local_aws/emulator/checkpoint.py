@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tools.local_aws.emulator import ministack, rds, stand_ins
 from tools.local_aws.emulator.ec2 import capacity_reservations
+from tools.local_aws.emulator.elb import zonal_shifts
 from tools.local_aws.emulator.ministack import private
 from tools.local_aws.emulator.ssm import documents
 
@@ -95,6 +96,7 @@ def _stores() -> dict[str, ministack.AccountRegionScopedDict]:
         "documents": documents.documents,
         "associations": documents.associations,
         "subscriptions": rds.subscriptions,
+        "zonal_shifts": zonal_shifts.shifts,
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.clock import CLOCK
-from tools.local_aws.emulator.cloudwatch import alarms
+from tools.local_aws.emulator.cloudwatch import action_suppression, alarms
 
 _log = logging.getLogger("local-aws")
 _EVALUATION_S = 60
@@ -45,10 +45,18 @@ def evaluate_all() -> None:
     for (account, region, _), alarm in ministack.alarms.all_items():
         with ministack.acting_for(account, region):
             alarms.evaluate(alarm)
+    for (account, region, _), alarm in ministack.composite_alarms.all_items():
+        if alarm.get("ActionsSuppressor"):
+            with ministack.acting_for(account, region):
+                action_suppression.settle(alarm)
 
 
 def install(file: Path) -> None:
-    """Append each message to a topic to a file, before MiniStack delivers it."""
+    """Append each message to a topic to a file, before MiniStack delivers it.
+
+    The file is there from the start: `make local` names `tail -f`, which needs it.
+    """
+    file.touch()
     fan_out = ministack.private(ministack.sns, "_fanout")
 
     def recorded(

@@ -20,7 +20,7 @@ _UNITS = {"m": "minutes", "h": "hours"}
 _EXPIRES_IN = re.compile(r"([1-9][0-9]*)([mh])")
 """Pattern of `expiresIn` (AWS, ARC API, StartZonalShift)."""
 
-_shifts = ministack.AccountRegionScopedDict()
+shifts = ministack.AccountRegionScopedDict()
 
 
 def _fault(code: str, message: str, status: int) -> AwsError:
@@ -39,7 +39,7 @@ def _active(resource: str = "") -> list[dict[str, Any]]:
     now = datetime.now(UTC).timestamp()
     return [
         shift
-        for shift in _shifts.values()
+        for shift in shifts.values()
         if shift["status"] == "ACTIVE"
         and shift["expiryTime"] > now
         and resource in {"", shift["resourceIdentifier"]}
@@ -54,7 +54,7 @@ def _start(given: dict[str, Any]) -> dict[str, Any]:
     if _active(arn):
         raise _fault("ConflictException", "A zonal shift is active for the resource", 409)
     id_ = str(uuid.uuid4())
-    _shifts[id_] = {
+    shifts[id_] = {
         "zonalShiftId": id_,
         "resourceIdentifier": arn,
         "awayFrom": given["awayFrom"],
@@ -63,14 +63,14 @@ def _start(given: dict[str, Any]) -> dict[str, Any]:
         "status": "ACTIVE",
         "comment": given["comment"],
     }
-    return dict(_shifts[id_])
+    return dict(shifts[id_])
 
 
 def _change(id_: str, changes: dict[str, Any]) -> dict[str, Any]:
     if id_ not in {shift["zonalShiftId"] for shift in _active()}:
         raise _fault("ResourceNotFoundException", "There is no active zonal shift", 404)
-    _shifts[id_] = {**_shifts[id_], **changes}
-    return dict(_shifts[id_])
+    shifts[id_] = {**shifts[id_], **changes}
+    return dict(shifts[id_])
 
 
 def _answer(method: str, path: str, body: bytes, query: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,176 @@
+"""Loop of a process that sends new lines of logs each minute, until it is stopped."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hosts.common import files, journal, json_object
+from hosts.common.errors import AwsError, HostError
+from hosts.common.log_events import SecretFilter
+from hosts.common.program import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from hosts.common.log_events import LogEvent
+    from hosts.common.log_sender import LogSender
+
+PAUSE_S = 60.0
+"""Project default: pause between two readings. A machine that loses its power has not sent the
+lines of this time."""
+LAST_CALL_S = 15.0
+"""Project default: time limit of a call to AWS while the unit is stopped."""
+SECRETS_S = 3600.0
+"""Project default: seconds after which the secrets are read again, since they may be rotated."""
+
+CLOUD_INIT = "cloud-init"
+CLOUD_INIT_UNITS = (
+    *("cloud-init-local.service", "cloud-init.service", "cloud-init-network.service"),
+    *("cloud-init-main.service", "cloud-config.service", "cloud-final.service"),
+)
+"""Stages of cloud-init, whose output goes to the journal and to /var/log/cloud-init-output.log;
+`cloud-init-main` and `cloud-init-network` are from 24.3 on (cloud-init, Boot stages)."""
+
+_CURSOR_LIMIT = 4096
+_NOT_SECRET = frozenset(
+    ("username", "user", "host", "port", "engine", "dbname", "database", "dbInstanceIdentifier")
+)
+"""Keys of a secret in Secrets Manager whose values are no secrets (AWS Secrets Manager User Guide,
+"JSON structure of AWS Secrets Manager secrets")."""
+
+
+class KnownSecrets:
+    """The secrets that a machine reads, which must not be in a log.
+
+    Args:
+        read: returns the text of a secret.
+        arns: ARNs of the secrets.
+        warn: reports a secret that cannot be read.
+        now: a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], str],
+        arns: Iterable[str],
+        warn: Callable[[str], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read, self._arns, self._warn, self._now = read, [*arns], warn, now
+        self._values: dict[str, list[str]] = {}
+        self._read_at: float | None = None
+        self._filter = SecretFilter()
+
+    def filter(self) -> SecretFilter:
+        """Return the filter. A secret that cannot be read is not known, which is a warning."""
+        if self._read_at is None or self._now() - self._read_at >= SECRETS_S:
+            for arn in self._arns:
+                self._add(arn)
+            self._read_at = self._now()
+            self._filter = SecretFilter(
+                value for values in self._values.values() for value in values
+            )
+        return self._filter
+
+    def _add(self, arn: str) -> None:
+        # Earlier values are kept: lines that were written before may contain them.
+        known = self._values.setdefault(arn, [])
+        try:
+            known += [value for value in _secret_texts(self._read(arn)) if value not in known]
+        except HostError as error:
+            self._warn(f"a secret is not searched for in the logs: {error}")
+
+
+def _secret_texts(text: str) -> Iterator[str]:
+    try:
+        data = json_object.parse(text)
+    except ValueError:
+        data = text
+    yield from _texts(data)
+
+
+def _texts(data: object) -> Iterator[str]:
+    """Yield the secret texts in a parsed secret."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key not in _NOT_SECRET:
+                yield from _texts(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _texts(value)
+    elif isinstance(data, str):
+        yield data
+
+
+class JournalSender:
+    """Sends new entries of the journal.
+
+    Args:
+        sources: source of each unit.
+        folder: folder of root with the position in the journal.
+        secrets: the secrets that are hidden.
+        program: name or path of `journalctl`.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, str],
+        folder: Path,
+        secrets: KnownSecrets,
+        program: str = "journalctl",
+    ) -> None:
+        self._sources, self._secrets, self._program = sources, secrets, program
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._cursor = folder / "cursor"
+
+    def send(self, sender: LogSender) -> None:
+        """Send the entries since the last one that was sent.
+
+        Raises:
+            AwsError: AWS does not answer, or denies a call.
+            OSError: The journal cannot be read.
+        """
+        cursor = ""
+        with suppress(FileNotFoundError):
+            cursor = files.read(self._cursor, limit=_CURSOR_LIMIT, follow=False).decode()
+        entries = [*journal.read([*self._sources], cursor, program=self._program)]
+        if not entries:
+            return
+        hide = self._secrets.filter()
+        events: dict[str, list[LogEvent]] = {}
+        other = next(iter(self._sources.values()))
+        for entry in entries:
+            for line in entry.message.splitlines():
+                if event := hide.event(entry.time_ms, line):
+                    events.setdefault(self._sources.get(entry.unit, other), []).append(event)
+        for source, found in events.items():
+            sender.send(source, found)
+        position = entries[-1].cursor.encode()
+        files.write_atomically(self._cursor, position, mode=files.PRIVATE, trusted=True)
+
+
+def send_repeatedly(
+    sender: LogSender,
+    send: Callable[[LogSender], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Send each minute; when a signal ends this process, send for a last time."""
+    failure = ""
+    try:
+        while True:
+            try:
+                send(sender)
+                failure = ""
+            except (AwsError, OSError) as error:
+                # The same reason is reported once: AWS may not answer for hours.
+                if str(error) != failure:
+                    sender.warn(f"nothing is sent: {error}; it is tried again each minute")
+                failure = str(error)
+            sleep(PAUSE_S)
+    except Interrupted:
+        with suppress(AwsError, OSError):
+            send(replace(sender, aws=replace(sender.aws, call_seconds=LAST_CALL_S)))

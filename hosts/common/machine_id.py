@@ -1,0 +1,19 @@
+"""Id of the EC2 instance that this program runs on, from the kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hosts.common import files
+
+FILE = Path("/sys/devices/virtual/dmi/id/board_asset_tag")
+"""File with the id of the instance (AWS, "Identify EC2 instances"; Nitro only)."""
+_LIMIT = 4096
+
+
+def read(file: Path = FILE) -> str:
+    """Return the id of this machine, empty if unknown; the id is not stored on the disk."""
+    try:
+        return files.read(file, limit=_LIMIT).decode(errors="replace").strip()
+    except OSError:
+        return ""
