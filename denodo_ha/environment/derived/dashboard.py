@@ -36,7 +36,7 @@ class GroupMetrics:
 
 @dataclass(frozen=True)
 class ClusterMetrics:
-    """What the dashboard shows of a cluster.
+    """Resources of a cluster that the dashboard shows.
 
     Attributes:
         region: region of the cluster.
@@ -59,7 +59,7 @@ class ClusterMetrics:
 
 @dataclass(frozen=True)
 class FailoverMetrics:
-    """What the dashboard shows of the failover.
+    """Resources of the failover that the dashboard shows.
 
     Attributes:
         region: region of the switch's metric.

@@ -75,7 +75,7 @@ _SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that counts.
+    """Statement that counts.
 
     Attributes:
         label: `DATABASE/TYPE NAME` of the element, without values.
