@@ -1,4 +1,4 @@
-"""Body of the CloudWatch dashboard of an environment: who serves, how loaded, what will fail.
+"""Body of the CloudWatch dashboard of an environment: which cluster serves, its load, its alarms.
 
     | the environment: health checks, switch                                    |
     | cluster: alarms | targets of its services | connections | instances, CPU  |

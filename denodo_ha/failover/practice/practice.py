@@ -184,7 +184,7 @@ class Practice:
                 raise
             self._findings.append(str(error))
         if not self._may_have_moved:
-            raise Interrupted("interrupted; the site was not moved")
+            raise Interrupted("interrupted; there was no failover")
         self._end_stay(observation, move)
         self._go_back(observation, move)
 
@@ -197,7 +197,7 @@ class Practice:
         except AwsError as error:
             # Without the time of a datapoint, AWS has refused the datapoint.
             self._may_have_moved = leg.put is not None
-            message = f"the site was not moved: {reason_of(error)}"
+            message = f"there was no failover: {reason_of(error)}"
             raise (error if self._may_have_moved else type(error)(message)) from None
         self._await_clients(observation, leg)
 

@@ -289,7 +289,7 @@ def test_a_datapoint_that_aws_refuses_moves_nothing(practising: Practising) -> N
     practising.world.cloud.faults.deny("PutMetricData")
     done = practising.run()
     assert done.exit_code == exit_codes.AWS, done.output
-    assert "the site was not moved" in done.stderr
+    assert "there was no failover" in done.stderr
     assert practising.is_as_before()
 
 
