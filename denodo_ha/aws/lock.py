@@ -229,7 +229,8 @@ class Lock:
     def _holds(self) -> bool:
         """Return whether this command holds the lock; False if the lock cannot be read."""
         try:
-            return self._is_ours(self._read())
+            with deadline.limited(deadline.LOOK_S):
+                return self._is_ours(self._read())
         except AwsError:
             return False
 

@@ -239,7 +239,8 @@ class Draining(ClusterOperation):
         # The messages below already say which state remains.
         self._state_left = ""
         kind = _error_class(error)
-        left = f"{plan.node} may be out of {labels(begun) or 'nothing'}, and have a drain tag"
+        out = f"be out of {labels(begun)}, and " if begun else ""
+        left = f"{plan.node} may {out}have a drain tag"
         process.set_state_left(f"{left}; a lock may remain: see `denodo-ha status`")
         closed = [entrance for entrance in begun if entrance in plan.open]
         try:

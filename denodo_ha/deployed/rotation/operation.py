@@ -103,7 +103,7 @@ class ClusterOperation:
     def _state_left(self, state: str) -> None:
         self._state = state
         # A second signal ends the program at once, and the program then prints this state.
-        process.set_state_left(f"{_of_nodes(state)}; a lock may remain: see `denodo-ha status`")
+        process.set_state_left(f"{of_nodes(state)}; a lock may remain: see `denodo-ha status`")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -134,7 +134,7 @@ class ClusterOperation:
         """Return the message, with a note if the lock could not be released."""
         if not self._remaining_lock:
             return message
-        return f"{_of_nodes(message)}. But {self._remaining_lock}"
+        return f"{of_nodes(message)}. But {self._remaining_lock}"
 
     def _interruption_text(self) -> str:
         return self._state_left
@@ -197,6 +197,6 @@ class ClusterOperation:
         return NodeAgent(self._aws, cluster, self._clock)
 
 
-def _of_nodes(text: str) -> str:
+def of_nodes(text: str) -> str:
     """Return a text that says "no node was changed" instead of "nothing was changed"."""
     return _UNCHANGED.sub(lambda match: f"{match[1]}o node was changed", text)
