@@ -84,12 +84,16 @@ NOT_DONE: Final[Mapping[str, int]] = {
 """Exit codes of undisturbed runs other than 0: nothing listens where `verify` connects to, and the
 environment has no metadata database, no exports, no HAProxy instances and no log groups. Without
 exports, it is not known whether the standby is ready."""
-VARIANT_KINDS: Final = 2
+VARIANT_KINDS: Final = 1
 """Kinds of faults that a further row of a command gets; its main row, the last that changes
-something, gets all."""
-LONG: Final = frozenset({"failover practice", "support"})
-"""Commands that do what several other commands do, so that their runs take long; in the sample they
-get as few faults as a further row."""
+something, gets all. Commands that refuse in this environment, and wrappers, get as few."""
+WRAPPERS: Final = frozenset({"failover back", "failover from", "failover restore"})
+"""Commands that do what `failover to` does, and little else."""
+WHOLE_MATRIX_ONLY: Final = frozenset({"failover practice", "support"})
+"""Commands that do what several other commands do, so that their runs take long; `make
+fault-matrix` runs them, and the sample does not."""
+SEED: Final = 20261126
+"""Seed of the sample."""
 
 CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "no answer": (Fault.REFUSE,),
@@ -176,31 +180,49 @@ def every_case(arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterat
             yield Case(arguments, position, call, fault, lasting)
 
 
-def _gets_every_kind(arguments: Arguments) -> bool:
-    """Return whether a row is its command's main row: the last that is no dry run."""
+def _command(arguments: Arguments) -> str:
+    """Return the full name of the command of a row."""
     (command,) = (name for name, rows in ROWS.items() if arguments in rows)
+    return command
+
+
+def gets_every_kind(arguments: Arguments) -> bool:
+    """Return whether a row gets every kind of fault in the sample.
+
+    That is the main row of a command, the last that is no dry run, if the command completes in this
+    environment and is no wrapper.
+    """
+    command = _command(arguments)
     acting = [row for row in ROWS[command] if "--dry-run" not in row] or list(ROWS[command])
-    return arguments == acting[-1] and command not in LONG
+    is_main = arguments == acting[-1] and command not in WRAPPERS | WHOLE_MATRIX_ONLY
+    return is_main and expected_code(arguments) == DONE
 
 
-def sample(
-    number: int, arguments: Arguments, calls: Sequence[tuple[str, str]], generator: random.Random
-) -> Iterator[Case]:
+def sampled_rows() -> Iterator[tuple[int, Arguments]]:
+    """Yield the rows of the sample, each with its position among all rows."""
+    for number, arguments in enumerate(rows()):
+        if _command(arguments) not in WHOLE_MATRIX_ONLY:
+            yield number, arguments
+
+
+def sample(number: int, arguments: Arguments, calls: Sequence[tuple[str, str]]) -> Iterator[Case]:
     """Yield cases of a row: the part of the pairwise sample that belongs to this row.
 
     The factors of the sample are the command, the part of the run in which the fault happens, the
     kind of fault, and whether the fault is in one call or lasts. Each pair of two factors' values
-    is in the sample: a command gets every kind of fault, and the part of the run moves on with the
-    kind and with the row.
+    is in the sample for the commands of `gets_every_kind`: such a command gets every kind of fault,
+    and the part of the run moves on with the kind and with the row. A row's cases do not depend on
+    the other rows' calls.
 
     Args:
         number: the row's position among all rows.
         arguments: the row.
         calls: the calls of an undisturbed run of the row.
-        generator: chooses the call within its part of the run.
     """
+    # It chooses the call within its part of the run.
+    generator = random.Random(f"{SEED} {arguments}")  # noqa: S311 - a sample
     kinds = list(enumerate(CLASSES.values()))
-    if not _gets_every_kind(arguments):
+    if not gets_every_kind(arguments):
         kinds = [kinds[(number + index * 3) % len(kinds)] for index in range(VARIANT_KINDS)]
     for index, faults in kinds:
         fault = faults[number % len(faults)]

@@ -1,10 +1,15 @@
 """`denodo-ha enable` registers a node in every target group of the deployed template."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.drain import command
+from denodo_ha.deployed import instances
+from denodo_ha.deployed.instances import Instance
+from denodo_ha.drain import command, enabling
 from tests.commands.account.agents import Agents
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.targets import UNHEALTHY
@@ -224,6 +229,25 @@ def test_drained_by_somebody_meanwhile(drained: Cloud, go: Run) -> None:
 def test_seen_late(drained: Cloud, go: Run) -> None:
     drained.targets.lag = 20
     assert go("enable", "node1").exit_code == exit_codes.DONE
+    assert is_back(drained)
+
+
+def test_a_drain_tag_that_aws_shows_late_is_removed(
+    drained: Cloud, go: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan and the next read do not have the tag of a drain that has just ended."""
+    read_instances, reads = instances.read_instances, 0
+
+    def without_new_tag(*arguments: Any) -> dict[str, Instance]:
+        nonlocal reads
+        reads += 1
+        found = read_instances(*arguments)
+        return {id_: replace(one, tags={}) for id_, one in found.items()} if reads < 3 else found
+
+    monkeypatch.setattr(instances, "read_instances", without_new_tag)
+    monkeypatch.setattr(enabling, "read_instances", without_new_tag)
+    assert go("enable", "node1").exit_code == exit_codes.DONE
+    assert reads == 3
     assert is_back(drained)
 
 
