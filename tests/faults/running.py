@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ from denodo_ha.deployed import instances
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.drain import draining, enabling
+from denodo_ha.environment.loading import loader
+from denodo_ha.environment.loading.loader import Loaded
+from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.failover import command as failover_command
 from denodo_ha.failover import switching
 from denodo_ha.failover.practice import client_observer, failing_back, observation, practice
@@ -56,6 +60,23 @@ def _shared_clients() -> Callable[[Aws, str, str], Any]:
     return shared
 
 
+def _kept_configurations() -> Callable[..., Loaded]:
+    """Return a replacement for `loader.load` that reads equal files once.
+
+    Reading the configuration is most of a short run's CPU time.
+    """
+    load, kept = loader.load, dict[tuple[object, ...], Loaded]()
+
+    def load_once(file: Path, **options: bool) -> Loaded:
+        texts = [each.read_text() for each in (file, pins_file(file)) if each.exists()]
+        key = file, *texts, *sorted(options.items())
+        if key not in kept:
+            kept[key] = load(file, **options)
+        return kept[key]
+
+    return load_once
+
+
 def _poll_briefly(observe: Callable[[], Any], *, timeout: float, **options: Any) -> Any:
     """Poll a command of Systems Manager, which the agents answer at once."""
     return poll_until(observe, timeout=min(timeout, _COMMAND_S), **options)
@@ -72,6 +93,7 @@ def short_waits(site: Site) -> Iterator[None]:
             patch.setenv(key, value)
         client_creation.keep_descriptions(patch)
         patch.setattr(Aws, "_create", _shared_clients())
+        patch.setattr(loader, "load", _kept_configurations())
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
         # DNS cannot resolve the names of the local AWS.
