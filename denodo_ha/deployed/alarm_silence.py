@@ -1,7 +1,7 @@
 """Silence of a cluster's alarms while a command changes its nodes.
 
-The composite alarms of a cluster have a suppressor alarm on a custom metric. A command feeds this
-metric once a minute, in its waits; without data the alarms notify again. The suppressor has no
+The composite alarms of a cluster have a suppressor alarm on a custom metric. A command puts this
+metric once a minute, during its waits; without data the alarms notify again. The suppressor has no
 effect on the alarms of Route 53's health checks.
 """
 
@@ -59,18 +59,18 @@ class AlarmSilence:
     def __init__(self, aws: Aws, clock: Clock, progress: Progress) -> None:
         self._aws, self._clock, self._progress = aws, clock, progress
         self._cluster: Cluster | None = None
-        self._fed, self._warned = 0.0, False
+        self._put_at, self._warned = 0.0, False
         # Several threads may wait at the same time.
-        self._feeding = threading.Lock()
+        self._putting = threading.Lock()
 
     def begin(self, cluster: Cluster) -> None:
         """Silence the alarms of a cluster until `end`; a failure is only a warning."""
         if self._cluster is None and suppressor_namespace(cluster.stack):
             self._cluster = cluster
-            self._feed(cluster)
+            self._put(cluster)
 
     def end(self) -> None:
-        """Stop feeding the suppressor."""
+        """Stop putting the metric of the suppressor."""
         self._cluster = None
 
     def now(self) -> datetime:
@@ -82,15 +82,15 @@ class AlarmSilence:
         return self._clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Feed the suppressor if a minute has passed, and wait."""
-        with self._feeding:
+        """Put the metric of the suppressor if a minute has passed, and wait."""
+        with self._putting:
             cluster = self._cluster
-            if cluster and self._clock.monotonic() - self._fed >= ALARM_PERIOD_S:
-                self._feed(cluster)
+            if cluster and self._clock.monotonic() - self._put_at >= ALARM_PERIOD_S:
+                self._put(cluster)
         self._clock.sleep(seconds)
 
-    def _feed(self, cluster: Cluster) -> None:
-        self._fed = self._clock.monotonic()
+    def _put(self, cluster: Cluster) -> None:
+        self._put_at = self._clock.monotonic()
         namespace = suppressor_namespace(cluster.stack)
         try:
             put_datapoint(self._aws, cluster.location.region, namespace)

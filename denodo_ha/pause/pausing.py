@@ -4,8 +4,8 @@
     Pausing(context).resume()
 
 The parameter is written first, because `roll`, `rollout` and `replace` read it. Each node has its
-own record with the end of the pause, and feeds the suppressor of the alarms until then. So a pause
-ends without another command, and one node that answers is enough to silence the alarms.
+own record with the end of the pause, and puts the suppressor's metric until then. So a pause ends
+without another command, and one node that answers is enough to silence the alarms.
 """
 
 from collections.abc import Mapping

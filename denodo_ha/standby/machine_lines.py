@@ -234,7 +234,7 @@ _COMPARED: Final[tuple[tuple[str, Callable[[Export], object]], ...]] = (
         lambda export: None if export.site.files is None else frozenset(export.site.files),
     ),
 )
-"""What all nodes of both sites have in common; None means that a manifest does not state it."""
+"""Facts that are equal on all nodes of both sites; None means that a manifest does not state it."""
 
 
 def software_line(own: SiteExports, active: SiteExports, now: datetime) -> CheckLine:

@@ -114,7 +114,7 @@ def create_composed_alarm(
 def create_suppressor(scope: Construct, id_: str, *, namespace: str, cluster: str) -> str:
     """Create the alarm during which composite alarms perform no actions. Return its name.
 
-    Commands feed its metric while they run, and nodes while they are paused. Without data the alarm
+    Commands put its metric while they run, and nodes while they are paused. Without data the alarm
     is OK, so that no fault of a command or node silences the alarms for ever.
 
     Args:

@@ -196,7 +196,7 @@ def test_other_durations_are_refused(text: str) -> None:
         command.seconds_of(text)
 
 
-def test_a_roll_feeds_the_suppressor_each_minute_and_a_failure_stops_nothing(site: Site) -> None:
+def test_a_roll_silences_the_alarms_each_minute_and_a_failure_stops_nothing(site: Site) -> None:
     site.agents.deploy(jvm={"vdp": "-Xmx2048m"})
     site.node.seconds = 600
     begin = site.cloud.clock.monotonic()

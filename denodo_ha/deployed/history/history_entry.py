@@ -24,7 +24,7 @@ _KEY_TIME: Final = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class HistoryChange:
-    """What one command has changed of one subject.
+    """Changes by one command to one subject.
 
     Attributes:
         cluster: the cluster; empty if the change is not one cluster's.
@@ -41,7 +41,7 @@ class HistoryChange:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """What one run of a command has changed.
+    """Changes by one run of a command.
 
     Attributes:
         id: random id of the run.

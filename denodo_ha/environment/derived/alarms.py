@@ -28,7 +28,7 @@ RESTART_MARGIN_MINUTES: Final = 5
 for its auxiliary port, and must not raise an alarm."""
 
 SUPPRESSOR_WAIT_S: Final = 20
-"""Project value: seconds that a notification waits for the suppressor alarm to begin. Commands feed
+"""Project value: seconds that a notification waits for the suppressor alarm to begin. Commands put
 the suppressor's metric before they take a node out, and no alarm that this sets off is faster than
 three minutes, so the wait is short: it also delays the notification of each incident. CloudWatch
 requires both periods with a suppressor (AWS, Amazon CloudWatch User Guide, "Suppressing composite

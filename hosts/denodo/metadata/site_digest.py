@@ -75,7 +75,7 @@ _SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that counts.
+    """Statement that counts.
 
     Attributes:
         label: `DATABASE/TYPE NAME` of the element, without values.
@@ -230,7 +230,7 @@ def _word_before_difference(
 
 
 def installed_update(text: bytes) -> str:
-    """Return the version and update in an export's header, empty if it does not say them.
+    """Return the version and update in an export's header, empty if it does not state them.
 
     The header is `# Generated with Denodo Platform 8.0 update 20230301.`, or `… 9.1.3.`.
     """

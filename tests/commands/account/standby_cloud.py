@@ -1,4 +1,4 @@
-"""What `failover check` reads of a cloud, beside what moto has: exports, quotas, and history.
+"""Facts that `failover check` reads of a cloud, and moto lacks: exports, quotas, and history.
 
 site = StandbyCloud(cloud, config)
 site.put_export("passive", "node1", site_digest="xyz")

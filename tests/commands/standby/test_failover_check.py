@@ -248,7 +248,7 @@ def test_two_planted_faults_are_seen_by_two_lines(site: Site, check: Check) -> N
 
 
 def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
-    """So its loss changes nothing, and the time that it hangs is not waited for."""
+    """The loss of the region changes no verdict, and no command waits for its answers."""
     record_once(site, check)
     before = json.loads(check("--format", "json").stdout)
     site.cloud.calls.forget()
