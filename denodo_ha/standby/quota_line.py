@@ -49,6 +49,7 @@ class HealthCheckQuota:
 def read_quotas(aws: Aws, region: str) -> Quotas:
     """Read the applied quotas of a region: of EC2, VPC, RDS and Elastic Load Balancing."""
     reads: list[Callable[[], Quotas]] = [
+        # mypy does not infer the type of a lambda with default arguments.
         lambda name=name, code=code: {name: _quota(aws, region, *code)}  # type: ignore[misc]
         for name, code in COMPARED_QUOTAS.items()
     ]
