@@ -80,8 +80,9 @@ def review(
         denodo-ha review base.out new.out --fail-on worse,replacement,access
     """
     failing = _parsed_categories(fail_on)
+    # Loaded first: an error in the file is reported with its position, before any synthesis.
+    configuration = _configuration(config)
     with _revisions(base_folder, new_folder, config, base) as revisions:
-        configuration = _configuration(config)
         result = review_stacks(
             revisions.base, revisions.new, configuration, datetime.now(UTC).date()
         )
