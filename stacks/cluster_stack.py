@@ -1,6 +1,7 @@
 """Stack of one cluster: network, security groups, nodes and, if configured, load balancer."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aws_cdk import CfnOutput
 from constructs import Construct
@@ -26,11 +27,12 @@ from denodo_ha.environment.model.pins import (
 )
 from denodo_ha.environment.rules import quotas
 from stacks import accepted_findings, cluster_outputs
-from stacks.access.machine_permissions import metadata_statements
+from stacks.access.machine_permissions import allow_metrics, metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
 from stacks.alarms.cluster_alarms import ClusterAlarms, WatchedGroup
 from stacks.alarms.node_alarms import NodeAlarms
+from stacks.alarms.notifying_alarms import create_suppressor
 from stacks.alarms.topics import create_topics
 from stacks.balancer.alarm_health_checks import BalancerHealthChecks
 from stacks.balancer.node_balancer import NodeBalancer
@@ -83,6 +85,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._environment, self._pins = environment, pins
         self._haproxy_program = haproxy_program
+        self.has_alarms = quotas.has_alarms(environment, name)
         self.outputs: dict[str, CfnOutput] = {}
         balanced = self.cluster.balancer.kind != "none"
         public = self.cluster.balancer.scheme == "internet-facing"
@@ -116,7 +119,6 @@ class ClusterStack(EnvironmentStack):
             self._create_operator_policy(document)
         if balanced and environment.solution_manager_of(name) is not None:
             self._create_solution_manager_policy()
-        self.has_alarms = quotas.has_alarms(environment, name)
         if self.has_alarms:
             self._create_alarms()
         self._create_outputs(host)
@@ -348,6 +350,9 @@ class ClusterStack(EnvironmentStack):
         program = FileAsset(self, "Program", file=archive)
         rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
         statements = [*node_statements(self, self._environment, self.name)]
+        pause_namespace = names.pause_namespace(self._environment.name, self.name)
+        if self.has_alarms:
+            statements.append(allow_metrics(pause_namespace))
         group = self._log_group
         for name, node in self._nodes.items():
             NodeState(
@@ -367,7 +372,12 @@ class ClusterStack(EnvironmentStack):
                 statements=[*statements, *(group.write_statements(name) if group else ())],
             )
         exports = self.cluster.exports is not None
-        document = NodeDocument(self, "Operations", exports=exports).name
+        document = NodeDocument(
+            self,
+            "Operations",
+            exports=exports,
+            pause_namespace=pause_namespace if self.has_alarms else "",
+        ).name
         self._output(names.NODE_DOCUMENT, document)
         return document
 
@@ -383,6 +393,7 @@ class ClusterStack(EnvironmentStack):
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
             history_buckets=self._history_buckets(),
+            has_alarms=self.has_alarms,
             shifted_balancer=(
                 self._balancer.nlb.load_balancer_arn
                 if self._balancer is not None and self.cluster.balancer.zonal_shift
@@ -394,12 +405,20 @@ class ClusterStack(EnvironmentStack):
 
     def _create_alarms(self) -> None:
         """Create the alarms and their topics."""
+        scope = Construct(self, "Notifications")
         topics = create_topics(
-            Construct(self, "Notifications"),
+            scope,
             alarms=self._environment.alarms,
             account=self.cluster.account,
             region=self.cluster.region,
         )
+        suppressor = create_suppressor(
+            scope,
+            "Pause",
+            namespace=names.pause_namespace(self._environment.name, self.name),
+            cluster=self.stack_name,
+        )
+        topics = replace(topics, suppressor=suppressor)
         unready: dict[str, str] = {}
         nodes = node_alarms.publishing_nodes(self._environment, self.name)
         if nodes:
@@ -438,6 +457,7 @@ class ClusterStack(EnvironmentStack):
             haproxy_documents=[self._haproxy.rotation_document] if self._haproxy else [],
             existing_instance_ids=self._existing_instance_ids(),
             history_buckets=self._history_buckets(),
+            has_alarms=self.has_alarms,
         )
         self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
 

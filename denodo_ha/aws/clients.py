@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, InvalidRegionError
 
+from denodo_ha.aws import deadline
 from denodo_ha.aws.concurrency import WORKERS, first_answer
 from denodo_ha.aws.credentials import sign_in
 from denodo_ha.aws.error_translation import CALLED, UNANSWERED, translate_error, translated_errors
@@ -24,6 +25,9 @@ ATTEMPTS: Final = 4
 """Project default: attempts per call; the SDK's standard mode makes 3."""
 MUST_ARRIVE: Final = 10
 """Project default: attempts of the call that sets the failover switch."""
+CALL_S: Final = 20.0
+"""Project default: seconds for all attempts of a call, except of the call that must arrive.
+Otherwise a region that does not answer would cost four times `ATTEMPT_S` in each call."""
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "cloudwatch": "cloudwatch"}
 """IAM prefixes of services whose signing name differs from their IAM prefix."""
@@ -73,8 +77,8 @@ class Aws:
         """Return the secret parts of the credentials, which must not be in a file."""
         with translated_errors():
             credentials = self._session.get_credentials()
-            found = credentials.get_frozen_credentials() if credentials is not None else None
-        return tuple(part for part in (found.secret_key, found.token) if part) if found else ()
+            keys = credentials.get_frozen_credentials() if credentials is not None else None
+        return tuple(part for part in (keys.secret_key, keys.token) if part) if keys else ()
 
     def client(self, service: str, region: str) -> Any:
         """Return the client of a service; several threads may use it.
@@ -157,6 +161,8 @@ class Aws:
             message = f"{service} in {region} cannot be called: {error}; see AWS_ENDPOINT_URL"
             raise UsageError(message) from None
         bound_session(client, threading.Semaphore(WORKERS))
+        if self._attempts < MUST_ARRIVE:
+            _limit_calls(client)
         prefix = _IAM_NAMES.get(service, client.meta.service_model.signing_name)
 
         def add_origin(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
@@ -170,6 +176,17 @@ class Aws:
         client.meta.events.register("response-received", _note_lost_attempt)
         client.meta.events.register("after-call", add_origin)
         return client
+
+
+def _limit_calls(client: Any) -> None:
+    """Limit the time of all attempts of each call of a client."""
+    call = client._make_api_call  # noqa: SLF001 - botocore has no setting for the time of a call
+
+    def limited_call(*arguments: Any) -> Any:
+        with deadline.limited(CALL_S):
+            return call(*arguments)
+
+    client._make_api_call = limited_call  # noqa: SLF001 - as above
 
 
 def _note_lost_attempt(

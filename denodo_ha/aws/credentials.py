@@ -103,7 +103,9 @@ def _prompt(text: str) -> str:
     except OSError:
         if sys.stdin is None or not sys.stdin.isatty():
             raise EOFError from None
-    return getpass.getpass(text)
+    # A code is also asked for when credentials are renewed during a call.
+    with deadline.paused():
+        return getpass.getpass(text)
 
 
 def _in_time(function: Callable[[], Result]) -> Result:

@@ -20,7 +20,7 @@ LOOK_S: Final = 8.0
 LAST_LOOK_S: Final = 2.0
 """Project default: seconds for the last observation, which begins when a wait's timeout expires."""
 
-_paused = 0.0
+_paused, _pauses = 0.0, 0
 _ends: ContextVar[float | None] = ContextVar("denodo_ha_deadline", default=None)
 
 
@@ -57,13 +57,19 @@ def left(limit: float) -> float:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Stop the time of all deadlines, for example while a person types an MFA code."""
-    global _paused  # noqa: PLW0603 - a process has one time
+    """Stop the time of all deadlines, for example while a person types an MFA code.
+
+    A pause inside of another one counts once.
+    """
+    global _paused, _pauses  # noqa: PLW0603 - a process has one time
     begin = time.monotonic()
+    _pauses += 1
     try:
         yield
     finally:
-        _paused += time.monotonic() - begin
+        _pauses -= 1
+        if not _pauses:
+            _paused += time.monotonic() - begin
 
 
 def _now() -> float:

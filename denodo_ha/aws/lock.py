@@ -54,6 +54,8 @@ _CONTENDED: Final = "TooManyUpdates"
 """Error code if the lock is being written at the same time, by another command or by an earlier
 attempt of this command whose answer was lost (AWS, Systems Manager API, PutParameter). The SDK does
 not repeat such a call."""
+REPEATED_S: Final = 10
+"""Project default: seconds after a repeated write in which the first attempt may still arrive."""
 PROVE_AGAIN_S: Final = (1, 2, 4)
 """Project default: seconds before the attempts to renew a lock that another call is writing."""
 
@@ -96,7 +98,7 @@ class Lock:
         self._expires = self._since
         self._renewed = clock.monotonic()
         self.remaining, self._may_be_ours = "", False
-        self.holder, self._in_flight = "", False
+        self.holder, self._in_flight, self._repeated = "", False, float("-inf")
         # Several threads may wait, and so renew the lock, at the same time; each would take the
         # other's renewal for another command's write.
         self._renewal = threading.RLock()
@@ -227,7 +229,8 @@ class Lock:
     def _holds(self) -> bool:
         """Return whether this command holds the lock; False if the lock cannot be read."""
         try:
-            return self._is_ours(self._read())
+            with deadline.limited(deadline.LOOK_S):
+                return self._is_ours(self._read())
         except AwsError:
             return False
 
@@ -255,15 +258,20 @@ class Lock:
             raise
 
     def _delete(self) -> None:
-        """Delete the lock; after an interrupted write, retry in case the write reaches AWS late."""
-        for seconds in (0, *LATE_S) if self._in_flight else (0,):
+        """Delete the lock; after an interrupted write, retry in case the write reaches AWS late.
+
+        The same if the SDK has just repeated a write: the first one may still reach AWS.
+        """
+        is_repeated = self._clock.monotonic() - self._repeated < REPEATED_S
+        for seconds in (0, *LATE_S) if self._in_flight or is_repeated else (0,):
             if seconds:
                 self._clock.sleep(seconds)
             try:
                 if self._is_ours(self._read()):
                     with translated_errors():
                         self._client.delete_parameter(Name=self._name)
-                    return
+                    if not is_repeated:
+                        return
             except NotFound:
                 continue
 
@@ -314,6 +322,8 @@ class Lock:
                 raise _ContendedError(str(translate_error(error))) from None
             raise
         self._in_flight = False
+        if answer.get("ResponseMetadata", {}).get("RetryAttempts"):
+            self._repeated = self._clock.monotonic()
         return answer
 
     def _read(self) -> _Record:

@@ -3,9 +3,9 @@
     restore = DatabaseRestore(aws, location, clock=clock, progress=progress)
     restore.run(copy, "denodo-passive-restored", timeout=14400)
 
-The restored database is a new one beside the other cluster's own. Nothing uses it until an operator
-takes it over (docs/catalog.md): so two Schedulers never run on one state because of a restore.
-Each step is found done if the command runs again.
+The restored database is a new one beside the other cluster's own. No node uses it until an operator
+gives it the name that the nodes use (docs/catalog.md): so two Schedulers never run on one state
+because of a restore. If the command runs again, it continues after the steps that are done.
 """
 
 from collections.abc import Callable, Mapping

@@ -55,7 +55,7 @@ class LicenseManagerAnswer:
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """What two sites must have in common to do the same work; None means unknown.
+    """Facts that two sites must have in common to do the same work; None means unknown.
 
     Attributes:
         site_digest: digest of the metadata that must be the same at both sites.

@@ -104,6 +104,18 @@ def _enable() -> Imported:
     return enable
 
 
+def _pause() -> Imported:
+    from denodo_ha.pause.command import pause
+
+    return pause
+
+
+def _resume() -> Imported:
+    from denodo_ha.pause.command import resume
+
+    return resume
+
+
 def _pin() -> Imported:
     from denodo_ha.rollout.pin_command import pin
 
@@ -227,6 +239,13 @@ COMMANDS: tuple[Command, ...] = (
         "Shift traffic away from a zone of a cluster's load balancer, or show the active shift.",
         _shift,
     ),
+    Command(
+        "pause",
+        "Nodes",
+        "Silence the alarms of a cluster, and let its nodes' watchdogs and export timers rest.",
+        _pause,
+    ),
+    Command("resume", "Nodes", "End the pause of a cluster before its time.", _resume),
     Command(
         "pin",
         "Changes",
@@ -454,7 +473,7 @@ def _begin(
     [bold]Exit codes[/bold]
 
       0 done, healthy, or the policy holds
-      1 a policy is broken, a difference was found, or the environment is degraded
+      1 a policy is broken, something differs, or the environment is degraded
       2 wrong usage or configuration; nothing was changed
       3 refused; nothing was changed
       4 failed; the message says what was changed

@@ -38,6 +38,8 @@ NOT_READY: Final = 9
 LICENSE_MANAGER: Final = "license-manager"
 """Action that asks the License Manager; deployed documents and programs of earlier versions lack
 it."""
+EXPORT_ACTIONS: Final = frozenset({"digest-test", "import-export"})
+"""Actions that only the documents of clusters with `exports` have: they use its login."""
 UNLICENSED: Final = 14
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
 """Exit codes after which the node reports that its servers run as before."""
@@ -164,10 +166,14 @@ class NodeAgent:
             UsageError: There is no document.
         """
         if not self.offers(action):
+            cluster, reason, remedy = self.cluster.location.name, "", ""
+            if action in EXPORT_ACTIONS:
+                reason = f", or {cluster} has no `exports`, whose login the node uses"
+                remedy = f"add `exports` to clusters.{cluster} if it has none, "
             message = (
                 f"the SSM document of {self.cluster.stack.name} does not have the action {action}, "
-                "because an earlier version deployed the document; deploy the cluster again with "
-                "this version, then run this again"
+                f"because an earlier version deployed the document{reason}; {remedy}deploy the "
+                "cluster again with this version, then run this again"
             )
             raise Refused(message)
 
@@ -180,6 +186,7 @@ class NodeAgent:
         why: str = "",
         export: str = "",
         request: str = "",
+        until: str = "",
         progress: Callable[[str, float], None] | None = None,
         patience: float | None = None,
     ) -> CommandResult:
@@ -189,10 +196,11 @@ class NodeAgent:
             node: name of the node.
             action: one of the document's actions.
             timeout: seconds after which the action is ended.
-            why: the operator's reason, for the actions drain and hold.
+            why: the operator's reason, for the actions drain, hold and pause.
             export: S3 address of an export's manifest, for the action import-export.
             request: id of the action, if the action may be sent again after its answer was lost;
                 the node does not repeat an apply that it has undone.
+            until: the end of the pause, for the action pause.
             progress: called with the status and the seconds that have passed.
             patience: seconds to wait until the action ends; None: the timeout. An action that is
                 still running after this time continues.
@@ -211,6 +219,8 @@ class NodeAgent:
         }
         if why:
             parameters["Why"] = accepted_text(why)
+        if until:
+            parameters["Until"] = until
         if export:
             # Every document with the action has this parameter.
             parameters["Export"] = export

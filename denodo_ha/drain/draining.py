@@ -118,8 +118,12 @@ class Draining(ClusterOperation):
                 rotation = self._rotation(cluster)
                 self._wait_for_others(cluster, rotation, node)
                 plan = self._plan(cluster, rotation, node, why)
+                if plan.open:
+                    self._silence.begin(cluster)
                 self._take_out(rotation, plan, lock)
                 self._hold_watchdog(rotation, plan, lock)
+                # A node that is out is not unhealthy, and its connections may take an hour to end.
+                self._silence.end()
             self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan
 
@@ -235,7 +239,8 @@ class Draining(ClusterOperation):
         # The messages below already say which state remains.
         self._state_left = ""
         kind = _error_class(error)
-        left = f"{plan.node} may be out of {labels(begun) or 'nothing'}, and have a drain tag"
+        out = f"be out of {labels(begun)}, and " if begun else ""
+        left = f"{plan.node} may {out}have a drain tag"
         process.set_state_left(f"{left}; a lock may remain: see `denodo-ha status`")
         closed = [entrance for entrance in begun if entrance in plan.open]
         try:

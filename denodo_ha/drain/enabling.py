@@ -87,6 +87,8 @@ class Enabling(ClusterOperation):
                 cluster = read_cluster(self._aws, self._location)
                 rotation = self._rotation(cluster)
                 plan = self._plan(cluster, rotation, node)
+                if plan.missing or plan.tag:
+                    self._silence.begin(cluster)
                 self._open(rotation, plan)
             self._wait_until_healthy(self._rotation(cluster), plan)
         return plan

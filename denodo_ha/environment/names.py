@@ -86,6 +86,9 @@ CATALOG_OPERATOR_POLICY_ARN: Final = "CatalogOperatorPolicyArn"
 _CATALOG_SECRET_PREFIX: Final = "CatalogSecret"  # noqa: S105 - the name of an output
 """Outputs of the stack with a cluster's metadata database and metadata exports."""
 
+PAUSE_METRIC: Final = "Paused"
+"""Metric that is 1 while a pause or a running command silences the alarms of a cluster."""
+
 FAILOVER: Final = "failover"
 """Suffix of the failover stack's name. A rule in `rules.names` forbids clusters with this name."""
 
@@ -221,3 +224,17 @@ def lock_parameter(environment: str, cluster: str) -> str:
     The parameter exists while a command changes the cluster's nodes.
     """
     return f"/denodo/{environment}/{cluster}/.lock"
+
+
+def pause_parameter(environment: str, cluster: str) -> str:
+    """Return the name of the SSM parameter with the last pause of a cluster, which may be over."""
+    return f"/denodo/{environment}/{cluster}/.pause"
+
+
+def pause_namespace(environment: str, cluster: str) -> str:
+    """Return the CloudWatch namespace of the metric that silences the alarms of a cluster.
+
+    Each cluster has its own, since IAM can limit PutMetricData only to a namespace (AWS, Service
+    Authorization Reference, Amazon CloudWatch).
+    """
+    return f"Denodo/Pause/{cluster_stack(environment, cluster)}"

@@ -43,8 +43,8 @@ RequireReady = Annotated[
     bool,
     typer.Option(
         "--require-ready",
-        help="For planned moves: refuse unless `failover check` says that the cluster is ready. "
-        "The check takes up to 10 s.",
+        help="For planned failovers: refuse unless `failover check` says that the cluster is "
+        "ready. The check takes up to 10 s.",
         rich_help_panel="How",
     ),
 ]

@@ -1,6 +1,6 @@
 """Reader of a cluster's logs in CloudWatch Logs, also of machines and stacks that are gone.
 
-The names of the streams (`hosts.common.log_sender`) tell node, source, machine and file. The log
+The names of the streams (`hosts.common.log_sender`) contain node, source, machine and file. The log
 group is found by the beginning of its name, since a deleted stack has no outputs.
 """
 

@@ -140,6 +140,7 @@ class MachineRollout(NodeSequence):
             lost = task.condition.lost
             with OUT.stage(self._timeout):
                 self._require_license_manager(cluster, node, lost=lost)
+            self._silence.begin(cluster)
             if not lost:
                 with OUT.stage(self._timeout):
                     if self._snapshot and effect.touches:

@@ -69,9 +69,15 @@ class NodeSequence(ClusterOperation):
 
     @contextmanager
     def _sequence(self, purpose: str) -> Iterator[Lock]:
-        """Hold the cluster's lock; errors that end the sequence early say which state remains."""
+        """Hold the cluster's lock; errors that end the sequence early say which state remains.
+
+        Raises:
+            Refused: The cluster is paused. Nothing was changed.
+        """
         self._completed = []
         with self._reported(), self._locked(purpose) as lock:
+            with BEGIN.stage():
+                self._pause_record().require_none(self._clock.now(), self._state_left)
             yield lock
 
     def _interruption_text(self) -> str:
@@ -142,6 +148,7 @@ class NodeSequence(ClusterOperation):
             f"{node} is being taken out of service: it may have a drain tag, and be out of some of "
             "its shared target groups"
         )
+        self._silence.begin(cluster)
         self._rotation(cluster).out(node, tag=tag, minimum=self._minimum, timeout=self._timeout)
         self._state_left = f"{node} is out of its shared target groups, and has a drain tag"
 

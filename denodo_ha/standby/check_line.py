@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding of a line.
+    """Finding of a line.
 
     Attributes:
         state: ok, no or unknown; unknown never counts as ok.

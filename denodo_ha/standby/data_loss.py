@@ -16,7 +16,7 @@ _SCHEDULER = "scheduler"
 
 @dataclass(frozen=True)
 class Loss:
-    """One kind of data that a failover may lose.
+    """Kind of data that a failover may lose.
 
     Attributes:
         kind: the data, such as metadata.

@@ -129,7 +129,9 @@ class StatusReader:
 
     def _read_cluster(self, location: StackLocation) -> reader.AwsState:
         with deadline.limited(deadline.LOOK_S):
-            return reader.read_aws_state(self._aws, [location])
+            return reader.read_aws_state(
+                self._aws, self._site.environment, [location], self._clock.now()
+            )
 
     def _query(self, reading: Future[reader.AwsState]) -> None:
         """Query the nodes and HAProxy instances of a cluster, after the cluster has been read."""

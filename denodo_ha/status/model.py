@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from denodo_ha.deployed.pause_record import Pause
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 
 HEALTHY: Final = "healthy"
@@ -191,6 +192,7 @@ class Cluster:
         nodes: its nodes by name.
         groups: its target groups.
         proxies: its HAProxy instances; empty if the cluster has none, or if they were not queried.
+        paused: its pause, None if it has none or if that is not known.
     """
 
     name: str
@@ -205,6 +207,7 @@ class Cluster:
     nodes: tuple[Node, ...]
     groups: tuple[Group, ...]
     proxies: tuple[Proxy, ...] = ()
+    paused: Pause | None = None
 
 
 @dataclass(frozen=True)

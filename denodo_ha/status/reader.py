@@ -5,7 +5,7 @@ group needs one call, and at most `denodo_ha.aws.clients.WORKERS` calls run at t
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -26,6 +26,7 @@ from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.instances import Instance, read_instances
 from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
+from denodo_ha.deployed.pause_record import Pause, PauseRecord
 from denodo_ha.deployed.rotation import watchdog_hold
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import NOT_REGISTERED, GroupHealth, read_group_health
@@ -54,6 +55,7 @@ class AwsState:
         instances: instances by id, without those in regions that do not answer.
         lost: why a region's instances are not known, by region.
         balancers: state of each load balancer by ARN, and the reason if the state is unknown.
+        pauses: the pause of each cluster that could be read, or why it is not known.
     """
 
     clusters: Mapping[StackLocation, Cluster | CommandError]
@@ -61,6 +63,7 @@ class AwsState:
     instances: Mapping[str, Instance]
     lost: Mapping[str, AwsError]
     balancers: Mapping[str, tuple[str, str]]
+    pauses: Mapping[StackLocation, Pause | AwsError | None] = field(default_factory=dict)
 
     @property
     def readable(self) -> list[Cluster]:
@@ -68,8 +71,16 @@ class AwsState:
         return [cluster for cluster in self.clusters.values() if isinstance(cluster, Cluster)]
 
 
-def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
+def read_aws_state(
+    aws: Aws, environment: str, locations: Sequence[StackLocation], now: datetime
+) -> AwsState:
     """Read the state of clusters from AWS.
+
+    Args:
+        aws: the credentials.
+        environment: the environment's name.
+        locations: the clusters' stacks.
+        now: the current time, after which a pause is over.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -91,11 +102,16 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
         *(partial(_attempt, partial(read_instances, aws, region, ids[region])) for region in ids),
         *(partial(_balancer_state, aws, cluster) for cluster in balanced),
         *(partial(_attempt, partial(read_group_health, aws, group)) for group in groups),
+        *(
+            partial(_attempt, partial(PauseRecord(aws, environment, cluster.location).read, now))
+            for cluster in readable
+        ),
     ]
     results = iter(map_concurrently(lambda read: read(), reads))
     by_region = {region: next(results) for region in ids}
     states = [next(results) for _ in balanced]
     health = [next(results) for _ in groups]
+    pauses = {cluster.location: next(results) for cluster in readable}
     return AwsState(
         clusters=clusters,
         groups={group.arn: answer for group, answer in zip(groups, health, strict=True)},
@@ -113,6 +129,7 @@ def read_aws_state(aws: Aws, locations: Sequence[StackLocation]) -> AwsState:
             for cluster, state in zip(balanced, states, strict=True)
             if cluster.balancer is not None
         },
+        pauses=pauses,
     )
 
 
@@ -139,6 +156,7 @@ def merged(states: Iterable[AwsState]) -> AwsState:
         instances={key: value for state in every for key, value in state.instances.items()},
         lost={key: value for state in every for key, value in state.lost.items()},
         balancers={key: value for state in every for key, value in state.balancers.items()},
+        pauses={key: value for state in every for key, value in state.pauses.items()},
     )
 
 
@@ -224,7 +242,7 @@ def cluster_status(
     balancer = None
     if cluster.balancer is not None:
         balancer = Balancer(cluster.balancer.dns_name, *known.balancers[cluster.balancer.arn])
-    status = cluster.stack.status
+    status, pause = cluster.stack.status, known.pauses.get(location)
     problems = list(verdict.problems(nodes, groups, balancer, status, proxies, accepted=accepted))
     if haproxy.problem:
         problems.append(haproxy.problem)
@@ -249,12 +267,26 @@ def cluster_status(
         stack_status=status,
         state=verdict.cluster_state(nodes, groups, problems, proxies),
         problems=tuple(problems),
-        notes=(*verdict.notes(nodes, status), *_silent_nodes(nodes), *_silent_haproxy(haproxy)),
+        notes=(
+            *_pause_notes(pause),
+            *verdict.notes(nodes, status),
+            *_silent_nodes(nodes),
+            *_silent_haproxy(haproxy),
+        ),
         balancer=balancer,
         nodes=nodes,
         groups=groups,
         proxies=proxies,
+        paused=pause if isinstance(pause, Pause) else None,
     )
+
+
+def _pause_notes(pause: Pause | AwsError | None) -> Iterator[str]:
+    """Yield the pause, or why it is not known; a role of an earlier version may not read it."""
+    if isinstance(pause, Pause):
+        yield f"paused {pause}; its alarms are silenced, and its watchdogs rest"
+    elif pause is not None:
+        yield f"it is not known whether the cluster is paused: {pause}"
 
 
 def _unread(

@@ -63,8 +63,8 @@ def support(
 ) -> None:
     """Write one archive with status, plan, versions, failover and logs, without secrets.
 
-    Nobody but you can read the file. Read it before you send it: it contains names, addresses and
-    the lines of logs. Exit code 1: a part could not be read; contents.json in the archive lists the
+    Only you can read the file. Read it before you send it: it contains names, addresses and the
+    lines of logs. Exit code 1: a part could not be read; contents.json in the archive lists the
     reasons. A region that does not answer costs only its own parts.
 
         denodo-ha support -c prod

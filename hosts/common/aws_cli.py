@@ -113,6 +113,14 @@ class AwsCli:
             raise
         return True
 
+    def put_datapoint(self, namespace: str, metric: str, value: float) -> None:
+        """Put a datapoint of a custom metric, with the current time."""
+        self._run(
+            *("cloudwatch", "put-metric-data", f"--namespace={namespace}"),
+            *(f"--metric-name={metric}", f"--value={value}"),
+            seconds=self.call_seconds,
+        )
+
     def signal_resource(self, stack: str, resource: str, unique_id: str, *, success: bool) -> None:
         """Signal success or failure of a resource to CloudFormation.
 

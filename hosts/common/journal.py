@@ -54,11 +54,12 @@ def read(
         message = f"journalctl {result}"
         raise OSError(message)
     for line in result.output.splitlines():
-        if (entry := _entry(line)) is not None:
+        if (entry := read_entry(line)) is not None:
             yield entry
 
 
-def _entry(line: str) -> JournalEntry | None:
+def read_entry(line: str) -> JournalEntry | None:
+    """Return the entry in a line of `journalctl --output=json`; None if the line has none."""
     try:
         data: Any = json_object.parse(line)
         return JournalEntry(
@@ -68,7 +69,7 @@ def _entry(line: str) -> JournalEntry | None:
             _text(data.get("MESSAGE")),
             str(data["__CURSOR"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None  # a line that is not an entry, for example of a journal that is being repaired
 
 

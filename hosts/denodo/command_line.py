@@ -15,7 +15,7 @@ from hosts.denodo import program_update
 from hosts.denodo.errors import StateError
 from hosts.denodo.state_reader import STATE_LIMIT, fetch, parse
 from hosts.denodo.system import System
-from hosts.denodo.watchdog import watchdog_commands
+from hosts.denodo.watchdog import pause, watchdog_commands
 
 if TYPE_CHECKING:
     from hosts.denodo.state import State
@@ -75,7 +75,8 @@ def parser() -> argparse.ArgumentParser:
     import_ = command("import-export", "import an export, and confirm the metadata")
     import_.add_argument("--uri", required=True, help="S3 address of the export's export.json")
     hold = watchdog_commands.add(command)
-    for subparser in (drain, confirm, hold, import_):
+    paused = pause.add(command)
+    for subparser in (drain, confirm, hold, import_, paused):
         subparser.add_argument("--who", default=_user_name(), help="default: this user")
     command("accept-readiness", "judge the services by the rules of this version")
     command(

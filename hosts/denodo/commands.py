@@ -45,7 +45,7 @@ from hosts.denodo.record import Record
 from hosts.denodo.servers import unit_cgroup
 from hosts.denodo.state_reader import fetch
 from hosts.denodo.system import System
-from hosts.denodo.watchdog import watchdog_commands
+from hosts.denodo.watchdog import pause, watchdog_commands
 
 if TYPE_CHECKING:
     import argparse
@@ -65,7 +65,7 @@ BOOT_CALL_SECONDS = 20.0
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
     *("export", "metrics", "status", "stop", "hold", "release", "look", "catalog-settings"),
-    *("send-logs", "digest-test", "import-export"),
+    *("send-logs", "digest-test", "import-export", "pause", "resume", "silence"),
 )
 """Commands that need no desired state; if root starts them, they run as the Denodo user."""
 
@@ -422,6 +422,9 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
         system, options, command_line.machine_arguments(system)
     ),
     "look": watchdog_commands.look,
+    "pause": pause.pause,
+    "resume": pause.resume,
+    "silence": pause.silence,
     "mount": _mount,
     "send-logs": _send_logs,
     "send-journal": _send_journal,

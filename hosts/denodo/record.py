@@ -4,6 +4,7 @@ applied.json   the applied state, its hash, and the time
 failed.json    the last change that failed, the reason, and the request that made it
 held.json      an operator's hold: the watchdog must not start servers; by whom, when, why
 drain-hold.json  the same while the node is drained by `denodo-ha`, with the machine
+paused.json    the pause of the node: until when, by whom, why, namespace of the silencing metric
 watchdog.json  the processes that the watchdog has seen, and those that it has started again
 behind.json    why the last boot started the state that was applied before
 drained.json   the drain of the node: by whom, when, why
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from hosts.common import files, json_object
@@ -143,9 +145,38 @@ class Record:
         files.remove(self._file("drain-hold"))
 
     @property
+    def paused(self) -> dict[str, Any] | None:
+        """Return until when (`until`), by whom and why the node is paused.
+
+        None if it is not, if the pause has ended, or if its record cannot be read: no fault makes a
+        pause last for ever.
+        """
+        data = self._read("paused")
+        try:
+            return (
+                data if data and self.system.now() < datetime.fromisoformat(data["until"]) else None
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def pause(self, who: str, why: str, until: str, namespace: str) -> None:
+        """Record that the node is paused until a time."""
+        self._write("paused", {"who": who, "why": why, "until": until, "namespace": namespace})
+
+    @property
+    def pause_file(self) -> Path:
+        """Path of the record of a pause, which may have ended."""
+        return self._file("paused")
+
+    def resume(self) -> None:
+        """Remove the record that the node is paused."""
+        files.remove(self._file("paused"))
+
+    @property
     def rests(self) -> bool:
         """Return whether the watchdog must not start servers."""
-        return any(record is not None for record in (self.drained, self.held, self.drain_hold))
+        records = (self.drained, self.held, self.drain_hold, self.paused)
+        return any(record is not None for record in records)
 
     @property
     def watched(self) -> Sequence[str]:
@@ -273,6 +304,7 @@ class Record:
         return {
             **{name: self._read(name) for name in names},
             "drain_hold": self.drain_hold,
+            "paused": self.paused,
         }
 
     def _file(self, name: str) -> Path:

@@ -8,10 +8,16 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
 from denodo_ha.environment.derived.node_metadata import HISTORY_PREFIX
-from denodo_ha.environment.names import BALANCER_TAG, CLUSTER_TAG, DRAINED_TAG, ENVIRONMENT_TAG
+from denodo_ha.environment.names import (
+    BALANCER_TAG,
+    CLUSTER_TAG,
+    DRAINED_TAG,
+    ENVIRONMENT_TAG,
+    pause_namespace,
+)
 
-LOCK = ".lock"
-"""Last part of the name of a cluster's lock parameter, as in `names.lock_parameter`."""
+LOCK, PAUSE = ".lock", ".pause"
+"""Last parts of the names of a cluster's parameters `lock_parameter` and `pause_parameter`."""
 
 STACK_READS = (
     "cloudformation:DescribeStacks",
@@ -146,14 +152,34 @@ class ClusterGrants:
             )
         ]
 
-    def hold_lock(self, *, read: bool) -> iam.PolicyStatement:
-        """Allow writing the cluster's lock and, if `read` is true, also reading the lock."""
+    def hold_lock(self, *, read: bool, pause: bool = False) -> iam.PolicyStatement:
+        """Allow writing the cluster's lock.
+
+        Args:
+            read: whether to allow reading, too.
+            pause: whether to allow the same for the parameter with the cluster's pause.
+        """
         reads = ["ssm:GetParameter"] if read else []
         return iam.PolicyStatement(
             sid="HoldTheLock",
             actions=["ssm:DeleteParameter", *reads, "ssm:PutParameter"],
-            resources=[self.parameter_arn(LOCK)],
+            resources=[self.parameter_arn(name) for name in (LOCK, *[PAUSE] * pause)],
         )
+
+    def silence_alarms(self, *, has_alarms: bool) -> list[iam.PolicyStatement]:
+        """Allow the datapoints that silence the cluster's alarms; empty without alarms."""
+        if not has_alarms:
+            return []
+        namespace = pause_namespace(self.environment, self.cluster)
+        conditions = {"cloudwatch:namespace": namespace, "aws:RequestedRegion": self.stack.region}
+        return [
+            iam.PolicyStatement(
+                sid="SilenceAlarms",
+                actions=["cloudwatch:PutMetricData"],
+                resources=["*"],
+                conditions={"StringEquals": conditions},
+            )
+        ]
 
     def read_state(self, reads: Sequence[str]) -> list[iam.PolicyStatement]:
         """Allow reading the stack, and the state of resources in the stack's region.

@@ -40,6 +40,7 @@ class NodeOperatorPolicy(Construct):
         haproxy_documents: Sequence[str] = (),
         existing_instance_ids: Sequence[str],
         history_buckets: Sequence[str] = (),
+        has_alarms: bool = False,
         shifted_balancer: str | None = None,
         more: Iterable[iam.PolicyStatement] = (),
     ) -> None:
@@ -56,6 +57,7 @@ class NodeOperatorPolicy(Construct):
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
             more: further statements, for parts that not every cluster has.
             history_buckets: names of the buckets in which commands leave their history.
+            has_alarms: whether the cluster has alarms, which commands silence.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)
@@ -90,7 +92,8 @@ class NodeOperatorPolicy(Construct):
             description="Change the nodes of a Denodo cluster, one at a time",
             statements=[
                 *statements,
-                grants.hold_lock(read=node_document is None),
+                grants.hold_lock(read=node_document is None, pause=True),
+                *grants.silence_alarms(has_alarms=has_alarms),
                 *grants.read_state(reads),
                 *grants.write_drain_tag_of_existing(existing_instance_ids),
                 *more,

@@ -36,6 +36,7 @@ class SolutionManagerPolicy(Construct):
         haproxy_documents: Sequence[str] = (),
         existing_instance_ids: Sequence[str],
         history_buckets: Sequence[str] = (),
+        has_alarms: bool = False,
     ) -> None:
         """Create the policy.
 
@@ -48,6 +49,7 @@ class SolutionManagerPolicy(Construct):
                 empty without HAProxy.
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
             history_buckets: names of the buckets in which commands leave their history.
+            has_alarms: whether the cluster has alarms, which commands silence.
         """
         super().__init__(scope, id_)
         grants = ClusterGrants(Stack.of(self), environment, cluster)
@@ -65,6 +67,7 @@ class SolutionManagerPolicy(Construct):
                 *statements,
                 grants.write_drain_tag(),
                 grants.hold_lock(read=True),
+                *grants.silence_alarms(has_alarms=has_alarms),
                 *grants.read_state(_HAPROXY_READS if haproxy_documents else _READS),
                 *grants.write_drain_tag_of_existing(existing_instance_ids),
                 *write_history(grants.stack.partition, history_buckets),

@@ -5,6 +5,7 @@ from typing import Any
 from constructs import Construct
 
 from denodo_ha.environment.derived import alarms, failover_plan
+from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 from stacks.alarms.notifying_alarms import (
@@ -15,7 +16,7 @@ from stacks.alarms.notifying_alarms import (
 )
 from stacks.alarms.topics import Topics
 
-_HOUR_MIN = 60
+_HOUR_MIN = 3600 // ALARM_PERIOD_S
 
 
 class FailoverAlarms(Construct):

@@ -8,8 +8,14 @@ from collections.abc import Iterable, Mapping
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from denodo_ha.environment.derived.alarms import AlarmText
+from denodo_ha.environment.derived.alarms import (
+    SUPPRESSOR_EXTENSION_S,
+    SUPPRESSOR_TEXT,
+    SUPPRESSOR_WAIT_S,
+    AlarmText,
+)
 from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
+from denodo_ha.environment.names import PAUSE_METRIC
 from stacks.alarms.topics import Topics
 
 AT_LEAST = "GreaterThanOrEqualToThreshold"
@@ -61,7 +67,8 @@ def create_metric_alarm(
         dimensions=[
             cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value)
             for name, value in dimensions.items()
-        ],
+        ]
+        or None,
         statistic=statistic,
         period=period_minutes * 60,
         evaluation_periods=minutes // period_minutes,
@@ -98,4 +105,33 @@ def create_composed_alarm(
         alarm_description=text.description,
         alarm_actions=[topic],
         ok_actions=[topic],
+        actions_suppressor=topics.suppressor or None,
+        actions_suppressor_wait_period=SUPPRESSOR_WAIT_S if topics.suppressor else None,
+        actions_suppressor_extension_period=SUPPRESSOR_EXTENSION_S if topics.suppressor else None,
+    )
+
+
+def create_suppressor(scope: Construct, id_: str, *, namespace: str, cluster: str) -> str:
+    """Create the alarm during which composite alarms perform no actions. Return its name.
+
+    Commands put its metric while they run, and nodes while they are paused. Without data the alarm
+    is OK, so that no fault of a command or node silences the alarms for ever.
+
+    Args:
+        scope: parent.
+        id_: id.
+        namespace: namespace of the metric.
+        cluster: name of the cluster's stack.
+    """
+    return create_metric_alarm(
+        scope,
+        id_,
+        namespace=namespace,
+        metric=PAUSE_METRIC,
+        dimensions={},
+        statistic="Maximum",
+        operator=AT_LEAST,
+        minutes=1,
+        missing="notBreaching",
+        description=SUPPRESSOR_TEXT.format(cluster),
     )

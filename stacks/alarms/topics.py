@@ -21,10 +21,18 @@ are not kept."""
 
 @dataclass(frozen=True)
 class Topics:
-    """The ARNs of the topics that alarms in one account and region notify."""
+    """The ARNs of the topics that alarms in one account and region notify.
+
+    Attributes:
+        urgent: the topic for operators at once.
+        notice: the topic for the next morning.
+        suppressor: name of the alarm that silences the composite alarms which notify these topics;
+            empty if no command can silence them.
+    """
 
     urgent: str
     notice: str
+    suppressor: str = ""
 
     def of(self, urgency: Urgency) -> str:
         """Return the topic of an urgency."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from aws_cdk import CfnCreationPolicy, CfnResourceSignal, Stack, Tags
+from aws_cdk import Stack, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
@@ -83,12 +83,10 @@ class NodeState(Construct):
             *statements,
         ):
             node.role.add_to_policy(statement)
-        # The node sends this signal once the node has reached its desired state.
-        resource.cfn_options.creation_policy = CfnCreationPolicy(
-            resource_signal=CfnResourceSignal(
-                count=1, timeout=f"PT{environment.denodo.start_limit}S"
-            )
-        )
+        # The node sends this signal once the node has reached its desired state. An override is one
+        # call to the jsii process; the options of the resource need three.
+        signal = {"Count": 1, "Timeout": f"PT{environment.denodo.start_limit}S"}
+        resource.add_override("CreationPolicy", {"ResourceSignal": signal})
         resource.node.add_dependency(parameter)
 
 

@@ -11,6 +11,7 @@ _SERVICE_ACTIONS = ("stop", "start")
 ACTIONS = (
     *("apply", "check", "status", "drain", "undrain", "confirm-metadata", "accept-readiness"),
     *("catalog-settings", "license-manager", "hold", "release"),
+    *("pause", "resume"),
     *_SERVICE_ACTIONS,
 )
 """Actions of the document. Each action is a command of the node program (docs/node.md), except for
@@ -21,6 +22,7 @@ EXPORT_ACTIONS = ("digest-test", "import-export")
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
+_PAUSE = "exec python3 -m node pause --until {{ Until }} --who '{{ Who }}' --why='{{ Why }}'"
 _EXPORT_PATTERN = "^$|^s3://[a-z0-9.-]{3,63}/[A-Za-z0-9._-]{1,100}/export[.]json$"
 """Pattern of the address of a node's export, or no text."""
 
@@ -43,13 +45,15 @@ class NodeDocument(Construct):
         name: name of the document.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, exports: bool) -> None:
+    def __init__(self, scope: Construct, id_: str, *, exports: bool, pause_namespace: str) -> None:
         """Create the document.
 
         Args:
             scope: parent.
             id_: id.
             exports: whether the nodes export their metadata, which some actions need.
+            pause_namespace: namespace of the metric that silences the cluster's alarms; empty
+                without alarms.
         """
         super().__init__(scope, id_)
         document = ssm.CfnDocument(
@@ -79,6 +83,12 @@ class NodeDocument(Construct):
                         "default": "maintenance",
                         "allowedPattern": _TEXT_PATTERN,
                     },
+                    "Until": {
+                        "type": "String",
+                        "description": "end of a pause, in UTC",
+                        "default": "none",
+                        "allowedPattern": "^(none|[0-9T:+-]{19,32})$",
+                    },
                     **(_EXPORT_PARAMETER if exports else {}),
                     "Timeout": {
                         "type": "String",
@@ -94,7 +104,7 @@ class NodeDocument(Construct):
                         "precondition": {"StringEquals": ["platformType", "Linux"]},
                         "inputs": {
                             "timeoutSeconds": "{{ Timeout }}",
-                            "runCommand": _script(exports=exports),
+                            "runCommand": _script(exports=exports, pause_namespace=pause_namespace),
                         },
                     }
                 ],
@@ -117,7 +127,7 @@ _EXPORT_SCRIPT = (
 )
 
 
-def _script(*, exports: bool) -> list[str]:
+def _script(*, exports: bool, pause_namespace: str) -> list[str]:
     return [
         "#!/bin/sh",
         "set -eu",
@@ -127,7 +137,7 @@ def _script(*, exports: bool) -> list[str]:
         "set -a; . /etc/denodo-node/environment; set +a",
         "case '{{ Action }}' in",
         f"apply|check) {_EXPORT_WHO}; {_UPDATE_PROGRAM}; {_CD}; {_ACT};;",
-        f"status|undrain|accept-readiness|catalog-settings|license-manager) {_ACT};;",
+        f"status|undrain|accept-readiness|catalog-settings|license-manager|resume) {_ACT};;",
         "confirm-metadata) exec python3 -m node confirm-metadata --who '{{ Who }}';;",
         # The unit, not the program, stops the servers: if the unit were active, the watchdog would
         # start the servers again.
@@ -138,5 +148,6 @@ def _script(*, exports: bool) -> list[str]:
         # "drained: " also keeps a reason that begins with "-" from being an option.
         "hold) exec python3 -m node hold --for-drain --who '{{ Who }}' 'drained: {{ Why }}';;",
         "release) exec python3 -m node release --for-drain;;",
+        f"pause) {_PAUSE} --namespace '{pause_namespace}';;",
         "esac",
     ]

@@ -51,7 +51,7 @@ def test_every_policy_holds_for_every_example(example: str, assembly_of: Assembl
 def test_a_practice_has_times_for_every_kind_of_record(
     example: str, assembly_of: AssemblyOf
 ) -> None:
-    """For CNAME records, records of addresses and aliases, whatever checks the clusters."""
+    """CNAME records, address records and aliases have times, with every kind of health check."""
     model = model_of(assembly_of(example))
     for name in model.failover_names:
         expected = expectation_of(model, name.name)

@@ -139,12 +139,12 @@ def test_the_times_are_those_of_check_alarm_and_metric(assembly_of: AssemblyOf) 
     result = drill(assembly_of("active-passive"))
     lost = result.by_failure[Failure("node-lost", "active", "node1")]
     # 14 s until the target is unhealthy, 60 s until its minute begins, 60 s until the metric is
-    # there, and five or ten minutes of alarm.
+    # there, five or ten minutes of alarm, and 20 s for the suppressor.
     assert [(one.urgency, one.name, one.seconds) for one in lost.notifications] == [
-        ("urgent", "node out", 14 + 60 + 5 * 60 + 60),
-        ("urgent", "machine lost", 60 + 10 * 60 + 60),
+        ("urgent", "node out", 14 + 60 + 5 * 60 + 60 + 20),
+        ("urgent", "machine lost", 60 + 10 * 60 + 60 + 20),
     ]
-    assert notification_lines([lost]) == ["urgent: node out, 434 s", "urgent: machine lost, 720 s"]
+    assert notification_lines([lost]) == ["urgent: node out, 454 s", "urgent: machine lost, 740 s"]
     standby = result.by_failure[Failure("balancer-lost", "passive", _nlb(result, "passive"))]
     assert [one.name for one in standby.notifications] == ["balancer silent"]
     region = result.by_failure[Failure("region-lost", "active", "denodo70-active")]

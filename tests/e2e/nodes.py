@@ -191,6 +191,13 @@ class Machine:
         """Answer `aws ssm get-parameter` with the desired state, adapted to this machine."""
         if arguments[:2] == ["cloudformation", "signal-resource"]:
             return "{}"
+        if arguments[:2] == ["cloudwatch", "put-metric-data"]:
+            options = dict(item[2:].split("=", 1) for item in arguments[2:])
+            datapoint = {"MetricName": options["metric-name"], "Value": float(options["value"])}
+            self._access.client("cloudwatch").put_metric_data(
+                Namespace=options["namespace"], MetricData=[datapoint]
+            )
+            return ""
         assert arguments[:2] == ["ssm", "get-parameter"], arguments
         client = self._access.client("ssm")
         there = json.loads(client.get_parameter(Name=self._parameter)["Parameter"]["Value"])

@@ -3,33 +3,45 @@
 The tests depend on each other and run in this order.
 """
 
+import argparse
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import RealClock
-from denodo_ha.cli.errors import Failed
+from denodo_ha.cli.errors import Failed, Refused
 from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed import alarm_silence, environment_locator, node_pins
 from denodo_ha.deployed import cluster as found
-from denodo_ha.deployed import environment_locator, node_pins
 from denodo_ha.deployed.rotation.operation import OperationContext
+from denodo_ha.environment import names
+from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.pause.pausing import Pausing
 from denodo_ha.rollout import pins_file
 from denodo_ha.rollout.machine_rollout import MachineRollout
 from denodo_ha.rollout.state_roll import StateRoll
+from hosts.denodo.watchdog import pause
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
 from tests.e2e.replacing import Replacing
 from tests.hosts.denodo.home import Home
 from tests.support import local_aws_server
+from tests.support.waiting import until
+from tools.local_aws import control
 
 pytestmark = pytest.mark.long
 
 CLUSTER = "main"
 IMAGE = "ami-0fedcba9876543210"
+_SLOW = 30.0
 
 
 class Hurry(RealClock):
@@ -85,6 +97,9 @@ def machines(
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
+    # The commands put the suppressor's metric by the clock of the local AWS.
+    minute = ALARM_PERIOD_S / local_aws_server.PACE
+    monkeypatch.setattr(alarm_silence, "ALARM_PERIOD_S", minute)
 
 
 @pytest.fixture
@@ -162,6 +177,81 @@ def test_a_new_image_is_rolled_out(
     assert rolling.roll_out() == ["node3"]
     assert shared(deployment, "") == set(before)
     assert load(file).pins.root[CLUSTER]["node3"].image == IMAGE
+
+
+def _notifications(deployment: Deployment) -> list[str]:
+    """Return the messages to the topics of the cluster."""
+    client = deployment.access.client("cloudformation")
+    (stack,) = client.describe_stacks(StackName=f"denodo80-{CLUSTER}")["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    topics = (outputs[names.URGENT_TOPIC], outputs[names.NOTICE_TOPIC])
+    file = local_aws_server.paths().notifications
+    text = file.read_text() if file.exists() else ""
+    paragraphs = text.split("\n\n")
+    return [one for one in paragraphs if one.startswith(tuple(f"topic {arn}" for arn in topics))]
+
+
+def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
+    """The tests above roll and roll out, and some of these commands fail half-way."""
+    alarms = [one for one in _notifications(deployment) if "-> ALARM" in one]
+    assert alarms == []
+
+
+@pytest.fixture
+def slower(deployment: Deployment) -> Iterator[None]:
+    """Slow the local AWS down: its minute is two seconds."""
+    control.call(deployment.access.endpoint, "pace", {"pace": _SLOW}, method="PUT")
+    yield
+    control.call(deployment.access.endpoint, "pace", {"pace": local_aws_server.PACE}, method="PUT")
+
+
+@contextmanager
+def _silencing(machines: Iterable[Machine]) -> Iterator[None]:
+    """Run on each machine what the watchdog does in a pause, in this process."""
+    ended = threading.Event()
+
+    def feed() -> None:
+        while not ended.wait(ALARM_PERIOD_S / _SLOW / 4):
+            for machine in machines:
+                pause.silence(machine.home.system, argparse.Namespace())
+
+    with ThreadPoolExecutor(1) as pool:
+        feeding = pool.submit(feed)
+        try:
+            yield
+        finally:
+            ended.set()
+        feeding.result()
+
+
+@pytest.mark.usefixtures("slower")
+def test_a_pause_silences_a_lost_node_until_it_ends(
+    deployment: Deployment, machines: dict[str, Machine], rolling: StateRoll
+) -> None:
+    context = rolling._context  # noqa: SLF001 - the same cluster
+    pausing, before = Pausing(context), len(_notifications(deployment))
+    cloudwatch = deployment.access.client("cloudwatch")
+
+    def machine_lost() -> dict[str, Any]:
+        described = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+        return next(dict(one) for one in described if "MachineLost" in one["AlarmName"])
+
+    result = pausing.pause(why="new switches", seconds=7200)
+    assert (result.silenced, result.failures) == (True, {})
+    assert set(result.resting) == {*machines}
+    with pytest.raises(Refused, match=r"is paused until .*: new switches; nothing was changed"):
+        rolling.roll()
+    with _silencing([machines["node1"], machines["node2"]]):
+        client = deployment.access.client("ec2")
+        client.stop_instances(InstanceIds=[machines["node3"].instance_id])
+        until(lambda: machine_lost()["StateValue"] == "ALARM")
+        assert machine_lost()["ActionsSuppressedBy"] == "Alarm"
+        assert len(_notifications(deployment)) == before
+        result = pausing.resume()
+        assert [*result.failures] == ["node3"], "a node that is stopped cannot answer"
+        until(lambda: len(_notifications(deployment)) > before)
+    lost = _notifications(deployment)[before:]
+    assert any("machine lost" in one for one in lost), lost
 
 
 def shared(deployment: Deployment, node: str) -> set[str]:

@@ -134,16 +134,15 @@ OURS = {
     ("denodo_ha/environment/model/haproxy.py", 86_400),
     ("denodo_ha/environment/model/logs.py", 60),
     ("denodo_ha/environment/model/logs.py", 120),
-    ("stacks/alarms/route53_alarms.py", 60),
     ("stacks/haproxy/instances.py", 100),
 }
 """Numbers that only happen to equal a published limit: seconds of a day, MiB in a GiB, files that
 HAProxy opens, maximum depth of an answer and of a file, length of a shown value, of a pattern and
 of a setting, the longest wait for busy nodes, lifetime of an old worker, days for which CloudWatch
-can keep logs, minutes of an hour, 100 percent.
+can keep logs, 100 percent.
 """
 UNITS = {60, 1024, 3600}
-"""Factors between units of time and of memory; a product or quotient with one is no limit."""
+"""Factors between units of time and of memory; a product or quotient with one is not a limit."""
 
 
 def _numbers() -> set[int]:
@@ -151,6 +150,16 @@ def _numbers() -> set[int]:
     nodes = ast.walk(ast.parse((ROOT / "denodo_ha/environment/facts/limits.py").read_text()))
     numbers = {node.value for node in nodes if isinstance(node, ast.Constant)}
     return {number for number in numbers if type(number) is int and number > 30}
+
+
+def _is_minute_or_hour(node: ast.AST) -> bool:
+    """Return whether the name of a value says that its unit is seconds or minutes."""
+    match node:
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+            return name.endswith(("_S", "_MIN", "_MINUTES"))
+        case ast.keyword(arg=str(name)):
+            return name.endswith("minutes")
+    return False
 
 
 def _repeated(root: Path, *folders: str) -> set[tuple[str, int]]:
@@ -167,6 +176,12 @@ def _repeated(root: Path, *folders: str) -> set[tuple[str, int]]:
             and isinstance(node.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Pow)
             for operand in (node.left, node.right)
             if isinstance(operand, ast.Constant) and operand.value in UNITS
+        } | {
+            id(constant)
+            for node in nodes
+            if _is_minute_or_hour(node)
+            for constant in ast.walk(node)
+            if isinstance(constant, ast.Constant) and constant.value == 60
         }
         result |= {
             (file.relative_to(root).as_posix(), node.value)
@@ -188,6 +203,7 @@ def test_a_number_in_any_folder_is_found(tmp_path: Path) -> None:
     for name in ("stacks/network/deep/vpc.py", "stacks/top.py"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("TARGETS = 500\nMINUTES = 7 * 60\n")
-    found = {("stacks/network/deep/vpc.py", 500), ("stacks/top.py", 500)}
+        file.write_text("TARGETS = 500\nMINUTES = 7 * 60\n_PERIOD_S = 60\nRULES = 60\n")
+    files = ("stacks/network/deep/vpc.py", "stacks/top.py")
+    found = {(file, number) for file in files for number in (60, 500)}
     assert _repeated(tmp_path, "stacks") == found

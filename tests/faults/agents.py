@@ -39,10 +39,12 @@ _ENDS_SESSIONS: Final = frozenset({"apply", "stop"})
 
 @dataclass
 class _Node:
-    """A node's program: its applied state, and whether its servers run."""
+    """A node's program: its applied state, whether its servers run, and why its watchdog rests."""
 
     applied: dict[str, Any]
     running: bool = True
+    held: bool = False
+    paused: bool = False
 
 
 class Agents:
@@ -104,8 +106,14 @@ class Agents:
         return max(2 * int(each["start_seconds"] + each["stop_seconds"]) for each in limits)
 
     def facts(self) -> dict[str, str]:
-        """Return what each node runs."""
-        return {
+        """Return what each node runs, and why its watchdog rests."""
+        rests = {
+            f"{node} of {cluster} rests": " and ".join(
+                ["held"] * known.held + ["paused"] * known.paused
+            )
+            for (cluster, node), known in self._nodes.items()
+        }
+        return rests | {
             f"{node} of {cluster} runs": "nothing"
             if not known.running
             else "its desired state"
@@ -135,6 +143,10 @@ class Agents:
                 case "apply":
                     known.applied = self._desired(cluster, node)
                     known.running = True
+                case "hold" | "release":
+                    known.held = action == "hold"
+                case "pause" | "resume":
+                    known.paused = action == "pause"
                 case "stop" | "start":
                     known.running = action == "start"
             return node_agent.DONE, ""
@@ -143,6 +155,7 @@ class Agents:
         reason = "" if known.running else "nothing listens"
         report = {
             "applied": {"state": known.applied, "hash": "0123456789ab"},
+            "drain_hold": {"why": "drained"} if known.held else None,
             "metadata_confirmed": True,
             "services": [{"service": "jdbc", "ready": known.running, "reason": reason}],
         }

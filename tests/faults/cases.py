@@ -33,6 +33,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "pin": (("pin", "--dry-run"),),
     "plan": (("plan", "{assembly}"),),
     "shift": (("shift", *_ON), ("shift", "--back", *_ON), ("shift", ZONE, *_ON)),
+    "pause": (("pause", PRIMARY, "--why", "new switches", "--for", "1h"),),
+    "resume": (("resume", PRIMARY),),
     "roll": (("roll", *_ON), ("roll", *_ON, "--dry-run")),
     "catalog init": (("catalog", "init", *_ON, "--dry-run"),),
     "catalog status": (("catalog", "status", *_ON),),

@@ -47,7 +47,9 @@ class Run:
     @property
     def put(self) -> bool:
         """Return whether AWS has received a datapoint of the switch."""
-        return any(call.operation == "PutMetricData" for call in self.arrived)
+        # Other commands put datapoints that silence alarms.
+        is_failover = self.arguments[0] == "failover"
+        return is_failover and any(call.operation == "PutMetricData" for call in self.arrived)
 
 
 def violations(run: Run) -> Iterator[str]:
@@ -72,6 +74,8 @@ def violations(run: Run) -> Iterator[str]:
         "drain": _of_drain,
         "enable": _of_enable,
         "failover": _of_failover,
+        "pause": _of_pause,
+        "resume": _of_resume,
         "status": _of_status,
         "roll": _of_machines,
         "rollout": _of_machines,
@@ -85,6 +89,8 @@ def _of_drain(run: Run) -> Iterator[str]:
     if run.done.code == exit_codes.DONE and "--dry-run" not in run.arguments:
         if not state.out or state.tag is None:
             yield f"it says that the node is drained: {state}"
+        if run.after.facts["node1 of active rests"] != "held" and "warning: " not in run.done.text:
+            yield "the watchdog of the drained node does not rest, and nothing says so"
     elif run.before.nodes != run.after.nodes and "denodo-ha enable node1" not in run.done.text:
         yield f"it leaves the node changed without a word: {state}"
     elif "--dry-run" in run.arguments and run.before.nodes != run.after.nodes:
@@ -95,6 +101,27 @@ def _of_enable(run: Run) -> Iterator[str]:
     state = run.after.of("active", "node1")
     if run.done.code == exit_codes.DONE and (state.missing or state.tag is not None):
         yield f"it says that the node is back: {state}"
+    rests = run.after.facts["node1 of active rests"]
+    if run.done.code == exit_codes.DONE and rests and "warning: " not in run.done.text:
+        yield "the watchdog of the enabled node rests, and nothing says so"
+
+
+def _of_pause(run: Run) -> Iterator[str]:
+    facts, text = run.after.facts, run.done.text
+    resting = {key for key in facts if key.endswith("of active rests") and "paused" in facts[key]}
+    if (facts["pause"] or resting) and "denodo-ha resume active" not in text:
+        yield "it leaves the cluster paused without a word"
+    if run.done.code == exit_codes.DONE and not (facts["pause"] and resting):
+        yield f"it says that the cluster is paused: {facts['pause']!r}, {sorted(resting)}"
+
+
+def _of_resume(run: Run) -> Iterator[str]:
+    if run.done.code == exit_codes.DONE:
+        if run.after.facts["pause"]:
+            yield "it says that the cluster is not paused"
+        resting = [key for key, why in run.after.facts.items() if key.endswith(" rests") and why]
+        if resting and "warning: " not in run.done.text:
+            yield f"it leaves nodes paused without a word: {resting}"
 
 
 def _of_machines(run: Run) -> Iterator[str]:
@@ -150,7 +177,8 @@ def _of_failover(run: Run) -> Iterator[str]:
 def _of_status(run: Run) -> Iterator[str]:
     # `status` may be healthy without these: an alarm's state only explains a health check's
     # state, which is read separately.
-    details = {"GetCallerIdentity", "DescribeAlarms", "TestDNSAnswer"}
+    # A pause changes nothing of a cluster's state.
+    details = {"GetCallerIdentity", "DescribeAlarms", "TestDNSAnswer", "GetParameter"}
     withheld = {call.operation for call in run.disturbed} - details
     if run.fault in _WITHHOLDS and withheld and run.done.code == exit_codes.DONE:
         yield f"it is healthy without {', '.join(sorted(withheld))}"

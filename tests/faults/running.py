@@ -24,7 +24,7 @@ from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.drain import draining, enabling
 from denodo_ha.failover import command as failover_command
 from denodo_ha.failover import switching
-from denodo_ha.failover.practice import client_eye, failing_back, observation, practice
+from denodo_ha.failover.practice import client_observer, failing_back, observation, practice
 from denodo_ha.rollout import node_sequence, replace_command, rollout_command, state_roll
 from tests.faults import cases, oracle
 from tests.faults.cases import Case
@@ -100,7 +100,7 @@ def short_waits(site: Site) -> Iterator[None]:
             (failing_back, "EVERY_S", 0.1),
             (failing_back, "EFFECT_S", 3),
             (practice, "CLIENTS_S", 3),
-            (client_eye, "ANSWERS_EVERY_S", 0.5),
+            (client_observer, "ANSWERS_EVERY_S", 0.5),
             (observation, "SWITCH_EVERY_S", 0.5),
         ):
             patch.setattr(module, name, seconds)

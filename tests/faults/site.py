@@ -39,6 +39,10 @@ _TAG: Final = "denodo:drained"
 _ARC: Final = "arc-zonal-shift"
 
 
+def _pause(cluster: str) -> str:
+    return f"/denodo/{NAME}/{cluster}/.pause"
+
+
 @dataclass(frozen=True)
 class NodeState:
     """True state of a node.
@@ -194,6 +198,8 @@ class Site:
 
     def _facts(self) -> dict[str, str]:
         facts = {"deploys of machines": str(self.deploys), **self.agents.facts()}
+        pauses = self.client("ssm", PRIMARY).get_parameters(Names=[_pause(PRIMARY)])["Parameters"]
+        facts["pause"] = "written" if pauses else ""
         facts["pins"] = pins_file(self.file).read_text()
         if self._restored is None or self._is_changed(PRIMARY):
             facts["shifts"] = ", ".join(sorted(shift["awayFrom"] for shift in self.shifts()))
@@ -332,6 +338,7 @@ class Site:
                     )
                 if known.tag is not None:
                     self.client("ec2", cluster).delete_tags(Resources=[id_], Tags=[{"Key": _TAG}])
+            self.client("ssm", cluster).delete_parameters(Names=[_pause(cluster)])
             if cluster in state.locks:
                 self.client("ssm", cluster).delete_parameter(Name=f"/denodo/{NAME}/{cluster}/.lock")
             if self._restored is None or cluster in changed:

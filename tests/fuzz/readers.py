@@ -33,6 +33,7 @@ from denodo_ha.verify.java_stream import IncompleteError, MalformedError
 from denodo_ha.verify.java_stream import Reader as JavaReader
 from denodo_ha.verify.postgres_probe import probe_odbc
 from denodo_ha.verify.web_probe import WebRequest, parse_response
+from hosts.common import journal
 from hosts.common.certificate import CertificateError, read_certificate
 from hosts.common.errors import HostError
 from hosts.denodo import state_reader
@@ -289,6 +290,10 @@ def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
         other.close()
 
 
+def _journal_entry(data: bytes, _folder: Path) -> object:
+    return journal.read_entry(data.decode(errors="replace"))
+
+
 READERS: Mapping[str, Reader] = {
     "assembly": Reader(_assembly, (CommandError,)),
     "certificate": Reader(_certificate, (CertificateError,)),
@@ -306,6 +311,7 @@ READERS: Mapping[str, Reader] = {
     "history-entry": Reader(_history_entry, (ValueError,)),
     "hosts": Reader(_hosts, (HostError,)),
     "http-request": Reader(_http_request, ()),
+    "journal-entry": Reader(_journal_entry, ()),
     "java-stream": Reader(_java_stream, (MalformedError, IncompleteError)),
     "json-answer": Reader(_json_answer, (DocumentError,)),
     "learned-settings": Reader(_learned_settings, ()),

@@ -15,7 +15,7 @@ NEEDED = {
     *("ec2:CreateTags", "ec2:DeleteTags"),
     *("ssm:PutParameter", "ssm:GetParameter", "ssm:DeleteParameter"),
     *("cloudformation:DescribeStacks", "cloudformation:GetTemplate"),
-    "cloudformation:ListStackResources",
+    *("cloudformation:ListStackResources", "cloudwatch:PutMetricData"),
 }
 
 
@@ -86,6 +86,11 @@ def test_marks_this_clusters_instances_with_one_tag(template: Template) -> None:
         assert admits(statement, one, "denodo:drained")
         assert not admits(statement, one)
         assert not admits(statement, one, "denodo:drained", "Name")
+
+
+def test_silences_this_clusters_alarms_alone(template: Template) -> None:
+    conditions = statements(template)["SilenceAlarms"]["Condition"]["StringEquals"]
+    assert conditions["cloudwatch:namespace"] == "Denodo/Pause/denodo70-active"
 
 
 def test_what_takes_no_resource_is_bounded_by_region(template: Template) -> None:

@@ -24,7 +24,7 @@ _KEY_TIME: Final = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class HistoryChange:
-    """What one command has changed of one subject.
+    """Changes by one command to one subject.
 
     Attributes:
         cluster: the cluster; empty if the change is not one cluster's.
@@ -41,7 +41,7 @@ class HistoryChange:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """What one run of a command has changed.
+    """Changes by one run of a command.
 
     Attributes:
         id: random id of the run.
@@ -153,12 +153,12 @@ def read_history(
         ExpiredCredentials: The credentials have expired.
     """
     ends = tuple(map(_key_end, commands))
-    found = map_concurrently(lambda bucket: _read_bucket(aws, bucket, since, ends), buckets)
-    entries = {entry.id: entry for history in found for entry in history.entries}
+    histories = map_concurrently(lambda bucket: _read_bucket(aws, bucket, since, ends), buckets)
+    entries = {entry.id: entry for history in histories for entry in history.entries}
     return History(
         tuple(sorted(entries.values(), key=lambda entry: entry.at)),
-        tuple(problem for history in found for problem in history.unread),
-        exists=any(history.exists for history in found),
+        tuple(problem for history in histories for problem in history.unread),
+        exists=any(history.exists for history in histories),
     )
 
 

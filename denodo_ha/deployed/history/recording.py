@@ -60,7 +60,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Recording:
-    """What the running command has changed so far."""
+    """Changes by the running command so far."""
 
     command: str
     at: datetime
@@ -194,7 +194,7 @@ def _record(recording: _Recording, error: BaseException | None, *, extra_time: b
     except KeyboardInterrupt:
         reason = "interrupted"
     # The command's result does not depend on the history.
-    except Exception as problem:  # noqa: BLE001
+    except Exception as problem:  # noqa: BLE001 - as above
         reason = f"{type(problem).__name__}: {problem}"
     if reason:
         Progress().say(f"not recorded: {reason}")

@@ -24,11 +24,13 @@ from denodo_ha.cli.errors import (
     UsageError,
 )
 from denodo_ha.cli.progress import Progress
+from denodo_ha.deployed.alarm_silence import AlarmSilence
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.deployed.pause_record import PauseRecord
 from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
 from denodo_ha.deployed.rotation.rotation import Rotation
 from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotation
@@ -84,9 +86,10 @@ class ClusterOperation:
     def __init__(self, context: OperationContext) -> None:
         self._context, self._aws, self._location = context, context.aws, context.location
         self._progress, self._timeout = context.progress, context.timeout
+        self._silence = AlarmSilence(context.aws, context.clock, context.progress)
         # While the operation holds the lock, another clock replaces this one: it renews the lock in
         # every wait.
-        self._clock = context.clock
+        self._clock: Clock = self._silence
         self._state_left = UNCHANGED
         self._remaining_lock = ""
         self._waited_for: set[str] = set()
@@ -100,7 +103,7 @@ class ClusterOperation:
     def _state_left(self, state: str) -> None:
         self._state = state
         # A second signal ends the program at once, and the program then prints this state.
-        process.set_state_left(f"{_of_nodes(state)}; a lock may remain: see `denodo-ha status`")
+        process.set_state_left(f"{of_nodes(state)}; a lock may remain: see `denodo-ha status`")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -131,7 +134,7 @@ class ClusterOperation:
         """Return the message, with a note if the lock could not be released."""
         if not self._remaining_lock:
             return message
-        return f"{_of_nodes(message)}. But {self._remaining_lock}"
+        return f"{of_nodes(message)}. But {self._remaining_lock}"
 
     def _interruption_text(self) -> str:
         return self._state_left
@@ -150,17 +153,16 @@ class ClusterOperation:
             Refused: Another operation still holds the lock. Nothing was changed.
             AwsError: AWS does not answer, or denies access.
         """
-        clock = self._context.clock
         self._remaining_lock = ""
         with ExitStack() as held:
             lock, self._clock = self._acquire(purpose, held)
             try:
                 yield lock
             finally:
-                self._clock = clock
+                self._clock = self._silence
 
     def _acquire(self, purpose: str, held: ExitStack) -> tuple[Lock, Clock]:
-        clock, location = self._context.clock, self._location
+        clock, location = self._silence, self._location
         name = names.lock_parameter(self._context.environment, location.name)
         patience = deadline.left(min(self._timeout or LOCK_WAIT_S, LOCK_WAIT_S))
         begin, reported = clock.monotonic(), ""
@@ -188,10 +190,13 @@ class ClusterOperation:
         """Return the rotation of the cluster; its waits renew a lock that this operation holds."""
         return rotation_of(self._aws, cluster, clock=self._clock, progress=self._progress)
 
+    def _pause_record(self) -> PauseRecord:
+        return PauseRecord(self._aws, self._context.environment, self._location)
+
     def _agent(self, cluster: Cluster) -> NodeAgent:
         return NodeAgent(self._aws, cluster, self._clock)
 
 
-def _of_nodes(text: str) -> str:
+def of_nodes(text: str) -> str:
     """Return a text that says "no node was changed" instead of "nothing was changed"."""
     return _UNCHANGED.sub(lambda match: f"{match[1]}o node was changed", text)

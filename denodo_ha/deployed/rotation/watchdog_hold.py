@@ -39,7 +39,7 @@ def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
     """
     if failure := _run(agent, node, HOLD, why):
         progress.say(
-            f"warning: the watchdog of {node} does not rest ({failure}): it may start servers that "
+            f"warning: the watchdog of {node} may not rest ({failure}): it may start servers that "
             "stop there. Before you stop a server, run `python3 -m node hold WHY` on the node "
             "(docs/node.md, Watchdog)"
         )

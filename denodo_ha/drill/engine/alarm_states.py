@@ -74,7 +74,7 @@ class AlarmStates:
             for together in notification.parts
             if together and together <= of_parts.keys()
         ]
-        return min(times, default=None)
+        return min(times) + notification.wait if times else None
 
     def _seconds_of_part(
         self, notification: Notification, alarm: Alarm, situation: Situation

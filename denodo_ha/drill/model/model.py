@@ -62,7 +62,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Copies:
-    """What of a cluster is copied to another region.
+    """Copies of a cluster's data in another region.
 
     Attributes:
         export_seconds: seconds between two exports of a node's metadata; None without exports.

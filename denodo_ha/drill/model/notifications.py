@@ -16,6 +16,7 @@ class Notification:
         parts: sets of keys of alarms; the alarms of each set together set off this alarm.
         without_data: whether it notifies that there is no data, and not that a threshold is
             breached.
+        wait: seconds that the notification waits for an alarm that may suppress it.
     """
 
     key: Key
@@ -23,6 +24,7 @@ class Notification:
     urgency: str
     parts: tuple[frozenset[Key], ...]
     without_data: bool = False
+    wait: int = 0
 
 
 @dataclass(frozen=True)

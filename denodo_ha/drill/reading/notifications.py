@@ -18,7 +18,7 @@ from denodo_ha.drill.reading.values import as_list, is_true, references
 from denodo_ha.environment.derived.alarms import name_in_description
 
 _TOKEN: Final = re.compile(r'\s*(ALARM\("?[^()"]+"?\)|AND|OR|[()])\s*')
-"""What the rules that the drill reads consist of."""
+"""Tokens of the rules that the drill reads."""
 _MOST_SETS: Final = 4096
 _MOST_PARENTHESES: Final = 200
 """Project limits: rules with more combinations of alarms, or more terms, are left out."""
@@ -108,4 +108,7 @@ def _notification(
 ) -> Notification:
     named = name_in_description(str(resource.properties.get("AlarmDescription", "")))
     urgency, name = named or ("", resource.id)
-    return Notification(resource.key, name, urgency, parts, without_data)
+    wait = resource.properties.get("ActionsSuppressorWaitPeriod", 0)
+    return Notification(
+        resource.key, name, urgency, parts, without_data, wait if isinstance(wait, int) else 0
+    )

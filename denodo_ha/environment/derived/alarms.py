@@ -27,6 +27,20 @@ RESTART_MARGIN_MINUTES: Final = 5
 """Project value, after `denodo.start_limit`: a Denodo 7.0 node that restarts remains registered
 for its auxiliary port, and must not raise an alarm."""
 
+SUPPRESSOR_WAIT_S: Final = 20
+"""Project value: seconds that a notification waits for the suppressor alarm to begin. Commands put
+the suppressor's metric before they take a node out, and no alarm that this sets off is faster than
+three minutes, so the wait is short: it also delays the notification of each incident. CloudWatch
+requires both periods with a suppressor (AWS, Amazon CloudWatch User Guide, "Suppressing composite
+alarm actions")."""
+SUPPRESSOR_EXTENSION_S: Final = 180
+"""Project value: seconds after the suppressor alarm has ended in which nothing notifies yet. The
+metric may have no data for up to two minutes, and alarms on metrics of a node that is back end one
+or two minutes late."""
+SUPPRESSOR_TEXT: Final = (
+    "While this alarm is in state ALARM, the alarms of {} do not notify: `denodo-ha pause`, or a "
+    "command that changes nodes. Does not notify by itself"
+)
 CERTIFICATE_DAYS: Final = 30
 """Project value: ACM begins to renew its own certificates 60 days before they expire (AWS, AWS
 Certificate Manager User Guide, Managed certificate renewal), so with 30 days left this has failed,

@@ -14,7 +14,7 @@ LINUX = "Linux/UNIX"
 
 @dataclass(frozen=True)
 class Reservation:
-    """One Capacity Reservation: AWS matches zone, type, platform and tenancy with instances.
+    """Capacity Reservation: AWS matches zone, type, platform and tenancy with instances.
 
     Attributes:
         zone: the zone.

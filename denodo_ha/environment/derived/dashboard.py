@@ -1,4 +1,4 @@
-"""Body of the CloudWatch dashboard of an environment: who serves, how loaded, what will fail.
+"""Body of the CloudWatch dashboard of an environment: which cluster serves, its load, its alarms.
 
     | the environment: health checks, switch                                    |
     | cluster: alarms | targets of its services | connections | instances, CPU  |
@@ -36,7 +36,7 @@ class GroupMetrics:
 
 @dataclass(frozen=True)
 class ClusterMetrics:
-    """What the dashboard shows of a cluster.
+    """Resources of a cluster that the dashboard shows.
 
     Attributes:
         region: region of the cluster.
@@ -59,7 +59,7 @@ class ClusterMetrics:
 
 @dataclass(frozen=True)
 class FailoverMetrics:
-    """What the dashboard shows of the failover.
+    """Resources of the failover that the dashboard shows.
 
     Attributes:
         region: region of the switch's metric.

@@ -193,7 +193,7 @@ def export_copies_possible(environment: Environment) -> Iterator[Problem]:
         if cluster.exports.copy and reason:
             yield Problem(
                 ("clusters", name, "exports", "copy"),
-                "is true although there is no place for the copies",
+                "is true, but the exports cannot be copied",
                 reason,
                 "remove it",
                 value="true",

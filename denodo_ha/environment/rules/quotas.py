@@ -185,7 +185,7 @@ def max_alarm_resources(environment: Environment, name: str) -> int:
     """Return an upper bound of the number of alarms and topics in a cluster's stack.
 
     These are two alarms on each service's target group, one on each auxiliary port's and on each
-    node, one on the last node and one on each certificate, at most nine others, and five resources
+    node, one on the last node and one on each certificate, at most ten others, and five resources
     of the topics. Nodes that publish metrics have one alarm on each, and one on their absence.
     """
     cluster = environment.clusters[name]
@@ -197,7 +197,7 @@ def max_alarm_resources(environment: Environment, name: str) -> int:
     }
     publishing = len(node_alarms.publishing_nodes(environment, name))
     kinds = len([*node_alarms.node_alarms(environment, name)]) if publishing else 0
-    count = len(cluster.nodes) + 6 + publishing * (kinds + 1) + kinds
+    count = len(cluster.nodes) + 7 + publishing * (kinds + 1) + kinds
     count += len(cluster.nodes) in alarms.LAST_NODE_OF
     count += 2 * bool(node_alarms.haproxy_metrics(environment, name))
     if balanced:

@@ -1,6 +1,6 @@
 """Locks of both clusters during a practice, by which a practice that was killed is recognised."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
@@ -8,9 +8,10 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.lock import Lock
 from denodo_ha.aws.polling import Clock
-from denodo_ha.cli.errors import NotFound
+from denodo_ha.cli.errors import CommandError, Failed, NotFound, Refused, UsageError
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.failover.location import FailoverLocation
+from denodo_ha.deployed.rotation.operation import of_nodes
 from denodo_ha.environment import names
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
@@ -28,8 +29,9 @@ def held_locks(
 
     Raises:
         Refused: Another command holds a lock.
+        Failed: The practice was refused, and a lock could not be released.
     """
-    locks = []
+    locks: list[Lock] = []
     try:
         with ExitStack() as stack:
             for cluster in site.clusters.values():
@@ -43,10 +45,27 @@ def held_locks(
                 locks.append(lock)
                 clock = stack.enter_context(lock.held(take_over=take_over))
             yield clock
-    finally:
-        for lock in locks:
-            if lock.remaining:
-                progress.say(f"warning: {lock.remaining}")
+    except CommandError as error:
+        remaining = _remaining(locks)
+        if not remaining:
+            raise
+        # A lock that remains is a change.
+        kind = Failed if isinstance(error, Refused | UsageError) else type(error)
+        message = f"{of_nodes(str(error))}. But {'; '.join(remaining)}"
+        raise kind(message) from error
+    except BaseException:  # includes Ctrl-C
+        _warn(locks, progress)
+        raise
+    _warn(locks, progress)
+
+
+def _remaining(locks: Sequence[Lock]) -> list[str]:
+    return [lock.remaining for lock in locks if lock.remaining]
+
+
+def _warn(locks: Sequence[Lock], progress: Progress) -> None:
+    for text in _remaining(locks):
+        progress.say(f"warning: {text}")
 
 
 def practice_was_killed(aws: Aws, site: FailoverLocation) -> bool:

@@ -35,7 +35,7 @@ from denodo_ha.failover.switching import TIMEOUT_S
 
 if TYPE_CHECKING:
     from denodo_ha.environment.loading.loader import Loaded
-    from denodo_ha.failover.practice.client_eye import Eye
+    from denodo_ha.failover.practice.client_observer import Observer
 
 LONGEST_STAY_S: Final = 4 * 3600
 """Project limit: credentials of a role last for an hour by default, and for 12 hours at most (AWS,
@@ -108,7 +108,7 @@ TakeOver = Annotated[
 
 @dataclass(frozen=True)
 class _ClientOptions:
-    """Options of the client's eye."""
+    """Options of the client observer."""
 
     profile: str | None
     services: Sequence[str]
@@ -142,7 +142,7 @@ def practice(
 ) -> None:
     """Fail over to the secondary, stay there, fail back, and measure what clients see.
 
-    Each second, a client's eye on this machine resolves the failover name and makes a handshake
+    Each second, a client observer on this machine resolves the failover name and makes a handshake
     with every service, without a login. The report has the seconds of each step and which cluster
     has served, beside the longest times that the drill expects. Ctrl-C fails back; so does the next
     practice after one that was killed. Exit code 0: both clusters have served; 1: they have not, or
@@ -182,7 +182,7 @@ def practice(
                 signed_in, site, clock, even_if_not_ready=even_if_not_ready
             ),
         )
-        eye = _eye(
+        observer = _observer(
             loaded,
             site,
             aws,
@@ -191,7 +191,7 @@ def practice(
             client=_ClientOptions(profile, service or [], tls or [], ca_bundle, balancer or []),
         )
         if dry_run:
-            task, _ = Practice(context, eye, Expectation(None, None)).require_ready()
+            task, _ = Practice(context, observer, Expectation(None, None)).require_ready()
             print_line(
                 f"would fail over to {task.cluster}, stay for {seconds} s, and fail back; nothing "
                 "was changed"
@@ -204,7 +204,7 @@ def practice(
             [site.clusters[SECONDARY], site.clusters[PRIMARY]],
             loaded.environment,
         )
-    report = Practice(context, eye, expected).run(seconds, take_over=take_over)
+    report = Practice(context, observer, expected).run(seconds, take_over=take_over)
     recording.detail(practice=report_data(report))
     print_report(report, form)
     if report.is_interrupted:
@@ -237,7 +237,7 @@ def _back_command(config: str, profile: str | None) -> str:
     return shlex.join([*words, *(["--profile", profile] if profile else [])])
 
 
-def _eye(
+def _observer(
     loaded: "Loaded",
     site: FailoverLocation,
     aws: Aws,
@@ -245,21 +245,21 @@ def _eye(
     *,
     without_client: bool,
     client: _ClientOptions,
-) -> "Eye":
-    """Return the eye of a client of this machine, or one that only reads the DNS answer.
+) -> "Observer":
+    """Return the client observer of this machine, or an observer that only reads the DNS answer.
 
     Raises:
         UsageError: An option names something that does not exist.
         AwsError: The name of a load balancer cannot be read.
     """
-    from denodo_ha.failover.practice.client_eye import STEP_S, AnswerEye, ClientEye
+    from denodo_ha.failover.practice.client_observer import STEP_S, AnswerObserver, ClientObserver
     from denodo_ha.verify import target_selection
     from denodo_ha.verify.endpoint import require_ca_bundle
     from denodo_ha.verify.findings import StepLog
     from denodo_ha.verify.verification import Settings, require_services
 
     if without_client:
-        return AnswerEye(aws, site, clock, dns_answer.lookup)
+        return AnswerObserver(aws, site, clock, dns_answer.lookup)
     require_services(loaded.environment, [*client.services, *client.tls])
     require_ca_bundle(client.ca_bundle)
     log = StepLog("names")
@@ -285,4 +285,4 @@ def _eye(
         services=tuple(client.services),
         tls=tuple(client.tls),
     )
-    return ClientEye(verified, settings, clock)
+    return ClientObserver(verified, settings, clock)

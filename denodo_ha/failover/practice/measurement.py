@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from denodo_ha.deployed.failover.location import SECONDARY, Role
 from denodo_ha.failover.failover_task import SWITCH_STATES
-from denodo_ha.failover.practice.client_eye import Look
+from denodo_ha.failover.practice.client_observer import Look
 from denodo_ha.failover.practice.expectation import ExpectedTimes
 from denodo_ha.failover.practice.observation import Observation, SwitchState
 
@@ -18,7 +18,7 @@ Seen = TypeVar("Seen", Look, SwitchState)
 
 @dataclass
 class Leg:
-    """One direction of a practice.
+    """Direction of a practice.
 
     Attributes:
         role: the role of the cluster to fail over to.
@@ -95,7 +95,7 @@ def measured_leg(leg: Leg, observation: Observation, expected: ExpectedTimes | N
     put = leg.put
     looks = _between(observation.looks, leg)
     states = _between(observation.switch_states, leg)
-    services = observation.eye.services
+    services = observation.observer.services
 
     def first(seen: Sequence[Seen], holds: Callable[[Seen], bool]) -> float | None:
         times = (each.at - put for each in seen if put is not None and holds(each))

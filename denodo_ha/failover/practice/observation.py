@@ -1,6 +1,6 @@
-"""Observation during a practice: looks of the client's eye, and states of the switch.
+"""Observation during a practice: looks of the client observer, and states of the switch.
 
-with watching(Observation(eye, switch)) as observation:
+with watching(Observation(observer, switch)) as observation:
     ...
 observation.looks
 """
@@ -19,7 +19,7 @@ from denodo_ha.cli.errors import CommandError
 from denodo_ha.deployed.failover.health_checks import read_check
 from denodo_ha.deployed.failover.location import FailoverLocation
 from denodo_ha.failover.failover_task import LOOK_S
-from denodo_ha.failover.practice.client_eye import Eye, Look
+from denodo_ha.failover.practice.client_observer import Look, Observer
 
 SWITCH_EVERY_S: Final = 5.0
 """Project default: seconds between two reads of the switch's alarm and health check."""
@@ -63,13 +63,13 @@ class Observation:
     """Observations so far, in the order of time.
 
     Attributes:
-        eye: the client's eye.
+        observer: the client observer.
         switch: reads the switch.
-        looks: the looks of the eye.
+        looks: the looks of the observer.
         switch_states: the states of the switch.
     """
 
-    eye: Eye
+    observer: Observer
     switch: SwitchReader
     looks: list[Look] = field(default_factory=list)
     switch_states: list[SwitchState] = field(default_factory=list)
@@ -77,11 +77,11 @@ class Observation:
     @property
     def tasks(self) -> tuple[tuple[Callable[[], None], float], ...]:
         """The tasks of the observation, each with the seconds between two runs."""
-        return ((self.look, self.eye.every), (self.read_switch, SWITCH_EVERY_S))
+        return ((self.look, self.observer.every), (self.read_switch, SWITCH_EVERY_S))
 
     def look(self) -> None:
-        """Let the eye look once."""
-        self.looks.append(self.eye.look())
+        """Let the observer look once."""
+        self.looks.append(self.observer.look())
 
     def read_switch(self) -> None:
         """Read the switch once."""

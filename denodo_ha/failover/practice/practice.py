@@ -16,7 +16,7 @@ from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted, Re
 from denodo_ha.deployed.failover.health_checks import UNHEALTHY
 from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, Role
 from denodo_ha.failover.failover_task import FailoverTask, read_task, require_possible
-from denodo_ha.failover.practice.client_eye import Eye
+from denodo_ha.failover.practice.client_observer import Observer
 from denodo_ha.failover.practice.cluster_locks import held_locks, practice_was_killed
 from denodo_ha.failover.practice.expectation import Expectation
 from denodo_ha.failover.practice.failing_back import (
@@ -30,23 +30,23 @@ from denodo_ha.failover.practice.observation import Observation, SwitchReader
 from denodo_ha.failover.practice.report import PracticeReport
 
 CLIENTS_S: Final = 60.0
-"""Project default: seconds after the DNS answer within which the client's eye must see every
+"""Project default: seconds after the DNS answer within which the client observer must see every
 service served by the other cluster."""
 GAP_S: Final = 30.0
 """Project default: seconds without a served connection that end the stay at the secondary."""
 
 
 class Practice:
-    """One practice.
+    """Practice: a failover to the secondary, a stay, and the failover back.
 
     Args:
-        context: what the practice works with.
-        eye: looks at the failover name.
+        context: dependencies of the practice.
+        observer: looks at the failover name.
         expected: the drill's expectation.
     """
 
-    def __init__(self, context: PracticeContext, eye: Eye, expected: Expectation) -> None:
-        self._context, self._eye, self._expected = context, eye, expected
+    def __init__(self, context: PracticeContext, observer: Observer, expected: Expectation) -> None:
+        self._context, self._observer, self._expected = context, observer, expected
         self._aws, self._clock = context.sign_in(), context.clock
         self._legs: list[Leg] = []
         self._findings: list[str] = []
@@ -146,13 +146,13 @@ class Practice:
         switch = task.sides.switch
         assert switch is not None  # `require_possible` has found the state of the switch
         reader = SwitchReader(self._aws, task.site, switch.id, self._context.clock)
-        return Observation(self._eye, reader)
+        return Observation(self._observer, reader)
 
     def _require_served(self, observation: Observation) -> None:
-        """Require that the eye sees every service served by the primary before the practice.
+        """Require that the observer sees every service served by the primary before the practice.
 
         Raises:
-            Refused: It does not. Nothing was changed.
+            Refused: The observer does not see every service. Nothing was changed.
         """
         observation.look()
         look, primary = observation.looks[-1], self._context.primary
@@ -184,7 +184,7 @@ class Practice:
                 raise
             self._findings.append(str(error))
         if not self._may_have_moved:
-            raise Interrupted("interrupted; the site was not moved")
+            raise Interrupted("interrupted; there was no failover")
         self._end_stay(observation, move)
         self._go_back(observation, move)
 
@@ -197,7 +197,7 @@ class Practice:
         except AwsError as error:
             # Without the time of a datapoint, AWS has refused the datapoint.
             self._may_have_moved = leg.put is not None
-            message = f"the site was not moved: {reason_of(error)}"
+            message = f"there was no failover: {reason_of(error)}"
             raise (error if self._may_have_moved else type(error)(message)) from None
         self._await_clients(observation, leg)
 
@@ -207,7 +207,7 @@ class Practice:
         end = self._clock.monotonic() + stay
         with self._context.progress.step(f"staying at {to} for {stay:.0f} s") as step:
             while (left := end - self._clock.monotonic()) > 0:
-                self._clock.sleep(min(self._eye.every, left))
+                self._clock.sleep(min(self._observer.every, left))
                 if finding := self._wrong_with_stay(observation, to):
                     self._findings.append(finding)
                     return
@@ -221,7 +221,7 @@ class Practice:
                 f"while the switch was set to {to}, the name led to {look.cluster} again: {to} had "
                 "become unhealthy, so that Route 53 answered with the primary"
             )
-        gap = open_gap(observation.looks, self._eye.services)
+        gap = open_gap(observation.looks, self._observer.services)
         if gap < GAP_S:
             return ""
         faults = "; ".join(f"{name}: {text}" for name, text in sorted(look.faults.items()))
@@ -256,7 +256,7 @@ class Practice:
         leg.end = self._clock.monotonic()
 
     def _await_clients(self, observation: Observation, leg: Leg) -> None:
-        """Wait until the eye sees every service served by the cluster of a direction."""
+        """Wait until the observer sees every service served by the cluster of a direction."""
         end = self._clock.monotonic() + CLIENTS_S
         with self._context.progress.step(f"waiting until {leg.to} serves clients") as step:
             while True:
@@ -272,7 +272,7 @@ class Practice:
                     )
                     return
                 step.update(faults or seen)
-                self._clock.sleep(self._eye.every)
+                self._clock.sleep(self._observer.every)
 
     def _begin_leg(self, role: Role) -> Leg:
         leg = Leg(role, self._context.site.clusters[role].name, self._clock.monotonic())
@@ -281,7 +281,7 @@ class Practice:
 
     def _limits_of_measurement(self) -> Iterator[str]:
         """Yield what was not measured, and why."""
-        if not self._eye.services:
+        if not self._observer.services:
             yield "no connection was made: the clusters are those of DNS answers (--without-client)"
         if self._expected.problem:
             yield self._expected.problem

@@ -68,7 +68,7 @@ class PracticeReport:
             f"to {leg.to} in {_seconds(leg.seconds) or 'unknown'} s after the datapoint"
             for leg in self.legs
         ]
-        return f"practice {self.verdict}: {', '.join(legs) or 'the site was not moved'}"
+        return f"practice {self.verdict}: {', '.join(legs) or 'there was no failover'}"
 
 
 def print_report(report: PracticeReport, form: DocumentFormat) -> None:

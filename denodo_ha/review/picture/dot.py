@@ -1,7 +1,7 @@
 """A picture as a Graphviz document. Texts come from templates, so all of them are escaped.
 
-Shapes, colours and line styles are not only colours: marks are also words, for readers who do not
-see colours and for black-and-white prints. `class` becomes a class of the SVG element, which style
+A mark is shown by a word as well as by a colour, for readers who do not see colours and for
+black-and-white prints. `class` becomes a class of the SVG element, which style
 sheets use.
 """
 

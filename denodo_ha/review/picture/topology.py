@@ -30,7 +30,7 @@ class _Drawing:
         self._entries = {
             name: cluster.balancers or cluster.nodes for name, cluster in model.clusters.items()
         }
-        """What clients connect to, by cluster."""
+        """Load balancers and nodes to which clients connect, by cluster."""
 
     def areas(self) -> Iterator[Area]:
         """Yield each cluster, with its zones."""

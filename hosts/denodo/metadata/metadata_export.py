@@ -95,7 +95,8 @@ def export(system: System, *, if_due: bool) -> None:
 
     Args:
         system: the machine.
-        if_due: do nothing if the last export is newer than the interval of the state.
+        if_due: do nothing if the last export is newer than the interval of the state, or if the
+            node is paused.
 
     Raises:
         ExportError: The export fails; the previous export remains.
@@ -105,6 +106,9 @@ def export(system: System, *, if_due: bool) -> None:
     state = record.applied
     if state is None or state.exports is None:
         log.info("the applied state has no exports")
+        return
+    if if_due and record.paused:
+        log.info("the node is paused, so no export begins")
         return
     if if_due and not _due(system, state.exports, record):
         log.info("the last export is new enough")

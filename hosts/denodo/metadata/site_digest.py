@@ -75,7 +75,7 @@ _SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that counts.
+    """Statement that counts.
 
     Attributes:
         label: `DATABASE/TYPE NAME` of the element, without values.
@@ -114,7 +114,9 @@ def statements(text: bytes, not_compared: Sequence[str] = ()) -> Iterator[Statem
             database = parts[2].strip('"')
         elif head[0] not in _SESSION and not _belongs_to_node(parts, head):
             label = f"{database}/{_name(parts)}"[:MOST_LABEL]
-            if not any(fnmatch.fnmatchcase(label.lower(), one.lower()) for one in not_compared):
+            if not any(
+                fnmatch.fnmatchcase(label.lower(), pattern.lower()) for pattern in not_compared
+            ):
                 yield Statement(label, tuple(_without_values(parts, head)))
 
 
@@ -220,8 +222,8 @@ def _word_before_difference(
 ) -> str:
     """Return the last keyword before the first difference, which is never a value."""
     word = "its beginning"
-    for one, other in zip(before, after):
-        for left, right in zip((*one, ""), (*other, "")):
+    for first, second in zip(before, after):
+        for left, right in zip((*first, ""), (*second, "")):
             if left != right:
                 return word
             if _KEYWORD.fullmatch(left):
@@ -230,7 +232,7 @@ def _word_before_difference(
 
 
 def installed_update(text: bytes) -> str:
-    """Return the version and update in an export's header, empty if it does not say them.
+    """Return the version and update in an export's header, empty if it does not state them.
 
     The header is `# Generated with Denodo Platform 8.0 update 20230301.`, or `… 9.1.3.`.
     """

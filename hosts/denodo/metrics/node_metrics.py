@@ -90,7 +90,8 @@ def metrics(system: System, state: State, record: Record) -> Iterator[tuple[str,
 def _unready_services(system: System, state: State) -> int:
     """Return the number of services that are not ready; all if the endpoint does not answer.
 
-    The first answer of an endpoint that no load balancer asks is from before its probes have ended.
+    Where no load balancer queries the endpoint, its first answer is older than the probes that the
+    query begins, so the endpoint is queried again before a service counts as not ready.
     """
     count = 0
     for question in range(1 + _MORE_QUESTIONS):

@@ -27,6 +27,8 @@ LOOK_S = 30.0
 """Project default: pause between two checks of the servers. A server is started again after two
 checks in which it does not run."""
 CATCH_UP_S = 300.0
+SILENCE_S = 60.0
+"""Period of the metric that silences the cluster's alarms while the node is paused."""
 MOST_REVIVALS = 5
 WINDOW_S = 3600.0
 """Project default. Within this time, servers are started again at most `MOST_REVIVALS` times, and
@@ -42,6 +44,8 @@ class WatchLoop:
     Attributes:
         scripts: detects the scripts that operators have run.
         unit_active: returns whether the unit of Denodo's servers is active.
+        paused: returns whether there is a record of a pause, which may have ended.
+        silence: puts the datapoint that silences the alarms, if the node is still paused.
         look: checks the servers, with `act`, `last` and `catch_up`; returns an exit code.
         sleep: waits for some seconds.
         now: a monotonic clock.
@@ -50,6 +54,8 @@ class WatchLoop:
     scripts: OperatorScripts
     unit_active: Callable[[], bool]
     look: Callable[..., int]
+    paused: Callable[[], bool] = lambda: False
+    silence: Callable[[], object] = lambda: None
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.monotonic
     _revivals: deque[float] = field(default_factory=deque)
@@ -57,6 +63,7 @@ class WatchLoop:
     _look_at: float = 0.0
     _revive_at: float = 0.0
     _catch_up_at: float = 0.0
+    _silence_at: float = 0.0
 
     def run(self) -> None:
         """Watch until the process ends."""
@@ -68,6 +75,9 @@ class WatchLoop:
         """Check for scripts of operators, and check the servers if `LOOK_S` has passed."""
         now = self.now()
         self.scripts.observe(now)
+        if now >= self._silence_at and self.paused():
+            self._silence_at = now + SILENCE_S
+            self.silence()
         if now < self._look_at:
             return
         self._look_at = now + LOOK_S

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -70,19 +71,29 @@ def watch(system: System, options: argparse.Namespace, machine: Sequence[str]) -
         machine: the machine, as options of the program.
     """
 
+    def node(*command: str) -> int:
+        arguments = [sys.executable, "-m", program_update.PACKAGE, *machine, *command]
+        return subprocess.run(arguments, check=False).returncode
+
     def look_at_servers(*, act: bool, last: bool, catch_up: bool) -> int:
         more = [*["--act"] * act, *["--last"] * last, *["--catch-up"] * catch_up]
-        command = [sys.executable, "-m", program_update.PACKAGE, *machine, "look", *more]
-        return subprocess.run(command, check=False).returncode
+        return node("look", *more)
 
     options.watchdog_folder.mkdir(parents=True, exist_ok=True)
     scripts = OperatorScripts(system.processes, options.watchdog_folder)
-    WatchLoop(scripts, unit_cgroup.active, look_at_servers).run()
+    WatchLoop(
+        scripts,
+        unit_cgroup.active,
+        look_at_servers,
+        # Only the name is looked up: as root, this process opens no file of the Denodo user.
+        paused=lambda: os.path.lexists(Record(system).pause_file),
+        silence=lambda: node("silence"),
+    ).run()
     return OK
 
 
 def look(system: System, options: argparse.Namespace) -> int:
     """Check the servers once; with --catch-up, first apply the desired state (`catch_up`)."""
-    if options.catch_up and options.parameter:
+    if options.catch_up and options.parameter and Record(system).paused is None:
         server_revival.catch_up(system, options.parameter)
     return server_revival.look(system, act=options.act, last=options.last)

@@ -152,7 +152,13 @@ def test_allows_what_the_commands_call_and_no_more(
     for command in commands:
         done = denodo_ha(*command.split(), "--cluster", "active", "-c", str(EXAMPLE))
         assert done.exit_code == exit_codes.DONE, done.output
-    made = [call for call in cloud.calls.made if _action(call) != UNASKED]
+    # The Solution Manager may not hold nodes, and its drains warn of that.
+    holds = agents.stack.outputs[names.NODE_DOCUMENT] if output == MANAGER else ""
+    made = [
+        call
+        for call in cloud.calls.made
+        if _action(call) != UNASKED and call.parameters.get("DocumentName") != holds
+    ]
     assert [call for call in made if not admits(found, call, agents)] == []
     assert {_action(call) for call in made} == actions(found) - OF_OTHERS
 

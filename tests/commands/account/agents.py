@@ -42,6 +42,7 @@ class Node:
         stop_outcome: exit code of the command `stop`; only 0 stops the servers.
         stops: time limits of the `stop` commands, in seconds.
         held: reason for which the node was held by `hold`; empty if it is not held.
+        paused: end of its pause, empty if it is not paused.
         holds: the actions `hold` and `release` that were run.
         hold_outcome: exit code of these two actions; only 0 has an effect.
     """
@@ -63,6 +64,7 @@ class Node:
     stop_outcome: int = node_agent.DONE
     stops: list[int] = field(default_factory=list)
     held: str = ""
+    paused: str = ""
     holds: list[str] = field(default_factory=list)
     hold_outcome: int = node_agent.DONE
 
@@ -218,6 +220,9 @@ class Agents:
             case "hold" | "release":
                 node.hold(action, *parameters.get("Why", [""]))
                 result = node.hold_outcome, ""
+            case "pause" | "resume":
+                (node.paused,) = parameters.get("Until", [""])
+                result = node_agent.DONE, ""
             case "start":
                 node.running = True
                 result = node_agent.DONE, ""

@@ -1,4 +1,4 @@
-"""What a function would leave in the history, without a bucket."""
+"""Entries that a function would write to the history, without a bucket."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
 
-from denodo_ha.aws import deadline
-from denodo_ha.aws.clients import Aws
+from denodo_ha.aws import clients, deadline, http_session
+from denodo_ha.aws.clients import MUST_ARRIVE, Aws
 from denodo_ha.aws.concurrency import first_answer, map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.aws.http_session import BoundSession, UnreadableAnswerError
@@ -78,6 +78,20 @@ def test_a_region_that_hangs_ends_with_the_deadline(proxy: FaultProxy) -> None:
     # The first attempt used up the deadline, so no further attempt was sent.
     assert len(proxy.calls) == 1
     assert account(aws, "eu-central-1") == "111122223333"
+
+
+def test_a_call_without_a_deadline_ends_too(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call that must arrive is the exception: it is tried again after a long attempt."""
+    monkeypatch.setattr(clients, "CALL_S", 0.5)
+    monkeypatch.setattr(http_session, "ATTEMPT_S", 1.0)
+    proxy.add(Rule(Fault.HANG, on=1), Rule(Fault.HANG, on=2))
+    with pytest.raises(Unreachable):
+        account(Aws())
+    assert len(proxy.calls) == 1
+    assert account(Aws(attempts=MUST_ARRIVE)) == "111122223333"
+    assert len(proxy.calls) == 3
 
 
 def test_the_answer_of_a_rest_service_is_read(proxy: FaultProxy) -> None:

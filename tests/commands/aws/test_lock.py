@@ -335,7 +335,7 @@ def test_threads_that_prove_at_the_same_time_do_not_disturb_each_other(
 
     def noted_read(**arguments: Any) -> dict[str, Any]:
         order.append("read")
-        time.sleep(0.005)
+        time.sleep(0.005)  # lets another thread run between a read and its write
         return read(**arguments)
 
     def noted_write(**arguments: Any) -> dict[str, Any]:
@@ -447,6 +447,22 @@ def test_an_interrupted_write_that_arrives_later_is_released(
     with pytest.raises(KeyboardInterrupt), lock_of(store, clock).held():
         pass
     assert (store.value, store.writes) == (None, 1)
+
+
+def test_the_first_attempt_of_a_repeated_write_is_released_too(
+    store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that ends at once releases the lock before the first attempt reaches AWS."""
+    write = store.put_parameter
+
+    def repeated(**arguments: Any) -> dict[str, Any]:
+        clock.at(2, lambda: store.write(arguments["Value"]))
+        return {**write(**arguments), "ResponseMetadata": {"RetryAttempts": 1}}
+
+    monkeypatch.setattr(store, "put_parameter", repeated)
+    with lock_of(store, clock).held():
+        pass
+    assert (store.value, store.writes) == (None, 2)
 
 
 def test_a_release_whose_answer_was_lost_leaves_nothing(

@@ -131,6 +131,25 @@ def test_an_empty_bucket_and_no_bucket(site: Site, denodo_ha: Run) -> None:
     assert "test-main-exports-copy in us-east-1 has no bucket" in done.output
 
 
+def test_a_cluster_without_exports_cannot_import(site: Site, denodo_ha: Run) -> None:
+    """Copies arrive in its region, but its nodes have no login to import them with."""
+    site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
+    site.drain("node1")
+    resources = site.cloud.stack("spare").template["Resources"].values()
+    (document,) = (each for each in resources if each["Type"] == "AWS::SSM::Document")
+    actions = document["Properties"]["Content"]["parameters"]["Action"]
+    every = actions["allowedValues"]
+    actions["allowedValues"] = [name for name in every if name != "import-export"]
+    try:
+        for more in ((), ("--dry-run",)):
+            done = run(site, denodo_ha, "--from", "main", *more)
+            assert done.exit_code == exit_codes.REFUSED, done.output
+            assert "add `exports` to clusters.spare if it has none, deploy" in done.output
+    finally:
+        actions["allowedValues"] = every
+    assert not site.agents.nodes["node1"].imports
+
+
 def test_a_failed_import_leaves_the_node_drained(site: Site, denodo_ha: Run) -> None:
     site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
     site.drain("node1")

@@ -40,6 +40,8 @@ ROWS: dict[str, list[list[str]]] = {
     "drain": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "enable": [["node1", "-c", "active-passive", "--cluster", "active"]],
     "shift": [["eu-west-1a", "-c", "active-passive", "--cluster", "active"]],
+    "pause": [["active", "--why", "\x1b[2J\n", "-c", "active-passive"]],
+    "resume": [["active", "-c", "active-passive"]],
     "pin": [["-c", "active-passive", "--dry-run"]],
     "plan": [
         ["{assembly}", "{assembly}"],

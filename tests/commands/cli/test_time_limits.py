@@ -157,3 +157,13 @@ def test_time_at_a_prompt_does_not_count(monkeypatch: pytest.MonkeyPatch) -> Non
         with deadline.paused():
             pass
         assert deadline.left(100) == 6
+
+
+def test_a_pause_inside_of_a_pause_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 2.0, 61.0, 62.0])
+    monkeypatch.setattr(deadline, "_paused", 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    with deadline.limited(8):
+        with deadline.paused(), deadline.paused():
+            pass
+        assert deadline.left(100) == 6

@@ -26,6 +26,7 @@ from denodo_ha.drain.draining import Draining
 from denodo_ha.environment import names
 from denodo_ha.status.model import Group, Target
 from denodo_ha.status.verdict import problems
+from tests.commands.account.recorded_changes import changes_of
 from tests.commands.account.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -164,7 +165,11 @@ def test_each_action_is_asked_of_the_document_that_can_least(
 
 
 def test_a_file_is_applied_one_host_at_a_time(proxies: HaproxyInstances, hosts: Hosts) -> None:
-    assert list(proxies.apply()) == [FIRST, SECOND]
+    changes = changes_of(proxies.apply)
+    assert [(change.subject, change.after) for change in changes] == [
+        (FIRST, "the file of the last deploy"),
+        (SECOND, "the file of the last deploy"),
+    ]
     assert hosts.asked == [("apply", "-", (FIRST,)), ("apply", "-", (SECOND,))]
 
 

@@ -91,14 +91,14 @@ def test_called_off_while_it_drains(cloud: Cloud, go: Run) -> None:
 
 def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
     for after in (False, True):
-        # Six changes: the lock, three target groups, the lock again, the drain tag.
-        for on in range(1, 7):
+        # The lock, a datapoint, three target groups, the lock, the release, the drain tag.
+        for on in range(1, 9):
             drained.faults.interrupt(on=on, changing=True, after=after)
             done = go("enable", "node1")
             drained.faults.heal()
             assert done.exit_code == exit_codes.INTERRUPTED, (on, after, done.output)
-            assert drained.mark("active", "node1") is not None or (on, after) == (6, True)
-            if 1 < on < 5:
+            assert drained.mark("active", "node1") is not None or (on, after) == (8, True)
+            if 2 < on < 6:
                 assert "node1 was put into " in done.stderr
             assert go("enable", "node1").exit_code == exit_codes.DONE
             assert is_back(drained)

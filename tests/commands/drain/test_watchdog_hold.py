@@ -81,7 +81,7 @@ def test_a_node_that_cannot_be_held_is_drained_and_released_later(
     fail(site)
     done = site.go("drain")
     assert site.has_tag()
-    assert "warning: the watchdog of node1 does not rest (" in done.stderr
+    assert "warning: the watchdog of node1 may not rest (" in done.stderr
     assert "node hold WHY" in done.stderr
     # The node is held by an earlier drain, and cannot be released.
     site.node.held = "an earlier drain"

@@ -416,7 +416,7 @@ OF_CHECK = (
     *("elasticloadbalancing:DescribeAccountLimits", "rds:DescribeDBInstanceAutomatedBackups"),
     *("servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"),
 )
-"""What only `failover check` calls; its own tests compare its calls with the policies."""
+"""Actions that only `failover check` calls; its own tests compare its calls with the policies."""
 
 
 def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> None:

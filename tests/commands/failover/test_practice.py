@@ -15,7 +15,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.history_entry import HistoryEntry
 from denodo_ha.failover.practice import command, expectation, observation, readiness
-from denodo_ha.failover.practice.client_eye import Look
+from denodo_ha.failover.practice.client_observer import Look
 from denodo_ha.failover.practice.expectation import Expectation
 from denodo_ha.failover.practice.observation import Observation
 from denodo_ha.standby.check_line import CheckLine
@@ -34,8 +34,8 @@ SERVICES = ("jdbc", "web")
 BACK = "denodo-ha failover back -c active-passive"
 
 
-class WorldEye:
-    """Client's eye in a simulated world: it sees the DNS answer, and faults of each cluster."""
+class WorldObserver:
+    """Client observer in a simulated world: it sees the DNS answer, and faults of each cluster."""
 
     def __init__(self, world: Route53) -> None:
         self._world = world
@@ -53,16 +53,16 @@ class Practising:
 
     Attributes:
         world: Route 53 and the switch.
-        eye: the client's eye.
+        observer: the client observer.
     """
 
     def __init__(
         self, world: Route53, denodo_ha: Callable[..., Result], patch: pytest.MonkeyPatch
     ) -> None:
         self.world, self._denodo_ha, self._patch = world, denodo_ha, patch
-        self.eye = WorldEye(world)
+        self.observer = WorldObserver(world)
         patch.setattr(command, "practice_clock", lambda: world.cloud.clock)
-        patch.setattr(command, "_eye", lambda *_, **__: self.eye)
+        patch.setattr(command, "_observer", lambda *_, **__: self.observer)
         patch.setattr(observation, "watching", self._watching)
         patch.setattr(observation, "SWITCH_EVERY_S", 15.0)
         self.lines: list[CheckLine] = []
@@ -209,7 +209,8 @@ def test_a_name_that_leads_to_the_primary_again_is_no_success(practising: Practi
 def test_clients_that_are_not_served_end_the_stay(practising: Practising) -> None:
     begin = practising.world.cloud.clock.monotonic()
     practising.after(
-        100, lambda: practising.eye.faults.update({SECONDARY: {"web": "refused the connection"}})
+        100,
+        lambda: practising.observer.faults.update({SECONDARY: {"web": "refused the connection"}}),
     )
     done = practising.run("--stay", "1h")
     assert done.exit_code == exit_codes.NO, done.output
@@ -231,11 +232,11 @@ def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising)
     done = practising.run()
     assert (done.exit_code, "passive is not healthy" in done.stderr) == (exit_codes.REFUSED, True)
     practising.world.down.clear()
-    practising.eye.faults[PRIMARY] = {"jdbc": "timeout"}
+    practising.observer.faults[PRIMARY] = {"jdbc": "timeout"}
     done = practising.run("--dry-run")
     assert done.exit_code == exit_codes.REFUSED
     assert "jdbc: timeout" in done.stderr
-    practising.eye.faults.clear()
+    practising.observer.faults.clear()
     practising.lines = [
         CheckLine(3, "metadata", "no", "differs since 02:00", None, "equal", "import it"),
         CheckLine(8, "quotas", "unknown", "not read", None, "not below", ""),
@@ -288,7 +289,7 @@ def test_a_datapoint_that_aws_refuses_moves_nothing(practising: Practising) -> N
     practising.world.cloud.faults.deny("PutMetricData")
     done = practising.run()
     assert done.exit_code == exit_codes.AWS, done.output
-    assert "the site was not moved" in done.stderr
+    assert "there was no failover" in done.stderr
     assert practising.is_as_before()
 
 

@@ -146,7 +146,10 @@ def test_the_other_cluster_s_bucket_gets_the_entry(
     assert change["after"] == "healthy in jdbc, odbc, web, node1"
 
 
-@pytest.mark.parametrize("how", ["lost", "denied", "gone"])
+@pytest.mark.parametrize(
+    "how",
+    ["lost", *(pytest.param(how, marks=pytest.mark.long) for how in ("denied", "gone"))],
+)
 def test_its_own_bucket_gets_the_entry_if_the_other_cannot(
     cloud: Cloud, config: Path, denodo_ha: Run, how: str
 ) -> None:
@@ -207,6 +210,7 @@ def test_the_switch_comes_first_and_never_fails_for_the_history(
     assert world.thrown == [1.0, 0.0]
 
 
+@pytest.mark.long
 def test_a_switch_that_aws_refuses_leaves_no_entry(
     cloud: Cloud, config: Path, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +221,7 @@ def test_a_switch_that_aws_refuses_leaves_no_entry(
     assert cloud.calls.of("PutObject") == []
 
 
+@pytest.mark.long
 def test_a_failure_is_recorded_with_its_message(cloud: Cloud, config: Path, denodo_ha: Run) -> None:
     cloud.faults.deny("DeregisterTargets")
     done = drain(denodo_ha, config)
@@ -275,6 +280,7 @@ def test_history_merges_the_entries_of_both_sites(
     assert "denodo-ha: the history in denodo70-active-" in done.stderr
 
 
+@pytest.mark.long
 def test_an_object_that_is_no_entry_is_named(cloud: Cloud, config: Path, denodo_ha: Run) -> None:
     name = next(name for name, region in buckets(config).items() if region == KEPT)
     key = f".history/{datetime.now(UTC):%Y%m%dT%H%M%SZ}-bbbbbbbb.json"
@@ -371,6 +377,7 @@ class TestRecording:
         assert capsys.readouterr().err == "not recorded: OSError: no disk\n"
 
 
+@pytest.mark.long
 def test_a_region_that_hangs_leaves_time_for_the_other_bucket(cloud: Cloud, config: Path) -> None:
     """Each bucket but the last has half of the time that is left."""
     left: list[float] = []

@@ -1,4 +1,4 @@
-"""What a failover loses, in one sentence, from what is copied to the region that takes over."""
+"""Losses of a failover, in one sentence, from what is copied to the region that takes over."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -39,6 +39,7 @@ class Site:
         self.standby = StandbyCloud(cloud, config)
         self.route53 = Route53(cloud)
         self.agents: Agents | None = None
+        self.is_recorded = False
 
     def begin(self, monkeypatch: pytest.MonkeyPatch, denied: str = "") -> None:
         """Answer calls again, except one that is denied."""
@@ -93,6 +94,13 @@ def others(report: Mapping[str, Any]) -> dict[int, str]:
     return {line["number"]: line["state"] for line in report["lines"] if line["state"] != "ok"}
 
 
+def record_once(site: Site, check: Check) -> None:
+    """Record the quotas and the caller's right, unless an earlier test has."""
+    if not site.is_recorded:
+        record(check)
+        site.is_recorded = True
+
+
 def record(check: Check) -> None:
     done = check("--record")
     assert done.exit_code in {exit_codes.DONE, exit_codes.AWS, exit_codes.NO}, done.output
@@ -100,6 +108,8 @@ def record(check: Check) -> None:
 
 
 def test_everything_well_is_ready(site: Site, check: Check) -> None:
+    site.standby.forget_history()
+    site.standby.put_practice(timedelta(days=3))
     done = check("--record", "--format", "json")
     # The quotas of the active cluster's region are recorded by this run, and known to the next.
     assert others(json.loads(done.stdout)) == {8: "unknown"}
@@ -131,10 +141,6 @@ def start_node(site: Site) -> None:
     site.cloud.client("ec2", KEPT).start_instances(InstanceIds=ids)
 
 
-def slow_practice(site: Site) -> None:
-    site.standby.put_practice(timedelta(hours=1), late=True)
-
-
 PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
     "an unhealthy target": (
         1,
@@ -160,6 +166,12 @@ PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
         lambda site: site.standby.put_export(ACTIVE, "node1", hours=72),
         lambda site: site.standby.put_export(ACTIVE, "node1"),
     ),
+    "an old database copy": (
+        5,
+        "restorable to ",
+        lambda site: setattr(site.standby, "database_age", timedelta(hours=2)),
+        lambda site: setattr(site.standby, "database_age", timedelta(minutes=6)),
+    ),
     "no licence": (
         6,
         "the License Manager sm:10091: timed out",
@@ -179,13 +191,27 @@ PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
         lambda site: site.standby.put_export(STANDBY, "node1", encryption_key="f" * 64),
         lambda site: site.standby.put_export(STANDBY, "node1"),
     ),
+    "a practice that was too slow": (
+        10,
+        "took longer than the drill expects",
+        lambda site: site.standby.put_practice(timedelta(minutes=1), late=True),
+        lambda site: site.standby.put_practice(timedelta(minutes=1)),
+    ),
 }
+"""Faults by name: the line that says no, what it says, how to plant the fault, and to mend it."""
 
 
-@pytest.mark.parametrize("fault", PLANTED)
+QUICK = ("an old copy",)
+"""Faults that are planted in every test run; the pure tests of the lines have all of them."""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.long) for fault in PLANTED],
+)
 def test_a_planted_fault_is_seen_by_its_line_alone(site: Site, check: Check, fault: str) -> None:
     number, seen, plant, mend = PLANTED[fault]
-    record(check)
+    record_once(site, check)
     plant(site)
     try:
         done = check("--format", "json")
@@ -200,18 +226,30 @@ def test_a_planted_fault_is_seen_by_its_line_alone(site: Site, check: Check, fau
         mend(site)
 
 
-def test_a_practice_that_was_too_slow(site: Site, check: Check) -> None:
-    record(check)
-    slow_practice(site)
-    report = json.loads(check("--format", "json").stdout)
-    assert others(report) == {10: "no"}
-    site.standby.put_practice(timedelta(minutes=1))
+def test_each_line_has_a_planted_fault() -> None:
+    assert sorted(number for number, *_ in PLANTED.values()) == [*range(1, 11)]
+
+
+@pytest.mark.long
+def test_two_planted_faults_are_seen_by_two_lines(site: Site, check: Check) -> None:
+    """Each fault with the next one; the pure tests of the lines have all pairs."""
+    record_once(site, check)
+    faults = list(PLANTED.values())
+    for faulty in zip(faults, [*faults[1:], faults[0]], strict=True):
+        for _, _, plant, _ in faulty:
+            plant(site)
+        try:
+            report = json.loads(check("--format", "json").stdout)
+        finally:
+            for _, _, _, mend in faulty:
+                mend(site)
+        assert others(report) == {number: "no" for number, *_ in faulty}, report["lines"]
     assert others(json.loads(check("--format", "json").stdout)) == {}
 
 
 def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
-    """So its loss changes nothing, and the time that it hangs is not waited for."""
-    record(check)
+    """The loss of the region changes no verdict, and no command waits for its answers."""
+    record_once(site, check)
     before = json.loads(check("--format", "json").stdout)
     site.cloud.calls.forget()
     site.cloud.faults.lose(LOST)
@@ -223,6 +261,16 @@ def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
     assert others(json.loads(check("--format", "json").stdout)) == {}
 
 
+def test_the_region_of_the_switch_is_not_called_either(site: Site, check: Check) -> None:
+    """After a failover the active cluster is in it; Route 53 has one endpoint for all regions."""
+    site.cloud.calls.forget()
+    lines = json.loads(check("--for", ACTIVE, "--format", "json").stdout)["lines"]
+    assert lines[1]["state"] == "ok", lines
+    called = {call.region for call in site.cloud.calls.made if call.service != "route53"}
+    assert called == {LOST}
+
+
+@pytest.mark.long
 def test_what_is_published(site: Site, check: Check) -> None:
     record(check)
     site.cloud.calls.forget()
@@ -238,7 +286,7 @@ def test_what_is_published(site: Site, check: Check) -> None:
     dimensions = [{"Name": "Environment", "Value": "denodo70"}]
     assert values["StandbyReady"] == (1.0, dimensions)
     assert values["StandbyExportAge"] == (3600.0, dimensions)
-    assert "StandbyDatabaseAge" not in values
+    assert values["StandbyDatabaseAge"] == (360.0, dimensions)
     assert puts[-1].parameters["MetricData"][0]["MetricName"] == "StandbyReady"
 
 
@@ -264,6 +312,7 @@ def test_the_operators_policies_permit_every_call(site: Site, check: Check) -> N
     assert called - permitted == set()
 
 
+@pytest.mark.long
 def test_without_the_right_to_throw_the_switch(
     site: Site, check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,11 +324,13 @@ def test_without_the_right_to_throw_the_switch(
     assert lines[9]["state"] == "no"
     assert "cloudwatch:PutMetricData" in lines[9]["seen"]
     assert site.cloud.calls.of("PutObject") == []
+    site.is_recorded = False
     site.standby.put_practice(timedelta(minutes=1))
 
 
+@pytest.mark.long
 def test_a_standby_that_does_not_answer_is_unknown(site: Site, check: Check) -> None:
-    record(check)
+    record_once(site, check)
     site.cloud.faults.lose(KEPT)
     done = check("--format", "json")
     report = json.loads(done.stdout)
@@ -288,6 +339,7 @@ def test_a_standby_that_does_not_answer_is_unknown(site: Site, check: Check) -> 
     assert {1, 3, 4, 6, 7, 8, 9, 10} <= others(report).keys()
 
 
+@pytest.mark.long
 def test_what_hangs_is_unknown_before_the_deadline(site: Site, check: Check) -> None:
     left: list[float] = []
 
@@ -301,6 +353,7 @@ def test_what_hangs_is_unknown_before_the_deadline(site: Site, check: Check) -> 
     assert 0 < max(left) <= 10
 
 
+@pytest.mark.long
 def test_the_cluster_that_is_not_in_use_is_checked(site: Site, check: Check) -> None:
     site.route53.down.add(ACTIVE)
     assert json.loads(check("--format", "json").stdout)["standby"] == ACTIVE
@@ -337,7 +390,8 @@ class TestFailover:
             assert done.exit_code == exit_codes.DONE, done.output
             assert site.route53.thrown == [1.0]
             assert "if active does not come back, what is lost: metadata since " in done.stderr
-            assert "(7 h); jobs' state of the Schedulers: not copied" in done.stderr
+            assert "(7 h); database since " in done.stderr
+            assert "(6 min); jobs' state of the Schedulers: not copied" in done.stderr
             operations = [call.operation for call in site.cloud.calls.changes]
             assert operations == ["PutMetricData", "PutObject"]
             (put,) = site.cloud.calls.of("PutObject")
@@ -348,6 +402,7 @@ class TestFailover:
         finally:
             site.standby.put_export(ACTIVE, "node2")
 
+    @pytest.mark.long
     def test_the_reading_delays_and_refuses_nothing(self, site: Site, go: Check) -> None:
         left: list[float] = []
 
@@ -366,7 +421,7 @@ class TestFailover:
     def test_a_planned_move_needs_a_ready_standby(
         self, site: Site, check: Check, go: Check
     ) -> None:
-        record(check)
+        record_once(site, check)
         site.cloud.calls.forget()
         one_target(site)
         try:

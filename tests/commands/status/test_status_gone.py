@@ -98,7 +98,7 @@ def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
     places = [
         StackLocation(f"c{number}", stack.name, stack.account, stack.region) for number in range(50)
     ]
-    known = reader.read_aws_state(Aws(attempts=1), places)
+    known = reader.read_aws_state(Aws(attempts=1), "denodo70", places, cloud.clock.now())
     calls = Counter(call.operation for call in cloud.calls.made)
     assert len(known.readable) == 50
     assert calls["DescribeTargetHealth"] == 50 * 5

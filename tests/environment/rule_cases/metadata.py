@@ -234,7 +234,7 @@ WRONG = (
         export_copies_possible,
         {EXPORTS: {"login": SECRET, "copy": True}},
         "clusters.main.exports.copy",
-        ("there is no place for the copies", "not part of a failover"),
+        ("the exports cannot be copied", "not part of a failover"),
     ),
     Wrong(
         export_copies_possible,

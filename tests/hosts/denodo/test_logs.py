@@ -361,6 +361,21 @@ def test_lines_that_are_no_entries_are_skipped(tmp_path: Path) -> None:
     assert [*journal.read(("a.service",), "", program=str(program))] == []
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"__REALTIME_TIMESTAMP": float("inf")},
+        {"MESSAGE": [300]},
+        {"MESSAGE": ["x"]},
+        {"__REALTIME_TIMESTAMP": None},
+    ],
+)
+def test_a_damaged_entry_is_skipped(fields: dict[str, Any]) -> None:
+    whole = {"__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1", "MESSAGE": "x"}
+    assert journal.read_entry(json.dumps(whole)) is not None
+    assert journal.read_entry(json.dumps({**whole, **fields})) is None
+
+
 def test_units_run_only_with_logs(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[str] = []
 

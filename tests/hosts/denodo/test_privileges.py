@@ -53,6 +53,10 @@ _COMMANDS = (
     ("boot", "--state"),
     ("hold", "a reason"),
     ("release",),
+    ("hold", "--for-drain", "a reason"),
+    ("pause", "--until=2999-01-01T00:00:00+00:00", "--why=test"),
+    ("resume",),
+    ("silence",),
     ("look", "--act"),
     ("accept-readiness",),
     ("catalog-settings",),
@@ -68,7 +72,7 @@ _WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (
     *("applied.json", "failed.json", "drained.json", "metadata.json", "logins.json"),
     *("exported.json", "signal.json", "journal.json", "behind.json", "held.json", "watchdog.json"),
-    "readiness.json",
+    *("readiness.json", "drain-hold.json", "paused.json"),
     *("lock", "export-lock", "record-lock", "run", "export", "import", "metadata.properties"),
     *(".drained.json.denodo-node", ".applied.json.denodo-node", ".journal.json.denodo-node"),
 )

@@ -32,10 +32,17 @@ def holds(environment: Environment, assembly: Assembly) -> None:
         of_checks = _alarms_of_checks(assembly.resources(stack, CHECK))
         parts = {part for one in composites.values() for part in _parts(one)}
         assert not parts & of_checks
+        suppressors = _suppressors(composites, in_cluster=stack in clusters)
+        # A suppressor never changes the state of an alarm that a health check follows.
+        assert not suppressors & (of_checks | parts)
         for id_, alarm in alarms.items():
             assert alarm["AlarmDescription"]
             actions = [value for key in _ACTIONS for value in alarm.get(key, ())]
             if id_ in of_checks:
+                assert actions == []
+                continue
+            if id_ in suppressors:
+                _silences(alarm, stack)
                 assert actions == []
                 continue
             # Commands take each alarm on this metric for one that a health check may follow.
@@ -66,6 +73,28 @@ def _alarms_of_checks(checks: Resources) -> set[str]:
         for config in configs
         if "AlarmIdentifier" in config
     }
+
+
+def _suppressors(composites: Resources, *, in_cluster: bool) -> set[str]:
+    """Return the logical ids of the alarms that suppress others; each cluster has one."""
+    named = {json.dumps(one.get("ActionsSuppressor")) for one in composites.values()}
+    if not in_cluster or not composites:
+        assert named <= {"null"}
+        return set()
+    assert len(named) <= 1
+    assert "null" not in named
+    for composite in composites.values():
+        # The wait delays every notification, so it is shorter than a period of the alarms.
+        assert 0 < composite["ActionsSuppressorWaitPeriod"] < 60
+        assert composite["ActionsSuppressorExtensionPeriod"] >= 120
+    return {str(json.loads(name)["Ref"]) for name in named}
+
+
+def _silences(alarm: dict[str, Any], stack: str) -> None:
+    """Assert that an alarm is a suppressor that no fault keeps in state ALARM."""
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["Namespace"] == f"Denodo/Pause/{stack}"
+    assert "Dimensions" not in alarm
 
 
 def _parts(composite: dict[str, Any]) -> list[str]:

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.rules import quotas
 from tests.stacks.topology import metadata
 from tests.stacks.topology.cluster_view import (
     GROUP,
@@ -104,11 +106,16 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
         if {"Ref": role_id} in policy["Roles"]
         for statement in policy["PolicyDocument"]["Statement"]
     ]
-    publishes = view.environment.alarms.nodes and view.environment.denodo.program
+    program = view.environment.denodo.program
+    silences = program and quotas.has_alarms(view.environment, view.name)
+    stack = names.cluster_stack(view.environment.name, view.name)
+    namespaces = [f"Denodo/Nodes/{view.environment.name}"] * (
+        program and view.environment.alarms.nodes
+    ) + [f"Denodo/Pause/{stack}"] * silences
     metrics = [one for one in statements if one["Action"] == "cloudwatch:PutMetricData"]
-    assert [one["Condition"] for one in metrics] == [
-        {"StringEquals": {"cloudwatch:namespace": f"Denodo/Nodes/{view.environment.name}"}}
-    ] * publishes
+    assert sorted(
+        one["Condition"]["StringEquals"]["cloudwatch:namespace"] for one in metrics
+    ) == sorted(namespaces)
     by_action: dict[str, list[Any]] = {}
     for one in (one for one in statements if one not in metrics):
         assert one["Effect"] == "Allow"

@@ -116,6 +116,7 @@ def test_the_manifest_states_what_two_sites_must_have_in_common(
     assert manifest(cloud)["site_digest"] == second["site_digest"]
 
 
+@pytest.mark.long
 def test_a_manifest_stays_readable_with_any_files(
     exporting: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +300,7 @@ def test_an_import_waits_for_a_version_that_has_not_arrived(
     assert json.loads((exporting.path / "imported.json").read_text())["--file"] == TEXT
 
 
+@pytest.mark.long
 def test_a_version_that_never_arrives_ends_the_import(
     exporting: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

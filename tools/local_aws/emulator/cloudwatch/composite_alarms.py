@@ -5,6 +5,7 @@ import json
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation import resource_types
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+from tools.local_aws.emulator.cloudwatch import action_suppression
 from tools.local_aws.emulator.errors import AwsError
 
 KIND = "AWS::CloudWatch::CompositeAlarm"
@@ -15,12 +16,16 @@ def _put(name: str, properties: Properties) -> Made:
     # CloudFormation's own tags, which MiniStack adds to the template's, are not part of the call.
     tags = [tag for tag in properties.get("Tags") or [] if not str(tag["Key"]).startswith("aws:")]
     request = {**properties, "AlarmName": name, "Tags": tags}
+    if problem := action_suppression.problem(properties):
+        raise AwsError("ValidationError", problem, service="CloudWatch")
     put = ministack.private(ministack.cloudwatch, "_put_composite_alarm")
     status, _, body = put({}, request, is_cbor=False, is_json=True)
     if status >= 400:
         message = json.loads(body).get("message") or str(body)
         raise AwsError("ValidationError", message, service="CloudWatch")
-    return name, {"Arn": str(ministack.composite_alarms[name]["AlarmArn"])}
+    alarm = ministack.composite_alarms[name]
+    alarm |= {key: properties[key] for key in action_suppression.PROPERTIES if key in properties}
+    return name, {"Arn": str(alarm["AlarmArn"])}
 
 
 def _create(logical_id: str, properties: Properties, stack: str) -> Made:
@@ -37,5 +42,6 @@ def _delete(physical_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Add the type."""
+    """Add the type, and the suppression of actions."""
+    action_suppression.install()
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)

@@ -13,7 +13,7 @@ from typing import Any
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.clock import CLOCK
-from tools.local_aws.emulator.cloudwatch import alarms
+from tools.local_aws.emulator.cloudwatch import action_suppression, alarms
 
 _log = logging.getLogger("local-aws")
 _EVALUATION_S = 60
@@ -45,6 +45,10 @@ def evaluate_all() -> None:
     for (account, region, _), alarm in ministack.alarms.all_items():
         with ministack.acting_for(account, region):
             alarms.evaluate(alarm)
+    for (account, region, _), alarm in ministack.composite_alarms.all_items():
+        if alarm.get("ActionsSuppressor"):
+            with ministack.acting_for(account, region):
+                action_suppression.settle(alarm)
 
 
 def install(file: Path) -> None:

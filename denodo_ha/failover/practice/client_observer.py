@@ -1,7 +1,7 @@
-"""The client's eye: each second it resolves the failover name, and makes a handshake per service.
+"""Client observer: each second it resolves the failover name, and makes a handshake per service.
 
-    eye = ClientEye(site, settings, clock)
-    look = eye.look()
+    observer = ClientObserver(site, settings, clock)
+    look = observer.look()
     look.cluster, look.faults
 
 A handshake is that of `denodo-ha verify`, in the service's own protocol and without a login. The
@@ -39,7 +39,7 @@ STEP_S: Final = 2.0
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the failover name and at the services behind it.
+    """Look at the failover name and at the services behind it.
 
     Attributes:
         at: time of the beginning, by the clock's `monotonic`.
@@ -52,7 +52,7 @@ class Look:
     faults: Mapping[str, str] = field(default_factory=dict)
 
 
-class Eye(Protocol):
+class Observer(Protocol):
     """Interface of what looks at the failover name.
 
     Attributes:
@@ -67,7 +67,7 @@ class Eye(Protocol):
         """Look once."""
 
 
-class ClientEye:
+class ClientObserver:
     """Looks as a client of this machine does.
 
     Attributes:
@@ -108,7 +108,7 @@ class ClientEye:
         return tuple(port for port in verification.ports() if port.protocol != "auxiliary")
 
 
-class AnswerEye:
+class AnswerObserver:
     """Reads only which cluster DNS answers with, for machines outside the clients' network.
 
     Attributes:

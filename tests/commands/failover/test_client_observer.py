@@ -1,4 +1,4 @@
-"""The client's eye, against servers of two clusters and a DNS server; and its measurements."""
+"""The client observer, against servers of two clusters and a DNS server; and its measurements."""
 
 import threading
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import pytest
 
 from denodo_ha.aws.polling import RealClock
 from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY
-from denodo_ha.failover.practice import client_eye
-from denodo_ha.failover.practice.client_eye import ClientEye, Look
+from denodo_ha.failover.practice import client_observer
+from denodo_ha.failover.practice.client_observer import ClientObserver, Look
 from denodo_ha.failover.practice.expectation import ExpectedTimes
 from denodo_ha.failover.practice.measurement import Leg, longest_gap, measured_leg, open_gap
 from denodo_ha.failover.practice.observation import (
@@ -36,7 +36,7 @@ class TwoSites:
 
     Attributes:
         dns: the DNS server.
-        eye: the client's eye.
+        observer: the client observer.
     """
 
     def __init__(self, folder: Path, dns: Dns) -> None:
@@ -55,7 +55,9 @@ class TwoSites:
         site = at(
             environment, ENDPOINT, failover_name=ENDPOINT, balancers=NAMES, resolver=dns.resolve
         )
-        self.eye = ClientEye(site, Settings(client_name=ENDPOINT, timeout=20), RealClock())
+        self.observer = ClientObserver(
+            site, Settings(client_name=ENDPOINT, timeout=20), RealClock()
+        )
 
     def lead_to(self, cluster: str) -> None:
         """Let the failover name lead to a cluster."""
@@ -89,40 +91,40 @@ def sites(tmp_path: Path) -> Iterator[TwoSites]:
 
 
 def test_sees_which_cluster_serves(sites: TwoSites, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sites.eye.services == ("jdbc", "web")
-    look = sites.eye.look()
+    assert sites.observer.services == ("jdbc", "web")
+    look = sites.observer.look()
     assert (look.cluster, look.faults) == ("main", {})
     sites.lead_to("spare")
-    look = sites.eye.look()
+    look = sites.observer.look()
     assert (look.cluster, look.faults) == ("spare", {})
     sites.stop("spare", "web")
-    look = sites.eye.look()
+    look = sites.observer.look()
     assert (look.cluster, set(look.faults)) == ("spare", {"web"})
     assert "refused the connection" in look.faults["web"]
     # While both sides are unhealthy, Route 53 answers with the primary: that is no success.
     sites.lead_to("main")
     sites.stop("main", "jdbc")
     sites.stop("main", "web")
-    look = sites.eye.look()
+    look = sites.observer.look()
     assert (look.cluster, set(look.faults)) == ("main", {"jdbc", "web"})
     # An alias has the addresses of the load balancer, and not its name.
     sites.dns.aliases.clear()
     sites.dns.addresses[ENDPOINT] = (HOSTS["spare"],)
-    look = sites.eye.look()
+    look = sites.observer.look()
     assert (look.cluster, set(look.faults)) == ("spare", {"web"})
     sites.dns.addresses[ENDPOINT] = ("127.0.8.99",)
-    assert sites.eye.look().cluster == ""
+    assert sites.observer.look().cluster == ""
     del sites.dns.addresses[ENDPOINT]
-    look = sites.eye.look()
+    look = sites.observer.look()
     assert (look.cluster, set(look.faults)) == ("", {"jdbc", "web"})
-    # A resolver that does not answer does not stop the eye.
-    monkeypatch.setattr(client_eye, "PATIENCE_S", 0.05)
+    # A resolver that does not answer does not stop the observer.
+    monkeypatch.setattr(client_observer, "PATIENCE_S", 0.05)
     sites.dns.is_silent = True
-    assert "does not answer" in sites.eye.look().faults["jdbc"]
+    assert "does not answer" in sites.observer.look().faults["jdbc"]
 
 
-class CountingEye:
-    """Eye that counts its looks."""
+class CountingObserver:
+    """Observer that counts its looks."""
 
     def __init__(self) -> None:
         self.every = 0.001
@@ -149,14 +151,14 @@ class NoSwitch(SwitchReader):
 
 
 def test_looks_until_the_end_of_the_block() -> None:
-    eye = CountingEye()
-    observation = Observation(eye, NoSwitch())
+    observer = CountingObserver()
+    observation = Observation(observer, NoSwitch())
     with watching(observation):
-        assert eye.enough.wait(120)
+        assert observer.enough.wait(120)
     for thread in threading.enumerate():
         if thread.name.startswith("observation"):
             thread.join(120)
-    count = eye.count
+    count = observer.count
     assert count == len(observation.looks) >= 3
     assert observation.switch_states == []
 
@@ -179,8 +181,8 @@ def test_a_gap_lasts_until_the_next_served_connection() -> None:
 
 
 def test_steps_are_counted_from_the_datapoint_and_those_that_are_late_are_marked() -> None:
-    eye = CountingEye()
-    observation = Observation(eye, NoSwitch())
+    observer = CountingObserver()
+    observation = Observation(observer, NoSwitch())
     observation.looks = looks(
         (8, "spare", True), (12, "main", True), (80, "spare", False), (82, "spare", True)
     )

@@ -1,0 +1,1 @@
+"""`denodo-ha pause` and `denodo-ha resume`."""
