@@ -94,6 +94,6 @@ def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
             )
     except (Failed, AwsError) as error:
         return str(error)
-    if action == RELEASE and result.code == node_agent.UNKNOWN_ACTION:
-        return ""  # a program of an earlier version has no watchdog
-    return "" if result.code == node_agent.DONE else node_agent.explain_result(result)
+    # A program of an earlier version has no watchdog, so there is nothing to release.
+    done = {node_agent.DONE, *[node_agent.UNKNOWN_ACTION] * (action == RELEASE)}
+    return "" if result.code in done else node_agent.explain_result(result)
