@@ -154,6 +154,12 @@ def _picture() -> Imported:
     return picture
 
 
+def _review() -> Imported:
+    from denodo_ha.review.review_command import review
+
+    return review
+
+
 def _nodes() -> Imported:
     from denodo_ha.status.node_table import nodes
 
@@ -291,6 +297,12 @@ COMMANDS: tuple[Command, ...] = (
         "Draw the topology as clients see it: names, balancers, ports, nodes by zone, checks, "
         "switch.",
         _picture,
+    ),
+    Command(
+        "review",
+        "Files",
+        "Review a change on one page: what gets worse, what clients notice, access, protections.",
+        _review,
     ),
     Command(
         "nodes",

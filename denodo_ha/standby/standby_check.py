@@ -73,7 +73,7 @@ def judge(
         standby: the standby.
         facts: the facts.
         has_put: True if this run has put a metric in the switch's namespace.
-        refused: why it was not permitted to; empty if it was, or did not try.
+        refused: why this run was not permitted to put it; empty if it was, or did not try.
     """
     now = facts.now
     return (
