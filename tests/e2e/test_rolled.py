@@ -21,7 +21,10 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import alarm_silence, environment_locator, node_pins
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed.rotation.operation import OperationContext
+from denodo_ha.drain.draining import Draining
+from denodo_ha.drain.enabling import Enabling
 from denodo_ha.environment import names
+from denodo_ha.environment.derived.alarms import NODE_OUT_MINUTES
 from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.pause.pausing import Pausing
@@ -191,8 +194,20 @@ def _notifications(deployment: Deployment) -> list[str]:
     return [one for one in paragraphs if one.startswith(tuple(f"topic {arn}" for arn in topics))]
 
 
+def test_a_node_is_drained_for_longer_than_an_alarm_takes(
+    deployment: Deployment, rolling: StateRoll
+) -> None:
+    """While `drain` waits for connections to end, and afterwards, no command silences alarms."""
+    context, minute = rolling._context, ALARM_PERIOD_S / local_aws_server.PACE  # noqa: SLF001
+    Draining(context).drain("node1", why="new switches")
+    assert shared(deployment, "node1") == {"node2", "node3"}
+    time.sleep((NODE_OUT_MINUTES + 3) * minute)
+    Enabling(context).enable("node1")
+    assert "node1" in shared(deployment, "")
+
+
 def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
-    """Of all that the tests above do: rolls and a rollout, some of which fail half-way."""
+    """Rolls and a rollout, some of which fail half-way, `drain` and `enable`: the tests above."""
     alarms = [one for one in _notifications(deployment) if "-> ALARM" in one]
     assert alarms == []
 
