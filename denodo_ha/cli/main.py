@@ -164,6 +164,12 @@ def _picture() -> Imported:
     return picture
 
 
+def _review() -> Imported:
+    from denodo_ha.review.review_command import review
+
+    return review
+
+
 def _nodes() -> Imported:
     from denodo_ha.status.node_table import nodes
 
@@ -301,6 +307,12 @@ COMMANDS: tuple[Command, ...] = (
         "Draw the topology as clients see it: names, balancers, ports, nodes by zone, checks, "
         "switch.",
         _picture,
+    ),
+    Command(
+        "review",
+        "Files",
+        "Review a change on one page: what gets worse, what clients notice, access, protections.",
+        _review,
     ),
     Command(
         "nodes",

@@ -192,17 +192,19 @@ def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
 
     def of_cluster(read: Callable[[Cluster], Any]) -> Callable[[], Any]:
         def wait() -> Any:
-            found = cluster()
-            return found if isinstance(found, Unknown) else read(found)
+            stack_or_reason = cluster()
+            return (
+                stack_or_reason if isinstance(stack_or_reason, Unknown) else read(stack_or_reason)
+            )
 
         return start(wait)
 
     try:
         cluster = start(lambda: _cluster(aws, location))
-        targets = of_cluster(lambda found: service_lines.read_targets(aws, found))
-        licences = of_cluster(lambda found: machine_lines.read_licences(aws, found, clock))
-        machines = of_cluster(lambda found: machine_lines.read_machines(aws, found))
-        sources = of_cluster(lambda found: _ping_sources(aws, standby, found))
+        targets = of_cluster(lambda located: service_lines.read_targets(aws, located))
+        licences = of_cluster(lambda located: machine_lines.read_licences(aws, located, clock))
+        machines = of_cluster(lambda located: machine_lines.read_machines(aws, located))
+        sources = of_cluster(lambda located: _ping_sources(aws, standby, located))
         record = start(lambda: service_lines.read_record(aws, site, role))
         own = start(lambda: _exports(aws, standby, standby.name))
         active = start(lambda: read_active_exports(aws, standby))
@@ -248,7 +250,7 @@ def judge(
         standby: the standby.
         facts: the facts.
         has_put: True if this run has put a metric in the switch's namespace.
-        refused: why it was not permitted to; empty if it was, or did not try.
+        refused: why this run was not permitted to put it; empty if it was, or did not try.
     """
     now = facts.now
     return (

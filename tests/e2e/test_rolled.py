@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def machines(
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # The commands feed the suppressor of the alarms by the clock of the local AWS.
+    # The commands put the suppressor's metric by the clock of the local AWS.
     minute = ALARM_PERIOD_S / local_aws_server.PACE
     monkeypatch.setattr(alarm_silence, "ALARM_PERIOD_S", minute)
 
@@ -198,7 +199,9 @@ def test_a_node_is_drained_for_longer_than_an_alarm_takes(
     deployment: Deployment, rolling: StateRoll
 ) -> None:
     """While `drain` waits for connections to end, and afterwards, no command silences alarms."""
-    context, minute = rolling._context, ALARM_PERIOD_S / local_aws_server.PACE  # noqa: SLF001
+    # The default timeouts: a drain waits for the deregistration delay, 300 s.
+    context = replace(rolling._context, timeout=None)  # noqa: SLF001 - the same cluster
+    minute = ALARM_PERIOD_S / local_aws_server.PACE
     Draining(context).drain("node1", why="new switches")
     assert shared(deployment, "node1") == {"node2", "node3"}
     time.sleep((NODE_OUT_MINUTES + 3) * minute)
@@ -207,7 +210,7 @@ def test_a_node_is_drained_for_longer_than_an_alarm_takes(
 
 
 def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
-    """Rolls and a rollout, some of which fail half-way, `drain` and `enable`: the tests above."""
+    """The tests above roll, roll out, drain and enable; some of these commands fail half-way."""
     alarms = [one for one in _notifications(deployment) if "-> ALARM" in one]
     assert alarms == []
 

@@ -9,7 +9,7 @@ from denodo_ha.cli.main import COMMANDS
 
 WITHOUT_AWS: Final = frozenset(
     {
-        *("init", "check", "drill", "picture", "nodes"),
+        *("init", "check", "drill", "picture", "review", "nodes"),
         *("haproxy render", "haproxy drain", "haproxy enable", "haproxy reload"),
         *("haproxy save", "haproxy prepare", "haproxy status", "haproxy verify"),
     }

@@ -76,6 +76,12 @@ ROWS: dict[str, list[list[str]]] = {
         ["{assembly}", "--format", "mermaid", "--against", "{assembly}"],
         ["{hostile}"],
     ],
+    "review": [
+        ["{assembly}", "{assembly}"],
+        ["{assembly}", "{assembly}", "--format", "json"],
+        ["{assembly}", "{hostile}"],
+        ["{hostile}"],
+    ],
     "nodes": [["-c", "{hostile}"], ["-c", "active-passive", "--format", "markdown"]],
     "haproxy render": [["-c", "{hostile}"]],
     "haproxy drain": [["node1", "--run", "{hostile}", "--state", "{hostile}/state"]],

@@ -261,6 +261,15 @@ def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
     assert others(json.loads(check("--format", "json").stdout)) == {}
 
 
+def test_the_region_of_the_switch_is_not_called_either(site: Site, check: Check) -> None:
+    """After a failover the active cluster is in it; Route 53 has one endpoint for all regions."""
+    site.cloud.calls.forget()
+    lines = json.loads(check("--for", ACTIVE, "--format", "json").stdout)["lines"]
+    assert lines[1]["state"] == "ok", lines
+    called = {call.region for call in site.cloud.calls.made if call.service != "route53"}
+    assert called == {LOST}
+
+
 @pytest.mark.long
 def test_what_is_published(site: Site, check: Check) -> None:
     record(check)

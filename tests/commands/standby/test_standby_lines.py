@@ -214,6 +214,7 @@ def test_since_when_sites_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata_lines, "read_exports", lambda _aws, _region, name: buckets[name])
 
     def since() -> object:
+        # The function reads the bucket only through the patched reader, so it needs no client.
         return metadata_lines.read_equal_until(None, "", "own", "copies")  # type: ignore[arg-type]
 
     assert since() == NOW - timedelta(hours=25)
