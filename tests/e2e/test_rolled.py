@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed import alarm_silence, environment_locator, node_pins
 from denodo_ha.deployed import cluster as found
 from denodo_ha.deployed.rotation.operation import OperationContext
-from denodo_ha.drain.draining import Draining
-from denodo_ha.drain.enabling import Enabling
 from denodo_ha.environment import names
-from denodo_ha.environment.derived.alarms import NODE_OUT_MINUTES
 from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.pause.pausing import Pausing
@@ -195,22 +191,8 @@ def _notifications(deployment: Deployment) -> list[str]:
     return [one for one in paragraphs if one.startswith(tuple(f"topic {arn}" for arn in topics))]
 
 
-def test_a_node_is_drained_for_longer_than_an_alarm_takes(
-    deployment: Deployment, rolling: StateRoll
-) -> None:
-    """While `drain` waits for connections to end, and afterwards, no command silences alarms."""
-    # The default timeouts: a drain waits for the deregistration delay, 300 s.
-    context = replace(rolling._context, timeout=None)  # noqa: SLF001 - the same cluster
-    minute = ALARM_PERIOD_S / local_aws_server.PACE
-    Draining(context).drain("node1", why="new switches")
-    assert shared(deployment, "node1") == {"node2", "node3"}
-    time.sleep((NODE_OUT_MINUTES + 3) * minute)
-    Enabling(context).enable("node1")
-    assert "node1" in shared(deployment, "")
-
-
 def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
-    """The tests above roll, roll out, drain and enable; some of these commands fail half-way."""
+    """The tests above roll and roll out, and some of these commands fail half-way."""
     alarms = [one for one in _notifications(deployment) if "-> ALARM" in one]
     assert alarms == []
 
