@@ -32,6 +32,7 @@ _REQUEST: Final = "request"
 """Key of a request's id after the operator's name; deployed documents have no parameter for it."""
 
 DONE: Final = 0
+UNKNOWN_ACTION: Final = 2
 BUSY: Final = 5
 ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
@@ -48,7 +49,7 @@ _PRIORITY = re.compile(r"^<[0-7]>")
 
 MEANINGS: Final[Mapping[int, str]] = {
     1: "a call of the node to AWS failed",
-    2: "the program on the node does not know this action: its version differs",
+    UNKNOWN_ACTION: "the program on the node does not know this action: its version differs",
     3: "the desired state, or a secret that it names, cannot be read",
     4: "the image or a shared database lacks something that the node needs",
     BUSY: "another run of the program is active on the node",

@@ -1,7 +1,7 @@
 """Network access and public exposure that a change widens, from the templates of both revisions."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,12 +62,13 @@ class SecurityGroupRule:
             and _is_within(other.peer, self.peer)
         )
 
-    def __str__(self) -> str:
-        """Return the rule as the peer and the ports."""
+    @property
+    def ports(self) -> str:
+        """Protocol and ports in words."""
         if self.protocol == "-1":
-            return f"{self.peer} to all ports"
+            return "all ports"
         ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{self.peer} to {self.protocol} {ports}"
+        return f"{self.protocol} {ports}"
 
 
 def access_findings(pair: StackPair) -> Iterator[Finding]:
@@ -81,17 +82,30 @@ def access_findings(pair: StackPair) -> Iterator[Finding]:
 
 
 def _widened_ingress(pair: StackPair) -> Iterator[Finding]:
-    for rule in _added_rules(pair, "Ingress"):
-        if rule.is_from_anywhere:
-            yield finding("access-from-anywhere", pair.place(rule.group), f"allows {rule}")
-        elif pair.is_in_both:
-            yield finding("access-widened", pair.place(rule.group), f"allows {rule}")
+    for rules in _by_peer(_added_rules(pair, "Ingress")):
+        name = "access-from-anywhere" if rules[0].is_from_anywhere else "access-widened"
+        # Every rule of a new stack is new, so only access from anywhere is worth a finding.
+        if pair.is_in_both or rules[0].is_from_anywhere:
+            yield finding(name, pair.place(rules[0].group), f"allows {_text(rules)}")
 
 
 def _widened_egress(pair: StackPair) -> Iterator[Finding]:
     if pair.is_in_both:
-        for rule in _added_rules(pair, "Egress"):
-            yield finding("egress-widened", pair.place(rule.group), f"may connect to {rule}")
+        for rules in _by_peer(_added_rules(pair, "Egress")):
+            text = f"may connect to {_text(rules)}"
+            yield finding("egress-widened", pair.place(rules[0].group), text)
+
+
+def _by_peer(rules: Iterable[SecurityGroupRule]) -> list[list[SecurityGroupRule]]:
+    """Return rules in lists of the same group and peer."""
+    lists: dict[tuple[str, str], list[SecurityGroupRule]] = {}
+    for rule in rules:
+        lists.setdefault((rule.group, rule.peer), []).append(rule)
+    return list(lists.values())
+
+
+def _text(rules: Sequence[SecurityGroupRule]) -> str:
+    return f"{rules[0].peer}: {', '.join(rule.ports for rule in rules)}"
 
 
 def _added_rules(pair: StackPair, direction: str) -> list[SecurityGroupRule]:

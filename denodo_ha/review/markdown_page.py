@@ -96,7 +96,10 @@ def _picture(picture: str) -> str:
 def _steps(steps: Sequence[Step]) -> str:
     if not steps:
         return "\n## Afterwards\n\nNothing to run: no template differs.\n"
-    rows = [(str(number), step.command, step.why) for number, step in enumerate(steps, start=1)]
+    rows = [
+        (str(number), f"`{step.command}`" if step.command else "", step.why)
+        for number, step in enumerate(steps, start=1)
+    ]
     return _table("Afterwards, in this order", ("", "Command", "Why"), rows)
 
 

@@ -59,7 +59,7 @@ def test_every_finding_has_a_category_and_is_reported_somewhere() -> None:
     }
     # These names are chosen in a variable.
     reported |= {"alarm-lost", "failure-worse", "node-replaced", "node-restarted"}
-    reported |= {"instance-smaller", "haproxy-smaller"}
+    reported |= {"instance-smaller", "haproxy-smaller", "access-from-anywhere", "access-widened"}
     assert reported == set(CATEGORY_OF)
 
 

@@ -158,13 +158,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {f"{CLUSTER}/balancer/clients": ["0.0.0.0/0"]},
         ("access-from-anywhere (main: Denodo balancer)",),
-        "allows 0.0.0.0/0 to tcp 9999",
+        "allows 0.0.0.0/0: tcp 443, tcp 9996, tcp 9999",
     ),
     "more clients": Seed(
         "single",
         {f"{CLUSTER}/balancer/clients": ["10.0.0.0/8", "192.168.0.0/16"]},
         ("access-widened (main: Denodo balancer)",),
-        "allows 192.168.0.0/16 to tcp 9999",
+        "allows 192.168.0.0/16: tcp",
     ),
     "boundary removed": Seed(
         "single",
