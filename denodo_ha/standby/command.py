@@ -30,7 +30,8 @@ from denodo_ha.standby import quota_line
 from denodo_ha.standby.check_line import NOT_READY, READY, Unknown, known
 from denodo_ha.standby.data_sources import parse_sources
 from denodo_ha.standby.report import print_report, print_report_json, put_ages, put_verdict
-from denodo_ha.standby.standby_check import Standby, StandbyReport, check_standby, judge
+from denodo_ha.standby.standby_check import StandbyReport, check_standby, judge
+from denodo_ha.standby.standby_facts import Standby
 
 ATTEMPTS = 2
 """Project default: attempts of each call; what does not answer is unknown."""

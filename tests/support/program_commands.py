@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from denodo_ha.cli.main import COMMANDS
+from denodo_ha.cli.commands import COMMANDS
 
 WITHOUT_AWS: Final = frozenset(
     {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.catalog import command
+from denodo_ha.catalog import recovery_commands
 from denodo_ha.cli import exit_codes
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
@@ -59,7 +59,7 @@ class Site:
 def site(clouds: Clouds, copied_config: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     cloud = clouds(str(copied_config))
     site = Site(cloud, Agents(cloud, "spare"), copied_config)
-    monkeypatch.setattr(command, "RealClock", lambda: cloud.clock)
+    monkeypatch.setattr(recovery_commands, "RealClock", lambda: cloud.clock)
     for stack, output, bucket in (
         ("test-spare-catalog", names.EXPORT_BUCKET, site.own),
         ("test-main-exports-copy", names.EXPORT_COPY_BUCKET, site.copies),

@@ -24,12 +24,8 @@ from denodo_ha.standby.check_line import (
     verdict,
 )
 from denodo_ha.standby.machine_lines import Machines
-from denodo_ha.standby.standby_check import (
-    Standby,
-    StandbyFacts,
-    judge,
-    shared_license_manager,
-)
+from denodo_ha.standby.standby_check import judge, shared_license_manager
+from denodo_ha.standby.standby_facts import Standby, StandbyFacts
 from tests.commands.standby import standby_samples as samples
 from tests.commands.standby.standby_samples import FAULTS, NOW, RECORDED, set_facts
 from tests.support.configurations import changed, twins, write
