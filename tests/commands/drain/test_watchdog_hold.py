@@ -71,7 +71,14 @@ def _is_slow(site: Site) -> None:
     site.agents.slow = True
 
 
-@pytest.mark.parametrize("fail", [_is_silent, _is_slow])
+def _is_denied(site: Site) -> None:
+    """As to the Solution Manager, whose policy allows no commands on nodes."""
+    site.cloud.faults.heal()
+    site.cloud.faults.deny("SendCommand")
+    site.agents.install()
+
+
+@pytest.mark.parametrize("fail", [_is_silent, _is_slow, _is_denied])
 def test_a_node_that_cannot_be_held_is_drained_and_released_later(
     site: Site, fail: Callable[[Site], None]
 ) -> None:
@@ -87,6 +94,8 @@ def test_a_node_that_cannot_be_held_is_drained_and_released_later(
     assert "warning: the watchdog of node1 may still rest" in done.stderr
     assert "denodo-ha enable node1 --cluster active" in done.stderr
     site.node.reachable, site.agents.slow = True, False
+    site.cloud.faults.heal()
+    site.agents.install()
     assert "warning" not in site.go("enable").stderr
     assert site.node.held == ""
 
