@@ -208,6 +208,7 @@ class TestCommand:
         base = cluster("a")
         new = copy.deepcopy(base)
         new["Resources"]["Front"]["Properties"]["Scheme"] = "internet-facing"
+        # mypy does not count the items of a generator.
         return tuple(self.assembly(tmp_path / name, one) for name, one in (("b", base), ("n", new)))  # type: ignore[return-value]
 
     @staticmethod
