@@ -95,7 +95,7 @@ def of_type(resources: Resources, kind: str) -> dict[str, Properties]:
 
 
 def resource_label(resources: Resources, id_: str) -> str:
-    """Return the name by which readers know a resource: node, service, description, or logical id."""
+    """Return the usual name of a resource: node, service, description, or logical id."""
     _, properties = resources.get(id_, ("", {}))
     for tag in (names.NODE_TAG, names.SERVICE_TAG):
         if value := resource_tag(properties, tag):
