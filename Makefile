@@ -1,11 +1,12 @@
 # The jobs of this clone; `make` lists them. Each sets up first what it needs.
 
-# The configuration of `make synth`, `make drill`, `make diff`, `make bench` and `make local`:
+# The configuration of `make synth`, `make drill`, `make diff`, `make review`, `make bench` and
+# `make local`:
 # a path, or a bare name for config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
 # The port of the local AWS; 0 means a free port.
 LOCAL_PORT ?= 0
-# The git revision of `make diff` and `make upgrade-fixture`.
+# The git revision of `make diff`, `make review` and `make upgrade-fixture`.
 BASE ?= main
 # More arguments for pytest, the drill, the benchmark or the locking, such as ARGS='-x -k failover'.
 ARGS ?=
@@ -29,7 +30,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz \
-	spin quick snapshots reference lint format synth drill plan deploy destroy diff \
+	spin quick snapshots reference lint format synth drill plan deploy destroy diff review \
 	upgrade-fixture readiness-cost bench lock clean
 
 help: ## list these verbs
@@ -124,7 +125,10 @@ destroy: configured setup ## destroy all stacks of CONFIG if no protection would
 	@$(cdk) destroy -c config='$(CONFIG)' --all $(ARGS)
 
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
-	@$(python) tools/diff.py --base '$(BASE)' --config '$(CONFIG)'
+	@$(python) -m tools.diff --base '$(BASE)' --config '$(CONFIG)'
+
+review: setup ## write one page on what the working tree changes for CONFIG since revision BASE (ARGS='--fail-on worse')
+	@tools/denodo-ha review --base '$(BASE)' -c '$(CONFIG)' $(ARGS)
 
 upgrade-fixture: setup ## archive revision BASE for tests/upgrade, as COMMIT.tar.xz
 	@$(python) -m tools.upgrade_fixture --revision '$(BASE)'

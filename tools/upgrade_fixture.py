@@ -27,9 +27,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import diff
-from tools.diff import ROOT, DiffError
+from denodo_ha.cli.errors import CommandError
+from denodo_ha.review import base_synthesis
 
+ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests/upgrade/fixtures"
 MOST_BYTES = 2_000_000
 """Project default: the archive is committed, so it must be small."""
@@ -66,7 +67,7 @@ def _layout(tree: Path) -> Layout:
 
 def _code(tree: Path, layout: Layout) -> Members:
     """Yield the tracked files of the command packages."""
-    names = diff.run(["git", "ls-files", "-z", "--", *layout.code], cwd=tree)
+    names = base_synthesis.run(["git", "ls-files", "-z", "--", *layout.code], cwd=tree)
     for name in names.split("\0"):
         if name:
             yield f"code/{name}", (tree / name).read_bytes()
@@ -77,7 +78,7 @@ def _assemblies(tree: Path, scratch: Path) -> Members:
     files = sorted((tree / "config/examples").glob("*.yaml"))
     for example in [file.stem for file in files if not file.stem.endswith(".pins")]:
         out = scratch / example
-        diff.synthesise(example, tree, out, example)
+        base_synthesis.synthesise(example, tree, out, example)
         for file in sorted(out.rglob("*")):
             name = file.relative_to(out).as_posix()
             if file.is_file() and name not in _LEFT_OUT and "__pycache__" not in name:
@@ -92,12 +93,12 @@ def _programs(tree: Path, layout: Layout, scratch: Path) -> Members:
         for name, program in {"node": "denodo", "haproxy": "haproxy"}.items():
             file = scratch / f"{name}.zip"
             command = [str(ROOT / ".venv/bin/python"), "-m", "hosts.archive", program, str(file)]
-            diff.run(command, cwd=tree)
+            base_synthesis.run(command, cwd=tree)
             yield f"programs/{name}.zip", file.read_bytes()
 
 
 def _zipped(tree: Path, folder: str) -> bytes:
-    names = diff.run(["git", "ls-files", "-z", "--", folder], cwd=tree).split("\0")
+    names = base_synthesis.run(["git", "ls-files", "-z", "--", folder], cwd=tree).split("\0")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(name for name in names if name):
@@ -121,13 +122,13 @@ def archive(revision: str) -> tuple[str, bytes]:
     """Return the commit of a revision and the content of its archive.
 
     Raises:
-        DiffError: git does not know the revision, or one of its examples cannot be synthesised.
+        CommandError: git does not know the revision, or one of its examples cannot be synthesised.
     """
-    commit = diff.commit_of(revision)
+    commit = base_synthesis.commit_of(revision, ROOT)
     with tempfile.TemporaryDirectory(prefix="denodo-ha-upgrade-") as name:
         scratch = Path(name)
         tree = scratch / "tree"
-        with diff.checked_out(commit, tree):
+        with base_synthesis.checked_out(commit, tree, ROOT):
             layout = _layout(tree)
             about = {"commit": commit, "command": layout.command}
             members = {
@@ -147,7 +148,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         commit, content = archive(arguments.revision)
-    except DiffError as error:
+    except CommandError as error:
         print(f"make upgrade-fixture: {error}", file=sys.stderr)
         return 1
     if len(content) > MOST_BYTES:

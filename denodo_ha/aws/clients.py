@@ -77,8 +77,8 @@ class Aws:
         """Return the secret parts of the credentials, which must not be in a file."""
         with translated_errors():
             credentials = self._session.get_credentials()
-            found = credentials.get_frozen_credentials() if credentials is not None else None
-        return tuple(part for part in (found.secret_key, found.token) if part) if found else ()
+            keys = credentials.get_frozen_credentials() if credentials is not None else None
+        return tuple(part for part in (keys.secret_key, keys.token) if part) if keys else ()
 
     def client(self, service: str, region: str) -> Any:
         """Return the client of a service; several threads may use it.

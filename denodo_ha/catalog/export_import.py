@@ -106,7 +106,8 @@ class ExportImport(ClusterOperation):
         """Return the import that `run` would make now.
 
         Raises:
-            Refused: The node is not drained, or there is no export.
+            Refused: The node is not drained, there is no export, or the deployed document is too
+                old, or of a cluster without exports.
             UsageError: There is no such node.
         """
         return self._plan(read_cluster(self._aws, self._location), node, source)
@@ -116,15 +117,13 @@ class ExportImport(ClusterOperation):
 
         Raises:
             UsageError: There is no such node.
-            Refused: The node is not drained, there is no export, the deployed document is too old,
-                or another operation holds the lock. Nothing was changed.
+            Refused: As for `plan`, or another operation holds the lock. Nothing was changed.
             Failed: The node could not import. The message says which state remains.
             AwsError: AWS did not answer or denied a call. The message says which state remains.
             Interrupted: The command was interrupted. The message says which state remains.
         """
         with self._reported(), self._locked(f"import an export into {node}") as lock:
             cluster = read_cluster(self._aws, self._location)
-            self._agent(cluster).require_action(ACTION)
             plan = self._plan(cluster, node, source)
             lock.prove()
             self._state_left = (
@@ -138,6 +137,7 @@ class ExportImport(ClusterOperation):
 
     def _plan(self, cluster: Cluster, node: str, source: ExportSource) -> ImportPlan:
         instance_id = cluster.node(node).instance_id
+        self._agent(cluster).require_action(ACTION)
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
         if instance is None or DrainTag.from_tags(instance.tags) is None:
             message = (

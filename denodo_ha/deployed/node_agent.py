@@ -32,12 +32,15 @@ _REQUEST: Final = "request"
 """Key of a request's id after the operator's name; deployed documents have no parameter for it."""
 
 DONE: Final = 0
+UNKNOWN_ACTION: Final = 2
 BUSY: Final = 5
 ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
 LICENSE_MANAGER: Final = "license-manager"
 """Action that asks the License Manager; deployed documents and programs of earlier versions lack
 it."""
+EXPORT_ACTIONS: Final = frozenset({"digest-test", "import-export"})
+"""Actions that only the documents of clusters with `exports` have: they use its login."""
 UNLICENSED: Final = 14
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
 """Exit codes after which the node reports that its servers run as before."""
@@ -46,7 +49,7 @@ _PRIORITY = re.compile(r"^<[0-7]>")
 
 MEANINGS: Final[Mapping[int, str]] = {
     1: "a call of the node to AWS failed",
-    2: "the program on the node does not know this action: its version differs",
+    UNKNOWN_ACTION: "the program on the node does not know this action: its version differs",
     3: "the desired state, or a secret that it names, cannot be read",
     4: "the image or a shared database lacks something that the node needs",
     BUSY: "another run of the program is active on the node",
@@ -164,10 +167,14 @@ class NodeAgent:
             UsageError: There is no document.
         """
         if not self.offers(action):
+            cluster, reason, remedy = self.cluster.location.name, "", ""
+            if action in EXPORT_ACTIONS:
+                reason = f", or {cluster} has no `exports`, whose login the node uses"
+                remedy = f"add `exports` to clusters.{cluster} if it has none, "
             message = (
                 f"the SSM document of {self.cluster.stack.name} does not have the action {action}, "
-                "because an earlier version deployed the document; deploy the cluster again with "
-                "this version, then run this again"
+                f"because an earlier version deployed the document{reason}; {remedy}deploy the "
+                "cluster again with this version, then run this again"
             )
             raise Refused(message)
 

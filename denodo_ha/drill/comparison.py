@@ -1,7 +1,7 @@
 """The difference between the drills of two sets of templates, judged failure by failure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from denodo_ha.drill.drill_run import DrillResult
@@ -9,6 +9,7 @@ from denodo_ha.drill.engine.aws_rules import AlarmState
 from denodo_ha.drill.engine.engine import Engine
 from denodo_ha.drill.engine.situation import Situation
 from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.scenarios import scenarios
 
@@ -54,6 +55,7 @@ def outcome_changes(base: DrillResult, new: DrillResult) -> tuple[OutcomeChange,
 
 def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
     alarms_before, alarms_after = raised_alarms(base), raised_alarms(new)
+    added = _client_ports(new.model) - _client_ports(base.model)
     for outcome in new.worst_first:
         failure = outcome.failure
         before = base.by_failure.get(failure)
@@ -61,7 +63,7 @@ def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
         worsenings: list[str] = []
         improvements: list[str] = []
         if compared is not None:
-            worsenings += _worsenings(compared, outcome)
+            worsenings += _worsenings(compared, _of_other_ports(outcome, added))
             improvements += _improvements(compared, outcome)
             lost = alarms_before[compared.failure] and not alarms_after[failure]
             if lost and not _harms_less(compared, outcome):
@@ -73,6 +75,27 @@ def _changes(base: DrillResult, new: DrillResult) -> Iterator[OutcomeChange]:
     for outcome in base.worst_first:
         if outcome.failure not in new.by_failure:
             yield OutcomeChange(outcome.failure, outcome, None)
+
+
+def _client_ports(model: Model) -> set[int]:
+    listeners = {
+        listener.port for balancer in model.balancers.values() for listener in balancer.listeners
+    }
+    return listeners | {port for cluster in model.clusters.values() for port in cluster.ports}
+
+
+def _of_other_ports(outcome: Outcome, added: set[int]) -> Outcome:
+    """Return an outcome without the ports that only the new templates have.
+
+    A failure makes such a port unreachable, but no client has reached the port before.
+    """
+    return replace(
+        outcome,
+        unreachable=tuple(port for port in outcome.unreachable if port not in added),
+        partial=tuple(port for port in outcome.partial if port not in added),
+        unknown=tuple(port for port in outcome.unknown if port not in added),
+        interrupted=tuple(port for port in outcome.interrupted if port not in added),
+    )
 
 
 def _worst_of_kind(base: DrillResult, failure: Failure) -> Outcome | None:

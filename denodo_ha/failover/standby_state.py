@@ -14,7 +14,8 @@ from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.failover.failover_task import LOOK_S
 from denodo_ha.standby import data_loss, report
 from denodo_ha.standby.check_line import READY
-from denodo_ha.standby.standby_check import READ_S, Standby, check_standby
+from denodo_ha.standby.standby_check import READ_S, check_standby
+from denodo_ha.standby.standby_facts import Standby
 
 
 def require_ready_standby(aws: Aws, site: FailoverLocation, role: Role, clock: Clock) -> None:

@@ -14,7 +14,7 @@ def parse_time(text: str, option: str, now: datetime) -> datetime:
     """Return the time that an option names: so long ago, or a time in ISO 8601 (UTC by default).
 
     Raises:
-        UsageError: The text is neither.
+        UsageError: The text is neither a duration nor a time.
     """
     if match := _DURATION.fullmatch(text):
         return now - timedelta(**{_UNITS[match[2]]: int(match[1])})

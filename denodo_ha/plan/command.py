@@ -15,9 +15,9 @@ from denodo_ha.cli.output import print_json, print_line, print_table
 from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.deployed import stack
 from denodo_ha.deployed.failover.location import locate_failover
-from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.plan import balancer_changes, comparison, database_changes
 from denodo_ha.plan.balancer_changes import BalancerChange
+from denodo_ha.plan.change_rows import COLUMNS, change_rows
 from denodo_ha.plan.comparison import ALL
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.dependent_stacks import DependentStack
@@ -171,31 +171,7 @@ def _show(
     databases: list[DatabaseChange],
     balancers: list[BalancerChange],
 ) -> None:
-    rows = [
-        [
-            change.cluster,
-            change.node,
-            change.effect.value,
-            "; ".join(change.why),
-            _next_step(change),
-        ]
-        for change in changes
-    ]
-    rows += [
-        [change.cluster, change.balancer, change.effect.value, "; ".join(change.why), ""]
-        for change in balancers
-    ]
-    rows += [
-        [
-            change.cluster,
-            "(database)",
-            _database_effect(change),
-            "; ".join(change.why),
-            _next_database_step(change),
-        ]
-        for change in databases
-    ]
-    print_table(["Cluster", "Node", "Deploy", "Because", "Then"], rows)
+    print_table(COLUMNS, change_rows(changes, balancers, databases))
     for cluster, nodes in at_once.items():
         print_line(
             f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`denodo-ha "
@@ -237,24 +213,3 @@ def _show_switches(switches: list[SwitchChange]) -> None:
             "(`denodo-ha failover status`), after this version of denodo-ha is installed wherever "
             "operators run it"
         )
-
-
-def _database_effect(change: DatabaseChange) -> str:
-    return f"{change.effect.value}, {change.when}" if change.when else change.effect.value
-
-
-def _next_database_step(change: DatabaseChange) -> str:
-    """Return what to do after the deploy."""
-    if change.effect is Effect.NEW:
-        return "denodo-ha catalog init, then roll"
-    return "restore it" if change.effect is Effect.REPLACEMENT else ""
-
-
-def _next_step(change: Change) -> str:
-    """Return what to do after the deploy."""
-    has_new_state = any(why.startswith("state: ") for why in change.why)
-    if change.effect in {Effect.NEW, Effect.REPLACEMENT}:
-        return "confirm its metadata"
-    if not has_new_state:
-        return ""
-    return "denodo-ha roll restarts its servers" if change.restarts else "denodo-ha roll"

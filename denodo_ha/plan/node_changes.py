@@ -91,7 +91,7 @@ class _Stack:
         for kind, properties in self._resources.values():
             tags = properties.get("Tags", {})
             if kind == _PARAMETER and isinstance(tags, Mapping):
-                yield str(tags.get(names.NODE_TAG, "")), _joined(properties.get("Value", ""))
+                yield str(tags.get(names.NODE_TAG, "")), joined_text(properties.get("Value", ""))
 
     def resolved(self, value: Any, depth: int = 0) -> Any:
         """Return a value; add to a reference the properties whose change replaces its resource."""
@@ -163,13 +163,13 @@ def _state_keys(before: str, after: str) -> frozenset[str]:
         return frozenset({"everything"})
 
 
-def _joined(value: Any) -> str:
+def joined_text(value: Any) -> str:
     """Return a parameter's text, with expressions in place of values known only after a deploy."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "Fn::Join" in value:
         match value["Fn::Join"]:
             case [str(separator), [*parts]]:
-                return separator.join(_joined(part) for part in parts)
+                return separator.join(joined_text(part) for part in parts)
     # Replace double quotes, because the result becomes part of a JSON string.
     return json.dumps(value, sort_keys=True).replace('"', "'")

@@ -30,7 +30,8 @@ from denodo_ha.standby import quota_line
 from denodo_ha.standby.check_line import NOT_READY, READY, Unknown, known
 from denodo_ha.standby.data_sources import parse_sources
 from denodo_ha.standby.report import print_report, print_report_json, put_ages, put_verdict
-from denodo_ha.standby.standby_check import Standby, StandbyReport, check_standby, judge
+from denodo_ha.standby.standby_check import StandbyReport, check_standby, judge
+from denodo_ha.standby.standby_facts import Standby
 
 ATTEMPTS = 2
 """Project default: attempts of each call; what does not answer is unknown."""
@@ -120,13 +121,13 @@ def check(
     aws = Aws(profile=profile, attempts=ATTEMPTS)
     with deadline.limited(LOCATE_S):
         site = locate_failover(aws, config=config, environment=None, regions=None)
-        found = located_standby(aws, site, standby)
-        found = replace(found, login=login or "", sources=sources)
-    report = check_standby(aws, found, real_clock())
+        checked = located_standby(aws, site, standby)
+        checked = replace(checked, login=login or "", sources=sources)
+    report = check_standby(aws, checked, real_clock())
     if record:
-        report = _record(aws, found, report)
+        report = _record(aws, checked, report)
     show = print_report_json if form is TableFormat.json else print_report
-    show(found, report)
+    show(checked, report)
     raise typer.Exit(_EXIT.get(report.verdict, exit_codes.AWS))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from denodo_ha.aws.clients import Aws
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.standby.check_line import Unknown, age_text, clock_text, known
-from denodo_ha.standby.standby_check import Standby, read_active_exports, read_copy
+from denodo_ha.standby.standby_facts import Standby, read_active_exports, read_copy
 
 _SCHEDULER = "scheduler"
 

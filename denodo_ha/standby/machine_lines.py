@@ -77,9 +77,9 @@ def read_machines(aws: Aws, cluster: Cluster) -> Machines:
     """Read the standby's instances and the free places of reservations in its region."""
     region = cluster.location.region
     ids = {node.name: node.instance_id for node in cluster.nodes}
-    found = read_instances(aws, region, ids.values())
+    instances = read_instances(aws, region, ids.values())
     return Machines(
-        {name: found.get(id_) for name, id_ in ids.items()},
+        {name: instances.get(id_) for name, id_ in ids.items()},
         known(lambda: _free_places(aws, region)),
     )
 
@@ -195,13 +195,13 @@ def _machines(machines: Machines | Unknown, active_types: Mapping[str, str]) -> 
             needed[instance.zone, instance.type] += 1
             yield from _place(name, instance, machines.free_places, needed, limit)
     types = {instance.type for instance in machines.nodes.values() if instance is not None}
-    wanted = set(active_types.values())
-    if not wanted:
+    expected = set(active_types.values())
+    if not expected:
         yield Finding(UNKNOWN, "the active cluster's instance types are not known", limit=limit)
-    elif types == wanted:
+    elif types == expected:
         yield Finding(OK, f"type {', '.join(sorted(types))}", limit=limit)
     else:
-        seen = f"types {', '.join(sorted(types)) or 'none'}, active {', '.join(sorted(wanted))}"
+        seen = f"types {', '.join(sorted(types)) or 'none'}, active {', '.join(sorted(expected))}"
         remedy = "give both clusters the same instance types, and run `denodo-ha rollout`"
         yield Finding(NO, seen, limit=limit, remedy=remedy)
 

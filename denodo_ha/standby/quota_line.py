@@ -49,6 +49,7 @@ class HealthCheckQuota:
 def read_quotas(aws: Aws, region: str) -> Quotas:
     """Read the applied quotas of a region: of EC2, VPC, RDS and Elastic Load Balancing."""
     reads: list[Callable[[], Quotas]] = [
+        # mypy does not infer the type of a lambda with default arguments.
         lambda name=name, code=code: {name: _quota(aws, region, *code)}  # type: ignore[misc]
         for name, code in COMPARED_QUOTAS.items()
     ]
@@ -60,13 +61,13 @@ def read_quotas(aws: Aws, region: str) -> Quotas:
 def _quota(aws: Aws, region: str, service: str, code: str) -> float:
     """Read a quota; without an applied value, AWS's default applies."""
     client = aws.client("service-quotas", region)
-    asked = {"ServiceCode": service, "QuotaCode": code}
+    quota = {"ServiceCode": service, "QuotaCode": code}
     try:
         with translated_errors():
-            return float(client.get_service_quota(**asked)["Quota"]["Value"])
+            return float(client.get_service_quota(**quota)["Quota"]["Value"])
     except NotFound:
         with translated_errors():
-            return float(client.get_aws_default_service_quota(**asked)["Quota"]["Value"])
+            return float(client.get_aws_default_service_quota(**quota)["Quota"]["Value"])
 
 
 def _balancer_limits(aws: Aws, region: str) -> Quotas:
@@ -129,13 +130,13 @@ def _quotas(
 
 def _compared(own: Quotas, active: RecordedQuotas, limit: str, now: datetime) -> Iterator[Finding]:
     age, compared = now - active.at, 0
-    for name, wanted in sorted(active.values.items()):
+    for name, active_value in sorted(active.values.items()):
         value = own.get(name)
         if value is None:
             yield Finding(UNKNOWN, f"{name}: not read", age, limit)
-        elif value < wanted:
-            seen = f"{name}: {value:g}, active {wanted:g}"
-            remedy = f"request {wanted:g} {name} in the standby's region (Service Quotas)"
+        elif value < active_value:
+            seen = f"{name}: {value:g}, active {active_value:g}"
+            remedy = f"request {active_value:g} {name} in the standby's region (Service Quotas)"
             yield Finding(NO, seen, age, limit, remedy)
         else:
             compared += 1

@@ -10,7 +10,8 @@ from denodo_ha.cli.output import print_json, print_line, print_table, styled
 from denodo_ha.deployed.failover.location import FailoverLocation
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.standby.check_line import OK, READY, age_text
-from denodo_ha.standby.standby_check import Standby, StandbyReport
+from denodo_ha.standby.standby_check import StandbyReport
+from denodo_ha.standby.standby_facts import Standby
 
 
 def print_report(standby: Standby, report: StandbyReport) -> None:

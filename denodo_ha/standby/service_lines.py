@@ -73,7 +73,9 @@ def read_record(aws: Aws, site: FailoverLocation, role: Role) -> Record:
         raise Failed(message)
     check = None
     if id_ := record.get("HealthCheckId"):
-        check = health_checks.read_check(aws, id_, site.region).without("switch")
+        # The switch's alarm may be in the active cluster's region.
+        own = site.clusters[role].region
+        check = health_checks.read_check(aws, id_, site.region, alarms_in=own).without("switch")
     return Record(record_name(record), check)
 
 

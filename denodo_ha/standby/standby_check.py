@@ -1,36 +1,14 @@
-"""Standby check: read the facts of all ten lines at the same time, and judge them.
+"""Standby check: read the facts of its ten lines (`standby_facts`), and judge them."""
 
-Nothing is read from the active cluster's region: what is known of the active cluster is in the
-configuration, in the copies of its exports, and in the history in the standby's region.
-"""
-
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
-from denodo_ha.aws.concurrency import begin
 from denodo_ha.aws.polling import Clock
-from denodo_ha.catalog.exports import Export
-from denodo_ha.cli.errors import Failed
-from denodo_ha.deployed.cluster import Cluster, read_cluster
-from denodo_ha.deployed.database_copy import (
-    DatabaseCopy,
-    DatabaseSource,
-    read_database_copy,
-)
-from denodo_ha.deployed.environment_locator import StackLocation
-from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, FailoverLocation, Role
-from denodo_ha.deployed.failover.sides import record_target
-from denodo_ha.deployed.history.history_buckets import standby_buckets
-from denodo_ha.deployed.history.history_entry import History, read_history
-from denodo_ha.environment import names
-from denodo_ha.environment.derived import capacity, node_metadata
+from denodo_ha.environment.derived import capacity
 from denodo_ha.environment.loading.loader import Loaded
-from denodo_ha.environment.model.environment import Environment
 from denodo_ha.standby import (
     machine_lines,
     metadata_lines,
@@ -38,109 +16,14 @@ from denodo_ha.standby import (
     quota_line,
     service_lines,
 )
-from denodo_ha.standby.check_line import CheckLine, Unknown, known, verdict
-from denodo_ha.standby.data_sources import (
-    DataSource,
-    OdbcEndpoint,
-    PingResults,
-    ping_sources,
-)
-from denodo_ha.standby.machine_lines import Machines
-from denodo_ha.standby.metadata_lines import SiteExports
-from denodo_ha.standby.quota_line import HealthCheckQuota, Quotas
-from denodo_ha.standby.service_lines import Record, TargetCount
+from denodo_ha.standby.check_line import CheckLine, Unknown, verdict
+from denodo_ha.standby.standby_facts import Standby, StandbyFacts, read_facts
 
 READ_S: Final = 10.0
 """Project default: seconds to read all facts; what is not read in this time is unknown."""
-ODBC: Final = "odbc"
-"""Service through which the data sources are pinged."""
 _SHARED_MANAGER: Final = "shared-manager"
 """Name of the finding that both sites depend on one host; `accept` in the configuration states that
 it does not depend on the active cluster's region."""
-_HISTORY: Final = timedelta(days=365)
-_SECTIONS: Final = "add `exports` to both clusters, and deploy: the history is in their buckets"
-
-
-@dataclass(frozen=True)
-class Standby:
-    """The cluster that is checked, and the one whose work it would take over.
-
-    Attributes:
-        site: the failover.
-        loaded: the configuration.
-        role: role of the standby.
-        login: secret with a login to Denodo, by which the data sources are pinged.
-        sources: data sources that the standby must reach.
-    """
-
-    site: FailoverLocation
-    loaded: Loaded
-    role: Role
-    login: str = ""
-    sources: tuple[DataSource, ...] = ()
-
-    @property
-    def location(self) -> StackLocation:
-        """Return the standby's location."""
-        return self.site.clusters[self.role]
-
-    @property
-    def name(self) -> str:
-        """Return the standby's name."""
-        return self.location.name
-
-    @property
-    def active(self) -> str:
-        """Return the name of the other cluster."""
-        return self.site.clusters[SECONDARY if self.role == PRIMARY else PRIMARY].name
-
-    @property
-    def environment(self) -> Environment:
-        """Return the configuration's environment."""
-        return self.loaded.environment
-
-
-@dataclass(frozen=True)
-class StandbyFacts:
-    """All facts of the ten lines.
-
-    Attributes:
-        cluster: the standby's stack.
-        targets: its targets.
-        record: its failover record.
-        own: its exports.
-        active: the copies of the active cluster's exports.
-        sources: answers of the data sources; None if none was named.
-        differs_since: time since when the metadata differs; None if it is equal or not known.
-        has_database: True if the active cluster has a metadata database on RDS.
-        is_database_copied: True if the configuration copies it to the standby's region.
-        database: its copy, None if there is none.
-        licences: the License Manager's answer to each node.
-        machines: its machines.
-        quotas: quotas of its region.
-        health_checks: the account's health checks.
-        history: entries in its region.
-        caller: ARN of the credentials; empty if it is not known.
-        now: the current time.
-    """
-
-    cluster: Cluster | Unknown
-    targets: tuple[TargetCount, ...] | Unknown
-    record: Record | Unknown
-    own: SiteExports
-    active: SiteExports
-    sources: PingResults | Unknown | None
-    differs_since: datetime | None
-    has_database: bool
-    is_database_copied: bool
-    database: DatabaseCopy | Unknown | None
-    licences: Mapping[str, str | Unknown] | Unknown
-    machines: Machines | Unknown
-    quotas: Quotas | Unknown
-    health_checks: HealthCheckQuota | Unknown
-    history: History | Unknown
-    caller: str
-    now: datetime
 
 
 @dataclass(frozen=True)
@@ -181,64 +64,6 @@ def check_standby(
     return StandbyReport(judge(standby, facts, has_put=has_put), facts)
 
 
-def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
-    """Read all facts at the same time; a fact that cannot be read is unknown, with the reason."""
-    pool = ThreadPoolExecutor(max_workers=12)
-    site, role, location = standby.site, standby.role, standby.location
-    region = location.region
-
-    def start(read: Callable[[], Any]) -> Callable[[], Any]:
-        return begin(pool, known, read).result
-
-    def of_cluster(read: Callable[[Cluster], Any]) -> Callable[[], Any]:
-        def wait() -> Any:
-            found = cluster()
-            return found if isinstance(found, Unknown) else read(found)
-
-        return start(wait)
-
-    try:
-        cluster = start(lambda: _cluster(aws, location))
-        targets = of_cluster(lambda found: service_lines.read_targets(aws, found))
-        licences = of_cluster(lambda found: machine_lines.read_licences(aws, found, clock))
-        machines = of_cluster(lambda found: machine_lines.read_machines(aws, found))
-        sources = of_cluster(lambda found: _ping_sources(aws, standby, found))
-        record = start(lambda: service_lines.read_record(aws, site, role))
-        own = start(lambda: _exports(aws, standby, standby.name))
-        active = start(lambda: read_active_exports(aws, standby))
-        database = start(lambda: _database(aws, standby))
-        quotas = start(lambda: quota_line.read_quotas(aws, region))
-        checks = start(lambda: quota_line.read_health_check_quota(aws, region))
-        history = start(lambda: _history(aws, standby, clock))
-        account = start(lambda: aws.account([region]))
-        own_exports = _site_exports(standby, standby.name, own())
-        active_exports = _site_exports(standby, standby.active, active())
-        since = start(lambda: _differs_since(aws, standby, own_exports, active_exports))
-        account()
-        differs_since = since()
-        return StandbyFacts(
-            cluster=cluster(),
-            targets=targets(),
-            record=record(),
-            own=own_exports,
-            active=active_exports,
-            sources=sources() if standby.sources else None,
-            differs_since=None if isinstance(differs_since, Unknown) else differs_since,
-            has_database=_has_database(standby),
-            is_database_copied=_is_database_copied(standby),
-            database=database(),
-            licences=licences(),
-            machines=machines(),
-            quotas=quotas(),
-            health_checks=checks(),
-            history=history(),
-            caller=aws.caller,
-            now=clock.now(),
-        )
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
 def judge(
     standby: Standby, facts: StandbyFacts, *, has_put: bool = False, refused: str = ""
 ) -> tuple[CheckLine, ...]:
@@ -248,7 +73,7 @@ def judge(
         standby: the standby.
         facts: the facts.
         has_put: True if this run has put a metric in the switch's namespace.
-        refused: why it was not permitted to; empty if it was, or did not try.
+        refused: why this run was not permitted to put it; empty if it was, or did not try.
     """
     now = facts.now
     return (
@@ -281,123 +106,6 @@ def judge(
             now=now,
         ),
     )
-
-
-def _cluster(aws: Aws, location: StackLocation) -> Cluster:
-    if location.unreachable:
-        raise Failed(location.unreachable)
-    return read_cluster(aws, location)
-
-
-def _ping_sources(aws: Aws, standby: Standby, cluster: Cluster) -> PingResults | Unknown | None:
-    if not standby.sources:
-        return None
-    service = standby.environment.services.get(ODBC)
-    host = record_target(cluster)
-    if service is None or not host:
-        message = f"{standby.name} has no service {ODBC}, through which data sources are pinged"
-        raise Failed(message)
-    endpoint = OdbcEndpoint(host, service.port, tls=service.tls is not None)
-    region = standby.location.region
-    return ping_sources(aws, region, standby.login, endpoint, standby.sources)
-
-
-def _bucket(standby: Standby, name: str) -> str | None:
-    """Return the bucket in the standby's region with a cluster's exports, or with their copies."""
-    environment = standby.environment
-    if environment.clusters[name].exports is None:
-        return None
-    if name == standby.name:
-        return node_metadata.export_bucket_name(environment, name)
-    if node_metadata.export_copy_target(environment, name) != standby.name:
-        return None
-    return node_metadata.export_copy_bucket_name(environment, name)
-
-
-def read_active_exports(aws: Aws, standby: Standby) -> Mapping[str, Export]:
-    """Read the newest copies of the active cluster's exports, in the standby's region.
-
-    Raises:
-        Failed: They are not copied there.
-        AwsError: AWS did not answer, or denied a call.
-    """
-    return _exports(aws, standby, standby.active)
-
-
-def _exports(aws: Aws, standby: Standby, name: str) -> Mapping[str, Export]:
-    bucket = _bucket(standby, name)
-    if bucket is None:
-        message = f"the exports of {name} are not copied to the region of {standby.name}"
-        raise Failed(message)
-    return metadata_lines.read_site_exports(aws, standby.location.region, bucket)
-
-
-def _site_exports(
-    standby: Standby, name: str, newest: Mapping[str, Export] | Unknown
-) -> SiteExports:
-    settings = standby.environment.clusters[name]
-    every = timedelta(seconds=settings.exports.every) if settings.exports else None
-    return SiteExports(name, tuple(sorted(settings.nodes)), every, newest)
-
-
-def _differs_since(
-    aws: Aws, standby: Standby, own: SiteExports, active: SiteExports
-) -> datetime | None:
-    buckets = _bucket(standby, own.cluster), _bucket(standby, active.cluster)
-    if isinstance(own.newest, Unknown) or isinstance(active.newest, Unknown) or None in buckets:
-        return None
-    exports = [*own.newest.values(), *active.newest.values()]
-    if len({export.site.site_digest for export in exports}) < 2:
-        return None
-    region = standby.location.region
-    return metadata_lines.read_equal_until(aws, region, str(buckets[0]), str(buckets[1]))
-
-
-def _history(aws: Aws, standby: Standby, clock: Clock) -> History:
-    buckets = list(standby_buckets(standby.environment, standby.name))
-    if not buckets:
-        message = f"there is no bucket in the region of {standby.name}; {_SECTIONS}"
-        raise Failed(message)
-    return read_history(aws, buckets, clock.now() - _HISTORY, practice_line.COMMANDS)
-
-
-def _database(aws: Aws, standby: Standby) -> DatabaseCopy | None:
-    """Read the copy of the active cluster's database.
-
-    Raises:
-        AwsError: AWS did not answer, or denied the call.
-    """
-    if not _is_database_copied(standby):
-        return None
-    return read_copy(aws, standby)
-
-
-def read_copy(aws: Aws, standby: Standby) -> DatabaseCopy | None:
-    """Read the copy of the active cluster's database in the standby's region; None without one.
-
-    Raises:
-        AwsError: AWS did not answer, or denied the call.
-    """
-    active = standby.environment.clusters[standby.active]
-    source = DatabaseSource(
-        names.catalog_stack(standby.environment.name, standby.active),
-        active.account,
-        active.region,
-    )
-    return read_database_copy(aws, standby.location.region, source)
-
-
-def _has_database(standby: Standby) -> bool:
-    return node_metadata.creates_database(standby.environment.clusters[standby.active])
-
-
-def _is_database_copied(standby: Standby) -> bool:
-    """Return whether the active cluster's database is copied to the standby's region."""
-    catalog = standby.environment.clusters[standby.active].catalog
-    copy = catalog.copy if catalog is not None else None
-    if copy is None:
-        return False
-    return standby.environment.clusters[copy.to].region == standby.location.region
 
 
 def shared_license_manager(loaded: Loaded) -> str:

@@ -20,6 +20,7 @@ from denodo_ha.cli.errors import (
     NoCredentials,
     NotFound,
 )
+from denodo_ha.deployed.alarm_silence import suppressor_namespace
 from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_clusters
 from denodo_ha.deployed.cluster import Node as DeployedNode
 from denodo_ha.deployed.environment_locator import StackLocation
@@ -29,7 +30,9 @@ from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
 from denodo_ha.deployed.pause_record import Pause, PauseRecord
 from denodo_ha.deployed.rotation import watchdog_hold
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
+from denodo_ha.deployed.stack import Stack
 from denodo_ha.deployed.target_health import NOT_REGISTERED, GroupHealth, read_group_health
+from denodo_ha.environment import names
 from denodo_ha.status import haproxy_verdict, verdict
 from denodo_ha.status.haproxy_query import NO_INSTANCES, HaproxyAnswer
 from denodo_ha.status.model import HEALTHY, OUT, UNKNOWN, Balancer, Group, Node, Proxy, Target
@@ -268,7 +271,7 @@ def cluster_status(
         state=verdict.cluster_state(nodes, groups, problems, proxies),
         problems=tuple(problems),
         notes=(
-            *_pause_notes(pause),
+            *_pause_notes(pause, cluster.stack),
             *verdict.notes(nodes, status),
             *_silent_nodes(nodes),
             *_silent_haproxy(haproxy),
@@ -281,10 +284,15 @@ def cluster_status(
     )
 
 
-def _pause_notes(pause: Pause | AwsError | None) -> Iterator[str]:
+def _pause_notes(pause: Pause | AwsError | None, stack: Stack) -> Iterator[str]:
     """Yield the pause, or why it is not known; a role of an earlier version may not read it."""
     if isinstance(pause, Pause):
-        yield f"paused {pause}; its alarms are silenced, and its watchdogs rest"
+        effects = ["roll, rollout and replace refuse"]
+        if names.NODE_DOCUMENT in stack.outputs:
+            effects.append("its watchdogs rest")
+            if suppressor_namespace(stack):
+                effects.append("its alarms are silenced")
+        yield f"paused {pause}; {'; '.join(effects)}"
     elif pause is not None:
         yield f"it is not known whether the cluster is paused: {pause}"
 

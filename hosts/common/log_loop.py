@@ -147,8 +147,8 @@ class JournalSender:
             for line in entry.message.splitlines():
                 if event := hide.event(entry.time_ms, line):
                     events.setdefault(self._sources.get(entry.unit, other), []).append(event)
-        for source, found in events.items():
-            sender.send(source, found)
+        for source, source_events in events.items():
+            sender.send(source, source_events)
         position = entries[-1].cursor.encode()
         files.write_atomically(self._cursor, position, mode=files.PRIVATE, trusted=True)
 

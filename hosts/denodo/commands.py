@@ -32,13 +32,12 @@ from hosts.denodo.errors import (
     OK,
     WOULD_CHANGE,
     ImageError,
-    LicenseManagerError,
     NotReadyError,
     StateError,
     SystemRefusedError,
 )
 from hosts.denodo.logs import log_commands
-from hosts.denodo.metadata import learned_settings, metadata_confirmation, metadata_export
+from hosts.denodo.metadata import metadata_commands
 from hosts.denodo.metrics import node_metrics
 from hosts.denodo.readiness import earlier_rules, readiness_endpoint
 from hosts.denodo.record import Record
@@ -268,24 +267,8 @@ def _serve(system: System, options: argparse.Namespace) -> int:
     return OK
 
 
-def _export(system: System, options: argparse.Namespace) -> int:
-    metadata_export.export(system, if_due=options.if_due)
-    return OK
-
-
 def _metrics(system: System, _options: argparse.Namespace) -> int:
     node_metrics.publish(system)
-    return OK
-
-
-def _digest_test(system: System, _options: argparse.Namespace) -> int:
-    report = metadata_export.digest_test(system)
-    program.write(sys.stdout, json.dumps(report, indent=1) + "\n")
-    return OK
-
-
-def _import_export(system: System, options: argparse.Namespace) -> int:
-    metadata_confirmation.import_export(system, options.uri, options.who)
     return OK
 
 
@@ -298,12 +281,6 @@ def _drain(system: System, options: argparse.Namespace) -> int:
 def _undrain(system: System, _options: argparse.Namespace) -> int:
     Record(system).undrain()
     log.info("not drained")
-    return OK
-
-
-def _confirm_metadata(system: System, options: argparse.Namespace) -> int:
-    Record(system).confirm_metadata(options.who, "confirmed by an operator")
-    log.info(f"metadata confirmed by {options.who}")
     return OK
 
 
@@ -330,22 +307,8 @@ def _accept_readiness(system: System, _options: argparse.Namespace) -> int:
     return OK
 
 
-def _catalog_settings(system: System, _options: argparse.Namespace) -> int:
-    program.write(sys.stdout, json.dumps(learned_settings.report(system), indent=1) + "\n")
-    return OK
-
-
 def _license_manager(system: System, options: argparse.Namespace) -> int:
-    manager = license_manager.of(command_line.state_of(system, options))
-    if manager is None:
-        log.info("the servers of this node ask no License Manager")
-        return OK
-    where = f"the License Manager {manager.host}:{manager.port}"
-    if reason := license_manager.failure(manager):
-        message = f"{where} does not answer: {reason}"
-        raise LicenseManagerError(message)
-    log.info(f"{where} answers")
-    return OK
+    return license_manager.report(command_line.state_of(system, options))
 
 
 def _stop(system: System, _options: argparse.Namespace) -> int:
@@ -406,21 +369,19 @@ REGISTRY: dict[str, Callable[[System, argparse.Namespace], int]] = {
     "serve": _serve,
     "drain": _drain,
     "undrain": _undrain,
-    "confirm-metadata": _confirm_metadata,
+    "confirm-metadata": metadata_commands.confirm_metadata,
     "accept-readiness": _accept_readiness,
-    "catalog-settings": _catalog_settings,
-    "export": _export,
+    "catalog-settings": metadata_commands.catalog_settings,
+    "export": metadata_commands.export,
     "metrics": _metrics,
-    "digest-test": _digest_test,
-    "import-export": _import_export,
+    "digest-test": metadata_commands.digest_test,
+    "import-export": metadata_commands.import_export,
     "license-manager": _license_manager,
     "status": _status,
     "stop": _stop,
     "hold": watchdog_commands.hold,
     "release": watchdog_commands.release,
-    "watch": lambda system, options: watchdog_commands.watch(
-        system, options, command_line.machine_arguments(system)
-    ),
+    "watch": _watch,
     "look": watchdog_commands.look,
     "pause": pause.pause,
     "resume": pause.resume,

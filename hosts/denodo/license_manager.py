@@ -11,7 +11,9 @@ import http.client
 import ssl
 from typing import TYPE_CHECKING
 
+from hosts.denodo import log
 from hosts.denodo.configuration import settings
+from hosts.denodo.errors import OK, LicenseManagerError
 
 if TYPE_CHECKING:
     from hosts.denodo.state import LicenseManager, State
@@ -51,6 +53,24 @@ def failure(manager: LicenseManager) -> str:
     finally:
         connection.close()
     return f"GET {PATH} is answered with status {status}" if status >= _SERVER_ERROR else ""
+
+
+def report(state: State) -> int:
+    """Report whether the License Manager of a state answers; return the exit code.
+
+    Raises:
+        LicenseManagerError: It does not answer.
+    """
+    manager = of(state)
+    if manager is None:
+        log.info("the servers of this node ask no License Manager")
+        return OK
+    where = f"the License Manager {manager.host}:{manager.port}"
+    if reason := failure(manager):
+        message = f"{where} does not answer: {reason}"
+        raise LicenseManagerError(message)
+    log.info(f"{where} answers")
+    return OK
 
 
 def _unverified() -> ssl.SSLContext:

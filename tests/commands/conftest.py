@@ -10,7 +10,8 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
-from denodo_ha.cli.main import COMMANDS, Command, build_program
+from denodo_ha.cli.commands import COMMANDS, Command
+from denodo_ha.cli.main import build_program
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.model.environment import Environment
 from tests.commands.account import catalog_cloud, deployed_accounts

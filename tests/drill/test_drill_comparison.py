@@ -223,3 +223,12 @@ def test_the_gate_needs_something_to_compare_with(program: typer.Typer) -> None:
     result = CliRunner().invoke(program, ["drill", str(FILES[0]), "--no-worse"])
     assert result.exit_code == exit_codes.USAGE
     assert "--against PATH" in result.output
+
+
+def test_a_port_that_only_the_new_templates_have_is_not_worse() -> None:
+    """A failure makes an added service unreachable, but no client has reached it before."""
+    base, new = (
+        drill({"site-a": cluster("a")}),
+        drill({"site-a": cluster("a", services=(9999, 9996))}),
+    )
+    assert [change.worsenings for change in outcome_changes(base, new) if change.worsenings] == []

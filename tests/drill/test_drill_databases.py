@@ -221,7 +221,7 @@ def lost(templates: Templates, kind: str) -> list[str]:
 
 
 def test_what_may_be_lost_is_by_what_is_copied() -> None:
-    """Only where DNS moves away from a cluster, which then may not come back."""
+    """The column is empty unless DNS moves away from a cluster, which may not come back."""
     templates = with_database(multi_az=True)
     assert lost(templates, "region-lost") == ["metadata: no exports", "database: not copied"]
     state = '{"exports": {"bucket": "b", "prefix": "node1/", "every": 86400}}'

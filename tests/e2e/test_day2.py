@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.status import command

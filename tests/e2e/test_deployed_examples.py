@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan, node_metadata
 from tests.e2e import demands

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from tests.e2e.deployment import Data, Deployment
 from tests.local_aws.cloud import Cloud, DeployError, Stack
 from tests.support import local_aws_server

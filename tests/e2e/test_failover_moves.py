@@ -11,9 +11,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.failover import dns_answer
+from denodo_ha.environment import names
 from denodo_ha.failover import switching
+from denodo_ha.standby import machine_lines, standby_check
 from tests.e2e.deployment import Deployment
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
@@ -91,6 +94,49 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
     done = run("back", *where, config=False)
     assert done.exit_code == exit_codes.DONE, done.output
     assert _answered(run) == {"active"}
+
+
+@pytest.fixture
+def _patient_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the check of the standby a minute, but wait briefly for nodes without an agent."""
+    monkeypatch.setattr(standby_check, "READ_S", 60.0)
+    monkeypatch.setattr(machine_lines, "PATIENCE_S", 2.0)
+
+
+@pytest.mark.usefixtures("_patient_check")
+def test_a_practice_ends_where_it_began(deployment: Deployment, run: Run) -> None:
+    until(lambda: run("status").exit_code == exit_codes.DONE)
+    how = ("--without-client", "--even-if-not-ready", "--format", "json")
+    done = run("practice", "--stay", "1s", *how)
+    assert done.exit_code == exit_codes.DONE, done.output
+    report = json.loads(done.stdout)
+    assert report["verdict"] == "passed"
+    assert [leg["to"] for leg in report["directions"]] == ["passive", "active"]
+    assert report["looks"]["passive"] >= 1
+    assert _answered(run) == {"active"}
+    for name, cluster in deployment.topology().clusters.items():
+        lock = names.lock_parameter("denodo70", name)
+        held = cluster.access.client("ssm").get_parameters(Names=[lock])["Parameters"]
+        assert held == [], name
+
+
+@pytest.mark.usefixtures("_patient_check")
+def test_the_standby_is_checked(deployment: Deployment, run: Run) -> None:
+    """Without exports, what their manifests and the history state is unknown; the rest is read."""
+    until(lambda: run("status").exit_code == exit_codes.DONE)
+
+    def states() -> dict[int, str]:
+        done = run("check", "--format", "json")
+        assert done.exit_code in {exit_codes.NO, exit_codes.AWS}, done.output
+        return {line["number"]: line["state"] for line in json.loads(done.stdout)["lines"]}
+
+    unknown = dict.fromkeys((3, 4, 6, 8, 9, 10), "unknown")
+    assert states() == {**unknown, 1: "ok", 2: "ok", 5: "ok", 7: "ok"}
+    _stop(deployment, "passive")
+    try:
+        until(lambda: states() == {**unknown, 1: "no", 2: "no", 5: "ok", 7: "no"})
+    finally:
+        _start(deployment, "passive")
 
 
 def test_a_site_that_moved_by_itself_is_held_and_brought_back(

@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.aws import ssm_command
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.rotation import rotation
 from denodo_ha.rollout import replace_command, rollout_command
 from hosts.denodo.readiness import readiness_endpoint

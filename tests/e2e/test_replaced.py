@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.aws import ssm_command
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.deployed import instances
 from denodo_ha.deployed.rotation import rotation, target_group_rotation
 from denodo_ha.environment import names

@@ -97,7 +97,7 @@ def machines(
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # The commands feed the suppressor of the alarms by the clock of the local AWS.
+    # The commands put the suppressor's metric by the clock of the local AWS.
     minute = ALARM_PERIOD_S / local_aws_server.PACE
     monkeypatch.setattr(alarm_silence, "ALARM_PERIOD_S", minute)
 
@@ -192,7 +192,7 @@ def _notifications(deployment: Deployment) -> list[str]:
 
 
 def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
-    """Of all that the tests above do: rolls and a rollout, some of which fail half-way."""
+    """The tests above roll and roll out, and some of these commands fail half-way."""
     alarms = [one for one in _notifications(deployment) if "-> ALARM" in one]
     assert alarms == []
 

@@ -9,7 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.node_alarms import (

@@ -18,7 +18,8 @@ from denodo_ha.aws import ssm_command
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import poll_until
 from denodo_ha.cli import process
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.deployed import instances
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.deployed.rotation import rotation, target_group_rotation

@@ -85,7 +85,7 @@ def _configured(loaded: Loaded) -> dict[str, dict[str, Pin]]:
 def test_a_deployed_node_keeps_the_disks_that_it_has(
     example: str, tmp_path: Path, *, was_on: bool
 ) -> None:
-    """For every example: the data disk is switched on and off, and no machine changes."""
+    """Every example: no machine changes if the data disk is switched on or off."""
     before = _switched(_data(example), clusters=lambda _: was_on)
     deployed = _configured(_loaded(tmp_path, before, {}))
     after = _switched(before, clusters=lambda _: not was_on)
@@ -102,7 +102,7 @@ def test_a_deployed_node_keeps_the_disks_that_it_has(
 
 
 def test_the_templates_keep_the_mappings_of_instances_that_exist(tmp_path: Path) -> None:
-    """One cluster gets a data disk, the other one has it no longer: no mapping changes."""
+    """No mapping changes if one cluster gets a data disk and the other one loses its own."""
     (before, after) = (tmp_path / "before", tmp_path / "after")
     before.mkdir()
     after.mkdir()

@@ -5,11 +5,11 @@ from typing import Final
 
 import typer
 
-from denodo_ha.cli.main import COMMANDS
+from denodo_ha.cli.commands import COMMANDS
 
 WITHOUT_AWS: Final = frozenset(
     {
-        *("init", "check", "drill", "picture", "nodes"),
+        *("init", "check", "drill", "picture", "review", "nodes"),
         *("haproxy render", "haproxy drain", "haproxy enable", "haproxy reload"),
         *("haproxy save", "haproxy prepare", "haproxy status", "haproxy verify"),
     }

@@ -51,6 +51,12 @@ def service(port: int) -> dict[str, Any]:
     }
 
 
+def copy_sources(name: str, root: Path) -> None:
+    """Copy a folder of the clone into a repository, without compiled modules."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / name, root / name, ignore=ignored, dirs_exist_ok=True)
+
+
 class Repository:
     """A git repository with a small CDK app, set up like a clone of this project.
 
@@ -60,9 +66,10 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("app", "cdk-offline", "diff.py"):
-            (root / "tools").mkdir(parents=True, exist_ok=True)
+        (root / "tools").mkdir(parents=True, exist_ok=True)
+        for name in ("__init__.py", "app", "cdk-offline", "diff.py"):
             shutil.copy(ROOT / "tools" / name, root / "tools")
+        copy_sources("denodo_ha", root)
         for name in (".gitignore", "cdk.json"):
             shutil.copy(ROOT / name, root)
         for name in (".venv", "node_modules"):
@@ -99,7 +106,7 @@ class Repository:
     @property
     def command(self) -> list[str]:
         """The command under test."""
-        return [sys.executable, str(self.root / "tools/diff.py")]
+        return [sys.executable, "-m", "tools.diff"]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -110,6 +117,7 @@ class Repository:
         """Run the command under test."""
         return subprocess.run(
             [*self.command, *arguments],
+            cwd=self.root,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -199,13 +207,15 @@ def test_unknown_revision(repository: Repository) -> None:
     done = repository.diff("--base", "nope")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "make diff: git does not know the revision 'nope'; name another with BASE=REVISION\n"
+        "make diff: git does not know the revision 'nope'; name another one (BASE=REVISION for "
+        "make, --base REVISION for denodo-ha review)\n"
     )
 
 
 def test_without_git(repository: Repository, tmp_path: Path) -> None:
     done = subprocess.run(
         repository.command,
+        cwd=repository.root,
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -242,6 +252,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
     (repository.root / "app.py").write_text(waits)
     process = subprocess.Popen(
         repository.command,
+        cwd=repository.root,
         env=repository.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -261,16 +272,46 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
     assert repository.leftovers == []
 
 
+def test_review_of_a_revision(repository: Repository) -> None:
+    """`denodo-ha review`: one page from git and the CDK CLI, and its exit code."""
+    example = ROOT / "config/examples/active-passive.yaml"
+    shutil.copy(example, repository.root / "config/active-passive.yaml")
+    repository.write({"denodo-active": (IRELAND, service(9998)), "denodo-topic": (IRELAND, TOPIC)})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "denodo_ha",
+            "review",
+            "-c",
+            "active-passive",
+            "--fail-on",
+            "access",
+        ],
+        cwd=repository.root,
+        env=repository.environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.split("\n")
+    assert lines[0] == "<!-- denodo-ha review: active-passive -->"
+    assert "target-group-replaced (denodo-active: Group)" in lines[1]
+    assert lines[3].startswith("From main (")
+    before, _, folded = done.stdout.partition("<details>")
+    assert "npx cdk deploy -c config=active-passive --all" in before
+    assert "[-] 9999" in folded
+    assert "[+] 9998" in folded
+    assert repository.leftovers == []
+
+
 def test_port_of_the_default_example(repository: Repository) -> None:
     """With the real app: changing a service's port replaces its target group, and nothing else."""
     example = repository.root / "config/examples/active-passive.yaml"
-    for name in ("config", "denodo_ha", "hosts", "stacks"):
-        shutil.copytree(
-            ROOT / name,
-            repository.root / name,
-            ignore=shutil.ignore_patterns("__pycache__"),
-            dirs_exist_ok=True,
-        )
+    for name in ("config", "hosts", "stacks"):
+        copy_sources(name, repository.root)
     shutil.copy(ROOT / "app.py", repository.root)
     repository.commit()
     example.write_text(example.read_text().replace("port: 9999", "port: 9989"))

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.verify.findings import StepLog
 from denodo_ha.verify.site import DnsAnswer
 from denodo_ha.verify.verification import Verification, VerifiedPort

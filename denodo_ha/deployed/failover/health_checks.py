@@ -78,13 +78,16 @@ def combined_state(states: Iterable[str]) -> str:
     return UNKNOWN if UNKNOWN in distinct else HEALTHY
 
 
-def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
+def read_check(
+    aws: Aws, check_id: str, region: str, *, alarms_in: str | None = None
+) -> Route53Check:
     """Read a health check and its children; if one cannot be read, its state is unknown.
 
     Args:
         aws: the credentials.
         check_id: id of the check.
         region: any region of the partition; Route 53 has one endpoint for all.
+        alarms_in: the only region in which alarms are read; None: every one.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -94,21 +97,26 @@ def read_check(aws: Aws, check_id: str, region: str) -> Route53Check:
         with translated_errors():
             response = aws.client("route53", region).get_health_check(HealthCheckId=check_id)
             config = response["HealthCheck"]["HealthCheckConfig"]
-            return _read(aws, check_id, config, region)
+            return _read(aws, check_id, config, region, alarms_in)
     except (NoCredentials, ExpiredCredentials):
         raise
     except AwsError as error:
         return Route53Check(check_id, "check", UNKNOWN, str(error))
 
 
-def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Route53Check:
+def _read(
+    aws: Aws, check_id: str, config: Mapping[str, Any], region: str, alarms_in: str | None
+) -> Route53Check:
     children: tuple[Route53Check, ...] = ()
     alarm_state = ""
     if config["Type"] == "CALCULATED":
-        kind, (state, reason, children) = "calculated", _calculated(aws, config, region)
+        kind = "calculated"
+        state, reason, children = _calculated(aws, config, region, alarms_in)
     elif config["Type"] == "CLOUDWATCH_METRIC":
         alarm = config.get("AlarmIdentifier") or {}
         kind = "switch" if _SWITCH.search(str(alarm.get("Name"))) else "alarm"
+        if alarms_in not in {None, alarm.get("Region")}:
+            alarm = {}
         reads = partial(_observed, aws, check_id, region), partial(_alarm_state, aws, alarm)
         (state, reason), (alarm_state, text) = map_concurrently(lambda read: read(), reads)
         reason = "; ".join(part for part in (reason, text) if part)
@@ -124,10 +132,11 @@ def _read(aws: Aws, check_id: str, config: Mapping[str, Any], region: str) -> Ro
 
 
 def _calculated(
-    aws: Aws, config: Mapping[str, Any], region: str
+    aws: Aws, config: Mapping[str, Any], region: str, alarms_in: str | None
 ) -> tuple[str, str, tuple[Route53Check, ...]]:
     children = map_concurrently(
-        lambda id_: read_check(aws, id_, region), config.get("ChildHealthChecks", [])
+        lambda id_: read_check(aws, id_, region, alarms_in=alarms_in),
+        config.get("ChildHealthChecks", []),
     )
     count, needed = (
         Counter(child.state for child in children),

@@ -153,12 +153,12 @@ def read_history(
         ExpiredCredentials: The credentials have expired.
     """
     ends = tuple(map(_key_end, commands))
-    found = map_concurrently(lambda bucket: _read_bucket(aws, bucket, since, ends), buckets)
-    entries = {entry.id: entry for history in found for entry in history.entries}
+    histories = map_concurrently(lambda bucket: _read_bucket(aws, bucket, since, ends), buckets)
+    entries = {entry.id: entry for history in histories for entry in history.entries}
     return History(
         tuple(sorted(entries.values(), key=lambda entry: entry.at)),
-        tuple(problem for history in found for problem in history.unread),
-        exists=any(history.exists for history in found),
+        tuple(problem for history in histories for problem in history.unread),
+        exists=any(history.exists for history in histories),
     )
 
 

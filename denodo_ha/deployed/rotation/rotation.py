@@ -209,8 +209,10 @@ class Rotation(ABC):
             pass
         try:
             # Check again: another node may have been taken out since the first check, or the state
-            # that AWS returned then may have been out of date.
-            self.require_capacity(node, minimum=minimum)
+            # that AWS returned then may have been out of date. A node that an earlier run has taken
+            # out is not put back: it may not be ready, and its servers may have been stopped.
+            if entrances:
+                self.require_capacity(node, minimum=minimum)
         except Refused as error:
             for _ in self.open(node, entrances):
                 pass

@@ -59,9 +59,10 @@ def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) 
     """Yield a warning if a node is drained and not held, or held and not drained.
 
     Programs of earlier versions report no hold, and nodes that report "not ready" because of their
-    own `drain` start no server anyway.
+    own `drain`, or with `denodo.watchdog: false`, start no server anyway.
     """
-    if status.drain_hold is False and tag is not None and not status.drained:
+    watches = (status.applied or {}).get("watchdog", True) and not status.drained
+    if status.drain_hold is False and tag is not None and watches:
         yield (
             "it is drained, and its watchdog does not rest: it may start servers that stop. "
             f"`denodo-ha drain {node} --cluster {cluster}` again holds it"
@@ -93,4 +94,6 @@ def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
             )
     except (Failed, AwsError) as error:
         return str(error)
-    return "" if result.code == node_agent.DONE else node_agent.explain_result(result)
+    # A program of an earlier version has no watchdog, so there is nothing to release.
+    done = {node_agent.DONE, *[node_agent.UNKNOWN_ACTION] * (action == RELEASE)}
+    return "" if result.code in done else node_agent.explain_result(result)

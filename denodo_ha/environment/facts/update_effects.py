@@ -65,6 +65,15 @@ LOAD_BALANCER_IN_PLACE: Final = frozenset(
 """Properties of "AWS::ElasticLoadBalancingV2::LoadBalancer" that change in place. A change to any
 other property, such as the scheme, replaces the load balancer, which then has another DNS name."""
 
+TARGET_GROUP_REPLACEMENTS: Final = frozenset(
+    {
+        *("IpAddressType", "Name", "Port", "Protocol", "ProtocolVersion", "TargetType"),
+        "VpcId",
+    }
+)
+"""Properties of "AWS::ElasticLoadBalancingV2::TargetGroup" whose change replaces the target group.
+The connections through the old target group end."""
+
 RESTARTING_STATE: Final = frozenset(
     {
         *("catalog", "denodo", "heap_mib", "host", "jvm", "license_manager", "ports", "rmi_host"),

@@ -1,5 +1,7 @@
 """Systemd drop-in for HAProxy, with limits that match HAProxy's configuration file."""
 
+import re
+
 from denodo_ha.environment.haproxy.config_file import Host
 from denodo_ha.environment.model.haproxy import Haproxy
 
@@ -42,3 +44,9 @@ ExecStartPre={host.program} -c -q -f {file}
 ExecReload={host.program} -c -q -f {file}
 {before_reload}ExecReload=/bin/kill -USR2 $MAINPID
 """
+
+
+def maxconn_of(drop_in: str) -> int | None:
+    """Return the number of client connections for which a drop-in is made, None if unknown."""
+    match = re.search(r"^LimitNOFILE=([0-9]{1,9}):", drop_in, re.MULTILINE)
+    return (int(match[1]) - _OTHER_FILES) // 2 if match else None

@@ -12,6 +12,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Final
 
+from denodo_ha.environment.facts.review_findings import CATEGORY_OF
 from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pins
@@ -75,16 +76,20 @@ FINDINGS: Final = frozenset(
 )
 """Names of all findings that rules report."""
 
+_NAMES: Final = FINDINGS | frozenset(CATEGORY_OF)
+"""Names that `accept` can have: findings of rules, and findings of `denodo-ha review`."""
+
 
 def accepted_names(environment: Environment) -> Iterator[Problem]:
     """Each key of `accept` must be the name of a finding."""
     for name in environment.accept:
-        if name not in FINDINGS:
-            near = get_close_matches(name, FINDINGS, n=1)
+        if name not in _NAMES:
+            near = get_close_matches(name, _NAMES, n=1)
             yield Problem(
                 ("accept", name),
                 "is not the name of a finding",
-                "the name is at the end of the finding, as in [ack: denodo-ha:NAME]",
+                "the name is at the end of the finding, as in [ack: denodo-ha:NAME], or in the "
+                "output of denodo-ha review",
                 f"did you mean {near[0]}?" if near else "write the name that cdk synth prints",
                 value=name,
                 at_key=True,

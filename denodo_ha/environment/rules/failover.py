@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from denodo_ha.environment.derived import failover_plan, node_metadata
 from denodo_ha.environment.derived.topology import single_node_listeners
 from denodo_ha.environment.facts import limits
-from denodo_ha.environment.loading.problem import Path, Problem, Severity
+from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.failover import Failover
 
@@ -374,66 +374,6 @@ def target_health_of_single_nodes(environment: Environment) -> Iterator[Problem]
             )
 
 
-def shared_switch(environment: Environment) -> Iterator[Problem]:
-    """The switch's metric should be in a namespace that only this environment uses."""
-    failover = environment.failover
-    if failover is None or (
-        failover_plan.switch_namespace(failover) != failover_plan.SWITCH_NAMESPACE
-    ):
-        return
-    suggestion = f"{failover_plan.SWITCH_NAMESPACE}/{environment.name}"
-    yield Problem(
-        (*_PATH, "switch_namespace") if failover.switch_namespace else _PATH,
-        "has its switch in the namespace that all environments share",
-        "IAM can limit access to a metric only by namespace, so operators of any environment in "
-        "this account and region can fail over this environment (AWS, Service Authorization "
-        "Reference, Amazon CloudWatch)",
-        f"write switch_namespace: {suggestion}, while the switch is set to the primary; `denodo-ha "
-        "plan` checks that",
-        value=failover_plan.SWITCH_NAMESPACE,
-        severity=Severity.WARNING,
-        rule="shared-switch",
-    )
-
-
-def shared_manager(environment: Environment) -> Iterator[Problem]:
-    """The two sites of a failover should not depend on one host for licences or promotions."""
-    pair = [name for name, _ in failover_plan.cluster_pair(environment)]
-    if len(pair) != 2:
-        return
-    for key, of, effect in (
-        (
-            "license_manager",
-            environment.license_manager_of,
-            (
-                "while it is lost, no server of either site that stops can start (Denodo, License "
-                "Management, Failure of a License Manager)"
-            ),
-        ),
-        (
-            "solution_manager",
-            environment.solution_manager_of,
-            "while it is lost, no promotion reaches either site",
-        ),
-    ):
-        first, second = (of(name) for name in pair)
-        if first is None or second is None or not first.host or not second.host:
-            continue
-        if first.host.lower() == second.host.lower():
-            own = environment.clusters[pair[1]]
-            path: Path = ("clusters", pair[1], key) if getattr(own, key) else (key,)
-            yield Problem(
-                (*path, "host"),
-                f"is one host for both sites of the failover, {' and '.join(pair)}",
-                effect,
-                f"write a {key} of its own below clusters: {pair[1]}, or a name that leads to a "
-                "second installation when this host is lost",
-                value=second.host,
-                severity=Severity.WARNING,
-                rule="shared-manager",
-            )
-
-
 RULES = (
     failover_clusters,
     failover_check,
@@ -447,6 +387,4 @@ RULES = (
     failover_accounts,
     unused_failover_settings,
     target_health_of_single_nodes,
-    shared_switch,
-    shared_manager,
 )

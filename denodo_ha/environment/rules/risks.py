@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from denodo_ha.environment.derived import cookie_balancer, readiness
-from denodo_ha.environment.derived.failover_plan import ANYWHERE
+from denodo_ha.environment.derived import cookie_balancer, failover_plan, readiness
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
 from denodo_ha.environment.haproxy.routes import speaks_https
@@ -15,14 +14,14 @@ from denodo_ha.environment.model.pins import configured_machine
 def open_to_the_world(environment: Environment) -> Iterator[Problem]:
     """`balancer.clients` should contain only known networks."""
     for name, cluster in environment.clusters.items():
-        if ANYWHERE in cluster.balancer.clients:
-            index = cluster.balancer.clients.index(ANYWHERE)
+        if failover_plan.ANYWHERE in cluster.balancer.clients:
+            index = cluster.balancer.clients.index(failover_plan.ANYWHERE)
             yield Problem(
                 ("clusters", name, "balancer", "clients", index),
                 "allows connections from every address",
                 "only Denodo's login then protects the data",
                 "write the networks of your clients",
-                value=ANYWHERE,
+                value=failover_plan.ANYWHERE,
                 severity=Severity.WARNING,
                 rule="open-to-the-world",
             )
@@ -212,6 +211,66 @@ def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
                 )
 
 
+def shared_switch(environment: Environment) -> Iterator[Problem]:
+    """The switch's metric should be in a namespace that only this environment uses."""
+    failover = environment.failover
+    if failover is None or (
+        failover_plan.switch_namespace(failover) != failover_plan.SWITCH_NAMESPACE
+    ):
+        return
+    suggestion = f"{failover_plan.SWITCH_NAMESPACE}/{environment.name}"
+    yield Problem(
+        ("failover", "switch_namespace") if failover.switch_namespace else ("failover",),
+        "has its switch in the namespace that all environments share",
+        "IAM can limit access to a metric only by namespace, so operators of any environment in "
+        "this account and region can fail over this environment (AWS, Service Authorization "
+        "Reference, Amazon CloudWatch)",
+        f"write switch_namespace: {suggestion}, while the switch is set to the primary; `denodo-ha "
+        "plan` checks that",
+        value=failover_plan.SWITCH_NAMESPACE,
+        severity=Severity.WARNING,
+        rule="shared-switch",
+    )
+
+
+def shared_manager(environment: Environment) -> Iterator[Problem]:
+    """The two sites of a failover should not depend on one host for licences or promotions."""
+    pair = [name for name, _ in failover_plan.cluster_pair(environment)]
+    if len(pair) != 2:
+        return
+    for key, of, effect in (
+        (
+            "license_manager",
+            environment.license_manager_of,
+            (
+                "while it is lost, no server of either site that stops can start (Denodo, License "
+                "Management, Failure of a License Manager)"
+            ),
+        ),
+        (
+            "solution_manager",
+            environment.solution_manager_of,
+            "while it is lost, no promotion reaches either site",
+        ),
+    ):
+        first, second = (of(name) for name in pair)
+        if first is None or second is None or not first.host or not second.host:
+            continue
+        if first.host.lower() == second.host.lower():
+            own = environment.clusters[pair[1]]
+            path: Path = ("clusters", pair[1], key) if getattr(own, key) else (key,)
+            yield Problem(
+                (*path, "host"),
+                f"is one host for both sites of the failover, {' and '.join(pair)}",
+                effect,
+                f"write a {key} of its own below clusters: {pair[1]}, or a name that leads to a "
+                "second installation when this host is lost",
+                value=second.host,
+                severity=Severity.WARNING,
+                rule="shared-manager",
+            )
+
+
 def _is_nitro_v6(instance_type: str) -> bool:
     """Return whether a type is Nitro v6: generation 8 or later, except `NITRO_V5_FAMILIES`."""
     family = instance_type.split(".", 1)[0]
@@ -228,4 +287,6 @@ RULES = (
     web_not_sticky,
     public_without_tls,
     idle_below_query_timeout,
+    shared_switch,
+    shared_manager,
 )

@@ -104,7 +104,7 @@ class FailingBack:
     """Fails back to the primary.
 
     Args:
-        context: what the practice works with.
+        context: dependencies of the practice.
         aws: the credentials.
         clock: the clock that renews the locks. Failing back does not depend on the locks, which
             cannot be renewed with expired credentials.

@@ -40,7 +40,7 @@ class Practice:
     """Practice: a failover to the secondary, a stay, and the failover back.
 
     Args:
-        context: what the practice works with.
+        context: dependencies of the practice.
         observer: looks at the failover name.
         expected: the drill's expectation.
     """
@@ -152,7 +152,7 @@ class Practice:
         """Require that the observer sees every service served by the primary before the practice.
 
         Raises:
-            Refused: It does not. Nothing was changed.
+            Refused: The observer does not see every service. Nothing was changed.
         """
         observation.look()
         look, primary = observation.looks[-1], self._context.primary

@@ -7,7 +7,8 @@ from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.failover.location import SECONDARY, FailoverLocation
 from denodo_ha.standby.check_line import NO, OK
-from denodo_ha.standby.standby_check import Standby, check_standby
+from denodo_ha.standby.standby_check import check_standby
+from denodo_ha.standby.standby_facts import Standby
 
 PRACTICE_LINE: Final = 10
 """Number of the line about the last practice, which does not prevent the next one."""

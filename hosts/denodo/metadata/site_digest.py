@@ -114,7 +114,9 @@ def statements(text: bytes, not_compared: Sequence[str] = ()) -> Iterator[Statem
             database = parts[2].strip('"')
         elif head[0] not in _SESSION and not _belongs_to_node(parts, head):
             label = f"{database}/{_name(parts)}"[:MOST_LABEL]
-            if not any(fnmatch.fnmatchcase(label.lower(), one.lower()) for one in not_compared):
+            if not any(
+                fnmatch.fnmatchcase(label.lower(), pattern.lower()) for pattern in not_compared
+            ):
                 yield Statement(label, tuple(_without_values(parts, head)))
 
 
@@ -220,8 +222,8 @@ def _word_before_difference(
 ) -> str:
     """Return the last keyword before the first difference, which is never a value."""
     word = "its beginning"
-    for one, other in zip(before, after):
-        for left, right in zip((*one, ""), (*other, "")):
+    for first, second in zip(before, after):
+        for left, right in zip((*first, ""), (*second, "")):
             if left != right:
                 return word
             if _KEYWORD.fullmatch(left):

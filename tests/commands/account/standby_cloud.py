@@ -10,30 +10,42 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts.limits import COMPARED_QUOTAS
 from denodo_ha.environment.loading.loader import load
 from tests.commands.account.calls import Answer, Call, Fault, answer, error
 from tests.commands.account.cloud import Cloud
 from tests.support.assembly import ROOT
+from tests.support.configurations import UUID
 
 LOST, KEPT = "eu-west-1", "eu-central-1"
 ACTIVE, STANDBY = "active", "passive"
 _EXPORTS = "    exports: {{login: 'arn:aws:secretsmanager:{}:111122223333:secret:login-AbCdEf'}}\n"
+_DATABASE = "components: [data-catalog]"
+_COPY = f"copy: {{to: {STANDBY}, kms_key: 'arn:aws:kms:{KEPT}:111122223333:key/{UUID}'}}"
+_CATALOGS = {
+    LOST: f"    catalog: {{{_DATABASE}, {_COPY}}}\n",
+    KEPT: f"    catalog: {{{_DATABASE}}}\n",
+}
 _OPERATIONS = (
     *("GetServiceQuota", "GetAWSDefaultServiceQuota", "GetAccountLimit"),
-    "DescribeCapacityReservations",
+    *("DescribeCapacityReservations", "DescribeDBInstanceAutomatedBackups"),
 )
 
 
 def configuration(folder: Path) -> Path:
-    """Write the active-passive example with exports, and each cluster's own License Manager."""
+    """Write the active-passive example with what a standby needs to be ready.
+
+    Both clusters have exports and a metadata database, the active's is copied, and no License
+    Manager is shared.
+    """
     file = folder / "active-passive.yaml"
     text = (ROOT / "config/examples/active-passive.yaml").read_text()
     for region in (LOST, KEPT):
         key = f"    region: {region}\n"
         assert key in text
-        text = text.replace(key, key + _EXPORTS.format(region))
+        text = text.replace(key, key + _EXPORTS.format(region) + _CATALOGS[region])
     manager = "license_manager:\n  host: sm.example.com                   # yours\n"
     assert manager in text
     file.write_text(text.replace(manager, ""))
@@ -49,6 +61,7 @@ class StandbyCloud:
         quotas: applied quotas by region and code; a missing one has AWS's default.
         health_checks: limit and number of the account's health checks.
         reservations: Capacity Reservations of the standby's region, as EC2 describes them.
+        database_age: age of the newest state in the copy of the active's database.
     """
 
     def __init__(self, cloud: Cloud, config: Path) -> None:
@@ -58,6 +71,7 @@ class StandbyCloud:
         self.quotas = {LOST: dict(codes), KEPT: dict(codes)}
         self.health_checks = (200, 7)
         self.reservations: list[dict[str, Any]] = []
+        self.database_age = timedelta(minutes=6)
         for name, region in self.buckets().items():
             self.s3(region).create_bucket(
                 Bucket=name, CreateBucketConfiguration={"LocationConstraint": region}
@@ -165,5 +179,20 @@ class StandbyCloud:
                 limit, count = self.health_checks
                 kind = call.parameters["Type"]
                 return answer({"Limit": {"Type": kind, "Value": limit}, "Count": count})
+            case "DescribeDBInstanceAutomatedBackups":
+                return answer({"DBInstanceAutomatedBackups": [self._database_copy()]})
             case _:
                 return answer({"CapacityReservations": self.reservations})
+
+    def _database_copy(self) -> dict[str, Any]:
+        """Return the copy of the active's database, as RDS describes it in the other region."""
+        active = self.environment.clusters[ACTIVE]
+        stack = names.catalog_stack(self.environment.name, ACTIVE)
+        database = f"{stack}-databaseinstance1234-abcdefghijkl"
+        return {
+            "DBInstanceAutomatedBackupsArn": f"arn:aws:rds:{KEPT}:{active.account}:auto-backup:ab",
+            "DBInstanceArn": f"arn:aws:rds:{LOST}:{active.account}:db:{database}",
+            "DBInstanceIdentifier": database,
+            "Status": "replicating",
+            "RestoreWindow": {"LatestTime": self.cloud.clock.now() - self.database_age},
+        }

@@ -83,7 +83,7 @@ def test_a_region_that_hangs_ends_with_the_deadline(proxy: FaultProxy) -> None:
 def test_a_call_without_a_deadline_ends_too(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Except of the call that must arrive, which is tried again after a long attempt."""
+    """The call that must arrive is the exception: it is tried again after a long attempt."""
     monkeypatch.setattr(clients, "CALL_S", 0.5)
     monkeypatch.setattr(http_session, "ATTEMPT_S", 1.0)
     proxy.add(Rule(Fault.HANG, on=1), Rule(Fault.HANG, on=2))

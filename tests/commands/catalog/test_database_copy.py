@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from denodo_ha.aws.clients import Aws
-from denodo_ha.catalog import command
+from denodo_ha.catalog import recovery_commands
 from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.database_copy import DatabaseSource, read_database_copy
 from tests.commands.account.calls import Answer, Call, Fault, answer, error
@@ -91,7 +91,7 @@ def config(copied_config: Path) -> Path:
 @pytest.fixture
 def cloud(clouds: Clouds, config: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = clouds(str(config))
-    monkeypatch.setattr(command, "RealClock", lambda: cloud.clock)
+    monkeypatch.setattr(recovery_commands, "RealClock", lambda: cloud.clock)
     return cloud
 
 

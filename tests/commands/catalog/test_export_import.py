@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from denodo_ha.catalog import command
+from denodo_ha.catalog import recovery_commands
 from denodo_ha.cli import exit_codes
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
@@ -59,7 +59,7 @@ class Site:
 def site(clouds: Clouds, copied_config: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     cloud = clouds(str(copied_config))
     site = Site(cloud, Agents(cloud, "spare"), copied_config)
-    monkeypatch.setattr(command, "RealClock", lambda: cloud.clock)
+    monkeypatch.setattr(recovery_commands, "RealClock", lambda: cloud.clock)
     for stack, output, bucket in (
         ("test-spare-catalog", names.EXPORT_BUCKET, site.own),
         ("test-main-exports-copy", names.EXPORT_COPY_BUCKET, site.copies),
@@ -129,6 +129,25 @@ def test_an_empty_bucket_and_no_bucket(site: Site, denodo_ha: Run) -> None:
     done = run(site, denodo_ha, "--from", "main")
     assert done.exit_code == exit_codes.REFUSED
     assert "test-main-exports-copy in us-east-1 has no bucket" in done.output
+
+
+def test_a_cluster_without_exports_cannot_import(site: Site, denodo_ha: Run) -> None:
+    """Copies arrive in its region, but its nodes have no login to import them with."""
+    site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
+    site.drain("node1")
+    resources = site.cloud.stack("spare").template["Resources"].values()
+    (document,) = (each for each in resources if each["Type"] == "AWS::SSM::Document")
+    actions = document["Properties"]["Content"]["parameters"]["Action"]
+    every = actions["allowedValues"]
+    actions["allowedValues"] = [name for name in every if name != "import-export"]
+    try:
+        for more in ((), ("--dry-run",)):
+            done = run(site, denodo_ha, "--from", "main", *more)
+            assert done.exit_code == exit_codes.REFUSED, done.output
+            assert "add `exports` to clusters.spare if it has none, deploy" in done.output
+    finally:
+        actions["allowedValues"] = every
+    assert not site.agents.nodes["node1"].imports
 
 
 def test_a_failed_import_leaves_the_node_drained(site: Site, denodo_ha: Run) -> None:

@@ -12,8 +12,8 @@ import typer
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.cli import options
+from denodo_ha.cli.commands import Command
 from denodo_ha.cli.errors import Failed, Refused
-from denodo_ha.cli.main import Command
 from denodo_ha.deployed import environment_locator
 from denodo_ha.environment.loading.problem import ConfigError, Problem
 

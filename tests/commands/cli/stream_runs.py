@@ -15,7 +15,7 @@ from itertools import cycle
 import typer
 
 from denodo_ha import __main__ as program
-from denodo_ha.cli import main, process
+from denodo_ha.cli import commands, process
 from denodo_ha.cli.output import print_document
 from tests.commands.cli.sample_commands import SAMPLE
 from tests.commands.cli.test_printable import ROWS
@@ -58,17 +58,17 @@ def document() -> None:
 
 
 COMMANDS = (
-    *main.COMMANDS,
+    *commands.COMMANDS,
     *SAMPLE,
-    main.Command("states", "Sample", "Print much, and end with a state.", lambda: states),
-    main.Command("document", "Sample", "Print a document.", lambda: document),
+    commands.Command("states", "Sample", "Print much, and end with a state.", lambda: states),
+    commands.Command("document", "Sample", "Print a document.", lambda: document),
 )
 
 
 def runs() -> Iterator[tuple[str, tuple[int, ...], Arguments]]:
     """Yield stream, descriptors and arguments of each run."""
     streams = tuple(STREAMS)
-    for index, command in enumerate(main.COMMANDS):
+    for index, command in enumerate(commands.COMMANDS):
         yield streams[index % 3], (1, 2), (command.name, "--help")
         yield streams[(index + 1) % 3], (1, 2), (command.name, "--nonsense")
     for stream in streams:
@@ -100,7 +100,7 @@ def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> in
                 sys.stderr = None if 2 in descriptors else sys.stderr
             signal.alarm(120)
             sys.argv = ["denodo-ha", *arguments]
-            main.COMMANDS = COMMANDS
+            commands.COMMANDS = COMMANDS
             try:
                 program.main()
             except SystemExit as end:
@@ -110,7 +110,7 @@ def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> in
 
 
 if __name__ == "__main__":
-    for each in main.COMMANDS:
+    for each in commands.COMMANDS:
         each.load()
     assert process.stdout_error() is None
     results = [[*run, code_of(*run)] for run in runs()]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from denodo_ha.cli import exit_codes, main
+from denodo_ha.cli import commands, exit_codes
 from tests.commands.account.cloud import Cloud
 from tests.commands.cli.sample_commands import SAMPLE
 from tests.commands.conftest import Run
@@ -19,7 +19,7 @@ from tests.support.program_commands import command_functions
 
 PROGRAM = (
     "from denodo_ha.__main__ import main; "
-    "from denodo_ha.cli import main as registry; "
+    "from denodo_ha.cli import commands as registry; "
     "from tests.commands.cli.sample_commands import SAMPLE; "
     "registry.COMMANDS = SAMPLE; main()"
 )
@@ -39,7 +39,7 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_has_help_with_an_example(denodo_ha: Run) -> None:
-    for command in main.COMMANDS:
+    for command in commands.COMMANDS:
         shown = denodo_ha(command.name, "--help")
         assert shown.exit_code == exit_codes.DONE, command.name
         # The usage line contains the name once, and an example contains it again.
@@ -65,7 +65,7 @@ def test_help_fits_the_terminal(denodo_ha: Run) -> None:
 def test_the_programs_help_has_the_first_sentence_of_every_commands_help(denodo_ha: Run) -> None:
     shown = denodo_ha("--help", env={"COLUMNS": "200"})
     assert shown.exit_code == exit_codes.DONE
-    for command in main.COMMANDS:
+    for command in commands.COMMANDS:
         imported = command.load()
         text = imported.info.help if isinstance(imported, typer.Typer) else imported.__doc__
         assert command.help == " ".join(str(text).split("\n\n")[0].split())

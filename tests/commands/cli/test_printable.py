@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from denodo_ha.cli import logging_setup, main, output
+from denodo_ha.cli.commands import COMMANDS
 from denodo_ha.cli.errors import Failed
 from denodo_ha.cli.progress import Progress
 from denodo_ha.drill.text_report import OutcomeRow, Report, markdown_report
@@ -76,6 +77,12 @@ ROWS: dict[str, list[list[str]]] = {
         ["{assembly}", "--format", "mermaid", "--against", "{assembly}"],
         ["{hostile}"],
     ],
+    "review": [
+        ["{assembly}", "{assembly}"],
+        ["{assembly}", "{assembly}", "--format", "json"],
+        ["{assembly}", "{hostile}"],
+        ["{hostile}"],
+    ],
     "nodes": [["-c", "{hostile}"], ["-c", "active-passive", "--format", "markdown"]],
     "haproxy render": [["-c", "{hostile}"]],
     "haproxy drain": [["node1", "--run", "{hostile}", "--state", "{hostile}/state"]],
@@ -132,7 +139,7 @@ def text_log() -> Iterator[None]:
 
 def leaves() -> Iterator[str]:
     """Yield each command with its subcommand, as users type it."""
-    for command in main.COMMANDS:
+    for command in COMMANDS:
         imported = command.load()
         if not isinstance(imported, typer.Typer):
             yield command.name

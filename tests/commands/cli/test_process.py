@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from denodo_ha.cli import exit_codes, process
-from denodo_ha.cli.main import COMMANDS
+from denodo_ha.cli.commands import COMMANDS
 from tests.support.assembly import ROOT
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from denodo_ha.aws import deadline
 from denodo_ha.aws.polling import PollTimeout, poll_until
 from denodo_ha.cli import options, process
-from denodo_ha.cli.main import Command
+from denodo_ha.cli.commands import Command
 from denodo_ha.cli.time_limit import ANSWER, ANSWER_S, LEAST_S, TimeLimit, limit_of, limited
 from tests.commands.account.virtual_clock import VirtualClock
 from tests.commands.conftest import Run

@@ -1,11 +1,13 @@
 """The watchdog of a drained node rests: `drain` holds the node, and `enable` releases it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
+from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.node_agent import NodeStatus
 from denodo_ha.deployed.rotation import watchdog_hold
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
@@ -15,7 +17,6 @@ from tests.commands.account.calls import Call, Fault
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds, Run
 
-OLD_PROGRAM = 2
 DOCUMENT = "AWS::SSM::Document"
 
 
@@ -70,11 +71,14 @@ def _is_slow(site: Site) -> None:
     site.agents.slow = True
 
 
-def _has_an_old_program(site: Site) -> None:
-    site.node.hold_outcome = OLD_PROGRAM
+def _is_denied(site: Site) -> None:
+    """As to the Solution Manager, whose policy allows no commands on nodes."""
+    site.cloud.faults.heal()
+    site.cloud.faults.deny("SendCommand")
+    site.agents.install()
 
 
-@pytest.mark.parametrize("fail", [_is_silent, _is_slow, _has_an_old_program])
+@pytest.mark.parametrize("fail", [_is_silent, _is_slow, _is_denied])
 def test_a_node_that_cannot_be_held_is_drained_and_released_later(
     site: Site, fail: Callable[[Site], None]
 ) -> None:
@@ -89,9 +93,19 @@ def test_a_node_that_cannot_be_held_is_drained_and_released_later(
     assert not site.has_tag()
     assert "warning: the watchdog of node1 may still rest" in done.stderr
     assert "denodo-ha enable node1 --cluster active" in done.stderr
-    site.node.reachable, site.node.hold_outcome, site.agents.slow = True, 0, False
+    site.node.reachable, site.agents.slow = True, False
+    site.cloud.faults.heal()
+    site.agents.install()
     assert "warning" not in site.go("enable").stderr
     assert site.node.held == ""
+
+
+def test_a_program_of_an_earlier_version_has_nothing_to_release(site: Site) -> None:
+    site.node.hold_outcome = node_agent.UNKNOWN_ACTION
+    assert "its version differs" in site.go("drain").stderr
+    assert site.has_tag()
+    assert "warning" not in site.go("enable").stderr
+    assert not site.has_tag()
 
 
 def test_documents_without_the_actions_do_not_get_them(site: Site) -> None:
@@ -150,3 +164,11 @@ def test_status_compares_hold_and_tag(
     tag = DrainTag.from_tags({"denodo:drained": "2026-01-01T00:00:00Z ann disk"} if tagged else {})
     text = "; ".join(watchdog_hold.warnings("c", status, "node1", tag))
     assert said in text if said else text == ""
+
+
+def test_status_expects_no_hold_without_a_watchdog() -> None:
+    applied = {"watchdog": False}
+    status = NodeStatus(applied, confirmed=True, unready={}, drain_hold=False)
+    tag = DrainTag.from_tags({"denodo:drained": "2026-01-01T00:00:00Z ann disk"})
+    assert not [*watchdog_hold.warnings("c", status, "node1", tag)]
+    assert [*watchdog_hold.warnings("c", replace(status, applied={}), "node1", tag)]

@@ -31,7 +31,7 @@ from tests.support.program_commands import command_functions
 
 CHANGES_NOTHING = {
     *("status", "verify", "plan", "drill", "nodes", "history", "failover status", "check"),
-    *("logs", "support", "picture", "catalog digest-test"),
+    *("logs", "support", "picture", "review", "catalog digest-test"),
     *("catalog status", "catalog learn", "haproxy render", "haproxy status", "haproxy verify"),
 }
 CHANGES_THIS_MACHINE = {

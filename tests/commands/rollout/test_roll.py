@@ -223,6 +223,26 @@ def test_too_few_would_serve(cloud: Cloud, agents: Agents) -> None:
     assert rolling(cloud, minimum=1).roll() == ["node1", "node2"]
 
 
+def test_a_node_that_is_out_already_needs_no_others(cloud: Cloud, agents: Agents) -> None:
+    """A killed roll has left node1 out and held, and another node is not healthy now."""
+
+    def kill(_: Call) -> None:
+        raise KilledError
+
+    agents.deploy(**NEW)
+    cloud.faults.heal()
+    cloud.faults.add(Fault(lambda _: bool(agents.nodes["node1"].held), kill, on=1))
+    agents.install()
+    with pytest.raises(KilledError):
+        rolling(cloud).roll("node1")
+    cloud.faults.heal()
+    agents.install()
+    assert (agents.out(), marked(cloud)) == ({"node1"}, {"node1"})
+    cloud.become(CLUSTER, "node3", UNHEALTHY)
+    assert rolling(cloud, take_over=True).roll("node1") == ["node1"]
+    assert (agents.out(), marked(cloud), agents.nodes["node1"].held) == (set(), set(), "")
+
+
 def test_an_operators_drain_is_left_alone(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.take_out(CLUSTER, "node2")

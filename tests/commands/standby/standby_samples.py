@@ -27,7 +27,7 @@ from denodo_ha.standby.machine_lines import Machines
 from denodo_ha.standby.metadata_lines import SiteExports
 from denodo_ha.standby.quota_line import HealthCheckQuota
 from denodo_ha.standby.service_lines import Record, TargetCount
-from denodo_ha.standby.standby_check import Standby, StandbyFacts
+from denodo_ha.standby.standby_facts import Standby, StandbyFacts
 from tests.support.configurations import Data, twins, write
 
 NOW: Final = datetime(2026, 11, 26, 9, 47, tzinfo=UTC)

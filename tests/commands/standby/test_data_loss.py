@@ -11,7 +11,7 @@ from denodo_ha.cli.errors import AwsError
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.standby import data_loss
 from denodo_ha.standby.data_loss import Loss, read_losses, sentence
-from denodo_ha.standby.standby_check import Standby
+from denodo_ha.standby.standby_facts import Standby
 from tests.commands.standby import standby_samples as samples
 from tests.commands.standby.standby_samples import NOW
 from tests.support.configurations import UUID, changed, write

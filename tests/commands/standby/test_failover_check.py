@@ -141,10 +141,6 @@ def start_node(site: Site) -> None:
     site.cloud.client("ec2", KEPT).start_instances(InstanceIds=ids)
 
 
-def slow_practice(site: Site) -> None:
-    site.standby.put_practice(timedelta(hours=1), late=True)
-
-
 PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
     "an unhealthy target": (
         1,
@@ -170,6 +166,12 @@ PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
         lambda site: site.standby.put_export(ACTIVE, "node1", hours=72),
         lambda site: site.standby.put_export(ACTIVE, "node1"),
     ),
+    "an old database copy": (
+        5,
+        "restorable to ",
+        lambda site: setattr(site.standby, "database_age", timedelta(hours=2)),
+        lambda site: setattr(site.standby, "database_age", timedelta(minutes=6)),
+    ),
     "no licence": (
         6,
         "the License Manager sm:10091: timed out",
@@ -189,7 +191,14 @@ PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
         lambda site: site.standby.put_export(STANDBY, "node1", encryption_key="f" * 64),
         lambda site: site.standby.put_export(STANDBY, "node1"),
     ),
+    "a practice that was too slow": (
+        10,
+        "took longer than the drill expects",
+        lambda site: site.standby.put_practice(timedelta(minutes=1), late=True),
+        lambda site: site.standby.put_practice(timedelta(minutes=1)),
+    ),
 }
+"""Faults by name: the line that says no, what it says, how to plant the fault, and to mend it."""
 
 
 QUICK = ("an old copy",)
@@ -217,13 +226,24 @@ def test_a_planted_fault_is_seen_by_its_line_alone(site: Site, check: Check, fau
         mend(site)
 
 
+def test_each_line_has_a_planted_fault() -> None:
+    assert sorted(number for number, *_ in PLANTED.values()) == [*range(1, 11)]
+
+
 @pytest.mark.long
-def test_a_practice_that_was_too_slow(site: Site, check: Check) -> None:
+def test_two_planted_faults_are_seen_by_two_lines(site: Site, check: Check) -> None:
+    """Each fault with the next one; the pure tests of the lines have all pairs."""
     record_once(site, check)
-    slow_practice(site)
-    report = json.loads(check("--format", "json").stdout)
-    assert others(report) == {10: "no"}
-    site.standby.put_practice(timedelta(minutes=1))
+    faults = list(PLANTED.values())
+    for faulty in zip(faults, [*faults[1:], faults[0]], strict=True):
+        for _, _, plant, _ in faulty:
+            plant(site)
+        try:
+            report = json.loads(check("--format", "json").stdout)
+        finally:
+            for _, _, _, mend in faulty:
+                mend(site)
+        assert others(report) == {number: "no" for number, *_ in faulty}, report["lines"]
     assert others(json.loads(check("--format", "json").stdout)) == {}
 
 
@@ -239,6 +259,15 @@ def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
     # With --record, the quotas of the lost region are left out, and the recorded ones remain.
     record(check)
     assert others(json.loads(check("--format", "json").stdout)) == {}
+
+
+def test_the_region_of_the_switch_is_not_called_either(site: Site, check: Check) -> None:
+    """After a failover the active cluster is in it; Route 53 has one endpoint for all regions."""
+    site.cloud.calls.forget()
+    lines = json.loads(check("--for", ACTIVE, "--format", "json").stdout)["lines"]
+    assert lines[1]["state"] == "ok", lines
+    called = {call.region for call in site.cloud.calls.made if call.service != "route53"}
+    assert called == {LOST}
 
 
 @pytest.mark.long
@@ -257,7 +286,7 @@ def test_what_is_published(site: Site, check: Check) -> None:
     dimensions = [{"Name": "Environment", "Value": "denodo70"}]
     assert values["StandbyReady"] == (1.0, dimensions)
     assert values["StandbyExportAge"] == (3600.0, dimensions)
-    assert "StandbyDatabaseAge" not in values
+    assert values["StandbyDatabaseAge"] == (360.0, dimensions)
     assert puts[-1].parameters["MetricData"][0]["MetricName"] == "StandbyReady"
 
 
@@ -361,7 +390,8 @@ class TestFailover:
             assert done.exit_code == exit_codes.DONE, done.output
             assert site.route53.thrown == [1.0]
             assert "if active does not come back, what is lost: metadata since " in done.stderr
-            assert "(7 h); jobs' state of the Schedulers: not copied" in done.stderr
+            assert "(7 h); database since " in done.stderr
+            assert "(6 min); jobs' state of the Schedulers: not copied" in done.stderr
             operations = [call.operation for call in site.cloud.calls.changes]
             assert operations == ["PutMetricData", "PutObject"]
             (put,) = site.cloud.calls.of("PutObject")

@@ -24,12 +24,8 @@ from denodo_ha.standby.check_line import (
     verdict,
 )
 from denodo_ha.standby.machine_lines import Machines
-from denodo_ha.standby.standby_check import (
-    Standby,
-    StandbyFacts,
-    judge,
-    shared_license_manager,
-)
+from denodo_ha.standby.standby_check import judge, shared_license_manager
+from denodo_ha.standby.standby_facts import Standby, StandbyFacts
 from tests.commands.standby import standby_samples as samples
 from tests.commands.standby.standby_samples import FAULTS, NOW, RECORDED, set_facts
 from tests.support.configurations import changed, twins, write
@@ -214,6 +210,7 @@ def test_since_when_sites_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata_lines, "read_exports", lambda _aws, _region, name: buckets[name])
 
     def since() -> object:
+        # The function reads the bucket only through the patched reader, so it needs no client.
         return metadata_lines.read_equal_until(None, "", "own", "copies")  # type: ignore[arg-type]
 
     assert since() == NOW - timedelta(hours=25)

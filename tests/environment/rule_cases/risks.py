@@ -9,10 +9,12 @@ from denodo_ha.environment.rules.risks import (
     one_node,
     open_to_the_world,
     public_without_tls,
+    shared_manager,
+    shared_switch,
     web_not_sticky,
 )
 from tests.environment.rule_cases.case import Right, Wrong
-from tests.support.configurations import ACCOUNT, GONE
+from tests.support.configurations import ACCOUNT, GONE, twins
 
 BALANCER = "clusters/main/balancer"
 CLIENTS = f"{BALANCER}/clients"
@@ -24,6 +26,43 @@ TCP = f"{BALANCER}/haproxy/timeouts"
 TYPE = "clusters/main/instance/type"
 
 WRONG = (
+    Wrong(
+        shared_switch,
+        {},
+        "failover",
+        ("(Denodo/Failover)", "write switch_namespace: Denodo/Failover/test"),
+        base=twins,
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        shared_switch,
+        {"failover/switch_namespace": "Denodo/Failover"},
+        "failover.switch_namespace",
+        ("in the namespace that all environments share (Denodo/Failover)",),
+        base=twins,
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        shared_manager,
+        {"license_manager/host": "sm.example.com"},
+        "license_manager.host",
+        ("one host for both sites", "main and spare", "below clusters: spare"),
+        base=twins,
+        severity=Severity.WARNING,
+    ),
+    Wrong(
+        shared_manager,
+        {
+            "license_manager/host": "lm.example.com",
+            "clusters/spare/license_manager/host": "other.example.com",
+            "solution_manager/host": "sm.example.com",
+            "clusters/spare/solution_manager/host": "SM.example.com",
+        },
+        "clusters.spare.solution_manager.host",
+        ("no promotion reaches either site",),
+        base=twins,
+        severity=Severity.WARNING,
+    ),
     Wrong(
         web_not_sticky,
         {"services/web": 9090},
@@ -120,6 +159,17 @@ WRONG = (
     ),
 )
 RIGHT = (
+    Right(shared_switch, {"failover/switch_namespace": "Denodo/Failover/test"}, base=twins),
+    Right(
+        shared_manager,
+        {
+            "license_manager/host": "lm.example.com",
+            "clusters/spare/license_manager/host": "other.example.com",
+            "solution_manager/cidrs": ["10.9.0.0/24"],
+        },
+        base=twins,
+    ),
+    Right(shared_manager, {"clusters/spare/license_manager/host": "x.example.com"}, base=twins),
     Right(web_not_sticky, {"services/web": {"port": 9090, "sticky": True}}),
     Right(web_not_sticky, {"services/web": 9090, **LONELY}),
     Right(

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.environment.haproxy.config_file import render_config
 from hosts.haproxy import commands, errors
 from hosts.haproxy.server_state_file import saved_rows

@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.cli.main import COMMANDS, build_program
+from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.rotation.haproxy_fleet import failure_reason
 from denodo_ha.haproxy.remote_hosts import SshSession
 from tests.hosts.haproxy.clients import handshaken, lives

@@ -48,6 +48,7 @@ def test_watchdog_and_timers_rest_until_the_end(
     monkeypatch.setattr(metadata_export, "_due", not_due)
     state = Record(home.system).applied
     assert state is not None
+    # Only the presence of exports counts here.
     monkeypatch.setattr(Record, "applied", replace(state, exports=object()))  # type: ignore[arg-type]
     Record(home.system).watch(["vdp"])
     assert _pause(home) == OK

@@ -88,7 +88,9 @@ def test_a_pause_reaches_everything_and_ends_by_itself(site: Site) -> None:
     shown = _cluster(site.status("--format", "json"))
     assert shown["paused"]["why"] == "new; switches"
     assert shown["state"] == "healthy"
-    assert f"- active: paused until {until:%Y-%m-%d %H:%M UTC} by " in site.status().stdout
+    shown_text = site.status().stdout
+    assert f"- active: paused until {until:%Y-%m-%d %H:%M UTC} by " in shown_text
+    assert "; its watchdogs rest; its alarms are silenced" in shown_text
     site.agents.deploy(jvm={"vdp": "-Xmx2048m"})
     refused = site.go("roll", "--cluster", CLUSTER, code=exit_codes.REFUSED)
     assert "active is paused until " in refused.stderr
@@ -161,10 +163,12 @@ def test_without_suppressor_or_program_it_says_what_is_not_silenced(site: Site) 
     assert "its alarms are not silenced: " in done.stdout
     assert "the watchdogs and export timers of node1, node2 rest" in done.stdout
     assert site.fed() == []
+    assert "; its watchdogs rest\n" in site.status().stdout
     del site.cloud.stack(CLUSTER).outputs["NodeDocument"]
     done = site.pause()
     assert "its alarms are not silenced: no node runs the node program" in done.stdout
     assert site.record() is not None
+    assert "; roll, rollout and replace refuse\n" in site.status().stdout
 
 
 def test_ctrl_c_at_each_change_and_again(site: Site) -> None:

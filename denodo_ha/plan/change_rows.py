@@ -1,0 +1,72 @@
+"""The table of a plan: a row for each node, load balancer and database, with the next step."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.plan.balancer_changes import BalancerChange
+from denodo_ha.plan.database_changes import DatabaseChange
+from denodo_ha.plan.node_changes import Change
+
+COLUMNS: Final = ("Cluster", "Node", "Deploy", "Because", "Then")
+CATALOG_INIT: Final = "denodo-ha catalog init, then roll"
+CONFIRM_METADATA: Final = "confirm its metadata"
+
+
+def change_rows(
+    nodes: Iterable[Change],
+    balancers: Iterable[BalancerChange],
+    databases: Iterable[DatabaseChange],
+) -> list[list[str]]:
+    """Return the rows of the table: nodes, then load balancers, then databases."""
+    rows = [
+        [
+            change.cluster,
+            change.node,
+            change.effect.value,
+            "; ".join(change.why),
+            next_node_step(change),
+        ]
+        for change in nodes
+    ]
+    rows += [
+        [change.cluster, change.balancer, change.effect.value, "; ".join(change.why), ""]
+        for change in balancers
+    ]
+    rows += [
+        [
+            change.cluster,
+            "(database)",
+            database_effect(change),
+            "; ".join(change.why),
+            next_database_step(change),
+        ]
+        for change in databases
+    ]
+    return rows
+
+
+def database_effect(change: DatabaseChange) -> str:
+    """Return the effect of a deploy on a database, with the time of an interruption."""
+    return f"{change.effect.value}, {change.when}" if change.when else change.effect.value
+
+
+def next_database_step(change: DatabaseChange) -> str:
+    """Return what to do with a database after the deploy; empty for nothing."""
+    if change.effect is Effect.NEW:
+        return CATALOG_INIT
+    return "restore it" if change.effect is Effect.REPLACEMENT else ""
+
+
+def has_new_state(change: Change) -> bool:
+    """Return whether `denodo-ha roll` must bring the node to its new desired state."""
+    return any(why.startswith("state: ") for why in change.why)
+
+
+def next_node_step(change: Change) -> str:
+    """Return what to do with a node after the deploy; empty for nothing."""
+    if change.effect in {Effect.NEW, Effect.REPLACEMENT}:
+        return CONFIRM_METADATA
+    if not has_new_state(change):
+        return ""
+    return "denodo-ha roll restarts its servers" if change.restarts else "denodo-ha roll"

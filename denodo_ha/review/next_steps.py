@@ -1,0 +1,144 @@
+"""The commands to run for a change, in their order: before the deploy, the deploy, and after it."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.plan import balancer_changes, change_rows, database_changes, node_changes
+from denodo_ha.plan.balancer_changes import BalancerChange
+from denodo_ha.plan.database_changes import DatabaseChange
+from denodo_ha.plan.node_changes import Change
+from denodo_ha.plan.switch_change import SwitchChange, switch_changes
+from denodo_ha.review.stack_pair import StackPair
+
+_WAITING_FOR_ROLLOUT = "waiting-for-rollout"
+
+
+@dataclass(frozen=True)
+class DeployEffects:
+    """The effects of the deploy of a change, as `denodo-ha plan` shows them.
+
+    Attributes:
+        nodes: the effect on each node.
+        balancers: the effect on each load balancer.
+        databases: the effect on each shared database.
+        switches: changes of the operators' switch.
+        is_changed: True if any template differs.
+    """
+
+    nodes: Sequence[Change]
+    balancers: Sequence[BalancerChange]
+    databases: Sequence[DatabaseChange]
+    switches: Sequence[SwitchChange]
+    is_changed: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command to run, or a manual step.
+
+    Attributes:
+        command: the command; empty for a step without a command.
+        why: the reason for the step.
+    """
+
+    command: str
+    why: str
+
+
+def deploy_effects(pairs: Sequence[StackPair]) -> DeployEffects:
+    """Return the effects of the deploy on nodes, load balancers, databases and the switch."""
+    sides = [pair.templates for pair in pairs]
+    return DeployEffects(
+        [change for side in sides for change in node_changes.changes(*side)],
+        [change for side in sides for change in balancer_changes.changes(*side)],
+        [change for side in sides for change in database_changes.changes(*side)],
+        switch_changes(
+            {pair.name: pair.before.template for pair in pairs if pair.before is not None},
+            {pair.name: pair.after.template for pair in pairs if pair.after is not None},
+        ),
+        any(before != after for before, after in sides),
+    )
+
+
+def next_steps(
+    effects: DeployEffects,
+    config: str,
+    *,
+    removed: Sequence[SynthesisedStack],
+    findings: Sequence[str],
+) -> tuple[Step, ...]:
+    """Return the steps for a change in their order.
+
+    Args:
+        effects: the effects of the deploy.
+        config: the configuration, as for `-c`.
+        removed: the stacks that the new revision does not have.
+        findings: names of the findings that the loader reports on the new configuration.
+    """
+    return tuple(_steps(effects, shlex.quote(config), removed, findings))
+
+
+def _steps(
+    effects: DeployEffects,
+    config: str,
+    removed: Sequence[SynthesisedStack],
+    findings: Sequence[str],
+) -> Iterator[Step]:
+    if effects.is_changed:
+        yield from _deploy_steps(effects, config)
+    for stack in removed:
+        why = "the configuration does not have this stack any more, and a deploy deletes no stack"
+        command = f"aws cloudformation delete-stack --stack-name {shlex.quote(stack.name)}"
+        yield Step(f"{command} --region {shlex.quote(stack.region)}", why)
+    if any(change.effect in {Effect.NEW, Effect.REPLACEMENT} for change in effects.nodes):
+        why = "writes new instances into the pins file; commit it"
+        yield Step(f"denodo-ha pin -c {config}", why)
+    yield from _database_steps(effects, config)
+    yield from _node_steps(effects, config, findings)
+    if effects.is_changed:
+        yield Step(f"denodo-ha verify -c {config}", "connects to every service as clients do")
+
+
+def _deploy_steps(effects: DeployEffects, config: str) -> Iterator[Step]:
+    touched = node_changes.touched(effects.nodes).values()
+    together = [node for nodes in touched if len(nodes) > 1 for node in nodes]
+    if together:
+        why = (
+            f"{', '.join(together)} would stop serving at once; commit the pins file, and review "
+            "again: the deploy then leaves them as they are, and rollout moves them one at a time"
+        )
+        yield Step(f"denodo-ha pin -c {config}", why)
+    yield Step(f"denodo-ha plan -c {config}", "compares with what is deployed")
+    for switch in effects.switches:
+        why = f"{switch.text}: deploy only while the switch is set to the primary"
+        yield Step(f"denodo-ha failover status -c {config}", why)
+    yield Step(f"npx cdk deploy -c config={config} --all", "deploys the change")
+
+
+def _node_steps(effects: DeployEffects, config: str, findings: Sequence[str]) -> Iterator[Step]:
+    states = [change for change in effects.nodes if change_rows.has_new_state(change)]
+    has_new_database = any(change.effect is Effect.NEW for change in effects.databases)
+    is_rolled = any(change.effect is not Effect.REPLACEMENT for change in states)
+    if is_rolled or has_new_database:
+        restarts = any(change.restarts for change in states)
+        why = "brings nodes to their new state, one at a time"
+        yield Step(f"denodo-ha roll -c {config}", f"{why}; restarts servers" if restarts else why)
+    if _WAITING_FOR_ROLLOUT in findings:
+        why = "moves nodes from their pins to image, type and disks of the configuration"
+        yield Step(f"denodo-ha rollout -c {config}", why)
+    for change in effects.nodes:
+        if change_rows.next_node_step(change) == change_rows.CONFIRM_METADATA:
+            command = f"denodo-ha enable {shlex.quote(change.node)} -c {config}"
+            cluster = f" --cluster {shlex.quote(change.cluster)}" if change.cluster else ""
+            why = f"after the metadata of {change.node} is imported and compared"
+            yield Step(f"{command}{cluster} --metadata-ok", why)
+
+
+def _database_steps(effects: DeployEffects, config: str) -> Iterator[Step]:
+    if any(change.effect is Effect.NEW for change in effects.databases):
+        yield Step(f"denodo-ha catalog init -c {config}", "creates the databases of the components")
+    if any(change.effect is Effect.REPLACEMENT for change in effects.databases):
+        yield Step("", 'restore the database: "Restore the database" in docs/catalog.md')

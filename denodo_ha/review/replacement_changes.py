@@ -1,0 +1,132 @@
+"""Changes that clients notice: resources that are replaced or restarted, other names and ports."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from denodo_ha.environment.facts.update_effects import TARGET_GROUP_REPLACEMENTS, Effect
+from denodo_ha.plan import balancer_changes, database_changes, node_changes
+from denodo_ha.review.finding import Finding, finding
+from denodo_ha.review.protection_changes import listener_label
+from denodo_ha.review.stack_pair import (
+    LISTENER,
+    TARGET_GROUP,
+    Resources,
+    StackPair,
+    of_type,
+    resource_label,
+    text_of,
+)
+
+_FAILING: Final = "so the deploy would fail"
+"""End of the reason that the plan of a database gives for a change that AWS rejects."""
+
+
+def replacement_findings(pair: StackPair) -> Iterator[Finding]:
+    """Yield the findings on resources that the deploy replaces or interrupts."""
+    if pair.before is None:
+        return
+    yield from _moved(pair)
+    yield from _balancers(pair)
+    yield from _failover_names(pair)
+    if pair.after is None:
+        yield from _databases(pair)
+        return
+    yield from _nodes(pair)
+    yield from _databases(pair)
+    yield from _target_groups(pair)
+    yield from _listeners(pair)
+
+
+def _moved(pair: StackPair) -> Iterator[Finding]:
+    if pair.before is None or pair.after is None:
+        return
+    old, new = (f"{stack.account} {stack.region}".strip() for stack in (pair.before, pair.after))
+    if old != new:
+        text = f"the stack moves from {old} to {new}, where it is created again"
+        yield finding("stack-moved", pair.place(), text)
+
+
+def _balancers(pair: StackPair) -> Iterator[Finding]:
+    for change in balancer_changes.changes(*pair.templates):
+        if change.loses_name:
+            text = f"its DNS name no longer exists ({_why(change.effect, change.why)})"
+            yield finding("balancer-replaced", pair.place(change.balancer.strip("()")), text)
+
+
+def _nodes(pair: StackPair) -> Iterator[Finding]:
+    changes = node_changes.changes(*pair.templates)
+    for cluster, nodes in node_changes.touched(changes).items():
+        if len(nodes) > 1:
+            text = (
+                f"{', '.join(nodes)} stop serving at once: pin them first (`denodo-ha pin`), and "
+                "move them one at a time (`denodo-ha rollout`)"
+            )
+            yield finding("nodes-stop-together", cluster or pair.cluster, text)
+    for change in changes:
+        if change.effect in {Effect.REPLACEMENT, Effect.RESTART}:
+            name = "node-replaced" if change.effect is Effect.REPLACEMENT else "node-restarted"
+            yield finding(name, pair.place(change.node), _why(change.effect, change.why))
+
+
+def _databases(pair: StackPair) -> Iterator[Finding]:
+    place = pair.place("database")
+    for change in database_changes.changes(*pair.templates):
+        why = _why(change.effect, change.why)
+        if change.loses:
+            yield finding("database-replaced", place, f"its data would be lost ({why})")
+        if change.effect is Effect.INTERRUPTION:
+            yield finding("database-interrupted", place, f"does not answer {change.when} ({why})")
+        if any(_FAILING in reason for reason in change.why):
+            yield finding("deploy-fails", place, why)
+
+
+def _why(effect: Effect, why: Sequence[str]) -> str:
+    return f"{effect.value}: {'; '.join(why)}" if why else effect.value
+
+
+def _target_groups(pair: StackPair) -> Iterator[Finding]:
+    for id_, before, after in pair.kept(TARGET_GROUP):
+        why = [
+            node_changes.describe_difference(key, before.get(key), after.get(key))
+            for key in sorted(TARGET_GROUP_REPLACEMENTS)
+            if before.get(key) != after.get(key)
+        ]
+        if why:
+            text = f"connections through it end ({'; '.join(why)})"
+            yield finding("target-group-replaced", pair.place(resource_label(pair.new, id_)), text)
+    old, new = _groups(pair.old), _groups(pair.new)
+    for label in sorted(old.keys() & new.keys()):
+        if not old[label] & new[label]:
+            text = "connections through it end (it becomes another resource)"
+            yield finding("target-group-replaced", pair.place(label), text)
+
+
+def _groups(resources: Resources) -> dict[str, set[str]]:
+    """Return the logical ids of the target groups by service or node."""
+    groups: dict[str, set[str]] = {}
+    for id_ in of_type(resources, TARGET_GROUP):
+        groups.setdefault(resource_label(resources, id_), set()).add(id_)
+    return groups
+
+
+def _listeners(pair: StackPair) -> Iterator[Finding]:
+    for id_, before, after in pair.kept(LISTENER):
+        if before.get("Port") != after.get("Port"):
+            text = (
+                f"clients must connect to port {after.get('Port')} instead of {before.get('Port')}"
+            )
+            yield finding("listener-port-changed", pair.place(listener_label(pair.new, id_)), text)
+
+
+def _failover_names(pair: StackPair) -> Iterator[Finding]:
+    new = _names(pair.new)
+    for name in sorted(_names(pair.old) - new):
+        instead = f"; the names are now {', '.join(sorted(new))}" if new else ""
+        yield finding("failover-name-changed", name, f"the name no longer exists{instead}")
+
+
+def _names(resources: Resources) -> set[str]:
+    records = of_type(resources, "AWS::Route53::RecordSet").values()
+    return {
+        text_of(record.get("Name", "")).rstrip(".") for record in records if "Failover" in record
+    }

@@ -1,0 +1,88 @@
+"""The review of a change: findings, effects of the deploy, and steps, from two sets of stacks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.environment.model.environment import Acceptance
+from denodo_ha.review.access_changes import access_findings
+from denodo_ha.review.capacity_changes import capacity_findings
+from denodo_ha.review.finding import Finding, in_order, split_accepted
+from denodo_ha.review.next_steps import DeployEffects, Step, deploy_effects, next_steps
+from denodo_ha.review.outcome_findings import outcome_findings
+from denodo_ha.review.policy_changes import policy_findings
+from denodo_ha.review.protection_changes import protection_findings
+from denodo_ha.review.replacement_changes import replacement_findings
+from denodo_ha.review.stack_pair import StackPair, pair_stacks
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The configuration of the new revision, as far as a review needs it.
+
+    Attributes:
+        name: its path or name, as for `-c`.
+        accept: the accepted findings by name.
+        findings: the names of the loader's warnings and notes.
+    """
+
+    name: str = "CONFIG"
+    accept: Mapping[str, Acceptance] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Review:
+    """The review of a change.
+
+    Attributes:
+        environment: name of the environment.
+        findings: the findings that are not accepted, in the order of the page.
+        accepted: the findings that `accept` of the configuration silences.
+        effects: the effects of the deploy.
+        steps: the commands to run, in their order.
+    """
+
+    environment: str
+    findings: tuple[Finding, ...]
+    accepted: tuple[Finding, ...]
+    effects: DeployEffects
+    steps: tuple[Step, ...]
+
+
+def review_stacks(
+    base: Sequence[SynthesisedStack],
+    new: Sequence[SynthesisedStack],
+    configuration: Configuration,
+    today: date,
+) -> Review:
+    """Return the review of the change between two sets of stacks.
+
+    Args:
+        base: the stacks before the change.
+        new: the stacks after the change.
+        configuration: the configuration of the new revision.
+        today: today's date, for acceptances.
+    """
+    pairs = pair_stacks(base, new)
+    findings = in_order([*outcome_findings(base, new), *_findings(pairs)])
+    open_findings, accepted = split_accepted(findings, configuration.accept, today)
+    effects = deploy_effects(pairs)
+    removed = [pair.before for pair in pairs if pair.before is not None and pair.after is None]
+    return Review(
+        next((pair.environment for pair in pairs if pair.environment), configuration.name),
+        open_findings,
+        accepted,
+        effects,
+        next_steps(effects, configuration.name, removed=removed, findings=configuration.findings),
+    )
+
+
+def _findings(pairs: Sequence[StackPair]) -> Iterator[Finding]:
+    for pair in pairs:
+        yield from capacity_findings(pair)
+        yield from replacement_findings(pair)
+        yield from access_findings(pair)
+        yield from policy_findings(pair)
+        yield from protection_findings(pair)

@@ -1,0 +1,60 @@
+"""The differences between the templates of two revisions, as `cdk diff` prints them."""
+
+from collections.abc import Iterable, Iterator
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.cli.errors import Failed
+from denodo_ha.review.base_synthesis import cdk_offline, required_clone, run
+
+
+def stack_differences(
+    base: Iterable[SynthesisedStack], new: Iterable[SynthesisedStack]
+) -> Iterator[str]:
+    """Yield the differences of each stack that is added, removed or changed.
+
+    Raises:
+        UsageError: The package was installed without a clone.
+        Failed: `cdk diff` failed.
+    """
+    before = {stack.name: stack for stack in base}
+    after = {stack.name: stack for stack in new}
+    for name, stack in after.items():
+        if name not in before:
+            yield f"Stack {name}\nNew: {_size(stack)} in {_location(stack)}"
+        elif details := _difference(before[name], stack):
+            yield details
+    for name, stack in before.items():
+        if name not in after:
+            yield f"Stack {name}\nGone: {_size(stack)} in {_location(stack)}"
+
+
+def _difference(old: SynthesisedStack, new: SynthesisedStack) -> str:
+    """Return the difference between the old and the new template of a stack; empty if equal."""
+    if _location(old) != _location(new):
+        move = f"Moves from {_location(old)} to {_location(new)}, where it is created again: "
+        return f"Stack {new.name}\n{move}{_size(new)}"
+    if old.template == new.template:
+        return ""
+    assert old.file is not None  # both were read from cloud assemblies
+    assert new.file is not None
+    clone = required_clone()
+    # Without --exclusively, the stacks that this stack depends on are compared with its template.
+    # Without --ci, the differences are printed to stderr.
+    comparison = ["--exclusively", "--template", str(old.file), "--method", "template", "--ci"]
+    app = ["--app", str(new.file.parent)]
+    details = run([cdk_offline(clone), "diff", new.name, *comparison, *app], cwd=clone)
+    # Notes precede the heading, and the number of stacks follows the body.
+    _, heading, body = details.partition(f"Stack {new.name}\n")
+    if not heading:
+        message = f"`cdk diff {new.name}` did not show the stack:\n{details}"
+        raise Failed(message)
+    return heading + body.partition("\n✨")[0].rstrip()
+
+
+def _location(stack: SynthesisedStack) -> str:
+    return f"aws://{stack.account or 'unknown-account'}/{stack.region}"
+
+
+def _size(stack: SynthesisedStack) -> str:
+    count = len(stack.template.get("Resources", {}))
+    return f"{count} resource{'' if count == 1 else 's'}"
