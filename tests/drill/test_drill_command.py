@@ -30,7 +30,7 @@ def program() -> typer.Typer:
 
 
 def run(program: typer.Typer, *arguments: str) -> Result:
-    return CliRunner().invoke(program, ["drill", *arguments])
+    return CliRunner(env={"COLUMNS": "200"}).invoke(program, ["drill", *arguments])
 
 
 def run_json(program: typer.Typer, *arguments: str) -> Any:

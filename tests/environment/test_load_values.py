@@ -137,7 +137,7 @@ class TestKeys:
         [
             ("regon", "did you mean region?"),
             ("allow_single_zones", "did you mean allow_single_zone?"),
-            ("qqq", "known keys are account, allow_single_zone, balancer, catalog, "),
+            ("qqq", "known keys are account, allow_single_zone, balancer, capacity, catalog, "),
         ],
     )
     def test_unknown_one_is_said_with_the_nearest(self, wrong: str, near: str) -> None:

@@ -13,6 +13,7 @@ from denodo_ha.drill.notification_column import (
     reason_without_notification,
 )
 from denodo_ha.drill.outcome import Failure
+from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_alarms
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.rules.quotas import max_alarm_resources, max_resources
@@ -109,6 +110,12 @@ def test_nodes_may_publish_in_their_namespace_alone(assembly: Assembly) -> None:
         for statement in policy["PolicyDocument"]["Statement"]
         if "PutMetricData" in str(statement["Action"])
     ]
+    namespaces = {
+        statement["Condition"]["StringEquals"]["cloudwatch:namespace"] for _, statement in policies
+    }
+    silence = names.pause_namespace("denodo70ha", "active")
+    assert namespaces == {NAMESPACE, silence}
+    policies = [item for item in policies if silence not in str(item)]
     assert sorted(id_[:9] for id_, _ in policies) == [
         *("HaproxyRo", "nodenode1", "nodenode2", "nodenode3"),
     ]
@@ -137,8 +144,8 @@ def test_what_nobody_was_told_of_behind_haproxy(assembly: Assembly) -> None:
     assert untold == {"region-lost", "auxiliary-down"}
     unready = result.by_failure[Failure("node-not-ready", "active", "node1")]
     # Up to five minutes until the period begins, 25 minutes of alarm, a minute until the metric is
-    # there.
-    assert notification_lines([unready]) == ["notice: node not ready, 1860 s"]
+    # there, 20 s of waiting for the suppressor.
+    assert notification_lines([unready]) == ["notice: node not ready, 1880 s"]
     # All nodes run and have a service that is not ready: behind HAProxy, no metric of AWS tells it.
     all_down = result.by_failure[Failure("service-down", "active", "odbc on all nodes")]
     assert "one node left" in {one.name for one in all_down.notifications}

@@ -47,17 +47,23 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE))
 
 
+def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make, without the arguments of a make that runs this test."""
+    own = ["env", *(f"--unset={name}" for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS"))]
+    return run(*own, "make", *arguments, cwd=ROOT)
+
+
 class TestVerbs:
     """Verbs of the Makefile that change what runs in an account."""
 
     @pytest.mark.parametrize("verb", ["plan", "deploy", "destroy"])
     def test_name_no_example_by_default(self, verb: str) -> None:
-        done = run("make", verb, cwd=ROOT)
+        done = _make(verb)
         assert done.returncode == 2
         assert f"make {verb} CONFIG=NAME" in done.stderr
 
     def test_a_deploy_is_planned_first_and_pinned_afterwards(self) -> None:
-        lines = run("make", "-n", "deploy", "CONFIG=prod", cwd=ROOT).stdout.splitlines()
+        lines = _make("-n", "deploy", "CONFIG=prod").stdout.splitlines()
         steps = lines[-4:]
         wanted = (
             "cdk-offline synth",
@@ -68,7 +74,7 @@ class TestVerbs:
         assert [step for step, text in zip(steps, wanted, strict=True) if text in step] == steps
 
     def test_a_destroy_is_planned_first(self) -> None:
-        lines = run("make", "-n", "destroy", "CONFIG=prod", cwd=ROOT).stdout.splitlines()
+        lines = _make("-n", "destroy", "CONFIG=prod").stdout.splitlines()
         assert "plan -c 'prod' --destroy-all" in lines[-2]
         assert "cdk destroy" in lines[-1]
 

@@ -122,7 +122,8 @@ def cluster(*, proxied: bool = True) -> Cluster:
     told = {names.HAPROXY_DOCUMENT: "document", names.HAPROXY_FLEET: "fleet"}
     outputs = {**told, names.HAPROXY_ROTATION_DOCUMENT: "rotation"} if proxied else {}
     place = StackLocation("main", "test-main", "111122223333", "eu-west-1")
-    stack = cast("Stack", type("Deployed", (), {"outputs": outputs, "name": "test-main"})())
+    content = {"outputs": outputs, "name": "test-main", "resources": lambda _stack, _kind: ()}
+    stack = cast("Stack", type("Deployed", (), content)())
     nodes = tuple(
         cast("Node", type("Found", (), {"name": name, "instance_id": f"i-{name}"})())
         for name in ("node1", "node2")

@@ -8,31 +8,36 @@ import time
 from collections.abc import Collection, Iterator
 
 _PATIENCE_S = 180.0
-_FIRST, _SLICE, _SLICES = 10_000, 2_700, 8
-"""First port: below the kernel's ephemeral ports. Each worker of a test run has its own range, so
-that workers do not use the same port.
+_FIRST, _END = 10_000, 31_600
+"""Below the kernel's ephemeral ports. Each worker of a test run has its own range, so that workers
+do not use the same port.
 """
 
 
 def _mine() -> Iterator[int]:
-    """Yield each port of this process's range once; concurrent runs begin at different ports."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SLICES
-    first = _FIRST + worker * _SLICE
-    begin = first + os.getpid() * 37 % _SLICE
-    return itertools.chain(range(begin, first + _SLICE), range(first, begin))
+    """Yield each port of this process's range in turn; concurrent runs begin at different ports.
+
+    A whole run asks for thousands of ports, so that the first ones are used again at its end.
+    """
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = (_END - _FIRST) // count
+    first = _FIRST + worker % count * size
+    begin = first + os.getpid() * 37 % size
+    return itertools.cycle((*range(begin, first + size), *range(first, begin)))
 
 
 _candidates = _mine()
 
 
 def free_port() -> int:
-    """Return a port that is free on every loopback address and was not returned before."""
+    """Return a port that is free on every loopback address and was not returned lately."""
     (port,) = free_ports(1)
     return port
 
 
 def free_ports(count: int, *, but: Collection[int] = ()) -> list[int]:
-    """Return ports that are free on every loopback address and were not returned before."""
+    """Return ports that are free on every loopback address and were not returned lately."""
     free = (port for port in _candidates if port not in but and _is_free(port))
     return list(itertools.islice(free, count))
 
