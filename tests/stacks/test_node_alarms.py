@@ -150,7 +150,7 @@ def test_what_nobody_was_told_of_behind_haproxy(assembly: Assembly) -> None:
     all_down = result.by_failure[Failure("service-down", "active", "odbc on all nodes")]
     assert "one node left" in {one.name for one in all_down.notifications}
     drained = result.by_failure[Failure("node-drained", "active", "node1")]
-    assert notification_lines([drained]) == [f"notice: node still drained, {8 * 3600 + 660} s"]
+    assert notification_lines([drained]) == [f"notice: node still drained, {8 * 3600 + 680} s"]
     down = result.by_failure[
         next(one for one in result.by_failure if one.kind == "license-manager-lost")
     ]

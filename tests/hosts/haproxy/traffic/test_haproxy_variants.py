@@ -139,7 +139,9 @@ def _behind_haproxy(data: Data) -> Data:
 
 
 def _without_tls(service: Data) -> Data:
-    result = {key: value for key, value in service.items() if key != "tls"}
+    # HAProxy itself ends connections to unhealthy nodes, and some services refuse the key.
+    left_out = {"tls", "unhealthy_termination"}
+    result = {key: value for key, value in service.items() if key not in left_out}
     is_tls = result.get("node_port", result["port"]) == HTTPS_PORT
     is_tls |= result.get("health", {}).get("protocol") == "https"
     if is_tls and result.get("sticky") == "cookie":
