@@ -1,22 +1,19 @@
 """Stack of one cluster: network, security groups, nodes and, if configured, load balancer."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from aws_cdk import CfnOutput
 from constructs import Construct
 
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import (
-    capacity,
     cookie_balancer,
     failover_plan,
-    node_alarms,
     node_metadata,
     node_names,
 )
 from denodo_ha.environment.derived.firewall import firewall
-from denodo_ha.environment.derived.topology import hands_out_balancer_name, listeners
+from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import (
@@ -27,25 +24,22 @@ from denodo_ha.environment.model.pins import (
 )
 from denodo_ha.environment.rules import quotas
 from stacks import accepted_findings, cluster_outputs
-from stacks.access.machine_permissions import allow_metrics, metadata_statements
+from stacks.access.machine_permissions import metadata_statements
 from stacks.access.node_operators import NodeOperatorPolicy
 from stacks.access.solution_manager import SolutionManagerPolicy
-from stacks.alarms.cluster_alarms import ClusterAlarms, WatchedGroup
-from stacks.alarms.node_alarms import NodeAlarms
-from stacks.alarms.notifying_alarms import create_suppressor
-from stacks.alarms.topics import create_topics
-from stacks.balancer.alarm_health_checks import BalancerHealthChecks
+from stacks.alarms.cluster_alarms import WatchedGroup, create_cluster_alarms
+from stacks.balancer.alarm_health_checks import create_health_checks
 from stacks.balancer.node_balancer import NodeBalancer
 from stacks.environment_stack import EnvironmentStack
-from stacks.file_asset import FileAsset, LocalFile
+from stacks.file_asset import LocalFile
 from stacks.haproxy.haproxy_balancer import HaproxyBalancer
 from stacks.haproxy.haproxy_layer import HaproxyLayer, create_haproxy_layer
 from stacks.log_group import create_log_group
 from stacks.network.network import Network
 from stacks.network.node_names import NodeNames
 from stacks.network.security_groups import SecurityGroups, group_names
-from stacks.nodes.capacity import create_reservations
-from stacks.nodes.desired_state import NodeState, node_statements
+from stacks.nodes.capacity import reserve_capacity
+from stacks.nodes.desired_state import create_node_states
 from stacks.nodes.node import FixedAddress, Node
 from stacks.nodes.ssm_document import NodeDocument
 
@@ -106,7 +100,7 @@ class ClusterStack(EnvironmentStack):
         )
         self._nodes = self._create_nodes()
         self._log_group = create_log_group(self, environment, self.cluster.region)
-        self._reserve_capacity()
+        reserve_capacity(self, environment, name, self._machines())
         self._haproxy: HaproxyLayer | None = None
         self._balancer: NodeBalancer | HaproxyBalancer | None = None
         host = self._create_balancer() if balanced else self._expose_single_node(public=public)
@@ -171,25 +165,9 @@ class ClusterStack(EnvironmentStack):
             )
         return nodes
 
-    def _reserve_capacity(self) -> None:
-        """Reserve the capacity of the nodes, if configured.
-
-        A node depends on its reservation, so that a deploy without capacity for a new type fails
-        before it stops or creates a node.
-        """
-        if self.cluster.capacity is None:
-            return
-        machines = {name: self._machine(name) for name in self._nodes}
-        reservations = create_reservations(
-            Construct(self, "Capacity"),
-            capacity.reservations(self.cluster, machines),
-            tags=self.tags.tag_values(),
-            label=names.cluster_stack(self._environment.name, self.name),
-        )
-        for name, machine in machines.items():
-            self._nodes[name].instance.node.add_dependency(
-                reservations[self.cluster.nodes[name].zone, machine.type]
-            )
+    def _machines(self) -> dict[str, tuple[Node, Instance]]:
+        """Return each created node by name, with its machine."""
+        return {name: (node, self._machine(name)) for name, node in self._nodes.items()}
 
     def _machine(self, node: str) -> Instance:
         """Return the machine of a node: from its pin, else from the configuration."""
@@ -283,27 +261,14 @@ class ClusterStack(EnvironmentStack):
         The alarms and health checks depend on the load balancer. Therefore they are in this
         stack and not in the failover stack.
         """
-        failover = self._environment.failover
-        assert failover is not None  # a health check exists only with failover
-        jdbc = self._environment.services["jdbc"]
-        group_settings: list[object] = [jdbc.target_port, jdbc.tls is not None]
-        if self.cluster.balancer.kind == "haproxy":
-            group_settings = ["haproxy", jdbc.port]
-        silence = failover_plan.silence_minutes(failover)
-        checks = BalancerHealthChecks(
+        checks = create_health_checks(
             self,
-            "Health",
+            environment=self._environment,
+            name=self.name,
+            pins=self._pins,
             nlb=balancer.nlb,
             target_group=balancer.groups["jdbc"],
-            region=self.cluster.region,
-            minutes=failover_plan.alarm_minutes(failover),
-            silence_minutes=silence,
-            followed_minutes=self._pins.silence_minutes(
-                self.name, failover_plan.alarm_minutes(failover)
-            )
-            or silence,
             balancer_settings=self.replacement_settings,
-            target_group_settings=[*self.replacement_settings, *group_settings],
         )
         self._output(names.HEALTH_CHECK_ID, checks.healthy_nodes.health_check_id)
         self._output(names.ALIVE_CHECK_ID, checks.alive.health_check_id)
@@ -347,35 +312,21 @@ class ClusterStack(EnvironmentStack):
 
         Return the name of the document.
         """
-        program = FileAsset(self, "Program", file=archive)
-        rmi_host = balancer if hands_out_balancer_name(self._environment) else ""
-        statements = [*node_statements(self, self._environment, self.name)]
         pause_namespace = names.pause_namespace(self._environment.name, self.name)
-        if self.has_alarms:
-            statements.append(allow_metrics(pause_namespace))
-        group = self._log_group
-        for name, node in self._nodes.items():
-            NodeState(
-                self,
-                f"state-{name}",
-                environment=self._environment,
-                cluster=self.name,
-                name=name,
-                node=node,
-                machine=self._machine(name),
-                rmi_host=rmi_host,
-                scheduler_rmi_host=(
-                    balancer if self.cluster.nodes[name].scheduler_auxiliary_port else ""
-                ),
-                program=program,
-                log_group=group.name if group else "",
-                statements=[*statements, *(group.write_statements(name) if group else ())],
-            )
-        exports = self.cluster.exports is not None
+        create_node_states(
+            self,
+            environment=self._environment,
+            cluster=self.name,
+            nodes=self._machines(),
+            archive=archive,
+            balancer=balancer,
+            log_group=self._log_group,
+            pause_namespace=pause_namespace if self.has_alarms else "",
+        )
         document = NodeDocument(
             self,
             "Operations",
-            exports=exports,
+            exports=self.cluster.exports is not None,
             pause_namespace=pause_namespace if self.has_alarms else "",
         ).name
         self._output(names.NODE_DOCUMENT, document)
@@ -405,44 +356,13 @@ class ClusterStack(EnvironmentStack):
 
     def _create_alarms(self) -> None:
         """Create the alarms and their topics."""
-        scope = Construct(self, "Notifications")
-        topics = create_topics(
-            scope,
-            alarms=self._environment.alarms,
-            account=self.cluster.account,
-            region=self.cluster.region,
-        )
-        suppressor = create_suppressor(
-            scope,
-            "Pause",
-            namespace=names.pause_namespace(self._environment.name, self.name),
-            cluster=self.stack_name,
-        )
-        topics = replace(topics, suppressor=suppressor)
-        unready: dict[str, str] = {}
-        nodes = node_alarms.publishing_nodes(self._environment, self.name)
-        if nodes:
-            unready = NodeAlarms(
-                self,
-                "NodeAlarms",
-                environment=self._environment,
-                name=self.name,
-                topics=topics,
-                nodes=nodes,
-            ).unready
-        services = self._environment.services.values()
-        certificates = {service.certificate(self.name) for service in services}
-        ClusterAlarms(
+        topics = create_cluster_alarms(
             self,
-            "Alarms",
             environment=self._environment,
             name=self.name,
-            topics=topics,
             load_balancer=self.load_balancer_name,
             groups=self.watched_groups,
             instance_ids={name: self._instance_id(name) for name in self.cluster.nodes},
-            certificates=sorted(arn for arn in certificates if arn) if self._balancer else (),
-            unready=unready,
         )
         self._output(names.URGENT_TOPIC, topics.urgent)
         self._output(names.NOTICE_TOPIC, topics.notice)

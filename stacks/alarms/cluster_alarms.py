@@ -1,13 +1,15 @@
 """Alarms of a cluster on the metrics of its load balancer and instances."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from aws_cdk import Stack
 from constructs import Construct
 
 from denodo_ha.environment import names
-from denodo_ha.environment.derived import alarms
+from denodo_ha.environment.derived import alarms, node_alarms
 from denodo_ha.environment.model.environment import Environment
+from stacks.alarms.node_alarms import NodeAlarms
 from stacks.alarms.notifying_alarms import (
     AT_LEAST,
     BELOW,
@@ -15,8 +17,9 @@ from stacks.alarms.notifying_alarms import (
     create_composed_alarm,
     create_metric_alarm,
     create_notifying_alarm,
+    create_suppressor,
 )
-from stacks.alarms.topics import Topics
+from stacks.alarms.topics import Topics, create_topics
 
 NLB_METRICS = "AWS/NetworkELB"
 ALB_METRICS = "AWS/ApplicationELB"
@@ -274,3 +277,54 @@ class ClusterAlarms(Construct):
 
     def _notify(self, id_: str, parts: Iterable[str], text: alarms.AlarmText) -> None:
         create_notifying_alarm(self, id_, parts=parts, text=text, topics=self._topics)
+
+
+def create_cluster_alarms(
+    stack: Stack,
+    *,
+    environment: Environment,
+    name: str,
+    load_balancer: str | None,
+    groups: Iterable[WatchedGroup],
+    instance_ids: Mapping[str, str],
+) -> Topics:
+    """Create the alarms of a cluster and of its nodes; return their topics.
+
+    Args:
+        stack: stack of the cluster.
+        environment: the configuration.
+        name: name of the cluster.
+        load_balancer: name of the load balancer in its metrics; None without one.
+        groups: target groups with their metrics.
+        instance_ids: instance ids by node.
+    """
+    cluster, scope = environment.clusters[name], Construct(stack, "Notifications")
+    topics = create_topics(
+        scope, alarms=environment.alarms, account=cluster.account, region=cluster.region
+    )
+    suppressor = create_suppressor(
+        scope,
+        "Pause",
+        namespace=names.pause_namespace(environment.name, name),
+        cluster=stack.stack_name,
+    )
+    topics = replace(topics, suppressor=suppressor)
+    unready: dict[str, str] = {}
+    if nodes := node_alarms.publishing_nodes(environment, name):
+        unready = NodeAlarms(
+            stack, "NodeAlarms", environment=environment, name=name, topics=topics, nodes=nodes
+        ).unready
+    certificates = {service.certificate(name) for service in environment.services.values()}
+    ClusterAlarms(
+        stack,
+        "Alarms",
+        environment=environment,
+        name=name,
+        topics=topics,
+        load_balancer=load_balancer,
+        groups=groups,
+        instance_ids=instance_ids,
+        certificates=sorted(arn for arn in certificates if arn) if load_balancer else (),
+        unready=unready,
+    )
+    return topics

@@ -11,6 +11,8 @@ from constructs import Construct
 
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.facts.limits import ALARM_PERIOD_S
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.model.pins import Pins
 from stacks.library_values import seconds
 
 
@@ -215,4 +217,47 @@ def _alarm_check(
         type=route53.HealthCheckType.CLOUDWATCH_METRIC,
         alarm_identifier=route53.AlarmIdentifier(name=alarm.alarm_name, region=region),
         insufficient_data_health_status=without_data,
+    )
+
+
+def create_health_checks(
+    stack: Stack,
+    *,
+    environment: Environment,
+    name: str,
+    pins: Pins,
+    nlb: elbv2.NetworkLoadBalancer,
+    target_group: elbv2.NetworkTargetGroup,
+    balancer_settings: list[object],
+) -> BalancerHealthChecks:
+    """Create the health checks of a cluster's load balancer.
+
+    Args:
+        stack: stack of the cluster.
+        environment: the configuration.
+        name: name of the cluster.
+        pins: the pins, which say what the health check follows.
+        nlb: the load balancer.
+        target_group: target group of the service jdbc.
+        balancer_settings: settings whose change replaces the load balancer.
+    """
+    failover, cluster = environment.failover, environment.clusters[name]
+    assert failover is not None  # a health check exists only with failover
+    jdbc = environment.services["jdbc"]
+    group_settings: list[object] = [jdbc.target_port, jdbc.tls is not None]
+    if cluster.balancer.kind == "haproxy":
+        group_settings = ["haproxy", jdbc.port]
+    minutes = failover_plan.alarm_minutes(failover)
+    silence = failover_plan.silence_minutes(failover)
+    return BalancerHealthChecks(
+        stack,
+        "Health",
+        nlb=nlb,
+        target_group=target_group,
+        region=cluster.region,
+        minutes=minutes,
+        silence_minutes=silence,
+        followed_minutes=pins.silence_minutes(name, minutes) or silence,
+        balancer_settings=balancer_settings,
+        target_group_settings=[*balancer_settings, *group_settings],
     )

@@ -3,11 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import CfnTag
+from aws_cdk import CfnTag, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from denodo_ha.environment import names
+from denodo_ha.environment.derived import capacity
 from denodo_ha.environment.derived.capacity import Reservation
+from denodo_ha.environment.model.cluster import Instance
+from denodo_ha.environment.model.environment import Environment
+from stacks.nodes.node import Node
 
 OPEN = "open"
 """Running and new instances use an open reservation without naming it. If it has no free place, an
@@ -15,7 +20,29 @@ instance runs as an On-Demand Instance (AWS, Amazon EC2 API, CapacityReservation
 that a full reservation never refuses a node."""
 
 
-def create_reservations(
+def reserve_capacity(
+    stack: Stack, environment: Environment, name: str, nodes: Mapping[str, tuple[Node, Instance]]
+) -> None:
+    """Reserve the capacity of a cluster's nodes, if configured.
+
+    A node depends on its reservation, so that a deploy without capacity for a new type fails before
+    it stops or creates a node.
+    """
+    cluster = environment.clusters[name]
+    if cluster.capacity is None:
+        return
+    machines = {node: machine for node, (_, machine) in nodes.items()}
+    reservations = _create_reservations(
+        Construct(stack, "Capacity"),
+        capacity.reservations(cluster, machines),
+        tags=stack.tags.tag_values(),
+        label=names.cluster_stack(environment.name, name),
+    )
+    for node_name, (node, machine) in nodes.items():
+        node.instance.node.add_dependency(reservations[cluster.nodes[node_name].zone, machine.type])
+
+
+def _create_reservations(
     scope: Construct, reservations: Iterable[Reservation], *, tags: Mapping[str, str], label: str
 ) -> dict[tuple[str, str], ec2.CfnCapacityReservation]:
     """Create one reservation for each zone and instance type. Return them by zone and type.

@@ -1,6 +1,6 @@
 """Desired state of a node: an SSM parameter, and the signal that the node has reached it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from aws_cdk import Stack, Tags
 from aws_cdk import aws_iam as iam
@@ -10,10 +10,12 @@ from constructs import Construct
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.node_alarms import publishing_nodes
 from denodo_ha.environment.derived.node_state import Deployed, desired_state, node_secrets
+from denodo_ha.environment.derived.topology import hands_out_balancer_name
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.environment import Environment
 from stacks.access.machine_permissions import allow, allow_metrics
-from stacks.file_asset import FileAsset
+from stacks.file_asset import FileAsset, LocalFile
+from stacks.log_group import LogGroup
 from stacks.nodes.node import Node
 
 
@@ -90,7 +92,53 @@ class NodeState(Construct):
         resource.node.add_dependency(parameter)
 
 
-def node_statements(
+def create_node_states(
+    stack: Stack,
+    *,
+    environment: Environment,
+    cluster: str,
+    nodes: Mapping[str, tuple[Node, Instance]],
+    archive: LocalFile,
+    balancer: str,
+    log_group: LogGroup | None,
+    pause_namespace: str,
+) -> None:
+    """Create the node program and the desired states of the nodes.
+
+    Args:
+        stack: stack of the cluster.
+        environment: the configuration.
+        cluster: name of the cluster.
+        nodes: each node by name, with its instance type and disks.
+        archive: the archive with the node program.
+        balancer: DNS name of the load balancer; empty without one.
+        log_group: log group of the cluster; None without logs.
+        pause_namespace: namespace of the metric that silences the alarms; empty without alarms.
+    """
+    program = FileAsset(stack, "Program", file=archive)
+    rmi_host = balancer if hands_out_balancer_name(environment) else ""
+    statements = [*_node_statements(stack, environment, cluster)]
+    if pause_namespace:
+        statements.append(allow_metrics(pause_namespace))
+    configured = environment.clusters[cluster].nodes
+    for name, (node, machine) in nodes.items():
+        NodeState(
+            stack,
+            f"state-{name}",
+            environment=environment,
+            cluster=cluster,
+            name=name,
+            node=node,
+            machine=machine,
+            rmi_host=rmi_host,
+            scheduler_rmi_host=balancer if configured[name].scheduler_auxiliary_port else "",
+            program=program,
+            log_group=log_group.name if log_group else "",
+            statements=[*statements, *(log_group.write_statements(name) if log_group else ())],
+        )
+
+
+def _node_statements(
     stack: Stack, environment: Environment, cluster: str
 ) -> Iterator[iam.PolicyStatement]:
     """Yield the permissions that all nodes of a cluster need for their desired states."""
