@@ -167,6 +167,8 @@ def test_a_server_that_is_down_starts_no_java(home: Home, endpoint: str) -> None
     Record(home.system).confirm_metadata("alice", "looked")
     home.end()
     until(lambda: not probes.listens(home.system, home.ports["vdp"]))
+    # The server closes its port some time before its process ends.
+    until(lambda: _get(f"{endpoint}/ready/jdbc")[1]["state"] != "starting")
     home.calls()
     status, data = _get(f"{endpoint}/ready/jdbc")
     reason = f"nothing listens on port {home.ports['vdp']}"
