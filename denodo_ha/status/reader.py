@@ -289,9 +289,10 @@ def _pause_notes(pause: Pause | AwsError | None, stack: Stack) -> Iterator[str]:
     if isinstance(pause, Pause):
         effects = ["roll, rollout and replace refuse"]
         if names.NODE_DOCUMENT in stack.outputs:
-            effects.append("its watchdogs rest")
+            # Only the command knows which nodes it has reached.
+            effects.append("the watchdogs of nodes that the pause has reached rest")
             if suppressor_namespace(stack):
-                effects.append("its alarms are silenced")
+                effects.append("alarms are silenced while such a node runs")
         yield f"paused {pause}; {'; '.join(effects)}"
     elif pause is not None:
         yield f"it is not known whether the cluster is paused: {pause}"

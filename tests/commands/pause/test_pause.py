@@ -90,7 +90,7 @@ def test_a_pause_reaches_everything_and_ends_by_itself(site: Site) -> None:
     assert shown["state"] == "healthy"
     shown_text = site.status().stdout
     assert f"- active: paused until {until:%Y-%m-%d %H:%M UTC} by " in shown_text
-    assert "; its watchdogs rest; its alarms are silenced" in shown_text
+    assert "the pause has reached rest; alarms are silenced while such a node runs" in shown_text
     site.agents.deploy(jvm={"vdp": "-Xmx2048m"})
     refused = site.go("roll", "--cluster", CLUSTER, code=exit_codes.REFUSED)
     assert "active is paused until " in refused.stderr
@@ -163,7 +163,7 @@ def test_without_suppressor_or_program_it_says_what_is_not_silenced(site: Site) 
     assert "its alarms are not silenced: " in done.stdout
     assert "the watchdogs and export timers of node1, node2 rest" in done.stdout
     assert site.fed() == []
-    assert "; its watchdogs rest\n" in site.status().stdout
+    assert "; the watchdogs of nodes that the pause has reached rest\n" in site.status().stdout
     del site.cloud.stack(CLUSTER).outputs["NodeDocument"]
     done = site.pause()
     assert "its alarms are not silenced: no node runs the node program" in done.stdout
