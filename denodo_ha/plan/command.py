@@ -103,6 +103,8 @@ def plan(
         )
     else:
         _show(nodes, at_once, databases, balancers)
+        if destroyed is None:
+            _show_lost_names(balancers)
         _show_lost_databases(databases, before, is_destroy=destroyed is not None)
         _show_waiting(waiting)
         _show_failed(compared.failed)
@@ -177,6 +179,9 @@ def _show(
             f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`denodo-ha "
             "pin`), and move them one at a time with `denodo-ha rollout`"
         )
+
+
+def _show_lost_names(balancers: Sequence[BalancerChange]) -> None:
     for balancer in balancers:
         if balancer.loses_name:
             print_line(

@@ -63,6 +63,8 @@ def test_what_is_protected_is_named_before_the_destroy(
     database["DeletionProtection"] = False
     free = denodo_ha(*arguments)
     assert (free.exit_code, "removed" in free.stdout) == (exit_codes.DONE, True)
+    # A destroy removes the load balancer on purpose.
+    assert "instead" not in free.stdout
     (balancer,) = (
         resource["Properties"]
         for resource in cluster.template["Resources"].values()
