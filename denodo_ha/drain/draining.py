@@ -135,7 +135,7 @@ class Draining(ClusterOperation):
                 try:
                     poll_until(
                         # mypy cannot infer the type of a default argument of a lambda.
-                        lambda name=other.name: rotation.is_out(name),  # type: ignore[misc]
+                        lambda name=other.name: rotation.is_out(name),  # type: ignore[misc] # a default
                         done=bool,
                         clock=self._clock,
                         timeout=OTHERS_S,

@@ -50,7 +50,7 @@ def read_quotas(aws: Aws, region: str) -> Quotas:
     """Read the applied quotas of a region: of EC2, VPC, RDS and Elastic Load Balancing."""
     reads: list[Callable[[], Quotas]] = [
         # mypy does not infer the type of a lambda with default arguments.
-        lambda name=name, code=code: {name: _quota(aws, region, *code)}  # type: ignore[misc]
+        lambda name=name, code=code: {name: _quota(aws, region, *code)}  # type: ignore[misc] # defaults
         for name, code in COMPARED_QUOTAS.items()
     ]
     reads.append(lambda: _balancer_limits(aws, region))

@@ -164,7 +164,7 @@ def recorded(command: str, *, extra_time: bool = False) -> Callable[[Function], 
             verdict: BaseException | None = None
             try:
                 return function(*arguments, **options)
-            except BaseException as error:
+            except BaseException as error:  # also Ctrl-C: an interrupted change has an entry
                 verdict = error
                 raise
             finally:

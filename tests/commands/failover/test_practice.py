@@ -247,7 +247,7 @@ def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising)
     assert "passive is not ready (3 metadata: no, differs since 02:00)" in done.stderr
     done = practising.run("--dry-run", "--even-if-not-ready")
     assert done.exit_code == exit_codes.DONE, done.output
-    # What is unknown does not prevent a practice, nor does the lack of one.
+    # Unknown lines do not prevent a practice, nor does a practice that never took place.
     practising.lines = practising.lines[1:]
     done = practising.run("--dry-run")
     assert "would fail over to passive, stay for 600 s, and fail back" in done.stdout
