@@ -228,7 +228,7 @@ def _attributes(record: ministack.Record) -> dict[str, Any]:
     }
 
 
-def _update(arn: str, _old: Properties, new: Properties, _stack: str) -> Made:
+def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
     record = balancer(arn)
     mappings = _mappings(new, record["Scheme"])
     groups = _groups(new, record["VpcId"])
@@ -246,7 +246,7 @@ def _update(arn: str, _old: Properties, new: Properties, _stack: str) -> Made:
         IpAddressType=new.get("IpAddressType", "ipv4"),
     )
     _associate_addresses(record)
-    ministack.alb_tags[arn] = resource_types.tags(new)
+    resource_types.update_tags(ministack.alb_tags, arn, old, new)
     ministack.load_balancer_attributes[arn] = attributes_of(
         new.get("LoadBalancerAttributes"), _DEFAULTS[record["Type"]]
     )
