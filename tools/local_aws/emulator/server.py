@@ -13,7 +13,7 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tools.local_aws.emulator import call_faults, checkpoint, ministack, plugin, quotas
+from tools.local_aws.emulator import call_faults, checkpoint, loopback, ministack, plugin, quotas
 from tools.local_aws.emulator.cloudformation import creation_policy
 from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
@@ -62,6 +62,7 @@ class Server:
         config.loglevel = os.environ["LOG_LEVEL"]
         config.graceful_timeout = 1
         self._checkpoint.restore_plugin_state()
+        loopback.start(self._folder)
         checker = target_health.Checker()
         checker.start()
         evaluator = notifications.Evaluator()
