@@ -5,10 +5,10 @@ private hosted zone has a view of its own, as the resolver of the VPC answers.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
-from typing import Any
 
 import dns.exception
 import dns.flags
@@ -26,6 +26,7 @@ _PORT = 53
 _LENGTH = struct.Struct("!H")
 _PLAIN_UDP_BYTES = 512
 """The size of a UDP answer for a client that names none (RFC 1035, section 4.2.1)."""
+_MAXIMUM_BYTES = 65535
 _CLIENT_S = 10
 """Project default: seconds until a TCP connection without a question is closed."""
 _log = logging.getLogger("local-aws")
@@ -56,23 +57,6 @@ def respond(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
     return response.to_wire(max_size=size, prefer_truncation=udp)
 
 
-class _Udp(asyncio.DatagramProtocol):
-    """Answers the datagrams of one view."""
-
-    def __init__(self, vpc: str) -> None:
-        self._vpc = vpc
-        self._transport: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        response = _answered(data, self._vpc, udp=True)
-        if response is not None and self._transport is not None:
-            self._transport.sendto(response, addr)
-
-
 def _answered(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
     """Return the response, SERVFAIL if a resource disappears while it is read."""
     try:
@@ -88,23 +72,88 @@ class DnsServer:
     """Listens for each view, on the server's event loop."""
 
     def __init__(self) -> None:
-        self._views: dict[str, list[asyncio.BaseTransport | asyncio.Server]] = {}
+        self._views: dict[str, _View] = {}
 
-    async def refresh(self) -> dict[str, loopback.Endpoint]:
-        """Listen for each view that exists now, and return the endpoint of each."""
+    def refresh(self) -> dict[str, loopback.Endpoint]:
+        """Listen for each view that exists now, and return the endpoint of each.
+
+        Raises:
+            OSError: another process uses an endpoint.
+        """
         wanted = {OUTSIDE: "", **{vpc: vpc for vpc in private_vpcs()}}
         for view in self._views.keys() - wanted.keys():
-            _close(self._views.pop(view))
+            self._views.pop(view).stop()
         for view, vpc in wanted.items():
             if view not in self._views:
-                self._views[view] = await _listen(endpoint(view), vpc)
+                self._views[view] = _View(endpoint(view), vpc)
         return {view: endpoint(view) for view in wanted}
 
     def stop(self) -> None:
         """Stop listening."""
-        for listening in self._views.values():
-            _close(listening)
+        for view in self._views.values():
+            view.stop()
         self._views.clear()
+
+
+class _View:
+    """Listens for one view: on sockets that are bound at once, so that no early client fails.
+
+    Raises:
+        OSError: another process uses the endpoint.
+    """
+
+    def __init__(self, where: loopback.Endpoint, vpc: str) -> None:
+        self._vpc = vpc
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            for listening in (self._udp, self._tcp):
+                listening.setblocking(False)
+                listening.bind(where)
+            self._tcp.listen()
+        except OSError:
+            self._close()
+            raise
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._udp, self._answer_datagrams)
+        self._serving = loop.create_task(self._serve())
+
+    def stop(self) -> None:
+        """Stop listening."""
+        asyncio.get_running_loop().remove_reader(self._udp)
+        self._serving.cancel()
+        self._close()
+
+    def _close(self) -> None:
+        self._udp.close()
+        self._tcp.close()
+
+    def _answer_datagrams(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                query, client = self._udp.recvfrom(_MAXIMUM_BYTES)
+                response = _answered(query, self._vpc, udp=True)
+                if response is not None:
+                    self._udp.sendto(response, client)
+
+    async def _serve(self) -> None:
+        async with await asyncio.start_server(self._converse, sock=self._tcp) as server:
+            await server.serve_forever()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the questions of one TCP connection (RFC 7766)."""
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            while True:
+                async with asyncio.timeout(_CLIENT_S):
+                    (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+                    query = await reader.readexactly(size)
+                response = _answered(query, self._vpc, udp=False)
+                if response is None:
+                    break
+                writer.write(_LENGTH.pack(len(response)) + response)
+                await writer.drain()
+        writer.close()
 
 
 def endpoint(view: str) -> loopback.Endpoint:
@@ -116,39 +165,3 @@ def private_vpcs() -> list[str]:
     """Return the VPCs that a private hosted zone is associated with."""
     zones = ministack.zones.to_dict().values()
     return sorted({vpc["VPCId"] for zone in zones for vpc in zone.get("vpcs") or []})
-
-
-async def _listen(
-    where: loopback.Endpoint, vpc: str
-) -> list[asyncio.BaseTransport | asyncio.Server]:
-    loop = asyncio.get_running_loop()
-    address, port = where
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                async with asyncio.timeout(_CLIENT_S):
-                    (size,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-                    query = await reader.readexactly(size)
-                response = _answered(query, vpc, udp=False)
-                if response is None:
-                    return
-                writer.write(_LENGTH.pack(len(response)) + response)
-                await writer.drain()
-        except (TimeoutError, OSError, asyncio.IncompleteReadError):
-            return
-        finally:
-            writer.close()
-
-    tcp = await asyncio.start_server(serve, address, port, family=socket.AF_INET)
-    try:
-        udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(vpc), local_addr=where)
-    except OSError:
-        tcp.close()
-        raise
-    return [tcp, udp]
-
-
-def _close(listening: list[asyncio.BaseTransport | asyncio.Server]) -> None:
-    for item in listening:
-        item.close()
