@@ -19,6 +19,7 @@ GET    /_local/names/NAME               the addresses of a name for a client out
 GET    /_local/names/NAME/VPC           the same for a client in a VPC
 PUT    /_local/cuts                     {"zones": ["eu-west-1a"], "regions": ["eu-central-1"]}: zones
                                         and regions that are cut off; {} ends all cuts
+PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
 POST   /_local/checkpoint               write the state now
 """
 
@@ -41,6 +42,7 @@ from tools.local_aws.emulator.cloudformation import creation_policy, failed_crea
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.route53 import dns_answer
 from tools.local_aws.emulator.route53.dns_server import DnsServer
+from tools.local_aws.emulator.living import LIVING
 
 PREFIX = "/_local/"
 NAME = "denodo-ha local AWS"
@@ -130,20 +132,13 @@ class ControlApi:
         return dict(cuts.put(body))
 
     def _get_names(self, rest: str, _body: Any) -> dict[str, Any]:
-        views = self._names.refresh()
         if not rest:
-            return dict(views)
+            return dict(self._names.refresh())
         name, _, vpc = rest.partition("/")
-        answer = dns_answer.answer(name, "A", vpc)
-        addresses = [value for item in answer.records if item.kind == "A" for value in item.values]
-        ttls = [item.ttl for item in answer.records]
-        chain = [item.values[0] for item in answer.records if item.kind == "CNAME"]
-        return {
-            "code": answer.code,
-            "chain": chain,
-            "addresses": addresses,
-            "ttl": min(ttls, default=0),
-        }
+        return dns_answer.answer(name, "A", vpc).summary
+
+    def _put_living(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(LIVING.set(body))
 
     def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"written": self._checkpoint.write()}

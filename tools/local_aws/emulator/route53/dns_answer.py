@@ -16,6 +16,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from typing import Any
 
 from tools.local_aws.emulator import loopback, ministack, stand_ins
 from tools.local_aws.emulator.clock import CLOCK
@@ -58,6 +59,15 @@ class Answer:
     code: str = "NOERROR"
     records: list[RecordSet] = field(default_factory=list)
     authority: list[RecordSet] = field(default_factory=list)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The names and addresses of the answer, and the seconds for which it may be kept."""
+        values: dict[str, list[str]] = {"CNAME": [], "A": []}
+        for item in self.records:
+            values.setdefault(item.kind, []).extend(item.values)
+        ttl = min((item.ttl for item in self.records), default=0)
+        return {"code": self.code, "names": values["CNAME"], "addresses": values["A"], "ttl": ttl}
 
 
 def answer(name: str, kind: str, vpc: str = "") -> Answer:

@@ -73,13 +73,25 @@ class DnsServer:
 
     def __init__(self) -> None:
         self._views: dict[str, _View] = {}
+        self._is_on = False
 
-    def refresh(self) -> dict[str, loopback.Endpoint]:
-        """Listen for each view that exists now, and return the endpoint of each.
+    def start(self) -> None:
+        """Listen for each view, from now on.
 
         Raises:
             OSError: another process uses an endpoint.
         """
+        self._is_on = True
+        self.refresh()
+
+    def refresh(self) -> dict[str, loopback.Endpoint]:
+        """Listen for each view that exists now, and return their endpoints; none while off.
+
+        Raises:
+            OSError: another process uses an endpoint.
+        """
+        if not self._is_on:
+            return {}
         wanted = {OUTSIDE: "", **{vpc: vpc for vpc in private_vpcs()}}
         for view in self._views.keys() - wanted.keys():
             self._views.pop(view).stop()
@@ -90,6 +102,7 @@ class DnsServer:
 
     def stop(self) -> None:
         """Stop listening."""
+        self._is_on = False
         for view in self._views.values():
             view.stop()
         self._views.clear()
