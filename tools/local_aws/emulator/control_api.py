@@ -17,8 +17,8 @@ GET    /_local/names                    {"outside": ["127.40.0.1", 53], "vpc-…
                                         the DNS server for each view
 GET    /_local/names/NAME               the addresses of a name for a client outside, and their TTL
 GET    /_local/names/NAME/VPC           the same for a client in a VPC
-PUT    /_local/cuts                     {"zones": ["eu-west-1a"], "regions": ["eu-central-1"]}: zones
-                                        and regions that are cut off; {} ends all cuts
+PUT    /_local/cuts                     {"zones": ["eu-west-1a"], "regions": ["eu-central-1"]}: all
+                                        zones and regions that are cut off; {} ends all cuts
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
 POST   /_local/checkpoint               write the state now
 """
@@ -40,9 +40,9 @@ from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
+from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.route53 import dns_answer
 from tools.local_aws.emulator.route53.dns_server import DnsServer
-from tools.local_aws.emulator.living import LIVING
 
 PREFIX = "/_local/"
 NAME = "denodo-ha local AWS"

@@ -19,8 +19,8 @@ from tools.local_aws.emulator.cloudformation import creation_policy
 from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
 from tools.local_aws.emulator.elb import target_health
-from tools.local_aws.emulator.route53.dns_server import DnsServer
 from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.route53.dns_server import DnsServer
 
 _CLONE = Path(__file__).resolve().parents[3]
 _STACK_OPERATION = re.compile(rb"\bAction=(ExecuteChangeSet|DeleteStack|CreateStack|UpdateStack)\b")

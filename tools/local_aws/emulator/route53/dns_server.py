@@ -13,6 +13,7 @@ import struct
 import dns.exception
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdatatype
@@ -41,7 +42,7 @@ def respond(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
     response = dns.message.make_response(request, recursion_available=True)
     if request.opcode() != dns.opcode.QUERY or len(request.question) != 1:
         response.set_rcode(dns.rcode.NOTIMP)
-        return response.to_wire()
+        return _wire(response)
     question = request.question[0]
     kind = dns.rdatatype.to_text(question.rdtype)
     answer = dns_answer.answer(question.name.to_text(), kind, vpc)
@@ -52,20 +53,39 @@ def respond(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
         (response.authority, answer.authority),
     ):
         for item in records:
-            section.append(dns.rrset.from_text(item.name, item.ttl, "IN", item.kind, *item.values))
+            section.append(_rrset(item))
     size = (request.payload or _PLAIN_UDP_BYTES) if udp else 0
-    return response.to_wire(max_size=size, prefer_truncation=udp)
+    return _wire(response, size)
+
+
+def _rrset(records: dns_answer.RecordSet) -> dns.rrset.RRset:
+    """Return records for a response; a name in a value is absolute without a dot, too."""
+    return dns.rrset.from_text_list(
+        records.name,
+        records.ttl,
+        "IN",
+        records.kind,
+        records.values,
+        origin=dns.name.root,
+        relativize=False,
+    )
+
+
+def _wire(response: dns.message.Message, size: int = 0) -> bytes:
+    """Return a response as bytes, marked as truncated if it is longer than a size (0: any)."""
+    wire: bytes = response.to_wire(max_size=size, prefer_truncation=bool(size))
+    return wire
 
 
 def _answered(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
-    """Return the response, SERVFAIL if a resource disappears while it is read."""
+    """Return the response, SERVFAIL if a value or a resource cannot be read."""
     try:
         return respond(query, vpc, udp=udp)
-    except (KeyError, RuntimeError, ValueError):
+    except (dns.exception.DNSException, KeyError, RuntimeError, ValueError):
         _log.warning("a DNS question could not be answered", exc_info=True)
         failure = dns.message.make_response(dns.message.from_wire(query))
         failure.set_rcode(dns.rcode.SERVFAIL)
-        return failure.to_wire()
+        return _wire(failure)
 
 
 class DnsServer:
@@ -122,7 +142,7 @@ class _View:
         try:
             self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             for listening in (self._udp, self._tcp):
-                listening.setblocking(False)
+                listening.settimeout(0)
                 listening.bind(where)
             self._tcp.listen()
         except OSError:
