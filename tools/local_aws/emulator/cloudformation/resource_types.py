@@ -6,7 +6,7 @@ MiniStack implements correctly keep MiniStack's handlers, which run after these 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,19 @@ def tags(properties: Properties, key: str = "Tags") -> list[dict[str, str]]:
         {"Key": str(tag["Key"]), "Value": str(tag.get("Value", ""))}
         for tag in properties.get(key) or []
     ]
+
+
+def update_tags(
+    stored: MutableMapping[str, list[dict[str, str]]], id_: str, old: Properties, new: Properties
+) -> None:
+    """Store the tags of a resource after an update.
+
+    CloudFormation changes the tags of the template and of the stack only. Tags that others have
+    added, such as a drain tag, remain.
+    """
+    own = {item["Key"] for item in (*tags(old), *tags(new))}
+    others = [item for item in stored.get(id_) or [] if item["Key"] not in own]
+    stored[id_] = [*tags(new), *others]
 
 
 def as_list(value: Any) -> list[Any]:

@@ -247,7 +247,7 @@ def replace_groups(arn: str, requested: list[Any]) -> list[str]:
     return groups
 
 
-def _update(arn: str, _old: Properties, new: Properties, _stack: str) -> Made:
+def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
     record = balancer(arn)
     mappings = _mappings(new, record["Scheme"])
     groups = replace_groups(arn, resource_types.as_list(new.get("SecurityGroups")))
@@ -258,7 +258,7 @@ def _update(arn: str, _old: Properties, new: Properties, _stack: str) -> Made:
         IpAddressType=new.get("IpAddressType", "ipv4"),
     )
     _associate_addresses(record)
-    ministack.alb_tags[arn] = resource_types.tags(new)
+    resource_types.update_tags(ministack.alb_tags, arn, old, new)
     ministack.load_balancer_attributes[arn] = attributes_of(
         new.get("LoadBalancerAttributes"), _DEFAULTS[record["Type"]]
     )

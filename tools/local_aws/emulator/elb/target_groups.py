@@ -187,7 +187,7 @@ def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
     requested = _wanted(new, record["VpcId"])
     record.update(settings)
     ministack.target_group_attributes[arn] = attributes
-    ministack.alb_tags[arn] = resource_types.tags(new)
+    resource_types.update_tags(ministack.alb_tags, arn, old, new)
     before = [
         {"Id": item["Id"], "Port": int(item.get("Port") or old["Port"])}
         for item in old.get("Targets") or []
