@@ -83,7 +83,7 @@ quick: dev ## check format, rules, types, and run the fast tests (under a minute
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
 
-reference: dev ## write config/schema.json and docs/configuration.md from the model
+reference: dev ## write config/schema.json and docs/reference/configuration.md from the model
 	@$(python) -m denodo_ha.environment.loading.json_schema
 	@$(python) -m denodo_ha.environment.loading.reference_page
 	@$(python) -m tools.deploy_permissions

@@ -50,7 +50,7 @@ from denodo_ha.environment.model.pins import Pin
 from denodo_ha.environment.model.section import Section
 from denodo_ha.environment.model.service import HealthSettings, Service
 
-FILE = Path(__file__).parents[3] / "docs/configuration.md"
+FILE = Path(__file__).parents[3] / "docs/reference/configuration.md"
 
 _SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("NAME.yaml", Environment),

@@ -13,6 +13,7 @@ PUT    /_local/faults/STACK             {"account": …, "region": …, "resourc
 PUT    /_local/call-faults/ACCOUNT      {"GetParameter": "throttled", "s3": "denied"}: calls of an
                                         account that fail: throttled, denied or silent
 PUT    /_local/quotas/ACCOUNT           {"eu-west-1": {"L-1216C47A": 32}}: applied quotas
+PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
 POST   /_local/checkpoint               write the state now
 """
 
@@ -26,6 +27,7 @@ from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
+from tools.local_aws.emulator.living import LIVING
 
 PREFIX = "/_local/"
 NAME = "denodo-ha local AWS"
@@ -110,6 +112,9 @@ class ControlApi:
 
     def _put_quotas(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
         return {region: quotas.put(account, region, values) for region, values in body.items()}
+
+    def _put_living(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(LIVING.set(body))
 
     def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"written": self._checkpoint.write()}

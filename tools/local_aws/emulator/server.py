@@ -13,11 +13,13 @@ from typing import Any
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tools.local_aws.emulator import call_faults, checkpoint, ministack, plugin, quotas
+from tools.local_aws.emulator import call_faults, checkpoint, loopback, ministack, plugin, quotas
+from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.cloudformation import creation_policy
 from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
 from tools.local_aws.emulator.elb import target_health
+from tools.local_aws.emulator.living import LIVING
 
 _CLONE = Path(__file__).resolve().parents[3]
 _STACK_OPERATION = re.compile(rb"\bAction=(ExecuteChangeSet|DeleteStack|CreateStack|UpdateStack)\b")
@@ -62,15 +64,19 @@ class Server:
         config.loglevel = os.environ["LOG_LEVEL"]
         config.graceful_timeout = 1
         self._checkpoint.restore_plugin_state()
+        loopback.start(self._folder)
+        CHILDREN.install(self._folder)
         checker = target_health.Checker()
         checker.start()
         evaluator = notifications.Evaluator()
         evaluator.start()
         writing = asyncio.create_task(self._checkpoint.write_after_changes())
         self._write_server_record()
+        LIVING.apply()
         try:
             await serve(self._application, config, shutdown_trigger=self._wait_for_stop)
         finally:
+            CHILDREN.stop_all()
             writing.cancel()
             checker.stop()
             evaluator.stop()
