@@ -1,9 +1,9 @@
 """Fixtures of all tests: each example is loaded and synthesised once."""
 
 import gc
-import signal
 import locale
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
