@@ -3,6 +3,7 @@
 import gc
 import locale
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,12 +80,19 @@ def _rank(item: pytest.Item) -> int:
 
 
 def pytest_configure() -> None:
-    """Collect garbage less often: it took a third of the time of tests of commands.
+    """Collect garbage less often, which took a third of the time of tests of commands.
 
     Modules, tests and the service descriptions of moto and botocore are millions of objects that
     remain until the end.
     """
     gc.set_threshold(20_000, 10, 10)
+    # A job in the background of a script, or of nohup, ignores these signals, and so would the
+    # programs that tests start and end with them.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(
+                number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            )
 
 
 def pytest_collection_finish() -> None:
