@@ -19,8 +19,9 @@ def site(cloud: Cloud) -> Iterator[Stack]:
         {**templates.serving(), "Alarm": WELL, "Check": watching("Alarm", "Unhealthy")}
     )
     until(lambda: state(cloud, stack.ids["Alarm"]) == "OK")
-    # A minute of the local AWS is a minute of this machine: longer than the calls of a test.
-    cloud.call("pace", {"pace": 1}, "PUT")
+    # A minute of the local AWS is 12 s of this machine: longer than the calls of a test.
+    cloud.call("pace", {"pace": 5}, "PUT")
+    until(lambda: healthy(cloud) == 2)
     cloud.call("living", {"metrics": True}, "PUT")
     try:
         yield stack
@@ -28,6 +29,14 @@ def site(cloud: Cloud) -> Iterator[Stack]:
         cloud.call("pace", {"pace": PACE}, "PUT")
         cloud.call("living", {"metrics": False}, "PUT")
         cloud.call("cuts", {}, "PUT")
+
+
+def healthy(cloud: Cloud) -> int:
+    client = cloud.client("elbv2")
+    (group,) = client.describe_target_groups()["TargetGroups"]
+    targets = client.describe_target_health(TargetGroupArn=group["TargetGroupArn"])
+    states = [item["TargetHealth"]["State"] for item in targets["TargetHealthDescriptions"]]
+    return states.count("healthy")
 
 
 def test_an_alarm_changes_after_a_whole_period(cloud: Cloud, site: Stack) -> None:
