@@ -43,8 +43,16 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make captured output and logs encodable: pytest-xdist cannot send lone surrogates."""
+    """Make captured output and logs encodable, and let skips fail in CI.
+
+    pytest-xdist cannot send lone surrogates. CI installs the programs that tests need, so it sets
+    `DENODO_HA_SKIPS=fail`: a test is skipped there only for what the machine denies.
+    """
     report = yield
+    if report.skipped and os.environ.get("DENODO_HA_SKIPS") == "fail":
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith("this machine"):
+            report.outcome, report.longrepr = "failed", f"skipped in CI: {reason}"
     report.sections = [
         (title, content.encode(errors="backslashreplace").decode())
         for title, content in report.sections
