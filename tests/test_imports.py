@@ -46,7 +46,7 @@ BESIDE = {
 LIBRARIES = {
     "denodo_ha.environment": {"annotated_types", "pydantic", "pydantic_core", "ruamel"},
     "hosts": set[str](),
-    "denodo_ha": {"boto3", "botocore", "psycopg", "rich", "ruamel", "typer"},
+    "denodo_ha": {"boto3", "botocore", "markupsafe", "psycopg", "rich", "ruamel", "typer"},
     "stacks": {"aws_cdk", "constructs", "jsii"},
     "app": {"aws_cdk"},
 }

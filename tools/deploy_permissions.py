@@ -1,4 +1,4 @@
-"""Write `docs/deploy-permissions.md`: the IAM actions that deploying the stacks needs.
+"""Write `docs/reference/deploy-permissions.md`: the IAM actions that deploying the stacks needs.
 
     .venv/bin/python -m tools.deploy_permissions
 
@@ -13,7 +13,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from tools.local_aws.published_schemas import REGION, TYPES
 
-FILE = Path(__file__).parents[1] / "docs/deploy-permissions.md"
+FILE = Path(__file__).parents[1] / "docs/reference/deploy-permissions.md"
 
 _HEAD = """# Permissions of a deploy
 
@@ -33,7 +33,7 @@ npx cdk bootstrap aws://111122223333/eu-west-1 --cloudformation-execution-polici
 The actions are those that CloudFormation publishes for creating, reading, changing and deleting
 each type (CloudFormation resource provider schemas, `handlers`), for all types that any
 configuration of this project can have. A type that your configuration does not have needs
-nothing: [`cdk synth`](../README.md#from-a-file-to-a-cluster) shows the types. With
+nothing: [`cdk synth`](../../README.md#from-a-file-to-a-cluster) shows the types. With
 `permissions_boundary` every role of the stacks has your boundary, which the execution role's
 own policy may demand (`iam:PermissionsBoundary`).
 

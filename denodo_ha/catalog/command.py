@@ -50,7 +50,7 @@ catalog = typer.Typer(
 
     denodo-ha catalog digest-test node1 -c prod
 
-    denodo-ha catalog import-export node1 -c prod --cluster passive --from active
+    denodo-ha catalog import-export node1 -c prod --cluster dr --from main
 
     denodo-ha catalog restore-database --in passive -c prod
     """,
@@ -153,7 +153,7 @@ def init(
         print_line(
             f"{component}: the database has no tables yet, and nodes refuse to use it without "
             f"them; run this command again with {database_setup.script_option(component)} FILE, or "
-            "create the tables with Denodo's own form (docs/catalog.md)"
+            "create the tables with Denodo's own form (docs/how-to/catalog.md)"
         )
 
 

@@ -4,8 +4,8 @@
     restore.run(copy, "denodo-passive-restored", timeout=14400)
 
 The restored database is a new one beside the other cluster's own. No node uses it until an operator
-gives it the name that the nodes use (docs/catalog.md): so two Schedulers never run on one state
-because of a restore. If the command runs again, it continues after the steps that are done.
+gives it the name that the nodes use (docs/how-to/catalog.md): so two Schedulers never run on one
+state because of a restore. If the command runs again, it continues after the steps that are done.
 """
 
 from collections.abc import Callable, Mapping

@@ -139,7 +139,8 @@ class Server:
         else:
             remedy = (
                 "run this where the server can be reached, or forward its port through a node with "
-                "Session Manager and give the forwarded port with --through (docs/catalog.md)"
+                "Session Manager and give the forwarded port with --through "
+                "(docs/how-to/catalog.md)"
             )
         return f"{self.host}:{self.port} cannot be used: {text}; {remedy}"
 

@@ -53,7 +53,7 @@ def import_export(
     The node waits for a copy that has not arrived completely. It stays drained: check it, then run
     `denodo-ha enable`.
 
-        denodo-ha catalog import-export node1 -c prod --cluster passive --from active
+        denodo-ha catalog import-export node1 -c prod --cluster dr --from main
     """
     aws, progress = Aws(profile=profile), Progress()
     located = locate_environment(
@@ -99,7 +99,7 @@ def restore_database(
     """Restore the newest copy of another cluster's metadata database, beside the cluster's own.
 
     Needs the configuration, and only the region of the copy. No node uses the restored database
-    until you take it over (docs/catalog.md). Run the command again to continue.
+    until you take it over (docs/how-to/catalog.md). Run the command again to continue.
 
         denodo-ha catalog restore-database --in passive -c prod
     """
@@ -135,5 +135,5 @@ def restore_database(
     print_message(
         f"Before a node of {target} uses it, stop the Scheduler on every node of {source} and of "
         f"{target}: two Schedulers on one state fire each job twice. The next steps are in "
-        "docs/catalog.md, Restore the database in the other region"
+        "docs/how-to/catalog.md, Restore the database in the other region"
     )

@@ -4,7 +4,7 @@
     agent.status("node1").confirmed
     agent.run("node1", "apply", timeout=3600)
 
-`docs/node.md` has the program's exit codes.
+`docs/reference/node.md` has the program's exit codes.
 """
 
 import re

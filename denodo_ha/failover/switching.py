@@ -33,11 +33,12 @@ from denodo_ha.failover.failover_task import (
 
 TIMEOUT_S: Final = 300
 """Project default: more than twice the longest duration of a failover with the default TTL
-(docs/failover.md)."""
+(docs/explanation/failover.md)."""
 EVERY_S: Final = 5
 EFFECT_S: Final = 150
-"""Project default: seconds until a datapoint changes the switch's health check (docs/failover.md),
-plus a margin; used only if it is not known whether AWS has received the datapoint."""
+"""Project default: seconds until a datapoint changes the switch's health check
+(docs/explanation/failover.md), plus a margin; used only if it is not known whether AWS has received
+the datapoint."""
 
 _log = logging.getLogger(__name__)
 

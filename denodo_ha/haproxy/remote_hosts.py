@@ -3,8 +3,8 @@
     hosts = RemoteHosts.parse("lb1,lb2", user="haproxy", report=print, haproxy=LocalHaproxy())
     hosts.drain("node1", timeout=600)
 
-Each host must have the program that docs/haproxy.md describes. ssh never prompts: without a login
-key, or with an unknown host key, the command fails.
+Each host must have the program that docs/how-to/haproxy.md describes. ssh never prompts: without a
+login key, or with an unknown host key, the command fails.
 """
 
 import re
@@ -26,7 +26,7 @@ from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 FOLDER: Final = "/opt/denodo-ha"
-"""Folder of the program on a host (docs/haproxy.md)."""
+"""Folder of the program on a host (docs/how-to/haproxy.md)."""
 _SLACK_S: Final = 60
 """Project default: seconds that ssh may run beyond the timeout of its remote command."""
 

@@ -143,7 +143,7 @@ def _unknown_node(node: str, streams: Sequence[LogStream]) -> str:
     if not known:
         return (
             "no node has logged anything yet: nodes send their logs after denodo-ha roll, or after "
-            "their next boot (docs/logs.md)"
+            "their next boot (docs/how-to/logs.md)"
         )
     near = get_close_matches(node, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are logs of {', '.join(known)}"

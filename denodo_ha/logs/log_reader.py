@@ -94,7 +94,7 @@ class LogReader:
         if not groups:
             message = (
                 f"{self._location.name} has no log group in {self._location.region}: write logs: "
-                "true into the configuration, deploy, and run denodo-ha roll (docs/logs.md)"
+                "true into the configuration, deploy, and run denodo-ha roll (docs/how-to/logs.md)"
             )
             raise UsageError(message)
         return [stream for group in groups for stream in self._streams(group, node)]

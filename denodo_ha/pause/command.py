@@ -141,7 +141,7 @@ def pause(
     else:
         print_line(
             "its alarms are not silenced: no node runs the node program, or the stack has no "
-            "suppressor alarm (docs/alarms.md, Silence)"
+            "suppressor alarm (docs/reference/alarms.md, Silence)"
         )
     if result.resting:
         print_line(f"the watchdogs and export timers of {', '.join(result.resting)} rest")

@@ -207,7 +207,7 @@ def _show_lost_databases(
         elif change.loses:
             print_line(
                 f"{change.cluster}: its database would be lost, with all data of its components. "
-                'First read "Restore the database" in docs/catalog.md'
+                'First read "Restore the database" in docs/how-to/catalog.md'
             )
 
 

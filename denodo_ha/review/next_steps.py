@@ -141,4 +141,4 @@ def _database_steps(effects: DeployEffects, config: str) -> Iterator[Step]:
     if any(change.effect is Effect.NEW for change in effects.databases):
         yield Step(f"denodo-ha catalog init -c {config}", "creates the databases of the components")
     if any(change.effect is Effect.REPLACEMENT for change in effects.databases):
-        yield Step("", 'restore the database: "Restore the database" in docs/catalog.md')
+        yield Step("", 'restore the database: "Restore the database" in docs/how-to/catalog.md')

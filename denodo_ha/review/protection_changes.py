@@ -28,7 +28,7 @@ _RECORD: Final = "AWS::Route53::RecordSet"
 _ALARMS: Final = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 _TLS: Final = frozenset({"HTTPS", "TLS"})
 _READY: Final = "/ready/"
-"""Beginning of the path of the node program's readiness (docs/node.md)."""
+"""Beginning of the path of the node program's readiness (docs/reference/node.md)."""
 _KEPT: Final = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
 """Deletion policies that keep data (AWS, CloudFormation, DeletionPolicy attribute)."""
 

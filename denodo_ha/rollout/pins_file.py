@@ -14,8 +14,9 @@ from denodo_ha.environment.loading.yaml_document import LIMITS
 from denodo_ha.environment.model.pins import Pin
 
 _HEADER = """\
-# What each node runs, by cluster: a deploy changes no node that stands here (docs/pins.md).
-# `denodo-ha pin` writes this file, `rollout` and `replace` change it. Commit it.
+# What each node runs, by cluster: a deploy changes no node that is listed here
+# (docs/reference/pins.md). `denodo-ha pin` writes this file, `rollout` and `replace` change it.
+# Commit it.
 """
 _WIDTH = 200
 """Project value: maximum line length, long enough for a node's pin on one line."""

@@ -204,7 +204,7 @@ def _database(
         return Finding(OK, seen, limit=limit)
     if not is_copied:
         seen = "the active cluster's metadata database is not copied to the standby's region"
-        remedy = "add `catalog.copy` to the active cluster, and deploy (docs/catalog.md)"
+        remedy = "add `catalog.copy` to the active cluster, and deploy (docs/how-to/catalog.md)"
         return Finding(NO, seen, limit=limit, remedy=remedy)
     if isinstance(copy, Unknown):
         return unknown(copy, "database copy", limit)

@@ -82,7 +82,7 @@ def practice_line(
 
 def _practice(history: History | Unknown, now: datetime) -> Finding:
     limit = f"within {age_text(PRACTICE_MAX)}, and within its objective"
-    remedy = "`denodo-ha failover practice` (docs/runbooks/practice.md)"
+    remedy = "`denodo-ha failover practice` (docs/how-to/runbooks/practice.md)"
     if isinstance(history, Unknown):
         return unknown(history, "history", limit)
     practices = [entry for entry in history.entries if entry.command == PRACTICE]

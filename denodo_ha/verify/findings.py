@@ -395,4 +395,4 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         "spread-failed": "Some connections failed. Look for a node that is partly down.",
     }
 )
-"""Meaning of each finding and what to check, by code; `docs/verify.md` has more."""
+"""Meaning of each finding and what to check, by code; `docs/reference/verify.md` has more."""

@@ -1,4 +1,4 @@
-"""Errors of the node program, each with its exit code (table in docs/node.md).
+"""Errors of the node program, each with its exit code (table in docs/reference/node.md).
 
 HostError (`hosts.common.errors`), code 1
 ├── AwsCliMissingError the AWS CLI cannot be run

@@ -129,7 +129,8 @@ class Database(Construct):
         self.host = self.instance.db_instance_endpoint_address
         resource = self.instance.node.default_child
         assert isinstance(resource, rds.CfnDBInstance)  # created by the L2 construct
-        # From this metadata, the drill reads which cluster depends on the database (docs/drill.md).
+        # From this metadata, the drill reads which cluster depends on the database
+        # (docs/explanation/drill.md).
         resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: dependents})
         if catalog.copy is not None and copy_region is not None:
             # No L2 property has these (aws/aws-cdk, issue 21206).

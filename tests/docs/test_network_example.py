@@ -10,7 +10,7 @@ from tests.support.configurations import changed, errors, minimal
 
 
 def test_the_example_is_valid(tmp_path: Path) -> None:
-    page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/how-to/network.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```yaml\n(.+?)```", page, re.DOTALL)
     network = YAML(typ="safe").load(example)["network"]
     assert {"nat", "egress"} <= network.keys()

@@ -1,4 +1,4 @@
-"""The README leads to every page, and lists every command of the program."""
+"""The README lists every command of the program."""
 
 import re
 from collections.abc import Iterator
@@ -7,19 +7,6 @@ from tests.support.assembly import ROOT
 from tests.support.program_commands import command_functions
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RUNBOOKS = ROOT / "docs/runbooks/README.md"
-
-
-def test_the_readme_links_every_page() -> None:
-    pages = [*(ROOT / "docs").glob("*.md"), RUNBOOKS]
-    links = [f"({page.relative_to(ROOT)}" for page in sorted(pages)]
-    assert [link for link in links if link not in README] == []
-
-
-def test_the_runbooks_index_links_every_runbook() -> None:
-    index = RUNBOOKS.read_text(encoding="utf-8")
-    runbooks = [page for page in sorted(RUNBOOKS.parent.glob("*.md")) if page != RUNBOOKS]
-    assert [page.name for page in runbooks if f"({page.name}" not in index] == []
 
 
 def test_the_table_lists_every_command() -> None:

@@ -140,7 +140,7 @@ def test_every_kind_of_failure_that_applies_is_played(program: typer.Typer) -> N
 
 
 def test_the_page_has_every_kind_policy_and_property() -> None:
-    page = (Path(__file__).parents[2] / "docs/drill.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/explanation/drill.md").read_text()
     names = {*FAILURE_KINDS, *POLICY_IDS, *PROPERTIES} - {"nothing"}
     assert {name for name in names if f"`{name}`" not in page} == set()
 

@@ -71,7 +71,7 @@ def kinds(cell: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/drill.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/explanation/drill.md"])
 def test_the_rows_in_documents_are_the_drills(document: str, assembly_of: AssemblyOf) -> None:
     result = drill(assembly_of("active-passive"))
     rows: dict[tuple[str, ...], set[str]] = {}
@@ -88,23 +88,24 @@ def test_the_rows_in_documents_are_the_drills(document: str, assembly_of: Assemb
         assert kinds(failures)
 
 
+FAILOVER_PAGE = "docs/explanation/failover.md"
 FIGURES = [
-    ("docs/failover.md", "| `target-health` | interval", [("haproxy", "region-lost")]),
-    ("docs/failover.md", "| `endpoint` | interval", [("internet-facing", "region-lost")]),
-    ("docs/failover.md", "| `alarm`, no healthy node |", [("active-passive", "nodes-lost")]),
-    ("docs/failover.md", "| `alarm`, region or", [("active-passive", "region-lost")]),
-    ("docs/failover.md", "| the switch |", [("active-passive", "switch"), ("haproxy", "switch")]),
-    ("docs/failover.md", "A zone or node that dies", [("active-passive", "node-lost")]),
-    ("docs/runbooks/README.md", "answers, and a move", [("active-passive", "switch")]),
-    ("docs/runbooks/README.md", "with alias records", [("haproxy", "switch")]),
+    (FAILOVER_PAGE, "| `target-health` | interval", [("haproxy", "region-lost")]),
+    (FAILOVER_PAGE, "| `endpoint` | interval", [("internet-facing", "region-lost")]),
+    (FAILOVER_PAGE, "| `alarm`, no healthy node |", [("active-passive", "nodes-lost")]),
+    (FAILOVER_PAGE, "| `alarm`, region or", [("active-passive", "region-lost")]),
+    (FAILOVER_PAGE, "| the switch |", [("active-passive", "switch"), ("haproxy", "switch")]),
+    (FAILOVER_PAGE, "A zone or node that dies", [("active-passive", "node-lost")]),
+    ("docs/how-to/runbooks/README.md", "answers, and a move", [("active-passive", "switch")]),
+    ("docs/how-to/runbooks/README.md", "with alias records", [("haproxy", "switch")]),
     (
-        "docs/runbooks/game-day.md",
+        "docs/how-to/runbooks/game-day.md",
         "ends with 0",
         [("active-passive", "switch"), ("haproxy", "switch")],
     ),
-    ("docs/haproxy.md", "(two checks of 5 s, and 4 s)", [("active-passive", "node-lost")]),
-    ("docs/haproxy.md", "| 1.1 s |", [("web-cookies", "node-lost")]),
-    ("docs/haproxy-aws.md", "| a HAProxy |", [("haproxy", "proxy-lost")]),
+    ("docs/how-to/haproxy.md", "(two checks of 5 s, and 4 s)", [("active-passive", "node-lost")]),
+    ("docs/how-to/haproxy.md", "| 1.1 s |", [("web-cookies", "node-lost")]),
+    ("docs/how-to/haproxy-aws.md", "| a HAProxy |", [("haproxy", "proxy-lost")]),
 ]
 """Lines of documents, found by a text, and the example and failure that each figure is from."""
 

@@ -1,4 +1,4 @@
-"""Recovery times and their steps, calculated as documented in docs/failover.md."""
+"""Recovery times and their steps, calculated as documented in docs/explanation/failover.md."""
 
 import pytest
 

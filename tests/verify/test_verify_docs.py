@@ -7,7 +7,7 @@ import pytest
 from denodo_ha.verify.findings import FINDINGS
 from tests.support.assembly import ROOT
 
-DOCUMENT = (ROOT / "docs/verify.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs/reference/verify.md").read_text(encoding="utf-8")
 SOURCES = {
     file.name: file.read_text(encoding="utf-8") for file in (ROOT / "denodo_ha/verify").glob("*.py")
 }

@@ -41,7 +41,7 @@ def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
         progress.say(
             f"warning: the watchdog of {node} may not rest ({failure}): it may start servers that "
             "stop there. Before you stop a server, run `python3 -m node hold WHY` on the node "
-            "(docs/node.md, Watchdog)"
+            "(docs/reference/node.md, Watchdog)"
         )
 
 

@@ -14,7 +14,8 @@ Key = str
 
 
 READINESS_PATH = "/ready/"
-"""The path on which a node's host program reports whether a service is ready (docs/node.md)."""
+"""The path on which a node's host program reports whether a service is ready
+(docs/reference/node.md)."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Alarms of an environment: their names, urgency and texts, for the stacks and for the drill.
 
 A notifying alarm is a composite alarm with a description: what has happened, what it means for
-clients, and the section of docs/alarms.md that says what to do. Alarms on single metrics are its
-parts, and have no actions. The description begins with the urgency and the name, by which the drill
-recognises the alarm in a template.
+clients, and the section of docs/reference/alarms.md that says what to do. Alarms on single metrics
+are its parts, and have no actions. The description begins with the urgency and the name, by which
+the drill recognises the alarm in a template.
 """
 
 import re
@@ -53,7 +53,7 @@ and AWS accepts 10,240 characters (AWS, Amazon CloudWatch API, PutCompositeAlarm
 STILL_THROWN_HOURS: Final = 12
 """Project value: longer than planned work on a cluster, so that the next shift learns of it."""
 
-PAGE: Final = "docs/alarms.md"
+PAGE: Final = "docs/reference/alarms.md"
 _DESCRIPTION: Final = re.compile(r"(urgent|notice), ([A-Za-z ]+): ")
 
 
@@ -62,7 +62,7 @@ class AlarmText:
     """The texts of a notifying alarm.
 
     Attributes:
-        name: its name, also the heading of its section in docs/alarms.md.
+        name: its name, also the heading of its section in docs/reference/alarms.md.
         urgency: the topic that it notifies.
         what: what has happened.
         means: what it means for clients.

@@ -80,7 +80,7 @@ RESTARTING_STATE: Final = frozenset(
         *("scheduler_rmi_host", "security_token", "servers", "tls", "web_jmx"),
     }
 )
-"""Keys of the desired state whose change restarts the servers (docs/node.md)."""
+"""Keys of the desired state whose change restarts the servers (docs/reference/node.md)."""
 
 DATABASE_EFFECTS: Final[dict[str, Effect]] = {
     **dict.fromkeys(

@@ -44,7 +44,7 @@ to be bootstrapped: only Route 53 can tell that a region is lost."""
     nodes: Flag = False
     """Also let nodes publish metrics of their own, with alarms on them: readiness, restarted \
 servers, memory, disks, metadata exports, certificates, the License Manager. Each metric of a node \
-has a price (docs/alarms.md)."""
+has a price (docs/reference/alarms.md)."""
     topics: AlarmTopics = Field(default=AlarmTopics(), json_schema_extra={"default": None})
     """Topics that receive the notifications; default: new topics."""
     email: tuple[EmailAddress, ...] = ()

@@ -142,7 +142,7 @@ RDS chooses."""
     """Key that encrypts the database and its secrets; default: the account's keys."""
     copy: DatabaseCopy | None = None  # type: ignore[assignment]  # hides a deprecated method
     """Copy of the database's backups in another region, a few minutes old; default: none. It \
-costs the transfer and the storage (docs/catalog.md)."""
+costs the transfer and the storage (docs/how-to/catalog.md)."""
     subnets: Mapping[ZoneName, SubnetId] = {}
     """Private subnet of the database in each zone of an existing VPC; default: the subnets of the \
 nodes."""

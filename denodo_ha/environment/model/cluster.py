@@ -223,8 +223,8 @@ class Node(Section):
 have none."""
     scheduler_auxiliary_port: Port | None = None
     """Auxiliary port of this node's Scheduler, through which clients use the Scheduler over the \
-load balancer (docs/scheduler.md). All nodes of a cluster have one, each a different one; default: \
-clients connect to the node itself."""
+load balancer (docs/how-to/scheduler.md). All nodes of a cluster have one, each a different one; \
+default: clients connect to the node itself."""
     instance_id: InstanceId | None = None
     """Id of an existing instance. It is registered with the load balancer and otherwise not \
 changed."""
@@ -298,7 +298,7 @@ class Capacity(Section):
     """Number of instances for which capacity is reserved. running: one place for each configured \
 node, which costs nothing more while the nodes run; a number: as many places in each zone with \
 nodes, for each instance type there. Places that no instance uses cost as much as running \
-instances (docs/capacity.md)."""
+instances (docs/how-to/capacity.md)."""
     platform: Platform | None = None
     """Platform of the images, which a reservation must match; required for images whose root \
 device is not /dev/xvda; default: Linux/UNIX."""

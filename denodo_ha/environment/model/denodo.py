@@ -102,8 +102,8 @@ class Tls(Section):
     """TLS of Denodo's own servers, from version 8.0 on."""
 
     secret: Secrets
-    """Secret with the key store, certificate and credentials (docs/node.md). One ARN, or a map of \
-cluster to ARN if clusters are in different regions or accounts."""
+    """Secret with the key store, certificate and credentials (docs/reference/node.md). One ARN, \
+or a map of cluster to ARN if clusters are in different regions or accounts."""
     version: SecretVersion | None = None
     """Id of the secret's version: change it to make the nodes use a renewed certificate."""
 
@@ -138,8 +138,8 @@ class Denodo(Section):
     """Version of the Denodo Platform, in quotes: "7.0", any 8.x or any 9.x. It determines \
 the ports, and whether nodes need auxiliary ports."""
     program: Flag = True
-    """Let this project's node program set up the nodes (docs/node.md). Without the program, nodes \
-remain as in their image, and health checks only open a TCP connection."""
+    """Let this project's node program set up the nodes (docs/reference/node.md). Without the \
+program, nodes remain as in their image, and health checks only open a TCP connection."""
     home: FolderPath | None = None
     """Folder in which Denodo is installed, or a symbolic link to this folder; default: \
 /opt/denodo/denodo_platform_8_0 for 8.x."""
@@ -161,8 +161,8 @@ memory is known."""
     tls: Tls | None = None
     """TLS of Denodo's own servers (8.0 or later); default: as in the image."""
     security_token: Secrets | None = None
-    """Secret with the Denodo Security Token, which promotions need (8.0 or later). One ARN, or a \
-map of cluster to ARN."""
+    """Secret with the Denodo Security Token, which promotions need (8.0 or later). One ARN, \
+or a map of cluster to ARN."""
     metadata: MetadataEntry = Metadata(source="manual")
     """The source of a new node's metadata."""
     readiness: Literal["auto", "ping", "strict"] = "auto"
@@ -184,7 +184,7 @@ serve."""
     start_limit: StartLimit = START_LIMIT_DEFAULT_S
     """Seconds within which a new node must become ready; otherwise the deployment fails."""
     watchdog: Flag = True
-    """Start a server again if its process ends unexpectedly (docs/node.md)."""
+    """Start a server again if its process ends unexpectedly (docs/reference/node.md)."""
     stop_limit: StopLimit = STOP_LIMIT_DEFAULT_S
     """Seconds for which running queries may continue when a node is stopped."""
 

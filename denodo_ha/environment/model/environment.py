@@ -67,10 +67,12 @@ ports."""
     """Alarms and the topics that receive their notifications; none: no alarms, except those that \
 the failover and the metadata database need; default: alarms with new topics."""
     dashboard: Flag = False
-    """Create a CloudWatch dashboard of the environment, in a stack of its own (docs/alarms.md)."""
+    """Create a CloudWatch dashboard of the environment, in a stack of its own \
+(docs/reference/alarms.md)."""
     logs: LogsEntry = None
     """Send the logs of the machines to CloudWatch Logs, which keeps them when a machine is gone: \
-true, or a map of settings (docs/logs.md); default: off, since it costs by the amount of data."""
+true, or a map of settings (docs/how-to/logs.md); default: off, since it costs by the amount of \
+data."""
     tags: Mapping[TagKey, TagText] = {}
     """Tags for every resource, in addition to this project's own tags."""
     accept: Mapping[FindingName, Acceptance] = {}

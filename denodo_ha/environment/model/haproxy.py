@@ -41,7 +41,7 @@ class HaproxyInstance(Section):
     """Instance type; network and CPU determine the performance, memory does not."""
     image: ImageId
     """Id of a machine image with HAProxy, Python 3.9, the AWS CLI and the SSM agent \
-(docs/haproxy-aws.md); selecting the latest image by name is not supported."""
+(docs/how-to/haproxy-aws.md); selecting the latest image by name is not supported."""
     count: Annotated[Whole, Field(ge=COUNT.low, le=COUNT.high), COUNT] = COUNT.low
     """Number of instances, distributed over the zones."""
     disk_gib: Annotated[Whole, Field(ge=DISK_GIB.low, le=DISK_GIB.high), DISK_GIB] = (

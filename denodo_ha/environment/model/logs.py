@@ -25,8 +25,8 @@ class Logs(Section):
     """Days for which the log groups keep the events."""
     kms_key: Annotated[Mapping[Region, KmsKeyArn], Field(min_length=1)] | None = None
     """Key that encrypts the log group in each region: a map of region to the ARN of a key whose \
-policy lets CloudWatch Logs use it (docs/logs.md); default: CloudWatch Logs encrypts with a key of \
-its own."""
+policy lets CloudWatch Logs use it (docs/how-to/logs.md); default: CloudWatch Logs encrypts with a \
+key of its own."""
     statements: Flag = False
     """Send also the files with the statements of users (vdp-queries.log and vdp-requests.log), \
 which are large, and contain the values in the statements."""

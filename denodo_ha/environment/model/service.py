@@ -60,7 +60,7 @@ class HealthSettings(Section):
     protocol: Literal["tcp", "http", "https"] | None = None
     """Protocol of the check: tcp only connects, http and https request `path`. Without protocol, \
 port and path, the check asks the node program (port 9191) whether the service is ready \
-(docs/node.md)."""
+(docs/reference/node.md)."""
     port: Port | None = None
     """Port of the check on the node; default: the service's node port."""
     path: HealthPath | None = None
@@ -100,8 +100,8 @@ to ARN if clusters are in different regions or accounts."""
 AWS's default is 350."""
     unhealthy_termination: Flag | None = None
     """End the connections of a node that becomes unhealthy, so that its clients notice at once. \
-false: existing connections continue, and only new ones go to other nodes (docs/failover.md). \
-Default: true; false with `balancer.zonal_shift`."""
+false: existing connections continue, and only new ones go to other nodes \
+(docs/explanation/failover.md). Default: true; false with `balancer.zonal_shift`."""
 
     @property
     def target_port(self) -> int:

@@ -192,8 +192,8 @@ def haproxy_instances(environment: Environment) -> Iterator[Problem]:
                 path,
                 "is missing",
                 "HAProxy runs on its own instances, whose image must contain HAProxy",
-                "add instance: {type: c7i.large, image: ami-…} (docs/haproxy-aws.md describes "
-                "the image)",
+                "add instance: {type: c7i.large, image: ami-…} (docs/how-to/haproxy-aws.md "
+                "describes the image)",
             )
         elif instance.type.split(".", 1)[0] in limits.NO_NLB_TARGETS:
             yield Problem(

@@ -311,7 +311,7 @@ def no_recovery(environment: Environment) -> Iterator[Problem]:
                     "has no automatic recovery by EC2",
                     "a node whose host fails does not run again until an operator acts",
                     "choose another type, or be ready to stop and start the instance, or to run "
-                    "`denodo-ha replace` (docs/runbooks/node-gone.md)",
+                    "`denodo-ha replace` (docs/how-to/runbooks/node-gone.md)",
                     value=settings.type,
                     severity=Severity.NOTE,
                     rule="no-recovery",

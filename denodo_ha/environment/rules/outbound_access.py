@@ -23,7 +23,7 @@ def settings_of_created_vpc(environment: Environment) -> Iterator[Problem]:
                     "is not possible for an existing VPC",
                     "routes, endpoints and flow logs of an existing VPC are its owner's, and this "
                     "setting would be ignored",
-                    f"remove {key}, and set up the VPC as docs/network.md describes",
+                    f"remove {key}, and set up the VPC as docs/how-to/network.md describes",
                 )
 
 

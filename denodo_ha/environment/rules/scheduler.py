@@ -88,7 +88,7 @@ def scheduler_clients_reach_it(environment: Environment) -> Iterator[Problem]:
             "(Denodo, Scheduler Administration Guide, Server Configuration Sections), so the "
             f"balancer passes only the first connection; {admitted}",
             f"let clients resolve and reach the nodes on port {port}, or add {_KEY} to "
-            "every node (docs/scheduler.md)",
+            "every node (docs/how-to/scheduler.md)",
             severity=Severity.WARNING,
             rule="scheduler-second-connection",
         )
@@ -121,7 +121,7 @@ def method_chosen_for_scheduler(environment: Environment) -> Iterator[Problem]:
             "alias records (target-health) the loss of one of these nodes triggers a failover",
             "write health: alarm for internal balancers or endpoint for internet-facing ones, "
             "which are CNAME records, or health: target-health to keep alias records "
-            "(docs/failover.md)",
+            "(docs/explanation/failover.md)",
             value=failover.health,
         )
 

@@ -83,7 +83,7 @@ def problem(
         return ""
     return (
         f"{component}: {where} {lacking}; run `denodo-ha catalog init --{component}-sql FILE` with "
-        f"the SQL scripts for PostgreSQL in {home / _SCRIPTS[component]} (docs/catalog.md)"
+        f"the SQL scripts for PostgreSQL in {home / _SCRIPTS[component]} (docs/how-to/catalog.md)"
     )
 
 

@@ -1,4 +1,4 @@
-"""The restore procedure of docs/catalog.md: `init` completes a database restored from a dump."""
+"""`init` completes a database restored from a dump, as docs/how-to/catalog.md describes."""
 
 import json
 

@@ -25,8 +25,8 @@ def test_every_command_has_a_limit() -> None:
 
 
 def test_the_limits_are_documented() -> None:
-    """`docs/denodo-ha.md` has each command with its seconds, its waits, and their sum."""
-    text = (ROOT / "docs/denodo-ha.md").read_text(encoding="utf-8")
+    """`docs/reference/denodo-ha.md` has each command with its seconds, its waits, and their sum."""
+    text = (ROOT / "docs/reference/denodo-ha.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     documented = {
         name: (seconds, re.findall(r"(\d+):", waits), total)

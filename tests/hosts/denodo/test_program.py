@@ -464,7 +464,7 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def test_the_manual_knows_every_exit_code_and_its_example_is_a_state() -> None:
-    text = (ROOT / "docs/node.md").read_text()
+    text = (ROOT / "docs/reference/node.md").read_text()
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     codes = {kind.code for kind in kinds if issubclass(kind, HostError)}
     codes |= {errors.OK, errors.WOULD_CHANGE}

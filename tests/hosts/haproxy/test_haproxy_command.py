@@ -67,7 +67,7 @@ def test_render_has_haproxy_check_it(tmp_path: Path) -> None:
 
 
 def test_the_documented_file_is_right(tmp_path: Path) -> None:
-    page = (ROOT / "docs/haproxy.md").read_text()
+    page = (ROOT / "docs/how-to/haproxy.md").read_text()
     file = tmp_path / "premises.yaml"
     file.write_text(page.split("```yaml\n")[1].split("```")[0])
     done = _ran("render", "-c", file, "--check", "--haproxy", PROGRAM)

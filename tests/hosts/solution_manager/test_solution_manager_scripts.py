@@ -298,7 +298,7 @@ def test_no_program_is_said(manager: Manager) -> None:
     manager.environment["DENODO_HA"] = "/nonexistent/denodo-ha"
     code, said = manager.run("enable", "prod", "active", "node1")
     assert code == 2
-    assert "docs/solution-manager.md" in said
+    assert "docs/how-to/solution-manager.md" in said
 
 
 def haproxy(manager: Manager, *arguments: str) -> tuple[int, str, list[str]]:

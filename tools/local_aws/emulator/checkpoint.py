@@ -12,7 +12,7 @@ import shutil
 import time
 from pathlib import Path
 
-from tools.local_aws.emulator import ministack, rds, stand_ins
+from tools.local_aws.emulator import cuts, living, loopback, ministack, rds, stand_ins
 from tools.local_aws.emulator.ec2 import capacity_reservations
 from tools.local_aws.emulator.elb import zonal_shifts
 from tools.local_aws.emulator.ministack import private
@@ -75,6 +75,9 @@ class Checkpoint:
         ministack.persistence.STATE_DIR = str(self.folder)
         state = ministack.persistence.load_state(_PLUGIN_KEY) or {}
         stand_ins.STORE.update(state.get("stand_ins", {}))
+        loopback.STORE.update(state.get("loopback", {}))
+        cuts.STORE.update(state.get("cuts", {}))
+        living.STORE.update(state.get("living", {}))
         for key, store in _stores().items():
             if key in state:
                 store.update(state[key])
@@ -101,4 +104,10 @@ def _stores() -> dict[str, ministack.AccountRegionScopedDict]:
 
 
 def _plugin_state() -> dict[str, object]:
-    return {"stand_ins": stand_ins.STORE, **_stores()}
+    return {
+        "stand_ins": stand_ins.STORE,
+        "loopback": loopback.STORE,
+        "cuts": cuts.STORE,
+        "living": living.STORE,
+        **_stores(),
+    }

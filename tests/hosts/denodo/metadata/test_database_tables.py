@@ -146,7 +146,7 @@ def test_all_databases_without_tables_are_named(
     assert scheduler == (
         f"scheduler: the database scheduler {where} has tables, but none whose name begins with "
         "QRTZ_; run `denodo-ha catalog init --scheduler-sql FILE` with the SQL scripts for "
-        f"PostgreSQL in {home.path}/scripts/scheduler/sql (docs/catalog.md)"
+        f"PostgreSQL in {home.path}/scripts/scheduler/sql (docs/how-to/catalog.md)"
     )
     assert data_catalog.startswith(f"data-catalog: the database data_catalog {where} has no tables")
     assert "`denodo-ha catalog init --data-catalog-sql FILE`" in data_catalog

@@ -1,4 +1,4 @@
-"""Reloads under the load given in `docs/haproxy.md`: 3,200 connections, 400 new ones a second."""
+"""Reloads under the load of docs/how-to/haproxy.md: 3,200 connections, 400 new ones a second."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,0 +1,13 @@
+"""A server for tests: starts a child and waits until it is killed."""
+
+import sys
+import time
+from pathlib import Path
+
+from tests.local_aws.living import sample_child
+from tools.local_aws.emulator.child_processes import CHILDREN
+
+if __name__ == "__main__":
+    CHILDREN.install(Path(sys.argv[1]))
+    CHILDREN.start("sample", sample_child.__name__, sys.argv[2])
+    time.sleep(600)

@@ -1,0 +1,90 @@
+"""Children of the server end with it, also when it is killed, and are started again if they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.assembly import ROOT
+from tests.support.waiting import until
+from tools.local_aws.emulator.child_processes import ChildProcesses, start_time
+
+_CHILD = "tests.local_aws.living.sample_child"
+_SERVER = "tests.local_aws.living.sample_server"
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Iterator[ChildProcesses]:
+    result = ChildProcesses()
+    result.install(tmp_path)
+    yield result
+    result.stop_all()
+
+
+def started(file: Path) -> int:
+    """Return the process id of the program that a child has started, and remove the file."""
+    until(file.exists)
+    pid = int(file.read_text())
+    file.unlink()
+    return pid
+
+
+def ended(pid: int) -> bool:
+    """Return whether a process has ended; a zombie that nobody waits for has."""
+    return start_time(pid) == ""
+
+
+def test_a_child_is_stopped_with_its_programs(children: ChildProcesses, tmp_path: Path) -> None:
+    children.start("sample", _CHILD, str(tmp_path / "pid"))
+    program, child = started(tmp_path / "pid"), children.pid("sample")
+    assert child is not None
+    children.stop("sample")
+    assert ended(child)
+    until(lambda: ended(program))
+    assert children.pid("sample") is None
+    assert json.loads((tmp_path / "processes.json").read_text()) == {}
+
+
+def test_a_child_that_is_killed_is_started_again(children: ChildProcesses, tmp_path: Path) -> None:
+    children.start("sample", _CHILD, str(tmp_path / "pid"))
+    program, child = started(tmp_path / "pid"), children.pid("sample")
+    assert child is not None
+    os.kill(child, signal.SIGKILL)
+    again = started(tmp_path / "pid")
+    until(lambda: ended(program))
+    assert not ended(again)
+    assert children.pid("sample") not in (None, child)
+
+
+def test_children_end_when_their_server_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", _SERVER, str(tmp_path), str(tmp_path / "pid")]
+    with subprocess.Popen(command, cwd=ROOT) as server:
+        program = started(tmp_path / "pid")
+        ((child, _),) = json.loads((tmp_path / "processes.json").read_text()).values()
+        server.kill()
+        server.wait(60)
+    until(lambda: ended(child) and ended(program))
+
+
+def test_what_a_killed_server_has_left_behind_is_ended(
+    children: ChildProcesses, tmp_path: Path
+) -> None:
+    """A child that is stopped by a signal cannot notice the end of its server."""
+    left = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    other = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        os.kill(left.pid, signal.SIGSTOP)
+        record = {"left": [left.pid, start_time(left.pid)], "reused": [other.pid, "1"]}
+        (tmp_path / "processes.json").write_text(json.dumps(record))
+        children.install(tmp_path)
+        assert left.wait(60) == -signal.SIGKILL
+        assert other.poll() is None, "another process has this process id now"
+    finally:
+        for process in (left, other):
+            process.kill()
+            process.wait(60)

@@ -1,0 +1,59 @@
+"""Parts of the local AWS that run: programs of instances, load balancers, DNS.
+
+They are off until `PUT /_local/living` turns them on, since most tests rely on instances that run
+nothing and are healthy. What is on stays on when the server is started again.
+"""
+
+from collections.abc import Callable
+
+from tools.local_aws.emulator.errors import InvalidRequestError
+
+PARTS = ("nodes", "balancers", "names", "metrics")
+
+Action = Callable[[], None]
+
+STORE: dict[str, bool] = {}
+"""The parts that are on; part of the checkpoint."""
+
+
+class Living:
+    """The parts that run, and what starts and stops them."""
+
+    def __init__(self) -> None:
+        self._actions: dict[str, list[tuple[Action, Action]]] = {}
+        self._running: set[str] = set()
+
+    def when(self, part: str, start: Action, stop: Action) -> None:
+        """Call `start` when a part is turned on, and `stop` when it is turned off."""
+        self._actions.setdefault(part, []).append((start, stop))
+
+    def is_on(self, part: str) -> bool:
+        """Return whether a part runs."""
+        return part in self._running
+
+    def set(self, changes: dict[str, bool]) -> dict[str, bool]:
+        """Turn parts on or off, and return the state of all parts.
+
+        Raises:
+            InvalidRequestError: a part is unknown, or its state is not true or false.
+        """
+        for part, is_on in changes.items():
+            if part not in PARTS or not isinstance(is_on, bool):
+                message = f"{part!r}: {is_on!r} is not one of {', '.join(PARTS)} with true or false"
+                raise InvalidRequestError(message)
+        STORE.update(changes)
+        self.apply()
+        return {part: self.is_on(part) for part in PARTS}
+
+    def apply(self) -> None:
+        """Start and stop parts, so that what runs is what the state says."""
+        for part in PARTS:
+            is_on = STORE.get(part, False)
+            if is_on == (part in self._running):
+                continue
+            (self._running.add if is_on else self._running.discard)(part)
+            for start, stop in self._actions.get(part, []):
+                (start if is_on else stop)()
+
+
+LIVING = Living()
