@@ -9,7 +9,7 @@ from denodo_ha.cli.commands import COMMANDS
 
 WITHOUT_AWS: Final = frozenset(
     {
-        *("init", "check", "drill", "picture", "review", "nodes"),
+        *("init", "check", "drill", "picture", "review", "cost", "nodes"),
         *("haproxy render", "haproxy drain", "haproxy enable", "haproxy reload"),
         *("haproxy save", "haproxy prepare", "haproxy status", "haproxy verify"),
     }
