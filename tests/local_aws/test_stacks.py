@@ -146,3 +146,35 @@ def test_a_failed_update_goes_back(cloud: Cloud) -> None:
     states = [item["TargetHealth"]["State"] for item in health["TargetHealthDescriptions"]]
     assert "draining" not in states
     assert len(states) == 2
+
+
+def test_an_update_changes_only_the_tags_that_cloudformation_owns(cloud: Cloud) -> None:
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    tag = {"Key": "denodo:drained", "Value": "by hand"}
+
+    def resources(**tags: str) -> dict[str, object]:
+        own = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return {
+            **templates.network(),
+            "It": templates.node(Tags=own),
+            "Group": templates.group(Tags=own),
+            "Zone": resource("Route53::HostedZone", Name="example.com", HostedZoneTags=own),
+        }
+
+    ids = cloud.deploy(resources(kept="1", removed="1")).ids
+    ec2, elb, dns = cloud.client("ec2"), cloud.client("elbv2"), cloud.client("route53")
+    zone = {"ResourceType": "hostedzone", "ResourceId": ids["Zone"]}
+    ec2.create_tags(Resources=[ids["It"]], Tags=[tag])
+    elb.add_tags(ResourceArns=[ids["Group"]], Tags=[tag])
+    dns.change_tags_for_resource(**zone, AddTags=[tag])
+    assert cloud.deploy(resources(kept="2")).ids == ids
+
+    (described,) = ec2.describe_instances(InstanceIds=[ids["It"]])["Reservations"]
+    (group,) = elb.describe_tags(ResourceArns=[ids["Group"]])["TagDescriptions"]
+    for stored in (
+        described["Instances"][0]["Tags"],
+        group["Tags"],
+        dns.list_tags_for_resource(**zone)["ResourceTagSet"]["Tags"],
+    ):
+        own = {item["Key"]: item["Value"] for item in stored if not item["Key"].startswith("aws:")}
+        assert own == {"kept": "2", "denodo:drained": "by hand"}

@@ -149,11 +149,9 @@ def practice(
     the practice was ended early; 3: refused; 4: the site is not at its primary again, with the
     command that fails back.
 
-    [bold]Examples[/bold]
-
     denodo-ha failover practice -c prod --dry-run
 
-    denodo-ha failover practice -c prod --stay 10m --format markdown > practice.md
+    denodo-ha failover practice -c prod --format markdown > practice.md
     """
     if config is None:
         raise UsageError("no environment is named; add -c CONFIG, which says what clients use")

@@ -6,7 +6,7 @@ MiniStack implements correctly keep MiniStack's handlers, which run after these 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +95,15 @@ def enforce_schemas() -> None:
     Call this function after all types are declared.
     """
     for kind, schema in SCHEMAS.items():
-        check(kind, _allows(kind, schema))
+        check(kind, schema_check(kind))
         own = ministack.replacing.get(kind, ())
         simple = {path for path in schema["replacing"] if "/" not in path}
         ministack.replacing[kind] = tuple(sorted({*own, *simple}))
 
 
-def _allows(kind: str, schema: dict[str, list[str]]) -> Check:
+def schema_check(kind: str) -> Check:
+    """Return the check of a type's properties against its schema."""
+    schema = SCHEMAS[kind]
     known, required = set(schema["properties"]), schema["required"]
 
     def allowed(properties: Properties) -> None:
@@ -129,6 +131,19 @@ def tags(properties: Properties, key: str = "Tags") -> list[dict[str, str]]:
         {"Key": str(tag["Key"]), "Value": str(tag.get("Value", ""))}
         for tag in properties.get(key) or []
     ]
+
+
+def update_tags(
+    stored: MutableMapping[str, list[dict[str, str]]], id_: str, old: Properties, new: Properties
+) -> None:
+    """Store the tags of a resource after an update.
+
+    CloudFormation changes the tags of the template and of the stack only. Tags that others have
+    added, such as a drain tag, remain.
+    """
+    own = {item["Key"] for item in (*tags(old), *tags(new))}
+    others = [item for item in stored.get(id_) or [] if item["Key"] not in own]
+    stored[id_] = [*tags(new), *others]
 
 
 def as_list(value: Any) -> list[Any]:

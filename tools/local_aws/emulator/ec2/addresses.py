@@ -101,11 +101,11 @@ def _by_ip(public: str) -> ministack.Record | None:
     return next((item for item in ministack.addresses.values() if item["PublicIp"] == public), None)
 
 
-def _update(public: str, _old: Properties, new: Properties, _stack: str) -> Made:
+def _update(public: str, old: Properties, new: Properties, _stack: str) -> Made:
     address = _by_ip(public)
     if address is None:
         return _create("", new, "")
-    ministack.ec2_tags[address["AllocationId"]] = resource_types.tags(new)
+    resource_types.update_tags(ministack.ec2_tags, address["AllocationId"], old, new)
     release(address)
     if new.get("InstanceId"):
         associate(address, instance=new["InstanceId"])
@@ -190,7 +190,7 @@ def _allocations(properties: Properties) -> list[str]:
     return [item for zone in by_zone for item in zone.get("AllocationIds", [])]
 
 
-def _update_nat(id_: str, _old: Properties, new: Properties, _stack: str) -> Made:
+def _update_nat(id_: str, old: Properties, new: Properties, _stack: str) -> Made:
     """Change the tags and the zones of a gateway, the properties that change in place."""
     kept = _allocations(new)
     for address in list(ministack.addresses.values()):
@@ -199,7 +199,7 @@ def _update_nat(id_: str, _old: Properties, new: Properties, _stack: str) -> Mad
     if new.get("AvailabilityMode") == "regional":
         for item in kept:
             associate(allocation(item), user=id_)
-    ministack.ec2_tags[id_] = resource_types.tags(new)
+    resource_types.update_tags(ministack.ec2_tags, id_, old, new)
     return id_, {"NatGatewayId": id_}
 
 

@@ -35,8 +35,8 @@ def _create(_logical_id: str, properties: Properties, _stack: str) -> Made:
     return id_, {"Id": id_}
 
 
-def _update(id_: str, _old: Properties, new: Properties, _stack: str) -> Made:
-    ministack.ec2_tags[id_] = resource_types.tags(new)
+def _update(id_: str, old: Properties, new: Properties, _stack: str) -> Made:
+    resource_types.update_tags(ministack.ec2_tags, id_, old, new)
     return id_, {"Id": id_}
 
 

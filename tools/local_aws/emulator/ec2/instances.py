@@ -276,7 +276,7 @@ def _create(_logical_id: str, properties: Properties, stack: str) -> Made:
     return instance["InstanceId"], _attributes(instance)
 
 
-def _update(instance_id: str, _old: Properties, new: Properties, _stack: str) -> Made:
+def _update(instance_id: str, old: Properties, new: Properties, _stack: str) -> Made:
     """Change the properties that AWS changes without replacement; no change stops the instance."""
     new = _with_network_interface(new)
     instance = running(instance_id)
@@ -294,7 +294,7 @@ def _update(instance_id: str, _old: Properties, new: Properties, _stack: str) ->
     instance["DisableApiTermination"] = resource_types.truth(
         new.get("DisableApiTermination", False)
     )
-    ministack.ec2_tags[instance_id] = resource_types.tags(new)
+    resource_types.update_tags(ministack.ec2_tags, instance_id, old, new)
     return instance_id, _attributes(instance)
 
 

@@ -180,13 +180,13 @@ def _create(_logical_id: str, properties: Properties, _stack: str) -> Made:
     return arn, {"ListenerArn": arn}
 
 
-def _update(arn: str, _old: Properties, new: Properties, _stack: str) -> Made:
+def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
     record = listener(arn)
     settings, attributes = _settings(new, arn), _attributes(new)
     record.clear()
     record.update(ListenerArn=arn, **settings)
     ministack.listener_attributes[arn] = attributes
-    ministack.alb_tags[arn] = resource_types.tags(new)
+    resource_types.update_tags(ministack.alb_tags, arn, old, new)
     for rule in ministack.rules.values():
         if rule["ListenerArn"] == arn and rule["IsDefault"]:
             rule["Actions"] = settings["DefaultActions"]

@@ -107,7 +107,7 @@ def _zone_attributes(record: ministack.Record) -> dict[str, Any]:
     return {"Id": record["id"], "NameServers": servers}
 
 
-def _update_zone(zone_id: str, _old: Properties, new: Properties, _stack: str) -> Made:
+def _update_zone(zone_id: str, old: Properties, new: Properties, _stack: str) -> Made:
     record = zone(zone_id)
     vpcs = _vpcs(new)
     for vpc in vpcs:
@@ -116,7 +116,10 @@ def _update_zone(zone_id: str, _old: Properties, new: Properties, _stack: str) -
         message = "A public zone cannot be made private, nor a private one public"
         raise fault("InvalidInput", message)
     record.update(vpcs=vpcs, comment=_comment(new))
-    ministack.route53_tags[("hostedzone", zone_id)] = _tags(new, "HostedZoneTags")
+    stored = ministack.route53_tags.get(("hostedzone", zone_id)) or {}
+    own = _tags(old, "HostedZoneTags")
+    others = {name: value for name, value in stored.items() if name not in own}
+    ministack.route53_tags[("hostedzone", zone_id)] = {**others, **_tags(new, "HostedZoneTags")}
     return zone_id, _zone_attributes(record)
 
 
