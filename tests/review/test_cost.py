@@ -37,7 +37,7 @@ def resource(kind: str, **properties: Any) -> dict[str, Any]:
     return {"Type": f"AWS::{kind}", "Properties": properties}
 
 
-def node(type_: str = "m7i.xlarge", **properties: Any) -> dict[str, Any]:
+def node(type_: object = "m7i.xlarge", **properties: Any) -> dict[str, Any]:
     gp3 = [{"Ebs": {"VolumeSize": 100, "VolumeType": "gp3"}}]
     settings = {"AvailabilityZone": "eu-west-1a", "BlockDeviceMappings": gp3}
     return resource("EC2::Instance", InstanceType=type_, **settings | properties)
@@ -100,7 +100,7 @@ class TestItems:
         )
         unused = [item for item in items if "no node uses" in item.name]
         assert [(item.price, item.amount) for item in unused] == [
-            (("eu-west-1", "ec2 m7i.xlarge"), 3)
+            (("eu-west-1", "ec2 m7i.xlarge"), Decimal(3))
         ]
 
     @pytest.mark.parametrize(

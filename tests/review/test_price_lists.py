@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from denodo_ha.cli import configuration_choice
 from denodo_ha.cli.errors import Failed, NotFound, Unreachable, UsageError
 from denodo_ha.review.cost import offer_download, offer_file, price_list
 from denodo_ha.review.cost.offer_download import checked_server, download_offer, offer_url
@@ -155,7 +156,7 @@ class TestOfferFiles:
 
     def test_every_truncated_file_is_refused(self) -> None:
         content = written(offer("AmazonEC2", disk()))
-        assert read_offer(io.BytesIO(content + b"\n "))
+        assert read_offer(io.BytesIO(content + b"\n ")).prices
         for end in range(len(content)):
             with pytest.raises(OfferFileError):
                 read_offer(io.BytesIO(content[:end]))
@@ -210,7 +211,7 @@ class TestUsersFile:
     @pytest.fixture
     def file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "config").mkdir()
-        monkeypatch.setattr(price_list.configuration_choice, "configuration_root", lambda: tmp_path)
+        monkeypatch.setattr(configuration_choice, "configuration_root", lambda: tmp_path)
         return tmp_path / "config/prices.json"
 
     def test_it_takes_precedence_and_each_source_is_replaced(self, file: Path) -> None:
