@@ -50,7 +50,7 @@ catalog = typer.Typer(
 
     denodo-ha catalog digest-test node1 -c prod
 
-    denodo-ha catalog import-export node1 -c prod --cluster passive --from active
+    denodo-ha catalog import-export node1 -c prod --cluster dr --from main
 
     denodo-ha catalog restore-database --in passive -c prod
     """,

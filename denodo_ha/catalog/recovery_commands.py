@@ -53,7 +53,7 @@ def import_export(
     The node waits for a copy that has not arrived completely. It stays drained: check it, then run
     `denodo-ha enable`.
 
-        denodo-ha catalog import-export node1 -c prod --cluster passive --from active
+        denodo-ha catalog import-export node1 -c prod --cluster dr --from main
     """
     aws, progress = Aws(profile=profile), Progress()
     located = locate_environment(

@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from denodo_ha.cli import configuration_choice, exit_codes, logging_setup, options
 from denodo_ha.cli.commands import COMMANDS, Command, Imported
 from denodo_ha.cli.errors import CommandError, Interrupted
-from denodo_ha.cli.help_text import tidy_help
+from denodo_ha.cli.help_text import tidy_command
 from denodo_ha.environment.loading.problem import ConfigError, printable
 
 _log = logging.getLogger(__name__)
@@ -36,16 +36,23 @@ class LazyCommand(TyperCommand):
         same values.
         """
         assert self.callback is not None
-        program, name = _typer(), str(self.name)
         completes_config = extra.get("resilient_parsing") and args[-1:] in (["-c"], ["--config"])
-        imported: Imported = _config_only if completes_config else self.callback()
-        if isinstance(imported, typer.Typer):
-            program.add_typer(imported, name=name)
-        else:
-            program.command(name)(imported)
-        command = typer.main.get_group(program).commands[name]
-        tidy_help(command)
+        command = build_command(
+            str(self.name), _config_only if completes_config else self.callback()
+        )
         return command.make_context(info_name, args, parent, **extra)
+
+
+def build_command(name: str, imported: Imported) -> Any:
+    """Return Typer's command of a command's function, or the group of its subcommands."""
+    program = _typer()
+    if isinstance(imported, typer.Typer):
+        program.add_typer(imported, name=name)
+    else:
+        program.command(name)(imported)
+    command = typer.main.get_group(program).commands[name]
+    tidy_command(command)
+    return command
 
 
 def _config_only(config: options.Config = None) -> None:
@@ -57,7 +64,7 @@ class Commands(TyperGroup):
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         """Parse the program's global options."""
-        tidy_help(self)
+        tidy_command(self)
         try:
             return super().make_context(*arguments, **extra)
         except KeyboardInterrupt as error:

@@ -117,7 +117,7 @@ def drill(
 
         denodo-ha drill cdk.out --orders
 
-        denodo-ha drill cdk.out --against /tmp/base/cdk.out --no-worse --format markdown
+        denodo-ha drill cdk.out --against base.out --no-worse --format markdown
     """
     if no_worse and against is None:
         raise UsageError("--no-worse: needs --against PATH, the templates to compare with")

@@ -99,8 +99,6 @@ def check(
     the region of the cluster that would be left, so that the answer is the same while that region
     is lost. Exit code 0: ready; 1: at least one no; 6: no line is no, but some are unknown.
 
-    [bold]Example[/bold]
-
     denodo-ha failover check -c prod
 
     denodo-ha failover check --for passive -c prod --record

@@ -201,7 +201,7 @@ def status(
 
         denodo-ha status -c prod
 
-        denodo-ha status --environment prod --region eu-west-1 --format json --no-ask
+        denodo-ha status --environment prod --region eu-west-1 --json --no-ask
 
         denodo-ha status -c prod --watch
     """

@@ -69,7 +69,7 @@ def support(
 
         denodo-ha support -c prod
 
-        denodo-ha support --environment prod --region eu-west-1 --since 1d --to case-123.tar.gz
+        denodo-ha support --environment prod --region eu-west-1 --to case.tar.gz
     """
     clock, progress = real_clock(), Progress()
     at = clock.now()

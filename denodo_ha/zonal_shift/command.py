@@ -64,7 +64,7 @@ def shift(
     For a zone that works badly and is not down. The load balancer needs balancer.zonal_shift: true.
     AWS ends the shift after --hours; --back ends it now. Run it again to extend it.
 
-        denodo-ha shift eu-west-1a --cluster active -c prod --why "packet loss"
+        denodo-ha shift eu-west-1a -c prod --cluster active --why "latency"
 
         denodo-ha shift --back --cluster active -c prod
     """

@@ -153,7 +153,7 @@ def practice(
 
     denodo-ha failover practice -c prod --dry-run
 
-    denodo-ha failover practice -c prod --stay 10m --format markdown > practice.md
+    denodo-ha failover practice -c prod --format markdown > practice.md
     """
     if config is None:
         raise UsageError("no environment is named; add -c CONFIG, which says what clients use")

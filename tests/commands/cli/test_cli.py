@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from tests.commands.account.cloud import Cloud
 from tests.commands.cli.sample_commands import SAMPLE
 from tests.commands.conftest import Run
 from tests.support.assembly import ROOT
-from tests.support.program_commands import command_functions
 
 PROGRAM = (
     "from denodo_ha.__main__ import main; "
@@ -44,22 +42,6 @@ def test_every_command_has_help_with_an_example(denodo_ha: Run) -> None:
         assert shown.exit_code == exit_codes.DONE, command.name
         # The usage line contains the name once, and an example contains it again.
         assert shown.stdout.count(f"denodo-ha {command.name}") > 1, command.name
-
-
-def test_help_fits_the_terminal(denodo_ha: Run) -> None:
-    """No line is longer, none is broken where the source code is, and flags take no value."""
-    names = [[], *(name.split() for name, _ in command_functions())]
-    for name in names:
-        shown = denodo_ha(*name, "--help", env={"COLUMNS": "80"}).stdout
-        assert max(map(len, shown.splitlines())) <= 80, name
-        assert "<bool>" not in shown, name
-        # A line of a paragraph is followed by another one only if the next word does not fit.
-        text = shown.partition("╭")[0]
-        for paragraph in text.split(f"{' ' * 80}\n"):
-            lines = [line.strip() for line in paragraph.splitlines()]
-            is_prose = not any(line.startswith("  ") for line in paragraph.splitlines())
-            for line, following in pairwise(lines if is_prose else []):
-                assert len(f" {line} {following.split()[0]} ") > 79, (name, line)
 
 
 def test_the_programs_help_has_the_first_sentence_of_every_commands_help(denodo_ha: Run) -> None:
