@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-DENODO_UID = 1000
-"""Id of the user denodo in a machine, if this user may give the machine two users."""
+_DENODO_UID = 1000
+"""Id of the user denodo in a machine that has two users."""
 _OUTSIDE_UID = 65534
 """The user denodo outside of the machine, if this process runs as root: nobody."""
 
@@ -33,9 +33,12 @@ class DeniedError(Exception):
     """This system denies what a machine needs, or does not have it."""
 
 
-def two_users() -> bool:
-    """Return whether a machine has root and the user denodo, and not root under both names."""
-    return os.geteuid() == 0
+def denodo_uid() -> int:
+    """Return the id that Denodo's user has in machines: root's own if this user is not root.
+
+    Only root may give a user namespace more users than one.
+    """
+    return _DENODO_UID if os.geteuid() == 0 else 0
 
 
 def die_with_parent() -> None:
@@ -118,9 +121,9 @@ def _exit_with(action: Callable[[], int]) -> None:
 
 def _map_users(child: int) -> None:
     process = Path(f"/proc/{child}")
-    if two_users():
+    if os.geteuid() == 0:
         for kind in ("uid", "gid"):
-            lines = f"0 0 1\n{DENODO_UID} {_OUTSIDE_UID} 1\n"
+            lines = f"0 0 1\n{_DENODO_UID} {_OUTSIDE_UID} 1\n"
             (process / f"{kind}_map").write_text(lines)
         return
     (process / "setgroups").write_text("deny")

@@ -15,11 +15,13 @@ class Journal:
 
     def __init__(self, file: Path) -> None:
         self._file, self._lock = file, threading.Lock()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.exists() and file.stat().st_size > _MOST_BYTES:
-            lines = file.read_text().splitlines(keepends=True)
-            file.write_text("".join(lines[len(lines) // 2 :]))
         self._number = time.time_ns()
+
+    def shorten(self) -> None:
+        """Drop the older half of a large journal."""
+        if self._file.exists() and self._file.stat().st_size > _MOST_BYTES:
+            lines = self._file.read_text().splitlines(keepends=True)
+            self._file.write_text("".join(lines[len(lines) // 2 :]))
 
     def add(self, unit: str, message: str, invocation: str = "") -> None:
         """Add an entry."""

@@ -14,10 +14,11 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tools.local_aws.living.journal import Journal
 
@@ -108,8 +109,8 @@ class Units:
             if not block:
                 self._thread(self._run_oneshot, unit, settings, unit.generation)
             elif not self._run_oneshot(unit, settings, unit.generation):
-                message = f"Job for {unit.name} failed because the control process exited with "
-                raise UnitError(f"{message}error code.")
+                message = f"Job for {unit.name} failed: the control process has failed."
+                raise UnitError(message)
         else:
             self._spawn(unit, settings, unit.generation)
 
@@ -143,7 +144,8 @@ class Units:
         unit, settings = self.unit(name), self._required(name)
         for line in settings.get("ExecReload", []):
             if self._execute(unit, settings, line).wait():
-                raise UnitError(f"Job for {unit.name} failed.")
+                message = f"Job for {unit.name} failed."
+                raise UnitError(message)
 
     def stop_all(self) -> None:
         """Stop all active units, as at a shutdown."""
@@ -270,30 +272,35 @@ class Units:
             with suppress(UnitError, OSError):
                 self.start(f"{unit.name.rpartition('.')[0]}.service", block=False)
 
-    def _execute(
-        self, unit: Unit, settings: Settings, line: str
-    ) -> "subprocess.Popen[bytes]":
+    def _execute(self, unit: Unit, settings: Settings, line: str) -> "subprocess.Popen[bytes]":
         user = _one(settings, "User", "")
         account = pwd.getpwnam(user) if user else None
-        is_other = account is not None and account.pw_uid != os.geteuid()
         for name in shlex.split(_one(settings, "RuntimeDirectory", "")):
             (self._root / "run" / name).mkdir(parents=True, exist_ok=True)
+        more: dict[str, Any] = (
+            {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            if account is not None and account.pw_uid != os.geteuid()
+            else {}
+        )
         process = subprocess.Popen(
             shlex.split(line.lstrip("@-:+!")),
             cwd=_one(settings, "WorkingDirectory", "/"),
-            env={**self._environment, **self._variables(settings), "INVOCATION_ID": unit.invocation},
+            env={
+                **self._environment,
+                **self._variables(settings),
+                "INVOCATION_ID": unit.invocation,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            **({"user": account.pw_uid, "group": account.pw_gid} if is_other and account else {}),
-            **({"extra_groups": []} if is_other else {}),
+            **more,
         )
         assert process.stdout is not None
         self._thread(self._journal.follow, unit.name, unit.invocation, process.stdout)
         return process
 
-    def _variables(self, settings: Settings) -> Iterator[tuple[str, str]] | dict[str, str]:
+    def _variables(self, settings: Settings) -> dict[str, str]:
         result = {}
         for name in settings.get("EnvironmentFile", []):
             with suppress(FileNotFoundError):
@@ -305,8 +312,8 @@ class Units:
             result.update(word.partition("=")[::2] for word in shlex.split(line))
         return result
 
-    def _thread(self, action: object, *arguments: object) -> None:
-        threading.Thread(target=action, args=arguments, daemon=True).start()  # type: ignore[arg-type]
+    def _thread(self, action: Callable[..., object], *arguments: object) -> None:
+        threading.Thread(target=action, args=arguments, daemon=True).start()
 
 
 def full_name(name: str) -> str:
