@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-Category = Literal["worse", "replacement", "access", "protection"]
+Category = Literal["worse", "replacement", "access", "protection", "cost"]
 
 _NAMES: Final[Mapping[Category, tuple[str, ...]]] = {
     "worse": (
-        *("alarm-lost", "cluster-removed", "database-smaller", "failure-worse"),
+        *("alarm-lost", "cluster-removed", "database-smaller", "event-order-worse"),
+        *("failure-worse",),
         *("haproxy-fewer", "haproxy-maxconn-lower", "haproxy-smaller", "heap-smaller"),
         *("instance-smaller", "instance-type-unknown", "node-removed", "service-removed"),
         *("version-changed", "zone-removed"),
@@ -26,6 +27,7 @@ _NAMES: Final[Mapping[Category, tuple[str, ...]]] = {
         *("deletion-protection-off", "failover-check-weaker", "final-snapshot-off"),
         *("health-check-weaker", "multi-az-off", "notification-removed", "tls-off"),
     ),
+    "cost": ("cost-higher", "cost-unknown"),
 }
 
 CATEGORY_OF: Final[Mapping[str, Category]] = {

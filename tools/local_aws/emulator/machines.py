@@ -79,7 +79,7 @@ class Machines:
             }
 
     def act(self, id_: str, order: dict[str, Any]) -> dict[str, Any]:
-        """Kill or suspend a machine, or its servers.
+        """Kill, suspend or start a machine, or its servers.
 
         Raises:
             InvalidRequestError: there is no such machine or action.
@@ -88,7 +88,10 @@ class Machines:
             "kill-server": partial(self._signal, id_, {}, signal.SIGKILL),
             "suspend": partial(self._signal, id_, order, signal.SIGSTOP),
             "resume": partial(self._signal, id_, order, signal.SIGCONT),
+            "close-port": partial(self._switch_port, id_, order, is_open=False),
+            "open-port": partial(self._switch_port, id_, order, is_open=True),
             "kill": partial(self._kill, id_),
+            "start": partial(self._start_again, id_),
         }
         action = actions.get(str(order.get("action")))
         if action is None:
@@ -111,12 +114,31 @@ class Machines:
         process_tree.send(processes, number)
         return len(processes)
 
+    def _switch_port(self, id_: str, order: dict[str, Any], *, is_open: bool) -> int:
+        """Let Denodo's servers open or close one of their ports."""
+        port = int(order["port"])
+        file = _closed_ports(id_)
+        closed = set(json.loads(file.read_text())) if file.exists() else set()
+        file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
+        # The servers read the file at this signal.
+        return self._signal(id_, {}, signal.SIGUSR1)
+
     def _kill(self, id_: str) -> int:
         pid = CHILDREN.pid(_child(id_))
         processes = process_tree.below(pid) if pid is not None else []
-        self._machines[id_].state = "dead"
+        with self._lock:
+            self._machines[id_].state = "dead"
         CHILDREN.kill(_child(id_))
         return len(processes)
+
+    def _start_again(self, id_: str) -> int:
+        """Boot a machine again, with all ports open."""
+        processes = self._kill(id_)
+        _closed_ports(id_).unlink(missing_ok=True)
+        with self._lock:
+            self._machines[id_].state = "ended"
+        instances.CHANGED.set()
+        return processes
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
@@ -187,6 +209,12 @@ def _child(id_: str) -> str:
 
 def _folder(id_: str) -> Path:
     return CHILDREN.folder / "machines" / id_
+
+
+def _closed_ports(id_: str) -> Path:
+    """Return the file with the ports that Denodo's servers of a machine must not open."""
+    home = json.loads((_folder(id_) / "settings.json").read_text())["denodo"].get("home", "/")
+    return _folder(id_) / "root" / str(home).lstrip("/") / "CLOSED"
 
 
 def _launch(id_: str, location: Location, instance: ministack.Record) -> None:

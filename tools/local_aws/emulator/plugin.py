@@ -9,7 +9,7 @@ from tools.local_aws.emulator.cloudformation import (
     stack_events,
     stack_outputs,
 )
-from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups
+from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups, metrics
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
@@ -28,7 +28,7 @@ from tools.local_aws.emulator.elb import (
     target_health,
     zonal_shifts,
 )
-from tools.local_aws.emulator.route53 import health_checks, hosted_zones, queries
+from tools.local_aws.emulator.route53 import health_checks, health_status, hosted_zones, queries
 from tools.local_aws.emulator.ssm import documents
 
 
@@ -49,11 +49,13 @@ def install() -> None:
     target_groups.install()
     zonal_shifts.install()
     auto_scaling.install()
+    metrics.install()
     alarms.install()
     composite_alarms.install()
     log_groups.install()
     hosted_zones.install()
     health_checks.install()
+    health_status.install()
     queries.install()
     documents.install()
     secrets_manager.install()

@@ -11,6 +11,7 @@ returns one row with the node's name, and each HTTP answer has it as `X-Node`.
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import threading
@@ -19,6 +20,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tools.local_aws.living.denodo.stand_in import Home
 
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
@@ -48,21 +51,62 @@ def serve(home: "Home", server: str) -> int:
         time.sleep(_SECONDS)
         return 1
     ports = home.ports(server)
-    listeners = {protocol: _listener(home, port) for protocol, port in ports.items()}
     second = home.second_port(server) if "rmi" in ports else 0
     if second:
-        # A second port that is taken is no reason for Denodo not to start.
-        with suppress(OSError):
-            listeners["object"] = _listener(home, second)
+        ports["object"] = second
     if server == "vdp" and "web" in home.behaves("vdp"):
         home.start_web()
     host = str(started.get("rmi") or home.address)
-    by_socket = {listener: protocol for protocol, listener in listeners.items()}
-    while True:
-        for ready in select.select([*by_socket], [], [])[0]:
-            connection, _ = ready.accept()
-            session = _Session(home, by_socket[ready], (host, second))
-            threading.Thread(target=session.talk, args=(connection,), daemon=True).start()
+    _Listeners(home, ports).serve(lambda protocol: _Session(home, protocol, (host, second)))
+    return 0
+
+
+class _Listeners:
+    """The open ports of a server; at SIGUSR1, those in the file `CLOSED` are closed.
+
+    Args:
+        home: the installation.
+        ports: the ports, by protocol.
+    """
+
+    def __init__(self, home: "Home", ports: dict[str, int]) -> None:
+        self._home, self._ports = home, ports
+        self._open: dict[str, socket.socket] = {}
+        self._woken, waking = socket.socketpair()
+        waking.setblocking(False)
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        signal.set_wakeup_fd(waking.fileno())
+        self._waking = waking
+
+    def serve(self, session: "Callable[[str], _Session]") -> None:
+        """Accept connections until the process ends."""
+        self._follow()
+        while True:
+            protocols = {listener: protocol for protocol, listener in self._open.items()}
+            for ready in select.select([self._woken, *protocols], [], [])[0]:
+                if ready is self._woken:
+                    self._woken.recv(100)
+                    self._follow()
+                    break
+                connection, _ = ready.accept()
+                talk = session(protocols[ready]).talk
+                threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+    def _follow(self) -> None:
+        file = self._home.path / "CLOSED"
+        closed = json.loads(file.read_text()) if file.exists() else []
+        for protocol, port in self._ports.items():
+            if port in closed:
+                listener = self._open.pop(protocol, None)
+                if listener is not None:
+                    listener.close()
+            elif protocol not in self._open:
+                try:
+                    self._open[protocol] = socket.create_server((self._home.address, port))
+                except OSError:
+                    # A second port that is taken is no reason for Denodo not to start.
+                    if protocol != "object":
+                        raise
 
 
 def _record(home: "Home", server: str) -> dict[str, str]:
@@ -79,10 +123,6 @@ def _record(home: "Home", server: str) -> dict[str, str]:
     (home.path / "run" / f"{server}.json").write_text(json.dumps(started))
     result: dict[str, str] = started
     return result
-
-
-def _listener(home: "Home", port: int) -> socket.socket:
-    return socket.create_server((home.address, port))
 
 
 class _Session:
