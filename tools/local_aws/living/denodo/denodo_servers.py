@@ -73,7 +73,7 @@ class _Listeners:
         self._home, self._ports = home, ports
         self._open: dict[str, socket.socket] = {}
         self._woken, waking = socket.socketpair()
-        waking.setblocking(False)
+        waking.settimeout(0)
         signal.signal(signal.SIGUSR1, lambda *_: None)
         signal.set_wakeup_fd(waking.fileno())
         self._waking = waking
