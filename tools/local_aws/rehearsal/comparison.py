@@ -90,8 +90,7 @@ def missing_alarms(outcome: Outcome, seen: Seen, pace: float) -> tuple[str, ...]
     return tuple(
         sent.name
         for sent in outcome.notifications
-        if sent.name not in arrived
-        and sent.seconds + tolerance(pace, sent.seconds) <= seen.waited
+        if sent.name not in arrived and sent.seconds + tolerance(pace, sent.seconds) <= seen.waited
     )
 
 

@@ -16,8 +16,8 @@ class Verb(Enum):
     """What is done to an object; the value is the text of reports."""
 
     KILL = "kill the machine"
+    SUSPEND = "suspend the machine (SIGSTOP)"
     KILL_SERVERS = "kill the Denodo servers"
-    SUSPEND_SERVERS = "suspend the Denodo servers (SIGSTOP)"
     CLOSE_PORT = "close a port"
     CUT_ZONE = "cut off the zone"
     CUT_REGION = "cut off the region"
@@ -61,7 +61,7 @@ def actions(model: Model, situation: Situation, *, suspend: bool = False) -> lis
     Args:
         model: the model of the templates.
         situation: the situation of a scenario.
-        suspend: suspend servers that are not ready, and do not kill them.
+        suspend: suspend lost machines, and do not kill them.
 
     Raises:
         NotPlayableError: the local AWS cannot cause the situation.
@@ -86,11 +86,11 @@ def _of_cluster(
     if state.license_manager_lost:
         message = "the servers of the local AWS ask no License Manager"
         raise NotPlayableError(message)
-    down = Verb.SUSPEND_SERVERS if suspend else Verb.KILL_SERVERS
+    lost = Verb.SUSPEND if suspend else Verb.KILL
     # A node is drained before its machine is lost, as the commands of this project do.
     yield from (Action(Verb.DRAIN, key, cluster) for key in sorted(state.drained_nodes))
-    yield from (Action(Verb.KILL, key, cluster) for key in sorted(state.lost_machines))
-    yield from (Action(down, key, cluster) for key in sorted(state.unready_nodes))
+    yield from (Action(lost, key, cluster) for key in sorted(state.lost_machines))
+    yield from (Action(Verb.KILL_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
     yield from (
         Action(Verb.CLOSE_PORT, key, cluster, port) for key, port in sorted(state.closed_ports)
     )
