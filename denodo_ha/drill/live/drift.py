@@ -72,7 +72,7 @@ def drift_sentences(
 
 
 def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
-    """Return what a failure does to what runs and not by the templates, empty if no more or less."""
+    """Return what a failure does to what runs and not by the templates; empty for the same."""
     survived = not before.unreachable and before.recovery is not None
     survives = not after.unreachable and after.recovery is not None
     if survived and not survives:
