@@ -153,7 +153,7 @@ def drill(
 
         denodo-ha drill cdk.out --against base.out --no-worse --format markdown
 
-        denodo-ha drill --live --region eu-west-1 --region eu-central-1 --record denodo.example.com
+        denodo-ha drill --live --region eu-west-1 --record denodo.example.com
 
         denodo-ha drill --live --region eu-west-1 --environment prod --against cdk.out
     """

@@ -50,6 +50,8 @@ def print_drill(
             report["live"] = _live_report(live_drill)
         print_json(report)
         return
+    if live_drill is not None:
+        _print_unread(form, live_drill)
     rows = outcome_rows(result.worst_first, result.model)
     _print_text(form, Report(_title(result), rows, verdicts, result.model.notes))
     for line in orders_lines(searches) if searches is not None else ():
@@ -62,6 +64,12 @@ def _live_report(live_drill: "LiveDrill") -> dict[str, object]:
     from denodo_ha.drill.live.live_report import live_report  # noqa: PLC0415 - needs boto3
 
     return live_report(live_drill)
+
+
+def _print_unread(form: DocumentFormat, live_drill: "LiveDrill") -> None:
+    from denodo_ha.drill.live.live_report import print_unread  # noqa: PLC0415 - needs boto3
+
+    print_unread(form, live_drill)
 
 
 def _print_target_health(form: DocumentFormat, live_drill: "LiveDrill") -> None:

@@ -17,6 +17,7 @@ from denodo_ha.drill.live.live_drill import LiveDrill, health_summary, target_he
 from denodo_ha.environment.loading.problem import printable
 
 _HEADINGS = ("Cluster", "Service", "Targets now")
+_UNREAD = "Unknown, so that no outcome below that depends on it is certain:"
 _ASSUMED = (
     "The outcomes above begin with every target healthy, except drained nodes. What is not healthy "
     "now is already lost."
@@ -47,6 +48,12 @@ def print_target_health(form: DocumentFormat, drill: LiveDrill) -> None:
     print_report_table(_HEADINGS, styled)
     if remark:
         print_line(remark)
+
+
+def print_unread(form: DocumentFormat, drill: LiveDrill) -> None:
+    """Print what could not be read, which must be known before the outcomes are read."""
+    if drill.site.unread:
+        print_sentences(form, _UNREAD, [part.text for part in drill.site.unread])
 
 
 def print_sentences(form: DocumentFormat, title: str, sentences: Sequence[str]) -> None:
