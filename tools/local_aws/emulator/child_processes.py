@@ -1,7 +1,7 @@
 """Child processes of the server: living parts that run outside it.
 
 Each has a process group of its own and ends with the server: see
-`tools.local_aws.living.parent`. A child that ends by itself is started again. What an earlier
+`tools.local_aws.living.parent`. A child that ends is started again. What an earlier
 server has left behind, which is possible only if a child was stopped by a signal when that server
 was killed, is ended at the start: the children's process ids and start times are in a file.
 """
