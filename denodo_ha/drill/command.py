@@ -13,6 +13,7 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import DocumentFormat
 from denodo_ha.cli.output import print_json
+from denodo_ha.cli.time_limit import TimeLimit, limited
 from denodo_ha.drill.comparison import outcome_changes
 from denodo_ha.drill.drill_output import print_comparison, print_drill
 from denodo_ha.drill.drill_run import DrillResult, drill_paths
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _LIVE = "What runs"
 
 
+@limited(TimeLimit(60, then="the drill of what was read, which calls nothing"))
 def drill(
     paths: Annotated[
         list[Path] | None,
@@ -128,6 +130,7 @@ def drill(
             rich_help_panel=_LIVE,
         ),
     ] = None,
+    config: options.Config = None,
     environment: options.Environment = None,
     region: options.Regions = None,
     profile: options.Profile = None,
@@ -155,7 +158,7 @@ def drill(
 
         denodo-ha drill --live --region eu-west-1 --record denodo.example.com
 
-        denodo-ha drill --live --region eu-west-1 --environment prod --against cdk.out
+        denodo-ha drill --live -c prod --against cdk.out
     """
     if show_policy:
         from denodo_ha.drill.live.aws_calls import read_only_policy  # noqa: PLC0415 - needs boto3
@@ -165,6 +168,7 @@ def drill(
     of_live: dict[str, object] = {
         "--record": record,
         "--balancer": balancer,
+        "--config": config,
         "--environment": environment,
         "--region": region,
         "--profile": profile,
@@ -189,7 +193,7 @@ def drill(
     live_drill = None
     if live:
         where = (environment, record, balancer)
-        live_drill = _drill_live(profile, region, where, drained or ())
+        live_drill = _drill_live(profile, region, config, where, drained or ())
     result = live_drill.result if live_drill else drill_paths(paths or (), drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
@@ -246,14 +250,21 @@ def _require_policies(names: Sequence[str]) -> None:
 def _drill_live(
     profile: str | None,
     regions: Sequence[str] | None,
+    config: str | None,
     where: tuple[str | None, str | None, str | None],
     drained: Sequence[str],
 ) -> "LiveDrill":
+    """Return the drill of the site that --config, or one of the other options, names."""
     # Imported here: the drill of templates runs where boto3 is not installed.
     from denodo_ha.drill.live.entry_points import SiteLocator  # noqa: PLC0415
-    from denodo_ha.drill.live.live_drill import drill_live  # noqa: PLC0415
+    from denodo_ha.drill.live.live_drill import configured_site, drill_live  # noqa: PLC0415
 
-    locator = SiteLocator(*where)
+    if config is not None and any(where):
+        raise UsageError("--config, --environment, --record and --balancer: give one of them")
+    locator = None
+    if config is not None:
+        locator, regions = configured_site(config, regions)
+    locator = locator or SiteLocator(*where)
     return drill_live(profile=profile, regions=regions, locator=locator, drained=drained)
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
+from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import AwsError, UsageError
 from denodo_ha.deployed.environment_locator import regions_to_search
 from denodo_ha.deployed.target_health import HEALTHY
@@ -15,9 +14,8 @@ from denodo_ha.drill.live.live_site import LiveSite, TargetState, build_live_mod
 from denodo_ha.drill.live.site_reader import read_live_site
 from denodo_ha.drill.model.machines import Key
 from denodo_ha.drill.model.model import Model
-
-_READ_S: Final = 120.0
-"""Project default: seconds to read a site; what has not answered by then is unknown."""
+from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.facts.limits import ROUTE53_METRICS_REGION
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,24 @@ class TargetHealthRow:
     reason: str
 
 
+def configured_site(
+    config: str, regions: Sequence[str] | None
+) -> tuple[SiteLocator, tuple[str, ...]]:
+    """Return the site and the regions of a configuration; only the given regions, if any.
+
+    Raises:
+        ConfigError: The configuration has errors.
+        UsageError: There is no such configuration.
+    """
+    environment = load_configuration(config).environment
+    every = [cluster.region for cluster in environment.clusters.values()]
+    if environment.failover is not None:
+        every.append(failover_plan.stack_region(environment, environment.failover))
+    if environment.alarms.route53:
+        every.append(ROUTE53_METRICS_REGION)
+    return SiteLocator(environment=environment.name), tuple(dict.fromkeys(regions or every))
+
+
 def drill_live(
     *,
     profile: str | None,
@@ -73,8 +89,7 @@ def drill_live(
     searched = regions_to_search(aws, regions)
     if not searched:
         raise UsageError("which regions? Name every region that the site uses with --region")
-    with deadline.limited(_READ_S):
-        site = read_live_site(aws, searched, locator)
+    site = read_live_site(aws, searched, locator)
     model = build_live_model(site)
     if not model.clusters:
         unread = "; ".join(part.text for part in site.unread)
