@@ -83,10 +83,11 @@ quick: dev ## check format, rules, types, and run the fast tests (under a minute
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
 
-reference: dev ## write config/schema.json and docs/reference/configuration.md from the model
+reference: dev ## write config/schema.json and the generated pages of docs/reference
 	@$(python) -m denodo_ha.environment.loading.json_schema
 	@$(python) -m denodo_ha.environment.loading.reference_page
 	@$(python) -m tools.deploy_permissions
+	@$(python) -m tools.reference_pages
 
 lint: dev ## check format, rules and types
 	@$(python) -m ruff format --check .
@@ -127,8 +128,8 @@ destroy: configured setup ## destroy all stacks of CONFIG if no protection would
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) -m tools.diff --base '$(BASE)' --config '$(CONFIG)'
 
-review: setup ## write one page on what the working tree changes for CONFIG since revision BASE (ARGS='--fail-on worse')
-	@tools/denodo-ha review --base '$(BASE)' -c '$(CONFIG)' $(ARGS)
+review: setup ## print one page on what the working tree changes for CONFIG since revision BASE, also as review.html
+	@tools/denodo-ha review --base '$(BASE)' -c '$(CONFIG)' --html review.html $(ARGS)
 
 upgrade-fixture: setup ## archive revision BASE for tests/upgrade, as COMMIT.tar.xz
 	@$(python) -m tools.upgrade_fixture --revision '$(BASE)'
@@ -153,6 +154,6 @@ lock: dev ## bring the lock files up to pyproject.toml and package.json (ARGS=--
 
 clean: ## remove everything that these verbs made
 	@[ ! -e .local/server.json ] || $(python) -m tools.local_aws stop || true
-	@rm -rf .local .local.lock .setup.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
+	@rm -rf review.html .local .local.lock .setup.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
 		.fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

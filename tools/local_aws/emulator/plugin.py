@@ -9,7 +9,7 @@ from tools.local_aws.emulator.cloudformation import (
     stack_events,
     stack_outputs,
 )
-from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups
+from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups, metrics
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
@@ -48,6 +48,7 @@ def install() -> None:
     target_groups.install()
     zonal_shifts.install()
     auto_scaling.install()
+    metrics.install()
     alarms.install()
     composite_alarms.install()
     log_groups.install()

@@ -11,9 +11,11 @@ have no data.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator import cuts, ministack
 from tools.local_aws.emulator.clock import CLOCK
+from tools.local_aws.emulator.cloudwatch.metric_history import HISTORY
 from tools.local_aws.emulator.elb import target_health
+from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.ministack import private
 
 Alarm = ministack.Record
@@ -83,17 +85,39 @@ def _series(alarm: Alarm) -> Series:
     """Return the alarm's metric in each complete period."""
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
-    if alarm["Namespace"] in _COMPUTED:
-        value = _computed(alarm["MetricName"], named)
-        first = last - max(10, int(alarm["EvaluationPeriods"]))
-        return {} if value is None else dict.fromkeys(range(first, last + 1), value)
-    dimensions = private(ministack.cloudwatch, "_dims_key")(named)
     points: dict[int, list[ministack.Record]] = {}
+    if alarm["Namespace"] in _COMPUTED and HISTORY.is_on:
+        for time, value in HISTORY.points(alarm):
+            point = {"Timestamp": time, "Value": value}
+            points.setdefault(int(time // _seconds(alarm)), []).append(point)
+        return _by_period(alarm, points, last)
+    if alarm["Namespace"] in _COMPUTED:
+        current = None if cuts.is_cut(ministack.region()) else computed_value(alarm)
+        first = last - max(10, int(alarm["EvaluationPeriods"]))
+        return {} if current is None else dict.fromkeys(range(first, last + 1), current)
+    dimensions = private(ministack.cloudwatch, "_dims_key")(named)
     for point in ministack.metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []:
         points.setdefault(int(point["Timestamp"] // _seconds(alarm)), []).append(point)
+    return _by_period(alarm, points, last)
+
+
+def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: int) -> Series:
     return {
         period: _statistic(alarm, of) for period, of in sorted(points.items()) if period <= last
     }
+
+
+def computed_value(alarm: Alarm) -> float | None:
+    """Return the current value of an alarm's metric, None without data or if it is not computed."""
+    if alarm.get("Namespace") not in _COMPUTED or not alarm.get("MetricName"):
+        return None
+    named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
+    return _computed(alarm["MetricName"], named)
+
+
+def install() -> None:
+    """Record the values of metrics while the part `metrics` is on."""
+    LIVING.when("metrics", lambda: HISTORY.start(computed_value), HISTORY.stop)
 
 
 def _statistic(alarm: Alarm, points: list[ministack.Record]) -> float:
