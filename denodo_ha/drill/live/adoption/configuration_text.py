@@ -7,21 +7,23 @@ project's value instead, and the plan names the difference.
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
-from denodo_ha.drill.live.adoption.found_site import FoundCluster, FoundPort, FoundSite
+from denodo_ha.drill.live.adoption.found_cluster import FoundCluster, FoundSite
+from denodo_ha.drill.live.adoption.service_settings import (
+    TIMES,
+    balancer_times,
+    service_differences,
+    service_settings,
+    services_of,
+)
 from denodo_ha.drill.live.adoption.site_details import SiteDetails
 from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true
 from denodo_ha.environment.facts.limits import (
     DEREGISTRATION_DELAY_DEFAULT_S,
-    HEALTH_INTERVAL_DEFAULT_S,
-    HEALTH_THRESHOLD_DEFAULT,
-    HEALTH_TIMEOUT_DEFAULT_S,
-    NLB_IDLE_TIMEOUT_DEFAULT_S,
 )
 
 RECORD_SUFFIX: Final = "-ha"
@@ -29,12 +31,6 @@ RECORD_SUFFIX: Final = "-ha"
 
 _SCHEMA: Final = "# yaml-language-server: $schema=schema.json"
 _NOT_VISIBLE: Final = "not visible in AWS"
-_TIMES: Final[Mapping[str, tuple[str, int]]] = {
-    "interval": ("HealthCheckIntervalSeconds", HEALTH_INTERVAL_DEFAULT_S),
-    "timeout": ("HealthCheckTimeoutSeconds", HEALTH_TIMEOUT_DEFAULT_S),
-    "healthy": ("HealthyThresholdCount", HEALTH_THRESHOLD_DEFAULT),
-    "unhealthy": ("UnhealthyThresholdCount", HEALTH_THRESHOLD_DEFAULT),
-}
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]*")
 _ANY_NETWORK: Final = "0.0.0.0/0"
 
@@ -63,7 +59,7 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     )
     yield _SCHEMA
     yield "#"
-    yield "# Written by `denodo-ha adopt` from what runs; it has changed nothing in AWS. The comments"
+    yield "# Written by `denodo-ha adopt` from what runs; nothing in AWS was changed. Comments with"
     yield f'# "{_NOT_VISIBLE}" name the values to check.'
     for part in site.details.unread:
         yield f"# Not read: {part.action} in {part.region}."
@@ -81,119 +77,9 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     yield "# alarms: {email: [denodo-operators@example.com]}"
     yield ""
     yield "services:"
-    for service, ports in _services(site).items():
-        yield f"  {service}: {_flow(_service(service, ports, site))}"
-        yield from _differences(service, ports)
-
-
-def _services(site: FoundSite) -> dict[str, dict[str, FoundPort]]:
-    """Return the port of each service in each cluster that has it."""
-    services: dict[str, dict[str, FoundPort]] = {}
-    for cluster in site.clusters:
-        for service, port in cluster.services.items():
-            services.setdefault(service, {})[cluster.name] = port
-    return services
-
-
-def _service(name: str, ports: Mapping[str, FoundPort], site: FoundSite) -> dict[str, Any]:
-    first = next(iter(ports.values()))
-    values: dict[str, Any] = {"port": first.port}
-    if first.target_port != first.port:
-        values["node_port"] = first.target_port
-    if _all(ports, "stickiness.enabled", "true"):
-        values["sticky"] = True
-    if _all(ports, "preserve_client_ip.enabled", "false"):
-        values["client_ip"] = False
-    certificates = {
-        cluster: certificate
-        for cluster, port in ports.items()
-        if (certificate := _certificate(port)) is not None
-    }
-    if certificates:
-        values["tls"] = certificates
-    health = _service_health(name, ports, site)
-    if health:
-        values["health"] = health
-    idle = {as_integer(_listener_idle(port), 0) for port in ports.values()}
-    if len(idle) == 1 and not certificates and (seconds := idle.pop()) != _IDLE_DEFAULT:
-        values |= {"idle_timeout": seconds} if seconds else {}
-    if _all(ports, "target_health_state.unhealthy.connection_termination.enabled", "false"):
-        values["unhealthy_termination"] = False
-    return values
-
-
-_IDLE_DEFAULT: Final = NLB_IDLE_TIMEOUT_DEFAULT_S
-
-
-def _listener_idle(port: FoundPort) -> str:
-    return (port.attributes or {}).get("tcp.idle_timeout.seconds", str(_IDLE_DEFAULT))
-
-
-def _all(ports: Mapping[str, FoundPort], attribute: str, value: str) -> bool:
-    """Return whether every target group has a value of an attribute."""
-    return all(
-        port.group is not None and (port.group.attributes or {}).get(attribute) == value
-        for port in ports.values()
-    )
-
-
-def _certificate(port: FoundPort) -> str | None:
-    certificates = as_list(port.listener.properties.get("Certificates"))
-    return str(certificates[0]["CertificateArn"]) if certificates else None
-
-
-def _service_health(name: str, ports: Mapping[str, FoundPort], site: FoundSite) -> dict[str, Any]:
-    """Return what the check of a service has in every cluster and the load balancers have not."""
-    checks = []
-    for cluster in site.clusters:
-        port = ports.get(cluster.name)
-        if port is None or port.group is None:
-            continue
-        general, own = balancer_times(cluster), _times(port)
-        differing = {key: own[key] for key in _TIMES if own[key] != general[key]}
-        checks.append({**_check_target(port), **differing})
-    return checks[0] if checks and all(check == checks[0] for check in checks) else {}
-
-
-def _check_target(port: FoundPort) -> dict[str, Any]:
-    """Return protocol, port and path of a check, as far as they are not the default."""
-    properties = port.group.properties if port.group else {}
-    protocol = str(properties.get("HealthCheckProtocol", "TCP")).lower()
-    target: dict[str, Any] = {}
-    if protocol != "tcp":
-        target["protocol"] = protocol
-        target["path"] = str(properties.get("HealthCheckPath", "/"))
-    checked = str(properties.get("HealthCheckPort", "traffic-port"))
-    if checked not in ("traffic-port", str(port.target_port)):
-        target = {"protocol": protocol, **target, "port": as_integer(checked, port.target_port)}
-    return target
-
-
-def _times(port: FoundPort) -> dict[str, int]:
-    properties = port.group.properties if port.group else {}
-    return {
-        key: as_integer(properties.get(name), default) for key, (name, default) in _TIMES.items()
-    }
-
-
-def balancer_times(cluster: FoundCluster) -> dict[str, int]:
-    """Return the times that most checks of a cluster have."""
-    counts = Counter(tuple(_times(port).items()) for port in cluster.ports)
-    return dict(counts.most_common(1)[0][0]) if counts else {}
-
-
-def _differences(service: str, ports: Mapping[str, FoundPort]) -> Iterator[str]:
-    """Yield comments on what a service has differently in the clusters."""
-    checks: dict[str, Callable[[FoundPort], object]] = {
-        "ports": lambda port: port.port,
-        "ports on the nodes": lambda port: port.target_port,
-        "targets of checks": _check_target,
-    }
-    for what, of_port in checks.items():
-        values = {cluster: of_port(port) for cluster, port in ports.items()}
-        if len({str(value) for value in values.values()}) > 1:
-            shown = ", ".join(f"{cluster}: {value}" for cluster, value in values.items())
-            yield f"  # {service}: the clusters have different {what} ({shown})"
+    for service, ports in services_of(site).items():
+        yield f"  {service}: {_flow(service_settings(ports, site))}"
+        yield from service_differences(service, ports)
 
 
 def _clusters(site: FoundSite) -> Iterator[str]:
@@ -222,7 +108,7 @@ def _cluster(cluster: FoundCluster, details: SiteDetails) -> Iterator[str]:
         if subnet:
             yield f"        {zone}: {{balancer: {subnet}}}"
         else:
-            yield f"        {zone}: {{}}   # the load balancer has no subnet here: add balancer: subnet-…"
+            yield f"        {zone}: {{}}   # the load balancer has no subnet here: add its subnet"
     yield "    nodes:"
     for id_, node in cluster.nodes.items():
         values: dict[str, Any] = {"instance_id": id_, "zone": node.zone}
@@ -296,8 +182,7 @@ def _sources(details: SiteDetails, groups: Iterable[str], ports: set[int]) -> li
 def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
     attributes = cluster.balancer.attributes or {}
     if attributes.get("load_balancing.cross_zone.enabled") == "false":
-        yield "      # cross_zone is off in AWS; the default here is on: a zone whose nodes fail is"
-        yield "      # then served by the nodes of the others"
+        yield "      # cross_zone is off in AWS. Here it is on: nodes of all zones serve each zone."
     if attributes.get("deletion_protection.enabled") == "true":
         yield "      deletion_protection: true"
     if attributes.get("zonal_shift.config.enabled") == "true":
@@ -313,17 +198,19 @@ def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
     if len(delays) == 1 and (delay := delays.pop()) != DEREGISTRATION_DELAY_DEFAULT_S:
         yield f"      deregistration_delay: {delay}"
     times = balancer_times(cluster)
-    found = {key: times[key] for key, (_, default) in _TIMES.items() if times[key] != default}
+    found = {key: times[key] for key, (_, default) in TIMES.items() if times[key] != default}
     if found:
-        yield "      # as found; without this line, a node is out of service within"
-        yield f"      # {_detection({})} s instead of {_detection(times)} s"
+        yield (
+            f"      # as found: a lost node is out of service within {_detection(times)} s; "
+            f"without this line within {_detection({})} s"
+        )
         yield f"      health: {_flow(found)}"
     yield from _addresses(cluster)
 
 
 def _detection(times: Mapping[str, int]) -> int:
     """Return the seconds until a lost node is out of service: its checks, and the last time-out."""
-    values = {key: times.get(key, default) for key, (_, default) in _TIMES.items()}
+    values = {key: times.get(key, default) for key, (_, default) in TIMES.items()}
     return values["interval"] * values["unhealthy"] + values["timeout"]
 
 

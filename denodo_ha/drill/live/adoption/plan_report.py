@@ -5,9 +5,9 @@ from typing import Any
 
 from denodo_ha.cli.output import markdown_text
 from denodo_ha.drill.live.adoption.configuration_text import denodo_version, new_record
-from denodo_ha.drill.live.adoption.found_site import FoundSite
+from denodo_ha.drill.live.adoption.found_cluster import FoundSite
 from denodo_ha.drill.live.adoption.takeover import Takeover
-from denodo_ha.drill.live.adoption.ways import Way
+from denodo_ha.drill.live.adoption.ways import Step, Way
 from denodo_ha.environment.loading.problem import printable
 
 
@@ -20,7 +20,7 @@ def text_lines(ways: Iterable[Way]) -> Iterator[str]:
         yield from (f"  Stays: {remark}." for remark in way.remarks)
         for index, step in enumerate(way.steps, start=1):
             yield f"  {index}. {step.text}"
-            yield from (f"       {command}" for command in step.commands)
+            yield from (f"       {line}" for line in _shell_lines(step))
 
 
 def markdown_page(title: str, ways: Iterable[Way]) -> str:
@@ -35,9 +35,17 @@ def markdown_page(title: str, ways: Iterable[Way]) -> str:
         for index, step in enumerate(way.steps, start=1):
             lines += ["", f"{index}. {markdown_text(printable(step.text))}"]
             if step.commands:
-                commands = [f"   {printable(command)}" for command in step.commands]
+                commands = [f"   {printable(line)}" for line in _shell_lines(step)]
                 lines += ["", "   ```", *commands, "   ```"]
     return "\n".join(lines) + "\n"
+
+
+def _shell_lines(step: Step) -> Iterator[str]:
+    """Yield the commands of a step, each after a comment on what it changes."""
+    for command in step.commands:
+        if command.why:
+            yield f"# {command.why}"
+        yield command.line
 
 
 def json_report(

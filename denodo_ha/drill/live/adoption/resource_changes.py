@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from denodo_ha.drill.live.adoption.found_site import FoundPort, LiveResource
+from denodo_ha.drill.live.adoption.found_cluster import FoundPort, LiveResource
 from denodo_ha.drill.reading.values import as_list
 
 _CHECKS: Final[Mapping[str, str]] = {
@@ -174,24 +174,36 @@ def missing_tags(
 
 def tag_changes(missing: Iterable[MissingTags]) -> Iterator[Change]:
     """Yield one change for all resources of an API that lack the same tags."""
-    together: dict[tuple[str, bool, tuple[tuple[str, str], ...]], list[str]] = {}
+    lacking: dict[tuple[str, bool], dict[tuple[str, str], list[str]]] = {}
     for item in missing:
-        if item.tags:
-            key = (item.region, item.id.startswith("arn:"), item.tags)
-            together.setdefault(key, []).append(item.id)
-    for (region, is_arn, tags), ids in together.items():
-        program, option = (
-            ("aws elbv2 add-tags", "--resource-arns")
-            if is_arn
-            else ("aws ec2 create-tags", "--resources")
+        of_api = lacking.setdefault((item.region, item.id.startswith("arn:")), {})
+        for tag in item.tags:
+            of_api.setdefault(tag, []).append(item.id)
+    for (region, is_arn), by_tag in lacking.items():
+        together: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for tag, ids in by_tag.items():
+            together.setdefault(tuple(ids), []).append(tag)
+        for same, tags in together.items():
+            yield from _tag_commands(region, same, tags, is_arn=is_arn)
+
+
+def _tag_commands(
+    region: str, ids: tuple[str, ...], tags: list[tuple[str, str]], *, is_arn: bool
+) -> Iterator[Change]:
+    program, option = (
+        ("aws elbv2 add-tags", "--resource-arns")
+        if is_arn
+        else ("aws ec2 create-tags", "--resources")
+    )
+    values = " ".join(shlex.quote(f"Key={key},Value={value}") for key, value in tags)
+    names = ", ".join(f"{key}={value}" for key, value in tags)
+    for start in range(0, len(ids), _TAGGED_AT_ONCE):
+        batch = ids[start : start + _TAGGED_AT_ONCE]
+        lack = "1 resource lacks" if len(batch) == 1 else f"{len(batch)} resources lack"
+        yield Change(
+            f"{lack} tags that commands find them by: {names}",
+            f"{program} --region {region} {option} {' '.join(batch)} --tags {values}",
         )
-        values = " ".join(shlex.quote(f"Key={key},Value={value}") for key, value in tags)
-        for start in range(0, len(ids), _TAGGED_AT_ONCE):
-            batch = ids[start : start + _TAGGED_AT_ONCE]
-            yield Change(
-                f"{len(batch)} resources lack the tags {', '.join(f'{k}={v}' for k, v in tags)}",
-                f"{program} --region {region} {option} {' '.join(batch)} --tags {values}",
-            )
 
 
 def _attribute_changes(

@@ -17,6 +17,9 @@ _TAGGED_AT_ONCE: Final = 20
 _FILTERED_AT_ONCE: Final = 200
 """Values in one filter (AWS, Amazon EC2 API Reference, DescribeInstances, Filter.N)."""
 
+_STACK_TAG: Final = "aws:cloudformation:stack-name"
+"""Tag that CloudFormation sets (AWS CloudFormation User Guide, Resource tag)."""
+
 
 @dataclass(frozen=True)
 class SiteDetails:
@@ -24,6 +27,7 @@ class SiteDetails:
 
     Attributes:
         balancers: load balancers by ARN.
+        stacks: the CloudFormation stack that has each load balancer, by ARN.
         listener_attributes: attributes of each listener by ARN; None if they were not read.
         listener_tags: tags of each listener by ARN.
         instances: instances by id.
@@ -36,6 +40,7 @@ class SiteDetails:
     """
 
     balancers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    stacks: Mapping[str, str] = field(default_factory=dict)
     listener_attributes: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
     listener_tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     instances: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -99,8 +104,14 @@ def read_details(calls: SiteCalls, wanted: Wanted, region: str) -> SiteDetails:
         or ()
     }
     attributes, tags = _listener_details(calls, wanted.listeners)
+    balancer_tags = _read(calls, aws_calls.TAGS, wanted.balancers, "ResourceArns")
     return SiteDetails(
         balancers,
+        {
+            item["ResourceArn"]: stack
+            for item in balancer_tags
+            if (stack := _map(item["Tags"]).get(_STACK_TAG))
+        },
         attributes,
         tags,
         instances,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.drill.live.adoption.found_site import (
+from denodo_ha.drill.live.adoption.found_cluster import (
     FoundCluster,
     FoundPort,
     FoundSite,
@@ -163,6 +163,12 @@ class _Comparison:
         )
 
     def _compare(self) -> None:
+        owner = self._details.stacks.get(self._cluster.balancer.id)
+        if owner:
+            self._refusals.append(
+                f"the load balancer belongs to the stack {owner}, and a resource is in one stack: "
+                "remove it from that template with DeletionPolicy: Retain first"
+            )
         declared = list(_of_type(self._stack, LOAD_BALANCER))
         if len(declared) != 1:
             self._refusals.append(
@@ -281,7 +287,7 @@ class _Comparison:
             number = int(declared.get("Port", 0))
             declared_ports.add(number)
             found = ports.get(number)
-            action = next(iter(as_list(declared.get("DefaultActions"))), {})
+            action = as_mapping(next(iter(as_list(declared.get("DefaultActions"))), None))
             group_id = _referenced(action.get("TargetGroupArn"))
             if found is None or group_id not in groups:
                 self._remarks.append(

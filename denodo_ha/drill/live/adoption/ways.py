@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from denodo_ha.drill.live.adoption.configuration_text import denodo_version, new_record
-from denodo_ha.drill.live.adoption.found_site import FoundCluster, FoundSite
+from denodo_ha.drill.live.adoption.found_cluster import FoundCluster, FoundNode, FoundSite
 from denodo_ha.drill.live.adoption.takeover import Takeover
 from denodo_ha.environment.names import BALANCER_DNS_NAME, BALANCER_SECURITY_GROUP_ID, FAILOVER
 
@@ -19,6 +19,19 @@ _CNAME_TTL_S: Final = 60
 """Project default: seconds for which resolvers cache the name that leads to the failover name."""
 
 LEAVE, TAKE_OVER, BUILD_BESIDE = "leave", "take over", "build beside"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a step.
+
+    Attributes:
+        line: the whole command.
+        why: what it changes; empty if the step says so.
+    """
+
+    line: str
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,11 @@ class Step:
     """
 
     text: str
-    commands: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = ()
+
+
+def _step(text: str, *lines: str) -> Step:
+    return Step(text, tuple(Command(line) for line in lines))
 
 
 @dataclass(frozen=True)
@@ -58,12 +75,14 @@ class Names:
     """Names in the commands of a plan.
 
     Attributes:
-        environment: name of the environment, and of its configuration.
+        environment: name of the environment.
+        choice: its configuration, as commands name it.
         locator: options that name the site, such as `--record denodo.example.com`.
         mappings: the resource mapping file of each cluster.
     """
 
     environment: str
+    choice: str
     locator: str
     mappings: Mapping[str, PurePath]
 
@@ -84,16 +103,14 @@ def _leave(site: FoundSite, names: Names) -> Way:
         LEAVE,
         "Leave load balancers and records as they are; drill and look.",
         (
-            Step(
+            _step(
                 "See what each failure does to the site as it is.",
-                (f"denodo-ha drill --live {regions} {names.locator}",),
+                f"denodo-ha drill --live {regions} {names.locator}",
             ),
-            Step(
+            _step(
                 "Compare it with the configuration, which has the known flaws corrected.",
-                (
-                    f"npx cdk synth -c config={names.environment} --quiet",
-                    f"denodo-ha drill --live {regions} {names.locator} --against cdk.out",
-                ),
+                f"npx cdk synth -c config={names.choice} --quiet",
+                f"denodo-ha drill --live {regions} {names.locator} --against cdk.out",
             ),
         ),
     )
@@ -117,36 +134,33 @@ def _take_over(site: FoundSite, takeovers: list[Takeover], names: Names) -> Way:
 
 
 def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
-    config = f"-c config={names.environment}"
+    config = f"-c config={names.choice}"
     stack = takeover.stack
     if takeover.is_done:
-        yield Step(
+        yield _step(
             f"{takeover.cluster}: {stack} has the load balancer already.",
-            (f"npx cdk diff {stack} {config}",),
+            f"npx cdk diff {stack} {config}",
         )
         return
     if takeover.changes:
-        changes = "; ".join(change.what for change in takeover.changes)
         yield Step(
             f"{takeover.cluster}: make what runs equal to the template. Each command changes in "
-            f"place and at once: {changes}. An import compares nothing and changes nothing, and a "
-            "later deploy would not correct these either. Run `denodo-ha adopt` again afterwards: "
-            "it must find no difference.",
-            tuple(change.command for change in takeover.changes),
+            "place and at once. An import compares nothing and changes nothing, and a later deploy "
+            "would not correct these differences either. Run `denodo-ha adopt` again afterwards: "
+            "it must find none.",
+            tuple(Command(change.command, change.what) for change in takeover.changes),
         )
-    yield Step(
+    yield _step(
         f"{takeover.cluster}: import the load balancer into {stack}. Nothing is changed or "
         "replaced.",
-        (f"npx cdk import {stack} {config} --resource-mapping {names.mappings[takeover.cluster]}",),
+        f"npx cdk import {stack} {config} --resource-mapping {names.mappings[takeover.cluster]}",
     )
-    yield Step(
+    yield _step(
         f"{takeover.cluster}: let the stack create what it has besides: rules, alarms, health "
         "checks. Then there is no difference. From this deploy on, destroying the stack deletes "
         "the load balancer.",
-        (
-            f"npx cdk deploy {stack} {config} --exclusively",
-            f"npx cdk diff {stack} {config} --fail",
-        ),
+        f"npx cdk deploy {stack} {config} --exclusively",
+        f"npx cdk diff {stack} {config} --fail",
     )
 
 
@@ -156,7 +170,7 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
         "they serve. Until then, clients notice nothing, and the old load balancers are the way "
         "back."
     )
-    config = f"-c config={names.environment}"
+    config = f"-c config={names.choice}"
     stack_of = {takeover.cluster: takeover for takeover in takeovers}
     if any(takeover.is_done for takeover in takeovers):
         done = ", ".join(takeover.stack for takeover in takeovers if takeover.is_done)
@@ -164,10 +178,10 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
             BUILD_BESIDE, summary, (), (f"{done} has the load balancer already: nothing to build",)
         )
     deploys = [
-        Step(
+        _step(
             f"{takeover.cluster}: create the new load balancer. The instances are registered with "
             "it and not changed.",
-            (f"npx cdk deploy {takeover.stack} {config} --exclusively",),
+            f"npx cdk deploy {takeover.stack} {config} --exclusively",
         )
         for takeover in takeovers
     ]
@@ -184,66 +198,55 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
 
 def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
     """Return the step that admits the new load balancer to the nodes."""
-    groups = sorted({group for node in cluster.nodes.values() for group in node.security_groups})
+    # One group of each node suffices, and nodes mostly have the same one.
+    groups = sorted({node.security_groups[0] for node in _with_groups(cluster)})
     region = cluster.balancer.region
-    source = _output(takeover, BALANCER_SECURITY_GROUP_ID)
-    ports = sorted({port.target_port for port in cluster.ports})
-    commands = tuple(
-        f"aws ec2 authorize-security-group-ingress --region {region} --group-id {group} "
-        f'--ip-permissions "{_permissions(ports, source)}"'
-        for group in groups[:1]
+    permissions = " ".join(
+        f'"IpProtocol=tcp,FromPort={port},ToPort={port},UserIdGroupPairs=[{{GroupId=$group}}]"'
+        for port in sorted({port.target_port for port in cluster.ports})
     )
-    return Step(
-        f"{takeover.cluster}: admit the new load balancer in the security group of the nodes.",
-        commands,
-    )
-
-
-def _permissions(ports: list[int], source: str) -> str:
-    return " ".join(
-        f"IpProtocol=tcp,FromPort={port},ToPort={port},UserIdGroupPairs=[{{GroupId={source}}}]"
-        for port in ports
+    query = f"Stacks[0].Outputs[?OutputKey=='{BALANCER_SECURITY_GROUP_ID}'].OutputValue"
+    return _step(
+        f"{takeover.cluster}: admit the new load balancer in the security groups of the nodes.",
+        f"group=$(aws cloudformation describe-stacks --region {takeover.region} --stack-name "
+        f'{takeover.stack} --query "{query}" --output text)',
+        *(
+            f"aws ec2 authorize-security-group-ingress --region {region} --group-id {group} "
+            f"--ip-permissions {permissions}"
+            for group in groups
+        ),
     )
 
 
-def _output(takeover: Takeover, name: str) -> str:
-    """Return the shell expression of an output of a stack."""
-    query = f"Stacks[0].Outputs[?OutputKey=='{name}'].OutputValue"
-    return (
-        f"$(aws cloudformation describe-stacks --region {takeover.region} --stack-name "
-        f'{takeover.stack} --query \\"{query}\\" --output text)'
-    )
+def _with_groups(cluster: FoundCluster) -> list[FoundNode]:
+    return [node for node in cluster.nodes.values() if node.security_groups]
 
 
 def _verify_step(names: Names) -> Step:
-    return Step(
+    return _step(
         "Wait until every node is healthy in the new target groups, and every service answers.",
-        (
-            f"denodo-ha status -c {names.environment}",
-            f"denodo-ha verify -c {names.environment}",
-        ),
+        f"denodo-ha status -c {names.choice}",
+        f"denodo-ha verify -c {names.choice}",
     )
 
 
 def _switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
     """Yield the steps that create the failover record, and lead the old name to it."""
-    config = f"-c config={names.environment}"
+    config = f"-c config={names.choice}"
     record = new_record(site)
     if record is None:
         if len(site.clusters) > 1:
-            yield Step(
+            yield _step(
                 "Complete `failover` in the configuration, deploy its stack, and lead the name "
                 "that clients use to the new record.",
-                (f"npx cdk deploy --all {config}",),
+                f"npx cdk deploy --all {config}",
             )
         return
-    yield Step(
+    yield _step(
         f"Create the failover record {record.name}, which no client uses yet, and see that it "
         "answers with the primary.",
-        (
-            f"npx cdk deploy {names.environment}-{FAILOVER} {config} --exclusively",
-            f"denodo-ha status -c {names.environment}",
-        ),
+        f"npx cdk deploy {names.environment}-{FAILOVER} {config} --exclusively",
+        f"denodo-ha status -c {names.choice}",
     )
     if site.record == site.hosted_zone[1]:
         yield Step(
@@ -263,15 +266,15 @@ def _switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
         "TTL": _CNAME_TTL_S,
         "ResourceRecords": [{"Value": record.name}],
     }
-    yield Step(
+    yield _step(
         f"Lead {site.record} to {record.name}: one change batch removes the old records and "
         "creates the new one, so there is no moment without an answer. Resolvers may keep the old "
         "answer for the TTL that it had.",
-        (_change_batch(site, site.details.records, [cname]),),
+        _change_batch(site, site.details.records, [cname]),
     )
-    yield Step(
+    yield _step(
         "The way back, as long as the old load balancers exist:",
-        (_change_batch(site, [cname], site.details.records),),
+        _change_batch(site, [cname], site.details.records),
     )
 
 
@@ -303,10 +306,10 @@ def _rmi_step(takeovers: list[Takeover]) -> Step:
 
 
 def _remove_step(site: FoundSite) -> Step:
-    return Step(
+    return _step(
         "Delete the old load balancers when none of their metrics shows a connection "
         "(ActiveFlowCount) for some days.",
-        tuple(
+        *(
             f"aws elbv2 delete-load-balancer --region {cluster.balancer.region} "
             f"--load-balancer-arn {cluster.balancer.id}"
             for cluster in site.clusters

@@ -1,18 +1,24 @@
-"""Found site: the clusters of a live site, as a configuration describes them.
+"""Clusters of a live site: which load balancer is which cluster, and which port is what.
 
-A cluster is a load balancer with its ports and the instances behind them. What only further calls
-show, such as the rules of security groups, is in `site_details`.
+A cluster is a load balancer with its ports and the instances behind them. A port whose target group
+has one instance of several is the auxiliary (RMI) port of this node, as Denodo 7.0 needs it.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from denodo_ha.cli.errors import UsageError
+from denodo_ha.drill.live.adoption.found_cluster import (
+    FoundCluster,
+    FoundNode,
+    FoundPort,
+    FoundSite,
+    LiveResource,
+    SiteResources,
+)
 from denodo_ha.drill.live.adoption.site_details import SiteDetails
-from denodo_ha.drill.live.live_site import LivePlace, LiveSite
 from denodo_ha.drill.reading.resource_reader import (
     INSTANCE,
     LISTENER,
@@ -20,7 +26,7 @@ from denodo_ha.drill.reading.resource_reader import (
     RECORD_SET,
     TARGET_GROUP,
 )
-from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, references
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping
 from denodo_ha.environment.facts.denodo_ports import (
     FLIGHT_PORT,
     JMX_FACTORY_PORT,
@@ -41,180 +47,6 @@ _AUXILIARY_ENDINGS: Final = (JMX_REGISTRY_PORT, JMX_FACTORY_PORT)
 """Ports that Denodo 7.0 uses as auxiliary port; on further nodes often with a digit before."""
 _NODE_NAME: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 _ROLES: Final = {"PRIMARY": "active", "SECONDARY": "passive"}
-
-
-@dataclass(frozen=True)
-class LiveResource:
-    """A resource of a live site.
-
-    Attributes:
-        place: the stack of this project that has the resource, else its region.
-        logical_id: its logical id.
-        type: its type.
-        id: its physical id.
-        region: its region.
-        account: its account.
-        properties: its properties.
-    """
-
-    place: str
-    logical_id: str
-    type: str
-    id: str
-    region: str
-    account: str
-    properties: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def attributes(self) -> dict[str, str] | None:
-        """The attributes of a load balancer or target group; None if they were not read."""
-        for name in ("LoadBalancerAttributes", "TargetGroupAttributes"):
-            if name in self.properties:
-                return {
-                    str(item["Key"]): str(item["Value"]) for item in as_list(self.properties[name])
-                }
-        return None
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags."""
-        return {
-            str(tag.get("Key")): str(tag.get("Value"))
-            for tag in as_list(self.properties.get("Tags"))
-        }
-
-    @property
-    def is_own(self) -> bool:
-        """Return whether a stack of this project has the resource."""
-        return self.place != self.region
-
-
-@dataclass(frozen=True)
-class FoundNode:
-    """An instance behind the load balancer.
-
-    Attributes:
-        name: its name in the configuration.
-        resource: the instance.
-        zone: its availability zone.
-        address: its private address; empty if it was not read.
-        security_groups: its security groups.
-    """
-
-    name: str
-    resource: LiveResource
-    zone: str
-    address: str
-    security_groups: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FoundPort:
-    """A port of the load balancer.
-
-    Attributes:
-        port: the port that clients use.
-        listener: the listener.
-        group: the target group to which it forwards; None if it forwards to none or to several.
-        target_port: the port on the nodes.
-        nodes: instance ids of the targets.
-        attributes: attributes of the listener; None if they were not read.
-    """
-
-    port: int
-    listener: LiveResource
-    group: LiveResource | None
-    target_port: int
-    nodes: tuple[str, ...]
-    attributes: Mapping[str, str] | None
-
-
-@dataclass(frozen=True)
-class FoundCluster:
-    """A load balancer with its ports and the instances behind it.
-
-    Attributes:
-        name: name of the cluster in the configuration.
-        balancer: the load balancer.
-        dns_name: its DNS name.
-        vpc: its VPC; empty if it was not read.
-        subnets: its subnet in each zone.
-        nodes: the instances behind it, by instance id.
-        services: its ports that all nodes serve, by service.
-        auxiliary: its ports that one node serves, by instance id.
-        left_out: sentences on ports that the configuration does not have.
-    """
-
-    name: str
-    balancer: LiveResource
-    dns_name: str
-    vpc: str
-    subnets: Mapping[str, str]
-    nodes: Mapping[str, FoundNode]
-    services: Mapping[str, FoundPort]
-    auxiliary: Mapping[str, FoundPort]
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def ports(self) -> Iterator[FoundPort]:
-        """The ports that the configuration has."""
-        yield from self.services.values()
-        yield from self.auxiliary.values()
-
-
-@dataclass(frozen=True)
-class FoundSite:
-    """A site to adopt.
-
-    Attributes:
-        clusters: its clusters; the primary first.
-        record: the name that clients use; empty if it is not known.
-        hosted_zone: id and name of the record's hosted zone; empty if they are not known.
-        is_failover: whether the record has a primary and a secondary.
-        details: what only the calls of the adoption show.
-    """
-
-    clusters: tuple[FoundCluster, ...]
-    details: SiteDetails
-    record: str = ""
-    hosted_zone: tuple[str, str] = ("", "")
-    is_failover: bool = False
-
-
-class SiteResources:
-    """The resources of a live site, by key."""
-
-    def __init__(self, site: LiveSite) -> None:
-        self._of_key = {
-            f"{place.name}/{logical_id}": _resource(place, logical_id, raw)
-            for place in site.places
-            for logical_id, raw in place.resources.items()
-            if isinstance(raw, Mapping) and logical_id in place.ids
-        }
-
-    def of_type(self, kind: str) -> list[LiveResource]:
-        """Return the resources of a type, in the order of the places."""
-        return [item for item in self._of_key.values() if item.type == kind]
-
-    def referenced(self, value: object, kind: str) -> LiveResource | None:
-        """Return the resource of a type to which a value refers."""
-        for place, logical_id, _ in references(value):
-            found = self._of_key.get(f"{place}/{logical_id}")
-            if found is not None and found.type == kind:
-                return found
-        return None
-
-
-def _resource(place: LivePlace, logical_id: str, raw: Mapping[str, Any]) -> LiveResource:
-    return LiveResource(
-        place.name,
-        logical_id,
-        str(raw.get("Type")),
-        place.ids[logical_id],
-        place.region,
-        place.account,
-        as_mapping(raw.get("Properties")),
-    )
 
 
 def network_balancers(resources: SiteResources) -> list[LiveResource]:
@@ -246,7 +78,7 @@ def find_clusters(resources: SiteResources, details: SiteDetails) -> FoundSite:
     records = [
         (record, balancer)
         for record in resources.of_type(RECORD_SET)
-        if (balancer := _balancer_of(record, resources)) is not None
+        if not record.is_own and (balancer := _balancer_of(record, resources)) is not None
     ]
     roles = {
         balancer.id: str(record.properties["Failover"])
