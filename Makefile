@@ -29,9 +29,9 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 # With it, each of the many processes of a verb would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz \
-	spin quick snapshots reference lint format synth drill plan deploy destroy diff review \
-	upgrade-fixture readiness-cost bench lock clean
+.PHONY: help setup dev local local-down local-env local-resolve test test-long kill-matrix \
+	fault-matrix fuzz spin quick snapshots reference lint format synth drill plan deploy destroy \
+	diff review upgrade-fixture readiness-cost bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -51,6 +51,9 @@ local-down: setup ## destroy what `make local` deployed, and stop its server
 
 local-env: setup ## print the lines that send a shell to the local AWS
 	@$(python) -m tools.local_aws env --config '$(CONFIG)'
+
+local-resolve: setup ## print the addresses of NAME for `psql hostaddr=` and `curl --resolve`
+	@$(python) -m tools.local_aws resolve --name '$(NAME)'
 
 test: dev ## run the tests (ARGS='-k NAME' for some)
 	@tools/local_aws/setup

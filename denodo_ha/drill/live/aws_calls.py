@@ -135,7 +135,7 @@ AUTO_SCALING_GROUPS: Final = _call(
 )
 ALARMS: Final = _call(
     *("cloudwatch", "describe_alarms", "cloudwatch:DescribeAlarms", "MetricAlarms"),
-    "the alarms, so also what health checks watch and who is told",
+    "the alarms, so also what health checks monitor and who is notified",
     "check",
 )
 HOSTED_ZONES: Final = _call(

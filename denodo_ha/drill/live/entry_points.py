@@ -1,4 +1,4 @@
-"""Entry points of a site: the balancers, nodes and records from which the reading goes on."""
+"""Entry points of a site: the balancers, nodes and records from which the reading continues."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ _MAX_NAMES: Final = 20
 
 @dataclass(frozen=True)
 class SiteLocator:
-    """What names a site; exactly one has a value.
+    """Ways to name a site; exactly one has a value.
 
     Attributes:
         environment: the name of an environment of this project.
@@ -74,7 +74,7 @@ class EntryPoints:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the regions have, from which entry points are chosen.
+    """Resources of the regions, from which entry points are chosen.
 
     Attributes:
         calls: the calls.
@@ -136,8 +136,8 @@ def _behind_name(around: Surroundings, name: str) -> tuple[list[str], dict[str, 
     if not arns and not instances:
         values = ", ".join(sorted({value for record in records for value in values_of(record)}))
         message = (
-            f"--record {name}: it answers with {values}, which is no load balancer and no instance "
-            f"in {', '.join(around.regions)}; see --region"
+            f"--record {name}: it answers with {values}, which is neither a load balancer nor an "
+            f"instance in {', '.join(around.regions)}; see --region"
         )
         raise _nothing(around.calls, message)
     return arns, instances
