@@ -40,6 +40,12 @@ def _init() -> Imported:
     return init
 
 
+def _adopt() -> Imported:
+    from denodo_ha.drill.live.adoption.command import adopt
+
+    return adopt
+
+
 def _check() -> Imported:
     from denodo_ha.configuration.check_command import check
 
@@ -284,6 +290,12 @@ COMMANDS: tuple[Command, ...] = (
         "Files",
         "Copy an example to config/NAME.yaml, and list the values that you must replace.",
         _init,
+    ),
+    Command(
+        "adopt",
+        "Files",
+        "Write the configuration of a site made by hand, and show three ways to go on with it.",
+        _adopt,
     ),
     Command(
         "check",
