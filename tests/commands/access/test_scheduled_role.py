@@ -5,8 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from denodo_ha.cli import exit_codes
 from tests.commands.conftest import Clouds, Run, Templates
 from tests.support.assembly import ROOT
@@ -38,10 +36,10 @@ def test_it_only_reads() -> None:
     assert not any("*" in action for action in actions)
 
 
-@pytest.mark.parametrize("example", ["active-passive", "haproxy"])
 def test_it_suffices_for_plan_and_status(
-    example: str, clouds: Clouds, denodo_ha: Run, templates_of: Templates, tmp_path: Path
+    clouds: Clouds, denodo_ha: Run, templates_of: Templates, tmp_path: Path
 ) -> None:
+    example = "active-passive"
     cloud = clouds(example)
     cloud.calls.forget()
     templates = templates_of(ROOT / f"config/examples/{example}.yaml")
@@ -54,7 +52,7 @@ def test_it_suffices_for_plan_and_status(
     planned = denodo_ha("plan", "-c", example, str(tmp_path))
     assert planned.exit_code in {exit_codes.DONE, exit_codes.NO}, planned.output
     shown = denodo_ha("status", "-c", example, "--no-ask")
-    assert shown.exit_code in {exit_codes.DONE, exit_codes.NO, exit_codes.DOWN}, shown.output
+    assert shown.exit_code in {exit_codes.DONE, exit_codes.NO}, shown.output
     _, permissions = documents()
     called = {
         f"{ACTION_PREFIX.get(call.service, call.service)}:{call.operation}"
