@@ -40,6 +40,12 @@ def _init() -> Imported:
     return init
 
 
+def _adopt() -> Imported:
+    from denodo_ha.drill.live.adoption.command import adopt
+
+    return adopt
+
+
 def _check() -> Imported:
     from denodo_ha.configuration.check_command import check
 
@@ -152,6 +158,12 @@ def _picture() -> Imported:
     from denodo_ha.review.picture_command import picture
 
     return picture
+
+
+def _cost() -> Imported:
+    from denodo_ha.review.cost.cost_command import cost
+
+    return cost
 
 
 def _review() -> Imported:
@@ -280,6 +292,12 @@ COMMANDS: tuple[Command, ...] = (
         _init,
     ),
     Command(
+        "adopt",
+        "Files",
+        "Write the configuration of a site made by hand, and show three ways to go on with it.",
+        _adopt,
+    ),
+    Command(
         "check",
         "Files",
         "Validate a configuration and its pins file, without the CDK and without any AWS call.",
@@ -288,7 +306,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "drill",
         "Files",
-        "Work out the outcome of every single failure, from templates alone.",
+        "Work out the outcome of every single failure, from templates or for what runs.",
         _drill,
     ),
     Command(
@@ -303,6 +321,12 @@ COMMANDS: tuple[Command, ...] = (
         "Files",
         "Review a change on one page: what gets worse, what clients notice, access, protections.",
         _review,
+    ),
+    Command(
+        "cost",
+        "Files",
+        "Show what an environment costs a month at AWS's list prices, by cluster and item.",
+        _cost,
     ),
     Command(
         "nodes",

@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.plan.node_changes import Change
+from denodo_ha.review.cost.cost_change import CostChange
+from denodo_ha.review.cost.monthly_cost import monthly_cost
 from denodo_ha.review.finding import Finding, finding, in_order
 from denodo_ha.review.next_steps import DeployEffects, Step
 from denodo_ha.review.page.html_page import html_page
@@ -50,8 +53,16 @@ def hostile_page() -> Page:
     findings = [finding(name, HOSTILE, HOSTILE) for name in ("tls-off", "failure-worse")]
     accepted = (finding("multi-az-off", HOSTILE, HOSTILE),)
     steps = (Step(HOSTILE, HOSTILE),)
-    review = Review(HOSTILE, in_order(findings), accepted, effects, steps, (HOSTILE,), picture)
+    cost = CostChange(*(monthly_cost([_hostile_stack(count)], {}) for count in (1, 2)))
+    texts = (HOSTILE,)
+    review = Review(HOSTILE, in_order(findings), accepted, effects, steps, texts, picture, cost)
     return page_of(review, HOSTILE, [HOSTILE])
+
+
+def _hostile_stack(count: int) -> SynthesisedStack:
+    node = {"Type": "AWS::EC2::Instance", "Properties": {"InstanceType": HOSTILE}}
+    nodes = {f"{HOSTILE}{number}": node for number in range(count)}
+    return SynthesisedStack(HOSTILE, HOSTILE, "", {"Resources": nodes})
 
 
 def page_with(findings: Iterable[Finding], differences: Iterable[str] = ("Stack x",)) -> Page:

@@ -49,7 +49,7 @@ def resource(kind: str, **properties: Any) -> dict[str, Any]:
 def test_every_finding_has_a_category_and_is_reported_somewhere() -> None:
     reported = {
         node.args[0].value
-        for file in (ROOT / "denodo_ha/review").glob("*.py")
+        for file in (ROOT / "denodo_ha/review").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "finding"
         if isinstance(node.args[0], ast.Constant)
@@ -243,9 +243,10 @@ class TestCommand:
             (["a"], "one folder cannot be compared"),
             (["a", "b", "--base", "main"], "--base REV: not together with two folders"),
             (
-                ["a", "b", "--fail-on", "cost"],
-                "'cost' is not a category; the categories are: worse",
+                ["a", "b", "--fail-on", "money"],
+                "'money' is not a category; the categories are: worse",
             ),
+            (["a", "b", "--fail-on", "cost:20"], "'20' is not a limit such as +20%"),
             (["a", "b"], "has no manifest.json"),
         ],
     )

@@ -1,6 +1,6 @@
 """Installation of all parts of the plugin, in the order that the parts require."""
 
-from tools.local_aws.emulator import iam, rds, s3_replication, secrets_manager
+from tools.local_aws.emulator import iam, machines, rds, s3_replication, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
     creation_policy,
     failed_creations,
@@ -28,7 +28,7 @@ from tools.local_aws.emulator.elb import (
     target_health,
     zonal_shifts,
 )
-from tools.local_aws.emulator.route53 import health_checks, hosted_zones, queries
+from tools.local_aws.emulator.route53 import health_checks, health_status, hosted_zones, queries
 from tools.local_aws.emulator.ssm import documents
 
 
@@ -40,6 +40,7 @@ def install() -> None:
     iam.install()
     flow_logs.install()
     instances.install()
+    machines.install()
     run_instances.install()
     capacity_reservations.install()
     load_balancers.install()
@@ -54,6 +55,7 @@ def install() -> None:
     log_groups.install()
     hosted_zones.install()
     health_checks.install()
+    health_status.install()
     queries.install()
     documents.install()
     secrets_manager.install()
