@@ -24,6 +24,7 @@ _RECORD: Final = "denodo.example.com"
 ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "status": (("status", "--no-ask"),),
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
+    "drill": (("drill", "--live"),),
     "history": (("history",),),
     "logs": (("logs", "node1", *_ON),),
     "support": (("support", "--no-plan", "--to", "{new_file}"),),
@@ -95,9 +96,9 @@ VARIANT_KINDS: Final = 1
 something, gets all. Commands that refuse in this environment, and wrappers, get as few."""
 WRAPPERS: Final = frozenset({"failover back", "failover from", "failover restore"})
 """Commands that do what `failover to` does, and little else."""
-WHOLE_MATRIX_ONLY: Final = frozenset({"failover practice", "support"})
-"""Commands that do what several other commands do, so that their runs take long; `make
-fault-matrix` runs them, and the sample does not."""
+WHOLE_MATRIX_ONLY: Final = frozenset({"drill", "failover practice", "support"})
+"""Commands whose runs take long, because they do what several other commands do, or make as many
+calls; `make fault-matrix` runs them, and the sample does not."""
 SEED: Final = 20261126
 """Seed of the sample."""
 

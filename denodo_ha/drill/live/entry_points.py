@@ -47,8 +47,9 @@ class SiteLocator:
         """
         if sum(value is not None for value in (self.environment, self.record, self.balancer)) != 1:
             message = (
-                "which site? Give one of --environment NAME (stacks of this project), --record "
-                "NAME (a DNS name) and --balancer NAME (a load balancer), with --region REGION"
+                "which site? Give -c CONFIG, or with --region REGION one of --environment NAME "
+                "(stacks of this project), --record NAME (a DNS name) and --balancer NAME (a load "
+                "balancer)"
             )
             raise UsageError(message)
 
