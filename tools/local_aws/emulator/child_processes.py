@@ -63,6 +63,14 @@ class ChildProcesses:
             child.stop()
             self.write_record()
 
+    def kill(self, name: str) -> None:
+        """Kill a child and its process group, as a power failure would."""
+        with self._lock:
+            child = self._children.pop(name, None)
+        if child is not None:
+            child.kill()
+            self.write_record()
+
     def stop_all(self) -> None:
         """End all children."""
         with self._lock:
@@ -124,6 +132,13 @@ class _Child:
         finally:
             # Also programs that the child has started and not ended.
             _clean_up(process)
+
+    def kill(self) -> None:
+        with self._lock:
+            self._stopping.set()
+            process = self._process
+        assert process is not None  # `start` has been called
+        _clean_up(process)
 
     def _launch(self) -> None:
         with self._lock:
