@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -18,7 +19,7 @@ from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.cloudformation import creation_policy
 from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
-from tools.local_aws.emulator.elb import target_health
+from tools.local_aws.emulator.elb import forwarding, target_health
 from tools.local_aws.emulator.living import LIVING
 
 _CLONE = Path(__file__).resolve().parents[3]
@@ -99,7 +100,7 @@ class Server:
         if scope["type"] != "http":
             await ministack.gateway.app(scope, receive, send)
             return
-        if scope["method"] not in _READ_METHODS:
+        if scope["method"] not in _READ_METHODS and scope["path"] != f"{PREFIX}flows":
             self._checkpoint.note_change()
         if scope["path"].startswith(PREFIX):
             await self._answer_control(scope, receive, send)
@@ -113,6 +114,9 @@ class Server:
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
+        if scope["path"] == f"{PREFIX}forwarding":
+            given = parse_qs(scope["query_string"].decode())
+            await forwarding.changed("".join(given.get("after", [])))
         answer = self._control.answer(scope["method"], scope["path"], body)
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

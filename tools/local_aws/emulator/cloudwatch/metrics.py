@@ -2,8 +2,8 @@
 
 A datapoint counts only after the end of its period, because the period's value may change until
 then. Some metrics are computed: HealthyHostCount and UnHealthyHostCount, from the current target
-health; ActiveFlowCount and NewFlowCount, which are 0 while the load balancer exists;
-StatusCheckFailed, which is 0 while the instance runs; and DaysToExpiry, since no certificate of the
+health; the counts of flows (`flow_counts`), of which ActiveFlowCount and NewFlowCount are 0 while the
+load balancer exists and has none; StatusCheckFailed, which is 0 while the instance runs; and DaysToExpiry, since no certificate of the
 local AWS expires. Other metrics of load balancers and instances
 have no data.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.clock import CLOCK
+from tools.local_aws.emulator.cloudwatch import flow_counts
 from tools.local_aws.emulator.elb import target_health
 from tools.local_aws.emulator.ministack import private
 
@@ -84,8 +85,10 @@ def _series(alarm: Alarm) -> Series:
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
     if alarm["Namespace"] in _COMPUTED:
-        value = _computed(alarm["MetricName"], named)
         first = last - max(10, int(alarm["EvaluationPeriods"]))
+        if alarm["MetricName"] in flow_counts.METRICS:
+            return _flows(alarm, named.get("LoadBalancer", "?"), range(first, last + 1))
+        value = _computed(alarm["MetricName"], named)
         return {} if value is None else dict.fromkeys(range(first, last + 1), value)
     dimensions = private(ministack.cloudwatch, "_dims_key")(named)
     points: dict[int, list[ministack.Record]] = {}
@@ -94,6 +97,20 @@ def _series(alarm: Alarm) -> Series:
     return {
         period: _statistic(alarm, of) for period, of in sorted(points.items()) if period <= last
     }
+
+
+def _flows(alarm: Alarm, balancer: str, periods: range) -> Series:
+    """Return a count of a load balancer's flows in each period; empty without the balancer."""
+    if not any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers):
+        return {}
+    length = _seconds(alarm)
+    values = {
+        period: flow_counts.value(
+            alarm["MetricName"], balancer, period * length, (period + 1) * length
+        )
+        for period in periods
+    }
+    return {period: value for period, value in values.items() if value is not None}
 
 
 def _statistic(alarm: Alarm, points: list[ministack.Record]) -> float:
@@ -109,9 +126,6 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
             return _targets(dimensions, "healthy")
         case "UnHealthyHostCount":
             return _targets(dimensions, "unhealthy")
-        case "ActiveFlowCount" | "NewFlowCount":
-            balancer = f"/{dimensions.get('LoadBalancer', '?')}"
-            return 0.0 if any(arn.endswith(balancer) for arn in ministack.load_balancers) else None
         case "StatusCheckFailed":
             instance = ministack.instances.get(dimensions.get("InstanceId", "?"))
             is_running = instance is not None and instance["State"]["Name"] == "running"

@@ -1,7 +1,8 @@
 """Zonal shifts of load balancers (AWS, Amazon Application Recovery Controller API).
 
-MiniStack lacks this service. A shift has no effect on targets here: commands read only whether it
-is active.
+MiniStack lacks this service. A shift takes the zone out of the load balancer's DNS, and while
+cross-zone load balancing is on, its targets in the zone get no new connections
+(`elb/forwarding.py`).
 """
 
 import json
@@ -44,6 +45,11 @@ def _active(resource: str = "") -> list[dict[str, Any]]:
         and shift["expiryTime"] > now
         and resource in {"", shift["resourceIdentifier"]}
     ]
+
+
+def zones_away(arn: str) -> set[str]:
+    """Return the ids of the zones from which a shift leads away from a load balancer's address."""
+    return {str(shift["awayFrom"]) for shift in _active(arn)}
 
 
 def _start(given: dict[str, Any]) -> dict[str, Any]:
