@@ -83,10 +83,11 @@ quick: dev ## check format, rules, types, and run the fast tests (under a minute
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
 
-reference: dev ## write config/schema.json and docs/reference/configuration.md from the model
+reference: dev ## write config/schema.json and the generated pages of docs/reference
 	@$(python) -m denodo_ha.environment.loading.json_schema
 	@$(python) -m denodo_ha.environment.loading.reference_page
 	@$(python) -m tools.deploy_permissions
+	@$(python) -m tools.reference_pages
 
 lint: dev ## check format, rules and types
 	@$(python) -m ruff format --check .

@@ -3,6 +3,7 @@
 import gc
 import locale
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,8 +43,16 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make captured output and logs encodable: pytest-xdist cannot send lone surrogates."""
+    """Make captured output and logs encodable, and let skips fail in CI.
+
+    pytest-xdist cannot send lone surrogates. CI installs the programs that tests need, so it sets
+    `DENODO_HA_SKIPS=fail`: a test is skipped there only for what the machine denies.
+    """
     report = yield
+    if report.skipped and os.environ.get("DENODO_HA_SKIPS") == "fail":
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith("this machine"):
+            report.outcome, report.longrepr = "failed", f"skipped in CI: {reason}"
     report.sections = [
         (title, content.encode(errors="backslashreplace").decode())
         for title, content in report.sections
@@ -79,12 +88,19 @@ def _rank(item: pytest.Item) -> int:
 
 
 def pytest_configure() -> None:
-    """Collect garbage less often: it took a third of the time of tests of commands.
+    """Collect garbage less often, which took a third of the time of tests of commands.
 
     Modules, tests and the service descriptions of moto and botocore are millions of objects that
     remain until the end.
     """
     gc.set_threshold(20_000, 10, 10)
+    # A job in the background of a script, or of nohup, ignores these signals, and so would the
+    # programs that tests start and end with them.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(
+                number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            )
 
 
 def pytest_collection_finish() -> None:

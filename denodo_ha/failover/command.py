@@ -97,8 +97,6 @@ def status(
     Exit code 0: both clusters are healthy; 1: one is unhealthy or unknown; 5: both are unhealthy;
     6: both are unknown. A state that cannot be read within 15 s is unknown, with the reason.
 
-    [bold]Example[/bold]
-
     denodo-ha failover status -c prod --format json
     """
     aws = Aws(profile=profile, attempts=ATTEMPTS)
@@ -154,8 +152,6 @@ def to(
     regions or global services do not answer; only the switch's region must answer. Run the command
     again if it reports that it is not known whether the switch is thrown.
 
-    [bold]Example[/bold]
-
     denodo-ha failover to passive -c prod
     """
     located = _located(config, environment, region, profile)
@@ -206,8 +202,6 @@ def leave(
     stopped using the old DNS answer. Open sessions continue. The Solution Manager runs this command
     before it deploys to a cluster.
 
-    [bold]Example[/bold]
-
     denodo-ha failover from active -c prod
     """
     aws, site = _located(config, environment, region, profile)
@@ -239,8 +233,6 @@ def restore(
 
     For a secondary, the command only waits until it is healthy and does not fail over. The Solution
     Manager runs this command after it has deployed to a cluster.
-
-    [bold]Example[/bold]
 
     denodo-ha failover restore active -c prod
     """

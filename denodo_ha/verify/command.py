@@ -164,8 +164,6 @@ def verify(
     15 s are noted. Exit code 0: everything is correct, or there are only notes; 1: something is
     wrong.
 
-    [bold]Examples[/bold]
-
     denodo-ha verify -c prod
 
     denodo-ha verify -c prod --connections 50

@@ -158,7 +158,7 @@ class _Change:
             self._edit(change)
             self._new.regenerate()
             if self._start:
-                self._new.start(self._state.servers, self._deadline())
+                self._new.start(self._state.servers, _deadline(self._state))
             self._record.apply(self._state, change)
         except (HostError, OSError) as reason:
             self._roll_back(reason, start=running)
@@ -213,7 +213,7 @@ class _Change:
             self._old.regenerate()
             if start:
                 log.info("starting the previous state again")
-                self._old.start(self._old.state.servers, self._deadline())
+                self._old.start(self._old.state.servers, _deadline(self._old.state))
             self._record_failure(reason)
         except (HostError, OSError) as error:
             message = f"{reason}\nand the previous state does not come up either: {error}"
@@ -233,10 +233,12 @@ class _Change:
         except OSError as error:
             log.warning(f"the failure cannot be recorded: {error}")
 
-    def _deadline(self) -> float:
-        return time.monotonic() + self._state.start_seconds
-
     def _warn_of_standalone_license(self) -> None:
         file = self._state.home / STANDALONE_LICENSE
         if self._state.license_manager and file.exists():
             log.warning(f"{file} exists, so the servers do not ask the License Manager")
+
+
+def _deadline(state: State) -> float:
+    """Return the time at which a start of the servers of this state is given up."""
+    return time.monotonic() + state.start_seconds

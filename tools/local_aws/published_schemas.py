@@ -4,7 +4,8 @@
 
 The server runs in its own virtual environment, without cfn-lint. So this program reads the schemas
 of cfn-lint and reduces them to what the server uses: the properties of a type, the required
-properties, and the properties whose change replaces the resource.
+properties, the properties whose change replaces the resource, and the properties that identify it
+in an import.
 """
 
 import json
@@ -81,6 +82,7 @@ def reduced_schemas() -> dict[str, Any]:
             "replacing": sorted(
                 {_path(pointer) for pointer in schema.get("createOnlyProperties", [])}
             ),
+            "identifier": [_path(pointer) for pointer in schema["primaryIdentifier"]],
         }
     return schemas
 

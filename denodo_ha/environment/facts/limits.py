@@ -211,11 +211,12 @@ ALARM_LAG_S: Final = 60
 """Delay until the metric of a minute is available: one more period (deduced, not published)."""
 
 HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
+HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
+"""Project default: the least that AWS accepts, to notice a lost node soon."""
 HEALTH_TIMEOUT_DEFAULT_S: Final = 4
 """Project default: AWS rejects a timeout that is not less than the interval (error message of the
 ELB API)."""
 
-HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
 """AWS's default (AWS, Edit target group attributes for your Network Load Balancer)."""
 

@@ -1,7 +1,7 @@
 """The reference page of the configuration's keys; `make reference` writes it from the model."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -10,6 +10,7 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic.fields import FieldInfo
 
 from denodo_ha.environment.facts.limits import Range
+from denodo_ha.environment.loading.reference_examples import EXAMPLES
 from denodo_ha.environment.model.alarms import Alarms, AlarmTopics
 from denodo_ha.environment.model.catalog import (
     Catalog,
@@ -52,7 +53,7 @@ from denodo_ha.environment.model.service import HealthSettings, Service
 
 FILE = Path(__file__).parents[3] / "docs/reference/configuration.md"
 
-_SECTIONS: tuple[tuple[str, type[Section]], ...] = (
+SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("NAME.yaml", Environment),
     ("denodo", Denodo),
     ("denodo.jvm", Jvm),
@@ -94,7 +95,7 @@ _HEAD = """# Configuration reference
 
 One YAML file describes one environment; `config/examples/` has a file for each shape. This page
 is generated from the model by `make reference`. Rules between several keys are not in the
-tables: synth checks them and reports file, line, reason and remedy.
+tables: `denodo-ha check` checks them and reports file, line, reason and remedy.
 
 Times are whole seconds, sizes GiB, networks CIDRs in network form, accounts 12 digits in quotes.
 The order of keys never matters.
@@ -110,16 +111,19 @@ aws ec2 describe-managed-prefix-lists --region REGION \\
 
 
 _NO_VALUE = "-"
+_HOUR_S = 3600
+_DAY_S = 24 * _HOUR_S
 
 
 def text() -> str:
     """Return the content of the page."""
     parts = [_HEAD]
-    for path, section in _SECTIONS:
+    for path, section in SECTIONS:
         purpose = " ".join((section.__doc__ or "").strip().split("\n\n")[0].split())
         rows = "\n".join(_row(name, info) for name, info in section.model_fields.items())
+        example = EXAMPLES[path.partition(", ")[0]].strip()
         parts.append(
-            f"## `{path}`\n\n{purpose}\n\n"
+            f"## `{path}`\n\n{purpose}\n\n```yaml\n{example}\n```\n\n"
             f"| key | meaning | default | allowed | source |\n|---|---|---|---|---|\n{rows}\n"
         )
     return "\n".join(parts)
@@ -141,16 +145,32 @@ def _meaning_and_default(info: FieldInfo) -> tuple[str, str]:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "required"
-    value = info.default
-    if value is None or (isinstance(value, Section | Mapping | tuple) and not _content(value)):
-        return _NO_VALUE
-    if isinstance(value, tuple):
-        return ", ".join(f"`{item}`" for item in value)
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    says_more = re.search("[Dd]efault|[Rr]equired", info.description or "")
+    return "see its meaning" if info.default is None and says_more else _readable(info.default)
 
 
-def _content(value: Section | Mapping[str, Any] | tuple[Any, ...]) -> object:
-    return value.model_dump(exclude_none=True) if isinstance(value, Section) else value
+def _readable(value: Any) -> str:
+    """Return a default as a file has it; seconds also in hours or days."""
+    match value:
+        case None | () | {}:
+            return "none"
+        case Section():
+            keys = value.model_dump(exclude_defaults=True).items()
+            words = ", ".join(f"{key}: {item}" for key, item in keys)
+            return f"`{{{words}}}`" if words else "the defaults below"
+        case tuple():
+            return ", ".join(f"`{item}`" for item in value)
+        case bool():
+            return f"`{str(value).lower()}`"
+    is_long = isinstance(value, int) and value >= _HOUR_S and value % _HOUR_S == 0
+    return f"`{value}` ({_duration(value)})" if is_long else f"`{value}`"
+
+
+def _duration(seconds: int) -> str:
+    """Return a number of seconds in days or hours."""
+    days, rest = divmod(seconds, _DAY_S)
+    number, unit = (seconds // _HOUR_S, "hour") if rest else (days, "day")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _allowed(info: FieldInfo) -> str:

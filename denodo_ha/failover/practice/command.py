@@ -149,8 +149,6 @@ def practice(
     the practice was ended early; 3: refused; 4: the site is not at its primary again, with the
     command that fails back.
 
-    [bold]Examples[/bold]
-
     denodo-ha failover practice -c prod --dry-run
 
     denodo-ha failover practice -c prod --format markdown > practice.md

@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -194,6 +196,24 @@ def test_a_server_that_never_listens_is_killed_and_rolled_back(home: Home) -> No
 def test_a_server_that_is_never_ready_is_rolled_back(home: Home) -> None:
     changes = {"jvm__vdp": "-Dunready", "limits__start_seconds": 1}
     _rolls_back(home, changes, "the server is not ready")
+
+
+def test_the_previous_state_is_waited_for_with_its_own_time_limit(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state with too short a limit for starts must not fail its roll back as well."""
+    apply(home.system, home.state(limits__start_seconds=300))
+    limits: list[float] = []
+    start = Servers.start
+
+    def record(servers: Servers, names: Sequence[str], deadline: float) -> None:
+        limits.append(deadline - time.monotonic())
+        start(servers, names, deadline)
+
+    monkeypatch.setattr(Servers, "start", record)
+    with pytest.raises(RolledBackError, match="the previous state runs again"):
+        apply(home.system, home.state(jvm__vdp="-Ddead", limits__start_seconds=30))
+    assert [round(limit, -1) for limit in limits] == [30, 300]
 
 
 def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:

@@ -211,7 +211,7 @@ def test_a_device_is_not_opened(machine: Machine) -> None:
     try:
         os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))
     except PermissionError:
-        pytest.skip("this container may not create devices")
+        pytest.skip("this machine may not create devices")
     code, output = machine.run("verify")
     assert (code, "cannot be read: not a regular file" in output) == (1, True)
     assert machine.run("save")[0] == 0

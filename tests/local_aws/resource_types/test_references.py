@@ -66,7 +66,11 @@ def test_a_group_in_use_stays(cloud: Cloud) -> None:
     # Create a load balancer outside the stack that uses the stack's security group.
     subnet = stack.ids["A"]
     client.create_load_balancer(
-        Name="stranger", Subnets=[subnet], SecurityGroups=[inner], Type="network"
+        Name="stranger",
+        Scheme="internal",
+        Subnets=[subnet],
+        SecurityGroups=[inner],
+        Type="network",
     )
     with pytest.raises(DeployError, match="DependencyViolation"):
         stack.delete()

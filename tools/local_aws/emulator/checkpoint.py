@@ -12,7 +12,7 @@ import shutil
 import time
 from pathlib import Path
 
-from tools.local_aws.emulator import living, loopback, ministack, rds, stand_ins
+from tools.local_aws.emulator import cuts, living, loopback, ministack, rds, stand_ins
 from tools.local_aws.emulator.ec2 import capacity_reservations
 from tools.local_aws.emulator.elb import zonal_shifts
 from tools.local_aws.emulator.ministack import private
@@ -76,6 +76,7 @@ class Checkpoint:
         state = ministack.persistence.load_state(_PLUGIN_KEY) or {}
         stand_ins.STORE.update(state.get("stand_ins", {}))
         loopback.STORE.update(state.get("loopback", {}))
+        cuts.STORE.update(state.get("cuts", {}))
         living.STORE.update(state.get("living", {}))
         for key, store in _stores().items():
             if key in state:
@@ -106,6 +107,7 @@ def _plugin_state() -> dict[str, object]:
     return {
         "stand_ins": stand_ins.STORE,
         "loopback": loopback.STORE,
+        "cuts": cuts.STORE,
         "living": living.STORE,
         **_stores(),
     }

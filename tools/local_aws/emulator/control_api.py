@@ -13,6 +13,12 @@ PUT    /_local/faults/STACK             {"account": …, "region": …, "resourc
 PUT    /_local/call-faults/ACCOUNT      {"GetParameter": "throttled", "s3": "denied"}: calls of an
                                         account that fail: throttled, denied or silent
 PUT    /_local/quotas/ACCOUNT           {"eu-west-1": {"L-1216C47A": 32}}: applied quotas
+GET    /_local/names                    {"outside": ["127.40.0.1", 53], "vpc-…": …}: the endpoint of
+                                        the DNS server for each view
+GET    /_local/names/NAME               the addresses of a name for a client outside, and their TTL
+GET    /_local/names/NAME/VPC           the same for a client in a VPC
+PUT    /_local/cuts                     {"zones": ["eu-west-1a"], "regions": ["eu-central-1"]}: all
+                                        zones and regions that are cut off; {} ends all cuts
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
 GET    /_local/forwarding?after=VERSION what load balancers forward to, once it differs
 PUT    /_local/clients                  {"127.0.0.9": "10.9.0.7"}: addresses of clients on AWS
@@ -25,7 +31,14 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from tools.local_aws.emulator import call_faults, ministack, prerequisites, quotas, stand_ins
+from tools.local_aws.emulator import (
+    call_faults,
+    cuts,
+    ministack,
+    prerequisites,
+    quotas,
+    stand_ins,
+)
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
@@ -33,6 +46,8 @@ from tools.local_aws.emulator.cloudwatch import flow_counts
 from tools.local_aws.emulator.elb import forwarding
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.route53 import dns_answer
+from tools.local_aws.emulator.route53.dns_server import DnsServer
 
 PREFIX = "/_local/"
 NAME = "denodo-ha local AWS"
@@ -49,8 +64,8 @@ class Answer:
 class ControlApi:
     """Answers the calls of the control API."""
 
-    def __init__(self, *, clone: str, checkpoint: Checkpoint) -> None:
-        self._clone, self._checkpoint = clone, checkpoint
+    def __init__(self, *, clone: str, checkpoint: Checkpoint, names: DnsServer) -> None:
+        self._clone, self._checkpoint, self._names = clone, checkpoint, names
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:
         """Answer one call."""
@@ -117,6 +132,15 @@ class ControlApi:
 
     def _put_quotas(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
         return {region: quotas.put(account, region, values) for region, values in body.items()}
+
+    def _put_cuts(self, _rest: str, body: Any) -> dict[str, Any]:
+        return dict(cuts.put(body))
+
+    def _get_names(self, rest: str, _body: Any) -> dict[str, Any]:
+        if not rest:
+            return dict(self._names.refresh())
+        name, _, vpc = rest.partition("/")
+        return dns_answer.answer(name, "A", vpc).summary
 
     def _put_living(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
         return dict(LIVING.set(body))

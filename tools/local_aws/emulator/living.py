@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tools.local_aws.emulator.errors import InvalidRequestError
 
-PARTS = ("nodes", "balancers", "names")
+PARTS = ("nodes", "balancers", "names", "metrics")
 
 Action = Callable[[], None]
 

@@ -42,6 +42,7 @@ __all__ = [
     "acting_for",
     "alb",
     "autoscaling",
+    "changesets",
     "cloudwatch",
     "ec2",
     "engine",

@@ -4,11 +4,12 @@ from tools.local_aws.emulator import iam, rds, s3_replication, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
     creation_policy,
     failed_creations,
+    imports,
     resource_types,
     stack_events,
     stack_outputs,
 )
-from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups
+from tools.local_aws.emulator.cloudwatch import alarms, composite_alarms, log_groups, metrics
 from tools.local_aws.emulator.ec2 import (
     addresses,
     auto_scaling,
@@ -16,9 +17,11 @@ from tools.local_aws.emulator.ec2 import (
     flow_logs,
     instances,
     network,
+    run_instances,
     security_groups,
 )
 from tools.local_aws.emulator.elb import (
+    calls,
     listeners,
     load_balancers,
     target_groups,
@@ -37,6 +40,7 @@ def install() -> None:
     iam.install()
     flow_logs.install()
     instances.install()
+    run_instances.install()
     capacity_reservations.install()
     load_balancers.install()
     listeners.install()
@@ -44,6 +48,7 @@ def install() -> None:
     target_groups.install()
     zonal_shifts.install()
     auto_scaling.install()
+    metrics.install()
     alarms.install()
     composite_alarms.install()
     log_groups.install()
@@ -58,5 +63,7 @@ def install() -> None:
     stack_events.install()
     # Added after all declarations, because checks that are added last run first.
     resource_types.enforce_schemas()
+    calls.install()
+    imports.install()
     creation_policy.install()
     failed_creations.install()

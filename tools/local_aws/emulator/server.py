@@ -21,6 +21,7 @@ from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
 from tools.local_aws.emulator.elb import forwarding, target_health
 from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.route53.dns_server import DnsServer
 
 _CLONE = Path(__file__).resolve().parents[3]
 _STACK_OPERATION = re.compile(rb"\bAction=(ExecuteChangeSet|DeleteStack|CreateStack|UpdateStack)\b")
@@ -46,8 +47,12 @@ class Server:
     def __init__(self, listening: socket.socket, folder: Path, *, parent: int | None) -> None:
         self._listening, self._folder, self._parent = listening, folder, parent
         self._checkpoint = checkpoint.Checkpoint(folder / "state")
-        self._control = ControlApi(clone=str(_CLONE), checkpoint=self._checkpoint)
+        self._names = DnsServer()
+        self._control = ControlApi(
+            clone=str(_CLONE), checkpoint=self._checkpoint, names=self._names
+        )
         plugin.install()
+        forwarding.install(listening.getsockname()[1])
         notifications.install(folder / "notifications.txt")
         # MiniStack's own function would write one file after the other during requests.
         ministack.replace(ministack.gateway, "save_all", lambda _states: self._checkpoint.write())
@@ -71,6 +76,7 @@ class Server:
         checker.start()
         evaluator = notifications.Evaluator()
         evaluator.start()
+        LIVING.when("names", self._names.start, self._names.stop)
         writing = asyncio.create_task(self._checkpoint.write_after_changes())
         self._write_server_record()
         LIVING.apply()
@@ -79,6 +85,7 @@ class Server:
         finally:
             CHILDREN.stop_all()
             writing.cancel()
+            self._names.stop()
             checker.stop()
             evaluator.stop()
 

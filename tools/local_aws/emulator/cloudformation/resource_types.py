@@ -95,13 +95,15 @@ def enforce_schemas() -> None:
     Call this function after all types are declared.
     """
     for kind, schema in SCHEMAS.items():
-        check(kind, _allows(kind, schema))
+        check(kind, schema_check(kind))
         own = ministack.replacing.get(kind, ())
         simple = {path for path in schema["replacing"] if "/" not in path}
         ministack.replacing[kind] = tuple(sorted({*own, *simple}))
 
 
-def _allows(kind: str, schema: dict[str, list[str]]) -> Check:
+def schema_check(kind: str) -> Check:
+    """Return the check of a type's properties against its schema."""
+    schema = SCHEMAS[kind]
     known, required = set(schema["properties"]), schema["required"]
 
     def allowed(properties: Properties) -> None:

@@ -9,19 +9,17 @@ from collections.abc import Mapping
 
 from tools.local_aws.emulator.clock import CLOCK
 
-METRICS = {
-    "ActiveFlowCount": "open flows",
-    "NewFlowCount": "flows since the last report",
-    "UnhealthyRoutingFlowCount": "flows that were sent to unhealthy targets (fail-open)",
-    "RejectedFlowCount": "flows that the load balancer rejected",
-    "TCP_Client_Reset_Count": "resets by clients",
-    "TCP_Target_Reset_Count": "resets by targets",
-    "TCP_ELB_Reset_Count": "resets by the load balancer",
-}
-"""Metrics with what a report of them counts."""
-
-_ALWAYS = ("ActiveFlowCount", "NewFlowCount")
-_GAUGE = "ActiveFlowCount"
+ACTIVE = "ActiveFlowCount"
+_NEW = "NewFlowCount"
+COUNTED = (
+    _NEW,
+    "UnhealthyRoutingFlowCount",
+    "RejectedFlowCount",
+    "TCP_Client_Reset_Count",
+    "TCP_Target_Reset_Count",
+    "TCP_ELB_Reset_Count",
+)
+"""Metrics that count events. `PortAllocationErrorCount` has no data: ports do not run out here."""
 _KEPT = 4000
 """Project default: reports that are kept for each load balancer."""
 
@@ -29,7 +27,7 @@ _reports: dict[str, deque[tuple[float, Mapping[str, float]]]] = {}
 
 
 def put(counts: Mapping[str, Mapping[str, float]]) -> None:
-    """Add a report of the counts of load balancers, by their ARNs.
+    """Add a report of load balancers, by ARN: open flows, and events since the last report.
 
     Raises:
         KeyError: a metric is unknown.
@@ -37,26 +35,20 @@ def put(counts: Mapping[str, Mapping[str, float]]) -> None:
     now = CLOCK.now()
     for arn, values in counts.items():
         for metric in values:
-            METRICS[metric]
+            if metric not in (ACTIVE, *COUNTED):
+                raise KeyError(metric)
         name = arn.partition(":loadbalancer/")[2]
         _reports.setdefault(name, deque(maxlen=_KEPT)).append((now, dict(values)))
 
 
-def value(metric: str, balancer: str, begin: float, end: float) -> float | None:
-    """Return a metric's value in a period, None if nothing was reported.
+def active(balancer: str) -> float:
+    """Return the number of open flows of a load balancer, by its name in metrics: `net/NAME/ID`."""
+    reports = _reports.get(balancer)
+    return float(reports[-1][1].get(ACTIVE, 0)) if reports else 0.0
 
-    The value is the sum; of `ActiveFlowCount` it is the maximum.
 
-    Args:
-        metric: name of the metric.
-        balancer: the load balancer's name in its metrics: `net/NAME/ID`.
-        begin: real time at which the period begins.
-        end: real time at which the period ends.
-    """
-    reports = _reports.get(balancer, ())
-    values = [counts[metric] for at, counts in reports if begin <= at < end and metric in counts]
-    if metric == _GAUGE:
-        earlier = [counts[metric] for at, counts in reports if at < begin and metric in counts]
-        return max([0.0, *earlier[-1:], *values])
-    total = float(sum(values))
-    return total if total or metric in _ALWAYS else None
+def total(metric: str, balancer: str, begin: float, end: float) -> float | None:
+    """Return the number of events between two real times, None if AWS would not report it."""
+    reports = [*_reports.get(balancer, ())]
+    count = float(sum(values.get(metric, 0) for at, values in reports if begin <= at < end))
+    return count if count or metric == _NEW else None

@@ -2,19 +2,20 @@
 
 A datapoint counts only after the end of its period, because the period's value may change until
 then. Some metrics are computed: HealthyHostCount and UnHealthyHostCount, from the current target
-health; the counts of flows (`flow_counts`), of which ActiveFlowCount and NewFlowCount are 0 while the
-load balancer exists and has none; StatusCheckFailed, which is 0 while the instance runs; and DaysToExpiry, since no certificate of the
-local AWS expires. Other metrics of load balancers and instances
-have no data.
+health; the counts of a Network Load Balancer's flows (`flow_counts`); StatusCheckFailed, which is 0
+while the instance runs; and DaysToExpiry, since no certificate of the local AWS expires. Other
+metrics of load balancers and instances have no data.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator import cuts, ministack
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudwatch import flow_counts
+from tools.local_aws.emulator.cloudwatch.metric_history import HISTORY
 from tools.local_aws.emulator.elb import target_health
+from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.ministack import private
 
 Alarm = ministack.Record
@@ -27,7 +28,8 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
     "LessThanThreshold": lambda value, limit: value < limit,
     "LessThanOrEqualToThreshold": lambda value, limit: value <= limit,
 }
-_COMPUTED = ("AWS/NetworkELB", "AWS/ApplicationELB", "AWS/EC2", "AWS/CertificateManager")
+_NETWORK = "AWS/NetworkELB"
+_COMPUTED = (_NETWORK, "AWS/ApplicationELB", "AWS/EC2", "AWS/CertificateManager")
 _DAYS_TO_EXPIRY = 395.0
 _UNKNOWN = "INSUFFICIENT_DATA"
 _MISSING = {"breaching": "ALARM", "notBreaching": "OK"}
@@ -84,33 +86,55 @@ def _series(alarm: Alarm) -> Series:
     """Return the alarm's metric in each complete period."""
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
-    if alarm["Namespace"] in _COMPUTED:
-        first = last - max(10, int(alarm["EvaluationPeriods"]))
-        if alarm["MetricName"] in flow_counts.METRICS:
-            return _flows(alarm, named.get("LoadBalancer", "?"), range(first, last + 1))
-        value = _computed(alarm["MetricName"], named)
-        return {} if value is None else dict.fromkeys(range(first, last + 1), value)
-    dimensions = private(ministack.cloudwatch, "_dims_key")(named)
+    if alarm["MetricName"] in flow_counts.COUNTED and alarm["Namespace"] == _NETWORK:
+        return _flows(alarm, named.get("LoadBalancer", "?"), last)
     points: dict[int, list[ministack.Record]] = {}
+    if alarm["Namespace"] in _COMPUTED and HISTORY.is_on:
+        for time, value in HISTORY.points(alarm):
+            point = {"Timestamp": time, "Value": value}
+            points.setdefault(int(time // _seconds(alarm)), []).append(point)
+        return _by_period(alarm, points, last)
+    if alarm["Namespace"] in _COMPUTED:
+        current = None if cuts.is_cut(ministack.region()) else computed_value(alarm)
+        first = last - max(10, int(alarm["EvaluationPeriods"]))
+        return {} if current is None else dict.fromkeys(range(first, last + 1), current)
+    dimensions = private(ministack.cloudwatch, "_dims_key")(named)
     for point in ministack.metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []:
         points.setdefault(int(point["Timestamp"] // _seconds(alarm)), []).append(point)
+    return _by_period(alarm, points, last)
+
+
+def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: int) -> Series:
     return {
         period: _statistic(alarm, of) for period, of in sorted(points.items()) if period <= last
     }
 
 
-def _flows(alarm: Alarm, balancer: str, periods: range) -> Series:
+def _flows(alarm: Alarm, balancer: str, last: int) -> Series:
     """Return a count of a load balancer's flows in each period; empty without the balancer."""
-    if not any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers):
+    there = any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers)
+    if not there or cuts.is_cut(ministack.region()):
         return {}
-    length = _seconds(alarm)
+    length, metric = _seconds(alarm), alarm["MetricName"]
+    first = last - max(10, int(alarm["EvaluationPeriods"]))
     values = {
-        period: flow_counts.value(
-            alarm["MetricName"], balancer, period * length, (period + 1) * length
-        )
-        for period in periods
+        period: flow_counts.total(metric, balancer, period * length, (period + 1) * length)
+        for period in range(first, last + 1)
     }
     return {period: value for period, value in values.items() if value is not None}
+
+
+def computed_value(alarm: Alarm) -> float | None:
+    """Return the current value of an alarm's metric, None without data or if it is not computed."""
+    if alarm.get("Namespace") not in _COMPUTED or not alarm.get("MetricName"):
+        return None
+    named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
+    return _computed(alarm["MetricName"], named)
+
+
+def install() -> None:
+    """Record the values of metrics while the part `metrics` is on."""
+    LIVING.when("metrics", lambda: HISTORY.start(computed_value), HISTORY.stop)
 
 
 def _statistic(alarm: Alarm, points: list[ministack.Record]) -> float:
@@ -126,6 +150,10 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
             return _targets(dimensions, "healthy")
         case "UnHealthyHostCount":
             return _targets(dimensions, "unhealthy")
+        case "ActiveFlowCount":
+            name = dimensions.get("LoadBalancer", "?")
+            there = any(arn.endswith(f"/{name}") for arn in ministack.load_balancers)
+            return flow_counts.active(name) if there else None
         case "StatusCheckFailed":
             instance = ministack.instances.get(dimensions.get("InstanceId", "?"))
             is_running = instance is not None and instance["State"]["Name"] == "running"

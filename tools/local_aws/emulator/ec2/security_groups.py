@@ -38,6 +38,19 @@ def group(group_id: str) -> ministack.Record:
     return record
 
 
+def rule(id_: str, direction: str) -> dict[str, Any]:
+    """Return the attributes of a rule, or raise AwsError."""
+    rules = (
+        item.get("SecurityGroupRuleId")
+        for record in ministack.security_groups.values()
+        for item in record[_DIRECTIONS[direction]]
+    )
+    if id_ not in rules:
+        message = f"The security group rule ID '{id_}' does not exist"
+        raise AwsError("InvalidSecurityGroupRuleId.NotFound", message)
+    return {"Id": id_}
+
+
 def _permission(properties: Properties, owner: ministack.Record) -> dict[str, Any]:
     """Return a rule in EC2's form, after checking that its source or destination exists."""
     peers: dict[str, list[dict[str, str]]] = {

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from tools.local_aws.emulator import cuts, loopback, ministack, stand_ins
+from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.ec2 import security_groups
 from tools.local_aws.emulator.elb import (
@@ -24,12 +25,14 @@ from tools.local_aws.emulator.elb import (
     zonal_shifts,
 )
 from tools.local_aws.emulator.errors import InvalidRequestError
+from tools.local_aws.emulator.living import LIVING
 
 Document = dict[str, Any]
 
 CLIENTS: dict[str, str] = {}
 """Addresses on AWS by the loopback address of a client, as set by `PUT /_local/clients`."""
 
+_PROCESS, _MODULE = "balancers", "tools.local_aws.living.balancer"
 _LONGEST_WAIT_S = 25.0
 """Project default: below the time-out of clients of the control API."""
 _LOOK_S = 0.25
@@ -118,7 +121,7 @@ class _Table:
         state = target_health.health(arn, target).state
         common = {"id": target["Id"], "port": target["Port"], "state": state}
         if alb_targets.leads_there(group):
-            return {**common, "zone": None, "cut": False, "endpoint": None, "groups": []}
+            return {**common, **self._balancer_as_target(target["Id"])}
         instance = target_health.instance_of(group, target)
         zone = instance["Placement"]["AvailabilityZone"] if instance else None
         owner = instance["InstanceId"] if instance else target["Id"]
@@ -131,6 +134,18 @@ class _Table:
             "groups": self._with_rules(
                 [item["GroupId"] for item in instance["SecurityGroups"]] if instance else []
             ),
+        }
+
+    def _balancer_as_target(self, arn: str) -> Document:
+        """Return where a load balancer is; the process itself knows the endpoint."""
+        record = ministack.load_balancers.get(arn) or {"SecurityGroups": [], "SubnetMappings": []}
+        addresses = load_balancers.private_addresses(record)
+        return {
+            "zone": None,
+            "cut": False,
+            "endpoint": None,
+            "address": next(iter(addresses.values()), ""),
+            "groups": self._with_rules(record["SecurityGroups"]),
         }
 
     def _with_rules(self, groups: list[str]) -> list[str]:
@@ -208,3 +223,16 @@ def set_clients(addresses: dict[str, str]) -> dict[str, str]:
     CLIENTS.clear()
     CLIENTS.update(addresses)
     return CLIENTS
+
+
+def install(port: int) -> None:
+    """Start and stop the process of the load balancers with the part `balancers`.
+
+    Args:
+        port: port of this server.
+    """
+    LIVING.when(
+        "balancers",
+        lambda: CHILDREN.start(_PROCESS, _MODULE, f"http://127.0.0.1:{port}"),
+        lambda: CHILDREN.stop(_PROCESS),
+    )

@@ -213,10 +213,11 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
     ministack.load_balancer_attributes[arn] = attributes_of(
         properties.get("LoadBalancerAttributes"), _DEFAULTS[kind]
     )
-    return arn, _attributes(record)
+    return arn, returned_attributes(record)
 
 
-def _attributes(record: ministack.Record) -> dict[str, Any]:
+def returned_attributes(record: ministack.Record) -> dict[str, Any]:
+    """Return what `Fn::GetAtt` returns of a load balancer."""
     arn = record["LoadBalancerArn"]
     return {
         "LoadBalancerArn": arn,
@@ -228,17 +229,28 @@ def _attributes(record: ministack.Record) -> dict[str, Any]:
     }
 
 
-def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
+def replace_groups(arn: str, requested: list[Any]) -> list[str]:
+    """Replace the security groups of a load balancer, and return them.
+
+    A Network Load Balancer that was created without security groups never gets one, and the others
+    keep at least one (AWS, Update the security groups for your Network Load Balancer).
+    """
     record = balancer(arn)
-    mappings = _mappings(new, record["Scheme"])
-    groups = _groups(new, record["VpcId"])
+    groups = _groups({"SecurityGroups": requested}, record["VpcId"])
     if bool(groups) != bool(record["SecurityGroups"]) and record["Type"] == "network":
-        # AWS, Update the security groups for your Network Load Balancer.
         message = (
             "Security groups cannot be added to or all removed from a Network Load Balancer "
             "that was created without or with them"
         )
         raise fault("InvalidConfigurationRequest", message)
+    record["SecurityGroups"] = groups
+    return groups
+
+
+def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
+    record = balancer(arn)
+    mappings = _mappings(new, record["Scheme"])
+    groups = replace_groups(arn, resource_types.as_list(new.get("SecurityGroups")))
     record.update(
         SubnetMappings=mappings,
         Subnets=[item["SubnetId"] for item in mappings],
@@ -250,7 +262,7 @@ def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
     ministack.load_balancer_attributes[arn] = attributes_of(
         new.get("LoadBalancerAttributes"), _DEFAULTS[record["Type"]]
     )
-    return arn, _attributes(record)
+    return arn, returned_attributes(record)
 
 
 def private_addresses(record: ministack.Record) -> dict[str, str]:

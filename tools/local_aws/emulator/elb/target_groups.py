@@ -166,10 +166,11 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
     ministack.alb_tags[arn] = resource_types.tags(properties)
     ministack.targets[arn] = []
     target_health.register(arn, requested)
-    return arn, _attributes(arn)
+    return arn, returned_attributes(arn)
 
 
-def _attributes(arn: str) -> dict[str, Any]:
+def returned_attributes(arn: str) -> dict[str, Any]:
+    """Return what `Fn::GetAtt` returns of a target group."""
     record = ministack.target_groups[arn]
     return {
         "TargetGroupArn": arn,
@@ -193,7 +194,7 @@ def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
     ]
     target_health.deregister(arn, [item for item in before if item not in requested])
     target_health.register(arn, requested)
-    return arn, _attributes(arn)
+    return arn, returned_attributes(arn)
 
 
 def _delete(arn: str, _properties: Properties) -> None:

@@ -1,8 +1,8 @@
 """Zonal shifts of load balancers (AWS, Amazon Application Recovery Controller API).
 
-MiniStack lacks this service. A shift takes the zone out of the load balancer's DNS, and while
-cross-zone load balancing is on, its targets in the zone get no new connections
-(`elb/forwarding.py`).
+MiniStack lacks this service. The address of a zone from which a shift leads away is not in the DNS
+of the load balancer (`zone_health`). With cross-zone load balancing, targets in that zone get no
+connections (`forwarding`).
 """
 
 import json

@@ -6,7 +6,7 @@ HealthCheckConfig and AliasTarget.
 
 from dataclasses import dataclass
 
-from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator import cuts, ministack
 from tools.local_aws.emulator.cloudwatch import metrics
 from tools.local_aws.emulator.elb import target_health
 
@@ -24,9 +24,10 @@ class Verdict:
 def of_check(check_id: str) -> Verdict:
     """Return the status of a health check."""
     config = ministack.health_checks[check_id]["config"]
-    if _is_true(config, "Disabled"):
-        return Verdict(healthy=True, reason="The health check is disabled")
     result = _status(config)
+    if _is_true(config, "Disabled"):
+        # A disabled check is healthy, unless it is inverted (AWS, HealthCheckConfig, Disabled).
+        result = Verdict(healthy=True, reason="The health check is disabled")
     return Verdict(result.healthy is not _is_true(config, "Inverted"), result.reason)
 
 
@@ -76,6 +77,8 @@ def _of_endpoint(config: Record) -> Verdict:
     name = str(config.get("FullyQualifiedDomainName", "")).lower()
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == name:
+            if cuts.is_cut(region):
+                return _connected(open_=False)
             with ministack.acting_for(account, region):
                 groups = [
                     item["DefaultActions"][0]["TargetGroupArn"]
@@ -86,8 +89,10 @@ def _of_endpoint(config: Record) -> Verdict:
     address = config.get("IPAddress")
     return _connected(
         open_=any(
-            item.get("PublicIpAddress") == address and item["State"]["Name"] == "running"
-            for _, item in ministack.instances.all_items()
+            item.get("PublicIpAddress") == address
+            and item["State"]["Name"] == "running"
+            and not cuts.is_cut(region, item["Placement"]["AvailabilityZone"])
+            for (_, region, _), item in ministack.instances.all_items()
         )
     )
 
@@ -103,6 +108,8 @@ def _balancer_is_healthy(name: str) -> bool:
     requested = name.rstrip(".").lower().removeprefix("dualstack.")
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == requested:
+            if cuts.is_cut(region):
+                return False
             with ministack.acting_for(account, region):
                 groups = [
                     group

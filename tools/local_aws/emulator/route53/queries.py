@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.errors import AwsError
 from tools.local_aws.emulator.ministack import private
-from tools.local_aws.emulator.route53 import health_status, hosted_zones
+from tools.local_aws.emulator.route53 import dns_answer, health_status, hosted_zones
 
 _STATUS = re.compile(r"/healthcheck/([^/]+)/(status|lastfailurereason)$")
 _ANSWER = re.compile(r"/testdnsanswer$")
@@ -51,30 +51,20 @@ def _test_dns_answer(parameters: dict[str, list[str]]) -> Any:
     if zone["private"]:
         raise hosted_zones.fault("InvalidInput", "TestDNSAnswer supports public hosted zones only")
     name, kind = f"{given.get('recordname', '').rstrip('.')}.".lower(), given.get("recordtype", "")
-    there = [item for item in ministack.records.get(zone["id"], []) if item["Name"].lower() == name]
-    record = _chosen([item for item in there if item["Type"] in (kind, "CNAME")])
+    exists = dns_answer.exists(zone["id"], name)
+    records = dns_answer.in_zone(zone["id"], name, kind)
 
     def build(root: Element) -> None:
         SubElement(root, "Nameserver").text = "ns-1.local-aws.example"
         SubElement(root, "RecordName").text = name
-        SubElement(root, "RecordType").text = record["Type"] if record else kind
+        SubElement(root, "RecordType").text = records.kind if records else kind
         data = SubElement(root, "RecordData")
-        for value in (record or {}).get("ResourceRecords") or []:
+        for value in records.values if records else ():
             SubElement(data, "RecordDataEntry").text = value
-        SubElement(root, "ResponseCode").text = "NOERROR" if there else "NXDOMAIN"
+        SubElement(root, "ResponseCode").text = "NOERROR" if exists else "NXDOMAIN"
         SubElement(root, "Protocol").text = "UDP"
 
     return private(_r53, "_xml_response")("TestDNSAnswerResponse", build)
-
-
-def _chosen(records: list[ministack.Record]) -> ministack.Record | None:
-    """Return the record that answers: SECONDARY if only that record is healthy, else PRIMARY."""
-    roles = {item.get("Failover", "PRIMARY"): item for item in records}
-    primary, secondary = roles.get("PRIMARY"), roles.get("SECONDARY")
-    if primary is None or secondary is None:
-        return primary or secondary
-    moved = not health_status.of_record(primary) and health_status.of_record(secondary)
-    return secondary if moved else primary
 
 
 def install() -> None:

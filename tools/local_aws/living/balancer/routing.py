@@ -137,6 +137,8 @@ def target_is_admitted(
     seen = ends.client.address if group.keeps_client_address else ends.balancer_address
     if seen == target.address:
         return False
+    if not target.groups:
+        return True  # An address that no instance of the local AWS has: its groups are not known.
     leaves = not balancer.groups or admission.admits(
         balancer.groups,
         "egress",

@@ -1,0 +1,57 @@
+"""With recorded metrics, an alarm changes when whole periods have changed, as CloudWatch's do."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.local_aws import templates
+from tests.local_aws.cloud import Cloud, Stack
+from tests.local_aws.test_failover import WELL, state, status, watching
+from tests.support.local_aws_server import PACE
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def site(cloud: Cloud) -> Iterator[Stack]:
+    """Two nodes behind a load balancer, with an alarm and a health check, and recorded metrics."""
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    stack = cloud.deploy(
+        {**templates.serving(), "Alarm": WELL, "Check": watching("Alarm", "Unhealthy")}
+    )
+    until(lambda: state(cloud, stack.ids["Alarm"]) == "OK")
+    # A minute of the local AWS is 12 s of this machine: longer than the calls of a test.
+    cloud.call("pace", {"pace": 5}, "PUT")
+    until(lambda: healthy(cloud) == 2)
+    cloud.call("living", {"metrics": True}, "PUT")
+    try:
+        yield stack
+    finally:
+        cloud.call("pace", {"pace": PACE}, "PUT")
+        cloud.call("living", {"metrics": False}, "PUT")
+        cloud.call("cuts", {}, "PUT")
+
+
+def healthy(cloud: Cloud) -> int:
+    client = cloud.client("elbv2")
+    (group,) = client.describe_target_groups()["TargetGroups"]
+    targets = client.describe_target_health(TargetGroupArn=group["TargetGroupArn"])
+    states = [item["TargetHealth"]["State"] for item in targets["TargetHealthDescriptions"]]
+    return states.count("healthy")
+
+
+def test_an_alarm_changes_after_a_whole_period(cloud: Cloud, site: Stack) -> None:
+    cloud.client("ec2").stop_instances(InstanceIds=[site.ids["Node1"], site.ids["Node2"]])
+    assert state(cloud, site.ids["Alarm"]) == "OK"
+    assert status(cloud, site.ids["Check"]).startswith("Success")
+    cloud.call("pace", {"pace": PACE}, "PUT")
+    until(lambda: state(cloud, site.ids["Alarm"]) == "ALARM")
+    assert status(cloud, site.ids["Check"]).startswith("Failure")
+
+
+def test_a_cut_region_reports_nothing(cloud: Cloud, site: Stack) -> None:
+    cloud.call("pace", {"pace": PACE}, "PUT")
+    cloud.call("cuts", {"regions": ["eu-west-1"]}, "PUT")
+    until(lambda: state(cloud, site.ids["Alarm"]) == "INSUFFICIENT_DATA")
+    assert status(cloud, site.ids["Check"]).startswith("Failure")
+    cloud.call("cuts", {}, "PUT")
+    until(lambda: state(cloud, site.ids["Alarm"]) == "OK")

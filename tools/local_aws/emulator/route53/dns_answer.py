@@ -1,0 +1,260 @@
+"""The answer to a DNS question: as Route 53 and a VPC's resolver answer it.
+
+`answer` follows CNAME records and aliases through the hosted zones that a client sees, and through
+the names of load balancers. A client outside sees the public hosted zones; a client in a VPC also
+sees the private zones of the VPC, and a private zone hides a public one with the same name (AWS,
+Considerations when working with a private hosted zone). Addresses of load balancers and instances
+are the loopback addresses that stand for them on this machine.
+
+A TTL is in real seconds, like every time that a client measures: an alias has the TTL of its
+target, which is 60 s for a load balancer (AWS, Choosing between alias and non-alias records),
+divided by the pace.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import Any
+
+from tools.local_aws.emulator import loopback, ministack, stand_ins
+from tools.local_aws.emulator.clock import CLOCK
+from tools.local_aws.emulator.elb import zone_health
+from tools.local_aws.emulator.route53 import health_status
+
+Record = ministack.Record
+
+_BALANCER_TTL_S = 60
+_MAXIMUM_LINKS = 8
+"""Project default: CNAME records and aliases that an answer follows, so that a loop ends."""
+_NEGATIVE_TTL_FIELD = -1
+"""The last number of an SOA record: the TTL of the answer that a name does not exist."""
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """The records of one name and type.
+
+    Attributes:
+        ttl: seconds of real time for which a resolver may keep them.
+    """
+
+    name: str
+    kind: str
+    ttl: int
+    values: tuple[str, ...]
+
+
+@dataclass
+class Answer:
+    """The answer to a question.
+
+    Attributes:
+        code: NOERROR, NXDOMAIN, or REFUSED for a name that belongs to no zone or load balancer.
+        records: the chain of records.
+        authority: the SOA record of the zone that has no such name or type.
+    """
+
+    code: str = "NOERROR"
+    records: list[RecordSet] = field(default_factory=list)
+    authority: list[RecordSet] = field(default_factory=list)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The names and addresses of the answer, and the seconds for which it may be kept."""
+        values: dict[str, list[str]] = {"CNAME": [], "A": []}
+        for item in self.records:
+            values.setdefault(item.kind, []).extend(item.values)
+        ttl = min((item.ttl for item in self.records), default=0)
+        return {"code": self.code, "names": values["CNAME"], "addresses": values["A"], "ttl": ttl}
+
+
+def answer(name: str, kind: str, vpc: str = "") -> Answer:
+    """Return the answer for a client in a VPC, or for a client outside."""
+    result, name = Answer(), _full(name)
+    for link in range(_MAXIMUM_LINKS):
+        balancer = _balancer_of(name)
+        if balancer is not None:
+            owner, zone = balancer
+            result.records += _of_balancer(name, kind, owner, zone)
+            return result
+        hosted = _zone_of(name, vpc)
+        if hosted is None:
+            result.code = "NOERROR" if link else "REFUSED"
+            return result
+        account, zone_record = hosted
+        with ministack.acting_for(account, ministack.region()):
+            found = in_zone(zone_record["id"], name, kind)
+            if not found:
+                exists = _exists(zone_record["id"], name)
+                result.code = "NOERROR" if exists or link else "NXDOMAIN"
+                result.authority.append(_authority(zone_record))
+                return result
+        result.records.append(_on_this_machine(found, account))
+        if found.kind != "CNAME" or kind == "CNAME":
+            return result
+        name = _full(found.values[0])
+    return result
+
+
+def in_zone(zone_id: str, name: str, kind: str, links: int = _MAXIMUM_LINKS) -> RecordSet | None:
+    """Return the records of one hosted zone that answer: of the type, else a CNAME record."""
+    name = _full(name)
+    there = [item for item in _records(zone_id, name) if item["Type"] in (kind, "CNAME")]
+    record = chosen(there)
+    if record is None:
+        return None
+    alias = record.get("AliasTarget")
+    if not alias:
+        ttl, values = _real(int(record["TTL"])), tuple(record["ResourceRecords"])
+        return RecordSet(name, record["Type"], ttl, values)
+    target = _full(alias["DNSName"]).removeprefix("dualstack.")
+    balancer = _balancer_of(target)
+    if balancer is not None:
+        for item in _of_balancer(name, kind, *balancer):
+            return item
+        return None
+    other = in_zone(zone_id, target, kind, links - 1) if links else None
+    return other and RecordSet(name, other.kind, other.ttl, other.values)
+
+
+def chosen(records: list[Record]) -> Record | None:
+    """Return the record that answers, by the routing policy of its name.
+
+    AWS, How Amazon Route 53 chooses records when health checking is configured: healthy records
+    only, or all if none is healthy; SECONDARY only while it is healthy and PRIMARY is not.
+    """
+    roles = {item["Failover"]: item for item in records if item.get("Failover")}
+    if roles:
+        primary, secondary = roles.get("PRIMARY"), roles.get("SECONDARY")
+        if primary is None or secondary is None:
+            return primary or secondary
+        moved = not health_status.of_record(primary) and health_status.of_record(secondary)
+        return secondary if moved else primary
+    weighted = [item for item in records if item.get("Weight") is not None]
+    if not weighted:
+        return next(iter(records), None)
+    usable = [item for item in weighted if int(item["Weight"]) > 0] or weighted
+    healthy = [item for item in usable if health_status.of_record(item)] or usable
+    weights = [int(item["Weight"]) or 1 for item in healthy]
+    return random.choices(healthy, weights)[0]  # noqa: S311 - load, no secret
+
+
+def exists(zone_id: str, name: str) -> bool:
+    """Return whether a name has records in a hosted zone, or is above a name that has."""
+    return _exists(zone_id, _full(name))
+
+
+def _full(name: str) -> str:
+    return f"{name.rstrip('.').lower()}."
+
+
+def _real(seconds: int) -> int:
+    return math.ceil(CLOCK.real(seconds))
+
+
+def _records(zone_id: str, name: str) -> list[Record]:
+    """Return the records of a name, or of the closest wildcard if the name has none."""
+    by_name: dict[str, list[Record]] = {}
+    for item in ministack.records.get(zone_id) or []:
+        by_name.setdefault(_full(item["Name"]), []).append(item)
+    labels = name.split(".")
+    wildcards = (".".join(["*", *labels[index:]]) for index in range(1, len(labels) - 1))
+    return next((by_name[item] for item in (name, *wildcards) if item in by_name), [])
+
+
+def _exists(zone_id: str, name: str) -> bool:
+    if _records(zone_id, name):
+        return True
+    return any(
+        _full(item["Name"]).endswith(f".{name}") for item in ministack.records.get(zone_id) or []
+    )
+
+
+def _zone_of(name: str, vpc: str) -> tuple[str, Record] | None:
+    """Return the account and the hosted zone that answer for a name, the closest one."""
+    seen = []
+    for (account, _), zone in ministack.zones.to_dict().items():
+        inside = bool(vpc) and any(item["VPCId"] == vpc for item in zone.get("vpcs") or [])
+        visible = inside if zone.get("private") else True
+        if visible and (name == zone["name"] or name.endswith(f".{zone['name']}")):
+            seen.append((len(zone["name"]), inside, account, zone))
+    if not seen:
+        return None
+    _, _, account, zone = max(seen, key=lambda item: item[:2])
+    return account, zone
+
+
+def _authority(zone: Record) -> RecordSet:
+    """Return the SOA record, with the TTL of a negative answer (RFC 2308, section 5)."""
+    soa = next(item for item in ministack.records[zone["id"]] if item["Type"] == "SOA")
+    value = soa["ResourceRecords"][0]
+    ttl = min(int(soa["TTL"]), int(value.split()[_NEGATIVE_TTL_FIELD]))
+    return RecordSet(zone["name"], "SOA", _real(ttl), (value,))
+
+
+def _balancer_of(name: str) -> tuple[tuple[str, str, Record], str] | None:
+    """Return the load balancer with a name, with account and region, and the name's zone if any."""
+    host = name.rstrip(".").removeprefix("dualstack.")
+    for (account, region, _), balancer in ministack.load_balancers.all_items():
+        dns_name = balancer["DNSName"].lower()
+        if host == dns_name:
+            return (account, region, balancer), ""
+        if host.endswith(f".{dns_name}"):
+            zone = host.removesuffix(f".{dns_name}")
+            with ministack.acting_for(account, region):
+                if zone in zone_health.zones(balancer):
+                    return (account, region, balancer), zone
+    return None
+
+
+def _of_balancer(
+    name: str, kind: str, owner: tuple[str, str, Record], zone: str
+) -> Iterator[RecordSet]:
+    """Yield the addresses of a load balancer, or of its address in one zone."""
+    account, region, balancer = owner
+    if kind != "A":
+        return
+    with ministack.acting_for(account, region):
+        zones = [zone] if zone else zone_health.in_dns(balancer)
+    arn = balancer["LoadBalancerArn"]
+    addresses = tuple(loopback.address("balancer", arn, item) for item in zones)
+    yield RecordSet(name, "A", _real(_BALANCER_TTL_S), tuple(dict.fromkeys(addresses)))
+
+
+def _on_this_machine(records: RecordSet, account: str) -> RecordSet:
+    """Return records with the loopback addresses that stand for those of AWS."""
+    if records.kind != "A":
+        return records
+    return replace(records, values=tuple(_loopback(value, account) for value in records.values))
+
+
+def _loopback(value: str, account: str) -> str:
+    """Return the loopback address for an address of an instance or load balancer, else the address.
+
+    Two VPCs may use the same private address: an instance of the zone's account comes first.
+    """
+    if ip_address(value).is_loopback:
+        return value
+    instances = [
+        (owner != account, str(instance["InstanceId"]))
+        for (owner, _, _), instance in ministack.instances.all_items()
+        if value in (instance.get("PrivateIpAddress"), instance.get("PublicIpAddress"))
+        and instance["State"]["Name"] != "terminated"
+    ]
+    if instances:
+        return _of_instance(min(instances)[1])
+    for (owner, region, arn), balancer in ministack.load_balancers.all_items():
+        with ministack.acting_for(owner, region):
+            for mapping in balancer.get("SubnetMappings") or []:
+                elastic = ministack.addresses.get(mapping.get("AllocationId", "")) or {}
+                if value in (mapping.get("PrivateIPv4Address"), elastic.get("PublicIp")):
+                    subnet = ministack.subnets[mapping["SubnetId"]]
+                    return loopback.address("balancer", arn, subnet["AvailabilityZone"])
+    return value
+
+
+def _of_instance(instance_id: str) -> str:
+    stand_in = stand_ins.STORE.get(instance_id)
+    return stand_in["address"] if stand_in else loopback.address("instance", instance_id)

@@ -1,0 +1,1 @@
+"""The rehearsal: plays the drill's scenarios on the living local AWS, and compares the two."""
