@@ -29,9 +29,9 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 # With it, each of the many processes of a verb would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev local local-down local-env test test-long kill-matrix fault-matrix fuzz \
-	spin quick snapshots reference lint format synth drill plan deploy destroy diff review \
-	upgrade-fixture readiness-cost bench lock clean
+.PHONY: help setup dev local local-down local-env local-resolve test test-long kill-matrix \
+	fault-matrix fuzz spin quick snapshots reference lint format synth drill plan deploy destroy \
+	diff review upgrade-fixture readiness-cost bench lock clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
@@ -51,6 +51,9 @@ local-down: setup ## destroy what `make local` deployed, and stop its server
 
 local-env: setup ## print the lines that send a shell to the local AWS
 	@$(python) -m tools.local_aws env --config '$(CONFIG)'
+
+local-resolve: setup ## print the addresses of NAME for `psql hostaddr=` and `curl --resolve`
+	@$(python) -m tools.local_aws resolve --name '$(NAME)'
 
 test: dev ## run the tests (ARGS='-k NAME' for some)
 	@tools/local_aws/setup
@@ -128,8 +131,8 @@ destroy: configured setup ## destroy all stacks of CONFIG if no protection would
 diff: setup ## show what the working tree changes in the templates of CONFIG since revision BASE
 	@$(python) -m tools.diff --base '$(BASE)' --config '$(CONFIG)'
 
-review: setup ## write one page on what the working tree changes for CONFIG since revision BASE (ARGS='--fail-on worse')
-	@tools/denodo-ha review --base '$(BASE)' -c '$(CONFIG)' $(ARGS)
+review: setup ## print one page on what the working tree changes for CONFIG since revision BASE, also as review.html
+	@tools/denodo-ha review --base '$(BASE)' -c '$(CONFIG)' --html review.html $(ARGS)
 
 upgrade-fixture: setup ## archive revision BASE for tests/upgrade, as COMMIT.tar.xz
 	@$(python) -m tools.upgrade_fixture --revision '$(BASE)'
@@ -154,6 +157,6 @@ lock: dev ## bring the lock files up to pyproject.toml and package.json (ARGS=--
 
 clean: ## remove everything that these verbs made
 	@[ ! -e .local/server.json ] || $(python) -m tools.local_aws stop || true
-	@rm -rf .local .local.lock .setup.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
+	@rm -rf review.html .local .local.lock .setup.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
 		.fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

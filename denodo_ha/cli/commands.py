@@ -154,6 +154,12 @@ def _picture() -> Imported:
     return picture
 
 
+def _cost() -> Imported:
+    from denodo_ha.review.cost.cost_command import cost
+
+    return cost
+
+
 def _review() -> Imported:
     from denodo_ha.review.review_command import review
 
@@ -303,6 +309,12 @@ COMMANDS: tuple[Command, ...] = (
         "Files",
         "Review a change on one page: what gets worse, what clients notice, access, protections.",
         _review,
+    ),
+    Command(
+        "cost",
+        "Files",
+        "Show what an environment costs a month at AWS's list prices, by cluster and item.",
+        _cost,
     ),
     Command(
         "nodes",

@@ -92,7 +92,7 @@ def read_group_health(aws: Aws, group: TargetGroup) -> GroupHealth:
     try:
         with translated_errors():
             answer = client.describe_target_health(TargetGroupArn=group.arn)
-            targets = [_target_health(entry) for entry in answer["TargetHealthDescriptions"]]
+            targets = [target_health_of(entry) for entry in answer["TargetHealthDescriptions"]]
     except NotFound as error:
         return GroupHealth(group, (), deleted=str(error))
     return GroupHealth(group, tuple(sorted(targets, key=lambda target: (target.id, target.port))))
@@ -111,7 +111,8 @@ def describe_target(health: GroupHealth, instance_id: str) -> str:
     return f"{target.state}, {target.reason}" if target.reason else target.state
 
 
-def _target_health(entry: Mapping[str, Any]) -> TargetHealth:
+def target_health_of(entry: Mapping[str, Any]) -> TargetHealth:
+    """Return the state of a target from an entry of the answer of `describe_target_health`."""
     health = entry["TargetHealth"]
     return TargetHealth(
         id=str(entry["Target"]["Id"]),

@@ -100,7 +100,11 @@ class OrdersResult:
 
 
 def search_orders(
-    model: Model, max_depth: int | None = None, start: Situation | None = None
+    model: Model,
+    max_depth: int | None = None,
+    start: Situation | None = None,
+    *,
+    states_per_name: int | None = None,
 ) -> tuple[OrdersResult, ...]:
     """Search all orders of events for each failover name, under all assumptions on open points.
 
@@ -108,16 +112,20 @@ def search_orders(
         model: the model of the templates.
         max_depth: maximum number of events in an order; None for all orders.
         start: the situation at the start, for example with a drained node.
+        states_per_name: maximum number of states for a failover name, in equal shares for each set
+            of assumptions; None for `MAX_STATES` with each set.
     """
     engine = Engine(model, start)
     unknowns = tuple(
         unknown.text for unknown in model.unknowns if not RESTS_ON.isdisjoint(unknown.hides)
     )
+    assumptions = interpretations(engine.open_points)
+    most = MAX_STATES if states_per_name is None else max(states_per_name // len(assumptions), 1)
     results = []
     for name in model.failover_names:
         searches = [
-            _Search(engine, name, interpretation).run(max_depth)
-            for interpretation in interpretations(engine.open_points)
+            _Search(engine, name, interpretation).run(max_depth, most)
+            for interpretation in assumptions
         ]
         results.append(replace(in_every_interpretation(searches), unknowns=unknowns))
     return tuple(results)
@@ -155,7 +163,7 @@ class _Search:
     )
     _serves: dict[tuple[frozenset[int], Role], bool] = field(default_factory=dict)
 
-    def run(self, max_depth: int | None) -> OrdersResult:
+    def run(self, max_depth: int | None, max_states: int = MAX_STATES) -> OrdersResult:
         """Return the result of a breadth-first search, which finds the shortest orders first."""
         start = self._settled(State())
         parents: dict[State, tuple[State, str] | None] = {start: None}
@@ -173,7 +181,7 @@ class _Search:
         check(start)
         while waiting:
             state = waiting.popleft()
-            if depths[state] == max_depth or len(parents) >= MAX_STATES:
+            if depths[state] == max_depth or len(parents) >= max_states:
                 complete = False
                 continue
             for event, raw in self._events(state):

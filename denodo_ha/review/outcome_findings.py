@@ -1,29 +1,54 @@
-"""Failures whose outcome gets worse, from the drills of both revisions."""
+"""Failures and orders of events whose outcome gets worse, from the drills of both revisions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.comparison import outcome_changes
 from denodo_ha.drill.drill_run import DrillResult, drill_model
+from denodo_ha.drill.event_orders import PROPERTIES, OrdersResult, search_orders
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure
-from denodo_ha.drill.reading.model_builder import build_model
+from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.review.finding import Finding, finding
+
+MOST_STATES: Final = 25_000
+"""Project limit: states of the search for a failover name; about three seconds. The examples have
+fewer, and `denodo-ha drill --orders` searches up to 200,000."""
 
 _LOST_ALARM = "no alarm any more"
 """Beginning of the worsening that `denodo_ha.drill.comparison` reports for a lost alarm."""
 _MAX_FAILURES = 3
 
 
-def outcome_findings(
-    base: Iterable[SynthesisedStack], new: Iterable[SynthesisedStack]
-) -> Iterator[Finding]:
-    """Yield a finding for each set of worsenings, with all failures that have these worsenings.
+@dataclass(frozen=True)
+class OutcomeComparison:
+    """The comparison of the drills of two revisions.
 
-    Templates without a load balancer or an instance have no drill and no findings.
+    Attributes:
+        findings: what gets worse.
+        compared: sentences that say what was compared; none without a drill of both.
     """
-    before, after = _drill(base), _drill(new)
-    if before is None or after is None:
-        return
+
+    findings: tuple[Finding, ...] = ()
+    compared: tuple[str, ...] = ()
+
+
+def compare_outcomes(base: Model, new: Model) -> OutcomeComparison:
+    """Compare the drills of two models; a model without a load balancer or instance has none."""
+    if not base.clusters or not new.clusters:
+        return OutcomeComparison()
+    before, after = drill_model(base), drill_model(new)
+    orders = search_orders(new, states_per_name=MOST_STATES)
+    failures = f"{len(before.outcomes)} failures before and {len(after.outcomes)} after the change"
+    return OutcomeComparison(
+        (*_failure_findings(before, after), *_order_findings(base, orders)),
+        (f"Compared: the outcome of {failures}.", *map(_searched, orders)),
+    )
+
+
+def _failure_findings(before: DrillResult, after: DrillResult) -> Iterator[Finding]:
+    """Yield a finding for each set of worsenings, with all failures that have these worsenings."""
     failures: dict[tuple[str, tuple[str, ...]], list[Failure]] = {}
     for change in outcome_changes(before, after):
         if change.worsenings:
@@ -35,12 +60,40 @@ def outcome_findings(
         yield finding(name, cluster, f"{_joined(items)}: {'; '.join(worsenings)}")
 
 
-def _drill(stacks: Iterable[SynthesisedStack]) -> DrillResult | None:
-    model = build_model(tuple(stacks))
-    return drill_model(model) if model.clusters else None
+def _order_findings(base: Model, orders: tuple[OrdersResult, ...]) -> Iterator[Finding]:
+    """Yield a finding for each property that an order of events violates, unless it did before."""
+    # Without a violation, the base need not be searched.
+    if not any(result.stories for result in orders):
+        return
+    violated = {
+        (story.name, story.property)
+        for result in search_orders(base, states_per_name=MOST_STATES)
+        for story in result.stories
+    }
+    for result in orders:
+        for story in result.stories:
+            if (story.name, story.property) not in violated:
+                broken = f"not any more: {PROPERTIES[story.property]}"
+                steps = "; ".join(story.steps)
+                yield finding("event-order-worse", story.name, f"{broken} Shortest order: {steps}")
+
+
+def _searched(result: OrdersResult) -> str:
+    """Return a sentence on the search for a failover name."""
+    states = f"{result.states:,} states"
+    name = f"of failures, repairs and the operators' switch for {result.name}"
+    if result.complete:
+        extent = f"Searched: every order {name} ({states})"
+    else:
+        extent = f"Searched: the shortest orders {name} (the first {states}, not all)"
+    verdict = {
+        "holds": "DNS leads to a cluster that serves whenever there is one",
+        "unknown": "the templates do not contain all that the search needs",
+    }.get(result.word, "there are orders after which DNS is wrong")
+    return f"{extent}: {verdict}."
 
 
 def _joined(failures: list[Failure]) -> str:
-    texts = [" ".join(part for part in (item.kind, item.name) if part) for item in failures]
+    texts = [f"{FAILURE_KINDS[item.kind]} {item.name}".strip() for item in failures]
     more = len(texts) - _MAX_FAILURES
     return ", ".join(texts[:_MAX_FAILURES]) + (f" and {more} more" if more > 0 else "")

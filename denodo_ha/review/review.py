@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.drill.model.model import Model
+from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.model.environment import Acceptance
 from denodo_ha.review.access_changes import access_findings
 from denodo_ha.review.capacity_changes import capacity_findings
 from denodo_ha.review.finding import Finding, in_order, split_accepted
 from denodo_ha.review.next_steps import DeployEffects, Step, deploy_effects, next_steps
-from denodo_ha.review.outcome_findings import outcome_findings
+from denodo_ha.review.outcome_findings import compare_outcomes
+from denodo_ha.review.picture.graph import Picture, marked, simplified
+from denodo_ha.review.picture.topology import picture_of
 from denodo_ha.review.policy_changes import policy_findings
 from denodo_ha.review.protection_changes import protection_findings
 from denodo_ha.review.replacement_changes import replacement_findings
@@ -42,6 +46,8 @@ class Review:
         accepted: the findings that `accept` of the configuration silences.
         effects: the effects of the deploy.
         steps: the commands to run, in their order.
+        compared: sentences that say which failures and orders of events were compared.
+        picture: the topology, with its differences marked; None if there is nothing to draw.
     """
 
     environment: str
@@ -49,6 +55,8 @@ class Review:
     accepted: tuple[Finding, ...]
     effects: DeployEffects
     steps: tuple[Step, ...]
+    compared: tuple[str, ...] = ()
+    picture: Picture | None = None
 
 
 def review_stacks(
@@ -66,7 +74,9 @@ def review_stacks(
         today: today's date, for acceptances.
     """
     pairs = pair_stacks(base, new)
-    findings = in_order([*outcome_findings(base, new), *_findings(pairs)])
+    before, after = (build_model(tuple(stacks)) for stacks in (base, new))
+    outcomes = compare_outcomes(before, after)
+    findings = in_order([*outcomes.findings, *_findings(pairs)])
     open_findings, accepted = split_accepted(findings, configuration.accept, today)
     effects = deploy_effects(pairs)
     removed = [pair.before for pair in pairs if pair.before is not None and pair.after is None]
@@ -76,7 +86,17 @@ def review_stacks(
         accepted,
         effects,
         next_steps(effects, configuration.name, removed=removed, findings=configuration.findings),
+        outcomes.compared,
+        _picture(before, after),
     )
+
+
+def _picture(before: Model, after: Model) -> Picture | None:
+    """Return the picture with its changed parts marked; without a base, nothing is marked."""
+    if not after.clusters:
+        return None
+    drawn = simplified(picture_of(after))
+    return marked(simplified(picture_of(before)), drawn) if before.clusters else drawn
 
 
 def _findings(pairs: Sequence[StackPair]) -> Iterator[Finding]:

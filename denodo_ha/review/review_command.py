@@ -1,6 +1,7 @@
 """`denodo-ha review`: one page on what a change of the configuration does, for its reviewer."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,15 +13,14 @@ import typer
 from denodo_ha.aws.cloud_assembly import read_stacks
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
-from denodo_ha.cli.errors import CommandError, UsageError
-from denodo_ha.cli.output import print_document, print_json
-from denodo_ha.drill.reading.model_builder import build_model
+from denodo_ha.cli.errors import CommandError, Failed, UsageError
+from denodo_ha.cli.output import print_document, print_json, print_message
 from denodo_ha.environment.facts.review_findings import Category
 from denodo_ha.review.base_synthesis import Revisions, synthesised_since
-from denodo_ha.review.markdown_page import markdown_page
-from denodo_ha.review.picture.graph import marked, simplified
-from denodo_ha.review.picture.mermaid import mermaid
-from denodo_ha.review.picture.topology import picture_of
+from denodo_ha.review.page.html_page import html_page
+from denodo_ha.review.page.markdown_page import markdown_page
+from denodo_ha.review.page.page_contents import page_of
+from denodo_ha.review.picture.svg import svg
 from denodo_ha.review.review import Configuration, Review, review_stacks
 from denodo_ha.review.stack_diff import stack_differences
 
@@ -67,6 +67,14 @@ def review(
     form: Annotated[
         PageFormat, typer.Option("--format", help="Markdown, or JSON for programs.")
     ] = PageFormat.markdown,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Also write the page as an HTML file that needs no network.",
+        ),
+    ] = None,
 ) -> None:
     """Review a change on one page: what gets worse, what clients notice, access, protections.
 
@@ -75,24 +83,30 @@ def review(
     with -c CONFIG, the configuration's `accept` then silences findings, too. No account is needed,
     and AWS is not called. Exit code 1: a finding of a category in --fail-on is not accepted.
 
-        denodo-ha review -c prod --base main > review.md
+        denodo-ha review -c prod --base main --html review.html > review.md
 
         denodo-ha review base.out new.out --fail-on worse,replacement,access
     """
     failing = _parsed_categories(fail_on)
+    if html is not None:
+        _require_folder_of(html)
     # Loaded first: an error in the file is reported with its position, before any synthesis.
     configuration = _configuration(config)
     with _revisions(base_folder, new_folder, config, base) as revisions:
-        result = review_stacks(
-            revisions.base, revisions.new, configuration, datetime.now(UTC).date()
-        )
-        if form is PageFormat.json:
-            print_json(_json_report(result, revisions))
-        else:
-            page = markdown_page(
-                result, _title(revisions), _picture(revisions), _differences(revisions)
+        has_page = form is PageFormat.markdown or html is not None
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            # The CDK CLI needs seconds for each stack that differs; the drills run meanwhile.
+            differences = pool.submit(_differences, revisions) if has_page else None
+            result = review_stacks(
+                revisions.base, revisions.new, configuration, datetime.now(UTC).date()
             )
-            print_document(page)
+        page = page_of(result, _title(revisions), differences.result() if differences else ())
+    if html is not None:
+        _write(html, html_page(page, _drawing(result)))
+    if form is PageFormat.json:
+        print_json(_json_report(result, revisions))
+    else:
+        print_document(markdown_page(page))
     if any(item.category in failing for item in result.findings):
         raise typer.Exit(exit_codes.NO)
     raise typer.Exit(exit_codes.DONE)
@@ -155,13 +169,32 @@ def _title(revisions: Revisions) -> str:
     return f"{revisions.title}. {revisions.note}" if revisions.note else revisions.title
 
 
-def _picture(revisions: Revisions) -> str:
-    """Return the picture with its changed parts marked; empty if there is nothing to draw."""
-    models = [build_model(stacks) for stacks in (revisions.base, revisions.new)]
-    if not models[1].clusters:
+def _drawing(result: Review) -> str:
+    """Return the picture as SVG; empty if there is none, or if Graphviz is not installed."""
+    if result.picture is None:
         return ""
-    before, after = (simplified(picture_of(model)) for model in models)
-    return mermaid(marked(before, after) if models[0].clusters else after)
+    try:
+        return svg(result.picture, "Topology as clients see it")
+    except CommandError as error:
+        print_message(f"The page has the picture in words only: {error}")
+        return ""
+
+
+def _require_folder_of(file: Path) -> None:
+    """Raise an error if a file cannot be written, before seconds are spent on its contents."""
+    if file.is_dir() or not file.parent.is_dir():
+        reason = "it is a folder" if file.is_dir() else f"there is no folder {file.parent}"
+        message = f"--html {file}: {reason}; name a file in a folder that exists"
+        raise UsageError(message)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write the page, or raise an error with the reason."""
+    try:
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        message = f"--html {file}: it cannot be written: {error.strerror}; name another file"
+        raise Failed(message) from None
 
 
 def _differences(revisions: Revisions) -> list[str]:
@@ -178,6 +211,7 @@ def _json_report(result: Review, revisions: Revisions) -> Mapping[str, object]:
         "title": _title(revisions),
         "findings": result.findings,
         "accepted": result.accepted,
+        "compared": result.compared,
         "nodes": result.effects.nodes,
         "balancers": result.effects.balancers,
         "databases": result.effects.databases,

@@ -1,10 +1,15 @@
 """The differences between the templates of two revisions, as `cdk diff` prints them."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli.errors import Failed
 from denodo_ha.review.base_synthesis import cdk_offline, required_clone, run
+
+_PROCESSES: Final = 2
+"""Project default: processes of the CDK CLI at the same time; each takes about 150 MB."""
 
 
 def stack_differences(
@@ -18,14 +23,20 @@ def stack_differences(
     """
     before = {stack.name: stack for stack in base}
     after = {stack.name: stack for stack in new}
-    for name, stack in after.items():
-        if name not in before:
-            yield f"Stack {name}\nNew: {_size(stack)} in {_location(stack)}"
-        elif details := _difference(before[name], stack):
-            yield details
+    with ThreadPoolExecutor(max_workers=_PROCESSES) as pool:
+        yield from filter(
+            None, pool.map(lambda stack: _text(before.get(stack.name), stack), after.values())
+        )
     for name, stack in before.items():
         if name not in after:
             yield f"Stack {name}\nGone: {_size(stack)} in {_location(stack)}"
+
+
+def _text(old: SynthesisedStack | None, new: SynthesisedStack) -> str:
+    """Return the difference of a stack; empty if there is none."""
+    if old is None:
+        return f"Stack {new.name}\nNew: {_size(new)} in {_location(new)}"
+    return _difference(old, new)
 
 
 def _difference(old: SynthesisedStack, new: SynthesisedStack) -> str:

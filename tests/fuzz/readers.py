@@ -1,5 +1,6 @@
 """Readers of what others write, each with the only errors that it may raise."""
 
+import io
 import socket
 import threading
 import time
@@ -23,6 +24,8 @@ from denodo_ha.environment.loading.bounded_document import DocumentError, parse_
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
 from denodo_ha.environment.model.pins import Pin
+from denodo_ha.review.cost.offer_file import OfferFileError, read_offer
+from denodo_ha.review.cost.price_list import read_prices
 from denodo_ha.rollout import pins_file
 from denodo_ha.status.haproxy_query import parse_answer
 from denodo_ha.verify import jrmp
@@ -98,6 +101,16 @@ def _assembly(data: bytes, folder: Path) -> object:
 
 def _deployed_template(data: bytes, _folder: Path) -> object:
     return resources_of(parse_template(data.decode(errors="replace")))
+
+
+def _price_list(data: bytes, _folder: Path) -> object:
+    return read_offer(io.BytesIO(data))
+
+
+def _prices(data: bytes, folder: Path) -> object:
+    file = folder / "prices.json"
+    file.write_bytes(data)
+    return read_prices(file)
 
 
 def _pins_file(data: bytes, folder: Path) -> object:
@@ -322,6 +335,8 @@ READERS: Mapping[str, Reader] = {
     "pins-file": Reader(_pins_file, (CommandError,)),
     "postgres": Reader(_postgres, (Fault,)),
     "postgres-session": Reader(_postgres_session, (HostError, OSError)),
+    "price-list": Reader(_price_list, (OfferFileError,)),
+    "prices": Reader(_prices, (CommandError,)),
     "properties": Reader(_properties, (properties_file.FormatError,)),
     "registry": Reader(_registry, (Fault,)),
     "web": Reader(_web, (Fault,)),

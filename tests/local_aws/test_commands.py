@@ -16,7 +16,9 @@ import pytest
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
 from tools.local_aws import control, server_process
+from tools.local_aws.credentials import Access
 from tools.local_aws.paths import Paths
+from tools.local_aws.rehearsal import resolver
 
 # One stack with a created network: the fastest example that includes every kind of resource.
 CONFIG = "active-active"
@@ -103,6 +105,7 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
         assert "(no changes)" in second.stdout + second.stderr
 
         _shell_is_sent_there(paths, hostile)
+        _names_are_resolved(paths, first.stdout)
 
         running = server_process.running(paths)
         assert running is not None
@@ -142,6 +145,47 @@ def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
         check=False,
     )
     assert done.stdout.split() == ["111122223333", "denodo80-main", "Operate", "highly"]
+
+
+def _names_are_resolved(paths: Paths, output: str) -> None:
+    """Assert that the printed DNS server and `make -s local-resolve` answer alike."""
+    match = re.search(r"Names: dig(?: -p (\d+))? @(127\S+) NAME", output)
+    assert match is not None
+    assert re.search(r"Time: 10 seconds of AWS pass in one second", output)
+    running = server_process.running(paths)
+    assert running is not None
+    client = Access(running.endpoint, "111122223333", "eu-west-1").client("elbv2")
+    (balancer,) = client.describe_load_balancers()["LoadBalancers"]
+    done = subprocess.run(
+        [*command(paths, "resolve"), "--name", balancer["DNSName"]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    server = (match[2], int(match[1] or 53))
+    addresses = resolver.ask(server, balancer["DNSName"], timeout=60).addresses
+    assert len(addresses) == 3
+    assert sorted(done.stdout.rstrip("\n").split(",")) == sorted(addresses)
+
+
+@pytest.mark.parametrize("name", ["", "missing.example"])
+def test_a_name_without_an_address(paths: Paths, name: str) -> None:
+    if name:
+        running = server_process.start(paths, local_aws_server.quiet, parent=os.getpid())
+        assert control.identity(running.endpoint)
+    done = subprocess.run(
+        [*command(paths, "resolve"), "--name", name],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    expected = f"{name} has no address: REFUSED" if name else "which name?"
+    assert done.stderr.startswith(f"make local-resolve: {expected}")
 
 
 @pytest.mark.parametrize("port", ["abc", "-1", "65536"])

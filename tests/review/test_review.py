@@ -1,4 +1,4 @@
-"""`denodo-ha review`: the page, its limits, acceptances, the gate, and each reader of templates."""
+"""`denodo-ha review`: acceptances, the gate, its files, and each reader of templates."""
 
 import ast
 import copy
@@ -14,27 +14,21 @@ from typer.testing import CliRunner, Result
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import build_program
+from denodo_ha.drill.event_orders import search_orders
 from denodo_ha.environment.facts.review_findings import CATEGORY_OF
 from denodo_ha.environment.model.environment import Acceptance
+from denodo_ha.review import outcome_findings
 from denodo_ha.review.access_changes import access_findings
-from denodo_ha.review.finding import Finding, finding, in_order, split_accepted
-from denodo_ha.review.markdown_page import MOST_CHARACTERS, markdown_page
-from denodo_ha.review.next_steps import DeployEffects
+from denodo_ha.review.finding import Finding, finding, split_accepted
+from denodo_ha.review.outcome_findings import compare_outcomes
 from denodo_ha.review.policy_changes import policy_findings
 from denodo_ha.review.protection_changes import protection_findings
-from denodo_ha.review.review import Review
 from denodo_ha.review.stack_pair import StackPair
-from tests.drill.sample_templates import cluster
+from tests.drill.sample_templates import Templates, cluster, model, properties, two_clusters
 from tests.support.assembly import ROOT, Assembly
 from tests.support.configurations import changed, errors, minimal
 
-NOTHING: Final = DeployEffects((), (), (), (), is_changed=False)
-HOSTILE: Final = "\x1b[2J</details>```\n# forged <script>|`x`"
 ARN: Final = "arn:aws:acm:us-east-1:111122223333:certificate/1"
-
-
-def review_of(*findings: Finding) -> Review:
-    return Review("prod", in_order(findings), (), NOTHING, ())
 
 
 def pair(before: Mapping[str, Any], after: Mapping[str, Any]) -> StackPair:
@@ -61,43 +55,6 @@ def test_every_finding_has_a_category_and_is_reported_somewhere() -> None:
     reported |= {"alarm-lost", "failure-worse", "node-replaced", "node-restarted"}
     reported |= {"instance-smaller", "haproxy-smaller", "access-from-anywhere", "access-widened"}
     assert reported == set(CATEGORY_OF)
-
-
-class TestPage:
-    def test_parts_in_their_order(self) -> None:
-        findings = [finding("tls-off", "main", "t"), finding("node-removed", "main: n", "t")]
-        page = markdown_page(review_of(*findings), "From a to b", "flowchart TB\n", ["Stack x"])
-        parts = [
-            "<!-- denodo-ha review: prod -->\n**2 findings to look at:** node-removed (main: n)",
-            *("tls-off (main)", "## What gets worse", "## Protections turned off", "```mermaid"),
-            *("## Afterwards", "<details><summary>cdk diff</summary>", "Stack x"),
-        ]
-        positions = [page.find(part) for part in parts]
-        assert -1 not in positions
-        assert positions == sorted(positions)
-
-    def test_a_comment_of_a_pull_request_is_long_enough(self) -> None:
-        many = [finding("iam-widened", f"cluster{i}", "x" * 400) for i in range(300)]
-        diff = ["Stack x\n" + "[+] Something é\n" * 20_000]
-        page = markdown_page(review_of(*many), "t" * 300, "flowchart TB\n" + "x\n" * 40_000, diff)
-        assert len(page) <= MOST_CHARACTERS
-        assert page.rstrip().endswith("</details>")
-        assert "The rest is cut" in page
-        assert "The picture is too large" in page
-        assert "more: `denodo-ha review --format json` has all." in page
-        assert "iam-widened (cluster0, cluster1, cluster2, cluster3 and 296 more)" in page
-
-    def test_foreign_texts_stay_texts(self) -> None:
-        item = finding("tls-off", HOSTILE, HOSTILE)
-        page = markdown_page(review_of(item), HOSTILE, "", [HOSTILE])
-        lines = page.split("\n")
-        assert all(line.isprintable() for line in lines)
-        # The differences are in a fence that is longer than the fence in their text.
-        outside = page.partition("<details>")[0]
-        assert "\n# forged" not in outside
-        assert "<script>" not in outside
-        assert "</details>" not in outside
-        assert "\n````\n" in page
 
 
 class TestAcceptance:
@@ -250,6 +207,32 @@ class TestCommand:
         assert done.exit_code == exit_codes.DONE, done.output
         assert [item["name"] for item in json.loads(done.stdout)["accepted"]] == ["balancer-public"]
 
+    def test_the_html_file(self, folders: tuple[str, str], tmp_path: Path) -> None:
+        file = tmp_path / "review.html"
+        done = self.run(*folders, "--format", "json", "--html", str(file))
+        assert done.exit_code == exit_codes.DONE, done.output
+        assert json.loads(done.stdout)["findings"]
+        text = file.read_text()
+        assert text.startswith("<!doctype html>")
+        assert "balancer-public" in text
+        assert "<svg" in text
+
+    @pytest.mark.parametrize(
+        ("file", "message"),
+        [("", "it is a folder"), ("none/review.html", "there is no folder")],
+    )
+    def test_an_html_file_that_cannot_be_written(
+        self, folders: tuple[str, str], tmp_path: Path, file: str, message: str
+    ) -> None:
+        done = self.run(*folders, "--html", str(tmp_path / file))
+        assert (done.exit_code, done.stdout) == (exit_codes.USAGE, "")
+        assert message in " ".join(done.stderr.split())
+
+    def test_a_full_disk(self, folders: tuple[str, str]) -> None:
+        done = self.run(*folders, "--format", "json", "--html", "/dev/full")
+        assert done.exit_code == exit_codes.FAILED
+        assert "it cannot be written: No space left on device" in " ".join(done.stderr.split())
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
@@ -271,3 +254,43 @@ class TestCommand:
         done = self.run(*arguments)
         assert done.exit_code == exit_codes.USAGE
         assert message in done.stderr
+
+
+class TestEventOrders:
+    @staticmethod
+    def compared(flaw: Callable[[Templates], Any] | None, *, before: bool = False) -> Any:
+        """Compare sound templates with those that have a flaw, or templates with the same flaw."""
+        base, new = two_clusters("alias"), two_clusters("alias")
+        for templates in (new, base) if before else (new,):
+            if flaw is not None:
+                flaw(templates)
+        return compare_outcomes(model(base), model(new))
+
+    @staticmethod
+    def unwatched(templates: Templates) -> None:
+        properties(templates, "names", "Second")["AliasTarget"]["EvaluateTargetHealth"] = False
+
+    def test_an_order_that_leads_to_a_dead_cluster(self) -> None:
+        compared = self.compared(self.unwatched)
+        (found,) = [item for item in compared.findings if item.name == "event-order-worse"]
+        assert found.text.startswith("not any more: DNS never answers a side that does not serve")
+        assert "Shortest order: at the start DNS answers site-a; " in found.text
+        assert "there are orders after which DNS is wrong" in compared.compared[1]
+
+    def test_an_order_that_was_bad_before(self) -> None:
+        findings = self.compared(self.unwatched, before=True).findings
+        assert [item for item in findings if item.name == "event-order-worse"] == []
+
+    def test_the_search_is_bounded_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = self.compared(None)
+        assert whole.findings == ()
+        assert whole.compared[1].startswith("Searched: every order of failures, repairs")
+        assert whole.compared[1].endswith(
+            "DNS leads to a cluster that serves whenever there is one."
+        )
+        monkeypatch.setattr(outcome_findings, "MOST_STATES", 20)
+        assert "the shortest orders" in self.compared(None).compared[1]
+        (result,) = search_orders(model(two_clusters("alias")), states_per_name=20)
+        assert not result.complete
+        # A state's successors are all kept.
+        assert 20 <= result.states < 40

@@ -12,7 +12,8 @@ from typing import Any, Final
 import pytest
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
-from denodo_ha.review.markdown_page import markdown_page
+from denodo_ha.review.page.markdown_page import markdown_page
+from denodo_ha.review.page.page_contents import page_of
 from denodo_ha.review.review import Configuration, Review, review_stacks
 from tests.support.assembly import synthesise
 from tests.support.configurations import (
@@ -344,7 +345,7 @@ def test_a_risk_is_in_the_first_five_lines(
 ) -> None:
     seed = SEEDS[name]
     review = reviewed(base_of(seed.base), stacks_of(changed(BASES[seed.base], seed.changes)))
-    page = markdown_page(review, "From a to b", "", ())
+    page = markdown_page(page_of(review, "From a to b", ()))
     top = "\n".join(page.split("\n")[:5])
     assert [named for named in seed.named if named not in top] == []
     assert any(seed.text in item.text for item in review.findings), page
@@ -358,7 +359,8 @@ def test_a_harmless_change_has_no_finding(
     review = reviewed(base_of(base), stacks_of(changed(BASES[base], changes)))
     assert review.findings == ()
     assert review.effects.is_changed
-    assert markdown_page(review, "", "", ()).split("\n")[1].startswith("**Nothing found:**")
+    page = markdown_page(page_of(review, "", ()))
+    assert page.split("\n")[1].startswith("**Nothing found:**")
 
 
 def test_the_risks_are_at_least_thirty() -> None:

@@ -132,10 +132,15 @@ class TestLocks:
         assert only_tests & runtime == set()
 
     def test_node_lock_follows_package_json(self) -> None:
-        expected = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+        expected = json.loads((ROOT / "package.json").read_text())
         packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-        assert packages[""]["devDependencies"] == expected
-        assert packages["node_modules/aws-cdk"]["version"] == expected["aws-cdk"]
+        for part in ("dependencies", "devDependencies"):
+            assert packages[""][part] == expected[part]
+            for name, version in expected[part].items():
+                package = packages[f"node_modules/{name}"]
+                assert package["version"] == version
+                # `make setup` leaves out what only tests need.
+                assert package.get("dev", False) is (part == "devDependencies")
 
 
 def test_cdk_json_settles_every_feature_flag() -> None:
@@ -175,7 +180,8 @@ case "$*" in
         cp "$0" $wheel/lib/node_modules/npm/bin/npm-cli.js
         exit "$PIP_FAILS" ;;
     *npm-cli.js*)
-        echo npm >>asked
+        case "$*" in *--include=dev*) echo npm-dev ;; *--omit=dev*) echo npm ;; esac >>asked
+        rm -rf node_modules
         mkdir -p node_modules .venv/npm-cache ;;
 esac
 """
@@ -273,8 +279,13 @@ class TestSetup:
     def test_development_packages_come_on_demand(self, clone: Clone) -> None:
         clone.setup()
         clone.setup("dev")
-        assert clone.asked == ["pip"]
+        assert clone.asked == ["pip", "npm-dev"]
         clone.setup("dev")
+        assert clone.asked == []
+        # They stay up to date after `make setup`, too.
+        (clone.place / "package-lock.json").write_text("two")
+        clone.setup()
+        assert clone.asked == ["npm-dev"]
         clone.setup()
         assert clone.asked == []
 

@@ -1,4 +1,4 @@
-"""The commands behind `make local`, `make local-down` and `make local-env`.
+"""The commands behind `make local` and the other `make local-…` verbs.
 
 .venv/bin/python -m tools.local_aws up --config active-passive
 """
@@ -12,13 +12,19 @@ from rich.console import Console
 
 from denodo_ha.environment.loading.configuration_file import DEFAULT
 from denodo_ha.environment.loading.problem import ConfigError
-from tools.local_aws import deployment, removal, shell_environment
+from tools.local_aws import deployment, name_lookup, removal, shell_environment
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import Paths
 
 _INTERRUPTED = 130
 _LAST_PORT = 65535
-_VERBS = {"up": "local", "down": "local-down", "stop": "clean", "env": "local-env"}
+_VERBS = {
+    "up": "local",
+    "down": "local-down",
+    "stop": "clean",
+    "env": "local-env",
+    "resolve": "local-resolve",
+}
 
 
 def main() -> int:
@@ -27,6 +33,7 @@ def main() -> int:
     parser.add_argument("command", choices=list(_VERBS))
     parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
     parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
+    parser.add_argument("--name", default="", help="the DNS name to resolve")
     parser.add_argument("--folder", type=Path, help="folder of the state; default: .local")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -35,17 +42,7 @@ def main() -> int:
     if arguments.folder:
         paths = Paths(folder=arguments.folder.resolve())
     try:
-        match arguments.command:
-            case "up":
-                port = _port(arguments.port)
-                deployment.make_local(arguments.config, paths, console, port=port)
-            case "down":
-                removal.remove_all(paths, console)
-            case "stop":
-                removal.stop_server(paths)
-            case "env":
-                lines = shell_environment.export_lines(arguments.config, paths)
-                console.out("\n".join(lines), highlight=False)
+        _run(arguments, paths, console)
     except (LocalAwsError, ConfigError) as error:
         prefix = "" if isinstance(error, ConfigError) else f"make {_VERBS[arguments.command]}: "
         print(f"{prefix}{error}", file=sys.stderr)
@@ -61,6 +58,25 @@ def main() -> int:
         )
         return _INTERRUPTED
     return 0
+
+
+def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> None:
+    match arguments.command:
+        case "up":
+            port = _port(arguments.port)
+            deployment.make_local(arguments.config, paths, console, port=port)
+        case "down":
+            removal.remove_all(paths, console)
+        case "stop":
+            removal.stop_server(paths)
+        case "env":
+            lines = shell_environment.export_lines(arguments.config, paths)
+            console.out("\n".join(lines), highlight=False)
+        case "resolve":
+            answer = name_lookup.resolve(arguments.name, paths)
+            print(",".join(answer["addresses"]))
+            for line in name_lookup.usage(arguments.name, answer):
+                print(line, file=sys.stderr)
 
 
 def _port(text: str) -> int:

@@ -14,7 +14,7 @@ from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.names import NODE_TAG
-from tools.local_aws import bootstrap, control, server_process
+from tools.local_aws import bootstrap, control, name_lookup, server_process
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access, require_local_aws
 from tools.local_aws.errors import LocalAwsError
@@ -24,6 +24,9 @@ from tools.local_aws.server_process import Server
 from tools.local_aws.shell_environment import write_commands
 
 Say = Callable[[str], None]
+
+LIVING = {"names": True, "metrics": True}
+"""The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
 _FIRST_CHECKS_S = 10.0
 _POLL_S = 0.2
@@ -42,12 +45,16 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
     with paths.exclusive():
         say(f"Configuration {file}: {_summary(loaded.environment)}")
         server = server_process.ensure_running(paths, say, port=port)
+        control.call(server.endpoint, "living", LIVING, method="PUT")
         deploy(server, loaded, config, paths, say)
         with _running(paths):
             _wait_for_first_checks(server.endpoint, loaded.environment, say)
             console.print()
             _show_status(server, loaded.environment, config, paths)
         write_commands(paths)
+        for line in name_lookup.servers(server.endpoint):
+            say(f"Names: {line}")
+        say(_pace(server))
         stop_command = _stop_command(server, loaded.environment)
     _show_next_steps(config, console, paths, stop_command)
 
@@ -182,6 +189,15 @@ def _show_status(server: Server, environment: Environment, config: str, paths: P
         stdin=subprocess.DEVNULL,
         timeout=_STATUS_TIMEOUT_S,
         check=False,
+    )
+
+
+def _pace(server: Server) -> str:
+    """Return a sentence on how AWS's durations are shortened."""
+    pace = control.call(server.endpoint, "identity")["pace"]
+    return (
+        f"Time: {pace:g} seconds of AWS pass in one second, in health checks, alarms, TTLs and "
+        "deregistration delays"
     )
 
 

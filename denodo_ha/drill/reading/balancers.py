@@ -16,6 +16,7 @@ from denodo_ha.drill.reading.resource_reader import (
     LISTENER,
     LOAD_BALANCER,
     TARGET_GROUP,
+    UNREAD_METADATA,
     Resource,
     ResourceReader,
 )
@@ -149,6 +150,7 @@ class BalancerReader:
         )
         is_left_out = "Targets" not in resource.properties and not auto_scaling
         unknown |= is_left_out or target_type == "lambda"
+        unknown |= is_true(resource.own_metadata.get(UNREAD_METADATA))
         if unknown:
             self._reader.notes.unknown_targets(resource.key)
         for key in auto_scaling:

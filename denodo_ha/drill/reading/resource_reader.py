@@ -33,6 +33,10 @@ DATABASE_SUBNETS = "AWS::RDS::DBSubnetGroup"
 RECORD_SET = "AWS::Route53::RecordSet"
 RECORD_SET_GROUP = "AWS::Route53::RecordSetGroup"
 
+UNREAD_METADATA: Final = "Unread"
+"""Key of this project's metadata on a target group of a live site: a call that reads what the group
+serves gave no answer."""
+
 _SUBJECTS: Final[Mapping[str, tuple[Subject, ...]]] = {
     LOAD_BALANCER: ("balancer", "address"),
     LISTENER: ("balancer", "node"),

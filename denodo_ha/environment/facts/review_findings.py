@@ -7,7 +7,8 @@ Category = Literal["worse", "replacement", "access", "protection"]
 
 _NAMES: Final[Mapping[Category, tuple[str, ...]]] = {
     "worse": (
-        *("alarm-lost", "cluster-removed", "database-smaller", "failure-worse"),
+        *("alarm-lost", "cluster-removed", "database-smaller", "event-order-worse"),
+        *("failure-worse",),
         *("haproxy-fewer", "haproxy-maxconn-lower", "haproxy-smaller", "heap-smaller"),
         *("instance-smaller", "instance-type-unknown", "node-removed", "service-removed"),
         *("version-changed", "zone-removed"),

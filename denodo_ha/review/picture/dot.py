@@ -39,9 +39,9 @@ def dot(picture: Picture) -> str:
     lines = [
         "digraph topology {",
         '  bgcolor="transparent"; compound=true; rankdir=TB; newrank=true;',
-        "  nodesep=0.25; ranksep=0.55; splines=spline; labeljust=l;",
+        "  nodesep=0.25; ranksep=0.55; splines=spline; labeljust=l; labelloc=b;",
         f'  fontname="{_FONT}"; fontsize={FONT_SIZE};',
-        f'  node [fontname="{_FONT}", fontsize={FONT_SIZE}, shape=box, margin="0.18,0.08"];',
+        f'  node [fontname="{_FONT}", fontsize={FONT_SIZE}, shape=box, margin="0.24,0.1"];',
         f'  edge [fontname="{_FONT}", fontsize={FONT_SIZE}, arrowsize=0.7];',
     ]
     lines += [f"  {_box(box, ids[box.id])}" for box in picture.boxes_in("")]
@@ -91,7 +91,6 @@ def _box(box: Box, id_: str) -> str:
         "color": f'"{_COLOURS[box.mark]}"',
         "penwidth": "2" if box.mark else "1",
         "class": f'"kind-{box.kind} {box.mark}"',
-        "tooltip": _quoted(box.title),
     }
     return f"{id_} [{', '.join(f'{key}={value}' for key, value in attributes.items())}];"
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -10,12 +11,16 @@ from denodo_ha.cli.configuration_choice import clone_folder
 from denodo_ha.cli.errors import Failed, UsageError
 from denodo_ha.environment.loading.problem import printable
 from denodo_ha.review.picture.dot import FONT_SIZE, dot
-from denodo_ha.review.picture.graph import Picture
+from denodo_ha.review.picture.graph import Mark, Picture
 
 _TIMEOUT_S: Final = 120
 """Project default; drawing takes a fraction of a second."""
 _MODULE: Final = "node_modules/@hpcc-js/wasm-graphviz/dist/index.js"
 _SHOWN_FONT_SIZE: Final = 11
+_INTERNAL_TITLE: Final = re.compile(
+    r"<title>(?:topology|cluster_\d+|b\d+(?:&#45;&gt;b\d+)?)</title>\n"
+)
+"""The ids of this drawing, which browsers would show below the pointer."""
 _STYLE: Final = """
   text { fill: #1f2328; }
   .node text:first-of-type { font-weight: bold; }
@@ -24,7 +29,15 @@ _STYLE: Final = """
   .kind-name polygon { fill: #e8f0fe; }
   .kind-node path { fill: #e9f6ec; }
   .kind-database path { fill: #f3eefc; }
-  @media (prefers-color-scheme: dark) {
+  @media screen and (prefers-color-scheme: dark) {
+    [stroke="#5f6b7a"] { stroke: #9aa5b1; }
+    [stroke="#1a7f37"] { stroke: #3fb950; }
+    [stroke="#9a6700"] { stroke: #d29922; }
+    [stroke="#cf222e"] { stroke: #f85149; }
+    .edge polygon[fill="#5f6b7a"] { fill: #9aa5b1; }
+    .edge polygon[fill="#1a7f37"] { fill: #3fb950; }
+    .edge polygon[fill="#9a6700"] { fill: #d29922; }
+    .edge polygon[fill="#cf222e"] { fill: #f85149; }
     text { fill: #e6edf3; }
     .node path, .node polygon, .node ellipse { fill: #161b22; }
     .kind-check path { fill: #2d2a16; }
@@ -55,7 +68,7 @@ def svg(picture: Picture, title: str) -> str:
         raise UsageError(message)
     drawn = _render(clone, dot(picture))
     start = drawn.find("<svg")
-    body = drawn[drawn.index(">", start) + 1 :]
+    body = _INTERNAL_TITLE.sub("", drawn[drawn.index(">", start) + 1 :])
     opening = drawn[start : drawn.index(">", start)]
     # Graphviz writes its size in points; without it, the drawing takes the width of the page.
     opening = re.sub(r' (?:width|height)="[^"]*"', "", opening)
@@ -72,24 +85,28 @@ def svg(picture: Picture, title: str) -> str:
 
 
 def description(picture: Picture) -> str:
-    """Return the picture in sentences, for readers who do not see it."""
-    titles = {box.id: box.title for box in picture.boxes}
-    titles |= {area.id: area.title for area in picture.areas}
-    areas = {area.id: area for area in picture.areas}
-    lines = []
+    """Return the picture in sentences, one on each line, for readers who do not see it."""
+    return "\n".join(sentences(picture))
+
+
+def sentences(picture: Picture) -> Iterator[str]:
+    """Yield a sentence on each box: its place, its texts, and where its connections lead."""
+    areas = {area.id: _marked(area.title, area.mark) for area in picture.areas}
+    titles = areas | {box.id: box.title for box in picture.boxes}
     for box in picture.boxes:
-        where = areas.get(box.area)
-        place = f" in {where.title}" if where else ""
-        mark = f" ({box.mark})" if box.mark else ""
+        place = f" in {areas[box.area]}" if box.area in areas else ""
         ends = [
-            titles[edge.end]
+            _marked(titles[edge.end], edge.mark)
             for edge in picture.edges
             if edge.start == box.id and edge.end in titles
         ]
         goes = f"; leads to {', '.join(ends)}" if ends else ""
         details = f": {'; '.join(box.lines)}" if box.lines else ""
-        lines.append(printable(f"{box.title}{place}{mark}{details}{goes}."))
-    return "\n".join(lines)
+        yield printable(f"{_marked(box.title, box.mark)}{place}{details}{goes}.")
+
+
+def _marked(text: str, mark: Mark) -> str:
+    return f"{text} ({mark})" if mark else text
 
 
 def _render(clone: Path, document: str) -> str:

@@ -6,9 +6,18 @@ import pytest
 
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
+from tests.local_aws.templates import attribute, resource
 from tests.local_aws.test_failover import WELL, state, status, watching
 from tests.support.local_aws_server import PACE
 from tests.support.waiting import until
+
+_TCP = {
+    "Type": "TCP",
+    "FullyQualifiedDomainName": attribute("Nlb", "DNSName"),
+    "Port": 9999,
+    "RequestInterval": 30,
+    "FailureThreshold": 3,
+}
 
 
 @pytest.fixture
@@ -16,7 +25,12 @@ def site(cloud: Cloud) -> Iterator[Stack]:
     """Two nodes behind a load balancer, with an alarm and a health check, and recorded metrics."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(
-        {**templates.serving(), "Alarm": WELL, "Check": watching("Alarm", "Unhealthy")}
+        {
+            **templates.serving(),
+            "Alarm": WELL,
+            "Check": watching("Alarm", "Unhealthy"),
+            "Endpoint": resource("Route53::HealthCheck", HealthCheckConfig=_TCP),
+        }
     )
     until(lambda: state(cloud, stack.ids["Alarm"]) == "OK")
     # A minute of the local AWS is 12 s of this machine: longer than the calls of a test.
@@ -24,6 +38,7 @@ def site(cloud: Cloud) -> Iterator[Stack]:
     until(lambda: healthy(cloud) == 2)
     cloud.call("living", {"metrics": True}, "PUT")
     try:
+        until(lambda: status(cloud, stack.ids["Endpoint"]).startswith("Success"))
         yield stack
     finally:
         cloud.call("pace", {"pace": PACE}, "PUT")
@@ -46,6 +61,23 @@ def test_an_alarm_changes_after_a_whole_period(cloud: Cloud, site: Stack) -> Non
     cloud.call("pace", {"pace": PACE}, "PUT")
     until(lambda: state(cloud, site.ids["Alarm"]) == "ALARM")
     assert status(cloud, site.ids["Check"]).startswith("Failure")
+
+
+def test_an_endpoint_check_changes_after_its_threshold(cloud: Cloud, site: Stack) -> None:
+    # 90 s of the local AWS are 18 s of this machine.
+    cloud.client("ec2").stop_instances(InstanceIds=[site.ids["Node1"], site.ids["Node2"]])
+    assert status(cloud, site.ids["Endpoint"]).startswith("Success")
+    cloud.call("pace", {"pace": PACE}, "PUT")
+    until(lambda: status(cloud, site.ids["Endpoint"]).startswith("Failure"))
+
+
+def test_a_metric_and_a_check_that_are_cut_off(cloud: Cloud, site: Stack) -> None:
+    cloud.call("pace", {"pace": PACE}, "PUT")
+    cloud.call("cuts", {"alarms": [site.ids["Alarm"]], "checks": [site.ids["Endpoint"]]}, "PUT")
+    assert status(cloud, site.ids["Endpoint"]).startswith("Failure: The health check is cut off")
+    until(lambda: state(cloud, site.ids["Alarm"]) == "INSUFFICIENT_DATA")
+    cloud.call("cuts", {}, "PUT")
+    until(lambda: state(cloud, site.ids["Alarm"]) == "OK")
 
 
 def test_a_cut_region_reports_nothing(cloud: Cloud, site: Stack) -> None:

@@ -17,8 +17,7 @@ GET    /_local/names                    {"outside": ["127.40.0.1", 53], "vpc-…
                                         the DNS server for each view
 GET    /_local/names/NAME               the addresses of a name for a client outside, and their TTL
 GET    /_local/names/NAME/VPC           the same for a client in a VPC
-PUT    /_local/cuts                     {"zones": ["eu-west-1a"], "regions": ["eu-central-1"]}: all
-                                        zones and regions that are cut off; {} ends all cuts
+PUT    /_local/cuts                     {"zones": ["eu-west-1a"]}: all that is cut off (`cuts`)
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
 GET    /_local/forwarding?after=VERSION what load balancers forward to, once it differs
 PUT    /_local/clients                  {"127.0.0.9": "10.9.0.7"}: addresses of clients on AWS

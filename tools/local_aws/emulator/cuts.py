@@ -1,17 +1,29 @@
-"""Cuts: zones and regions that nothing outside reaches, and that reach nothing outside.
+"""Cuts: what nothing outside reaches, and what reaches nothing outside.
 
-`PUT /_local/cuts` with `{"zones": ["eu-west-1a"], "regions": ["eu-central-1"]}` replaces all cuts;
-`{}` ends them. A zone of a region that is cut is cut, too. While a zone is cut, its address of a
-load balancer accepts no connection and is not in DNS, and the health checks of its targets fail.
-While a region is cut, its metrics also have no data for Route 53, and endpoint checks fail.
+`PUT /_local/cuts` replaces all cuts, and `{}` ends them:
+
+    {"zones": ["eu-west-1a"], "regions": ["eu-central-1"], "resources": ["i-0…", "arn:…"],
+     "alarms": ["NAME"], "checks": ["ID"]}
+
+- A zone or region: its addresses of load balancers accept no connection and are not in DNS, and the
+  health checks of its targets fail. A region also reports no metrics, and its endpoint checks fail.
+- A resource: an instance, whose network is gone, or a load balancer.
+- An alarm, by its name: its metric has no data. A health check, by its id: its status is unhealthy,
+  whatever it monitors.
 """
 
 from typing import Any
 
 from tools.local_aws.emulator.errors import InvalidRequestError
 
-STORE: dict[str, list[str]] = {"zones": [], "regions": []}
-"""Names of the zones and regions that are cut."""
+STORE: dict[str, list[str]] = {
+    "zones": [],
+    "regions": [],
+    "resources": [],
+    "alarms": [],
+    "checks": [],
+}
+"""Names and ids of what is cut, by kind."""
 
 
 def put(settings: Any) -> dict[str, list[str]]:
@@ -23,13 +35,23 @@ def put(settings: Any) -> dict[str, list[str]]:
     cuts: dict[str, list[str]] = {kind: [] for kind in STORE}
     for kind, names in settings.items():
         if kind not in STORE or not isinstance(names, list):
-            message = f'{kind}: cuts are {{"zones": [NAME, …], "regions": [NAME, …]}}'
+            message = f"{kind!r}: write a list of names or ids for each of {', '.join(STORE)}"
             raise InvalidRequestError(message)
         cuts[kind] = sorted({str(name) for name in names})
     STORE.update(cuts)
     return STORE
 
 
-def is_cut(region: str, zone: str = "") -> bool:
-    """Return whether a region is cut, or a zone of the region."""
-    return region in STORE["regions"] or zone in STORE["zones"]
+def is_cut(region: str, zone: str = "", resource: str = "") -> bool:
+    """Return whether a region is cut, or a zone of the region, or a resource in the zone."""
+    return region in STORE["regions"] or zone in STORE["zones"] or resource in STORE["resources"]
+
+
+def has_no_data(alarm: str) -> bool:
+    """Return whether the metric of an alarm is cut off."""
+    return alarm in STORE["alarms"]
+
+
+def is_unhealthy(check: str) -> bool:
+    """Return whether a health check is unhealthy, whatever it monitors."""
+    return check in STORE["checks"]

@@ -28,7 +28,7 @@ from tools.local_aws.emulator.elb import (
     target_health,
     zonal_shifts,
 )
-from tools.local_aws.emulator.route53 import health_checks, hosted_zones, queries
+from tools.local_aws.emulator.route53 import health_checks, health_status, hosted_zones, queries
 from tools.local_aws.emulator.ssm import documents
 
 
@@ -54,6 +54,7 @@ def install() -> None:
     log_groups.install()
     hosted_zones.install()
     health_checks.install()
+    health_status.install()
     queries.install()
     documents.install()
     secrets_manager.install()

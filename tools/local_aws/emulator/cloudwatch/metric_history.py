@@ -80,11 +80,11 @@ class MetricHistory:
     ) -> None:
         owners = set()
         for (account, region, name), alarm in ministack.alarms.all_items():
-            if cuts.is_cut(region):
+            owners.add((account, region, name))
+            if cuts.is_cut(region) or cuts.has_no_data(name):
                 continue
             with ministack.acting_for(account, region):
                 measured = value(alarm)
-            owners.add((account, region, name))
             if measured is None:
                 continue
             points = self._points.setdefault((account, region, name), deque(maxlen=_KEPT))
@@ -95,8 +95,7 @@ class MetricHistory:
                 points.extend((now - period * number, measured) for number in periods)
             points.append((now, measured))
         for gone in self._points.keys() - owners:
-            if not cuts.is_cut(gone[1]):
-                del self._points[gone]
+            del self._points[gone]
 
 
 HISTORY = MetricHistory()

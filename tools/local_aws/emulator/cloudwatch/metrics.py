@@ -95,7 +95,8 @@ def _series(alarm: Alarm) -> Series:
             points.setdefault(int(time // _seconds(alarm)), []).append(point)
         return _by_period(alarm, points, last)
     if alarm["Namespace"] in _COMPUTED:
-        current = None if cuts.is_cut(ministack.region()) else computed_value(alarm)
+        is_cut = cuts.is_cut(ministack.region()) or cuts.has_no_data(alarm["AlarmName"])
+        current = None if is_cut else computed_value(alarm)
         first = last - max(10, int(alarm["EvaluationPeriods"]))
         return {} if current is None else dict.fromkeys(range(first, last + 1), current)
     dimensions = private(ministack.cloudwatch, "_dims_key")(named)

@@ -139,10 +139,17 @@ def install() -> None:
     handler = ministack.handlers[KIND]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 
+    instances_xml = private(ministack.autoscaling, "_instances_xml")
+
+    def described(group: dict[str, Any]) -> str:
+        arns = "".join(f"<member>{arn}</member>" for arn in group.get("TargetGroupARNs", ()))
+        return f"<TargetGroupARNs>{arns}</TargetGroupARNs>{instances_xml(group)}"
+
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
         made: Made = create(logical_id, properties, stack)
         try:
             _fill(made[0], properties, stack)
+            _groups[made[0]]["TargetGroupARNs"] = properties.get("TargetGroupARNs") or []
         except Exception:  # re-raised, so that the stack fails
             # A rollback does not delete a resource whose creation failed, so delete it here.
             deleted(made[0], properties)
@@ -159,6 +166,7 @@ def install() -> None:
         while len(group["Instances"]) > _wanted(new):
             _drop(group["Instances"].pop(), arns)
         _follow(group, old, new)
+        group["TargetGroupARNs"] = new.get("TargetGroupARNs") or []
         _fill(id_, new, stack)
         return made
 
@@ -167,4 +175,5 @@ def install() -> None:
             _drop(item, properties.get("TargetGroupARNs") or [])
         delete(id_, properties)
 
+    ministack.replace(ministack.autoscaling, "_instances_xml", described)
     handler.update(create=created, update=updated, delete=deleted)

@@ -38,12 +38,14 @@ class RecordSet:
 
     Attributes:
         ttl: seconds of real time for which a resolver may keep them.
+        owners: load balancer and zone of each address of a load balancer.
     """
 
     name: str
     kind: str
     ttl: int
     values: tuple[str, ...]
+    owners: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -62,12 +64,30 @@ class Answer:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The names and addresses of the answer, and the seconds for which it may be kept."""
+        """The names and addresses of the answer, and the seconds for which it may be kept.
+
+        `endpoints` has the endpoints on this machine for each port of the load balancer.
+        """
         values: dict[str, list[str]] = {"CNAME": [], "A": []}
+        endpoints: dict[str, list[loopback.Endpoint]] = {}
         for item in self.records:
             values.setdefault(item.kind, []).extend(item.values)
-        ttl = min((item.ttl for item in self.records), default=0)
-        return {"code": self.code, "names": values["CNAME"], "addresses": values["A"], "ttl": ttl}
+            for arn, zone in item.owners:
+                for port in _ports(arn):
+                    endpoint = loopback.endpoint("balancer", arn, port, zone)
+                    endpoints.setdefault(str(port), []).append(endpoint)
+        return {
+            "code": self.code,
+            "names": values["CNAME"],
+            "addresses": values["A"],
+            "ttl": min((item.ttl for item in self.records), default=0),
+            "endpoints": endpoints,
+        }
+
+
+def _ports(arn: str) -> list[int]:
+    listeners = (item for _, item in ministack.listeners.all_items())
+    return sorted(int(item["Port"]) for item in listeners if item["LoadBalancerArn"] == arn)
 
 
 def answer(name: str, kind: str, vpc: str = "") -> Answer:
@@ -116,7 +136,7 @@ def in_zone(zone_id: str, name: str, kind: str, links: int = _MAXIMUM_LINKS) -> 
             return item
         return None
     other = in_zone(zone_id, target, kind, links - 1) if links else None
-    return other and RecordSet(name, other.kind, other.ttl, other.values)
+    return other and replace(other, name=name)
 
 
 def chosen(records: list[Record]) -> Record | None:
@@ -220,7 +240,8 @@ def _of_balancer(
         zones = [zone] if zone else zone_health.in_dns(balancer)
     arn = balancer["LoadBalancerArn"]
     addresses = tuple(loopback.address("balancer", arn, item) for item in zones)
-    yield RecordSet(name, "A", _real(_BALANCER_TTL_S), tuple(dict.fromkeys(addresses)))
+    values, owners = tuple(dict.fromkeys(addresses)), tuple((arn, item) for item in zones)
+    yield RecordSet(name, "A", _real(_BALANCER_TTL_S), values, owners)
 
 
 def _on_this_machine(records: RecordSet, account: str) -> RecordSet:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from tools.local_aws.emulator import cuts, ministack
 from tools.local_aws.emulator.cloudwatch import metrics
-from tools.local_aws.emulator.elb import target_health
+from tools.local_aws.emulator.elb import target_health, zone_health
+from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.route53 import endpoint_checks
 
 Record = ministack.Record
 
@@ -24,10 +26,12 @@ class Verdict:
 def of_check(check_id: str) -> Verdict:
     """Return the status of a health check."""
     config = ministack.health_checks[check_id]["config"]
-    result = _status(config)
+    result = _status(check_id, config)
     if _is_true(config, "Disabled"):
         # A disabled check is healthy, unless it is inverted (AWS, HealthCheckConfig, Disabled).
         result = Verdict(healthy=True, reason="The health check is disabled")
+    if cuts.is_unhealthy(check_id):
+        return Verdict(healthy=False, reason="The health check is cut off")
     return Verdict(result.healthy is not _is_true(config, "Inverted"), result.reason)
 
 
@@ -44,7 +48,7 @@ def _is_true(config: Record, key: str) -> bool:
     return str(config.get(key, "")).lower() == "true"
 
 
-def _status(config: Record) -> Verdict:
+def _status(check_id: str, config: Record) -> Verdict:
     match config["Type"]:
         case "CLOUDWATCH_METRIC":
             return _of_alarm(config)
@@ -53,7 +57,8 @@ def _status(config: Record) -> Verdict:
             enough = healthy >= int(config["HealthThreshold"])
             return Verdict(enough, f"{healthy} health checks are healthy")
         case _:
-            return _of_endpoint(config)
+            over_time = endpoint_checks.CHECKER.healthy(check_id)
+            return _connected(open_=is_open(config) if over_time is None else over_time)
 
 
 def _of_alarm(config: Record) -> Verdict:
@@ -72,29 +77,37 @@ def _of_alarm(config: Record) -> Verdict:
     return Verdict(unknown == "Healthy", state.reason)
 
 
-def _of_endpoint(config: Record) -> Verdict:
-    """Return the status of a TCP check of a load balancer or of an instance's address."""
+def is_open(config: Record) -> bool:
+    """Return whether the endpoint of a check accepts connections: a balancer, or an instance."""
     name = str(config.get("FullyQualifiedDomainName", "")).lower()
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == name:
-            if cuts.is_cut(region):
-                return _connected(open_=False)
+            if cuts.is_cut(region, resource=arn):
+                return False
             with ministack.acting_for(account, region):
+                if endpoint_checks.balancers_run():
+                    zones = zone_health.in_dns(balancer)
+                    return endpoint_checks.balancer_answers(config, balancer, zones)
                 groups = [
                     item["DefaultActions"][0]["TargetGroupArn"]
                     for item in ministack.listeners.values()
                     if (item["LoadBalancerArn"], item["Port"]) == (arn, config.get("Port"))
                 ]
-                return _connected(open_=any(target_health.healthy(item) for item in groups))
+                return any(target_health.healthy(item) for item in groups)
     address = config.get("IPAddress")
-    return _connected(
-        open_=any(
-            item.get("PublicIpAddress") == address
-            and item["State"]["Name"] == "running"
-            and not cuts.is_cut(region, item["Placement"]["AvailabilityZone"])
-            for (_, region, _), item in ministack.instances.all_items()
-        )
+    return any(
+        item.get("PublicIpAddress") == address
+        and item["State"]["Name"] == "running"
+        and not cuts.is_cut(region, item["Placement"]["AvailabilityZone"], id_)
+        and endpoint_checks.instance_answers(config, id_)
+        for (_, region, id_), item in ministack.instances.all_items()
     )
+
+
+def install() -> None:
+    """Run endpoint checks over time while the part `metrics` is on."""
+    checker = endpoint_checks.CHECKER
+    LIVING.when("metrics", lambda: checker.start(is_open), checker.stop)
 
 
 def _connected(*, open_: bool) -> Verdict:
@@ -108,7 +121,7 @@ def _balancer_is_healthy(name: str) -> bool:
     requested = name.rstrip(".").lower().removeprefix("dualstack.")
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == requested:
-            if cuts.is_cut(region):
+            if cuts.is_cut(region, resource=arn):
                 return False
             with ministack.acting_for(account, region):
                 groups = [

@@ -1,8 +1,8 @@
-"""Route 53's queries: status of health checks, and the DNS answer for a name."""
+"""Route 53's queries: status and tags of health checks, and the DNS answer for a name."""
 
 import re
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement
+from xml.etree.ElementTree import Element, SubElement, fromstring
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.errors import AwsError
@@ -10,7 +10,10 @@ from tools.local_aws.emulator.ministack import private
 from tools.local_aws.emulator.route53 import dns_answer, health_status, hosted_zones
 
 _STATUS = re.compile(r"/healthcheck/([^/]+)/(status|lastfailurereason)$")
+_TAGS = re.compile(r"/tags/(healthcheck|hostedzone)$")
 _ANSWER = re.compile(r"/testdnsanswer$")
+_TAGGED_AT_ONCE = 10
+"""Resources in one call (AWS, Amazon Route 53 API Reference, ListTagsForResources)."""
 _CHECKER = ("eu-west-1", "192.0.2.53")
 """Region and address of the only checker."""
 
@@ -44,6 +47,31 @@ def _health_check_status(check_id: str, asked: str) -> Any:
     return private(_r53, "_xml_response")(f"{name}Response", build)
 
 
+def _tags_of_several(kind: str, body: bytes) -> Any:
+    """Answer ListTagsForResources."""
+    ids = [item.text or "" for item in fromstring(body).iter() if item.tag.endswith("ResourceId")]  # noqa: S314 - the SDK of a test has written it
+    if not 1 <= len(ids) <= _TAGGED_AT_ONCE:
+        message = f"ResourceIds must have 1 to {_TAGGED_AT_ONCE} items"
+        raise hosted_zones.fault("InvalidInput", message)
+    for id_ in ids:
+        if kind == "healthcheck" and id_ not in ministack.health_checks:
+            message = f"No health check exists with the specified ID {id_}."
+            raise hosted_zones.fault("NoSuchHealthCheck", message, status=404)
+
+    def build(root: Element) -> None:
+        sets = SubElement(root, "ResourceTagSets")
+        for id_ in ids:
+            item = SubElement(sets, "ResourceTagSet")
+            SubElement(item, "ResourceType").text = kind
+            SubElement(item, "ResourceId").text = id_
+            tags = SubElement(item, "Tags")
+            for key, value in ministack.route53_tags.get((kind, id_), {}).items():
+                tag = SubElement(tags, "Tag")
+                SubElement(tag, "Key").text, SubElement(tag, "Value").text = key, value
+
+    return private(_r53, "_xml_response")("ListTagsForResourcesResponse", build)
+
+
 def _test_dns_answer(parameters: dict[str, list[str]]) -> Any:
     """Answer TestDNSAnswer."""
     given = {key: "".join(values) for key, values in parameters.items()}
@@ -75,6 +103,8 @@ def install() -> None:
         try:
             if method == "GET" and (request := _STATUS.search(path)):
                 return _health_check_status(*request.groups())
+            if method == "POST" and (request := _TAGS.search(path)):
+                return _tags_of_several(request[1], body)
             if method == "GET" and _ANSWER.search(path):
                 return _test_dns_answer(parameters)
         except AwsError as fault:

@@ -1,0 +1,250 @@
+"""Entry points of a site: the balancers, nodes and records from which the reading goes on."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, Final
+
+from denodo_ha.cli.errors import AwsError, UsageError
+from denodo_ha.drill.live.aws_calls import SiteCalls
+from denodo_ha.drill.live.balancer_reader import BalancerListing, read_tags, region_of
+from denodo_ha.drill.live.found_resource import FoundResource
+from denodo_ha.drill.live.live_site import UnreadPart
+from denodo_ha.drill.live.machine_reader import read_instances
+from denodo_ha.drill.live.own_stacks import OwnStack, list_own_stacks, read_own_stacks
+from denodo_ha.drill.live.route53_reader import Route53Reader, dns_name, values_of
+from denodo_ha.drill.reading.resource_reader import LOAD_BALANCER, RECORD_SET
+from denodo_ha.environment.names import ENVIRONMENT_TAG
+
+_REGION_IN_NAME: Final = re.compile(
+    r"\.elb\.([a-z0-9-]+)\.amazonaws|\.([a-z0-9-]+)\.elb\.amazonaws"
+)
+"""The region in the DNS name of a Network or an Application Load Balancer (AWS, Elastic Load
+Balancing, DNS name)."""
+_MAX_NAMES: Final = 20
+
+
+@dataclass(frozen=True)
+class SiteLocator:
+    """What names a site; exactly one has a value.
+
+    Attributes:
+        environment: the name of an environment of this project.
+        record: a DNS name with records of Route 53.
+        balancer: the name, ARN or DNS name of a load balancer.
+    """
+
+    environment: str | None = None
+    record: str | None = None
+    balancer: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that exactly one has a value.
+
+        Raises:
+            UsageError: None has a value, or several have.
+        """
+        if sum(value is not None for value in (self.environment, self.record, self.balancer)) != 1:
+            message = (
+                "which site? Give one of --environment NAME (stacks of this project), --record "
+                "NAME (a DNS name) and --balancer NAME (a load balancer), with --region REGION"
+            )
+            raise UsageError(message)
+
+
+@dataclass(frozen=True)
+class EntryPoints:
+    """The entry points of a site.
+
+    Attributes:
+        own: the stacks of this project.
+        balancers: ARNs of the balancers.
+        instances: instances that are already known, by id, as the API shows them.
+        record_names: the DNS names whose records belong to the site.
+        unread: the parts that could not be read.
+    """
+
+    own: tuple[OwnStack, ...] = ()
+    balancers: tuple[str, ...] = ()
+    instances: Mapping[str, Any] = field(default_factory=dict)
+    record_names: tuple[str, ...] = ()
+    unread: tuple[UnreadPart, ...] = ()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the regions have, from which entry points are chosen.
+
+    Attributes:
+        calls: the calls.
+        regions: the regions.
+        listing: all balancers and target groups.
+        addresses: the Elastic IP addresses.
+        route53: the reader of records.
+    """
+
+    calls: SiteCalls
+    regions: Sequence[str]
+    listing: BalancerListing
+    addresses: Sequence[FoundResource]
+    route53: Route53Reader
+
+
+def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints:
+    """Return the entry points of the site that a locator names.
+
+    Raises:
+        UsageError: The locator names nothing that exists in these regions.
+        AwsError: A call without which nothing is found gave no answer.
+    """
+    calls, regions = around.calls, around.regions
+    if locator.environment is not None:
+        return _of_environment(calls, regions, locator.environment)
+    record_names: tuple[str, ...] = ()
+    instances: dict[str, Any] = {}
+    if locator.balancer is not None:
+        arns = [_named(calls, around.listing, locator.balancer)]
+    else:
+        record_names = (dns_name(str(locator.record)),)
+        arns, instances = _behind_name(around, record_names[0])
+    environments = _environments(calls, arns, instances)
+    own = [_of_environment(calls, regions, name) for name in environments]
+    return EntryPoints(
+        tuple(stack for points in own for stack in points.own),
+        tuple(dict.fromkeys([*arns, *(arn for points in own for arn in points.balancers)])),
+        instances,
+        (*record_names, *(name for points in own for name in points.record_names)),
+        tuple(part for points in own for part in points.unread),
+    )
+
+
+def _behind_name(around: Surroundings, name: str) -> tuple[list[str], dict[str, Any]]:
+    """Return the balancers and the instances to which the records of a name lead.
+
+    Raises:
+        UsageError: There is no record, or it leads to neither.
+        AwsError: A call that would find them gave no answer.
+    """
+    records = around.route53.records([name])
+    if not records:
+        message = f"--record {name}: no hosted zone of this account has an A or CNAME of this name"
+        raise _nothing(around.calls, message)
+    arns, instances = _behind_records(around, records)
+    if not arns and not instances:
+        values = ", ".join(sorted({value for record in records for value in values_of(record)}))
+        message = (
+            f"--record {name}: it answers with {values}, which is no load balancer and no instance "
+            f"in {', '.join(around.regions)}; see --region"
+        )
+        raise _nothing(around.calls, message)
+    return arns, instances
+
+
+def _of_environment(calls: SiteCalls, regions: Sequence[str], environment: str) -> EntryPoints:
+    every = list_own_stacks(calls, regions)
+    if environment not in every:
+        known = ", ".join(sorted(every))
+        others = f"the environments there are {known}" if known else "none is there"
+        message = (
+            f"no stack of environment {environment} is deployed in {', '.join(regions)} in this "
+            f"account; {others}: see --environment, --region and --profile"
+        )
+        raise _nothing(calls, message)
+    own, unread = read_own_stacks(calls, every[environment])
+    return EntryPoints(
+        tuple(own),
+        tuple(arn for stack in own for _, arn in stack.of_type(LOAD_BALANCER)),
+        {},
+        tuple(
+            dict.fromkeys(
+                dns_name(id_)
+                for stack in own
+                for logical_id, id_ in stack.of_type(RECORD_SET)
+                if "Failover" in stack.properties(logical_id)
+            )
+        ),
+        tuple(unread),
+    )
+
+
+def _nothing(calls: SiteCalls, message: str) -> UsageError | AwsError:
+    """Return the error for a site that was not found: it may be hidden by a call's failure."""
+    if calls.unread:
+        return AwsError(f"{message}; {'; '.join(part.text for part in calls.unread)}")
+    return UsageError(message)
+
+
+def _named(calls: SiteCalls, listing: BalancerListing, name: str) -> str:
+    """Return the ARN of the balancer with a name, an ARN or a DNS name.
+
+    Raises:
+        UsageError: No balancer has the name, or several have.
+        AwsError: The balancers could not be read.
+    """
+    arns = [
+        arn
+        for arn, item in listing.balancers.items()
+        if name in (arn, item["LoadBalancerName"]) or dns_name(name) == dns_name(item["DNSName"])
+    ]
+    if len(arns) > 1:
+        regions = ", ".join(sorted(map(region_of, arns)))
+        message = (
+            f"--balancer {name}: a load balancer in each of {regions} has this name; give its ARN, "
+            "or one --region"
+        )
+        raise UsageError(message)
+    if not arns:
+        known = sorted(item["LoadBalancerName"] for item in listing.balancers.values())
+        more = f" and {len(known) - _MAX_NAMES} more" if len(known) > _MAX_NAMES else ""
+        listed = f"{', '.join(known[:_MAX_NAMES])}{more}" if known else "none"
+        message = f"--balancer {name}: there is no such load balancer; there are: {listed}"
+        raise _nothing(calls, message)
+    return arns[0]
+
+
+def _behind_records(
+    around: Surroundings, records: Iterable[FoundResource]
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the balancers and the instances to which records lead."""
+    calls, regions, listing = around.calls, around.regions, around.listing
+    values = list(dict.fromkeys(value for record in records for value in values_of(record)))
+    by_name = {dns_name(item["DNSName"]): arn for arn, item in listing.balancers.items()}
+    arns = [
+        by_name[name]
+        for value in values
+        for name in (value, value.removeprefix("dualstack."))
+        if name in by_name
+    ]
+    numbers = [value for value in values if _is_address(value)]
+    ids = {
+        region: [
+            item.properties["InstanceId"].text
+            for item in around.addresses
+            if item.region == region and item.id in numbers
+        ]
+        for region in regions
+    }
+    by_region = dict.fromkeys(regions, numbers) if numbers else {}
+    return list(dict.fromkeys(arns)), read_instances(calls, ids, by_region)
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _environments(calls: SiteCalls, arns: Iterable[str], instances: Mapping[str, Any]) -> list[str]:
+    """Return the environments of this project to which balancers and instances belong."""
+    tags = [*read_tags(calls, arns).values(), *(one.get("Tags", []) for one in instances.values())]
+    values = {tag["Value"] for of_one in tags for tag in of_one if tag["Key"] == ENVIRONMENT_TAG}
+    return sorted(values)
+
+
+def region_in_name(name: str) -> str:
+    """Return the region in a balancer's DNS name, empty for any other name."""
+    match = _REGION_IN_NAME.search(name)
+    return (match[1] or match[2]) if match else ""

@@ -1,0 +1,80 @@
+"""Found resource: one resource as describe calls show it, in CloudFormation's words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from denodo_ha.drill.reading.resource_reader import HEALTH_CHECK, RECORD_SET
+
+GLOBAL_TYPES: Final = frozenset({HEALTH_CHECK, RECORD_SET})
+"""The types of resources that are the same in every region."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A value that names another resource: an ARN, an id, an address or a DNS name.
+
+    Attributes:
+        text: the text by which the resource is found.
+        literal: the value if the site has no such resource; empty for the text itself.
+    """
+
+    text: str
+    literal: str = ""
+
+
+@dataclass(frozen=True)
+class AlarmRule:
+    """The rule of a composite alarm, which names alarms of its region."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class FoundResource:
+    """A resource that exists.
+
+    Attributes:
+        type: its type in CloudFormation.
+        region: its region.
+        id: its physical id, as `Ref` returns it in CloudFormation.
+        name: a name from which a logical id is made if no stack of this project has the resource.
+        properties: its properties in CloudFormation; a value that names a resource is a `Link`.
+        unread: the properties that could not be read, so a template's values may be wrong.
+        aliases: the attribute (`Fn::GetAtt`) that has each text by which others name the resource;
+            empty for `Ref`.
+    """
+
+    type: str
+    region: str
+    id: str
+    name: str
+    properties: Mapping[str, Any]
+    unread: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+def written_tags(tags: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return tags without those that AWS sets."""
+    return [
+        {"Key": tag["Key"], "Value": tag["Value"]}
+        for tag in tags
+        if not tag["Key"].startswith("aws:")
+    ]
+
+
+def with_links(value: Any, keys: frozenset[str]) -> Any:
+    """Return a value in which the texts at the given keys are links."""
+    if isinstance(value, list):
+        return [with_links(item, keys) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: Link(item) if key in keys and isinstance(item, str) else with_links(item, keys)
+        for key, item in value.items()
+    }
+
+
+def chosen(source: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the entries of the given names that have a value."""
+    return {name: source[name] for name in names if source.get(name) not in (None, "")}

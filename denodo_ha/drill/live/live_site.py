@@ -1,0 +1,118 @@
+"""Live site: what runs in an account, written as templates so that the drill's readers read it.
+
+A value is literal, except that a reference to another resource of the site is the text that the
+readers make of `Ref` and `Fn::GetAtt` (`reading.values.reference`). A property that could not be
+read is missing, and `LiveSite.unread` names the call. Nothing here calls AWS.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model, Subject, Unknown
+from denodo_ha.drill.reading.model_builder import build_model
+
+
+@dataclass(frozen=True)
+class UnreadPart:
+    """A call that gave no answer, so what it reads is unknown.
+
+    Attributes:
+        action: the call as IAM names it, such as `rds:DescribeDBInstances`.
+        region: the region of the call.
+        text: what is unknown, why, and what to do.
+        hides: the kinds of objects that are unknown.
+    """
+
+    action: str
+    region: str
+    text: str
+    hides: frozenset[Subject]
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """The health of a target at the time of the reading.
+
+    Attributes:
+        target_group: key of the target group.
+        target: key of the machine, or the target's id if the site has no such machine.
+        port: the target's port.
+        state: the state as the load balancer names it, such as `unhealthy`.
+        reason: the reason in words, empty for a healthy target.
+    """
+
+    target_group: Key
+    target: Key
+    port: int
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class LivePlace:
+    """The resources of one stack of this project, or all others of one region.
+
+    Attributes:
+        name: the stack's name, else the region, or `route53` for records and health checks.
+        account: the account.
+        region: the region.
+        template: the template: `Resources` with Type and Properties by logical id, and the metadata
+            of a stack of this project.
+        ids: the physical id of each resource by logical id, as `Ref` returns it in CloudFormation.
+    """
+
+    name: str
+    account: str
+    region: str
+    template: Mapping[str, Any] = field(repr=False)
+    ids: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """The resources by logical id."""
+        resources: Mapping[str, Mapping[str, Any]] = self.template["Resources"]
+        return resources
+
+    @property
+    def stack(self) -> SynthesisedStack:
+        """The place as the drill's readers take it."""
+        return SynthesisedStack(self.name, self.region, self.account, dict(self.template))
+
+
+@dataclass(frozen=True)
+class LiveSite:
+    """What runs: the balancers, nodes, records and what belongs to them, at one time.
+
+    Attributes:
+        places: the resources by place; own stacks first.
+        unread: the calls that gave no answer.
+        target_states: the health of every target at the time of the reading.
+        drained: keys of the nodes that `denodo-ha drain` has taken out of service.
+        notes: sentences on what is not as the stacks of this project were deployed.
+    """
+
+    places: tuple[LivePlace, ...]
+    unread: tuple[UnreadPart, ...] = ()
+    target_states: tuple[TargetState, ...] = ()
+    drained: frozenset[Key] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def stacks(self) -> tuple[SynthesisedStack, ...]:
+        """The places as the drill's readers take them."""
+        return tuple(place.stack for place in self.places)
+
+
+def build_live_model(site: LiveSite) -> Model:
+    """Return the drill's model of a site; what could not be read is unknown in it."""
+    model = build_model(site.stacks)
+    unknowns = tuple(Unknown(part.text, part.hides) for part in site.unread)
+    return replace(
+        model,
+        notes=(*(part.text for part in site.unread), *site.notes, *model.notes),
+        unknowns=(*unknowns, *model.unknowns),
+    )

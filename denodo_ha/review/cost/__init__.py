@@ -1,0 +1,1 @@
+"""Monthly cost of the resources in templates, from list prices with their sources."""

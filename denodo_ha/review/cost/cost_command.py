@@ -1,0 +1,259 @@
+"""`denodo-ha cost`: what an environment costs a month at list prices, and updates of the prices."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
+from denodo_ha.cli import exit_codes, options
+from denodo_ha.cli.errors import Failed, UsageError
+from denodo_ha.cli.options import DocumentFormat
+from denodo_ha.cli.output import (
+    print_json,
+    print_line,
+    print_markdown,
+    print_message,
+    print_paragraph,
+    print_table,
+)
+from denodo_ha.cli.progress import Progress
+from denodo_ha.review.base_synthesis import as_seen_from_a_tree, required_clone, synthesise
+from denodo_ha.review.cost.monthly_cost import CostLine, MonthlyCost, monthly_cost
+from denodo_ha.review.cost.offer_download import (
+    PRICE_LIST,
+    checked_server,
+    download_offer,
+    offer_source,
+    offer_url,
+)
+from denodo_ha.review.cost.offer_file import SERVICES, Offer, OfferFileError, read_offer
+from denodo_ha.review.cost.price_list import (
+    GLOBAL,
+    HOURS,
+    Source,
+    known_prices,
+    updated_file,
+    user_file,
+)
+
+COLUMNS = ("Item", "Amount", "USD each", "USD a month")
+
+_SERVICE_OF = {
+    "ec2": "AmazonEC2",
+    "ebs": "AmazonEC2",
+    "nat-gateway": "AmazonEC2",
+    "elb": "AWSELB",
+    "vpc-endpoint": "AmazonVPC",
+    "public-ipv4": "AmazonVPC",
+    "kms-key": "awskms",
+    "route53-zone": "AmazonRoute53",
+    "route53-check-option": "AmazonRoute53",
+    **dict.fromkeys(("alarm", "high-resolution-alarm", "composite-alarm"), "AmazonCloudWatch"),
+    "secret": "AWSSecretsManager",
+    "rds-multi-az": "AmazonRDS",
+    "rds-multi-az-storage": "AmazonRDS",
+}
+"""Service code of the price list file by the first word of an item."""
+
+
+def cost(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[CONFIG|PATH...]",
+            help="A configuration, a cdk.out folder, or templates, one stack each.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    config: options.Config = None,
+    form: options.Document = DocumentFormat.table,
+    update: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--update",
+            metavar="FILE",
+            help="First take the prices of this price list file of AWS (JSON); may be repeated.",
+        ),
+    ] = None,
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online", help="First download the price list files of AWS for these regions."
+        ),
+    ] = False,
+    price_list: Annotated[
+        str,
+        typer.Option("--price-list", metavar="URL", help="Server for --online, such as a mirror."),
+    ] = PRICE_LIST,
+) -> None:
+    """Show what an environment costs a month at AWS's list prices, by cluster and item.
+
+    The prices are on-demand list prices of the pages and dates that the output names, for a month
+    of 730 hours, without tax, discounts and free tiers. What AWS charges by use, such as traffic,
+    is listed without a price. A price that is not known is unknown, and the sum is then `at least`.
+
+    --update and --online write config/prices.json, whose prices take precedence over those of this
+    version. AWS's price list needs no account: EC2's file of a region has some 400 MB.
+
+        denodo-ha cost -c prod
+
+        denodo-ha cost cdk.out --format json
+
+        denodo-ha cost -c prod --online
+    """
+    choices = [*(paths or ()), *([Path(config)] if config else ())]
+    server = checked_server(price_list)
+    if update:
+        _save([_read_file(file) for file in update])
+    if not choices:
+        if update and not online:
+            raise typer.Exit(exit_codes.DONE)
+        raise UsageError("nothing to price: give -c CONFIG, or a cdk.out folder")
+    stacks = _stacks(choices)
+    if online:
+        _save(list(_downloads(stacks, server)))
+    _print(monthly_cost(stacks, known_prices()), form)
+    raise typer.Exit(exit_codes.DONE)
+
+
+def _stacks(choices: Sequence[Path]) -> tuple[SynthesisedStack, ...]:
+    if all(choice.is_dir() or choice.suffix in {".json", ".template"} for choice in choices):
+        return read_stacks(choices)
+    if len(choices) > 1:
+        names = ", ".join(map(str, choices))
+        message = f"{names}: give one configuration, or folders and templates of cdk synth"
+        raise UsageError(message)
+    clone = required_clone()
+    with tempfile.TemporaryDirectory(prefix="denodo-ha-cost-") as folder:
+        name = as_seen_from_a_tree(str(choices[0]), clone)
+        return synthesise(name, clone, Path(folder) / "cdk.out", name)
+
+
+def _read_file(file: Path) -> tuple[Source, Offer]:
+    try:
+        if not file.is_file():
+            message = f"{file}: is not a file; give a price list file of AWS, index.json"
+            raise UsageError(message)
+        with file.open("rb") as stream:
+            offer = read_offer(stream)
+    except OfferFileError as error:
+        message = f"{file}: {error}. The prices are as before"
+        raise Failed(message) from None
+    except OSError as error:
+        message = f"{file}: cannot be read: {error.strerror}. The prices are as before"
+        raise Failed(message) from None
+    return offer_source(offer, file.name, ", ".join(offer.prices)), offer
+
+
+def _downloads(stacks: Sequence[SynthesisedStack], server: str) -> Iterator[tuple[Source, Offer]]:
+    progress = Progress()
+    lines = monthly_cost(stacks, {}).lines
+    items = {line.item.price for line in lines if line.item.price}
+    regions = sorted({region for region, _ in items if region != GLOBAL})
+    wanted = {(region, _SERVICE_OF.get(item.split()[0], "")) for region, item in items}
+    with progress.step("price list of AWS") as step:
+        for service in SERVICES:
+            for region in (GLOBAL, *regions):
+                if (region, service) in wanted:
+                    url = offer_url(server, service, region)
+                    step.update(f"{service}, {region}")
+                    offer = download_offer(url)
+                    yield offer_source(offer, url, region), offer
+
+
+def _save(read: Sequence[tuple[Source, Offer]]) -> None:
+    file = user_file()
+    updated_file(file, [(source, offer.prices) for source, offer in read])
+    for source, offer in read:
+        count = sum(map(len, offer.prices.values()))
+        print_message(f"{file}: {count} prices of {source.title}, {source.published}")
+
+
+def _print(result: MonthlyCost, form: DocumentFormat) -> None:
+    if form is DocumentFormat.json:
+        print_json(json_report(result))
+        return
+    for place in result.places:
+        title = f"{place.name}, {place.region}: {place.month} USD a month"
+        rows = list(map(cells, place.lines))
+        if form is DocumentFormat.markdown:
+            print_line(f"\n## {title}\n")
+            print_markdown(COLUMNS, rows)
+        else:
+            print_table(COLUMNS, rows, title)
+            print_line("")
+    print_line(f"All: {result.month} USD a month of {HOURS} hours, on demand")
+    for note in notes(result):
+        print_paragraph(note)
+
+
+def cells(line: CostLine) -> tuple[str, str, str, str]:
+    """Return the cells of a line in the table."""
+    if line.is_by_use:
+        return line.item.name, "", "by use", line.item.note
+    amount = f"{line.item.amount:,}"
+    if line.usd is None:
+        note = f" ({line.item.note})" if line.item.note else ""
+        return line.item.name, amount, "unknown", f"unknown{note}"
+    return line.item.name, amount, f"{line.usd:f} a {line.item.unit}", f"{line.month:,.2f}"
+
+
+def notes(result: MonthlyCost) -> Iterator[str]:
+    """Yield what to know about the numbers: missing prices, and the sources."""
+    if not result.month.is_complete:
+        yield (
+            "At least: a price is unknown. `denodo-ha cost -c CONFIG --online` reads AWS's current "
+            "price list; disks of an image without `disk_gib` have no known size."
+        )
+    if result.sources:
+        texts = (f"{source.title} ({source.published})" for source in result.sources)
+        yield f"Prices: {'; '.join(texts)}."
+    yield (
+        "Counted is what the stacks create and AWS charges by time, without tax and discounts; "
+        "existing instances, networks and addresses are not."
+    )
+
+
+def json_report(result: MonthlyCost) -> Mapping[str, object]:
+    """Return the report of `denodo-ha cost --format json`."""
+    return {
+        "currency": "USD",
+        "hours": HOURS,
+        "month": _number(result.month.usd),
+        "is_complete": result.month.is_complete,
+        "clusters": [
+            {
+                "name": place.name,
+                "region": place.region,
+                "month": _number(place.month.usd),
+                "is_complete": place.month.is_complete,
+                "items": list(map(_json_line, place.lines)),
+            }
+            for place in result.places
+        ],
+        "sources": result.sources,
+    }
+
+
+def _json_line(line: CostLine) -> Mapping[str, object]:
+    kind = "use" if line.is_by_use else "unknown" if line.is_unknown else "time"
+    return {
+        "item": line.item.name,
+        "charged_by": kind,
+        "amount": None if line.is_by_use else _number(line.item.amount),
+        "unit": None if line.is_by_use else line.item.unit,
+        "usd": None if line.usd is None else _number(line.usd),
+        "month": None if line.month is None else _number(line.month),
+        "note": line.item.note,
+        "source": line.source.title if line.source else None,
+    }
+
+
+def _number(value: Decimal) -> float | int:
+    """Return a number for JSON, as short as it is written."""
+    return int(value) if value == value.to_integral_value() else float(value)

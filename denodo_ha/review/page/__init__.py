@@ -1,0 +1,1 @@
+"""The page of a review: its parts, its contents, and a renderer for each format."""

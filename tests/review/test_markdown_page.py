@@ -1,0 +1,119 @@
+"""The page of a review in Markdown: its order, its limit, and foreign texts."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denodo_ha.environment.facts.review_findings import CATEGORY_OF
+from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.plan.node_changes import Change
+from denodo_ha.review.finding import finding
+from denodo_ha.review.next_steps import DeployEffects, Step
+from denodo_ha.review.page.markdown_page import MOST_CHARACTERS, fair_shares, markdown_page
+from denodo_ha.review.page.page_contents import page_of
+from denodo_ha.review.picture.graph import Box, Edge, Picture
+from tests.review.pages import HOSTILE, hostile_page, page_with, review_of
+
+
+def test_parts_in_their_order() -> None:
+    names = ("tls-off", "node-removed", "access-widened", "node-restarted")
+    page = markdown_page(page_with([finding(name, "main", "t") for name in names]))
+    parts = [
+        "<!-- denodo-ha review: prod -->\n**4 findings to look at:** node-removed (main)",
+        *("tls-off (main)", "From a to b", "## What gets worse", "Compared: 3 failures."),
+        *("## Nodes, load balancers and databases", "| node-restarted |", "## Access that widens"),
+        *("## Protections turned off", "## Topology", "```mermaid", "## Afterwards"),
+        *("denodo-ha plan -c prod", "<details><summary>cdk diff</summary>", "Stack x"),
+    ]
+    positions = [page.find(part) for part in parts]
+    assert -1 not in positions
+    assert positions == sorted(positions)
+
+
+def test_nothing_found() -> None:
+    lines = markdown_page(page_with([])).split("\n")
+    assert lines[1].startswith("**Nothing found:** nothing gets worse")
+    assert lines[lines.index("## What gets worse") + 2] == "Nothing."
+
+
+def test_what_a_deploy_does_not_touch_is_one_sentence() -> None:
+    changes = [Change("main", f"node{number}", Effect.NOTHING) for number in range(1, 4)]
+    changes.append(Change("main", "node4", Effect.RESTART, ("InstanceType a -> b",)))
+    effects = DeployEffects(changes, (), (), (), is_changed=True)
+    page = markdown_page(page_of(review_of(effects=effects), "", ()))
+    assert "A deploy does not touch these: main: node1, node2, node3." in page
+    # Nothing is to be done afterwards, so there is no column for it.
+    assert "| Cluster | Node | Deploy | Because |\n" in page
+    assert "| main | node4 | restart | InstanceType a -> b |" in page
+
+
+def everything_long() -> Any:
+    """Return the page of a change whose every part is too long for a comment."""
+    findings = [
+        finding(name, f"cluster{number}", "x" * 400) for name in CATEGORY_OF for number in range(9)
+    ]
+    boxes = tuple(Box(f"b{number}", "node", f"node{number}") for number in range(2_000))
+    picture = Picture((), boxes, tuple(Edge("b0", box.id) for box in boxes))
+    nodes = [Change("main", f"node{n}", Effect.REPLACEMENT, ("y" * 300,)) for n in range(300)]
+    nodes += [Change("main", f"calm{number}", Effect.NOTHING) for number in range(3_000)]
+    review = replace(
+        review_of(*findings, effects=DeployEffects(nodes, (), (), (), is_changed=True)),
+        picture=picture,
+        accepted=tuple(findings),
+        steps=tuple(Step(f"denodo-ha enable node{n}", "z" * 90) for n in range(300)),
+        compared=("w " * 20_000,),
+    )
+    return page_of(review, "t" * 300, ["Stack x\n" + "[+] Something é\n" * 20_000])
+
+
+def test_every_part_that_is_too_long_is_cut_with_a_word() -> None:
+    text = markdown_page(everything_long())
+    assert len(text) <= MOST_CHARACTERS
+    assert text.rstrip().endswith("</details>")
+    sections = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
+    for title, words in {
+        "What gets worse": "… `denodo-ha review --html FILE` has all.",
+        "Access that widens": "more: `denodo-ha review --html FILE` has all.",
+        "Topology": "The picture is too large",
+        "Every difference of the templates": "The rest is cut: `make diff` shows all.",
+    }.items():
+        assert words in sections[title]
+    # Cut tables count what they leave out.
+    access = sections["Access that widens"]
+    rows = access.count("\n| ") - 2
+    wanted = sum(category == "access" for category in CATEGORY_OF.values()) * 9
+    assert f"And {wanted - rows} more:" in access
+    verdict = text.split("\n")[1]
+    assert "iam-widened (cluster0, cluster1, cluster2, cluster3 and 5 more)" in verdict
+
+
+@given(st.lists(st.integers(0, 90_000), max_size=12), st.integers(1_000, 70_000))
+def test_shares_are_fair(lengths: list[int], total: int) -> None:
+    shares = fair_shares(lengths, total)
+    assert sum(shares) <= total
+    assert all(share <= length for share, length in zip(shares, lengths, strict=True))
+    cut = [share for share, length in zip(shares, lengths, strict=True) if share < length]
+    # What is cut has at least as much as any part that is whole.
+    assert not cut or min(cut) >= max(shares) - 1
+    assert not cut or sum(shares) > total - len(lengths)
+
+
+def test_foreign_texts_stay_texts() -> None:
+    page = markdown_page(hostile_page())
+    assert all(line.isprintable() for line in page.split("\n"))
+    # The differences are in a fence that is longer than the fence in their text.
+    outside, _, folded = page.partition("<details>")
+    assert folded.startswith("<summary>cdk diff</summary>\n\n````\n")
+    for forged in ("\n# forged", "<script>", "</details>", "<img"):
+        assert forged not in outside
+
+
+@pytest.mark.parametrize("text", ["a -->", HOSTILE, "x" * 9_000])
+def test_the_first_line_is_one_comment(text: str) -> None:
+    review = replace(review_of(), environment=text)
+    first = markdown_page(page_of(review, "", ())).split("\n")[0]
+    assert first.startswith("<!-- denodo-ha review: ")
+    assert first.index("-->") == len(first) - 3

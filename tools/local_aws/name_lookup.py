@@ -1,0 +1,58 @@
+"""`make -s local-resolve NAME=…`: print the addresses of a name, for programs that take addresses.
+
+libc and Java ask port 53 only. `psql` takes addresses as `hostaddr`, and `curl` as `--resolve`:
+
+psql "hostaddr=$(make -s local-resolve NAME=denodo.example.com) port=9996"
+curl --resolve denodo.example.com:9090:$(make -s local-resolve NAME=denodo.example.com) …
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.local_aws import control, server_process
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import Paths
+
+OUTSIDE = "outside"
+_PLAIN_PORT = 53
+
+
+def resolve(name: str, paths: Paths) -> dict[str, Any]:
+    """Return the local AWS's answer for a name: `addresses`, `names`, `ttl` and `endpoints`.
+
+    Raises:
+        LocalAwsError: the name has no address, or the local AWS is not running.
+    """
+    if not name.strip("."):
+        message = "which name? Write `make -s local-resolve NAME=denodo.example.com`"
+        raise LocalAwsError(message)
+    server = server_process.running(paths)
+    if server is None:
+        message = "the local AWS is not running: start it with `make local`"
+        raise LocalAwsError(message)
+    answer = control.call(server.endpoint, f"names/{name}")
+    if not answer["addresses"]:
+        message = (
+            f"{name} has no address: {answer['code']}"
+            f"{', after ' + ', '.join(answer['names']) if answer['names'] else ''}. The names are "
+            "those of the hosted zones and load balancers that `make local` has deployed"
+        )
+        raise LocalAwsError(message)
+    return answer
+
+
+def usage(name: str, answer: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each port of the name that this machine serves on another port."""
+    for port, endpoints in answer["endpoints"].items():
+        shifted = {actual for _, actual in endpoints if actual != int(port)}
+        if shifted:
+            there = ", ".join(f"{address}:{actual}" for address, actual in endpoints)
+            yield f"port {port} of {name} is {there} on this machine"
+
+
+def servers(endpoint: str) -> Iterator[str]:
+    """Yield a line for each view of the DNS server, with the command that asks it."""
+    for view, (address, port) in control.call(endpoint, "names").items():
+        option = "" if port == _PLAIN_PORT else f" -p {port}"
+        where = "clients outside of VPCs" if view == OUTSIDE else f"clients in {view}"
+        yield f"dig{option} @{address} NAME   # {where}"
