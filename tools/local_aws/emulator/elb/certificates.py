@@ -7,13 +7,7 @@ it, and clients may trust it as their certificate authority.
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from ipaddress import ip_address
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.child_processes import CHILDREN
@@ -57,6 +51,12 @@ def _written(name: str, chain: str, key: str) -> list[str]:
 
 def _self_signed(names: list[str]) -> tuple[str, str]:
     """Return certificate and key in PEM form."""
+    # Imported here, because MiniStack must not find the package: see `emulator/__main__.py`.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     now = datetime.now(UTC)
@@ -70,7 +70,7 @@ def _self_signed(names: list[str]) -> tuple[str, str]:
         .not_valid_after(now + timedelta(days=_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
         )
         .sign(key, hashes.SHA256())
     )
@@ -80,10 +80,3 @@ def _self_signed(names: list[str]) -> tuple[str, str]:
         serialization.NoEncryption(),
     )
     return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)

@@ -35,17 +35,16 @@ CLIENTS: dict[str, str] = {}
 _PROCESS, _MODULE = "balancers", "tools.local_aws.living.balancer"
 _LONGEST_WAIT_S = 25.0
 """Project default: below the time-out of clients of the control API."""
-_LOOK_S = 0.25
-"""Project default: health also changes by the clock, without a call."""
+_LOOK_S = 0.2
+"""Project default: the table is compared this often, since health also changes by the clock."""
 
 
 async def changed(after: str) -> None:
     """Wait until the version differs from a given one, but not longer than some seconds."""
-    waited = 0.0
-    while current()["version"] == after and waited < _LONGEST_WAIT_S:
-        pause = min(_LOOK_S, CLOCK.real(5))
-        await asyncio.sleep(pause)
-        waited += pause
+    for _ in range(int(_LONGEST_WAIT_S / _LOOK_S)):
+        if current()["version"] != after:
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 def current() -> Document:
@@ -128,7 +127,7 @@ class _Table:
         return {
             **common,
             "zone": zone,
-            "cut": zone is not None and cuts.is_cut(ministack.region(), zone),
+            "cut": cuts.is_cut(ministack.region(), zone or "", owner),
             "endpoint": stand_ins.endpoint(owner, target["Port"]),
             "address": instance["PrivateIpAddress"] if instance else target["Id"],
             "groups": self._with_rules(
@@ -180,7 +179,7 @@ def zones_of(record: ministack.Record, region: str) -> dict[str, Document]:
     return {
         zone: {
             "address": address,
-            "cut": cuts.is_cut(region, zone),
+            "cut": cuts.is_cut(region, zone, record["LoadBalancerArn"]),
             "shifted": ids[zone] in away,
         }
         for zone, address in load_balancers.private_addresses(record).items()

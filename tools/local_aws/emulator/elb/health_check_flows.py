@@ -22,7 +22,8 @@ def reach(group: ministack.Record, instance: Instance | None, port: int) -> bool
     """
     if instance is None:
         return True
-    if cuts.is_cut(ministack.region(), instance["Placement"]["AvailabilityZone"]):
+    zone = instance["Placement"]["AvailabilityZone"]
+    if cuts.is_cut(ministack.region(), zone, instance["InstanceId"]):
         return False
     if not LIVING.is_on("balancers"):
         return True
