@@ -25,7 +25,7 @@ class DashboardStack(EnvironmentStack):
     """Dashboard of an environment, with the clusters in the failover's account.
 
     Without failover, the account and region are those of the first cluster. References to other
-    stacks are weak, so that each stack can be removed by itself. The dashboard has a fixed name, by
+    stacks are weak, so that each stack can be removed alone. The dashboard has a fixed name, by
     which operators open it.
     """
 

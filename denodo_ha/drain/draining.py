@@ -164,7 +164,7 @@ class Draining(ClusterOperation):
             )
             message = (
                 f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: the load "
-                "balancer drops it by itself, and there is no instance to tag. Nothing was "
+                "balancer drops it automatically, and there is no instance to tag. Nothing was "
                 f"changed. To bring {node} back, {todo}"
             )
             raise Refused(message)

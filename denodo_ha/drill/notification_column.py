@@ -22,15 +22,15 @@ REASONS_WITHOUT_NOTIFICATION: Final = {
 """Reasons why no alarm on AWS's own metrics is set off, by kind of failure."""
 
 NEVER_SET_OFF: Final = {
-    "port allocation": "depends on the number of connections, which is no failure",
+    "port allocation": "depends on the number of connections, which is not a failure",
     "node flapping": "a failure of the drill does not come and go",
     "server restarted": "the drill's failures last, and the watchdog repairs this one",
-    "node memory": "depends on the load, which is no failure",
-    "node disk": "depends on the load, which is no failure",
-    "export overdue": "depends on the time, which is no failure",
-    "node certificate": "depends on the time, which is no failure",
-    "HAProxy certificate": "depends on the time, which is no failure",
-    "balancer certificate": "depends on the time, which is no failure",
+    "node memory": "depends on the load, which is not a failure",
+    "node disk": "depends on the load, which is not a failure",
+    "export overdue": "depends on the time, which is not a failure",
+    "node certificate": "depends on the time, which is not a failure",
+    "HAProxy certificate": "depends on the time, which is not a failure",
+    "balancer certificate": "depends on the time, which is not a failure",
     "database storage": "a database that is lost sets it off; one with a standby is not lost",
     "database connections": "a database that is lost sets it off; one with a standby is not lost",
 }

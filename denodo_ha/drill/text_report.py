@@ -137,7 +137,7 @@ def change_rows(changes: Iterable[OutcomeChange], model: Model) -> list[tuple[st
         texts = (*change.worsenings, *(f"better: {text}" for text in change.improvements))
         rows.setdefault((change.verdict, _joined(texts)), []).append(change.failure)
     return [
-        (verdict, _joined(_named_failures(failures, model)), text or "-")
+        (verdict, _joined(named_failures(failures, model)), text or "-")
         for (verdict, text), failures in rows.items()
     ]
 
@@ -182,7 +182,7 @@ def _row(effect: Outcome, outcomes: list[Outcome], model: Model) -> OutcomeRow:
     failures = [outcome.failure for outcome in outcomes]
     is_severe = bool(effect.unreachable or effect.partial or effect.moves_site)
     has_no_effect = effect.recovery == 0 and not effect.unknown and not is_severe
-    names = _counted_failures(failures) if has_no_effect else _named_failures(failures, model)
+    names = _counted_failures(failures) if has_no_effect else named_failures(failures, model)
     recovery = (_recovery(effect), *(f"* {text}" for text in effect.interpretations))
     return OutcomeRow(
         (
@@ -198,7 +198,7 @@ def _row(effect: Outcome, outcomes: list[Outcome], model: Model) -> OutcomeRow:
     )
 
 
-def _named_failures(failures: list[Failure], model: Model) -> Iterator[str]:
+def named_failures(failures: list[Failure], model: Model) -> Iterator[str]:
     """Yield each kind of failure with the names of the failed parts, by cluster."""
     kinds: dict[str, dict[str, list[str]]] = {}
     for failure in failures:

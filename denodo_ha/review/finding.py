@@ -14,6 +14,7 @@ TITLES: Final[Mapping[Category, str]] = {
     "replacement": "What clients notice",
     "access": "Access that widens",
     "protection": "Protections turned off",
+    "cost": "Monthly cost",
 }
 """Titles of the categories, in the order of the page."""
 

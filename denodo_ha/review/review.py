@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model.model import Model
@@ -10,6 +11,8 @@ from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.model.environment import Acceptance
 from denodo_ha.review.access_changes import access_findings
 from denodo_ha.review.capacity_changes import capacity_findings
+from denodo_ha.review.cost.cost_change import CostChange, cost_change, cost_findings
+from denodo_ha.review.cost.price_list import Prices
 from denodo_ha.review.finding import Finding, in_order, split_accepted
 from denodo_ha.review.next_steps import DeployEffects, Step, deploy_effects, next_steps
 from denodo_ha.review.outcome_findings import compare_outcomes
@@ -48,6 +51,7 @@ class Review:
         steps: the commands to run, in their order.
         compared: sentences that say which failures and orders of events were compared.
         picture: the topology, with its differences marked; None if there is nothing to draw.
+        cost: the monthly cost before and after; None if prices were not given.
     """
 
     environment: str
@@ -57,6 +61,7 @@ class Review:
     steps: tuple[Step, ...]
     compared: tuple[str, ...] = ()
     picture: Picture | None = None
+    cost: CostChange | None = None
 
 
 def review_stacks(
@@ -64,6 +69,9 @@ def review_stacks(
     new: Sequence[SynthesisedStack],
     configuration: Configuration,
     today: date,
+    *,
+    prices: Prices | None = None,
+    cost_limit: Decimal | None = None,
 ) -> Review:
     """Return the review of the change between two sets of stacks.
 
@@ -72,11 +80,21 @@ def review_stacks(
         new: the stacks after the change.
         configuration: the configuration of the new revision.
         today: today's date, for acceptances.
+        prices: list prices; without them, costs are not compared.
+        cost_limit: the rise of the monthly cost, in percent, above which it is a finding; None for
+            no finding.
     """
     pairs = pair_stacks(base, new)
     before, after = (build_model(tuple(stacks)) for stacks in (base, new))
     outcomes = compare_outcomes(before, after)
-    findings = in_order([*outcomes.findings, *_findings(pairs)])
+    cost = None if prices is None else cost_change(base, new, prices)
+    findings = in_order(
+        [
+            *outcomes.findings,
+            *_findings(pairs),
+            *(cost_findings(cost, cost_limit) if cost else ()),
+        ]
+    )
     open_findings, accepted = split_accepted(findings, configuration.accept, today)
     effects = deploy_effects(pairs)
     removed = [pair.before for pair in pairs if pair.before is not None and pair.after is None]
@@ -88,6 +106,7 @@ def review_stacks(
         next_steps(effects, configuration.name, removed=removed, findings=configuration.findings),
         outcomes.compared,
         _picture(before, after),
+        cost,
     )
 
 

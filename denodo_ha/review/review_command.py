@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -15,16 +15,16 @@ from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import CommandError, Failed, UsageError
 from denodo_ha.cli.output import print_document, print_json, print_message
-from denodo_ha.environment.facts.review_findings import Category
 from denodo_ha.review.base_synthesis import Revisions, synthesised_since
+from denodo_ha.review.cost.cost_command import json_report
+from denodo_ha.review.cost.price_list import known_prices
+from denodo_ha.review.gate import CATEGORIES, parse_gate
 from denodo_ha.review.page.html_page import html_page
 from denodo_ha.review.page.markdown_page import markdown_page
 from denodo_ha.review.page.page_contents import page_of
 from denodo_ha.review.picture.svg import svg
 from denodo_ha.review.review import Configuration, Review, review_stacks
 from denodo_ha.review.stack_diff import stack_differences
-
-_CATEGORIES = get_args(Category)
 
 
 class PageFormat(StrEnum):
@@ -61,7 +61,7 @@ def review(
             "--fail-on",
             metavar="CATEGORIES",
             help="Exit with 1 on a finding of these categories, separated by commas: "
-            f"{', '.join(_CATEGORIES)}.",
+            f"{', '.join(CATEGORIES)}. cost:+20% allows a rise of the monthly cost by 20%.",
         ),
     ] = None,
     form: Annotated[
@@ -87,18 +87,24 @@ def review(
 
         denodo-ha review base.out new.out --fail-on worse,replacement,access
     """
-    failing = _parsed_categories(fail_on)
+    failing = parse_gate(fail_on)
     if html is not None:
         _require_folder_of(html)
     # Loaded first: an error in the file is reported with its position, before any synthesis.
     configuration = _configuration(config)
+    prices = known_prices()
     with _revisions(base_folder, new_folder, config, base) as revisions:
         has_page = form is PageFormat.markdown or html is not None
         with ThreadPoolExecutor(max_workers=1) as pool:
             # The CDK CLI needs seconds for each stack that differs; the drills run meanwhile.
             differences = pool.submit(_differences, revisions) if has_page else None
             result = review_stacks(
-                revisions.base, revisions.new, configuration, datetime.now(UTC).date()
+                revisions.base,
+                revisions.new,
+                configuration,
+                datetime.now(UTC).date(),
+                prices=prices,
+                cost_limit=failing.cost_limit,
             )
         page = page_of(result, _title(revisions), differences.result() if differences else ())
     if html is not None:
@@ -107,23 +113,9 @@ def review(
         print_json(_json_report(result, revisions))
     else:
         print_document(markdown_page(page))
-    if any(item.category in failing for item in result.findings):
+    if any(item.category in failing.categories for item in result.findings):
         raise typer.Exit(exit_codes.NO)
     raise typer.Exit(exit_codes.DONE)
-
-
-def _parsed_categories(fail_on: str | None) -> frozenset[str]:
-    if fail_on is None:
-        return frozenset()
-    names = [name.strip() for name in fail_on.split(",")]
-    unknown = [name for name in names if name not in _CATEGORIES]
-    if unknown:
-        message = (
-            f"--fail-on {fail_on}: {', '.join(map(repr, unknown))} is not a category; the "
-            f"categories are: {', '.join(_CATEGORIES)}"
-        )
-        raise UsageError(message)
-    return frozenset(names)
 
 
 @contextmanager
@@ -206,6 +198,7 @@ def _differences(revisions: Revisions) -> list[str]:
 
 
 def _json_report(result: Review, revisions: Revisions) -> Mapping[str, object]:
+    cost = result.cost
     return {
         "environment": result.environment,
         "title": _title(revisions),
@@ -215,5 +208,6 @@ def _json_report(result: Review, revisions: Revisions) -> Mapping[str, object]:
         "nodes": result.effects.nodes,
         "balancers": result.effects.balancers,
         "databases": result.effects.databases,
+        "cost": cost and {"before": json_report(cost.before), "after": json_report(cost.after)},
         "steps": result.steps,
     }

@@ -44,7 +44,7 @@ def _hidden(value: Any, hide: Any) -> Any:
 
 
 def _is_secret(key: str, value: Any) -> bool:
-    """Return whether a key names a secret. Its ARN, or the name of an output, is no secret."""
+    """Return whether a key names a secret. Its ARN, or an output's name, is not a secret."""
     return isinstance(value, str) and bool(_SECRET_KEY.search(key)) and not value.startswith("arn:")
 
 

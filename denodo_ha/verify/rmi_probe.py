@@ -105,7 +105,7 @@ def probe_second_connection(
         tls=bool(stub.factory),
     )
     try:
-        with log.step(f"go on at {second}") as step:
+        with log.step(f"continue at {second}") as step:
             _require_process(step, second, stub, process)
     except Fault:
         return
@@ -138,7 +138,7 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
 def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
     """Compare the host and port of a stub with the configuration, and record the result."""
     nodes = expected.nodes.get(stub.port, ())
-    step.seen = f"goes on at {host_port(stub.host, stub.port)}"
+    step.seen = f"continues at {host_port(stub.host, stub.port)}"
     if nodes:
         step.seen += f", {' or '.join(nodes)}"
     if not expected.required:

@@ -39,7 +39,7 @@ _CURSOR_LIMIT = 4096
 _NOT_SECRET = frozenset(
     ("username", "user", "host", "port", "engine", "dbname", "database", "dbInstanceIdentifier")
 )
-"""Keys of a secret in Secrets Manager whose values are no secrets (AWS Secrets Manager User Guide,
+"""Keys of a secret in Secrets Manager whose values are not secrets (AWS Secrets Manager User Guide,
 "JSON structure of AWS Secrets Manager secrets")."""
 
 

@@ -135,7 +135,7 @@ def _apply(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     if code := _enter_unit(system):
         return code
-    # Commands of earlier versions give only the operator's name, which is no id.
+    # Commands of earlier versions give only the operator's name, which is not an id.
     request = os.environ.get(OPERATOR, "").partition(REQUEST)[2]
     return _change(system, options, state, lambda state: apply(system, state, request=request))
 

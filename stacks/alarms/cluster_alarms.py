@@ -192,7 +192,7 @@ class ClusterAlarms(Construct):
         """Watch for services without a healthy target, and for connections to unhealthy targets.
 
         A node's auxiliary port has one target. After the node is drained, its old sessions use this
-        target even while it is unhealthy, which is no reason for an alarm.
+        target even while it is unhealthy, which is not a reason for an alarm.
         """
         text = alarms.no_node(self._environment, self._name, self._stack)
         groups = [*groups]

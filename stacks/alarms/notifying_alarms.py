@@ -54,7 +54,7 @@ def create_metric_alarm(
         threshold: the threshold.
         period_minutes: minutes of each period.
         part_of: the notifying alarm of which this alarm is a part.
-        description: the description of an alarm that is no part of another one.
+        description: the description of an alarm that is not a part of another one.
         insufficient_data_actions: topics to notify when there is no data any more.
     """
     if part_of is not None:

@@ -3,13 +3,18 @@
 from collections.abc import Iterable
 from typing import Final
 
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.plan.node_changes import Change
+from denodo_ha.review.cost.cost_change import CostChange
+from denodo_ha.review.cost.monthly_cost import monthly_cost
 from denodo_ha.review.finding import Finding, finding, in_order
 from denodo_ha.review.next_steps import DeployEffects, Step
+from denodo_ha.review.page.html_page import html_page
 from denodo_ha.review.page.page_contents import page_of
-from denodo_ha.review.page.page_parts import Page
+from denodo_ha.review.page.page_parts import Drawing, Page
 from denodo_ha.review.picture.graph import Area, Box, Edge, Picture
+from denodo_ha.review.picture.svg import svg
 from denodo_ha.review.review import Review
 
 HOSTILE: Final = (
@@ -48,10 +53,26 @@ def hostile_page() -> Page:
     findings = [finding(name, HOSTILE, HOSTILE) for name in ("tls-off", "failure-worse")]
     accepted = (finding("multi-az-off", HOSTILE, HOSTILE),)
     steps = (Step(HOSTILE, HOSTILE),)
-    review = Review(HOSTILE, in_order(findings), accepted, effects, steps, (HOSTILE,), picture)
+    cost = CostChange(*(monthly_cost([_hostile_stack(count)], {}) for count in (1, 2)))
+    texts = (HOSTILE,)
+    review = Review(HOSTILE, in_order(findings), accepted, effects, steps, texts, picture, cost)
     return page_of(review, HOSTILE, [HOSTILE])
+
+
+def _hostile_stack(count: int) -> SynthesisedStack:
+    node = {"Type": "AWS::EC2::Instance", "Properties": {"InstanceType": HOSTILE}}
+    nodes = {f"{HOSTILE}{number}": node for number in range(count)}
+    return SynthesisedStack(HOSTILE, HOSTILE, "", {"Resources": nodes})
 
 
 def page_with(findings: Iterable[Finding], differences: Iterable[str] = ("Stack x",)) -> Page:
     """Return a page with findings and differences."""
     return page_of(review_of(*findings), "From a to b", list(differences))
+
+
+def drawn(page: Page) -> str:
+    """Return a page in HTML, with its picture drawn by Graphviz."""
+    (drawing,) = [
+        block for part in page.sections for block in part.blocks if isinstance(block, Drawing)
+    ]
+    return html_page(page, svg(drawing.picture, "Topology as clients see it"))

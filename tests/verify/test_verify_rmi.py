@@ -53,7 +53,8 @@ def test_right(nodes: Nodes, tmp_path: Path) -> None:
     assert found.step("jdbc", "20 connections").seen.startswith("node1 10, node2 10")
     first = nodes.right[0]
     assert (
-        found.step("jdbc", f"go on at {BALANCER}:{first.second}").seen == "the same server answers"
+        found.step("jdbc", f"continue at {BALANCER}:{first.second}").seen
+        == "the same server answers"
     )
     assert found.logs[NODE1].state is found.logs[NODE2].state is StepState.OK
 
@@ -61,7 +62,7 @@ def test_right(nodes: Nodes, tmp_path: Path) -> None:
 def test_each_hop_is_named(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, *nodes.right)
     named = {f"{BALANCER}:{node.second}, main/{name}" for name, node in _named(nodes)}
-    assert found.step("jdbc", "lookup jmxrmi").seen.removeprefix("goes on at ") in named
+    assert found.step("jdbc", "lookup jmxrmi").seen.removeprefix("continues at ") in named
 
 
 def _named(nodes: Nodes) -> list[tuple[str, JavaNode]]:
@@ -154,7 +155,7 @@ def test_node_itself(nodes: Nodes, tmp_path: Path) -> None:
     found = verify(site)
     assert found.codes(StepState.WRONG, StepState.NOTE) == set()
     assert set(found.logs) == {"names", "jdbc", NODE1}
-    assert found.step("jdbc", f"go on at {NODES[0]}:").seen == "the same server answers"
+    assert found.step("jdbc", f"continue at {NODES[0]}:").seen == "the same server answers"
 
 
 def test_auxiliary_port_closed_at_the_balancer(nodes: Nodes, tmp_path: Path) -> None:
@@ -240,7 +241,8 @@ def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
         code for subject, code in found.codes(StepState.WRONG, StepState.NOTE) if subject == "jdbc"
     } == set()
     assert (
-        found.step("jdbc", f"go on at {node.host}:{node.second}").seen == "the same server answers"
+        found.step("jdbc", f"continue at {node.host}:{node.second}").seen
+        == "the same server answers"
     )
 
 

@@ -128,16 +128,17 @@ def _node_zone(cluster: Cluster) -> Iterator[Resource]:
 
 def _node_instances(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Resource]:
     """Yield images, key pairs and policies that the configuration or a pin sets for the nodes."""
+    contents = image_contents(loaded.environment)
     for node_name, node in sorted(cluster.nodes.items()):
         instance = configured_machine(cluster.instance, node)
         if instance is not None and node.instance_id is None:
-            yield "image", instance.image, {"root_device": instance.root_device}
+            yield "image", instance.image, {"root_device": instance.root_device, **contents}
             if instance.key:
                 yield "key-pair", instance.key, {}
             yield from _policies(instance.role_policies)
         pin = loaded.pins.of(name, node_name)
         if pin is not None:
-            yield "image", pin.image, {"root_device": pin.root_device}
+            yield "image", pin.image, {"root_device": pin.root_device, **contents}
             if pin.key:
                 yield "key-pair", pin.key, {}
     boundary = loaded.environment.permissions_boundary
@@ -150,6 +151,17 @@ def _haproxy_instances(cluster: Cluster) -> Iterator[Resource]:
     if instance is not None:
         yield "image", instance.image, {"root_device": instance.root_device}
         yield from _policies(instance.role_policies)
+
+
+def image_contents(environment: Environment) -> dict[str, dict[str, str]]:
+    """Return what an image of a node contains: Denodo, as the configuration describes it."""
+    denodo = environment.denodo
+    contents = {
+        "version": denodo.version,
+        "home": denodo.platform_home(),
+        "user": denodo.user,
+    }
+    return {"denodo": contents}
 
 
 def _policies(arns: list[str] | tuple[str, ...]) -> Iterator[Resource]:

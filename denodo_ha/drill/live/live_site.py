@@ -85,7 +85,7 @@ class LivePlace:
 
 @dataclass(frozen=True)
 class LiveSite:
-    """What runs: the balancers, nodes, records and what belongs to them, at one time.
+    """State of what runs: the balancers, nodes, records and what belongs to them, at one time.
 
     Attributes:
         places: the resources by place; own stacks first.

@@ -22,7 +22,7 @@ NO_NODE_MINUTES: Final = 3
 MACHINE_MINUTES: Final = 10
 """Project value: an instance that is stopped and started has no status checks for some minutes."""
 SILENT_MINUTES: Final = 5
-"""Project value: metrics that CloudWatch delivers late are no reason for an alarm."""
+"""Project value: metrics that CloudWatch delivers late are not a reason for an alarm."""
 RESTART_MARGIN_MINUTES: Final = 5
 """Project value, after `denodo.start_limit`: a Denodo 7.0 node that restarts remains registered
 for its auxiliary port, and must not raise an alarm."""

@@ -1,8 +1,8 @@
 """Alarms on the metrics that nodes publish: metric, threshold, duration and texts.
 
 The program of a node publishes the metrics (`hosts.denodo.metrics`; a test compares the names). A
-metric that is missing is no reason for these alarms: a node that does not run has other alarms, and
-a node that runs and publishes nothing sets off `silent_node`.
+metric that is missing is not a reason for these alarms: a node that does not run has other alarms,
+and a node that runs and publishes nothing sets off `silent_node`.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ MEMORY_PERCENT: Final = 95
 DISK_PERCENT: Final = 85
 """Project value: queries that swap to disk need the rest."""
 LOSSES: Final = 4
-"""Project value: a roll makes a node unready once, so four times within an hour are no roll."""
+"""Project value: a roll makes a node unready once, so four times within an hour are not a roll."""
 MISSED_EXPORTS: Final = 3
 """Project value: one export can fail, for example while Denodo restarts."""
 EXPORT_TIMER_MINUTES: Final = 90

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-Category = Literal["worse", "replacement", "access", "protection"]
+Category = Literal["worse", "replacement", "access", "protection", "cost"]
 
 _NAMES: Final[Mapping[Category, tuple[str, ...]]] = {
     "worse": (
@@ -27,6 +27,7 @@ _NAMES: Final[Mapping[Category, tuple[str, ...]]] = {
         *("deletion-protection-off", "failover-check-weaker", "final-snapshot-off"),
         *("health-check-weaker", "multi-az-off", "notification-removed", "tls-off"),
     ),
+    "cost": ("cost-higher", "cost-unknown"),
 }
 
 CATEGORY_OF: Final[Mapping[str, Category]] = {

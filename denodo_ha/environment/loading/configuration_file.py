@@ -93,7 +93,7 @@ def _is_file(file: File) -> bool:
 
 
 def _unusable(file: File) -> str:
-    """Return why something that exists at a path is no file to read; empty if nothing exists."""
+    """Return why something that exists at a path is not a file to read; empty if nothing exists."""
     try:
         mode = file.stat().st_mode
     except PermissionError:

@@ -105,8 +105,8 @@ def failover_record_is_a_host(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             (*_PATH, "record"),
             "is a wildcard",
-            "clients connect to the record by its name, and * is no host name; a wildcard answers "
-            "for every name that the zone does not have",
+            "clients connect to the record by its name, and * is not a host name; a wildcard "
+            "answers for every name that the zone does not have",
             "write a name like denodo",
             value=failover.record,
         )

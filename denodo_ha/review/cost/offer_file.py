@@ -99,7 +99,7 @@ def _offer(details: Mapping[str, str], found: Mapping[tuple[str, str], set[str]]
         message = f"{service} has no prices of these stacks; the services are {', '.join(SERVICES)}"
         raise OfferFileError(message)
     published = details.get("publicationDate", "")[:10]
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", published):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", published):
         raise OfferFileError("its publicationDate is not a date")
     prices: dict[str, dict[str, str]] = {}
     for (region, item), usd in sorted(found.items()):

@@ -9,6 +9,7 @@ from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.plan.change_rows import COLUMNS, change_rows
 from denodo_ha.review.finding import TITLES, Finding, summary
 from denodo_ha.review.next_steps import DeployEffects, Step
+from denodo_ha.review.page.cost_section import cost_blocks
 from denodo_ha.review.page.page_parts import (
     Block,
     Column,
@@ -67,6 +68,9 @@ def _sections(review: Review, differences: str) -> Iterator[Section]:
     for category in ("access", "protection"):
         if table := _findings(review, category):
             yield Section(TITLES[category], table)
+    if review.cost is not None:
+        blocks = (*_findings(review, "cost"), *cost_blocks(review.cost))
+        yield Section(TITLES["cost"], blocks)
     if review.accepted:
         title = "Accepted until a date, by the configuration"
         yield Section(title, (_table_of_findings(title, review.accepted),))

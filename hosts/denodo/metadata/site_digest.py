@@ -195,7 +195,7 @@ def _without_values(parts: Sequence[str], head: Sequence[str]) -> Iterator[str]:
         named = bool(key) and (is_text or parts[position - 1] == "=") and part not in "(),"
         is_value = named or (is_text and (following == "ENCRYPTED" or in_route))
         yield _VALUE if is_value else part
-        # `KEY 'value'`, `KEY = 'value'` and `'key' = 'value'`; a view's literals are no secrets.
+        # `KEY 'value'`, `KEY = 'value'` and `'key' = 'value'`; a view's literals are not secrets.
         may_name = not is_text or following == "="
         secret = not is_view and _SECRET.search(word)
         connection = connected and word.strip("'\"") in _CONNECTION

@@ -17,7 +17,7 @@ WINDOW_S = 3600.0
 class ReadinessLosses:
     """The times at which each service became unready. Probes of several threads report to it.
 
-    A drained node is not probed, so a drain is no loss. A restart of the servers is one loss.
+    A drained node is not probed, so a drain is not a loss. A restart of the servers is one loss.
 
     Args:
         now: a monotonic clock.

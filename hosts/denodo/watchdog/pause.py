@@ -41,7 +41,7 @@ def pause(system: System, options: argparse.Namespace) -> int:
     """Record the pause, and put the first datapoint.
 
     Raises:
-        StateError: The end is no time.
+        StateError: The end is not a time.
         AwsError: The node is paused, and cannot put the datapoint.
     """
     try:

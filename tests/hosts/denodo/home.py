@@ -1,7 +1,6 @@
 """Denodo installations of 7.0, 8.0 and 9.0 in a folder, with stand-ins for their scripts.
 
-The folder `installations` has the files of real installations of 7.0 and 8.0, without comments: the
-keys that the program uses, in their original order and form. 9.0 has the files of 8.0.
+The files are those of `tools.local_aws.living.denodo.installation`.
 """
 
 import getpass
@@ -20,54 +19,27 @@ from typing import Any, Literal, cast
 from hosts.denodo.state import State
 from hosts.denodo.state_reader import parse
 from hosts.denodo.system import System
-from tests.hosts.denodo import java_properties, stand_in
+from tests.hosts.denodo import java_properties
 from tests.support.servers import certificates
 from tests.support.servers.ports import free_ports
+from tools.local_aws.living.denodo import installation, stand_in
 
 VERSIONS = ("7.0", "8.0", "9.0")
 Version = Literal["7.0", "8.0", "9.0"]
 
-VDP = "conf/vdp/VDBConfiguration.properties"
-WEB = "resources/apache-tomcat/conf/tomcat.properties"
-LICENSE = "conf/SolutionManager.properties"
-SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
+VDP, WEB = installation.VDP, installation.WEB
+LICENSE, SCHEDULER = installation.LICENSE, installation.SCHEDULER
+FILES = installation.FILES
 DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
 SSO = "conf/SSOConfiguration.properties"
-FILES = (VDP, WEB, LICENSE, SCHEDULER)
 
 MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
-
-_SCRIPTS = (
-    "vqlserver_startup.sh",
-    "vqlserver_shutdown.sh",
-    "regenerateFiles.sh",
-    "ping.sh",
-    "import.sh",
-    "export.sh",
-    "encrypt_password.sh",
-    "webcontainer_shutdown.sh",
-    "datacatalog_startup.sh",
-    "scheduler_startup.sh",
-    "scheduler_shutdown.sh",
-    "scheduler_webadmin_startup.sh",
-    "diagnosticmonitoringtool_startup.sh",
-    "datacatalog_shutdown.sh",
-    "scheduler_webadmin_shutdown.sh",
-    "diagnosticmonitoringtool_shutdown.sh",
-)
-_LATER_SCRIPTS = (
-    "designstudio_startup.sh",
-    "designstudio_shutdown.sh",
-    "denodo_tls_configurator.sh",
-    "regenerateMetadata.sh",
-)
 
 _MORE = """\
 # Written by hand
 com.denodo.vdb.some.unknown.key : caf\u00e9 \\
     on two lines
 """
-_INSTALLATIONS = Path(__file__).parent / "installations"
 _TOMCAT = "com.denodo.tomcat"
 
 WRITTEN_BY_FORM: dict[str, str | None] = {
@@ -119,23 +91,11 @@ class Home:
     def __post_init__(self) -> None:
         self.ports = self.ports or dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         later = self.version != "7.0"
-        for folder in ("bin", "run", "behave", *(str(Path(file).parent) for file in FILES)):
-            (self.path / folder).mkdir(parents=True, exist_ok=True)
-        (self.path / "VERSION").write_text(self.version)
-        self.bundle_java(self.path / "jre")
         # The folders of Scheduler and Data Catalog have a copy of the driver, as an operator who
         # uses a shared database would have made.
-        for folder in (
-            *(f"lib/extensions/jdbc-drivers/postgresql-{name}" for name in ("9", "10", "12")),
-            *("lib/scheduler-extensions", "lib/data-catalog-extensions"),
-        ):
-            self.add_driver(folder)
-        self.make_newer()
-        for name in (*_SCRIPTS, *(_LATER_SCRIPTS if later else ())):
+        installation.copy_files(self.path, self.version)
+        for name in installation.script_names(self.version):
             self.write_script(name)
-        for file in FILES:
-            source = _INSTALLATIONS / ("8.0" if later else "7.0") / file
-            self.write(file, source.read_text("latin-1"))
         self._set_ports(later=later)
         self.write(VDP, self.read(VDP) + _MORE)
         (self.folder / "hosts").write_text("127.0.0.1 localhost\n")

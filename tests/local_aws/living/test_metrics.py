@@ -20,9 +20,13 @@ _TCP = {
 }
 
 
+SLOW = 5.0
+"""A minute of the local AWS is 12 s of this machine: longer than the calls of a test."""
+
+
 @pytest.fixture
-def site(cloud: Cloud) -> Iterator[Stack]:
-    """Two nodes behind a load balancer, with an alarm and a health check, and recorded metrics."""
+def site(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Two nodes behind a load balancer, with an alarm and health checks, and recorded metrics."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     stack = cloud.deploy(
         {
@@ -33,8 +37,7 @@ def site(cloud: Cloud) -> Iterator[Stack]:
         }
     )
     until(lambda: state(cloud, stack.ids["Alarm"]) == "OK")
-    # A minute of the local AWS is 12 s of this machine: longer than the calls of a test.
-    cloud.call("pace", {"pace": 5}, "PUT")
+    cloud.call("pace", {"pace": request.param}, "PUT")
     until(lambda: healthy(cloud) == 2)
     cloud.call("living", {"metrics": True}, "PUT")
     try:
@@ -54,6 +57,7 @@ def healthy(cloud: Cloud) -> int:
     return states.count("healthy")
 
 
+@pytest.mark.parametrize("site", [SLOW], indirect=True)
 def test_an_alarm_changes_after_a_whole_period(cloud: Cloud, site: Stack) -> None:
     cloud.client("ec2").stop_instances(InstanceIds=[site.ids["Node1"], site.ids["Node2"]])
     assert state(cloud, site.ids["Alarm"]) == "OK"
@@ -63,6 +67,7 @@ def test_an_alarm_changes_after_a_whole_period(cloud: Cloud, site: Stack) -> Non
     assert status(cloud, site.ids["Check"]).startswith("Failure")
 
 
+@pytest.mark.parametrize("site", [SLOW], indirect=True)
 def test_an_endpoint_check_changes_after_its_threshold(cloud: Cloud, site: Stack) -> None:
     # 90 s of the local AWS are 18 s of this machine.
     cloud.client("ec2").stop_instances(InstanceIds=[site.ids["Node1"], site.ids["Node2"]])
@@ -71,8 +76,8 @@ def test_an_endpoint_check_changes_after_its_threshold(cloud: Cloud, site: Stack
     until(lambda: status(cloud, site.ids["Endpoint"]).startswith("Failure"))
 
 
+@pytest.mark.parametrize("site", [PACE], indirect=True)
 def test_a_metric_and_a_check_that_are_cut_off(cloud: Cloud, site: Stack) -> None:
-    cloud.call("pace", {"pace": PACE}, "PUT")
     cloud.call("cuts", {"alarms": [site.ids["Alarm"]], "checks": [site.ids["Endpoint"]]}, "PUT")
     assert status(cloud, site.ids["Endpoint"]).startswith("Failure: The health check is cut off")
     until(lambda: state(cloud, site.ids["Alarm"]) == "INSUFFICIENT_DATA")
@@ -80,8 +85,8 @@ def test_a_metric_and_a_check_that_are_cut_off(cloud: Cloud, site: Stack) -> Non
     until(lambda: state(cloud, site.ids["Alarm"]) == "OK")
 
 
+@pytest.mark.parametrize("site", [PACE], indirect=True)
 def test_a_cut_region_reports_nothing(cloud: Cloud, site: Stack) -> None:
-    cloud.call("pace", {"pace": PACE}, "PUT")
     cloud.call("cuts", {"regions": ["eu-west-1"]}, "PUT")
     until(lambda: state(cloud, site.ids["Alarm"]) == "INSUFFICIENT_DATA")
     assert status(cloud, site.ids["Check"]).startswith("Failure")

@@ -1,7 +1,7 @@
 """Child processes of the server: living parts that run outside it.
 
 Each has a process group of its own and ends with the server: see
-`tools.local_aws.living.parent`. A child that ends by itself is started again. What an earlier
+`tools.local_aws.living.parent`. A child that ends is started again. What an earlier
 server has left behind, which is possible only if a child was stopped by a signal when that server
 was killed, is ended at the start: the children's process ids and start times are in a file.
 """
@@ -61,6 +61,14 @@ class ChildProcesses:
             child = self._children.pop(name, None)
         if child is not None:
             child.stop()
+            self.write_record()
+
+    def kill(self, name: str) -> None:
+        """Kill a child and its process group, as a power failure would."""
+        with self._lock:
+            child = self._children.pop(name, None)
+        if child is not None:
+            child.kill()
             self.write_record()
 
     def stop_all(self) -> None:
@@ -124,6 +132,13 @@ class _Child:
         finally:
             # Also programs that the child has started and not ended.
             _clean_up(process)
+
+    def kill(self) -> None:
+        with self._lock:
+            self._stopping.set()
+            process = self._process
+        assert process is not None  # `start` has been called
+        _clean_up(process)
 
     def _launch(self) -> None:
         with self._lock:

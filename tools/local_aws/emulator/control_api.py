@@ -5,6 +5,10 @@ POST   /_local/prerequisites            make the resources that a configuration 
 GET    /_local/stand-ins                all stand-ins
 PUT    /_local/stand-ins/INSTANCE       {"address": "127.0.0.2", "ports": {"9999": 40123}}
 DELETE /_local/stand-ins/INSTANCE
+GET    /_local/machines                 state and address of each machine
+PUT    /_local/machines/INSTANCE        {"action": …}: kill, start (undo of all), and for Denodo's
+                                        servers kill-server, suspend, resume, close-port and
+                                        open-port; `"what": "machine"` suspends all programs
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
@@ -45,6 +49,7 @@ from tools.local_aws.emulator.cloudwatch import flow_counts
 from tools.local_aws.emulator.elb import forwarding
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.machines import MACHINES
 from tools.local_aws.emulator.route53 import dns_answer
 from tools.local_aws.emulator.route53.dns_server import DnsServer
 
@@ -103,6 +108,12 @@ class ControlApi:
 
     def _delete_stand_ins(self, instance_id: str, _body: Any) -> dict[str, Any]:
         return {"gone": stand_ins.STORE.pop(instance_id, None) is not None}
+
+    def _get_machines(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return MACHINES.show()
+
+    def _put_machines(self, instance_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        return MACHINES.act(instance_id, body)
 
     def _put_pace(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
         pace = float(body["pace"])

@@ -1,6 +1,6 @@
 """Installation of all parts of the plugin, in the order that the parts require."""
 
-from tools.local_aws.emulator import iam, rds, s3_replication, secrets_manager
+from tools.local_aws.emulator import iam, machines, rds, s3_replication, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
     creation_policy,
     failed_creations,
@@ -40,6 +40,7 @@ def install() -> None:
     iam.install()
     flow_logs.install()
     instances.install()
+    machines.install()
     run_instances.install()
     capacity_reservations.install()
     load_balancers.install()

@@ -124,6 +124,8 @@ def _image(settings: Settings) -> bool:
         "VirtualizationType": "hvm",
         "CreationDate": private(ministack.ec2, "_now_ts")(),
         "OwnerId": ministack.account(),
+        # What the image contains, for the machines of its instances.
+        "Denodo": settings.get("denodo") or {},
     }
     return True
 
@@ -193,7 +195,7 @@ def _instance(settings: Settings) -> bool:
     if settings["id"] in ministack.instances:
         return False
     image = settings.get("image", "ami-00000000000000000")
-    _image({"id": image})
+    _image({"id": image, "denodo": settings.get("denodo")})
     properties = {
         "SubnetId": settings["subnet"],
         "ImageId": image,

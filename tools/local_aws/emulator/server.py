@@ -14,7 +14,15 @@ from urllib.parse import parse_qs
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from tools.local_aws.emulator import call_faults, checkpoint, loopback, ministack, plugin, quotas
+from tools.local_aws.emulator import (
+    call_faults,
+    checkpoint,
+    loopback,
+    machines,
+    ministack,
+    plugin,
+    quotas,
+)
 from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.cloudformation import creation_policy
 from tools.local_aws.emulator.cloudwatch import notifications
@@ -83,6 +91,7 @@ class Server:
         try:
             await serve(self._application, config, shutdown_trigger=self._wait_for_stop)
         finally:
+            machines.MACHINES.stop()
             CHILDREN.stop_all()
             writing.cancel()
             self._names.stop()

@@ -1,4 +1,1 @@
-"""Living parts of the local AWS: processes that run on behalf of instances and load balancers.
-
-They use the standard library only, and modules of the emulator that use nothing else.
-"""
+"""Processes that bring the local AWS to life: machines, balancers, names. Standard library only."""

@@ -10,12 +10,12 @@ from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.errors import ImageError, RolledBackError, StateError
 from hosts.denodo.record import Record
-from tests.hosts.denodo import stand_in
 from tests.hosts.denodo.cloud import DATA_CATALOG, SCHEDULER, VDP, Cloud
 from tests.hosts.denodo.home import DATA_CATALOG as FILE
 from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
 from tests.hosts.denodo.home import VDP as VDP_FILE
 from tests.hosts.denodo.home import WRITTEN_BY_FORM, Home
+from tools.local_aws.living.denodo import stand_in
 
 _SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
 _OTHER, _BY_HAND = "another-one", "by-hand"

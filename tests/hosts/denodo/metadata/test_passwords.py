@@ -9,9 +9,10 @@ from hosts.denodo.apply import apply
 from hosts.denodo.errors import ExportError, MetadataError
 from hosts.denodo.metadata import metadata_export
 from hosts.denodo.record import Record
-from tests.hosts.denodo import java_properties, stand_in
+from tests.hosts.denodo import java_properties
 from tests.hosts.denodo.cloud import BUCKET, EXPORT, LOGIN, VDP, Cloud
 from tests.hosts.denodo.home import Home
+from tools.local_aws.living.denodo import stand_in
 
 PASSWORDS = [
     "a@b&c",

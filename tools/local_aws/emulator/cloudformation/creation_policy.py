@@ -1,7 +1,8 @@
 """Creation signals: a resource with a CreationPolicy is complete once it has signalled success.
 
-Instances of the local AWS run no programs, so by default a success signal is sent for each of them
-at once. In the mode `manual` a test must call `SignalResource`, as the node program does on AWS.
+Where instances run no programs, a success signal is sent for each of them at once by default. In
+the mode `manual` a test must call `SignalResource`, as the node program does on AWS. Where the
+part `nodes` is on, the machines' own programs signal.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
 from tools.local_aws.emulator.errors import InvalidRequestError
+from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.ministack import private
 
 _KINDS = ("AWS::EC2::Instance", "AWS::AutoScaling::AutoScalingGroup")
@@ -69,7 +71,7 @@ def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any]) -> Non
     timeout = _wait_conditions.validate_resource_signal_timeout(signal.get("Timeout"), logical_id)
     stack_id = ministack.all_stacks[stack]["StackId"]
     token = _wait_conditions.register_slot(stack_id)
-    if MODE.name == "automatic":
+    if MODE.name == "automatic" and not LIVING.is_on("nodes"):
         for number in range(count):
             success = {"Status": "SUCCESS", "UniqueId": f"local-{number}"}
             _wait_conditions.deliver_signal(token, success)

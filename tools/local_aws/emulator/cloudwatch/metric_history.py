@@ -34,7 +34,7 @@ class MetricHistory:
 
     @property
     def is_on(self) -> bool:
-        """Whether values are recorded."""
+        """True while values are recorded."""
         return self._stop_asked is not None
 
     def points(self, alarm: ministack.Record) -> list[tuple[float, float]]:

@@ -2,7 +2,8 @@
 
 MiniStack's own groups start no instances. The groups of this module start instances from their
 launch template. A new launch template replaces the instances one after the other: each new instance
-starts before the old instance is terminated. A group does not replace a terminated instance.
+starts before the old instance is terminated. A group replaces a terminated instance only while the
+machines of instances run (`replace_lost`).
 """
 
 from itertools import cycle
@@ -40,6 +41,8 @@ def _template(properties: Properties) -> dict[str, Any]:
     raise _fault(message)
 
 
+_MADE_WITH = "MadeWith"
+"""Key of a group's record with its properties and its stack."""
 _NAME_TAG = "aws:autoscaling:groupName"
 """AWS's own tag on every instance of a group (AWS, Tag Auto Scaling groups and instances)."""
 
@@ -107,6 +110,23 @@ def _fill(name: str, properties: Properties, stack: str) -> None:
         group["Instances"].append(_launched(properties, name, next(places), stack))
 
 
+def replace_lost() -> None:
+    """Start an instance for each one that a group has lost, as EC2's health checks let it do."""
+    for (account, region, name), group in list(_groups.all_items()):
+        with ministack.acting_for(account, region):
+            lost = [item for item in group["Instances"] if _is_lost(item)]
+            if lost and _MADE_WITH in group:
+                properties, stack = group[_MADE_WITH]
+                for item in lost:
+                    group["Instances"].remove(item)
+                _fill(name, properties, stack)
+
+
+def _is_lost(instance: dict[str, Any]) -> bool:
+    record = ministack.instances.get(instance["InstanceId"])
+    return record is None or record["State"]["Name"] in ("terminated", "stopped")
+
+
 def _drop(instance: dict[str, Any], arns: list[str]) -> None:
     """Deregister an instance from its target groups and terminate it."""
     for arn in arns:
@@ -147,6 +167,7 @@ def install() -> None:
 
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
         made: Made = create(logical_id, properties, stack)
+        _groups[made[0]][_MADE_WITH] = [properties, stack]
         try:
             _fill(made[0], properties, stack)
             _groups[made[0]]["TargetGroupARNs"] = properties.get("TargetGroupARNs") or []
@@ -165,6 +186,7 @@ def install() -> None:
         made: Made = update(id_, old, new, stack, logical_id)
         while len(group["Instances"]) > _wanted(new):
             _drop(group["Instances"].pop(), arns)
+        _groups[id_][_MADE_WITH] = [new, stack]
         _follow(group, old, new)
         group["TargetGroupARNs"] = new.get("TargetGroupARNs") or []
         _fill(id_, new, stack)

@@ -4,6 +4,7 @@ MiniStack's own instances have no metadata options and disks, always get a publi
 accept any image, subnet and security group, even if it does not exist.
 """
 
+import threading
 import uuid
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -22,6 +23,11 @@ from tools.local_aws.emulator.ministack import private
 
 _RESERVED = 4
 """First addresses of a subnet, reserved by AWS (AWS, Subnet CIDR blocks)."""
+CHANGED = threading.Event()
+"""Set after each change of an instance."""
+RESTARTS: list[str] = []
+"""Instances that EC2 has restarted, and whose programs run still."""
+
 _NEVER_IN_PLACE = ("BlockDeviceMappings",)
 """Properties whose change replaces an instance (AWS, AWS::EC2::Instance, BlockDeviceMappings)."""
 
@@ -33,6 +39,12 @@ def running(instance_id: str) -> ministack.Record:
         message = f"The instance ID '{instance_id}' does not exist"
         raise AwsError("InvalidInstanceID.NotFound", message)
     return record
+
+
+def restart(instance_id: str) -> None:
+    """Restart the programs of an instance."""
+    RESTARTS.append(instance_id)
+    CHANGED.set()
 
 
 def launch(
@@ -92,6 +104,7 @@ def launch(
         properties.get("AssociatePublicIpAddress")
     ):
         record["PublicIpAddress"] = private(ministack.ec2, "_random_ip")("54.")
+    CHANGED.set()
     return record
 
 
@@ -277,7 +290,7 @@ def _create(_logical_id: str, properties: Properties, stack: str) -> Made:
 
 
 def _update(instance_id: str, old: Properties, new: Properties, _stack: str) -> Made:
-    """Change the properties that AWS changes without replacement; no change stops the instance."""
+    """Change the properties that AWS changes without replacement."""
     new = _with_network_interface(new)
     instance = running(instance_id)
     groups = [security_groups.group(id_) for id_ in new.get("SecurityGroupIds") or []]
@@ -286,9 +299,13 @@ def _update(instance_id: str, old: Properties, new: Properties, _stack: str) -> 
         # AWS stops the instance, changes the type and starts it.
         instance["InstanceType"] = new["InstanceType"]
         capacity_reservations.use_place(instance)
+        restart(instance_id)
     if groups:
         instance["SecurityGroups"] = [_group_summary(item) for item in groups]
-    instance["UserData"] = new.get("UserData", "")
+    if instance["UserData"] != new.get("UserData", ""):
+        # As for the type; cloud-init does not run changed user data on an instance that exists.
+        instance["UserData"] = new.get("UserData", "")
+        restart(instance_id)
     instance["IamInstanceProfile"] = _profile(new.get("IamInstanceProfile"))
     instance["MetadataOptions"] = _metadata(new)
     instance["DisableApiTermination"] = resource_types.truth(

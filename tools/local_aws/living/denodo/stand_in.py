@@ -1,4 +1,4 @@
-"""Stand-in for Denodo's scripts and servers in a home made by `tests.hosts.denodo.home`.
+"""Stand-in for Denodo's scripts and servers, in a home of tests or of a machine of the local AWS.
 
 Every script in `bin` of the home runs this file with the script's name as an argument. A server is
 a process named `java` that listens on the ports in Denodo's files and answers Denodo's protocols.
@@ -23,6 +23,7 @@ the behaviour of scripts and servers too, see `Home.behaves`:
 - `web`: `broken` answers every request with status 500
 
 Tests run thousands of scripts, so modules that few scripts need are imported in their functions.
+The servers are in `denodo_servers`, in the same folder.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -33,14 +34,11 @@ import re
 import resource
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-_SSL_REQUEST = bytes.fromhex("0000000804d2162f")
-_RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _VDP = "conf/vdp/VDBConfiguration.properties"
 _WEB = "resources/apache-tomcat/conf/tomcat.properties"
@@ -53,7 +51,7 @@ _APPLICATIONS = {
     "diagnosticmonitoringtool": "/diagnostic-monitoring-tool/",
 }
 _OPTIONS = "java.env.DENODO_OPTS_START"
-_SECONDS = 60
+_LOOPBACK = "127.0.0.1"
 
 Settings = dict[str, str]
 
@@ -64,6 +62,18 @@ class Home:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.version = (path / "VERSION").read_text()
+
+    @property
+    def address(self) -> str:
+        """Return the address on which servers listen: the machine's own, else 127.0.0.1."""
+        file = self.path / "ADDRESS"
+        return file.read_text().strip() if file.exists() else _LOOPBACK
+
+    @property
+    def node(self) -> str:
+        """Return the name by which the servers tell clients which node answers."""
+        file = self.path / "NODE"
+        return file.read_text().strip() if file.exists() else "node"
 
     def settings(self, file: str) -> Settings:
         """Return the values of a properties file; continued lines are not supported."""
@@ -105,7 +115,28 @@ class Home:
 
     def listens(self, server: str) -> bool:
         """Return whether a port of a server is open."""
-        return any(_connected(port) for port in self.ports(server).values())
+        return any(_connected(self, port) for port in self.ports(server).values())
+
+    def second_port(self, server: str) -> int:
+        """Return the port to which a registry of RMI directs its clients, 0 if there is none."""
+        settings = self.settings(_FILES[server])
+        key = f"{_MANAGER}.factoryPort" if server == "vdp" else "Launcher/factoryPort"
+        return int(settings.get(key) or 0)
+
+    def status(self, path: str) -> int:
+        """Return the HTTP status with which the web container answers a path."""
+        if "broken" in self.behaves("web"):
+            return 500
+        for name, its_path in _APPLICATIONS.items():
+            if path == its_path:
+                file = self.application(name)
+                return 200 if file.exists() and file.read_text() == "up" else 404
+        return 200 if path == "/" else 404
+
+    def start_web(self) -> None:
+        """Start the web container with Virtual DataPort, unless it runs."""
+        if not self.listens("web"):
+            _spawn(self, "web")
 
     def application(self, name: str) -> Path:
         """Return the file with the state of a web application: `up` or `dead`."""
@@ -125,7 +156,10 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
-        return serve(Home(home), arguments[0])
+        # The interpreter runs this file by its path, so its folder is on the import path.
+        import denodo_servers  # type: ignore[import-not-found]
+
+        return int(denodo_servers.serve(Home(home), arguments[0]))
     with (home / "calls").open("a") as calls:
         calls.write(" ".join([name, *arguments]) + "\n")
     behaviour = Home(home).behaves(name)
@@ -154,6 +188,7 @@ class _FailureError(Exception):
 
 
 def start(home: Home, name: str, *_: str) -> None:
+    """Start a server or a web application."""
     server = "web" if name in _APPLICATIONS else {"vqlserver": "vdp"}.get(name, name)
     if not home.listens(server):
         if not (home.path / "run/generated.json").exists() and server == "vdp":
@@ -200,6 +235,7 @@ def _start_application(home: Home, name: str) -> None:
 
 
 def stop(home: Home, name: str, *how: str) -> None:
+    """Stop a server or a web application."""
     if name in _APPLICATIONS:
         home.application(name).unlink(missing_ok=True)
         return
@@ -217,6 +253,7 @@ def stop(home: Home, name: str, *how: str) -> None:
 
 
 def ping(home: Home, arguments: list[str]) -> int:
+    """Test whether Virtual DataPort is alive, or with `-r` ready."""
     ready = "-r" in arguments
     behaviour = home.behaves("ping.sh")
     options = "[-r] [-t <timeout>]" if home.knows_readiness else "[-t <timeout>]"
@@ -226,7 +263,7 @@ def ping(home: Home, arguments: list[str]) -> int:
         return 1
     match = re.fullmatch(r"//([^:/]+):(\d+)/admin", arguments[-1])
     assert match, arguments
-    if not _connected(int(match[2])):
+    if not _connected(home, int(match[2])):
         sys.stderr.write("connection refused\n")
         return 1
     if "silent" in behaviour:
@@ -242,6 +279,7 @@ def ping(home: Home, arguments: list[str]) -> int:
 
 
 def regenerate(home: Home, _arguments: list[str]) -> int:
+    """Read the RMI host and the JVM options for the next start of servers."""
     if "nothing" in home.behaves("regenerateFiles.sh"):
         return 0
     settings = home.settings(_VDP)
@@ -326,12 +364,14 @@ def encrypt(home: Home, arguments: list[str]) -> int:
 
 
 def encrypted(text: str) -> str:
+    """Return a text in the form in which `encrypt` prints it."""
     import base64
 
     return base64.b64encode(bytes(255 - byte for byte in text.encode())).decode()
 
 
 def decrypted(text: str) -> str:
+    """Return the plain text of `encrypted`."""
     import base64
 
     return bytes(255 - byte for byte in base64.b64decode(text)).decode()
@@ -380,100 +420,9 @@ _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
 }
 
 
-def serve(home: Home, server: str) -> int:
-    """Act as a server until killed."""
-    settings = home.settings(_VDP)
-    made = home.path / "run/generated.json"
-    started = json.loads(made.read_text()) if made.exists() else {}
-    ports = home.ports(server)
-    options = started.get("options", {}).get(server, "")
-    started.update(
-        port=next(iter(ports.values())),
-        pid=os.getpid(),
-        config=settings if server == "vdp" else {},
-    )
-    started["jvm"] = options
-    started["java_home"] = os.environ.get("JAVA_HOME", "")
-    (home.path / "run" / f"{server}.json").write_text(json.dumps(started))
-    if "-Ddead" in options:
-        time.sleep(0.2)
-        return 1
-    for one in home.behaves(server):
-        if one.startswith("slow="):
-            time.sleep(float(one[5:]))
-    if "-Ddeaf" in options:
-        time.sleep(_SECONDS)
-        return 1
-    listeners = {
-        protocol: socket.create_server(("127.0.0.1", port)) for protocol, port in ports.items()
-    }
-    if server == "vdp" and "web" in home.behaves("vdp") and not home.listens("web"):
-        _spawn(home, "web")
-    threads = [
-        threading.Thread(target=_accept, args=(home, protocol, listener))
-        for protocol, listener in listeners.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return 0
-
-
-def _accept(home: Home, protocol: str, listener: socket.socket) -> None:
-    while True:
-        connection, _ = listener.accept()
-        threading.Thread(target=_talk, args=(home, protocol, connection), daemon=True).start()
-
-
-def _talk(home: Home, protocol: str, connection: socket.socket) -> None:
-    connection.settimeout(_SECONDS)
-    with connection, suppress(OSError):
-        if protocol == "https":
-            import ssl
-
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(home.path / "web.pem")
-            with context.wrap_socket(connection, server_side=True) as secured:
-                _answer(home, protocol, secured)
-        else:
-            _answer(home, protocol, connection)
-
-
-def _answer(home: Home, protocol: str, connection: socket.socket) -> None:
-    said = connection.recv(1000)
-    if protocol in ("http", "https"):
-        if said.startswith(b"GET "):
-            path = said.split()[1].decode("latin-1")
-            connection.sendall(f"HTTP/1.0 {_status(home, path)} That\r\n\r\n".encode())
-    elif protocol == "odbc":
-        if said == _SSL_REQUEST and "silent" not in home.behaves("odbc"):
-            connection.sendall(b"N")
-            return
-    elif protocol == "rmi":
-        if said == _RMI_HELLO:
-            connection.sendall(b"\x4e")
-        return
-    elif said.startswith(b"asyncrmi") and len(said) >= 9:
-        connection.sendall(b"asyncrmi" + bytes([(said[8] + 1) % 256]))
-        return
-    while protocol not in ("http", "https") and connection.recv(1000):
-        pass
-
-
-def _status(home: Home, path: str) -> int:
-    if "broken" in home.behaves("web"):
-        return 500
-    for name, its_path in _APPLICATIONS.items():
-        if path == its_path:
-            file = home.application(name)
-            return 200 if file.exists() and file.read_text() == "up" else 404
-    return 200 if path == "/" else 404
-
-
-def _connected(port: int) -> bool:
+def _connected(home: Home, port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), 1):
+        with socket.create_connection((home.address, port), 1):
             return True
     except OSError:
         return False

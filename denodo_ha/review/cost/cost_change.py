@@ -1,0 +1,190 @@
+"""The monthly cost before and after a change: by cluster, by item, and against a limit."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.review.cost.monthly_cost import (
+    CostLine,
+    MonthlyCost,
+    MonthlySum,
+    PlaceCost,
+    monthly_cost,
+)
+from denodo_ha.review.cost.price_list import Prices
+from denodo_ha.review.finding import Finding, finding
+
+
+@dataclass(frozen=True)
+class SumChange:
+    """A monthly sum before and after a change.
+
+    Attributes:
+        place: cluster or stack; empty for the environment.
+        before: the sum before.
+        after: the sum after.
+        is_known: True if the resources with unknown prices are the same, so that the difference
+            between the known prices is the whole difference.
+    """
+
+    place: str
+    before: MonthlySum
+    after: MonthlySum
+    is_known: bool
+
+    @property
+    def rise(self) -> Decimal:
+        """Return how much the known prices rise."""
+        return self.after.usd - self.before.usd
+
+    @property
+    def percent(self) -> Decimal | None:
+        """Return the rise in percent of the known prices before, None if there were none."""
+        return 100 * self.rise / self.before.usd if self.before.usd else None
+
+    def __str__(self) -> str:
+        """Return the difference as text, such as `+120.00 (+12.5 %)`."""
+        percent = "" if self.percent is None else f" ({self.percent:+.1f} %)"
+        text = f"{self.rise:+,.2f}{percent}" if self.rise else "0.00"
+        return text if self.is_known else f"{text}, and unknown prices"
+
+
+@dataclass(frozen=True)
+class ItemChange:
+    """An item with another monthly cost.
+
+    Attributes:
+        place: cluster or stack.
+        item: the item.
+        before: amount and US dollars a month before.
+        after: amount and US dollars a month after.
+    """
+
+    place: str
+    item: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class CostChange:
+    """The monthly cost before and after a change.
+
+    Attributes:
+        before: the cost before.
+        after: the cost after.
+    """
+
+    before: MonthlyCost
+    after: MonthlyCost
+
+    @cached_property
+    def total(self) -> SumChange:
+        """The sum of the environment."""
+        return _sum_change("", self.before, self.after)
+
+    @cached_property
+    def places(self) -> tuple[SumChange, ...]:
+        """The sums of the clusters and other stacks."""
+        return tuple(_sum_change(name, *sides) for name, sides in self._sides.items())
+
+    @cached_property
+    def items(self) -> tuple[ItemChange, ...]:
+        """The items whose amount or price differs."""
+        return tuple(
+            ItemChange(name, item, _text(before, item), _text(after, item))
+            for name, (before, after) in self._sides.items()
+            for item in dict.fromkeys((*_amounts(before), *_amounts(after)))
+            if _amounts(before).get(item) != _amounts(after).get(item)
+        )
+
+    @cached_property
+    def _sides(self) -> dict[str, tuple[PlaceCost, PlaceCost]]:
+        """The cost of each cluster before and after, also if it moves to another region."""
+        before, after = _by_name(self.before), _by_name(self.after)
+        none = PlaceCost("", "", ())
+        return {
+            name: (before.get(name, none), after.get(name, none))
+            for name in dict.fromkeys((*after, *before))
+        }
+
+
+def cost_change(
+    base: Iterable[SynthesisedStack], new: Iterable[SynthesisedStack], prices: Prices
+) -> CostChange:
+    """Return the monthly cost of two sets of stacks at the same prices."""
+    return CostChange(monthly_cost(base, prices), monthly_cost(new, prices))
+
+
+def cost_findings(change: CostChange, limit: Decimal | None) -> Iterator[Finding]:
+    """Yield the findings of a cost that rises by more than a limit, or by an unknown amount.
+
+    Args:
+        change: the change.
+        limit: the limit in percent; None for no findings.
+    """
+    if limit is None or not change.before.places:
+        return
+    total = change.total
+    sums = f"{total.before} -> {total.after} USD a month, {total}"
+    rising = [place for place in change.places if place.rise > 0]
+    where = ", ".join(place.place for place in rising)
+    if total.rise > 0 and (total.percent is None or total.percent > limit):
+        yield finding("cost-higher", where, f"{sums}; the limit is +{limit.normalize():f} %")
+    unknown = [place for place in change.places if not place.is_known]
+    if unknown:
+        names = ", ".join(dict.fromkeys(item.item for item in _unknown_items(change)))
+        text = (
+            "the prices of these items are unknown, so the cost may rise by more than the limit: "
+            f"{names}; denodo-ha cost -c CONFIG --online reads AWS's price list"
+        )
+        yield finding("cost-unknown", ", ".join(place.place for place in unknown), text)
+
+
+def _unknown_items(change: CostChange) -> Iterator[ItemChange]:
+    unknown = {
+        line.item.name
+        for side in (change.before, change.after)
+        for line in side.lines
+        if line.is_unknown
+    }
+    return (item for item in change.items if item.item in unknown)
+
+
+def _sum_change(
+    place: str, before: MonthlyCost | PlaceCost, after: MonthlyCost | PlaceCost
+) -> SumChange:
+    return SumChange(place, before.month, after.month, _unknown(before) == _unknown(after))
+
+
+def _unknown(side: MonthlyCost | PlaceCost) -> dict[tuple[object, ...], Decimal]:
+    """Return the amounts of the items with unknown prices."""
+    amounts: dict[tuple[object, ...], Decimal] = {}
+    for line in side.lines:
+        if line.is_unknown:
+            key = (line.item.price, line.item.name)
+            amounts[key] = amounts.get(key, Decimal(0)) + line.item.amount
+    return amounts
+
+
+def _by_name(cost: MonthlyCost) -> dict[str, PlaceCost]:
+    lines: dict[str, tuple[CostLine, ...]] = {}
+    for place in cost.places:
+        lines[place.name] = (*lines.get(place.name, ()), *place.lines)
+    return {name: PlaceCost(name, "", each) for name, each in lines.items()}
+
+
+def _amounts(place: PlaceCost) -> dict[str, tuple[Decimal, Decimal | None]]:
+    """Return amount and monthly cost of each item that is charged by time."""
+    return {
+        line.item.name: (line.item.amount, line.month) for line in place.lines if not line.is_by_use
+    }
+
+
+def _text(place: PlaceCost, item: str) -> str:
+    amount, month = _amounts(place).get(item, (Decimal(0), None))
+    if not amount:
+        return "none"
+    return f"{amount:,}: {'unknown' if month is None else f'{month:,.2f}'}"

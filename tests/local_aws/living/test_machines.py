@@ -1,0 +1,182 @@
+"""Machines run the programs of instances: user data, units, documents, and Denodo's servers."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local_aws import templates
+from tests.local_aws.cloud import Cloud
+from tests.local_aws.templates import ref, resource
+from tests.support import local_aws_server
+from tests.support.local_aws_server import quiet
+from tests.support.waiting import until
+from tools.local_aws import server_process
+from tools.local_aws.emulator.child_processes import start_time
+from tools.local_aws.living import isolation
+from tools.local_aws.paths import Paths
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not isolation.is_allowed(), reason="this system denies namespaces to users"),
+]
+
+_HOME = "/opt/denodo"
+_USER_DATA = """\
+#!/bin/sh
+instance=$(cat /var/lib/cloud/data/instance-id)
+cat > /etc/systemd/system/counted.service <<END
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'echo boot >> /var/lib/boots'
+END
+cat > /etc/systemd/system/denodo.service <<END
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/opt/denodo/bin/regenerateFiles.sh
+ExecStart=/opt/denodo/bin/vqlserver_startup.sh
+END
+systemctl enable counted denodo && systemctl start counted denodo
+aws cloudformation signal-resource --stack-name one --logical-resource-id It \
+    --unique-id "$instance" --status SUCCESS
+"""
+_DOCUMENT = {
+    "schemaVersion": "2.2",
+    "parameters": {"Word": {"type": "String"}},
+    "mainSteps": [
+        {
+            "action": "aws:runShellScript",
+            "name": "run",
+            "inputs": {"runCommand": ["echo {{ Word }} $(cat /var/lib/boots)"]},
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Paths]]:
+    """Return an account of a server of its own, in which instances run their programs."""
+    local_aws_server.set_up()
+    paths = Paths(folder=tmp_path_factory.mktemp("living") / "local")
+    server = server_process.start(paths, quiet, parent=os.getpid())
+    cloud = Cloud(server.endpoint, local_aws_server.new_account())
+    cloud.call("living", {"nodes": True}, "PUT")
+    yield cloud, paths
+    server_process.stop(paths)
+
+
+@pytest.fixture(scope="module")
+def instance(living: tuple[Cloud, Paths]) -> str:
+    """Return an instance with Denodo 7.0, which has signalled that it is ready."""
+    cloud, _ = living
+    denodo = {"version": "7.0", "home": _HOME, "user": "denodo"}
+    cloud.give({"kind": "image", "id": templates.IMAGE, "denodo": denodo})
+    policy = {"ResourceSignal": {"Count": 1, "Timeout": "PT5M"}}
+    node = templates.node(UserData={"Fn::Base64": _USER_DATA})
+    template = {
+        **templates.network(),
+        "It": {**node, "CreationPolicy": policy},
+        "Group": templates.group(ref("It"), HealthCheckIntervalSeconds=5),
+        "Nlb": templates.balancer(),
+        "Listener": templates.listener(),
+        "Document": resource(
+            "SSM::Document", Name="local-run", DocumentType="Command", Content=_DOCUMENT
+        ),
+    }
+    return str(cloud.deploy(template).ids["It"])
+
+
+def run(cloud: Cloud, instance: str, word: str) -> dict[str, Any]:
+    """Run the document on the instance, once its agent has registered."""
+    ssm = cloud.client("ssm")
+    until(lambda: cloud.call("stand-ins")[instance].get("commands") != "never")
+    sent = ssm.send_command(
+        DocumentName="local-run", InstanceIds=[instance], Parameters={"Word": [word]}
+    )
+    about = {"CommandId": sent["Command"]["CommandId"], "InstanceId": instance}
+    until(lambda: ssm.get_command_invocation(**about)["Status"] != "InProgress")
+    return dict(ssm.get_command_invocation(**about))
+
+
+def answers(address: str, port: int) -> bool:
+    """Return whether a server accepts connections."""
+    with suppress(OSError), socket.create_connection((address, port), 10):
+        return True
+    return False
+
+
+def act(cloud: Cloud, instance: str, action: str, **more: Any) -> None:
+    cloud.call(f"machines/{instance}", {"action": action, **more}, "PUT")
+
+
+def test_programs_run_and_end(living: tuple[Cloud, Paths], instance: str) -> None:
+    cloud, paths = living
+    address = cloud.call("machines")[instance]["address"]
+    assert (paths.folder / "machines" / instance / "root/etc/hosts").exists()
+    assert run(cloud, instance, "hello")["StandardOutputContent"] == "hello boot\n"
+    assert answers(address, 9999)
+
+    act(cloud, instance, "close-port", port=9996)
+    until(lambda: not answers(address, 9996))
+    act(cloud, instance, "open-port", port=9996)
+    until(lambda: answers(address, 9996))
+
+    act(cloud, instance, "kill-server")
+    until(lambda: not answers(address, 9999))
+    assert run(cloud, instance, "still")["StandardOutputContent"] == "still boot\n"
+
+    cloud.client("ec2").reboot_instances(InstanceIds=[instance])
+    until(lambda: answers(address, 9999))
+    assert run(cloud, instance, "again")["StandardOutputContent"] == "again boot boot\n"
+
+    act(cloud, instance, "kill")
+    until(lambda: not answers(address, 9999))
+    act(cloud, instance, "start")
+    until(lambda: answers(address, 9999))
+
+    cloud.client("ec2").stop_instances(InstanceIds=[instance])
+    until(lambda: not answers(address, 9999))
+    cloud.client("ec2").start_instances(InstanceIds=[instance])
+    until(lambda: answers(address, 9999))
+
+
+def test_clients_see_denodo(living: tuple[Cloud, Paths], instance: str) -> None:
+    cloud, _ = living
+    address = cloud.call("machines")[instance]["address"]
+    until(lambda: answers(address, 9996))
+    # PostgreSQL: start-up without TLS, then a query, which returns the node's name.
+    with socket.create_connection((address, 9996), 10) as session:
+        session.sendall(bytes.fromhex("0000000804d2162f"))
+        assert session.recv(1) == b"N"
+        session.sendall(bytes.fromhex("0000000800030000"))
+        assert session.recv(4096).startswith(b"R")
+        session.sendall(b"Q\0\0\0\x0dselect 1\0")
+        assert instance.encode() in session.recv(4096)
+
+
+def test_a_killed_server_leaves_no_process(living: tuple[Cloud, Paths], instance: str) -> None:
+    """The last test of the module, because it ends the server."""
+    cloud, paths = living
+    record = paths.server_record()
+    assert record is not None
+    until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
+    below = [int(item.name) for item in Path("/proc").glob("[0-9]*") if _is_in(item, paths)]
+    assert len(below) > 3
+    os.kill(record["pid"], signal.SIGKILL)
+    until(lambda: not any(start_time(pid) for pid in below))
+
+
+def _is_in(process: Path, paths: Paths) -> bool:
+    """Return whether a process sees the root folder of a machine, or is a machine's own."""
+    machines = str(paths.folder / "machines")
+    with suppress(OSError):
+        command = (process / "cmdline").read_bytes().decode(errors="replace")
+        return machines in str((process / "root").readlink()) or machines in command
+    return False

@@ -1,0 +1,49 @@
+"""The rules of the language: words with a plainer word, and how docstrings begin."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tools.language import texts
+
+WORDS: Final[tuple[tuple[str, str], ...]] = (
+    (r"\b(nobody(?!:)|somebody|anybody|everybody|whoever)\b", "name the caller, operator or node"),
+    (r"\banew\b", "again"),
+    (r"(?<!notify )\bby itself\b", "automatically"),
+    (r"\bshall\b", "must, or will"),
+    (r"(?<![Tt]here )\b(is|are) no (?!longer\b)", "is not a"),
+    (r"\bhangs? on\b", "depends on"),
+    (r"\b(go|goes|going|went) on\b", "continue"),
+    (r"\bmend(s|ed|ing)?\b", "fix"),
+    (r"\bHAProxies\b", "HAProxy instances"),
+    (r"(?<!Who is )\btold\b", "notified, or the output"),
+    (r"\bstands\b(?! for\b)", "is, or remains"),
+)
+"""Words as regular expressions, each with what to write instead."""
+
+DEPLOYED: Final = frozenset(
+    {
+        "stacks/haproxy/desired_state.py",
+        "stacks/haproxy/ssm_document.py",
+        "stacks/nodes/first_boot_original.py",
+    }
+)
+"""Modules with texts of deployed resources, which do not change for their language."""
+
+OPENINGS: Final = re.compile(r"(What|Whether|How|Who)\b")
+"""Words with which no docstring begins: it begins with a verb or with the noun of the thing."""
+
+
+def findings(file: Path) -> Iterator[str]:
+    """Yield what breaks a rule in a file, each with its position."""
+    name = file.relative_to(texts.ROOT)
+    prose = texts.prose(file)
+    for pattern, instead in WORDS if str(name) not in DEPLOYED else ():
+        for match in re.finditer(pattern, prose.replace("\n", " ")):
+            line = prose.count("\n", 0, match.start()) + 1
+            yield f"{name}:{line}: '{' '.join(match[0].split())}': write {instead}"
+    for line, text in texts.docstrings(file):
+        if opening := OPENINGS.match(text):
+            advice = "begin with a verb or a noun"
+            yield f"{name}:{line}: docstring begins with '{opening[0]}': {advice}"

@@ -1,0 +1,61 @@
+"""The processes of a machine, as this system lists them: all below the machine's child process."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_LIST_S = 10
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: its id, the id of its parent, and its command line."""
+
+    pid: int
+    parent: int
+    arguments: tuple[str, ...]
+
+    @property
+    def is_denodo(self) -> bool:
+        """Return whether the process is a server of Denodo, which is a Java program."""
+        return self.arguments[:1] == ("java",)
+
+
+def below(pid: int) -> list[Process]:
+    """Return a process and all processes below it, parents first."""
+    processes = list(_all())
+    chosen = [item for item in processes if item.pid == pid]
+    for known in chosen:
+        chosen += [item for item in processes if item.parent == known.pid]
+    return chosen
+
+
+def send(processes: list[Process], number: signal.Signals) -> None:
+    """Send a signal to processes, of which some may have ended."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+def _all() -> Iterator[Process]:
+    if not Path("/proc/self").exists():
+        yield from _listed()
+        return
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            # The name of the program is in parentheses and may contain spaces (proc_pid_stat(5)).
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            yield Process(int(folder.name), int(fields[1]), tuple(words[:-1]))
+
+
+def _listed() -> Iterator[Process]:
+    command = ["ps", "-axo", "pid=,ppid=,command="]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIST_S, check=True)
+    for line in done.stdout.splitlines():
+        pid, parent, *words = line.split()
+        yield Process(int(pid), int(parent), tuple(words))

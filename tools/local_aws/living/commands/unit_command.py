@@ -1,0 +1,26 @@
+"""`systemctl`, `journalctl` and `logger` of a machine: asks the machine's first process."""
+
+import json
+import socket
+import sys
+
+SOCKET = "/run/local-aws/units"
+
+
+def main() -> int:
+    """Send the program's name and arguments, and print the answer."""
+    request = {"program": sys.argv[1], "arguments": sys.argv[2:]}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(SOCKET)
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    result = json.loads(answer)
+    sys.stdout.write(result["output"])
+    sys.stderr.write(result["error"])
+    return int(result["code"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Light stand-ins for the servers and scripts of a Denodo installation."""

@@ -1,0 +1,105 @@
+"""A Denodo installation with light stand-ins for its scripts and servers, for one version.
+
+The folder `installations` has the files of real installations of 7.0 and 8.0, without comments: the
+keys that the node program uses, in their original order and form. 9.0 has the files of 8.0.
+"""
+
+import shutil
+from pathlib import Path
+
+INSTALLATIONS = Path(__file__).parent / "installations"
+
+VDP = "conf/vdp/VDBConfiguration.properties"
+WEB = "resources/apache-tomcat/conf/tomcat.properties"
+LICENSE = "conf/SolutionManager.properties"
+SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
+FILES = (VDP, WEB, LICENSE, SCHEDULER)
+
+SCRIPTS = (
+    "vqlserver_startup.sh",
+    "vqlserver_shutdown.sh",
+    "regenerateFiles.sh",
+    "ping.sh",
+    "import.sh",
+    "export.sh",
+    "encrypt_password.sh",
+    "webcontainer_shutdown.sh",
+    "datacatalog_startup.sh",
+    "scheduler_startup.sh",
+    "scheduler_shutdown.sh",
+    "scheduler_webadmin_startup.sh",
+    "diagnosticmonitoringtool_startup.sh",
+    "datacatalog_shutdown.sh",
+    "scheduler_webadmin_shutdown.sh",
+    "diagnosticmonitoringtool_shutdown.sh",
+)
+LATER_SCRIPTS = (
+    "designstudio_startup.sh",
+    "designstudio_shutdown.sh",
+    "denodo_tls_configurator.sh",
+    "regenerateMetadata.sh",
+)
+"""Scripts from 8.0 on."""
+_DRIVERS = (
+    *(f"lib/extensions/jdbc-drivers/postgresql-{name}" for name in ("9", "10", "12")),
+    *("lib/scheduler-extensions", "lib/data-catalog-extensions"),
+)
+"""Folders with PostgreSQL's driver: Scheduler and Data Catalog have copies, as operators make them
+for a shared database."""
+_SCRIPT = """\
+#!/bin/sh
+exec "{python}" -BSE -c "import sys; sys.path[0] = '{folder}'; import stand_in; \
+sys.exit(stand_in.main())" "{home}" {name} "$@"
+"""
+
+
+def family(version: str) -> str:
+    """Return the family of a version, whose files are equal."""
+    return "7.0" if version.startswith("7.") else "8.0"
+
+
+def copy_files(home: Path, version: str) -> None:
+    """Copy the configuration files, and create drivers and a Java that no stand-in runs."""
+    for file in FILES:
+        target = home / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(INSTALLATIONS / family(version) / file, target)
+    for folder in ("bin", "run", "behave", "logs"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    (home / "VERSION").write_text("7.0" if version.startswith("7.") else version)
+    # The newest update, whose ping.sh has the option -r.
+    (home / "UPDATE").write_text("newer")
+    for folder in _DRIVERS:
+        (home / folder).mkdir(parents=True, exist_ok=True)
+        (home / folder / "postgresql-42.7.4.jar").touch()
+    (home / "jre/bin").mkdir(parents=True, exist_ok=True)
+    (home / "jre/bin/java").touch(mode=0o755)
+
+
+def script_names(version: str) -> tuple[str, ...]:
+    """Return the names of the scripts of a version."""
+    return SCRIPTS if family(version) == "7.0" else (*SCRIPTS, *LATER_SCRIPTS)
+
+
+def install(
+    home: Path, *, at: str, version: str, node: str, address: str, python: str, folder: str
+) -> None:
+    """Create an installation in which servers listen on an address of a machine.
+
+    Args:
+        home: the folder to create.
+        at: path of the folder as the machine's programs see it.
+        version: version of Denodo.
+        node: name by which the servers tell clients which node answers.
+        address: address on which the servers listen.
+        python: interpreter of the scripts.
+        folder: folder of the stand-ins, as the machine's programs see it.
+    """
+    copy_files(home, version)
+    (home / "NODE").write_text(node)
+    (home / "ADDRESS").write_text(address)
+    (home / "metadata").write_text("# REQUIRE PROPERTIES FILE\n")
+    for name in script_names(version):
+        script = home / "bin" / name
+        script.write_text(_SCRIPT.format(python=python, folder=folder, home=at, name=name))
+        script.chmod(0o755)

@@ -1,0 +1,221 @@
+"""The root folder of a machine: what an image has, for a machine of the local AWS.
+
+An image has an operating system, the AWS CLI, the SSM agent, systemd, and Denodo or HAProxy. The
+operating system is the one of this machine (`tools.local_aws.living.isolation`). The commands
+`aws`, `systemctl`, `journalctl` and `logger` are programs of `commands`.
+"""
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tools.local_aws.living.denodo import installation
+from tools.local_aws.living.isolation import denodo_uid
+
+LIVING = "/opt/local-aws"
+"""Path of the folder `living` in a machine."""
+COMMANDS = "/usr/local/sbin"
+"""Folder of the machine's own commands, the first one in PATH of user data and documents."""
+PYTHON = "/opt/local-aws-commands/python3"
+PATH = f"{COMMANDS}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_FOLDERS = (
+    *("dev/shm", "etc/systemd/system", "home", "opt", "proc", "root", "run", "srv"),
+    *("sys/devices/virtual/dmi/id", "var/lib/cloud/data", "var/lib/haproxy", "var/log", "var/tmp"),
+    *("sys/fs/cgroup", "snap/amazon-ssm-agent/current", "opt/local-aws-commands"),
+)
+_COPIED = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "ssl", "pki")
+"""Files of this system's /etc that its programs need."""
+_PROGRAMS = {
+    "aws": "aws_command.py",
+    **dict.fromkeys(("systemctl", "journalctl", "logger"), "unit_command.py"),
+}
+_AGENT = '#!/bin/sh\necho "SSM Agent version: 3.3.987.0"\n'
+_HAPROXY_UNIT = """\
+[Unit]
+Description=HAProxy Load Balancer
+
+[Service]
+Type=notify
+ExecStartPre={program} -Ws -f /etc/haproxy/haproxy.cfg -c -q
+ExecStart={program} -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy/master.sock
+ExecReload={program} -Ws -f /etc/haproxy/haproxy.cfg -c -q
+ExecReload=/bin/kill -USR2 $MAINPID
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the local AWS says of an instance.
+
+    Attributes:
+        id: id of the instance.
+        folder: folder of the machine.
+        address: loopback address of the machine.
+        private_ip: private address of the instance.
+        endpoint: URL of the local AWS.
+        account: account of the instance.
+        region: region of the instance.
+        user_data: the script that a new instance runs once; empty without one.
+        denodo: `version`, `home` and `user` of Denodo in the image; empty without Denodo.
+        names: names that lead to addresses of other machines.
+    """
+
+    id: str
+    folder: Path
+    address: str
+    private_ip: str
+    endpoint: str
+    account: str
+    region: str
+    user_data: str = ""
+    denodo: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path) -> "Settings":
+        """Return the settings in a file."""
+        data: dict[str, Any] = json.loads(file.read_text())
+        return cls(folder=file.parent, **data)
+
+    @property
+    def root(self) -> Path:
+        """Return the root folder of the machine."""
+        return self.folder / "root"
+
+    @property
+    def user(self) -> str:
+        """Return the user that Denodo runs as."""
+        return self.denodo.get("user", "denodo")
+
+
+def python() -> Path:
+    """Return this Python, without its virtual environment."""
+    return Path(sys.executable).resolve()
+
+
+def shared_folders() -> dict[Path, str]:
+    """Return the folders outside of the operating system that a machine sees, with their paths."""
+    living = Path(__file__).parent
+    folders = {living: LIVING}
+    base = Path(sys.base_prefix).resolve()
+    if base.parts[1] not in ("usr", "nix"):
+        folders[base] = str(base)
+    return folders
+
+
+def prepare(settings: Settings) -> bool:
+    """Create or update the root folder; return whether the machine is new."""
+    root = settings.root
+    is_new = not (root / "etc/passwd").exists()
+    for name in _FOLDERS:
+        (root / name).mkdir(parents=True, exist_ok=True)
+    for name in ("tmp", "var/tmp"):
+        (root / name).mkdir(exist_ok=True)
+        (root / name).chmod(0o1777)
+    _write_network(settings)
+    if is_new:
+        _copy_system_files(root / "etc")
+        _write_commands(root)
+        _write_identity(settings)
+        if settings.denodo:
+            _install_denodo(settings)
+        _write_users(settings)
+    return is_new
+
+
+def _write_network(settings: Settings) -> None:
+    """Write the files that depend on the local AWS's endpoint, which may change with a restart."""
+    etc = settings.root / "etc"
+    hosts = etc / "hosts"
+    own = f"{settings.address} localhost\n"
+    lines = hosts.read_text().splitlines(keepends=True)[1:] if hosts.exists() else []
+    hosts.write_text(own + "".join(lines))
+    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
+    shown = {
+        "id": settings.id,
+        "address": settings.address,
+        "private_ip": settings.private_ip,
+        "endpoint": settings.endpoint,
+        "account": settings.account,
+        "region": settings.region,
+    }
+    (etc / "local-aws.json").write_text(json.dumps(shown))
+
+
+def _copy_system_files(etc: Path) -> None:
+    for name in _COPIED:
+        source = Path("/etc", name)
+        if source.is_dir():
+            shutil.copytree(
+                source, etc / name, symlinks=True, dirs_exist_ok=True, ignore=_unreadable
+            )
+        elif source.exists():
+            shutil.copyfile(source, etc / name)
+
+
+def _unreadable(folder: str, names: list[str]) -> list[str]:
+    """Return the names that this user cannot read, such as private keys."""
+    paths = {name: Path(folder, name) for name in names}
+    return [
+        name
+        for name, path in paths.items()
+        if not path.is_symlink() and not os.access(path, os.R_OK)
+    ]
+
+
+def _write_commands(root: Path) -> None:
+    """Write the machine's commands into a folder that becomes `COMMANDS`."""
+    folder = root / "opt/local-aws-commands"
+    for name, program in _PROGRAMS.items():
+        more = "" if name == "aws" else f" {name}"
+        text = f'#!/bin/sh\nexec {PYTHON} -IS {LIVING}/commands/{program}{more} "$@"\n'
+        _executable(folder / name, text)
+    (folder / "python3").symlink_to(python())
+    _executable(root / "snap/amazon-ssm-agent/current/amazon-ssm-agent", _AGENT)
+
+
+def _executable(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(0o755)
+
+
+def _write_identity(settings: Settings) -> None:
+    for name in ("var/lib/cloud/data/instance-id", "sys/devices/virtual/dmi/id/board_asset_tag"):
+        (settings.root / name).write_text(f"{settings.id}\n")
+
+
+def _write_users(settings: Settings) -> None:
+    """Write root and Denodo's user, who has root's id where this user may give only one."""
+    uid = denodo_uid()
+    etc, user = settings.root / "etc", settings.user
+    users = f"root:x:0:0:root:/root:/bin/sh\n{user}:x:{uid}:{uid}::/home/{user}:/bin/sh\n"
+    (etc / "passwd").write_text(users + f"haproxy:x:{uid}:{uid}::/var/lib/haproxy:/bin/sh\n")
+    groups = f"root:x:0:\n{user}:x:{uid}:\nhaproxy:x:{uid}:\n"
+    (etc / "group").write_text(groups)
+    (settings.root / "home" / user).mkdir(exist_ok=True)
+    if uid == 0:
+        # A first boot refuses a Denodo that runs as root; on an installed node it is a warning.
+        (etc / "denodo-node").mkdir()
+        (etc / "denodo-node/environment").write_text(f"DENODO_NODE_USER={user}\n")
+
+
+def _install_denodo(settings: Settings) -> None:
+    home = settings.denodo["home"]
+    installation.install(
+        settings.root / home.lstrip("/"),
+        at=home,
+        version=settings.denodo["version"],
+        node=settings.id,
+        address=settings.address,
+        python=PYTHON,
+        folder=f"{LIVING}/denodo",
+    )
