@@ -16,7 +16,6 @@ from typer.testing import CliRunner, Result
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli import configuration_choice, exit_codes
 from denodo_ha.cli.main import build_program
-from denodo_ha.environment.loading.loader import load
 from denodo_ha.review.cost import price_list
 from denodo_ha.review.cost.cost_items import charged_items
 from denodo_ha.review.cost.monthly_cost import monthly_cost
@@ -394,19 +393,14 @@ class TestPages:
 
 
 def _stacks(assemblies: SharedAssemblies, file: Path) -> list[SynthesisedStack]:
-    """Return the stacks of an example, in their regions."""
-    environment = load(file).environment
-    regions = {
-        f"{environment.name}-{name}": cluster.region
-        for name, cluster in environment.clusters.items()
-    }
+    """Return the stacks of an example, in the regions of their nodes' zones."""
     return [
-        SynthesisedStack(name, _region(name, regions), "", template)
+        SynthesisedStack(name, _region(json.dumps(template)), "", template)
         for name, template in assemblies.of(file).templates.items()
     ]
 
 
-def _region(stack: str, regions: Mapping[str, str]) -> str:
-    """Return the region of a stack; stacks without a cluster have only prices of all regions."""
-    found = [region for name, region in regions.items() if stack.startswith(name)]
-    return found[0] if found else "eu-central-1"
+def _region(template: str) -> str:
+    """Return the region of a template; stacks without nodes have prices of all regions only."""
+    match = re.search(r'"AvailabilityZone": "([a-z]+-[a-z]+-[0-9])[a-z]"', template)
+    return match.group(1) if match else "eu-west-1"
