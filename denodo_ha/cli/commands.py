@@ -40,6 +40,12 @@ def _init() -> Imported:
     return init
 
 
+def _adopt() -> Imported:
+    from denodo_ha.drill.live.adoption.command import adopt
+
+    return adopt
+
+
 def _check() -> Imported:
     from denodo_ha.configuration.check_command import check
 
@@ -286,6 +292,12 @@ COMMANDS: tuple[Command, ...] = (
         _init,
     ),
     Command(
+        "adopt",
+        "Files",
+        "Write the configuration of a site made by hand, and show three ways to go on with it.",
+        _adopt,
+    ),
+    Command(
         "check",
         "Files",
         "Validate a configuration and its pins file, without the CDK and without any AWS call.",
@@ -294,7 +306,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "drill",
         "Files",
-        "Work out the outcome of every single failure, from templates alone.",
+        "Work out the outcome of every single failure, from templates or for what runs.",
         _drill,
     ),
     Command(

@@ -1,41 +1,39 @@
-"""The command `denodo-ha drill`: the outcome of every single failure, before a deploy."""
+"""The command `denodo-ha drill`: the outcome of every single failure.
+
+It reads templates, before a deploy, or with --live what runs.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.options import DocumentFormat
-from denodo_ha.cli.output import print_document, print_json, print_line
-from denodo_ha.drill.comparison import OutcomeChange, outcome_changes
-from denodo_ha.drill.drill_run import DrillResult, drill_paths, worst_first
-from denodo_ha.drill.event_orders import OrdersResult, search_orders
-from denodo_ha.drill.json_report import comparison_report, drill_report, orders_report
+from denodo_ha.cli.output import print_json
+from denodo_ha.cli.time_limit import TimeLimit, limited
+from denodo_ha.drill.comparison import outcome_changes
+from denodo_ha.drill.drill_output import print_comparison, print_drill
+from denodo_ha.drill.drill_run import DrillResult, drill_paths
+from denodo_ha.drill.event_orders import search_orders
 from denodo_ha.drill.policies import POLICY_IDS, Verdict, apply_policies
-from denodo_ha.drill.text_report import (
-    Report,
-    change_rows,
-    markdown_changes,
-    markdown_report,
-    orders_lines,
-    outcome_rows,
-    print_changes,
-    print_report,
-)
 
-_MAX_CLUSTERS_IN_TITLE = 6
+if TYPE_CHECKING:
+    from denodo_ha.drill.live.live_drill import LiveDrill
+
+_LIVE = "What runs"
 
 
+@limited(TimeLimit(60, then="the drill of what was read, which calls nothing"))
 def drill(
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="PATH...", help="A cdk.out folder, or templates (JSON or YAML), one stack each."
         ),
-    ],
+    ] = None,
     *,
     form: options.Document = DocumentFormat.table,
     against: Annotated[
@@ -106,31 +104,82 @@ def drill(
         list[str] | None,
         typer.Option("--ignore", metavar="POLICY", help="Do not apply this policy; repeatable."),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Drill what runs, read from AWS, in place of templates; nothing is changed.",
+            rich_help_panel=_LIVE,
+        ),
+    ] = False,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            "--record",
+            metavar="NAME",
+            help="With --live: the DNS name that clients use, in a hosted zone of this account.",
+            rich_help_panel=_LIVE,
+        ),
+    ] = None,
+    balancer: Annotated[
+        str | None,
+        typer.Option(
+            "--balancer",
+            metavar="NAME",
+            help="With --live: a load balancer's name, ARN or DNS name.",
+            rich_help_panel=_LIVE,
+        ),
+    ] = None,
+    config: options.Config = None,
+    environment: options.Environment = None,
+    region: options.Regions = None,
+    profile: options.Profile = None,
+    show_policy: Annotated[
+        bool,
+        typer.Option(
+            "--show-policy",
+            help="Print the IAM policy that --live needs, which permits reading only.",
+            rich_help_panel=_LIVE,
+        ),
+    ] = False,
 ) -> None:
-    """Work out the outcome of every single failure, from templates alone.
+    """Work out the outcome of every single failure, from templates or for what runs.
 
-    The drill applies AWS's documented rules to the templates. It needs no account and no network.
-    Exit code 1: a policy is broken. Exit code 2: no policy is broken, but at least one is unknown,
-    because the templates do not contain all values on which the policy depends.
+    The drill applies AWS's documented rules. From templates, it needs no account and no network;
+    with --live, it reads what runs, made by this project or not, and changes nothing. Exit code 1:
+    a policy is broken. Exit code 2: no policy is broken, but at least one is unknown, because not
+    all values on which it depends are in the templates, or could be read.
 
         denodo-ha drill cdk.out
 
         denodo-ha drill cdk.out --orders
 
         denodo-ha drill cdk.out --against base.out --no-worse --format markdown
+
+        denodo-ha drill --live --region eu-west-1 --record denodo.example.com
+
+        denodo-ha drill --live -c prod --against cdk.out
     """
+    if show_policy:
+        from denodo_ha.drill.live.aws_calls import read_only_policy  # noqa: PLC0415 - needs boto3
+
+        print_json(read_only_policy())
+        return
+    of_live: dict[str, object] = {
+        "--record": record,
+        "--balancer": balancer,
+        "--config": config,
+        "--environment": environment,
+        "--region": region,
+        "--profile": profile,
+    }
+    _require_one_source(paths, [name for name, value in of_live.items() if value], live=live)
     if no_worse and against is None:
         raise UsageError("--no-worse: needs --against PATH, the templates to compare with")
     if orders and against is not None:
         raise UsageError("--orders: not together with --against; run the drill once for each")
     ignored = ignore or []
-    for policy in ignored:
-        if policy not in POLICY_IDS:
-            message = (
-                f"--ignore {policy}: there is no such policy; the policies are: "
-                f"{', '.join(POLICY_IDS)}"
-            )
-            raise UsageError(message)
+    _require_policies(ignored)
 
     def verdicts_on(result: DrillResult) -> tuple[Verdict, ...]:
         return apply_policies(
@@ -141,22 +190,82 @@ def drill(
             ignored=ignored,
         )
 
-    result = drill_paths(paths, drained or ())
+    live_drill = None
+    if live:
+        where = (environment, record, balancer)
+        live_drill = _drill_live(profile, region, config, where, drained or ())
+    result = live_drill.result if live_drill else drill_paths(paths or (), drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
     searches = search_orders(result.model, orders_depth, result.start) if orders else None
     if against is None:
-        _print_drill(form, result, verdicts, searches)
+        print_drill(form, result, verdicts, searches, live_drill)
     else:
         base = _drill_of_base(against, drained or ())
         changes = outcome_changes(base, result)
         is_worse = any(change.verdict == "worse" for change in changes)
-        _print_comparison(form, (base, result), changes, (verdicts_on(base), verdicts))
+        both = (verdicts_on(base), verdicts)
+        print_comparison(form, (base, result), changes, both, live_drill)
     words = {verdict.word for verdict in verdicts} | {search.word for search in searches or ()}
     if (no_worse and is_worse) or "broken" in words:
         raise typer.Exit(exit_codes.NO)
     if "unknown" in words:
         raise typer.Exit(exit_codes.USAGE)
+
+
+def _require_one_source(
+    paths: Sequence[Path] | None, of_live: Sequence[str], *, live: bool
+) -> None:
+    """Check that the options name either templates or what runs.
+
+    Raises:
+        UsageError: They name neither, or both.
+    """
+    problems = []
+    if live and paths:
+        problems.append("PATH and --live: give templates or --live, not both")
+    if not live and not paths:
+        problems.append("which templates? Give PATH, such as cdk.out, or --live for what runs")
+    if of_live and not live:
+        problems.append(f"{', '.join(of_live)}: only with --live")
+    if problems:
+        raise UsageError("; ".join(problems))
+
+
+def _require_policies(names: Sequence[str]) -> None:
+    """Check that there is a policy of each name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for policy in names:
+        if policy not in POLICY_IDS:
+            message = (
+                f"--ignore {policy}: there is no such policy; the policies are: "
+                f"{', '.join(POLICY_IDS)}"
+            )
+            raise UsageError(message)
+
+
+def _drill_live(
+    profile: str | None,
+    regions: Sequence[str] | None,
+    config: str | None,
+    where: tuple[str | None, str | None, str | None],
+    drained: Sequence[str],
+) -> "LiveDrill":
+    """Return the drill of the site that --config, or one of the other options, names."""
+    # Imported here: the drill of templates runs where boto3 is not installed.
+    from denodo_ha.drill.live.entry_points import SiteLocator  # noqa: PLC0415
+    from denodo_ha.drill.live.live_drill import configured_site, drill_live  # noqa: PLC0415
+
+    if config is not None and any(where):
+        raise UsageError("--config, --environment, --record and --balancer: give one of them")
+    locator = None
+    if config is not None:
+        locator, regions = configured_site(config, regions)
+    locator = locator or SiteLocator(*where)
+    return drill_live(profile=profile, regions=regions, locator=locator, drained=drained)
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
@@ -165,77 +274,3 @@ def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
     names = {f"{machine.cluster}/{machine.name}" for machine in base.model.machines.values()}
     in_base = [name for name in drained if name in names]
     return drill_paths([path], in_base) if in_base else base
-
-
-def _print_drill(
-    form: DocumentFormat,
-    result: DrillResult,
-    verdicts: tuple[Verdict, ...],
-    searches: tuple[OrdersResult, ...] | None,
-) -> None:
-    if form is DocumentFormat.json:
-        report = drill_report(result, verdicts)
-        if searches is not None:
-            report["orders"] = [orders_report(search) for search in searches]
-        print_json(report)
-        return
-    rows = outcome_rows(result.worst_first, result.model)
-    _print_text(form, Report(_title(result), rows, verdicts, result.model.notes))
-    for line in orders_lines(searches) if searches is not None else ():
-        print_line(line)
-
-
-def _print_comparison(
-    form: DocumentFormat,
-    results: tuple[DrillResult, DrillResult],
-    changes: tuple[OutcomeChange, ...],
-    verdicts: tuple[tuple[Verdict, ...], tuple[Verdict, ...]],
-) -> None:
-    """Print the difference between two drills; results and verdicts are pairs (base, new)."""
-    base, new = results
-    if form is DocumentFormat.json:
-        print_json(comparison_report(changes, verdicts[1], before=verdicts[0]))
-        return
-    before = worst_first(change.before for change in changes if change.before)
-    after = worst_first(change.after for change in changes if change.after)
-    if not changes:
-        print_line("Every failure does what it did before.")
-    else:
-        _print_changes(form, changes, new)
-    if before:
-        _print_text(form, Report("Before", outcome_rows(before, base.model)))
-    rows = outcome_rows(after, new.model)
-    _print_text(form, Report("Now", rows, verdicts[1], new.model.notes))
-
-
-def _print_changes(
-    form: DocumentFormat, changes: tuple[OutcomeChange, ...], new: DrillResult
-) -> None:
-    rows = change_rows(changes, new.model)
-    if form is DocumentFormat.markdown:
-        print_document(markdown_changes(rows))
-        return
-    print_changes(rows)
-
-
-def _print_text(form: DocumentFormat, report: Report) -> None:
-    if form is DocumentFormat.markdown:
-        print_document(markdown_report(report))
-        return
-    print_report(report)
-
-
-def _title(result: DrillResult) -> str:
-    """Return a title with the clusters (if there are many, their number) and the drained nodes."""
-    model = result.model
-    clusters = []
-    for cluster in model.clusters.values():
-        zones = {model.machines[key].zone for key in cluster.nodes}
-        nodes = f"{len(cluster.nodes)} node{'s' if len(cluster.nodes) != 1 else ''}"
-        in_zones = f"{len(zones)} zone{'s' if len(zones) != 1 else ''}"
-        clusters.append(f"{cluster.name}: {cluster.region}, {nodes} in {in_zones}")
-    is_long = len(clusters) > _MAX_CLUSTERS_IN_TITLE
-    title = f"{len(clusters)} clusters" if is_long else "; ".join(clusters)
-    machines = (model.machines[key] for key in result.drained)
-    drained = sorted(f"{machine.cluster}/{machine.name}" for machine in machines)
-    return f"{title}; drained: {', '.join(drained)}" if drained else title

@@ -77,7 +77,7 @@ def drill_paths(paths: Iterable[Path], drained: Sequence[str] = ()) -> DrillResu
         if model.unknowns:
             message += f"; {'; '.join(unknown.text for unknown in model.unknowns)}"
         raise UsageError(message)
-    return drill_model(model, _keys_of_nodes(model, drained))
+    return drill_model(model, keys_of_nodes(model, drained))
 
 
 def drill_model(model: Model, drained: frozenset[Key] = frozenset()) -> DrillResult:
@@ -126,8 +126,12 @@ def _start(model: Model, drained: frozenset[Key]) -> Situation:
     return Situation(tuple(states.items()))
 
 
-def _keys_of_nodes(model: Model, names: Sequence[str]) -> frozenset[Key]:
-    """Return the keys of nodes that are given as CLUSTER/NODE."""
+def keys_of_nodes(model: Model, names: Sequence[str]) -> frozenset[Key]:
+    """Return the keys of nodes that are given as CLUSTER/NODE.
+
+    Raises:
+        UsageError: A node does not exist.
+    """
     keys = {
         f"{machine.cluster}/{machine.name}": machine.key
         for machine in model.machines.values()

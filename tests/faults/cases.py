@@ -13,18 +13,22 @@ from typing import Final
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.exit_codes import DONE
 from tests.faults.preparations import ZONE
-from tests.faults.site import PRIMARY, SECONDARY
+from tests.faults.site import KEPT, LOST, PRIMARY, SECONDARY
 from tests.support.servers.fault_proxy import Call, Fault, Rule
 
 Arguments = tuple[str, ...]
 
 _ON: Final = ("--cluster", PRIMARY)
+_IN_REGIONS: Final = ("--region", LOST, "--region", KEPT)
+_RECORD: Final = "denodo.example.com"
 ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
     "status": (("status", "--no-ask"),),
     "verify": (("verify", "--through", PRIMARY, "--timeout", "1"),),
+    "drill": (("drill", "--live"),),
     "history": (("history",),),
     "logs": (("logs", "node1", *_ON),),
     "support": (("support", "--no-plan", "--to", "{new_file}"),),
+    "adopt": (("adopt", *_IN_REGIONS, "--record", _RECORD, "adopted-by-faults"),),
     "drain": (
         ("drain", "node1", *_ON),
         ("drain", "node1", *_ON, "--dry-run"),
@@ -68,8 +72,11 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
 }
 """Arguments of each command that calls AWS, by its full name; `{new_file}` does not exist yet.
 `preparations.BEFORE` says in which state of the environment a row begins."""
+WITHOUT_CONFIGURATION: Final = frozenset({"adopt"})
+"""Commands that have no option -c."""
 NOT_DONE: Final[Mapping[str, int]] = {
     "verify": exit_codes.NO,
+    "adopt": exit_codes.REFUSED,
     "catalog init": exit_codes.REFUSED,
     "catalog status": exit_codes.REFUSED,
     "catalog rotate": exit_codes.REFUSED,
@@ -83,15 +90,15 @@ NOT_DONE: Final[Mapping[str, int]] = {
 }
 """Exit codes of undisturbed runs other than 0: nothing listens where `verify` connects to, and the
 environment has no metadata database, no exports, no HAProxy instances and no log groups. Without
-exports, it is not known whether the standby is ready."""
+exports, it is not known whether the standby is ready. What stacks have is not adopted."""
 VARIANT_KINDS: Final = 1
 """Kinds of faults that a further row of a command gets; its main row, the last that changes
 something, gets all. Commands that refuse in this environment, and wrappers, get as few."""
 WRAPPERS: Final = frozenset({"failover back", "failover from", "failover restore"})
 """Commands that do what `failover to` does, and little else."""
-WHOLE_MATRIX_ONLY: Final = frozenset({"failover practice", "support"})
-"""Commands that do what several other commands do, so that their runs take long; `make
-fault-matrix` runs them, and the sample does not."""
+WHOLE_MATRIX_ONLY: Final = frozenset({"drill", "failover practice", "support"})
+"""Commands whose runs take long, because they do what several other commands do, or make as many
+calls; `make fault-matrix` runs them, and the sample does not."""
 SEED: Final = 20261126
 """Seed of the sample."""
 

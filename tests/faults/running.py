@@ -32,7 +32,7 @@ from denodo_ha.failover import switching
 from denodo_ha.failover.practice import client_observer, failing_back, observation, practice
 from denodo_ha.rollout import node_sequence, replace_command, rollout_command, state_roll
 from tests.faults import cases, oracle
-from tests.faults.cases import Case
+from tests.faults.cases import WITHOUT_CONFIGURATION, Case
 from tests.faults.deployment import MachineDeployer
 from tests.faults.preparations import prepare
 from tests.faults.site import KEPT, Done, Site
@@ -159,9 +159,11 @@ def run_here(site: Site, arguments: Sequence[str]) -> Done:
     """Run a command in this process."""
     new_file = site.assembly.parent / f"{time.monotonic_ns()}.tar.gz"
     filled = [part.format(assembly=site.assembly, new_file=new_file) for part in arguments]
+    if arguments[0] not in WITHOUT_CONFIGURATION:
+        filled += ["-c", str(site.file)]
     begin = time.monotonic()
     with _interruptible():
-        result = CliRunner().invoke(build_program(COMMANDS), [*filled, "-c", str(site.file)])
+        result = CliRunner().invoke(build_program(COMMANDS), filled)
     stderr = result.stderr
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         stderr += f"Traceback: {result.exception!r}"

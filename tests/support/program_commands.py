@@ -10,7 +10,7 @@ from denodo_ha.cli.main import build_command
 
 WITHOUT_AWS: Final = frozenset(
     {
-        *("init", "check", "drill", "picture", "review", "cost", "nodes"),
+        *("init", "check", "picture", "review", "cost", "nodes"),
         *("haproxy render", "haproxy drain", "haproxy enable", "haproxy reload"),
         *("haproxy save", "haproxy prepare", "haproxy status", "haproxy verify"),
     }

@@ -55,6 +55,10 @@ def _call(
     return LiveCall(service, operation, action, answer, subject, frozenset(hides) or ANY_SUBJECT)
 
 
+def _of_adoption(service: str, operation: str, action: str, answer: str, subject: str) -> LiveCall:
+    return LiveCall(service, operation, action, answer, subject, frozenset(), ADOPT)
+
+
 _ELB: Final = "elasticloadbalancing"
 
 STACKS: Final = _call(
@@ -168,6 +172,27 @@ CALLS: Final[tuple[LiveCall, ...]] = (
     *(ALARMS, HOSTED_ZONES, RECORDS, HEALTH_CHECKS, CHECK_TAGS, DATABASES),
 )
 """Every call of the live reading."""
+
+LISTENER_ATTRIBUTES: Final = _of_adoption(
+    *("elbv2", "describe_listener_attributes", f"{_ELB}:DescribeListenerAttributes"),
+    *("Attributes", "the attributes of a listener, such as its idle timeout"),
+)
+SECURITY_GROUPS: Final = _of_adoption(
+    *("ec2", "describe_security_groups", "ec2:DescribeSecurityGroups", "SecurityGroups"),
+    "the security groups of load balancers and nodes",
+)
+SECURITY_GROUP_RULES: Final = _of_adoption(
+    *("ec2", "describe_security_group_rules", "ec2:DescribeSecurityGroupRules"),
+    *("SecurityGroupRules", "the rules of security groups, which say who may connect"),
+)
+VPCS: Final = _of_adoption(
+    *("ec2", "describe_vpcs", "ec2:DescribeVpcs", "Vpcs"), "the networks of VPCs"
+)
+ADOPT_CALLS: Final[tuple[LiveCall, ...]] = (
+    *CALLS,
+    *(LISTENER_ATTRIBUTES, SECURITY_GROUPS, SECURITY_GROUP_RULES, VPCS),
+)
+"""Every call of an adoption."""
 
 
 def read_only_policy(calls: Iterable[LiveCall] = CALLS) -> dict[str, Any]:
@@ -295,8 +320,8 @@ def _unread_text(call: LiveCall, region: str, error: AwsError) -> str:
     unknown = f"{region}: not known: {call.subject}"
     if isinstance(error, AccessDenied):
         return (
-            f"{unknown}; {call.action} is not permitted: `denodo-ha drill --show-policy` prints "
-            "the policy to ask for"
+            f"{unknown}; {call.action} is not permitted: `denodo-ha {call.used_by} --show-policy` "
+            "prints the policy to ask for"
         )
     if isinstance(error, Throttled):
         return f"{unknown}; AWS throttles {call.action}: run the drill again"

@@ -134,12 +134,22 @@ class _Reader:
             self._rule(listener, rule) for listener, found in rules.items() for rule in found
         ]
         arns = [*groups, *_target_groups([*listeners, *(r for of in rules.values() for r in of)])]
-        new = [
-            arn
-            for arn in dict.fromkeys(arns)
-            if arn in self._listing.target_groups and arn not in self._health
-        ]
-        return self._add_groups(new)
+        return self._add_groups(
+            [
+                arn
+                for arn in dict.fromkeys(arns)
+                if self._group(arn) is not None and arn not in self._health
+            ]
+        )
+
+    def _group(self, arn: str) -> Item | None:
+        """Return a target group; only what its ARN tells if the target groups are unread."""
+        if self._calls.is_unread(aws_calls.TARGET_GROUPS, region_of(arn)):
+            return {"TargetGroupName": arn.split("/")[1], "TargetType": "instance"}
+        return self._listing.target_groups.get(arn)
+
+    def _type(self, arn: str) -> str:
+        return str((self._group(arn) or {}).get("TargetType", "instance"))
 
     def _rules(self, listeners: list[Any]) -> dict[str, list[Any]]:
         """Return the rules of the listeners of Application Load Balancers, without the default."""
@@ -158,7 +168,7 @@ class _Reader:
         inner: dict[str, None] = {}
         for arn, found in answers.items():
             self._health[arn] = None if found is None else tuple(map(target_health_of, found))
-            if self._listing.target_groups[arn]["TargetType"] == "alb":
+            if self._type(arn) == "alb":
                 inner |= dict.fromkeys(target.id for target in self._health[arn] or ())
         return [
             arn for arn in inner if arn in self._listing.balancers and arn not in self._balancers
@@ -175,7 +185,7 @@ class _Reader:
         return FoundBalancers(
             tuple(resources),
             {arn: health for arn, health in self._health.items() if health is not None},
-            {arn: self._listing.target_groups[arn]["TargetType"] for arn in self._health},
+            {arn: self._type(arn) for arn in self._health},
         )
 
     def _balancer(self, arn: str, tags: Mapping[str, list[dict[str, str]]]) -> FoundResource:
@@ -202,7 +212,7 @@ class _Reader:
         )
 
     def _target_group(self, arn: str, tags: Mapping[str, list[dict[str, str]]]) -> FoundResource:
-        item, health = self._listing.target_groups[arn], self._health[arn]
+        item, health = self._group(arn) or {}, self._health[arn]
         properties = {
             **chosen(item, "Port", "Protocol", "ProtocolVersion", "VpcId", "TargetType", *_HEALTH),
             "Name": item["TargetGroupName"],

@@ -47,8 +47,9 @@ class SiteLocator:
         """
         if sum(value is not None for value in (self.environment, self.record, self.balancer)) != 1:
             message = (
-                "which site? Give one of --environment NAME (stacks of this project), --record "
-                "NAME (a DNS name) and --balancer NAME (a load balancer), with --region REGION"
+                "which site? Give -c CONFIG, or with --region REGION one of --environment NAME "
+                "(stacks of this project), --record NAME (a DNS name) and --balancer NAME (a load "
+                "balancer)"
             )
             raise UsageError(message)
 
@@ -109,7 +110,9 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
         record_names = (dns_name(str(locator.record)),)
         arns, instances = _behind_name(around, record_names[0])
     environments = _environments(calls, arns, instances)
-    own = [_of_environment(calls, regions, name) for name in environments]
+    # A tag alone is no stack: an adoption sets the tags before a stack has the balancer.
+    every = list_own_stacks(calls, regions) if environments else {}
+    own = [_of_stacks(calls, every[name]) for name in environments if name in every]
     return EntryPoints(
         tuple(stack for points in own for stack in points.own),
         tuple(dict.fromkeys([*arns, *(arn for points in own for arn in points.balancers)])),
@@ -151,7 +154,12 @@ def _of_environment(calls: SiteCalls, regions: Sequence[str], environment: str) 
             f"account; {others}: see --environment, --region and --profile"
         )
         raise _nothing(calls, message)
-    own, unread = read_own_stacks(calls, every[environment])
+    return _of_stacks(calls, every[environment])
+
+
+def _of_stacks(calls: SiteCalls, stacks: list[tuple[str, Mapping[str, Any]]]) -> EntryPoints:
+    """Return the entry points of the stacks of one environment."""
+    own, unread = read_own_stacks(calls, stacks)
     return EntryPoints(
         tuple(own),
         tuple(arn for stack in own for _, arn in stack.of_type(LOAD_BALANCER)),

@@ -69,7 +69,12 @@ def read_own_stacks(
     calls: SiteCalls, stacks: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> tuple[list[OwnStack], list[UnreadPart]]:
     """Return stacks with their templates and the ids of their resources."""
-    by_arn = {item["StackId"]: (region, item) for region, item in stacks}
+    # As in a cloud assembly: the clusters first, then what depends on them.
+    in_order = sorted(
+        stacks,
+        key=lambda stack: (names.CLUSTER_TAG not in stack_tags(stack[1]), stack[1]["StackName"]),
+    )
+    by_arn = {item["StackId"]: (region, item) for region, item in in_order}
     resources = calls.each(
         aws_calls.STACK_RESOURCES,
         {arn: (region, {"StackName": arn}) for arn, (region, _) in by_arn.items()},
@@ -88,7 +93,7 @@ def read_own_stacks(
             and resource["ResourceStatus"] != "DELETE_COMPLETE"
         }
         own.append(OwnStack(item["StackName"], region, stack_account(item), template, ids))
-    return sorted(own, key=lambda stack: (stack.name, stack.region)), unread
+    return own, unread
 
 
 def _template(

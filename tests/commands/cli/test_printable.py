@@ -65,6 +65,10 @@ ROWS: dict[str, list[list[str]]] = {
     "catalog rotate": [["scheduler", "-c", "shared-catalog"]],
     "catalog status": [["-c", "shared-catalog"]],
     "init": [["\x1b[2J\n"], ["mine", "--from", "\x1b[2J\n"]],
+    "adopt": [
+        ["--region", "eu-west-1", "--record", "denodo.example.com", "prod"],
+        ["--region", "\x1b[2J\n", "--balancer", "\x1b[2J\n", "--to", "{hostile}", "\x1b[2J\n"],
+    ],
     "check": [["-c", "{hostile}"], ["-c", "active-passive", "--format", "json"]],
     "drill": [
         ["{assembly}"],

@@ -1,0 +1,289 @@
+"""Configuration text: the file that describes a found site, with comments on what is not visible.
+
+The file describes what runs where the configuration can: nodes, ports, checks, sources of clients.
+Where what runs has a known flaw, such as load balancing without cross-zone, the file has this
+project's value instead, and the plan names the difference.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Final
+
+from denodo_ha.drill.live.adoption.found_cluster import FoundCluster, FoundSite
+from denodo_ha.drill.live.adoption.service_settings import (
+    TIMES,
+    balancer_times,
+    service_differences,
+    service_settings,
+    services_of,
+)
+from denodo_ha.drill.live.adoption.site_details import SiteDetails
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true
+from denodo_ha.environment.facts.limits import (
+    DEREGISTRATION_DELAY_DEFAULT_S,
+)
+
+RECORD_SUFFIX: Final = "-ha"
+"""Suffix of the new failover record: the records of the present name stay until the switch."""
+
+_SCHEMA: Final = "# yaml-language-server: $schema=schema.json"
+_NOT_VISIBLE: Final = "not visible in AWS"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]*")
+_ANY_NETWORK: Final = "0.0.0.0/0"
+
+
+def configuration_text(name: str, site: FoundSite) -> str:
+    """Return the text of `config/NAME.yaml`.
+
+    Args:
+        name: name of the environment.
+        site: the site.
+    """
+    return "\n".join([*_head(name, site), *_clusters(site), *_failover(site)]) + "\n"
+
+
+def denodo_version(site: FoundSite) -> str:
+    """Return the version that the ports suggest: only 7.0 has auxiliary ports."""
+    return "7.0" if any(cluster.auxiliary for cluster in site.clusters) else "8.0"
+
+
+def _head(name: str, site: FoundSite) -> Iterator[str]:
+    version = denodo_version(site)
+    reason = (
+        "nodes have ports of their own, as 7.0 needs"
+        if version == "7.0"
+        else "no node has a port of its own, so it is not 7.0"
+    )
+    yield _SCHEMA
+    yield "#"
+    yield "# Written by `denodo-ha adopt` from what runs; nothing in AWS was changed. Comments with"
+    yield f'# "{_NOT_VISIBLE}" name the values to check.'
+    for part in site.details.unread:
+        yield f"# Not read: {part.action} in {part.region}."
+    yield f"name: {name}"
+    yield ""
+    yield "denodo:"
+    yield f'  version: "{version}"   # {_NOT_VISIBLE}: {reason}'
+    yield "  program: false   # the instances stay as they are, without the node program"
+    yield ""
+    yield f"# {_NOT_VISIBLE}: who manages the nodes, and where they get their licence"
+    yield "# solution_manager: {cidrs: [10.0.9.0/24], host: sm.example.com}"
+    yield "# license_manager: {host: sm.example.com}"
+    yield ""
+    yield f"# {_NOT_VISIBLE}: who is told of alarms"
+    yield "# alarms: {email: [denodo-operators@example.com]}"
+    yield ""
+    yield "services:"
+    for service, ports in services_of(site).items():
+        yield f"  {service}: {_flow(service_settings(ports, site))}"
+        yield from service_differences(service, ports)
+
+
+def _clusters(site: FoundSite) -> Iterator[str]:
+    yield ""
+    yield "clusters:"
+    for cluster in site.clusters:
+        yield from _cluster(cluster, site.details)
+
+
+def _cluster(cluster: FoundCluster, details: SiteDetails) -> Iterator[str]:
+    balancer = cluster.balancer
+    networks = list(details.networks.get(cluster.vpc, ()))
+    cidr = network_of(cluster, networks)
+    yield f"  {cluster.name}:   # load balancer {balancer.id.rpartition('loadbalancer/')[2]}"
+    yield f'    account: "{balancer.account or balancer.id.split(":")[4]}"'
+    yield f"    region: {balancer.region}"
+    yield "    network:"
+    yield f"      vpc: {cluster.vpc}"
+    if cidr:
+        others = [network for network in networks if network != cidr]
+        note = f"   # the VPC also has {', '.join(others)}" if others else ""
+        yield f"      cidr: {cidr}{note}"
+    yield "      zones:"
+    zones = {node.zone: "" for node in cluster.nodes.values()} | dict(cluster.subnets)
+    for zone, subnet in sorted(zones.items()):
+        if subnet:
+            yield f"        {zone}: {{balancer: {subnet}}}"
+        else:
+            yield f"        {zone}: {{}}   # the load balancer has no subnet here: add its subnet"
+    yield "    nodes:"
+    for id_, node in cluster.nodes.items():
+        values: dict[str, Any] = {"instance_id": id_, "zone": node.zone}
+        if node.address:
+            values["address"] = node.address
+        if id_ in cluster.auxiliary:
+            values["auxiliary_port"] = cluster.auxiliary[id_].port
+        yield f"      {node.name}: {_flow(values)}"
+    yield from (f"    # {sentence}" for sentence in cluster.left_out)
+    yield "    balancer:"
+    yield "      kind: nlb"
+    yield f"      scheme: {balancer.properties.get('Scheme', 'internal')}"
+    clients, source = client_sources(cluster, details)
+    yield f"      clients: [{', '.join(clients)}]   # {source}"
+    yield from _balancer_options(cluster)
+    if len({node.zone for node in cluster.nodes.values()}) == 1 and len(cluster.nodes) > 1:
+        yield "    allow_single_zone: true   # all nodes are in one zone: if it fails, all fail"
+
+
+def network_of(cluster: FoundCluster, networks: Iterable[str]) -> str:
+    """Return the network of the VPC that contains the nodes, else the first; empty without one."""
+    networks = list(networks)
+    addresses = [IPv4Address(node.address) for node in cluster.nodes.values() if node.address]
+    containing = (
+        network
+        for network in networks
+        if all(address in IPv4Network(network) for address in addresses)
+    )
+    return next(containing, networks[0] if networks else "")
+
+
+def client_sources(cluster: FoundCluster, details: SiteDetails) -> tuple[list[str], str]:
+    """Return who may connect, and where this is written: in the rules of security groups.
+
+    A load balancer without a security group passes on the clients' addresses, so the security
+    groups of the nodes say who may connect.
+    """
+    ports = {port.port for port in cluster.services.values()}
+    groups = as_list(cluster.balancer.properties.get("SecurityGroups"))
+    found = _sources(details, groups, ports)
+    if found:
+        return found, "as the load balancer's security groups say"
+    of_nodes = {group for node in cluster.nodes.values() for group in node.security_groups}
+    node_ports = {port.target_port for port in cluster.services.values()}
+    found = _sources(details, of_nodes, node_ports)
+    if found:
+        return found, "as the nodes' security groups say"
+    networks = list(details.networks.get(cluster.vpc, ())) or [_ANY_NETWORK]
+    return networks, f"{_NOT_VISIBLE}: no rule of a security group names the clients"
+
+
+def _sources(details: SiteDetails, groups: Iterable[str], ports: set[int]) -> list[str]:
+    """Return the sources that ingress rules of security groups admit to any of some ports."""
+    groups = set(groups)
+    sources: dict[str, None] = {}
+    for rule in details.rules:
+        if rule.get("IsEgress") or rule.get("GroupId") not in groups:
+            continue
+        low, high = rule.get("FromPort", -1), rule.get("ToPort", -1)
+        is_any = str(rule.get("IpProtocol")) == "-1" or low == -1
+        if not is_any and not any(low <= port <= high for port in ports):
+            continue
+        peer = as_mapping(rule.get("ReferencedGroupInfo")).get("GroupId")
+        source = rule.get("CidrIpv4") or rule.get("PrefixListId") or peer
+        # The nodes themselves are not clients.
+        if source and source not in groups:
+            sources[str(source)] = None
+    return sorted(sources)
+
+
+def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
+    attributes = cluster.balancer.attributes or {}
+    if attributes.get("load_balancing.cross_zone.enabled") == "false":
+        yield "      # cross_zone is off in AWS. Here it is on: nodes of all zones serve each zone."
+    if attributes.get("deletion_protection.enabled") == "true":
+        yield "      deletion_protection: true"
+    if attributes.get("zonal_shift.config.enabled") == "true":
+        yield "      zonal_shift: true"
+    delays = {
+        as_integer(
+            (port.group.attributes or {}).get("deregistration_delay.timeout_seconds"),
+            DEREGISTRATION_DELAY_DEFAULT_S,
+        )
+        for port in cluster.ports
+        if port.group is not None
+    }
+    if len(delays) == 1 and (delay := delays.pop()) != DEREGISTRATION_DELAY_DEFAULT_S:
+        yield f"      deregistration_delay: {delay}"
+    times = balancer_times(cluster)
+    found = {key: times[key] for key, (_, default) in TIMES.items() if times[key] != default}
+    if found:
+        yield (
+            f"      # as found: a lost node is out of service within {_detection(times)} s; "
+            f"without this line within {_detection({})} s"
+        )
+        yield f"      health: {_flow(found)}"
+    yield from _addresses(cluster)
+
+
+def _detection(times: Mapping[str, int]) -> int:
+    """Return the seconds until a lost node is out of service: its checks, and the last time-out."""
+    values = {key: times.get(key, default) for key, (_, default) in TIMES.items()}
+    return values["interval"] * values["unhealthy"] + values["timeout"]
+
+
+def _addresses(cluster: FoundCluster) -> Iterator[str]:
+    """Yield the fixed addresses of a load balancer."""
+    zone_of = {subnet: zone for zone, subnet in cluster.subnets.items()}
+    fixed = {
+        zone_of[mapping["SubnetId"]]: address
+        for mapping in as_list(cluster.balancer.properties.get("SubnetMappings"))
+        if mapping.get("SubnetId") in zone_of
+        and (address := mapping.get("AllocationId") or mapping.get("PrivateIPv4Address"))
+    }
+    if fixed:
+        yield f"      addresses: {_flow(fixed)}"
+
+
+@dataclass(frozen=True)
+class NewRecord:
+    """The failover record that the stacks create.
+
+    Attributes:
+        label: its name without the name of the zone.
+        name: its whole name.
+    """
+
+    label: str
+    name: str
+
+
+def new_record(site: FoundSite) -> NewRecord | None:
+    """Return the failover record of the configuration; None without a failover."""
+    zone = site.hosted_zone[1]
+    if not site.is_failover or not zone or not site.record.endswith(zone):
+        return None
+    label = site.record.removesuffix(zone).rstrip(".") or "denodo"
+    label = label.replace("*", "denodo")
+    return NewRecord(f"{label}{RECORD_SUFFIX}", f"{label}{RECORD_SUFFIX}.{zone}")
+
+
+def _failover(site: FoundSite) -> Iterator[str]:
+    if len(site.clusters) == 1:
+        return
+    record = new_record(site)
+    yield ""
+    if record is None:
+        yield f"# {_NOT_VISIBLE}: which cluster is the primary, and the name of the service"
+        first, second = (cluster.name for cluster in site.clusters[:2])
+        yield "# failover:"
+        yield f"#   primary: {first}"
+        yield f"#   secondary: {second}"
+        yield "#   zone: {id: Z0123456789ABCDEFGHIJ, name: example.com}"
+        yield "#   record: denodo"
+        return
+    yield "failover:"
+    yield f"  primary: {site.clusters[0].name}"
+    yield f"  secondary: {site.clusters[1].name}"
+    yield f"  zone: {{id: {site.hosted_zone[0]}, name: {site.hosted_zone[1]}}}"
+    yield f"  # A new name: {site.record} keeps its records until they are switched (see the plan)."
+    yield f"  record: {record.label}"
+    yield "  health: auto   # the nodes' shared ports decide, and never the port of a single node"
+
+
+def _flow(values: Mapping[str, Any]) -> str:
+    """Return values as YAML in one line; a map with only a port is the port."""
+    if values.keys() == {"port"}:
+        return str(values["port"])
+    return "{" + ", ".join(f"{key}: {_scalar(value)}" for key, value in values.items()) + "}"
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, Mapping):
+        return _flow(value)
+    if isinstance(value, bool | int):
+        return json.dumps(value)
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) and not is_true(text) else json.dumps(text)

@@ -1,0 +1,200 @@
+"""Found clusters: load balancers of a live site with their ports and nodes, and the resources."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from denodo_ha.drill.live.adoption.site_details import SiteDetails
+from denodo_ha.drill.live.live_site import LivePlace, LiveSite
+from denodo_ha.drill.live.site_places import ROUTE53
+from denodo_ha.drill.reading.resource_reader import INSTANCE
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, references
+
+_INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class LiveResource:
+    """A resource of a live site.
+
+    Attributes:
+        place: the stack of this project that has the resource, else its region.
+        logical_id: its logical id.
+        type: its type.
+        id: its physical id.
+        region: its region.
+        account: its account.
+        properties: its properties.
+    """
+
+    place: str
+    logical_id: str
+    type: str
+    id: str
+    region: str
+    account: str
+    properties: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def attributes(self) -> dict[str, str] | None:
+        """The attributes of a load balancer or target group; None if they were not read."""
+        for name in ("LoadBalancerAttributes", "TargetGroupAttributes"):
+            if name in self.properties:
+                return {
+                    str(item["Key"]): str(item["Value"]) for item in as_list(self.properties[name])
+                }
+        return None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags."""
+        return {
+            str(tag.get("Key")): str(tag.get("Value"))
+            for tag in as_list(self.properties.get("Tags"))
+        }
+
+    @property
+    def is_own(self) -> bool:
+        """Return whether a stack of this project has the resource."""
+        return self.place not in (self.region, ROUTE53)
+
+
+@dataclass(frozen=True)
+class FoundNode:
+    """An instance behind the load balancer.
+
+    Attributes:
+        name: its name in the configuration.
+        zone: its availability zone.
+        address: its private address; empty if it was not read.
+        security_groups: its security groups.
+    """
+
+    name: str
+    zone: str
+    address: str
+    security_groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FoundPort:
+    """A port of the load balancer.
+
+    Attributes:
+        port: the port that clients use.
+        listener: the listener.
+        group: the target group to which it forwards; None if it forwards to none or to several.
+        target_port: the port on the nodes.
+        nodes: instance ids of the targets.
+        attributes: attributes of the listener; None if they were not read.
+    """
+
+    port: int
+    listener: LiveResource
+    group: LiveResource | None
+    target_port: int
+    nodes: tuple[str, ...]
+    attributes: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class FoundCluster:
+    """A load balancer with its ports and the instances behind it.
+
+    Attributes:
+        name: name of the cluster in the configuration.
+        balancer: the load balancer.
+        dns_name: its DNS name.
+        vpc: its VPC; empty if it was not read.
+        subnets: its subnet in each zone.
+        nodes: the instances behind it, by instance id.
+        services: its ports that all nodes serve, by service.
+        auxiliary: its ports that one node serves, by instance id.
+        left_out: sentences on ports that the configuration does not have.
+    """
+
+    name: str
+    balancer: LiveResource
+    dns_name: str
+    vpc: str
+    subnets: Mapping[str, str]
+    nodes: Mapping[str, FoundNode]
+    services: Mapping[str, FoundPort]
+    auxiliary: Mapping[str, FoundPort]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> Iterator[FoundPort]:
+        """The ports that the configuration has."""
+        yield from self.services.values()
+        yield from self.auxiliary.values()
+
+
+@dataclass(frozen=True)
+class FoundSite:
+    """A site to adopt.
+
+    Attributes:
+        clusters: its clusters; the primary first.
+        record: the name that clients use; empty if it is not known.
+        hosted_zone: id and name of the record's hosted zone; empty if they are not known.
+        is_failover: whether the record has a primary and a secondary.
+        details: what only the calls of the adoption show.
+    """
+
+    clusters: tuple[FoundCluster, ...]
+    details: SiteDetails
+    record: str = ""
+    hosted_zone: tuple[str, str] = ("", "")
+    is_failover: bool = False
+
+
+class SiteResources:
+    """The resources of a live site, by key."""
+
+    def __init__(self, site: LiveSite) -> None:
+        self._of_key = {
+            f"{place.name}/{logical_id}": _resource(place, logical_id, raw)
+            for place in site.places
+            for logical_id, raw in place.resources.items()
+            if logical_id in place.ids
+        }
+
+    def of_type(self, kind: str) -> list[LiveResource]:
+        """Return the resources of a type, in the order of the places."""
+        return [item for item in self._of_key.values() if item.type == kind]
+
+    def targets(self, group: LiveResource) -> list[tuple[str, int]]:
+        """Return the instance id and the port of each target of a target group.
+
+        A target without a resource is an instance that a stack of this project has adopted.
+        """
+        own_port = as_integer(group.properties.get("Port"), 0)
+        targets = []
+        for target in map(as_mapping, as_list(group.properties.get("Targets"))):
+            found = self.referenced(target.get("Id"), INSTANCE)
+            id_ = found.id if found is not None else str(target.get("Id"))
+            if _INSTANCE_ID.fullmatch(id_):
+                targets.append((id_, as_integer(target.get("Port"), own_port)))
+        return targets
+
+    def referenced(self, value: object, kind: str) -> LiveResource | None:
+        """Return the resource of a type to which a value refers."""
+        for place, logical_id, _ in references(value):
+            found = self._of_key.get(f"{place}/{logical_id}")
+            if found is not None and found.type == kind:
+                return found
+        return None
+
+
+def _resource(place: LivePlace, logical_id: str, raw: Mapping[str, Any]) -> LiveResource:
+    return LiveResource(
+        place.name,
+        logical_id,
+        str(raw.get("Type")),
+        place.ids[logical_id],
+        place.region,
+        place.account,
+        as_mapping(raw.get("Properties")),
+    )

@@ -1,0 +1,259 @@
+"""Clusters of a live site: which load balancer is which cluster, and which port is what.
+
+A cluster is a load balancer with its ports and the instances behind them. A port whose target group
+has one instance of several is the auxiliary (RMI) port of this node, as Denodo 7.0 needs it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from denodo_ha.cli.errors import UsageError
+from denodo_ha.drill.live.adoption.found_cluster import (
+    FoundCluster,
+    FoundNode,
+    FoundPort,
+    FoundSite,
+    LiveResource,
+    SiteResources,
+)
+from denodo_ha.drill.live.adoption.site_details import SiteDetails
+from denodo_ha.drill.reading.resource_reader import (
+    LISTENER,
+    LOAD_BALANCER,
+    RECORD_SET,
+    TARGET_GROUP,
+)
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping
+from denodo_ha.environment.facts.denodo_ports import (
+    FLIGHT_PORT,
+    JMX_FACTORY_PORT,
+    JMX_REGISTRY_PORT,
+    NODE_TLS_PORTS,
+    PORTS,
+    SCHEDULER_PORT,
+)
+
+_SERVICES: Final[Mapping[int, str]] = {
+    **{port: name for name, port in PORTS["9.0"].services.items()},
+    FLIGHT_PORT: "flight",
+    SCHEDULER_PORT: "scheduler",
+    **dict.fromkeys(NODE_TLS_PORTS, "web-tls"),
+}
+"""Names of services by their port on the nodes."""
+_AUXILIARY_ENDINGS: Final = (JMX_REGISTRY_PORT, JMX_FACTORY_PORT)
+"""Ports that Denodo 7.0 uses as auxiliary port; on further nodes often with a digit before."""
+_NODE_NAME: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
+_ROLES: Final = {"PRIMARY": "active", "SECONDARY": "passive"}
+
+
+def network_balancers(resources: SiteResources) -> list[LiveResource]:
+    """Return the Network Load Balancers of a site.
+
+    Raises:
+        UsageError: The site has none.
+    """
+    found = resources.of_type(LOAD_BALANCER)
+    balancers = [item for item in found if item.properties.get("Type") == "network"]
+    if not balancers:
+        kinds = ", ".join(f"{item.id} is an Application Load Balancer" for item in found)
+        message = (
+            f"there is no Network Load Balancer to adopt ({kinds or 'no load balancer was found'});"
+            " clients of Denodo need TCP: start with `denodo-ha init`, and move the clients to the "
+            "new name"
+        )
+        raise UsageError(message)
+    return balancers
+
+
+def find_clusters(resources: SiteResources, details: SiteDetails) -> FoundSite:
+    """Return the clusters of a site, and the name that clients use.
+
+    Raises:
+        UsageError: The site has no Network Load Balancer, or one without an instance behind it.
+    """
+    balancers = network_balancers(resources)
+    records = [
+        (record, balancer)
+        for record in resources.of_type(RECORD_SET)
+        if not record.is_own and (balancer := _balancer_of(record, resources)) is not None
+    ]
+    roles = {
+        balancer.id: str(record.properties["Failover"])
+        for record, balancer in records
+        if record.properties.get("Failover") in _ROLES
+    }
+    is_failover = set(roles.values()) == set(_ROLES) and len(balancers) == len(_ROLES)
+    if is_failover:
+        balancers.sort(key=lambda item: roles[item.id])
+    names = _cluster_names(balancers, roles if is_failover else {})
+    clusters = tuple(_cluster(names[item.id], item, resources, details) for item in balancers)
+    names_of_records = {str(record.properties.get("Name", "")).rstrip(".") for record, _ in records}
+    record = names_of_records.pop() if len(names_of_records) == 1 else ""
+    zone_id = next((str(record.properties.get("HostedZoneId", "")) for record, _ in records), "")
+    return FoundSite(
+        clusters, details, record, (zone_id, details.zone_names.get(zone_id, "")), is_failover
+    )
+
+
+def _balancer_of(record: LiveResource, resources: SiteResources) -> LiveResource | None:
+    values = [
+        as_mapping(record.properties.get("AliasTarget")).get("DNSName"),
+        *as_list(record.properties.get("ResourceRecords")),
+    ]
+    return next(
+        (found for value in values if (found := resources.referenced(value, LOAD_BALANCER))), None
+    )
+
+
+def _cluster_names(balancers: list[LiveResource], roles: Mapping[str, str]) -> dict[str, str]:
+    """Return the name of each cluster: by its role, else `main`, else by its region."""
+    if roles:
+        return {item.id: _ROLES[roles[item.id]] for item in balancers}
+    if len(balancers) == 1:
+        return {balancers[0].id: "main"}
+    seen = Counter[str]()
+    names = {}
+    for item in balancers:
+        seen[item.region] += 1
+        suffix = f"-{seen[item.region]}" if seen[item.region] > 1 else ""
+        names[item.id] = f"{item.region[: 16 - len(suffix)]}{suffix}"
+    return names
+
+
+def _cluster(
+    name: str, balancer: LiveResource, resources: SiteResources, details: SiteDetails
+) -> FoundCluster:
+    listed = as_mapping(details.balancers.get(balancer.id))
+    ports = sorted(
+        (
+            _port(item, resources, details)
+            for item in resources.of_type(LISTENER)
+            if resources.referenced(item.properties.get("LoadBalancerArn"), LOAD_BALANCER)
+            == balancer
+        ),
+        key=lambda port: port.port,
+    )
+    nodes = _nodes(ports, details)
+    if not nodes:
+        message = (
+            f"{balancer.id}: no instance is behind this load balancer, so there is no node to "
+            "adopt; nodes of this project are EC2 instances that are registered by their instance "
+            "id, so register them, and run the command again"
+        )
+        raise UsageError(message)
+    services, auxiliary, left_out = _classified(ports, nodes)
+    return FoundCluster(
+        name,
+        balancer,
+        str(listed.get("DNSName", "")),
+        str(listed.get("VpcId", "")),
+        {
+            str(zone["ZoneName"]): str(zone["SubnetId"])
+            for zone in sorted(as_list(listed.get("AvailabilityZones")), key=str)
+            if "ZoneName" in zone and "SubnetId" in zone
+        },
+        nodes,
+        services,
+        auxiliary,
+        tuple(left_out),
+    )
+
+
+def _port(item: LiveResource, resources: SiteResources, details: SiteDetails) -> FoundPort:
+    actions = as_list(item.properties.get("DefaultActions"))
+    forwards = [
+        value
+        for action in actions
+        for value in (
+            action.get("TargetGroupArn"),
+            *(
+                group.get("TargetGroupArn")
+                for group in as_list(as_mapping(action.get("ForwardConfig")).get("TargetGroups"))
+            ),
+        )
+        if value
+    ]
+    groups = {
+        found.id: found
+        for value in forwards
+        if (found := resources.referenced(value, TARGET_GROUP)) is not None
+    }
+    group = next(iter(groups.values())) if len(groups) == 1 else None
+    targets = resources.targets(group) if group is not None else []
+    on_nodes = Counter(port for _, port in targets)
+    own_port = as_integer(group.properties.get("Port"), 0) if group is not None else 0
+    return FoundPort(
+        as_integer(item.properties.get("Port"), 0),
+        item,
+        group,
+        on_nodes.most_common(1)[0][0] if on_nodes else own_port,
+        tuple(id_ for id_, _ in targets if id_ in details.instances),
+        details.listener_attributes.get(item.id),
+    )
+
+
+def _nodes(ports: Iterable[FoundPort], details: SiteDetails) -> dict[str, FoundNode]:
+    """Return the instances behind a load balancer by id, sorted by zone."""
+    ids = {id_ for port in ports for id_ in port.nodes}
+    found = sorted((_zone(details.instances[id_]), id_) for id_ in ids)
+    tags = [_name_tag(details.instances[id_]) for _, id_ in found]
+    plain = [re.sub(r"[^a-z0-9]", "", tag.lower()) for tag in tags]
+    usable = all(map(_NODE_NAME.fullmatch, tags)) and len(set(plain)) == len(tags)
+    names = tags if usable else [f"node{number}" for number in range(1, len(found) + 1)]
+    return {
+        id_: FoundNode(
+            name,
+            zone,
+            str(details.instances[id_].get("PrivateIpAddress", "")),
+            tuple(
+                str(group["GroupId"]) for group in details.instances[id_].get("SecurityGroups", ())
+            ),
+        )
+        for name, (zone, id_) in zip(names, found, strict=True)
+    }
+
+
+def _name_tag(instance: Mapping[str, Any]) -> str:
+    return next((str(tag["Value"]) for tag in instance.get("Tags", ()) if tag["Key"] == "Name"), "")
+
+
+def _zone(instance: Mapping[str, Any]) -> str:
+    return str(as_mapping(instance.get("Placement")).get("AvailabilityZone", ""))
+
+
+def _classified(
+    ports: list[FoundPort], nodes: Mapping[str, FoundNode]
+) -> tuple[dict[str, FoundPort], dict[str, FoundPort], list[str]]:
+    """Return the services, the auxiliary ports, and sentences on all other ports."""
+    services: dict[str, FoundPort] = {}
+    auxiliary: dict[str, FoundPort] = {}
+    left_out = []
+    for port in ports:
+        if port.group is None or not port.nodes:
+            what = "forwards to no target group or to several" if port.group is None else "has no"
+            what = what if port.group is None else "has no instance as a target"
+            left_out.append(f"port {port.port} {what}, so the configuration does not have it")
+        elif _is_auxiliary(port, len(nodes)):
+            (node,) = port.nodes
+            if node in auxiliary:
+                left_out.append(
+                    f"port {port.port} leads to {nodes[node].name} alone, as "
+                    f"{auxiliary[node].port} does, which is taken as its auxiliary port"
+                )
+            else:
+                auxiliary[node] = port
+        else:
+            name = _SERVICES.get(port.target_port, "")
+            if not name or name in services:
+                name = f"port-{port.port}"
+            services[name] = port
+    return services, auxiliary, left_out
+
+
+def _is_auxiliary(port: FoundPort, nodes: int) -> bool:
+    """Return whether a port leads to the second (RMI) port of one node."""
+    if len(set(port.nodes)) != 1 or port.target_port in _SERVICES:
+        return False
+    return nodes > 1 or port.target_port % 10_000 in _AUXILIARY_ENDINGS

@@ -1,0 +1,197 @@
+"""Site details: what an adoption needs and the drill does not, read by a few calls for each region.
+
+Security groups and their rules, the networks of VPCs, attributes and tags of listeners, addresses
+of instances, and the records as Route 53 has them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from denodo_ha.drill.live import aws_calls
+from denodo_ha.drill.live.aws_calls import SiteCalls, batches
+from denodo_ha.drill.live.live_site import UnreadPart
+
+_TAGGED_AT_ONCE: Final = 20
+"""Resources in one call (AWS, Elastic Load Balancing API Reference, DescribeTags)."""
+_FILTERED_AT_ONCE: Final = 200
+"""Values in one filter (AWS, Amazon EC2 API Reference, DescribeInstances, Filter.N)."""
+
+_STACK_TAG: Final = "aws:cloudformation:stack-name"
+"""Tag that CloudFormation sets (AWS CloudFormation User Guide, Resource tag)."""
+
+
+@dataclass(frozen=True)
+class SiteDetails:
+    """What the calls of an adoption show, each item as the API shows it.
+
+    Attributes:
+        balancers: load balancers by ARN.
+        stacks: the CloudFormation stack that has each load balancer, by ARN.
+        listener_attributes: attributes of each listener by ARN; None if they were not read.
+        listener_tags: tags of each listener by ARN.
+        instances: instances by id.
+        security_groups: security groups by id.
+        rules: rules of these security groups.
+        networks: IPv4 networks of each VPC.
+        zone_names: name of each hosted zone by id.
+        records: record sets of the site's name.
+        unread: the calls that gave no answer.
+    """
+
+    balancers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    stacks: Mapping[str, str] = field(default_factory=dict)
+    listener_attributes: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
+    listener_tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    instances: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    security_groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rules: Sequence[Mapping[str, Any]] = ()
+    networks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    zone_names: Mapping[str, str] = field(default_factory=dict)
+    records: Sequence[Mapping[str, Any]] = ()
+    unread: tuple[UnreadPart, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Ids of what is read, by region where regions differ.
+
+    Attributes:
+        balancers: ARNs of load balancers.
+        listeners: ARNs of listeners.
+        instances: ids of instances.
+        record: zone id and name of the site's records; empty without records.
+    """
+
+    balancers: Mapping[str, Sequence[str]]
+    listeners: Mapping[str, Sequence[str]]
+    instances: Mapping[str, Sequence[str]]
+    record: tuple[str, str] = ("", "")
+
+
+def read_details(calls: SiteCalls, wanted: Wanted, region: str) -> SiteDetails:
+    """Return what the calls show; what they do not answer is missing.
+
+    Args:
+        calls: the calls.
+        wanted: ids of what is read.
+        region: the region of the calls that are the same in every region.
+    """
+    balancers = _by(
+        "LoadBalancerArn",
+        _read(calls, aws_calls.LOAD_BALANCERS, wanted.balancers, "LoadBalancerArns"),
+    )
+    instances = {
+        item["InstanceId"]: item
+        for reservation in _read(calls, aws_calls.INSTANCES, wanted.instances, "InstanceIds")
+        for item in reservation["Instances"]
+    }
+    groups = _regional(
+        (arn.split(":")[3], group)
+        for arn, item in balancers.items()
+        for group in item.get("SecurityGroups", ())
+    )
+    for of_region, ids in wanted.instances.items():
+        groups.setdefault(of_region, []).extend(
+            group["GroupId"]
+            for id_ in ids
+            for group in instances.get(id_, {}).get("SecurityGroups", ())
+        )
+    vpcs = _regional((arn.split(":")[3], item["VpcId"]) for arn, item in balancers.items())
+    zone_names = {
+        item["Id"].rpartition("/")[2]: item["Name"].rstrip(".")
+        for item in (calls.items(aws_calls.HOSTED_ZONES, region) if wanted.record[0] else None)
+        or ()
+    }
+    attributes, tags = _listener_details(calls, wanted.listeners)
+    balancer_tags = _read(calls, aws_calls.TAGS, wanted.balancers, "ResourceArns")
+    return SiteDetails(
+        balancers,
+        {
+            item["ResourceArn"]: stack
+            for item in balancer_tags
+            if (stack := _map(item["Tags"]).get(_STACK_TAG))
+        },
+        attributes,
+        tags,
+        instances,
+        _by("GroupId", _read(calls, aws_calls.SECURITY_GROUPS, groups, "GroupIds")),
+        _rules(calls, groups),
+        {
+            item["VpcId"]: [
+                association["CidrBlock"]
+                for association in item.get("CidrBlockAssociationSet")
+                or [{"CidrBlock": item["CidrBlock"]}]
+            ]
+            for item in _read(calls, aws_calls.VPCS, vpcs, "VpcIds")
+        },
+        zone_names,
+        _records(calls, region, *wanted.record),
+        calls.unread,
+    )
+
+
+def _regional(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    by_region: dict[str, list[str]] = {}
+    for region, id_ in pairs:
+        by_region.setdefault(region, []).append(id_)
+    return by_region
+
+
+def _read(
+    calls: SiteCalls,
+    call: aws_calls.LiveCall,
+    ids: Mapping[str, Sequence[str]],
+    argument: str,
+) -> list[Any]:
+    """Return the items of a call that takes a list of ids, of every region."""
+    keyed = {
+        (region, number): (region, {argument: batch})
+        for region, of_region in ids.items()
+        for number, batch in enumerate(batches(of_region, _TAGGED_AT_ONCE))
+    }
+    return [item for found in calls.each(call, keyed).values() for item in found or ()]
+
+
+def _by(key: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {item[key]: item for item in items}
+
+
+def _rules(calls: SiteCalls, groups: Mapping[str, Sequence[str]]) -> list[Any]:
+    keyed = {
+        (region, number): (region, {"Filters": [{"Name": "group-id", "Values": batch}]})
+        for region, of_region in groups.items()
+        for number, batch in enumerate(batches(of_region, _FILTERED_AT_ONCE))
+    }
+    answers = calls.each(aws_calls.SECURITY_GROUP_RULES, keyed).values()
+    return [item for found in answers for item in found or ()]
+
+
+def _listener_details(
+    calls: SiteCalls, listeners: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, dict[str, str] | None], dict[str, dict[str, str]]]:
+    """Return the attributes and the tags of listeners by ARN."""
+    keyed = {
+        arn: (region, {"ListenerArn": arn})
+        for region, of_region in listeners.items()
+        for arn in of_region
+    }
+    attributes = {
+        arn: None if found is None else _map(found)
+        for arn, found in calls.each(aws_calls.LISTENER_ATTRIBUTES, keyed).items()
+    }
+    tagged = _read(calls, aws_calls.TAGS, listeners, "ResourceArns")
+    return attributes, {item["ResourceArn"]: _map(item["Tags"]) for item in tagged}
+
+
+def _map(pairs: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {pair["Key"]: pair.get("Value", "") for pair in pairs}
+
+
+def _records(calls: SiteCalls, region: str, zone: str, name: str) -> list[Any]:
+    """Return the record sets of a name, as a change of them must repeat them."""
+    if not zone:
+        return []
+    page = calls.first_page(aws_calls.RECORDS, region, HostedZoneId=zone, StartRecordName=name)
+    wanted = name.rstrip(".").lower()
+    return [item for item in page or () if item["Name"].rstrip(".").lower() == wanted]

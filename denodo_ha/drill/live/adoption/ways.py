@@ -1,0 +1,322 @@
+"""Ways forward for a hand-made site: leave it, take it over, or build beside it and switch.
+
+Every step is a sentence and the commands that it needs. Nothing here runs one of them.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final
+
+from denodo_ha.drill.live.adoption.configuration_text import denodo_version, new_record
+from denodo_ha.drill.live.adoption.found_cluster import FoundCluster, FoundNode, FoundSite
+from denodo_ha.drill.live.adoption.takeover import Takeover
+from denodo_ha.environment.names import BALANCER_DNS_NAME, BALANCER_SECURITY_GROUP_ID, FAILOVER
+
+_CNAME_TTL_S: Final = 60
+"""Project default: seconds for which resolvers cache the name that leads to the failover name."""
+
+LEAVE, TAKE_OVER, BUILD_BESIDE = "leave", "take over", "build beside"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a step.
+
+    Attributes:
+        line: the whole command.
+        why: what it changes; empty if the step says so.
+    """
+
+    line: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a way.
+
+    Attributes:
+        text: what to do, and what happens.
+        commands: the commands, in order.
+    """
+
+    text: str
+    commands: tuple[Command, ...] = ()
+
+
+def _step(text: str, *lines: str) -> Step:
+    return Step(text, tuple(Command(line) for line in lines))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way forward.
+
+    Attributes:
+        name: its name.
+        summary: what it means.
+        steps: the steps; none if the way is refused.
+        refusals: why the way is refused.
+        remarks: what stays as it is.
+    """
+
+    name: str
+    summary: str
+    steps: tuple[Step, ...] = ()
+    refusals: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names in the commands of a plan.
+
+    Attributes:
+        environment: name of the environment.
+        choice: its configuration, as commands name it.
+        locator: options that name the site, such as `--record denodo.example.com`.
+        mappings: the resource mapping file of each cluster.
+    """
+
+    environment: str
+    choice: str
+    locator: str
+    mappings: Mapping[str, PurePath]
+
+
+def ways_forward(site: FoundSite, takeovers: Iterable[Takeover], names: Names) -> tuple[Way, ...]:
+    """Return the three ways."""
+    takeovers = list(takeovers)
+    return (
+        _leave(site, names),
+        _take_over(site, takeovers, names),
+        _build_beside(site, takeovers, names),
+    )
+
+
+def _leave(site: FoundSite, names: Names) -> Way:
+    regions = _regions(site)
+    return Way(
+        LEAVE,
+        "Leave load balancers and records as they are; drill and look.",
+        (
+            _step(
+                "See what each failure does to the site as it is.",
+                f"denodo-ha drill --live {regions} {names.locator}",
+            ),
+            _step(
+                "Compare it with the configuration, which has the known flaws corrected.",
+                f"npx cdk synth -c config={names.choice} --quiet",
+                f"denodo-ha drill --live {regions} {names.locator} --against cdk.out",
+            ),
+        ),
+    )
+
+
+def _take_over(site: FoundSite, takeovers: list[Takeover], names: Names) -> Way:
+    summary = (
+        "The stacks take over the load balancers, with their names and addresses; clients notice "
+        "nothing. The records stay until they are switched."
+    )
+    refusals = tuple(
+        f"{takeover.cluster}: {reason}" for takeover in takeovers for reason in takeover.refusals
+    )
+    remarks = tuple(
+        f"{takeover.cluster}: {remark}" for takeover in takeovers for remark in takeover.remarks
+    )
+    if refusals:
+        return Way(TAKE_OVER, summary, (), refusals, remarks)
+    steps = [step for takeover in takeovers for step in _takeover_steps(takeover, names)]
+    return Way(TAKE_OVER, summary, (*steps, *_switch_steps(site, names)), (), remarks)
+
+
+def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
+    config = f"-c config={names.choice}"
+    stack = takeover.stack
+    if takeover.is_done:
+        yield _step(
+            f"{takeover.cluster}: {stack} has the load balancer already.",
+            f"npx cdk diff {stack} {config} --exclusively",
+        )
+        return
+    if takeover.changes:
+        yield Step(
+            f"{takeover.cluster}: make what runs equal to the template. Each command changes in "
+            "place and at once. An import compares nothing and changes nothing, and a later deploy "
+            "would not correct these differences either. Run `denodo-ha adopt` again afterwards: "
+            "it must find none.",
+            tuple(Command(change.command, change.what) for change in takeover.changes),
+        )
+    yield _step(
+        f"{takeover.cluster}: import the load balancer into {stack}. Nothing is changed or "
+        "replaced.",
+        f"npx cdk import {stack} {config} --resource-mapping {names.mappings[takeover.cluster]}",
+    )
+    yield _step(
+        f"{takeover.cluster}: let the stack create what it has besides: rules, alarms, health "
+        "checks. Then there is no difference. From this deploy on, destroying the stack deletes "
+        "the load balancer.",
+        f"npx cdk deploy {stack} {config} --exclusively",
+        f"npx cdk diff {stack} {config} --exclusively --fail",
+    )
+
+
+def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> Way:
+    summary = (
+        "The stacks create new load balancers for the same instances; the name is switched when "
+        "they serve. Until then, clients notice nothing, and the old load balancers are the way "
+        "back."
+    )
+    config = f"-c config={names.choice}"
+    stack_of = {takeover.cluster: takeover for takeover in takeovers}
+    if any(takeover.is_done for takeover in takeovers):
+        done = ", ".join(takeover.stack for takeover in takeovers if takeover.is_done)
+        return Way(
+            BUILD_BESIDE, summary, (), (f"{done} has the load balancer already: nothing to build",)
+        )
+    deploys = [
+        _step(
+            f"{takeover.cluster}: create the new load balancer. The instances are registered with "
+            "it and not changed.",
+            f"npx cdk deploy {takeover.stack} {config} --exclusively",
+        )
+        for takeover in takeovers
+    ]
+    opened = [
+        _open_step(cluster, takeover)
+        for cluster, takeover in zip(site.clusters, stack_of.values(), strict=True)
+    ]
+    steps = [*deploys, *opened, _verify_step(names), *_switch_steps(site, names)]
+    if denodo_version(site) == "7.0":
+        steps.append(_rmi_step(takeovers))
+    steps.append(_remove_step(site))
+    return Way(BUILD_BESIDE, summary, tuple(steps))
+
+
+def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
+    """Return the step that admits the new load balancer to the nodes."""
+    # One group of each node suffices, and nodes mostly have the same one.
+    groups = sorted({node.security_groups[0] for node in _with_groups(cluster)})
+    region = cluster.balancer.region
+    permissions = " ".join(
+        f'"IpProtocol=tcp,FromPort={port},ToPort={port},UserIdGroupPairs=[{{GroupId=$group}}]"'
+        for port in sorted({port.target_port for port in cluster.ports})
+    )
+    query = f"Stacks[0].Outputs[?OutputKey=='{BALANCER_SECURITY_GROUP_ID}'].OutputValue"
+    return _step(
+        f"{takeover.cluster}: admit the new load balancer in the security groups of the nodes.",
+        f"group=$(aws cloudformation describe-stacks --region {takeover.region} --stack-name "
+        f'{takeover.stack} --query "{query}" --output text)',
+        *(
+            f"aws ec2 authorize-security-group-ingress --region {region} --group-id {group} "
+            f"--ip-permissions {permissions}"
+            for group in groups
+        ),
+    )
+
+
+def _with_groups(cluster: FoundCluster) -> list[FoundNode]:
+    return [node for node in cluster.nodes.values() if node.security_groups]
+
+
+def _verify_step(names: Names) -> Step:
+    return _step(
+        "Wait until every node is healthy in the new target groups, and every service answers.",
+        f"denodo-ha status -c {names.choice}",
+        f"denodo-ha verify -c {names.choice}",
+    )
+
+
+def _switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
+    """Yield the steps that create the failover record, and lead the old name to it."""
+    config = f"-c config={names.choice}"
+    record = new_record(site)
+    if record is None:
+        if len(site.clusters) > 1:
+            yield _step(
+                "Complete `failover` in the configuration, deploy its stack, and lead the name "
+                "that clients use to the new record.",
+                f"npx cdk deploy --all {config}",
+            )
+        return
+    yield _step(
+        f"Create the failover record {record.name}, which no client uses yet, and see that it "
+        "answers with the primary.",
+        f"npx cdk deploy {names.environment}-{FAILOVER} {config} --exclusively",
+        f"denodo-ha status -c {names.choice}",
+    )
+    if site.record == site.hosted_zone[1]:
+        yield Step(
+            f"{site.record} is the name of the zone itself, and no CNAME record can be there: move "
+            f"the clients to {record.name}."
+        )
+        return
+    if not site.details.records:
+        yield Step(
+            f"Replace the records of {site.record}, which could not be read, by a CNAME record of "
+            f"the value {record.name}, in one change batch."
+        )
+        return
+    cname = {
+        "Name": f"{site.record}.",
+        "Type": "CNAME",
+        "TTL": _CNAME_TTL_S,
+        "ResourceRecords": [{"Value": record.name}],
+    }
+    yield _step(
+        f"Lead {site.record} to {record.name}: one change batch removes the old records and "
+        "creates the new one, so there is no moment without an answer. Resolvers may keep the old "
+        "answer for the TTL that it had.",
+        _change_batch(site, site.details.records, [cname]),
+    )
+    yield _step(
+        "The way back, as long as the old load balancers exist:",
+        _change_batch(site, [cname], site.details.records),
+    )
+
+
+def _change_batch(
+    site: FoundSite, removed: Iterable[Mapping[str, Any]], created: Iterable[Mapping[str, Any]]
+) -> str:
+    changes = [
+        *({"Action": "DELETE", "ResourceRecordSet": item} for item in removed),
+        *({"Action": "CREATE", "ResourceRecordSet": item} for item in created),
+    ]
+    batch = shlex.quote(json.dumps({"Changes": changes}))
+    return (
+        "aws route53 change-resource-record-sets --hosted-zone-id "
+        f"{site.hosted_zone[0]} --change-batch {batch}"
+    )
+
+
+def _rmi_step(takeovers: list[Takeover]) -> Step:
+    names = ", ".join(
+        f"{takeover.cluster}: output {BALANCER_DNS_NAME} of {takeover.stack}"
+        for takeover in takeovers
+    )
+    return Step(
+        "Denodo 7.0 names a host for the second connection of each client, which is still the old "
+        "load balancer. Set the RMI host of each node to the new one's name, one node at a time, "
+        f"and restart the node ({names}). Until every node has the new name, the old load "
+        "balancers must stay."
+    )
+
+
+def _remove_step(site: FoundSite) -> Step:
+    return _step(
+        "Delete the old load balancers when none of their metrics shows a connection "
+        "(ActiveFlowCount) for some days.",
+        *(
+            f"aws elbv2 delete-load-balancer --region {cluster.balancer.region} "
+            f"--load-balancer-arn {cluster.balancer.id}"
+            for cluster in site.clusters
+        ),
+    )
+
+
+def _regions(site: FoundSite) -> str:
+    regions = dict.fromkeys(cluster.balancer.region for cluster in site.clusters)
+    return " ".join(f"--region {region}" for region in regions)

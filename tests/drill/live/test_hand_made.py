@@ -1,0 +1,80 @@
+"""The drill of a site that no template has made."""
+
+import pytest
+
+from denodo_ha.aws.clients import Aws
+from denodo_ha.cli.errors import UsageError
+from denodo_ha.drill.live.entry_points import SiteLocator
+from denodo_ha.drill.live.live_drill import LiveDrill, drill_live, target_health_rows
+from denodo_ha.drill.outcome import Failure
+from tests.drill.sample_templates import unknown_policies, violations
+from tests.support.hand_made_site import REGIONS, HandMadeSite
+
+
+def drill_of(locator: SiteLocator, *regions: str) -> LiveDrill:
+    return drill_live(profile=None, regions=regions or REGIONS, locator=locator)
+
+
+def test_a_record_leads_to_the_flaw_of_the_articles_design(site: HandMadeSite) -> None:
+    """Each node has a target group of its own, so that an alias fails over for one lost node."""
+    drill = drill_of(SiteLocator(record=site.record))
+    names = {machine.name for machine in drill.result.model.machines.values()}
+    assert names == {"denodo-node1", "denodo-node2"}
+    assert drill.result.by_failure[Failure("node-lost", "eu-west-1", "denodo-node1")].moves_site
+    assert "node-moves-site" in violations(drill.result)
+    assert unknown_policies(drill.result) == {}
+    assert drill.site.unread == ()
+
+
+def test_the_health_of_targets_is_shown(site: HandMadeSite) -> None:
+    rows = target_health_rows(drill_of(SiteLocator(record=site.record)))
+    assert {(row.cluster, row.service) for row in rows} >= {
+        ("eu-west-1", "9999"),
+        ("eu-west-1", "denodo-node1's 19997"),
+    }
+    assert {row.state for row in rows} <= {"healthy", "initial", "unhealthy"}
+
+
+def test_a_balancer_is_a_site_without_records(site: HandMadeSite) -> None:
+    """Its name may exist in each region; a region, the ARN or the DNS name tells which one."""
+    cluster = site.clusters["eu-central-1"]
+    for name, regions in (
+        (cluster.balancer_name, ("eu-central-1",)),
+        (cluster.balancer, REGIONS),
+        (cluster.dns_name, REGIONS),
+    ):
+        model = drill_of(SiteLocator(balancer=name), *regions).result.model
+        assert list(model.clusters) == ["eu-central-1"]
+        assert model.failover_names == ()
+    with pytest.raises(UsageError, match="a load balancer in each of eu-central-1, eu-west-1"):
+        drill_of(SiteLocator(balancer=cluster.balancer_name))
+
+
+def test_a_region_that_is_not_named_is_unknown(site: HandMadeSite) -> None:
+    drill = drill_of(SiteLocator(record=site.record), "eu-west-1")
+    (part,) = drill.site.unread
+    assert "add --region eu-central-1" in part.text
+    assert "dead-site" in unknown_policies(drill.result)
+
+
+@pytest.mark.parametrize(
+    ("locator", "message"),
+    [
+        (SiteLocator(record="other.example.com"), "no hosted zone .* has an A or CNAME"),
+        (SiteLocator(balancer="other"), "no such load balancer; there are: denodo-nlb"),
+        (SiteLocator(environment="other"), "no stack of environment other .* none is there"),
+    ],
+)
+def test_a_site_that_does_not_exist(locator: SiteLocator, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        drill_of(locator)
+
+
+def test_a_locator_names_one_site() -> None:
+    for values in ({}, {"record": "a.example.com", "balancer": "b"}):
+        with pytest.raises(UsageError, match="which site"):
+            SiteLocator(**values)
+
+
+def test_credentials_are_read_as_by_other_commands() -> None:
+    assert Aws().region == "eu-west-1"
