@@ -85,6 +85,7 @@ quick: dev ## check format, rules, types, and run the fast tests (under a minute
 
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
+	@$(python) -m tools.reference_pages.cost_table
 
 reference: dev ## write config/schema.json and the generated pages of docs/reference
 	@$(python) -m denodo_ha.environment.loading.json_schema
@@ -92,10 +93,11 @@ reference: dev ## write config/schema.json and the generated pages of docs/refer
 	@$(python) -m tools.deploy_permissions
 	@$(python) -m tools.reference_pages
 
-lint: dev ## check format, rules and types
+lint: dev ## check format, rules, types and workflows
 	@$(python) -m ruff format --check .
 	@$(python) -m ruff check .
 	@$(python) -m mypy $(typed)
+	@.venv/node tools/workflow_lint.mjs .github/workflows/*.yml docs/how-to/ci/scheduled.yml
 
 format: dev ## format the code, and fix what ruff can fix
 	@$(python) -m ruff check --fix-only --quiet .
@@ -157,6 +159,6 @@ lock: dev ## bring the lock files up to pyproject.toml and package.json (ARGS=--
 
 clean: ## remove everything that these verbs made
 	@[ ! -e .local/server.json ] || $(python) -m tools.local_aws stop || true
-	@rm -rf review.html .local .local.lock .setup.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
+	@rm -rf review.html review .local .local.lock .setup.lock tools/local_aws/.venv .venv node_modules cdk.out build *.egg-info \
 		.fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

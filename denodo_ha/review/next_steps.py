@@ -103,11 +103,13 @@ def _steps(
 
 
 def _deploy_steps(effects: DeployEffects, config: str) -> Iterator[Step]:
-    touched = node_changes.touched(effects.nodes).values()
-    together = [node for nodes in touched if len(nodes) > 1 for node in nodes]
+    touched = node_changes.touched(effects.nodes)
+    together = [
+        f"{', '.join(nodes)} of {cluster}" for cluster, nodes in touched.items() if len(nodes) > 1
+    ]
     if together:
         why = (
-            f"{', '.join(together)} would stop serving at once; commit the pins file, and review "
+            f"{'; '.join(together)} would stop serving at once; commit the pins file, and review "
             "again: the deploy then leaves them as they are, and rollout moves them one at a time"
         )
         yield Step(f"denodo-ha pin -c {config}", why)

@@ -57,7 +57,9 @@ def _failure_findings(before: DrillResult, after: DrillResult) -> Iterator[Findi
     for (cluster, worsenings), items in failures.items():
         is_alarm = all(worsening.startswith(_LOST_ALARM) for worsening in worsenings)
         name = "alarm-lost" if is_alarm else "failure-worse"
-        yield finding(name, cluster, f"{_joined(items)}: {'; '.join(worsenings)}")
+        yield finding(
+            name, cluster.replace(", ", " and "), f"{_joined(items)}: {'; '.join(worsenings)}"
+        )
 
 
 def _order_findings(base: Model, orders: tuple[OrdersResult, ...]) -> Iterator[Finding]:

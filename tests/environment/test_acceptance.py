@@ -1,6 +1,7 @@
 """`accept`, and refusals that later versions add, which are errors only for new clusters."""
 
 import ast
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
 from denodo_ha.environment.rules import metadata_database
 from denodo_ha.environment.rules.acceptance import FINDINGS
 from tests.environment.rule_cases.balancer import arn
-from tests.support.assembly import ROOT
+from tests.support.assembly import EXAMPLES, ROOT
 from tests.support.configurations import (
     IMAGE,
     Data,
@@ -129,3 +130,14 @@ def test_every_finding_of_the_rules_has_its_name_in_the_list() -> None:
                 value = node.value
                 names |= {str(value.value)} if isinstance(value, ast.Constant) else set()
     assert names == FINDINGS
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
+def test_every_finding_of_an_example_can_be_accepted(example: Path, tmp_path: Path) -> None:
+    """Findings are what synth prints, so that no warning of synth repeats for ever."""
+    reported = load(example).findings
+    assert all(finding.rule in FINDINGS for finding in reported)
+    entries = {finding.rule: {"why": "w", "until": "2099-01-01"} for finding in reported}
+    file = tmp_path / example.name
+    file.write_text(f"{example.read_text()}\naccept: {json.dumps(entries)}\n")
+    assert [str(finding) for finding in load(file).findings] == []

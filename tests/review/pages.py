@@ -10,9 +10,11 @@ from denodo_ha.review.cost.cost_change import CostChange
 from denodo_ha.review.cost.monthly_cost import monthly_cost
 from denodo_ha.review.finding import Finding, finding, in_order
 from denodo_ha.review.next_steps import DeployEffects, Step
+from denodo_ha.review.page.html_page import html_page
 from denodo_ha.review.page.page_contents import page_of
-from denodo_ha.review.page.page_parts import Page
+from denodo_ha.review.page.page_parts import Drawing, Page
 from denodo_ha.review.picture.graph import Area, Box, Edge, Picture
+from denodo_ha.review.picture.svg import svg
 from denodo_ha.review.review import Review
 
 HOSTILE: Final = (
@@ -66,3 +68,11 @@ def _hostile_stack(count: int) -> SynthesisedStack:
 def page_with(findings: Iterable[Finding], differences: Iterable[str] = ("Stack x",)) -> Page:
     """Return a page with findings and differences."""
     return page_of(review_of(*findings), "From a to b", list(differences))
+
+
+def drawn(page: Page) -> str:
+    """Return a page in HTML, with its picture drawn by Graphviz."""
+    (drawing,) = [
+        block for part in page.sections for block in part.blocks if isinstance(block, Drawing)
+    ]
+    return html_page(page, svg(drawing.picture, "Topology as clients see it"))

@@ -9,9 +9,8 @@ import pytest
 
 from denodo_ha.review.finding import finding
 from denodo_ha.review.page.html_page import html_page
-from denodo_ha.review.page.page_parts import Page
 from denodo_ha.review.picture.svg import svg
-from tests.review.pages import HOSTILE, PICTURE, hostile_page, page_with
+from tests.review.pages import HOSTILE, PICTURE, drawn, hostile_page, page_with
 
 STYLE = Path("denodo_ha/review/page/html_page.css")
 VOID = {"meta", "link", "br", "img"}
@@ -52,14 +51,6 @@ class Document(HTMLParser):
     def all(self, tag: str) -> Iterator[dict[str, str | None]]:
         """Yield the attributes of each element with a tag."""
         return (attributes for name, attributes in self.elements if name == tag)
-
-
-def drawn(page: Page) -> str:
-    """Return a page with its picture drawn by Graphviz."""
-    drawings = [
-        block for part in page.sections for block in part.blocks if hasattr(block, "picture")
-    ]
-    return html_page(page, svg(drawings[0].picture, "t"))
 
 
 @pytest.fixture(scope="module")

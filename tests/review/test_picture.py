@@ -131,6 +131,17 @@ def test_svg_is_self_contained(assembly_of: AssemblyOf, name: str) -> None:
     assert "a <title>" in shown
 
 
+def test_texts_of_areas_are_above_the_edges_that_cross_them(assembly_of: AssemblyOf) -> None:
+    text = svg(picture(assembly_of("active-active")), "t")
+    labels = text.index('<g class="labels">')
+    assert labels > text.rindex('class="edge')
+    assert "eu&#45;west&#45;1a</text>" in text[labels:]
+    assert "eu&#45;west&#45;1a</text>" not in text[text.index("</style>") : labels]
+    # Ids of the drawing are of no use to a reader.
+    assert "<title>b0" not in text
+    assert "<title>cluster" not in text
+
+
 def test_texts_of_templates_change_no_drawing(assembly_of: AssemblyOf) -> None:
     after = picture(assembly_of("active-active"))
     hostile = Picture(

@@ -16,10 +16,13 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import build_program
 from denodo_ha.drill.event_orders import search_orders
 from denodo_ha.environment.facts.review_findings import CATEGORY_OF
+from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.model.environment import Acceptance
+from denodo_ha.plan.node_changes import Change
 from denodo_ha.review import outcome_findings
 from denodo_ha.review.access_changes import access_findings
 from denodo_ha.review.finding import Finding, finding, split_accepted
+from denodo_ha.review.next_steps import DeployEffects, next_steps
 from denodo_ha.review.outcome_findings import compare_outcomes
 from denodo_ha.review.policy_changes import policy_findings
 from denodo_ha.review.protection_changes import protection_findings
@@ -295,3 +298,10 @@ class TestEventOrders:
         assert not result.complete
         # A state's successors are all kept.
         assert 20 <= result.states < 40
+
+
+def test_nodes_that_stop_together_have_their_cluster() -> None:
+    nodes = [Change(cluster, node, Effect.RESTART) for cluster in "ab" for node in ("n1", "n2")]
+    effects = DeployEffects(nodes, (), (), (), is_changed=True)
+    (first, *_) = next_steps(effects, "prod", removed=(), findings=())
+    assert first.why.startswith("n1, n2 of a; n1, n2 of b would stop serving at once")

@@ -1,36 +1,18 @@
 """`make diff`: from a git revision to the output of `cdk diff`, end to end."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 600  # seconds
-
-# Stand-in for the real app.py, which takes seconds: this app writes stacks.json's stacks.
-APP = """\
-import json, os, pathlib, sys
-
-out = pathlib.Path(os.environ["CDK_OUTDIR"])
-artifacts = {}
-for name, (environment, resources) in json.load(open("stacks.json")).items():
-    (out / f"{name}.template.json").write_text(json.dumps({"Resources": resources}))
-    artifacts[name] = {
-        "type": "aws:cloudformation:stack",
-        "environment": environment,
-        "properties": {"templateFile": f"{name}.template.json"},
-    }
-(out / "manifest.json").write_text(json.dumps({"version": "36.0.0", "artifacts": artifacts}))
-"""
+from tests.support.assembly import ROOT
+from tests.support.git_clone import TIMEOUT, Repository
 
 IRELAND = "aws://111122223333/eu-west-1"
 LONDON = "aws://111122223333/eu-west-2"
@@ -49,87 +31,6 @@ def service(port: int) -> dict[str, Any]:
             "Properties": {"Port": port, "DefaultActions": [{"TargetGroupArn": {"Ref": "Group"}}]},
         },
     }
-
-
-def copy_sources(name: str, root: Path) -> None:
-    """Copy a folder of the clone into a repository, without compiled modules."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / name, root / name, ignore=ignored, dirs_exist_ok=True)
-
-
-class Repository:
-    """A git repository with a small CDK app, set up like a clone of this project.
-
-    Attributes:
-        root: the repository's working tree.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "tools").mkdir(parents=True, exist_ok=True)
-        for name in ("__init__.py", "app", "cdk-offline", "diff.py"):
-            shutil.copy(ROOT / "tools" / name, root / "tools")
-        copy_sources("denodo_ha", root)
-        for name in (".gitignore", "cdk.json"):
-            shutil.copy(ROOT / name, root)
-        for name in (".venv", "node_modules"):
-            (root / name).symlink_to(ROOT / name)
-        (root / "temporary").mkdir()
-        (root / "config").mkdir()
-        (root / "config/active-passive.yaml").touch()
-        (root / "app.py").write_text(APP)
-        self.git("init", "--quiet", "--initial-branch=main")
-
-    def git(self, *arguments: str) -> str:
-        """Return the output of git."""
-        identity = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-        done = subprocess.run(
-            ["git", *identity, *arguments],
-            cwd=self.root,
-            env=os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=True,
-        )
-        return done.stdout
-
-    def commit(self) -> None:
-        """Commit everything."""
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message=A revision")
-
-    def write(self, stacks: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
-        """Write the app's stacks: for each stack name, the stack's environment and resources."""
-        (self.root / "stacks.json").write_text(json.dumps(stacks))
-
-    @property
-    def command(self) -> list[str]:
-        """The command under test."""
-        return [sys.executable, "-m", "tools.diff"]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment variables of the command under test."""
-        return os.environ | {"TMPDIR": str(self.root / "temporary")}
-
-    def diff(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command under test."""
-        return subprocess.run(
-            [*self.command, *arguments],
-            cwd=self.root,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-
-    @property
-    def leftovers(self) -> list[str]:
-        """Return files and worktrees that a diff must not leave."""
-        others = self.git("worktree", "list").splitlines()[1:]
-        return [*others, *(file.name for file in (self.root / "temporary").iterdir())]
 
 
 @pytest.fixture
@@ -309,11 +210,7 @@ def test_review_of_a_revision(repository: Repository) -> None:
 
 def test_port_of_the_default_example(repository: Repository) -> None:
     """With the real app: changing a service's port replaces its target group, and nothing else."""
-    example = repository.root / "config/examples/active-passive.yaml"
-    for name in ("config", "hosts", "stacks"):
-        copy_sources(name, repository.root)
-    shutil.copy(ROOT / "app.py", repository.root)
-    repository.commit()
+    example = repository.use_real_app()
     example.write_text(example.read_text().replace("port: 9999", "port: 9989"))
 
     done = paragraphs(repository.diff("--config", "config/examples/active-passive.yaml"))

@@ -170,7 +170,7 @@ def _section(id_: str, section: Section, drawing: str) -> Markup:
 def _block(block: Block, title: str, drawing: str) -> Markup:
     match block:
         case Paragraph():
-            return Markup("<p>{}</p>").format(_text(block.text))
+            return Markup("<p>{}</p>").format(_with_code(block.text))
         case Table():
             return _table(block, is_titled=block.caption == title)
         case Drawing():
@@ -198,9 +198,9 @@ def _row(columns: Sequence[Column], row: Sequence[str]) -> Markup:
 
 
 def _cell(column: Column, text: str) -> Markup:
-    content = Markup("<br>").join(map(_text, text.split("\n")))
+    content = Markup("<br>").join(map(_with_code, text.split("\n")))
     if column.kind == "code" and text:
-        content = Markup("<code>{}</code>").format(content)
+        content = Markup("<code>{}</code>").format(_text(text))
     if column.kind == "effect":
         content = Markup('<span class="effect-{}">{}</span>').format(
             re.sub(r"[^a-z]+", "-", text.partition(",")[0].lower()), content
@@ -227,6 +227,15 @@ def _line(line: str) -> Markup:
     if match := _DIFFERENCE.match(line):
         return Markup('<span class="{}">{}</span>').format(_LINE_KINDS[match[1]], text)
     return Markup("{}").format(text)
+
+
+def _with_code(text: str) -> Markup:
+    """Return a text in which what is between backticks is shown as code."""
+    parts = _text(text).split("`")
+    if len(parts) % 2 == 0:
+        return Markup("{}").format(_text(text))
+    forms = (Markup("{}"), Markup("<code>{}</code>"))
+    return Markup("").join(forms[index % 2].format(part) for index, part in enumerate(parts))
 
 
 def _lines(items: Iterable[Markup]) -> Markup:

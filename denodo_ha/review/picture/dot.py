@@ -106,7 +106,8 @@ def _edge(edge: Edge, numbers: Mapping[str, int]) -> str:
     if edge.end in numbers:
         attributes["lhead"] = f"cluster_{numbers[edge.end]}"
     if edge.label or edge.mark:
-        attributes["label"] = _quoted(_marked(edge.label, edge.mark))
+        # Spaces, so that the line does not touch the text.
+        attributes["label"] = _quoted(f"  {_marked(edge.label, edge.mark)}")
     if edge.style == "data":
         attributes["arrowhead"] = "none"
     return ", ".join(f"{key}={value}" for key, value in attributes.items())

@@ -21,8 +21,12 @@ _INTERNAL_TITLE: Final = re.compile(
     r"<title>(?:topology|cluster_\d+|b\d+(?:&#45;&gt;b\d+)?)</title>\n"
 )
 """The ids of this drawing, which browsers would show below the pointer."""
+_AREA: Final = re.compile(
+    r'(<g id="clust\d+"[^>]*>\n(?:<path[^>]*/>\n)*)((?:<text[^>]*>[^<]*</text>\n)*)'
+)
 _STYLE: Final = """
   text { fill: #1f2328; }
+  .edge text, .labels text { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
   .node text:first-of-type { font-weight: bold; }
   .node path, .node polygon, .node ellipse { fill: #ffffff; }
   .kind-check path { fill: #fff8e1; }
@@ -39,6 +43,7 @@ _STYLE: Final = """
     .edge polygon[fill="#9a6700"] { fill: #d29922; }
     .edge polygon[fill="#cf222e"] { fill: #f85149; }
     text { fill: #e6edf3; }
+    .edge text, .labels text { stroke: #0d1117; }
     .node path, .node polygon, .node ellipse { fill: #161b22; }
     .kind-check path { fill: #2d2a16; }
     .kind-name polygon { fill: #16263f; }
@@ -73,7 +78,8 @@ def svg(picture: Picture, title: str) -> str:
     # Graphviz writes its size in points; without it, the drawing takes the width of the page.
     opening = re.sub(r' (?:width|height)="[^"]*"', "", opening)
     width = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', opening)
-    limit = f' style="max-width: {float(width[1]) * 4 / 3:.0f}px"' if width else ""
+    pixels = f"{float(width[1]) * 4 / 3:.0f}px" if width else "100%"
+    limit = f' style="--natural-width: {pixels}; max-width: {pixels}"'
     head = (
         f'{opening} role="img" aria-labelledby="picture-title picture-description"{limit}>\n'
         f'<title id="picture-title">{escape(printable(title))}</title>\n'
@@ -81,7 +87,20 @@ def svg(picture: Picture, title: str) -> str:
         f"<style>{_STYLE}</style>"
     )
     made, shown = (f'font-size="{size:.2f}"' for size in (FONT_SIZE, _SHOWN_FONT_SIZE))
-    return head + body.replace(made, shown)
+    return head + _labels_last(body.replace(made, shown))
+
+
+def _labels_last(body: str) -> str:
+    """Return a drawing whose areas' texts are above the edges that cross them."""
+    labels: list[str] = []
+
+    def without_label(area: re.Match[str]) -> str:
+        labels.append(area[2])
+        return area[1]
+
+    rest = _AREA.sub(without_label, body)
+    drawn, end, closing = rest.rpartition("</g>")
+    return f'{drawn}<g class="labels">\n{"".join(labels)}</g>\n{end}{closing}'
 
 
 def description(picture: Picture) -> str:

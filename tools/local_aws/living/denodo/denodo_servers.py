@@ -129,7 +129,7 @@ class Session:
     """One connection of a client.
 
     Args:
-        home: the installation.
+        home: the installation, of which only the node's name, statuses and behaviours are used.
         protocol: `http`, `https`, `odbc`, `rmi`, `object` or `vdp`.
         second: host and port to which the registry directs its clients.
     """
