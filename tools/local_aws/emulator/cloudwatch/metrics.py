@@ -95,8 +95,7 @@ def _series(alarm: Alarm) -> Series:
             points.setdefault(int(time // _seconds(alarm)), []).append(point)
         return _by_period(alarm, points, last)
     if alarm["Namespace"] in _COMPUTED:
-        is_cut = cuts.is_cut(ministack.region()) or cuts.has_no_data(alarm["AlarmName"])
-        current = None if is_cut else computed_value(alarm)
+        current = computed_value(alarm)
         first = last - max(10, int(alarm["EvaluationPeriods"]))
         return {} if current is None else dict.fromkeys(range(first, last + 1), current)
     dimensions = private(ministack.cloudwatch, "_dims_key")(named)
@@ -114,7 +113,7 @@ def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: in
 def _flows(alarm: Alarm, balancer: str, last: int) -> Series:
     """Return a count of a load balancer's flows in each period; empty without the balancer."""
     there = any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers)
-    if not there or cuts.is_cut(ministack.region()):
+    if not there or _is_cut_off(alarm):
         return {}
     length, metric = _seconds(alarm), alarm["MetricName"]
     first = last - max(10, int(alarm["EvaluationPeriods"]))
@@ -129,8 +128,19 @@ def computed_value(alarm: Alarm) -> float | None:
     """Return the current value of an alarm's metric, None without data or if it is not computed."""
     if alarm.get("Namespace") not in _COMPUTED or not alarm.get("MetricName"):
         return None
+    if _is_cut_off(alarm):
+        return None
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     return _computed(alarm["MetricName"], named)
+
+
+def _is_cut_off(alarm: Alarm) -> bool:
+    """Return whether the alarm's region or load balancer, or its metric alone, is cut off."""
+    named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
+    balancer = f"/{named.get('LoadBalancer', '?')}"
+    arn = next((arn for arn in ministack.load_balancers if arn.endswith(balancer)), "")
+    is_cut = cuts.is_cut(ministack.region(), resource=arn)
+    return is_cut or cuts.has_no_data(alarm["AlarmName"])
 
 
 def install() -> None:
