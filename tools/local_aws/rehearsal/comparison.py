@@ -11,7 +11,7 @@ the pace multiplies.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from denodo_ha.drill.outcome import Outcome, Reach, certain_seconds, reach_of_alternatives
+from denodo_ha.drill.outcome import Outcome, Reach, certain_seconds
 from tools.local_aws.rehearsal.client_load import EVERY_S, Sample
 
 CLIENT_TIMEOUT_S = 1.0
@@ -104,8 +104,3 @@ def recovery_seconds(
         if sample.fault and sample.at >= since and sample.port in ports
     ]
     return (max(ends) - since) * pace if ends else 0.0
-
-
-def reach_of(results: Sequence[bool]) -> Reach:
-    """Return the reach of a port from the results of a series of connections."""
-    return reach_of_alternatives(Reach.ALL if served else Reach.NONE for served in results)

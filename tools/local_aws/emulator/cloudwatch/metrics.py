@@ -88,20 +88,36 @@ def _series(alarm: Alarm) -> Series:
     last = _last_period(alarm)
     if alarm["MetricName"] in flow_counts.COUNTED and alarm["Namespace"] == _NETWORK:
         return _flows(alarm, named.get("LoadBalancer", "?"), last)
-    points: dict[int, list[ministack.Record]] = {}
     if alarm["Namespace"] in _COMPUTED and HISTORY.is_on:
-        for time, value in HISTORY.points(alarm):
-            point = {"Timestamp": time, "Value": value}
-            points.setdefault(int(time // _seconds(alarm)), []).append(point)
-        return _by_period(alarm, points, last)
+        return _by_period(alarm, _recorded(alarm), last)
     if alarm["Namespace"] in _COMPUTED:
         current = computed_value(alarm)
         first = last - max(10, int(alarm["EvaluationPeriods"]))
         return {} if current is None else dict.fromkeys(range(first, last + 1), current)
     dimensions = private(ministack.cloudwatch, "_dims_key")(named)
+    points: dict[int, list[ministack.Record]] = {}
     for point in ministack.metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []:
         points.setdefault(int(point["Timestamp"] // _seconds(alarm)), []).append(point)
     return _by_period(alarm, points, last)
+
+
+def _recorded(alarm: Alarm) -> dict[int, list[ministack.Record]]:
+    """Return the recorded values in each period, with the value at the period's beginning.
+
+    The value at the beginning is the last one recorded before, unless it is old: recording had
+    stopped.
+    """
+    points: dict[int, list[ministack.Record]] = {}
+    length, before = _seconds(alarm), None
+    for time, value in HISTORY.points(alarm):
+        period = int(time // length)
+        if period not in points and before is not None:
+            begin = period * length
+            if begin - before["Timestamp"] <= length / 2:
+                points[period] = [{"Timestamp": begin, "Value": before["Value"]}]
+        before = {"Timestamp": time, "Value": value}
+        points.setdefault(period, []).append(before)
+    return points
 
 
 def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: int) -> Series:
