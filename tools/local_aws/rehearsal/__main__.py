@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
+from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT
@@ -87,8 +88,16 @@ def _pace(text: str) -> float:
 
 
 def _examples() -> list[str]:
-    folder = ROOT / "config/examples"
-    return sorted(file.stem for file in folder.glob("*.yaml") if ".pins" not in file.name)
+    """Return the names of the examples that can be rehearsed."""
+    files = sorted((ROOT / "config/examples").glob("*.yaml"))
+    examples = {file.stem: file for file in files if ".pins" not in file.name}
+    names = []
+    for name, file in examples.items():
+        if rehearsal.has_haproxy(load(file).environment):
+            _progress(name)("not rehearsed: HAProxy instances do not run in a rehearsal")
+        else:
+            names.append(name)
+    return names
 
 
 def _progress(config: str) -> rehearsal.Say:

@@ -18,6 +18,7 @@ from denodo_ha.drill.outcome import Outcome
 from denodo_ha.drill.scenarios import scenarios
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
+from denodo_ha.environment.model.environment import Environment
 from tools.local_aws import bootstrap, control, deployment, server_process
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT, Paths
@@ -84,12 +85,20 @@ def rehearse(config: str, options: Options, say: Say) -> list[Play]:
         ConfigError: the configuration is invalid.
     """
     loaded = load(configuration_file.find_configuration(config, ROOT))
+    if has_haproxy(loaded.environment):
+        message = f"{config} has HAProxy instances, which do not run in a rehearsal"
+        raise LocalAwsError(message)
     with _deployed(loaded, config, say) as (endpoint, paths):
         nodes = LightNodes(paths.folder / "nodes", options.pace)
         try:
             return list(_play_all(_Deployed(endpoint, paths, loaded), nodes, options, say))
         finally:
             nodes.stop()
+
+
+def has_haproxy(environment: Environment) -> bool:
+    """Return whether clients reach nodes of an environment through HAProxy instances."""
+    return any(cluster.balancer.kind == "haproxy" for cluster in environment.clusters.values())
 
 
 @dataclass(frozen=True)

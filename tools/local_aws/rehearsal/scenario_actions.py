@@ -89,7 +89,10 @@ def _of_cluster(
     lost = Verb.SUSPEND if suspend else Verb.KILL
     # A node is drained before its machine is lost, as the commands of this project do.
     yield from (Action(Verb.DRAIN, key, cluster) for key in sorted(state.drained_nodes))
-    yield from (Action(lost, key, cluster) for key in sorted(state.lost_machines))
+    for key in sorted(state.lost_machines):
+        # The proxy of a rehearsed cluster is a load balancer behind another one.
+        is_proxy = key in model.machines and model.machines[key].kind == "proxy"
+        yield Action(Verb.CUT_BALANCER if is_proxy else lost, key, cluster)
     yield from (Action(Verb.KILL_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
     yield from (
         Action(Verb.CLOSE_PORT, key, cluster, port) for key, port in sorted(state.closed_ports)
