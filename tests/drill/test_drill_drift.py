@@ -142,8 +142,10 @@ def test_what_runs_does_not_survive_what_the_templates_do() -> None:
         (
             base,
             new,
-            "the templates survive it, what runs does not (new connections: 40 s -> only after a "
-            "repair; 9999, 19997: not reached; alarm NoneHealthy)",
+            (
+                "the templates survive it, what runs does not (new connections: 40 s -> only after "
+                "a repair; 9999, 19997: not reached; alarm NoneHealthy)"
+            ),
         ),
         (new, base, "what runs survives it, the templates do not"),
     ):
