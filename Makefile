@@ -85,6 +85,7 @@ quick: dev ## check format, rules, types, and run the fast tests (under a minute
 
 snapshots: dev ## accept the templates as they are now, after reading `make diff`
 	@$(python) -m pytest -q tests/stacks/test_examples.py --snapshot-update
+	@$(python) -m tools.reference_pages.cost_table
 
 reference: dev ## write config/schema.json and the generated pages of docs/reference
 	@$(python) -m denodo_ha.environment.loading.json_schema

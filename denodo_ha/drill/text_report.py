@@ -23,10 +23,11 @@ from denodo_ha.drill.policies import Verdict
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.problem import printable
 
-_HEADINGS = (
+HEADINGS = (
     *("Failure", "DNS answers", "New connections", "Recovery", "After the repair"),
     *("May be lost", "Who is told, after"),
 )
+"""Columns of the table of outcomes."""
 _POLICY_HEADINGS = ("Policy", "", "What must hold, and what breaks it")
 _FOOTER = (
     "Seconds are the longest time until new connections succeed, as the named terms add up by "
@@ -74,7 +75,7 @@ def print_report(report: Report) -> None:
     """Print a report on a terminal."""
     print_line(Text(report.title, style="bold"))
     outcomes = [(row.cells, "red" if row.is_severe else "") for row in report.rows]
-    print_report_table(_HEADINGS, outcomes, row_gap=1)
+    print_report_table(HEADINGS, outcomes, row_gap=1)
     print_paragraph(_FOOTER)
     if report.verdicts:
         print_report_table(_POLICY_HEADINGS, [(_policy(one), "") for one in report.verdicts])
@@ -99,7 +100,7 @@ def markdown_report(report: Report) -> str:
 
 def _markdown_lines(report: Report) -> Iterator[str]:
     yield from (f"**{printable(report.title)}**", "")
-    yield markdown_table(_HEADINGS, [row.cells for row in report.rows])
+    yield markdown_table(HEADINGS, [row.cells for row in report.rows])
     yield from ("", _FOOTER, "")
     if report.verdicts:
         yield markdown_table(_POLICY_HEADINGS, map(_markdown_policy, report.verdicts))

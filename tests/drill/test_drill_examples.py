@@ -13,12 +13,12 @@ from denodo_ha.drill.event_orders import search_orders
 from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.reading.model_builder import build_model
-from denodo_ha.drill.text_report import outcome_rows
-from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
+from denodo_ha.environment import names
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.failover.practice.expectation import expectation_of
 from tests.drill.sample_templates import unknown_policies, violations
 from tests.support.assembly import ROOT, Assembly, synthesise
+from tools.reference_pages import drill_table, pages
 
 AssemblyOf = Callable[[str], Assembly]
 
@@ -62,30 +62,19 @@ def test_a_practice_has_times_for_every_kind_of_record(
     assert "no switch" in expectation_of(model, "other.example.com").problem
 
 
-def kinds(cell: str) -> set[str]:
-    """Return the kinds of failures in a cell of a table."""
-    return {
-        words
-        for words in FAILURE_KINDS.values()
-        if re.search(rf"(^|<br>|\n|, |: ){words}( \(\d+\))?(:|,|<br>|\n|$)", cell)
+def test_the_tables_in_documents_are_the_drills(assembly_of: AssemblyOf) -> None:
+    environment = load(ROOT / f"config/examples/{drill_table.EXAMPLE}.yaml").environment
+    regions = {
+        names.cluster_stack(environment.name, name): cluster.region
+        for name, cluster in environment.clusters.items()
     }
-
-
-@pytest.mark.parametrize("document", ["README.md", "docs/explanation/drill.md"])
-def test_the_rows_in_documents_are_the_drills(document: str, assembly_of: AssemblyOf) -> None:
-    result = drill(assembly_of("active-passive"))
-    rows: dict[tuple[str, ...], set[str]] = {}
-    for row in outcome_rows(result.worst_first, result.model):
-        key = tuple(cell.replace("\n", "<br>") for cell in row.cells[1:])
-        rows.setdefault(key, set()).update(kinds(row.cells[0]))
-    lines = (ROOT / document).read_text().splitlines()
-    cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
-    written = [row for row in cells if len(row) == 7 and re.match(r"\d+ s|only", row[3])]
-    assert len(written) >= 5
-    for failures, *others in written:
-        assert tuple(others) in rows
-        assert kinds(failures) <= rows[tuple(others)]
-        assert kinds(failures)
+    stacks = [
+        SynthesisedStack(name, regions.get(name, name), "", template)
+        for name, template in assembly_of(drill_table.EXAMPLE).templates.items()
+    ]
+    result = drill_model(build_model(tuple(stacks)))
+    for file, text in pages.drill_pages(result):
+        assert file.read_text(encoding="utf-8") == text, f"{file} is stale: run `make reference`"
 
 
 FAILOVER_PAGE = "docs/explanation/failover.md"

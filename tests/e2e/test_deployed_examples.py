@@ -13,14 +13,27 @@ from typer.testing import CliRunner
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.commands import COMMANDS
+from denodo_ha.cli.errors import AwsError
 from denodo_ha.cli.main import build_program
+from denodo_ha.drill.drill_run import DrillResult, drill_paths
+from denodo_ha.drill.live.aws_calls import read_only_policy
+from denodo_ha.drill.live.drift import model_differences
+from denodo_ha.drill.live.live_drill import (
+    LiveDrill,
+    configured_site,
+    drill_live,
+    target_health_rows,
+)
+from denodo_ha.drill.policies import apply_policies
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan, node_metadata
+from tests.drill.live.test_partial_permissions import BY_ACTION, NOT_HERE, is_unknown
 from tests.e2e import demands
 from tests.e2e.deployment import Data, Deployment
 from tests.environment.test_dashboard import is_a_dashboard
 from tests.support import local_aws_server
 from tests.support.assembly import EXAMPLES
+from tests.support.recorded_calls import RecordedCalls
 
 _SMALLEST = "active-active"
 _KINDS = (_SMALLEST, "standalone-failover", "haproxy", "shared-catalog")
@@ -56,6 +69,61 @@ def test_is_deployed_as_demanded(deployment: Deployment) -> None:
 def test_has_no_difference_then(deployment: Deployment) -> None:
     differs, output = deployment.diff()
     assert not differs, output
+
+
+def _live_drill(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> LiveDrill:
+    """Return the drill of what runs of a deployment."""
+    for key, value in deployment.access.settings(local_aws_server.paths()).items():
+        monkeypatch.setenv(key, value)
+    locator, regions = configured_site(str(deployment.out.parent / "environment.yaml"), None)
+    return drill_live(profile=None, regions=regions, locator=locator)
+
+
+def _compared(result: DrillResult) -> object:
+    """Return what must be equal: the model, each scenario, who is told, and the verdicts."""
+    verdicts = apply_policies(result, max_recovery=None, min_secondary=1)
+    return (
+        replace(result.model, notes=()),
+        [(one, one.notifications) for one in result.outcomes],
+        [(one.policy.id, one.word) for one in verdicts],
+    )
+
+
+def test_the_drill_of_what_runs_is_that_of_the_templates(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = _live_drill(deployment, monkeypatch)
+    base = drill_paths([deployment.out])
+    assert _compared(live.result) == _compared(base)
+    assert (live.site.unread, live.site.notes) == ((), ())
+    assert {row.state for row in target_health_rows(live)} <= {"healthy"}
+    assert model_differences(base.model, live.result.model) == ()
+
+
+@pytest.mark.parametrize("example", ["haproxy", "web-cookies"], indirect=True, scope="module")
+def test_what_may_not_be_read_of_own_stacks_is_unknown(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call that only such a site needs is denied once; no policy on its answer holds."""
+    calls = RecordedCalls(monkeypatch)
+    with calls.counted() as made:
+        _live_drill(deployment, monkeypatch)
+    denied = {action for action, _ in made} & NOT_HERE
+    assert {"cloudformation:GetTemplate"} < denied < {*read_only_policy()["Statement"][0]["Action"]}
+    for action in sorted(denied - {"cloudformation:DescribeStacks"}):
+        with calls.without(action):
+            try:
+                result = _live_drill(deployment, monkeypatch).result
+            except AwsError as error:
+                assert f"{action} is not permitted" in str(error)  # noqa: PT017 - nothing is found
+                continue
+        assert any(f"{action} is not permitted" in text for text in result.model.notes)
+        assert is_unknown(result, BY_ACTION[action])
+    with (
+        calls.without("cloudformation:DescribeStacks"),
+        pytest.raises(AwsError, match="cloudformation:DescribeStacks is not permitted"),
+    ):
+        _live_drill(deployment, monkeypatch)
 
 
 @pytest.mark.parametrize("example", [_OBSERVED], indirect=True, scope="module")

@@ -1,6 +1,7 @@
 """`denodo-ha cost`: the items of stacks, their sums, and the command."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -17,10 +18,11 @@ from denodo_ha.cli import configuration_choice, exit_codes
 from denodo_ha.cli.main import build_program
 from denodo_ha.review.cost import price_list
 from denodo_ha.review.cost.cost_items import charged_items
-from denodo_ha.review.cost.monthly_cost import MonthlyCost, monthly_cost
+from denodo_ha.review.cost.monthly_cost import monthly_cost
 from denodo_ha.review.cost.price_list import HOURS, Price, Source
 from tests.review.price_lists import disk, instance, offer, product, written
-from tests.support.assembly import Assembly
+from tests.support.assembly import EXAMPLES, ROOT, Assembly, SharedAssemblies
+from tools.reference_pages import cost_table
 
 SOURCE: Final = Source("a page", "https://example.com", "2026-09-25")
 
@@ -57,7 +59,7 @@ class TestItems:
             SynthesisedStack(name, "eu-west-1", "", template)
             for name, template in assembly_of(example).templates.items()
         ]
-        cost = monthly_cost(stacks, price_list._shipped())  # noqa: SLF001 - without a user's file
+        cost = monthly_cost(stacks, price_list.shipped_prices())
         assert [line.item for line in cost.lines if line.is_unknown] == []
         assert cost.month.is_complete
         assert cost.month.usd > 0
@@ -374,12 +376,31 @@ class TestCommand:
         assert message in done.stderr
 
 
-def test_the_cost_is_that_of_the_sum_of_its_places(
-    assembly_of: Callable[[str], Assembly],
-) -> None:
-    stacks = [
-        SynthesisedStack(name, "us-east-1", "", template)
-        for name, template in assembly_of("active-passive").templates.items()
+class TestPages:
+    """The documentation has the cost of each example; `make snapshots` writes it."""
+
+    def test_the_table_is_current(self, assemblies: SharedAssemblies) -> None:
+        examples = {file.stem: _stacks(assemblies, file) for file in EXAMPLES}
+        page = cost_table.PAGE.read_text(encoding="utf-8")
+        assert cost_table.page_with(cost_table.table(examples), page) == page
+
+    def test_numbers_in_readme_are_those_of_the_table(self) -> None:
+        rows = re.findall(r"^\| `(\S+)` \| ([^|]+) \|", cost_table.PAGE.read_text(), re.MULTILINE)
+        text = " ".join((ROOT / "README.md").read_text().split())
+        named = re.findall(r"`(\S+?)`(?: costs)? ((?:at least )?[\d,.]+) USD", text)
+        assert len(named) == 3
+        assert {*named} <= {*rows}
+
+
+def _stacks(assemblies: SharedAssemblies, file: Path) -> list[SynthesisedStack]:
+    """Return the stacks of an example, in the regions of their nodes' zones."""
+    return [
+        SynthesisedStack(name, _region(json.dumps(template)), "", template)
+        for name, template in assemblies.of(file).templates.items()
     ]
-    cost: MonthlyCost = monthly_cost(stacks, price_list._shipped())  # noqa: SLF001 - as above
-    assert sum(place.month.usd for place in cost.places) == cost.month.usd
+
+
+def _region(template: str) -> str:
+    """Return the region of a template; stacks without nodes have prices of all regions only."""
+    match = re.search(r'"AvailabilityZone": "([a-z]+-[a-z]+-[0-9])[a-z]"', template)
+    return match.group(1) if match else "eu-west-1"

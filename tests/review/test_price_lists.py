@@ -60,7 +60,7 @@ class InParts(io.BytesIO):
 
 class TestShippedPrices:
     def test_each_has_a_page_of_aws_and_a_date(self) -> None:
-        prices = price_list._shipped()  # noqa: SLF001 - the file itself
+        prices = price_list.shipped_prices()
         sources = {price.source for price in prices.values()}
         for source in sources:
             assert source.title.startswith("AWS"), source

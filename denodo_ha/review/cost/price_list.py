@@ -77,7 +77,7 @@ def known_prices() -> Prices:
         UsageError: The user's file is not a price file.
     """
     file = user_file()
-    return {**_shipped(), **(read_prices(file) if file.exists() else {})}
+    return {**shipped_prices(), **(read_prices(file) if file.exists() else {})}
 
 
 def read_prices(file: Path) -> Prices:
@@ -139,7 +139,8 @@ def updated_file(
 
 
 @cache
-def _shipped() -> Prices:
+def shipped_prices() -> Prices:
+    """Return the prices of this package."""
     return read_prices(Path(__file__).with_name("prices.json"))
 
 

@@ -9,6 +9,7 @@ GET    /_local/machines                 state and address of each machine
 PUT    /_local/machines/INSTANCE        {"action": …}: kill, start (undo of all), and for Denodo's
                                         servers kill-server, suspend, resume, close-port and
                                         open-port; `"what": "machine"` suspends all programs
+PUT    /_local/managers/HOST            {"answers": false}: a License or Solution Manager is lost
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
@@ -23,6 +24,9 @@ GET    /_local/names/NAME               the addresses of a name for a client out
 GET    /_local/names/NAME/VPC           the same for a client in a VPC
 PUT    /_local/cuts                     {"zones": ["eu-west-1a"]}: all that is cut off (`cuts`)
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
+GET    /_local/forwarding?after=VERSION what load balancers forward to, once it differs
+PUT    /_local/clients                  {"127.0.0.9": "10.9.0.7"}: addresses of clients on AWS
+POST   /_local/flows                    flows of each load balancer since the last call
 POST   /_local/checkpoint               write the state now
 """
 
@@ -42,9 +46,12 @@ from tools.local_aws.emulator import (
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
+from tools.local_aws.emulator.cloudwatch import flow_counts
+from tools.local_aws.emulator.elb import forwarding
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.machines import MACHINES
+from tools.local_aws.emulator.managers import MANAGERS
 from tools.local_aws.emulator.route53 import dns_answer
 from tools.local_aws.emulator.route53.dns_server import DnsServer
 
@@ -110,6 +117,12 @@ class ControlApi:
     def _put_machines(self, instance_id: str, body: dict[str, Any]) -> dict[str, Any]:
         return MACHINES.act(instance_id, body)
 
+    def _get_managers(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return dict(MANAGERS.show())
+
+    def _put_managers(self, host: str, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(MANAGERS.set(host, answers=bool(body["answers"])))
+
     def _put_pace(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
         pace = float(body["pace"])
         if pace <= 0:
@@ -149,6 +162,16 @@ class ControlApi:
 
     def _put_living(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
         return dict(LIVING.set(body))
+
+    def _get_forwarding(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return forwarding.current()
+
+    def _put_clients(self, _rest: str, body: dict[str, str]) -> dict[str, Any]:
+        return dict(forwarding.set_clients(body))
+
+    def _post_flows(self, _rest: str, body: dict[str, dict[str, float]]) -> dict[str, Any]:
+        flow_counts.put(body)
+        return {}
 
     def _post_checkpoint(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"written": self._checkpoint.write()}

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -26,7 +27,7 @@ from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.cloudformation import creation_policy
 from tools.local_aws.emulator.cloudwatch import notifications
 from tools.local_aws.emulator.control_api import PREFIX, ControlApi
-from tools.local_aws.emulator.elb import target_health
+from tools.local_aws.emulator.elb import forwarding, target_health
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.route53.dns_server import DnsServer
 
@@ -59,6 +60,7 @@ class Server:
             clone=str(_CLONE), checkpoint=self._checkpoint, names=self._names
         )
         plugin.install()
+        forwarding.install(listening.getsockname()[1])
         notifications.install(folder / "notifications.txt")
         # MiniStack's own function would write one file after the other during requests.
         ministack.replace(ministack.gateway, "save_all", lambda _states: self._checkpoint.write())
@@ -114,7 +116,7 @@ class Server:
         if scope["type"] != "http":
             await ministack.gateway.app(scope, receive, send)
             return
-        if scope["method"] not in _READ_METHODS:
+        if scope["method"] not in _READ_METHODS and scope["path"] != f"{PREFIX}flows":
             self._checkpoint.note_change()
         if scope["path"].startswith(PREFIX):
             await self._answer_control(scope, receive, send)
@@ -128,6 +130,9 @@ class Server:
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
+        if scope["path"] == f"{PREFIX}forwarding":
+            given = parse_qs(scope["query_string"].decode())
+            await forwarding.changed("".join(given.get("after", [])))
         answer = self._control.answer(scope["method"], scope["path"], body)
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -29,7 +29,7 @@ from denodo_ha.drill.live.adoption.ways import Names, ways_forward
 from denodo_ha.drill.live.aws_calls import ADOPT_CALLS, SiteCalls, read_only_policy
 from denodo_ha.drill.live.entry_points import SiteLocator
 from denodo_ha.drill.live.site_reader import read_live_site
-from denodo_ha.drill.reading.resource_reader import INSTANCE, LISTENER, RECORD_SET
+from denodo_ha.drill.reading.resource_reader import LISTENER, RECORD_SET, TARGET_GROUP
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.loading.problem import ConfigError
 from denodo_ha.environment.model.field_types import EnvironmentName
@@ -199,7 +199,10 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
         Wanted(
             _by_region(balancers),
             _by_region(resources.of_type(LISTENER)),
-            _by_region(resources.of_type(INSTANCE)),
+            {
+                region: sorted({id_ for group in groups for id_, _ in resources.targets(group)})
+                for region, groups in _grouped(resources.of_type(TARGET_GROUP)).items()
+            },
             record,
         ),
         balancers[0].region,
@@ -207,11 +210,17 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
     return find_clusters(resources, details)
 
 
-def _by_region(resources: Iterable[LiveResource]) -> dict[str, list[str]]:
-    by_region: dict[str, list[str]] = {}
+def _grouped(resources: Iterable[LiveResource]) -> dict[str, list[LiveResource]]:
+    """Return resources by region."""
+    grouped: dict[str, list[LiveResource]] = {}
     for resource in resources:
-        by_region.setdefault(resource.region, []).append(resource.id)
-    return by_region
+        grouped.setdefault(resource.region, []).append(resource)
+    return grouped
+
+
+def _by_region(resources: Iterable[LiveResource]) -> dict[str, list[str]]:
+    """Return the ids of resources by region."""
+    return {region: [item.id for item in items] for region, items in _grouped(resources).items()}
 
 
 def synthesise(cdk: Cdk, file: Path) -> tuple[SynthesisedStack, ...]:

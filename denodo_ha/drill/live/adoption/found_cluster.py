@@ -1,13 +1,17 @@
 """Found clusters: load balancers of a live site with their ports and nodes, and the resources."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from denodo_ha.drill.live.adoption.site_details import SiteDetails
 from denodo_ha.drill.live.live_site import LivePlace, LiveSite
 from denodo_ha.drill.live.site_places import ROUTE53
-from denodo_ha.drill.reading.values import as_list, as_mapping, references
+from denodo_ha.drill.reading.resource_reader import INSTANCE
+from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, references
+
+_INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,12 @@ class FoundNode:
 
     Attributes:
         name: its name in the configuration.
-        resource: the instance.
         zone: its availability zone.
         address: its private address; empty if it was not read.
         security_groups: its security groups.
     """
 
     name: str
-    resource: LiveResource
     zone: str
     address: str
     security_groups: tuple[str, ...]
@@ -162,6 +164,20 @@ class SiteResources:
     def of_type(self, kind: str) -> list[LiveResource]:
         """Return the resources of a type, in the order of the places."""
         return [item for item in self._of_key.values() if item.type == kind]
+
+    def targets(self, group: LiveResource) -> list[tuple[str, int]]:
+        """Return the instance id and the port of each target of a target group.
+
+        A target without a resource is an instance that a stack of this project has adopted.
+        """
+        own_port = as_integer(group.properties.get("Port"), 0)
+        targets = []
+        for target in map(as_mapping, as_list(group.properties.get("Targets"))):
+            found = self.referenced(target.get("Id"), INSTANCE)
+            id_ = found.id if found is not None else str(target.get("Id"))
+            if _INSTANCE_ID.fullmatch(id_):
+                targets.append((id_, as_integer(target.get("Port"), own_port)))
+        return targets
 
     def referenced(self, value: object, kind: str) -> LiveResource | None:
         """Return the resource of a type to which a value refers."""

@@ -7,7 +7,7 @@ has one instance of several is the auxiliary (RMI) port of this node, as Denodo 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.live.adoption.found_cluster import (
@@ -20,7 +20,6 @@ from denodo_ha.drill.live.adoption.found_cluster import (
 )
 from denodo_ha.drill.live.adoption.site_details import SiteDetails
 from denodo_ha.drill.reading.resource_reader import (
-    INSTANCE,
     LISTENER,
     LOAD_BALANCER,
     RECORD_SET,
@@ -136,7 +135,7 @@ def _cluster(
         ),
         key=lambda port: port.port,
     )
-    nodes = _nodes(ports, resources, details)
+    nodes = _nodes(ports, details)
     if not nodes:
         message = (
             f"{balancer.id}: no instance is behind this load balancer, so there is no node to "
@@ -182,52 +181,46 @@ def _port(item: LiveResource, resources: SiteResources, details: SiteDetails) ->
         if (found := resources.referenced(value, TARGET_GROUP)) is not None
     }
     group = next(iter(groups.values())) if len(groups) == 1 else None
-    properties = group.properties if group else {}
-    targets = as_list(properties.get("Targets"))
-    own_port = as_integer(properties.get("Port"), 0)
-    on_nodes = Counter(as_integer(target.get("Port"), own_port) for target in targets)
+    targets = resources.targets(group) if group is not None else []
+    on_nodes = Counter(port for _, port in targets)
+    own_port = as_integer(group.properties.get("Port"), 0) if group is not None else 0
     return FoundPort(
         as_integer(item.properties.get("Port"), 0),
         item,
         group,
         on_nodes.most_common(1)[0][0] if on_nodes else own_port,
-        tuple(
-            node.id
-            for target in targets
-            if (node := resources.referenced(target.get("Id"), INSTANCE)) is not None
-        ),
+        tuple(id_ for id_, _ in targets if id_ in details.instances),
         details.listener_attributes.get(item.id),
     )
 
 
-def _nodes(
-    ports: Iterable[FoundPort], resources: SiteResources, details: SiteDetails
-) -> dict[str, FoundNode]:
+def _nodes(ports: Iterable[FoundPort], details: SiteDetails) -> dict[str, FoundNode]:
     """Return the instances behind a load balancer by id, sorted by zone."""
     ids = {id_ for port in ports for id_ in port.nodes}
-    found = [item for item in resources.of_type(INSTANCE) if item.id in ids]
-    found.sort(key=lambda item: (_zone(item, details), item.id))
-    tags = [item.tags.get("Name", "") for item in found]
+    found = sorted((_zone(details.instances[id_]), id_) for id_ in ids)
+    tags = [_name_tag(details.instances[id_]) for _, id_ in found]
     plain = [re.sub(r"[^a-z0-9]", "", tag.lower()) for tag in tags]
     usable = all(map(_NODE_NAME.fullmatch, tags)) and len(set(plain)) == len(tags)
     names = tags if usable else [f"node{number}" for number in range(1, len(found) + 1)]
-    nodes = {}
-    for name, item in zip(names, found, strict=True):
-        listed = as_mapping(details.instances.get(item.id))
-        groups = as_list(item.properties.get("SecurityGroupIds"))
-        nodes[item.id] = FoundNode(
+    return {
+        id_: FoundNode(
             name,
-            item,
-            _zone(item, details),
-            str(listed.get("PrivateIpAddress", "")),
-            tuple(map(str, groups)),
+            zone,
+            str(details.instances[id_].get("PrivateIpAddress", "")),
+            tuple(
+                str(group["GroupId"]) for group in details.instances[id_].get("SecurityGroups", ())
+            ),
         )
-    return nodes
+        for name, (zone, id_) in zip(names, found, strict=True)
+    }
 
 
-def _zone(item: LiveResource, details: SiteDetails) -> str:
-    placement = as_mapping(as_mapping(details.instances.get(item.id)).get("Placement"))
-    return str(item.properties.get("AvailabilityZone") or placement.get("AvailabilityZone", ""))
+def _name_tag(instance: Mapping[str, Any]) -> str:
+    return next((str(tag["Value"]) for tag in instance.get("Tags", ()) if tag["Key"] == "Name"), "")
+
+
+def _zone(instance: Mapping[str, Any]) -> str:
+    return str(as_mapping(instance.get("Placement")).get("AvailabilityZone", ""))
 
 
 def _classified(

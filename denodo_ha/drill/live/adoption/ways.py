@@ -139,7 +139,7 @@ def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
     if takeover.is_done:
         yield _step(
             f"{takeover.cluster}: {stack} has the load balancer already.",
-            f"npx cdk diff {stack} {config}",
+            f"npx cdk diff {stack} {config} --exclusively",
         )
         return
     if takeover.changes:
@@ -160,7 +160,7 @@ def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
         "checks. Then there is no difference. From this deploy on, destroying the stack deletes "
         "the load balancer.",
         f"npx cdk deploy {stack} {config} --exclusively",
-        f"npx cdk diff {stack} {config} --fail",
+        f"npx cdk diff {stack} {config} --exclusively --fail",
     )
 
 

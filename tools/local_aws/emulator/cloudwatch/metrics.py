@@ -2,10 +2,9 @@
 
 A datapoint counts only after the end of its period, because the period's value may change until
 then. Some metrics are computed: HealthyHostCount and UnHealthyHostCount, from the current target
-health; ActiveFlowCount and NewFlowCount, which are 0 while the load balancer exists;
-StatusCheckFailed, which is 0 while the instance runs; and DaysToExpiry, since no certificate of the
-local AWS expires. Other metrics of load balancers and instances
-have no data.
+health; the counts of a Network Load Balancer's flows (`flow_counts`); StatusCheckFailed, which is 0
+while the instance runs; and DaysToExpiry, since no certificate of the local AWS expires. Other
+metrics of load balancers and instances have no data.
 """
 
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from tools.local_aws.emulator import cuts, ministack
 from tools.local_aws.emulator.clock import CLOCK
+from tools.local_aws.emulator.cloudwatch import flow_counts
 from tools.local_aws.emulator.cloudwatch.metric_history import HISTORY
 from tools.local_aws.emulator.elb import target_health
 from tools.local_aws.emulator.living import LIVING
@@ -28,7 +28,8 @@ _COMPARED: dict[str, Callable[[float, float], bool]] = {
     "LessThanThreshold": lambda value, limit: value < limit,
     "LessThanOrEqualToThreshold": lambda value, limit: value <= limit,
 }
-_COMPUTED = ("AWS/NetworkELB", "AWS/ApplicationELB", "AWS/EC2", "AWS/CertificateManager")
+_NETWORK = "AWS/NetworkELB"
+_COMPUTED = (_NETWORK, "AWS/ApplicationELB", "AWS/EC2", "AWS/CertificateManager")
 _DAYS_TO_EXPIRY = 395.0
 _UNKNOWN = "INSUFFICIENT_DATA"
 _MISSING = {"breaching": "ALARM", "notBreaching": "OK"}
@@ -85,6 +86,8 @@ def _series(alarm: Alarm) -> Series:
     """Return the alarm's metric in each complete period."""
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     last = _last_period(alarm)
+    if alarm["MetricName"] in flow_counts.COUNTED and alarm["Namespace"] == _NETWORK:
+        return _flows(alarm, named.get("LoadBalancer", "?"), last)
     points: dict[int, list[ministack.Record]] = {}
     if alarm["Namespace"] in _COMPUTED and HISTORY.is_on:
         for time, value in HISTORY.points(alarm):
@@ -106,6 +109,20 @@ def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: in
     return {
         period: _statistic(alarm, of) for period, of in sorted(points.items()) if period <= last
     }
+
+
+def _flows(alarm: Alarm, balancer: str, last: int) -> Series:
+    """Return a count of a load balancer's flows in each period; empty without the balancer."""
+    there = any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers)
+    if not there or cuts.is_cut(ministack.region()):
+        return {}
+    length, metric = _seconds(alarm), alarm["MetricName"]
+    first = last - max(10, int(alarm["EvaluationPeriods"]))
+    values = {
+        period: flow_counts.total(metric, balancer, period * length, (period + 1) * length)
+        for period in range(first, last + 1)
+    }
+    return {period: value for period, value in values.items() if value is not None}
 
 
 def computed_value(alarm: Alarm) -> float | None:
@@ -134,9 +151,10 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
             return _targets(dimensions, "healthy")
         case "UnHealthyHostCount":
             return _targets(dimensions, "unhealthy")
-        case "ActiveFlowCount" | "NewFlowCount":
-            balancer = f"/{dimensions.get('LoadBalancer', '?')}"
-            return 0.0 if any(arn.endswith(balancer) for arn in ministack.load_balancers) else None
+        case "ActiveFlowCount":
+            name = dimensions.get("LoadBalancer", "?")
+            there = any(arn.endswith(f"/{name}") for arn in ministack.load_balancers)
+            return flow_counts.active(name) if there else None
         case "StatusCheckFailed":
             instance = ministack.instances.get(dimensions.get("InstanceId", "?"))
             is_running = instance is not None and instance["State"]["Name"] == "running"

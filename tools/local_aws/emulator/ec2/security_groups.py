@@ -101,6 +101,34 @@ def _known_prefix_list(id_: str) -> bool:
     return id_ in ministack.prefix_lists or bool(managed(id_))
 
 
+def rules(group_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the rules of a group in the form of `ec2.admission`."""
+    record = ministack.security_groups.get(group_id) or {}
+    return {
+        direction: [_plain(item) for item in record.get(key, [])]
+        for direction, key in _DIRECTIONS.items()
+    }
+
+
+def _plain(permission: dict[str, Any]) -> dict[str, Any]:
+    listed = [
+        entry["Cidr"]
+        for item in permission.get("PrefixListIds", [])
+        for entry in (ministack.prefix_lists.get(item["PrefixListId"]) or {}).get("Entries", [])
+    ]
+    return {
+        "protocol": str(permission["IpProtocol"]),
+        "from": permission.get("FromPort"),
+        "to": permission.get("ToPort"),
+        "cidrs": [
+            *(item["CidrIp"] for item in permission.get("IpRanges", [])),
+            *(item["CidrIpv6"] for item in permission.get("Ipv6Ranges", [])),
+            *listed,
+        ],
+        "groups": [item["GroupId"] for item in permission.get("UserIdGroupPairs", [])],
+    }
+
+
 def _weight(permission: dict[str, Any]) -> int:
     weight = len(permission["IpRanges"]) + len(permission["Ipv6Ranges"])
     weight += len(permission["UserIdGroupPairs"])

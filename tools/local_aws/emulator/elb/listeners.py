@@ -67,6 +67,7 @@ def _settings(properties: Properties, own: str | None) -> dict[str, Any]:
     if certificates:
         settings["Certificates"] = certificates
         settings["SslPolicy"] = properties.get("SslPolicy", "ELBSecurityPolicy-2016-08")
+        settings["AlpnPolicy"] = resource_types.as_list(properties.get("AlpnPolicy"))
     return settings
 
 

@@ -265,6 +265,21 @@ def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
     return arn, returned_attributes(record)
 
 
+def private_addresses(record: ministack.Record) -> dict[str, str]:
+    """Return the private address of a load balancer in each zone: a fixed one, else an own choice.
+
+    AWS chooses one. Here it is the subnet's last usable address, which no instance gets before the
+    subnet is full.
+    """
+    subnets = [(item, ministack.subnets.get(item["SubnetId"])) for item in record["SubnetMappings"]]
+    return {
+        subnet["AvailabilityZone"]: mapping.get("PrivateIPv4Address")
+        or str(IPv4Network(subnet["CidrBlock"])[-2])
+        for mapping, subnet in subnets
+        if subnet is not None
+    }
+
+
 def _protected(arn: str) -> bool:
     attributes = ministack.load_balancer_attributes.get(arn) or []
     return {"Key": "deletion_protection.enabled", "Value": "true"} in attributes

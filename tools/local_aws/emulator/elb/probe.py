@@ -23,7 +23,7 @@ class Outcome:
 
 PASSED = Outcome(passed=True)
 _FAILED = Outcome(reason="Target.FailedHealthChecks", description="Health checks failed")
-_TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
+TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
 
 
 def tcp(address: tuple[str, int], timeout: float) -> Outcome:
@@ -49,7 +49,7 @@ def http_get(
         connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0"})
         status = connection.getresponse().status
     except TimeoutError:
-        return _TIMEOUT
+        return TIMEOUT
     except (OSError, http.client.HTTPException):
         return _FAILED
     finally:

@@ -8,16 +8,21 @@ other instances every check passes.
 
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
 from tools.local_aws.emulator import ministack, stand_ins
 from tools.local_aws.emulator.clock import CLOCK
-from tools.local_aws.emulator.elb import alb_targets, probe
+from tools.local_aws.emulator.elb import alb_targets, health_check_flows, probe
 from tools.local_aws.emulator.ministack import private
 
 Target = dict[str, Any]
 _REGISTERED, _DRAINING = "Registered", "DrainingSince"
+_CHECKS_AT_ONCE = 32
+"""Project default: more than the targets of an environment whose checks may time out."""
+_Key = tuple[str, str, int]
 _log = logging.getLogger("local-aws")
 
 
@@ -169,7 +174,26 @@ def _zone_enabled(group: ministack.Record, instance: ministack.Record) -> bool:
 
 
 def _endpoint(group: ministack.Record, target: Target) -> tuple[str, int] | None:
-    return stand_ins.endpoint(target["Id"], _check_port(group, target))
+    instance = instance_of(group, target)
+    owner = instance["InstanceId"] if instance is not None else target["Id"]
+    return stand_ins.endpoint(owner, _check_port(group, target))
+
+
+def instance_of(group: ministack.Record, target: Target) -> ministack.Record | None:
+    """Return the instance of a target, which a target group of type `ip` names by its address."""
+    if group["TargetType"] != "ip":
+        result: ministack.Record | None = ministack.instances.get(target["Id"])
+        return result
+    return next(
+        (
+            item
+            for item in ministack.instances.values()
+            if item["PrivateIpAddress"] == target["Id"]
+            and item["VpcId"] == group["VpcId"]
+            and item["State"]["Name"] != "terminated"
+        ),
+        None,
+    )
 
 
 def _check_port(group: ministack.Record, target: Target) -> int:
@@ -193,18 +217,7 @@ def check(group: ministack.Record, target: Target) -> None:
     if address is None:
         target.pop("Checked", None)
         return
-    # The server's answer takes real time, even if AWS's durations are shortened.
-    timeout = max(CLOCK.real(group["HealthCheckTimeoutSeconds"]), 0.5)
-    if group["HealthCheckProtocol"] == "TCP":
-        outcome = probe.tcp(address, timeout)
-    else:
-        outcome = probe.http_get(
-            address,
-            group["HealthCheckPath"],
-            group["Matcher"]["HttpCode"],
-            timeout,
-            secure=group["HealthCheckProtocol"] == "HTTPS",
-        )
+    outcome = _outcome(group, target, address)
     result = target.setdefault("Checked", {"State": None, "Passed": 0, "Failed": 0})
     if outcome.passed:
         result.update(Passed=result["Passed"] + 1, Failed=0)
@@ -218,12 +231,33 @@ def check(group: ministack.Record, target: Target) -> None:
             result.update(State="unhealthy", Reason=outcome.reason, Description=outcome.description)
 
 
+def _outcome(group: ministack.Record, target: Target, address: tuple[str, int]) -> probe.Outcome:
+    if not health_check_flows.reach(group, instance_of(group, target), _check_port(group, target)):
+        return probe.TIMEOUT
+    # The server's answer takes real time, even if AWS's durations are shortened.
+    timeout = max(CLOCK.real(group["HealthCheckTimeoutSeconds"]), 0.5)
+    if group["HealthCheckProtocol"] == "TCP":
+        return probe.tcp(address, timeout)
+    return probe.http_get(
+        address,
+        group["HealthCheckPath"],
+        group["Matcher"]["HttpCode"],
+        timeout,
+        secure=group["HealthCheckProtocol"] == "HTTPS",
+    )
+
+
 class Checker(threading.Thread):
-    """Thread that checks every target with a stand-in, at the interval of its target group."""
+    """Thread that checks every target with a stand-in, at the interval of its target group.
+
+    Checks run at the same time, so that one that times out does not delay the others.
+    """
 
     def __init__(self) -> None:
         super().__init__(name="target-health", daemon=True)
-        self._due: dict[tuple[str, str, int], float] = {}
+        self._due: dict[_Key, float] = {}
+        self._running: set[_Key] = set()
+        self._pool = ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="health-check")
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
@@ -238,6 +272,7 @@ class Checker(threading.Thread):
     def stop(self) -> None:
         """Stop after the current round."""
         self._stop_asked.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _round(self) -> None:
         if not stand_ins.any_checked():
@@ -247,10 +282,20 @@ class Checker(threading.Thread):
             with ministack.acting_for(account, region):
                 for target in list(ministack.targets.get(arn, [])):
                     key = (arn, target["Id"], target["Port"])
-                    if self._due.get(key, 0) <= now and _DRAINING not in target:
-                        interval = CLOCK.real(group["HealthCheckIntervalSeconds"])
-                        self._due[key] = now + interval
-                        check(group, target)
+                    if self._due.get(key, 0) > now or _DRAINING in target or key in self._running:
+                        continue
+                    self._due[key] = now + CLOCK.real(group["HealthCheckIntervalSeconds"])
+                    self._running.add(key)
+                    self._pool.submit(copy_context().run, self._check, key, group, target)
+
+    def _check(self, key: _Key, group: ministack.Record, target: Target) -> None:
+        try:
+            check(group, target)
+        except (KeyError, RuntimeError):
+            # The target group or its load balancer was deleted during the check.
+            _log.debug("a health check was interrupted", exc_info=True)
+        finally:
+            self._running.discard(key)
 
 
 def _described(parameters: dict[str, list[str]]) -> Any:

@@ -1,7 +1,8 @@
 """Zonal shifts of load balancers (AWS, Amazon Application Recovery Controller API).
 
 MiniStack lacks this service. The address of a zone from which a shift leads away is not in the DNS
-of the load balancer (`zone_health`).
+of the load balancer (`zone_health`). With cross-zone load balancing, targets in that zone get no
+connections (`forwarding`).
 """
 
 import json

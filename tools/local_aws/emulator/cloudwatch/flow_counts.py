@@ -1,0 +1,54 @@
+"""Flow counts of load balancers, which the process that forwards connections reports.
+
+AWS, CloudWatch metrics for your Network Load Balancer: `ActiveFlowCount` and `NewFlowCount` are
+reported always, the others only while they are not zero.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from tools.local_aws.emulator.clock import CLOCK
+
+ACTIVE = "ActiveFlowCount"
+_NEW = "NewFlowCount"
+COUNTED = (
+    _NEW,
+    "UnhealthyRoutingFlowCount",
+    "RejectedFlowCount",
+    "TCP_Client_Reset_Count",
+    "TCP_Target_Reset_Count",
+    "TCP_ELB_Reset_Count",
+)
+"""Metrics that count events. `PortAllocationErrorCount` has no data: ports do not run out here."""
+_KEPT = 4000
+"""Project default: reports that are kept for each load balancer."""
+
+_reports: dict[str, deque[tuple[float, Mapping[str, float]]]] = {}
+
+
+def put(counts: Mapping[str, Mapping[str, float]]) -> None:
+    """Add a report of load balancers, by ARN: open flows, and events since the last report.
+
+    Raises:
+        KeyError: a metric is unknown.
+    """
+    now = CLOCK.now()
+    for arn, values in counts.items():
+        for metric in values:
+            if metric not in (ACTIVE, *COUNTED):
+                raise KeyError(metric)
+        name = arn.partition(":loadbalancer/")[2]
+        _reports.setdefault(name, deque(maxlen=_KEPT)).append((now, dict(values)))
+
+
+def active(balancer: str) -> float:
+    """Return the number of open flows of a load balancer, by its name in metrics: `net/NAME/ID`."""
+    reports = _reports.get(balancer)
+    return float(reports[-1][1].get(ACTIVE, 0)) if reports else 0.0
+
+
+def total(metric: str, balancer: str, begin: float, end: float) -> float | None:
+    """Return the number of events between two real times, None if AWS would not report it."""
+    reports = [*_reports.get(balancer, ())]
+    count = float(sum(values.get(metric, 0) for at, values in reports if begin <= at < end))
+    return count if count or metric == _NEW else None

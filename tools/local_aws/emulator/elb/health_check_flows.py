@@ -1,0 +1,50 @@
+"""The flows of health checks: whether a check of a load balancer reaches its target.
+
+AWS, Update the security groups for your Network Load Balancer: health checks come from the private
+addresses of the load balancer. They need an outbound rule of its security groups, and an inbound
+rule of the target's. Without one, and while the target's zone is cut, a check times out.
+"""
+
+from tools.local_aws.emulator import cuts, ministack
+from tools.local_aws.emulator.ec2 import admission, security_groups
+from tools.local_aws.emulator.ec2.admission import Peer
+from tools.local_aws.emulator.elb import load_balancers
+from tools.local_aws.emulator.living import LIVING
+
+Instance = ministack.Record
+
+
+def reach(group: ministack.Record, instance: Instance | None, port: int) -> bool:
+    """Return whether the checks of a target group reach a port of an instance.
+
+    Security groups count only while load balancers run, since the instances of most tests have
+    none.
+    """
+    if instance is None:
+        return True
+    zone = instance["Placement"]["AvailabilityZone"]
+    if cuts.is_cut(ministack.region(), zone, instance["InstanceId"]):
+        return False
+    if not LIVING.is_on("balancers"):
+        return True
+    return any(_admitted(arn, instance, port) for arn in group["LoadBalancerArns"])
+
+
+def _admitted(balancer: str, instance: Instance, port: int) -> bool:
+    record = ministack.load_balancers.get(balancer)
+    if record is None:
+        return False
+    of_balancer = record["SecurityGroups"]
+    of_instance = [item["GroupId"] for item in instance["SecurityGroups"]]
+    rules = {id_: security_groups.rules(id_) for id_ in {*of_balancer, *of_instance}}
+    leaves = not of_balancer or admission.admits(
+        of_balancer,
+        "egress",
+        rules,
+        Peer(instance["PrivateIpAddress"], frozenset(of_instance)),
+        port,
+    )
+    return leaves and any(
+        admission.admits(of_instance, "ingress", rules, Peer(item, frozenset(of_balancer)), port)
+        for item in load_balancers.private_addresses(record).values()
+    )

@@ -1,0 +1,34 @@
+"""The drill's table of the example `active-passive`, for README and for the page of the drill."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from denodo_ha.cli.output import markdown_table
+from denodo_ha.drill.drill_run import DrillResult
+from denodo_ha.drill.text_report import HEADINGS, outcome_rows
+
+EXAMPLE: Final = "active-passive"
+_EXCERPT: Final = ("region lost", "switch thrown", "node lost")
+"""The failures of the rows in README."""
+_EXCERPT_COLUMNS: Final = 4
+
+
+def text(result: DrillResult) -> str:
+    """Return the whole table."""
+    return f"{markdown_table(HEADINGS, _rows(result))}\n"
+
+
+def excerpt(result: DrillResult) -> str:
+    """Return the first columns of some rows, each with one kind of failure."""
+    rows = []
+    for kind in _EXCERPT:
+        for failures, *others in _rows(result):
+            lines = [line for line in failures.split("\n") if line.startswith(f"{kind}: active")]
+            if lines:
+                rows.append((lines[0], *others[: _EXCERPT_COLUMNS - 1]))
+                break
+    return f"{markdown_table(HEADINGS[:_EXCERPT_COLUMNS], rows)}\n"
+
+
+def _rows(result: DrillResult) -> Iterable[tuple[str, ...]]:
+    return [row.cells for row in outcome_rows(result.worst_first, result.model)]
