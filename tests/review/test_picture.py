@@ -132,7 +132,7 @@ def test_svg_is_self_contained(assembly_of: AssemblyOf, name: str) -> None:
 
 
 def test_many_nodes_of_a_zone_are_drawn_in_columns() -> None:
-    boxes = tuple(Box(f"n{number}", "node", f"node{number}", area="z") for number in range(14))
+    boxes = tuple(Box(f"n{number}", "node", f"node{number}", area="z") for number in range(10, 24))
     drawn = svg(Picture((Area("c", "c"), Area("z", "zone", "c")), boxes, ()), "t")
     places = re.findall(r'<text[^>]* x="([\d.-]+)" y="([\d.-]+)"[^>]*>node\d+<', drawn)
     columns, rows = ({float(place[axis]) for place in places} for axis in (0, 1))
