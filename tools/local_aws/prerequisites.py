@@ -76,7 +76,7 @@ def _of_cluster(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Prerequ
         *_node_instances(loaded, name, cluster),
         *_haproxy_instances(cluster),
         *_balancer(loaded.environment, name, cluster),
-        *_adopted_instances(cluster),
+        *_adopted_instances(loaded.environment, name, cluster),
         *_node_zone(cluster),
     ):
         region = properties.pop("region", cluster.region)
@@ -128,7 +128,7 @@ def _node_zone(cluster: Cluster) -> Iterator[Resource]:
 
 def _node_instances(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Resource]:
     """Yield images, key pairs and policies that the configuration or a pin sets for the nodes."""
-    contents = image_contents(loaded.environment)
+    contents = image_contents(loaded.environment, name)
     for node_name, node in sorted(cluster.nodes.items()):
         instance = configured_machine(cluster.instance, node)
         if instance is not None and node.instance_id is None:
@@ -153,15 +153,22 @@ def _haproxy_instances(cluster: Cluster) -> Iterator[Resource]:
         yield from _policies(instance.role_policies)
 
 
-def image_contents(environment: Environment) -> dict[str, dict[str, str]]:
-    """Return what an image of a node contains: Denodo, as the configuration describes it."""
+def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
+    """Return what an image of a node contains, as the configuration describes it.
+
+    The managers are not in the image, but a machine must reach them as its image is configured.
+    """
     denodo = environment.denodo
-    contents = {
-        "version": denodo.version,
-        "home": denodo.platform_home(),
-        "user": denodo.user,
-    }
-    return {"denodo": contents}
+    contents = {"version": denodo.version, "home": denodo.platform_home(), "user": denodo.user}
+    managers: dict[str, set[int]] = {}
+    licences = environment.license_manager_of(cluster)
+    if licences is not None:
+        managers.setdefault(licences.host, set()).add(licences.port)
+    solutions = environment.solution_manager_of(cluster)
+    if solutions is not None and solutions.host is not None:
+        managers.setdefault(solutions.host, set()).add(solutions.port)
+    ports = {host: sorted(numbers) for host, numbers in managers.items()}
+    return {"contents": {"denodo": contents, "managers": ports}}
 
 
 def _policies(arns: list[str] | tuple[str, ...]) -> Iterator[Resource]:
@@ -181,9 +188,10 @@ def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator
             yield "address", address, {}
 
 
-def _adopted_instances(cluster: Cluster) -> Iterator[Resource]:
+def _adopted_instances(environment: Environment, name: str, cluster: Cluster) -> Iterator[Resource]:
     """Yield the instances that the configuration names, in the subnets of their zones."""
+    contents = image_contents(environment, name)
     for _, node in sorted(cluster.nodes.items()):
         zone = cluster.network.zones.get(node.zone)
         if node.instance_id is not None and zone is not None and zone.nodes is not None:
-            yield "instance", node.instance_id, {"subnet": zone.nodes}
+            yield "instance", node.instance_id, {"subnet": zone.nodes, **contents}

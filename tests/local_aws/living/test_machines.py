@@ -77,7 +77,8 @@ def instance(living: tuple[Cloud, Paths]) -> str:
     """Return an instance with Denodo 7.0, which has signalled that it is ready."""
     cloud, _ = living
     denodo = {"version": "7.0", "home": _HOME, "user": "denodo"}
-    cloud.give({"kind": "image", "id": templates.IMAGE, "denodo": denodo})
+    contents = {"denodo": denodo, "managers": {"sm.example.com": [10091]}}
+    cloud.give({"kind": "image", "id": templates.IMAGE, "contents": contents})
     policy = {"ResourceSignal": {"Count": 1, "Timeout": "PT5M"}}
     node = templates.node(UserData={"Fn::Base64": _USER_DATA})
     template = {

@@ -9,6 +9,7 @@ GET    /_local/machines                 state and address of each machine
 PUT    /_local/machines/INSTANCE        {"action": …}: kill, start (undo of all), and for Denodo's
                                         servers kill-server, suspend, resume, close-port and
                                         open-port; `"what": "machine"` suspends all programs
+PUT    /_local/managers/HOST            {"answers": false}: a License or Solution Manager is lost
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
@@ -50,6 +51,7 @@ from tools.local_aws.emulator.elb import forwarding
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.machines import MACHINES
+from tools.local_aws.emulator.managers import MANAGERS
 from tools.local_aws.emulator.route53 import dns_answer
 from tools.local_aws.emulator.route53.dns_server import DnsServer
 
@@ -114,6 +116,12 @@ class ControlApi:
 
     def _put_machines(self, instance_id: str, body: dict[str, Any]) -> dict[str, Any]:
         return MACHINES.act(instance_id, body)
+
+    def _get_managers(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return dict(MANAGERS.show())
+
+    def _put_managers(self, host: str, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(MANAGERS.set(host, answers=bool(body["answers"])))
 
     def _put_pace(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
         pace = float(body["pace"])

@@ -24,6 +24,7 @@ from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.managers import MANAGERS
 
 _POLL_S = 0.5
 """Project default: the thread sees changes that set no event this late."""
@@ -69,6 +70,7 @@ class Machines:
                 CHILDREN.kill(_child(id_))
                 stand_ins.STORE.pop(id_, None)
             self._machines.clear()
+        MANAGERS.stop()
 
     def show(self) -> dict[str, Any]:
         """Return state and address of each machine, by instance."""
@@ -170,7 +172,12 @@ class Machines:
                     self._machines.pop(id_)
 
     def _run(self, id_: str, location: Location, instance: ministack.Record) -> None:
-        """Start the machine of a running instance, unless it runs or is dead."""
+        """Start the machine of a running instance, unless it runs or is dead.
+
+        An instance whose image has unknown contents runs nothing.
+        """
+        if id_ not in self._machines and "denodo" not in _contents(location, instance):
+            return
         machine = self._machines.setdefault(id_, _Machine())
         if machine.state == "ended":
             self._do(id_, "running", partial(_launch, id_, location, instance))
@@ -221,8 +228,7 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
     """Write what the machine has to know, and start its process."""
     account, region = location
     address = loopback.address("instance", id_)
-    with ministack.acting_for(account, region):
-        image = ministack.images.get(instance["ImageId"]) or {}
+    contents = _contents(location, instance)
     settings = {
         "id": id_,
         "address": address,
@@ -231,7 +237,8 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
         "account": account,
         "region": region,
         "user_data": _decoded(instance.get("UserData") or ""),
-        "denodo": image.get("Denodo") or {},
+        "denodo": contents["denodo"],
+        "names": MANAGERS.add(contents.get("managers") or {}),
     }
     folder = _folder(id_)
     folder.mkdir(parents=True, exist_ok=True)
@@ -239,6 +246,13 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
     # Before its agent registers, a machine receives no commands and passes no check.
     stand_ins.put(id_, {"address": address, "commands": stand_ins.NEVER})
     CHILDREN.start(_child(id_), _MODULE, str(folder / "settings.json"))
+
+
+def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
+    """Return what the image of an instance contains; empty if that is not known."""
+    with ministack.acting_for(*location):
+        image = ministack.images.get(instance["ImageId"]) or {}
+    return dict(image.get("Contents") or {})
 
 
 def _decoded(user_data: str) -> str:

@@ -125,7 +125,7 @@ def _image(settings: Settings) -> bool:
         "CreationDate": private(ministack.ec2, "_now_ts")(),
         "OwnerId": ministack.account(),
         # What the image contains, for the machines of its instances.
-        "Denodo": settings.get("denodo") or {},
+        "Contents": settings.get("contents") or {},
     }
     return True
 
@@ -195,7 +195,7 @@ def _instance(settings: Settings) -> bool:
     if settings["id"] in ministack.instances:
         return False
     image = settings.get("image", "ami-00000000000000000")
-    _image({"id": image, "denodo": settings.get("denodo")})
+    _image({"id": image, "contents": settings.get("contents")})
     properties = {
         "SubnetId": settings["subnet"],
         "ImageId": image,

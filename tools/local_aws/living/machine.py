@@ -53,7 +53,6 @@ class Machine:
             "HOME": "/root",
             # Without the modules of this folder, programs would use the addresses of this system.
             "PYTHONPATH": f"{machine_files.LIVING}/commands",
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         self._journal = Journal(Path("/var/log/journal.jsonl"))
         self._units = Units(self._journal, self._environment, Path("/"))

@@ -136,9 +136,15 @@ def _write_network(settings: Settings) -> None:
     """Write the files that depend on the local AWS's endpoint, which may change with a restart."""
     etc = settings.root / "etc"
     hosts = etc / "hosts"
-    own = f"{settings.address} localhost\n"
-    lines = hosts.read_text().splitlines(keepends=True)[1:] if hosts.exists() else []
-    hosts.write_text(own + "".join(lines))
+    own = {"localhost": settings.address, **settings.names}
+    # Denodo's names, which the node program adds, remain.
+    kept = [
+        line
+        for line in (hosts.read_text().splitlines() if hosts.exists() else [])
+        if not set(line.split()[1:]) & own.keys()
+    ]
+    lines = [f"{address} {name}" for name, address in own.items()]
+    hosts.write_text("\n".join((*lines, *kept, "")))
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     shown = {
         "id": settings.id,

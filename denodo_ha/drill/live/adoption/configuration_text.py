@@ -109,6 +109,9 @@ def _cluster(cluster: FoundCluster, details: SiteDetails) -> Iterator[str]:
             yield f"        {zone}: {{balancer: {subnet}}}"
         else:
             yield f"        {zone}: {{}}   # the load balancer has no subnet here: add its subnet"
+    checkers = details.health_checkers.get(balancer.region)
+    if checkers:
+        yield f"      health_checkers: {checkers}"
     yield "    nodes:"
     for id_, node in cluster.nodes.items():
         values: dict[str, Any] = {"instance_id": id_, "zone": node.zone}

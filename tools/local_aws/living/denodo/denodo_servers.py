@@ -57,7 +57,7 @@ def serve(home: "Home", server: str) -> int:
     if server == "vdp" and "web" in home.behaves("vdp"):
         home.start_web()
     host = str(started.get("rmi") or home.address)
-    _Listeners(home, ports).serve(lambda protocol: _Session(home, protocol, (host, second)))
+    _Listeners(home, ports).serve(lambda protocol: Session(home, protocol, (host, second)))
     return 0
 
 
@@ -78,7 +78,7 @@ class _Listeners:
         signal.set_wakeup_fd(waking.fileno())
         self._waking = waking
 
-    def serve(self, session: "Callable[[str], _Session]") -> None:
+    def serve(self, session: "Callable[[str], Session]") -> None:
         """Accept connections until the process ends."""
         self._follow()
         while True:
@@ -125,11 +125,11 @@ def _record(home: "Home", server: str) -> dict[str, str]:
     return result
 
 
-class _Session:
+class Session:
     """One connection of a client.
 
     Args:
-        home: the installation.
+        home: the installation, of which only the node's name, statuses and behaviours are used.
         protocol: `http`, `https`, `odbc`, `rmi`, `object` or `vdp`.
         second: host and port to which the registry directs its clients.
     """
