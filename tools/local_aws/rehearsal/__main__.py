@@ -29,7 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    options = Options(given.pace, tuple(given.kind), given.first_only, given.with_alarms)
+    options = Options(
+        pace=given.pace,
+        kinds=tuple(given.kind),
+        first_only=given.first_only,
+        with_alarms=given.with_alarms,
+    )
     try:
         plays = {
             config: rehearsal.rehearse(config, options, _progress(config))

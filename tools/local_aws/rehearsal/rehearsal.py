@@ -14,7 +14,7 @@ from pathlib import Path
 
 from denodo_ha.drill.drill_run import DrillResult, drill_paths
 from denodo_ha.drill.engine.situation import Situation
-from denodo_ha.drill.outcome import Outcome
+from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.scenarios import scenarios
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
@@ -31,6 +31,8 @@ from tools.local_aws.rehearsal.observation import Observation
 from tools.local_aws.rehearsal.scenario_actions import Action, NotPlayableError, actions
 
 Say = Callable[[str], None]
+Prepare = Callable[[str, Paths], None]
+"""Function that changes what is deployed, given the endpoint and paths of its local AWS."""
 
 PACE = 20.0
 """Project default: AWS seconds per real second."""
@@ -67,18 +69,26 @@ class Options:
     Attributes:
         pace: AWS seconds per real second.
         kinds: the kinds of failures to play; empty for all.
+        failures: the failures to play; empty for all.
         first_only: play only the first scenario of each kind.
         with_alarms: let each failure last until its alarms should have arrived.
     """
 
     pace: float = PACE
     kinds: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
     first_only: bool = False
     with_alarms: bool = False
 
 
-def rehearse(config: str, options: Options, say: Say) -> list[Play]:
+def rehearse(config: str, options: Options, say: Say, prepare: Prepare | None = None) -> list[Play]:
     """Rehearse a configuration; return what was played.
+
+    Args:
+        config: path or name of the configuration.
+        options: what to play, and how.
+        say: reports the progress.
+        prepare: changes the deployed stacks and the templates of the assembly alike.
 
     Raises:
         LocalAwsError: the environment cannot be deployed, or does not become well.
@@ -89,6 +99,8 @@ def rehearse(config: str, options: Options, say: Say) -> list[Play]:
         message = f"{config} has HAProxy instances, which do not run in a rehearsal"
         raise LocalAwsError(message)
     with _deployed(loaded, config, say) as (endpoint, paths):
+        if prepare is not None:
+            prepare(endpoint, paths)
         nodes = LightNodes(paths.folder / "nodes", options.pace)
         try:
             return list(_play_all(_Deployed(endpoint, paths, loaded), nodes, options, say))
@@ -162,6 +174,8 @@ def _chosen(result: DrillResult, options: Options) -> Iterator[tuple[Outcome, Si
     for outcome, (failure, situation) in pairs:
         kind = failure.kind
         if kind == "nothing" or (options.kinds and kind not in options.kinds):
+            continue
+        if options.failures and failure not in options.failures:
             continue
         is_first = kind not in seen
         seen.add(kind)
