@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from denodo_ha.drill.outcome import Outcome, Reach, certain_seconds
 from tools.local_aws.rehearsal.client_load import EVERY_S, Sample
 
-CLIENT_TIMEOUT_S = 1.0
+CLIENT_TIMEOUT_S = 3.0
 """Project default: real seconds that a client waits for each answer."""
 WELL_S = 2.0
 """Project default: real seconds without a failed connection after which all is well."""

@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 Prepare = Callable[[str, Paths], None]
 """Function that changes what is deployed, given the endpoint and paths of its local AWS."""
 
-PACE = 20.0
+PACE = 10.0
 """Project default: AWS seconds per real second."""
 _DEPLOY_PACE = 200.0
 """Project default: during the deploy, when nothing is measured."""
