@@ -12,15 +12,17 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins
-from tools.local_aws.emulator.child_processes import CHILDREN
+from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
@@ -28,6 +30,7 @@ from tools.local_aws.emulator.managers import MANAGERS
 
 _POLL_S = 0.5
 """Project default: the thread sees changes that set no event this late."""
+_TRIAL_S = 60
 _MODULE = "tools.local_aws.living.machine"
 _log = logging.getLogger("local-aws")
 
@@ -52,7 +55,13 @@ class Machines:
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Start machines for all running instances, and follow their changes."""
+        """Start machines for all running instances, and follow their changes.
+
+        Where this system denies namespaces, instances run nothing.
+        """
+        if not self.are_allowed():
+            _log.warning("this system denies namespaces to users, so instances run no programs")
+            return
         self._stopping.clear()
         self._thread = threading.Thread(target=self._follow, name="machines", daemon=True)
         self._thread.start()
@@ -71,6 +80,19 @@ class Machines:
                 stand_ins.STORE.pop(id_, None)
             self._machines.clear()
         MANAGERS.stop()
+
+    @staticmethod
+    @cache
+    def are_allowed() -> bool:
+        """Return whether this system allows machines."""
+        command = [sys.executable, "-E", "-s", "-m", "tools.local_aws.living.isolation"]
+        done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
+        return done.returncode == 0
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether instances run their programs."""
+        return self._thread is not None and self._thread.is_alive()
 
     def show(self) -> dict[str, Any]:
         """Return state and address of each machine, by instance."""

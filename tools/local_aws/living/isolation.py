@@ -189,3 +189,8 @@ def _call(name: str, *arguments: int | bytes | None) -> None:
         shown = " ".join(item.decode() for item in arguments if isinstance(item, bytes))
         message = f"{name} {shown}: {os.strerror(number)}"
         raise DeniedError(message)
+
+
+if __name__ == "__main__":
+    # The server asks in a process of its own, since it has threads, and a fork copies only one.
+    sys.exit(not is_allowed())

@@ -12,7 +12,7 @@ from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
 from tools.local_aws.emulator.errors import InvalidRequestError
-from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.machines import MACHINES
 from tools.local_aws.emulator.ministack import private
 
 _KINDS = ("AWS::EC2::Instance", "AWS::AutoScaling::AutoScalingGroup")
@@ -71,15 +71,15 @@ def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any]) -> Non
     timeout = _wait_conditions.validate_resource_signal_timeout(signal.get("Timeout"), logical_id)
     stack_id = ministack.all_stacks[stack]["StackId"]
     token = _wait_conditions.register_slot(stack_id)
-    runs = LIVING.is_on("nodes") and kind == "AWS::EC2::Instance"
+    runs = MACHINES.is_running and kind == "AWS::EC2::Instance"
+    # Programs take real time, whatever the pace.
+    limit = timeout if runs else CLOCK.real(timeout)
     if MODE.name == "automatic" and not runs:
         for number in range(count):
             success = {"Status": "SUCCESS", "UniqueId": f"local-{number}"}
             _wait_conditions.deliver_signal(token, success)
     try:
-        _wait_conditions.wait_for(
-            token, stack_id, stack, logical_id, kind, count, CLOCK.real(timeout)
-        )
+        _wait_conditions.wait_for(token, stack_id, stack, logical_id, kind, count, limit)
     except TimeoutError:
         message = f"Failed to receive {count} resource signal(s) within the specified duration"
         raise TimeoutError(message) from None
