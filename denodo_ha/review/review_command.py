@@ -16,7 +16,7 @@ from denodo_ha.cli.configuration_choice import load_configuration
 from denodo_ha.cli.errors import CommandError, Failed, UsageError
 from denodo_ha.cli.output import print_document, print_json, print_message
 from denodo_ha.review.base_synthesis import Revisions, synthesised_since
-from denodo_ha.review.cost.cost_command import json_report
+from denodo_ha.review.cost.cost_report import json_report
 from denodo_ha.review.cost.price_list import known_prices
 from denodo_ha.review.gate import CATEGORIES, parse_gate
 from denodo_ha.review.page.html_page import html_page

@@ -62,9 +62,9 @@ class TestChange:
         assert (str(place.before), str(place.after)) == ("146.02", "233.63")
         assert str(place) == "+87.61 (+60.0 %)"
         assert [(item.item, item.before, item.after) for item in change.items] == [
-            ("EC2 instance m, Linux on demand", "2: 146.00", "1: 73.00"),
-            ("EBS disk of the image", "2: 0.02", "3: 0.03"),
-            ("EC2 instance n, Linux on demand", "none", "2: 160.60"),
+            ("EC2 instance m, Linux on demand", "2 for 146.00", "1 for 73.00"),
+            ("EBS disk of the image", "2 for 0.02", "3 for 0.03"),
+            ("EC2 instance n, Linux on demand", "none", "2 for 160.60"),
         ]
 
     def test_a_cluster_that_moves_is_one_cluster(self) -> None:

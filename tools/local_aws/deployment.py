@@ -25,7 +25,7 @@ from tools.local_aws.shell_environment import write_commands
 
 Say = Callable[[str], None]
 
-LIVING = {"names": True, "metrics": True}
+LIVING = {"balancers": True, "names": True, "metrics": True}
 """The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
 _FIRST_CHECKS_S = 10.0

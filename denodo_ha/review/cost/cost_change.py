@@ -187,4 +187,4 @@ def _text(place: PlaceCost, item: str) -> str:
     amount, month = _amounts(place).get(item, (Decimal(0), None))
     if not amount:
         return "none"
-    return f"{amount:,}: {'unknown' if month is None else f'{month:,.2f}'}"
+    return f"{amount:,} for {'unknown' if month is None else f'{month:,.2f}'}"

@@ -1,8 +1,7 @@
 """`denodo-ha cost`: what an environment costs a month at list prices, and updates of the prices."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
 from denodo_ha.cli import exit_codes, options
+from denodo_ha.cli.configuration_choice import clone_folder
 from denodo_ha.cli.errors import Failed, UsageError
 from denodo_ha.cli.options import DocumentFormat
 from denodo_ha.cli.output import (
@@ -21,8 +21,9 @@ from denodo_ha.cli.output import (
     print_table,
 )
 from denodo_ha.cli.progress import Progress
-from denodo_ha.review.base_synthesis import as_seen_from_a_tree, required_clone, synthesise
-from denodo_ha.review.cost.monthly_cost import CostLine, MonthlyCost, monthly_cost
+from denodo_ha.review.base_synthesis import as_seen_from_a_tree, synthesise
+from denodo_ha.review.cost.cost_report import COLUMNS, cells, json_report, notes
+from denodo_ha.review.cost.monthly_cost import MonthlyCost, monthly_cost
 from denodo_ha.review.cost.offer_download import (
     PRICE_LIST,
     checked_server,
@@ -39,8 +40,6 @@ from denodo_ha.review.cost.price_list import (
     updated_file,
     user_file,
 )
-
-COLUMNS = ("Item", "Amount", "USD each", "USD a month")
 
 _SERVICE_OF = {
     "ec2": "AmazonEC2",
@@ -128,7 +127,13 @@ def _stacks(choices: Sequence[Path]) -> tuple[SynthesisedStack, ...]:
         names = ", ".join(map(str, choices))
         message = f"{names}: give one configuration, or folders and templates of cdk synth"
         raise UsageError(message)
-    clone = required_clone()
+    clone = clone_folder()
+    if clone is None:
+        message = (
+            f"{choices[0]}: a configuration can be synthesised only in a clone of the project: run "
+            "tools/denodo-ha there, or give a folder of cdk synth: denodo-ha cost cdk.out"
+        )
+        raise UsageError(message)
     with tempfile.TemporaryDirectory(prefix="denodo-ha-cost-") as folder:
         name = as_seen_from_a_tree(str(choices[0]), clone)
         return synthesise(name, clone, Path(folder) / "cdk.out", name)
@@ -190,70 +195,3 @@ def _print(result: MonthlyCost, form: DocumentFormat) -> None:
     print_line(f"All: {result.month} USD a month of {HOURS} hours, on demand")
     for note in notes(result):
         print_paragraph(note)
-
-
-def cells(line: CostLine) -> tuple[str, str, str, str]:
-    """Return the cells of a line in the table."""
-    if line.is_by_use:
-        return line.item.name, "", "by use", line.item.note
-    amount = f"{line.item.amount:,}"
-    if line.usd is None:
-        note = f" ({line.item.note})" if line.item.note else ""
-        return line.item.name, amount, "unknown", f"unknown{note}"
-    return line.item.name, amount, f"{line.usd:f} a {line.item.unit}", f"{line.month:,.2f}"
-
-
-def notes(result: MonthlyCost) -> Iterator[str]:
-    """Yield what to know about the numbers: missing prices, and the sources."""
-    if not result.month.is_complete:
-        yield (
-            "At least: a price is unknown. `denodo-ha cost -c CONFIG --online` reads AWS's current "
-            "price list; disks of an image without `disk_gib` have no known size."
-        )
-    if result.sources:
-        texts = (f"{source.title} ({source.published})" for source in result.sources)
-        yield f"Prices: {'; '.join(texts)}."
-    yield (
-        "Counted is what the stacks create and AWS charges by time, without tax and discounts; "
-        "existing instances, networks and addresses are not."
-    )
-
-
-def json_report(result: MonthlyCost) -> Mapping[str, object]:
-    """Return the report of `denodo-ha cost --format json`."""
-    return {
-        "currency": "USD",
-        "hours": HOURS,
-        "month": _number(result.month.usd),
-        "is_complete": result.month.is_complete,
-        "clusters": [
-            {
-                "name": place.name,
-                "region": place.region,
-                "month": _number(place.month.usd),
-                "is_complete": place.month.is_complete,
-                "items": list(map(_json_line, place.lines)),
-            }
-            for place in result.places
-        ],
-        "sources": result.sources,
-    }
-
-
-def _json_line(line: CostLine) -> Mapping[str, object]:
-    kind = "use" if line.is_by_use else "unknown" if line.is_unknown else "time"
-    return {
-        "item": line.item.name,
-        "charged_by": kind,
-        "amount": None if line.is_by_use else _number(line.item.amount),
-        "unit": None if line.is_by_use else line.item.unit,
-        "usd": None if line.usd is None else _number(line.usd),
-        "month": None if line.month is None else _number(line.month),
-        "note": line.item.note,
-        "source": line.source.title if line.source else None,
-    }
-
-
-def _number(value: Decimal) -> float | int:
-    """Return a number for JSON, as short as it is written."""
-    return int(value) if value == value.to_integral_value() else float(value)
