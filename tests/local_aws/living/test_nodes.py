@@ -100,10 +100,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_a_node_lives(site: Site) -> None:
     # The deploy has ended, so each node has signalled that its servers are ready.
-    assert site.node("node1")["services"] == {"jdbc": "its metadata is not confirmed"}
+    assert site.node("node1")["unready"] == {"jdbc": "its metadata is not confirmed"}
     site.denodo_ha("enable", "node1", "--metadata-ok")
     site.denodo_ha("enable", "node2", "--metadata-ok")
-    assert site.node("node1")["ready"] is True
+    assert _is_ready(site.node("node1"))
 
     ssm = site.access.client("ssm")
     parameter = "/denodo/test/main/node1"
@@ -112,9 +112,14 @@ def test_a_node_lives(site: Site) -> None:
     ssm.put_parameter(Name=parameter, Value=json.dumps(state), Overwrite=True, Type="String")
     assert "rolled node1" in site.denodo_ha("roll", "--node", "node1")
 
-    ec2, id_ = site.access.client("ec2"), site.node("node1")["instance_id"]
+    ec2, id_ = site.access.client("ec2"), site.node("node1")["instance"]
     ec2.stop_instances(InstanceIds=[id_])
     until(lambda: site.node("node1")["state"] == "stopped")
     ec2.start_instances(InstanceIds=[id_])
     # The disk has the records and the units, so the node is ready without an operator.
-    until(lambda: site.node("node1").get("ready") is True)
+    until(lambda: _is_ready(site.node("node1")))
+
+
+def _is_ready(node: dict[str, Any]) -> bool:
+    """Return whether a node itself reports that all of its services are ready."""
+    return node["source"] == "node" and not node["unready"]

