@@ -100,10 +100,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_a_node_lives(site: Site) -> None:
     # The deploy has ended, so each node has signalled that its servers are ready.
-    assert site.node("node1")["unready"] == {"jdbc": "its metadata is not confirmed"}
+    unconfirmed = {"jdbc": "its metadata is not confirmed"}
+    until(lambda: site.node("node1")["unready"] == unconfirmed)
     site.denodo_ha("enable", "node1", "--metadata-ok")
     site.denodo_ha("enable", "node2", "--metadata-ok")
-    assert _is_ready(site.node("node1"))
+    until(lambda: _is_ready(site.node("node1")))
 
     ssm = site.access.client("ssm")
     parameter = "/denodo/test/main/node1"
