@@ -89,9 +89,9 @@ def _searched(result: OrdersResult) -> str:
     else:
         extent = f"Searched: the shortest orders {name} (the first {states}, not all)"
     verdict = {
-        "holds": "DNS leads to a cluster that serves whenever there is one",
+        "holds": "none of them makes DNS answer wrongly",
         "unknown": "the templates do not contain all that the search needs",
-    }.get(result.word, "there are orders after which DNS is wrong")
+    }.get(result.word, "there are orders after which DNS answers wrongly")
     return f"{extent}: {verdict}."
 
 

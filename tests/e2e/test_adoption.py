@@ -33,9 +33,16 @@ from tests.local_aws.cloud import Cloud
 from tests.support import local_aws_server
 from tests.support.assembly import synthesise
 from tests.support.hand_made_site import RECORD, REGIONS, HandMadeSite, Recipe, make_site
+from tests.support.shell_commands import run_aws_command
 
-WITH_GROUP, AS_THE_ARTICLE = "with a security group", "as the article"
-_RECIPES = {WITH_GROUP: Recipe(with_security_group=True), AS_THE_ARTICLE: Recipe()}
+WITH_GROUP, AS_THE_ARTICLE, PUBLIC = "with a security group", "as the article", "public"
+_RECIPES = {
+    WITH_GROUP: Recipe(with_security_group=True),
+    AS_THE_ARTICLE: Recipe(),
+    PUBLIC: Recipe(with_security_group=True, scheme="internet-facing", with_health_checks=True),
+}
+_LONG = pytest.param(PUBLIC, marks=pytest.mark.long)
+_ALL = [WITH_GROUP, AS_THE_ARTICLE, _LONG]
 _REGION_OPTIONS = [option for region in REGIONS for option in ("--region", region)]
 
 
@@ -169,7 +176,7 @@ class TestArticle:
         assert {"node-moves-site", "zone-unreachable"} & broken
         assert "node-moves-site" in broken
 
-    @pytest.mark.parametrize("recipe", _RECIPES)
+    @pytest.mark.parametrize("recipe", _ALL)
     def test_the_configuration_has_no_flaw(
         self, adopted: Callable[[str], Adopted], recipe: str
     ) -> None:
@@ -220,12 +227,76 @@ class TestConfiguration:
         assert plan["record"] == RECORD
         assert plan["new_record"] == "denodo-ha.example.com"
 
+    @pytest.mark.long
+    def test_a_public_site_admits_health_checkers(self, adopted: Callable[[str], Adopted]) -> None:
+        environment = load(adopted(PUBLIC).file).environment
+        for cluster in environment.clusters.values():
+            assert cluster.balancer.scheme == "internet-facing"
+            assert str(cluster.network.health_checkers).startswith("pl-")
+
     def test_without_the_record_the_primary_is_not_known(self, made: Made, tmp_path: Path) -> None:
         plan = made.plan(tmp_path, "--balancer", made.site.clusters[REGIONS[0]].balancer)
         assert plan["new_record"] is None
         environment = load(tmp_path / "adopted.yaml").environment
         assert list(environment.clusters) == ["main"]
         assert environment.failover is None
+
+
+class TestSwitch:
+    """The change of the name, and the way back."""
+
+    @pytest.mark.parametrize("recipe", [WITH_GROUP, _LONG])
+    def test_leads_the_old_name_to_the_new_one(
+        self, adopted: Callable[[str], Adopted], recipe: str
+    ) -> None:
+        result = adopted(recipe)
+        client = result.made.cloud.client("route53")
+
+        def records() -> list[dict[str, Any]]:
+            zone = result.made.site.hosted_zone
+            listed = client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+            return [item for item in listed if item["Name"] == f"{RECORD}."]
+
+        before = records()
+        switch, back = [
+            command["line"]
+            for step in result.plan["ways"][2]["steps"]
+            for command in step["commands"]
+            if command["line"].startswith("aws route53 change-resource-record-sets")
+        ]
+        run_aws_command(result.made.cloud, switch)
+        (cname,) = records()
+        assert cname["Type"] == "CNAME"
+        assert cname["ResourceRecords"] == [{"Value": "denodo-ha.example.com"}]
+        run_aws_command(result.made.cloud, back)
+        assert records() == before
+        assert ("HealthCheckId" in before[0]) is (recipe == PUBLIC)
+
+
+def test_new_load_balancers_are_admitted_to_the_nodes(adopted: Callable[[str], Adopted]) -> None:
+    result = adopted(AS_THE_ARTICLE)
+    cluster = result.made.site.clusters[REGIONS[0]]
+    ec2 = cluster.cloud.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    group = ec2.create_security_group(GroupName="new", Description="new", VpcId=subnet["VpcId"])[
+        "GroupId"
+    ]
+    lines = [
+        command["line"].replace("$group", group)
+        for step in result.plan["ways"][2]["steps"]
+        for command in step["commands"]
+    ]
+    admit = next(line for line in lines if f"--group-id {cluster.node_security_group}" in line)
+    run_aws_command(result.made.cloud, admit)
+    rules = ec2.describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [cluster.node_security_group]}]
+    )["SecurityGroupRules"]
+    admitted = [
+        rule["FromPort"]
+        for rule in rules
+        if rule.get("ReferencedGroupInfo", {}).get("GroupId") == group
+    ]
+    assert sorted(admitted) == [9090, 9996, 9999, 19997, 29997]
 
 
 class TestFiles:
@@ -238,15 +309,6 @@ class TestFiles:
         plan = result.made.plan(result.folder)
         assert {file: file.stat().st_mtime_ns for file in result.folder.iterdir()} == before
         assert "exists and is left as it is" in plan["files"].values()
-
-    def test_the_plan_is_for_the_edited_file(
-        self, adopted: Callable[[str], Adopted], tmp_path: Path
-    ) -> None:
-        file = copied(adopted(WITH_GROUP), tmp_path)
-        file.write_text(re.sub(r"\n +health: \{interval.*\}", "", file.read_text()))
-        plan = adopted(WITH_GROUP).made.plan(tmp_path)
-        changes = [change["what"] for change in plan["takeovers"][0]["changes"]]
-        assert any("HealthCheckIntervalSeconds 30" in change for change in changes)
 
     def test_a_mapping_of_something_else_stays(
         self, adopted: Callable[[str], Adopted], tmp_path: Path
@@ -349,12 +411,9 @@ class TestCalls:
         assert "not visible in AWS: no rule of a security group names the clients" in text
 
 
-@pytest.mark.parametrize("form", ["table", "markdown"])
-def test_the_plan_has_whole_commands(
-    adopted: Callable[[str], Adopted], made: Made, form: str
-) -> None:
+def test_the_plan_has_whole_commands(adopted: Callable[[str], Adopted], made: Made) -> None:
     folder = adopted(WITH_GROUP).folder
-    done = made.adopt(folder, "--format", form)
+    done = made.adopt(folder, "--format", "markdown")
     assert done.exit_code == 0, done.exception
     for line in (
         f"npx cdk import adopted-active -c config={folder}/adopted.yaml --resource-mapping",

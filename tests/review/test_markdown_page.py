@@ -50,14 +50,29 @@ def test_what_a_deploy_does_not_touch_is_one_sentence() -> None:
     assert "| main | node4 | restart | InstanceType a -> b |" in page
 
 
+def test_what_is_the_same_for_many_nodes_is_one_row() -> None:
+    names = [f"node{number}" for number in range(1, 4)]
+    changes = [Change("main", name, Effect.RESTART, ("InstanceType a -> b",)) for name in names]
+    found = [finding("node-restarted", f"{place}: {name}", "t") for place in "ab" for name in names]
+    found += [finding("alarm-removed", "a", "t"), finding("alarm-removed", "b", "other")]
+    effects = DeployEffects(changes, (), (), (), is_changed=True)
+    page = markdown_page(page_of(review_of(*found, effects=effects), "", ()))
+    places = "a: node1, node2, node3<br>b: node1, node2, node3"
+    assert f"| node-restarted | {places} | t |" in page
+    assert "| alarm-removed | a | t |\n| alarm-removed | b | other |" in page
+    assert "| main | node1, node2, node3 | restart | InstanceType a -> b |" in page
+
+
 def everything_long() -> Any:
     """Return the page of a change whose every part is too long for a comment."""
     findings = [
-        finding(name, f"cluster{number}", "x" * 400) for name in CATEGORY_OF for number in range(9)
+        finding(name, f"cluster{number}", f"{number}" * 400)
+        for name in CATEGORY_OF
+        for number in range(9)
     ]
     boxes = tuple(Box(f"b{number}", "node", f"node{number}") for number in range(2_000))
     picture = Picture((), boxes, tuple(Edge("b0", box.id) for box in boxes))
-    nodes = [Change("main", f"node{n}", Effect.REPLACEMENT, ("y" * 300,)) for n in range(300)]
+    nodes = [Change("main", f"node{n}", Effect.REPLACEMENT, (f"y{n}" * 100,)) for n in range(300)]
     nodes += [Change("main", f"calm{number}", Effect.NOTHING) for number in range(3_000)]
     review = replace(
         review_of(*findings, effects=DeployEffects(nodes, (), (), (), is_changed=True)),

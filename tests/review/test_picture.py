@@ -16,7 +16,7 @@ from denodo_ha.cli.main import build_program
 from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.review.picture.dot import dot
-from denodo_ha.review.picture.graph import Box, Edge, Picture, marked, simplified
+from denodo_ha.review.picture.graph import Area, Box, Edge, Picture, marked, simplified
 from denodo_ha.review.picture.mermaid import mermaid
 from denodo_ha.review.picture.svg import description, svg
 from denodo_ha.review.picture.topology import picture_of
@@ -129,6 +129,14 @@ def test_svg_is_self_contained(assembly_of: AssemblyOf, name: str) -> None:
     shown = "".join(root.itertext())
     assert "node1" in shown or "node01" in shown
     assert "a <title>" in shown
+
+
+def test_many_nodes_of_a_zone_are_drawn_in_columns() -> None:
+    boxes = tuple(Box(f"n{number}", "node", f"node{number}", area="z") for number in range(10, 24))
+    drawn = svg(Picture((Area("c", "c"), Area("z", "zone", "c")), boxes, ()), "t")
+    places = re.findall(r'<text[^>]* x="([\d.-]+)" y="([\d.-]+)"[^>]*>node\d+<', drawn)
+    columns, rows = ({float(place[axis]) for place in places} for axis in (0, 1))
+    assert (len(places), len(columns), len(rows)) == (14, 3, 6)
 
 
 def test_texts_of_areas_are_above_the_edges_that_cross_them(assembly_of: AssemblyOf) -> None:

@@ -261,7 +261,10 @@ SEEDS: Final[Mapping[str, Seed]] = {
     "secondary not checked": Seed(
         "pair",
         {"failover/secondary_health": False},
-        ("failover-check-weaker (failover record: denodo.example.com SECONDARY)",),
+        (
+            "failover-check-weaker (failover record: denodo.example.com SECONDARY)",
+            "event-order-worse (denodo.example.com)",
+        ),
         "Route 53 no longer checks this cluster",
     ),
     "operators alone fail over": Seed(

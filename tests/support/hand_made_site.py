@@ -73,6 +73,8 @@ class Recipe:
         with_security_group: give the load balancers a security group, as the console has done since
             2023; the article is older, and a load balancer without one never gets one.
         scheme: scheme of the load balancers.
+        with_health_checks: let each record have a health check of its own, which connects to the
+            load balancer's jdbc port.
         shared_ports: port of each service that all nodes serve.
         auxiliary_ports: auxiliary port of each node.
         regions: regions of the clusters.
@@ -81,6 +83,7 @@ class Recipe:
 
     with_security_group: bool = False
     scheme: str = "internal"
+    with_health_checks: bool = False
     shared_ports: Mapping[str, int] = field(default_factory=lambda: dict(SHARED_PORTS))
     auxiliary_ports: Mapping[str, int] = field(default_factory=lambda: dict(AUXILIARY_PORTS))
     regions: tuple[str, ...] = REGIONS
@@ -101,7 +104,7 @@ def make_site(cloud: Cloud, recipe: Recipe | None = None) -> HandMadeSite:
         HostedZoneId=zone,
         ChangeBatch={
             "Changes": [
-                {"Action": "CREATE", "ResourceRecordSet": _alias(cluster, role)}
+                {"Action": "CREATE", "ResourceRecordSet": _alias(cluster, role, recipe)}
                 for role, cluster in zip(roles, clusters.values(), strict=False)
             ]
         },
@@ -109,8 +112,23 @@ def make_site(cloud: Cloud, recipe: Recipe | None = None) -> HandMadeSite:
     return HandMadeSite(clusters, zone.removeprefix("/hostedzone/"))
 
 
-def _alias(cluster: HandMadeCluster, role: str) -> dict[str, Any]:
+def _alias(cluster: HandMadeCluster, role: str, recipe: Recipe) -> dict[str, Any]:
+    """Return a failover record, after making its health check if it has one."""
+    check = {}
+    if recipe.with_health_checks:
+        config = {
+            "Type": "TCP",
+            "FullyQualifiedDomainName": cluster.dns_name,
+            "Port": recipe.shared_ports["jdbc"],
+            "RequestInterval": 30,
+            "FailureThreshold": 3,
+        }
+        made = cluster.cloud.client("route53").create_health_check(
+            CallerReference=role, HealthCheckConfig=config
+        )
+        check = {"HealthCheckId": made["HealthCheck"]["Id"]}
     return {
+        **check,
         "Name": RECORD,
         "Type": "A",
         "SetIdentifier": f"denodo-{role.capitalize()}",
@@ -136,6 +154,10 @@ def _make_cluster(cloud: Cloud, recipe: Recipe, number: int) -> HandMadeCluster:
         )["Subnet"]["SubnetId"]
         for index, zone in enumerate("ab")
     }
+    if recipe.scheme == "internet-facing":
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+        cloud.give({"kind": "prefix-list", "id": f"pl-{number}aaaaaaaaaaaaaaaa"})
     ports = [*recipe.shared_ports.values(), *recipe.auxiliary_ports.values()]
     node_group = _security_group(cloud, vpc, "denodo-nodes", ports)
     balancer_group = (

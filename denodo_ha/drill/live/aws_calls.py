@@ -188,9 +188,13 @@ SECURITY_GROUP_RULES: Final = _of_adoption(
 VPCS: Final = _of_adoption(
     *("ec2", "describe_vpcs", "ec2:DescribeVpcs", "Vpcs"), "the networks of VPCs"
 )
+PREFIX_LISTS: Final = _of_adoption(
+    *("ec2", "describe_managed_prefix_lists", "ec2:DescribeManagedPrefixLists", "PrefixLists"),
+    "the prefix list of Route 53's health checkers",
+)
 ADOPT_CALLS: Final[tuple[LiveCall, ...]] = (
     *CALLS,
-    *(LISTENER_ATTRIBUTES, SECURITY_GROUPS, SECURITY_GROUP_RULES, VPCS),
+    *(LISTENER_ATTRIBUTES, SECURITY_GROUPS, SECURITY_GROUP_RULES, VPCS, PREFIX_LISTS),
 )
 """Every call of an adoption."""
 

@@ -124,7 +124,7 @@ def html_page(page: Page, drawing: str) -> str:
         for number, section in sections
     ]
     title = f"Review of {page.environment}"
-    return _PAGE.format(
+    document = _PAGE.format(
         policy=_POLICY,
         title=_text(f"{title}: {page.verdict.text.partition(':')[0]}"),
         style=Markup(Path(__file__).with_name("html_page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
@@ -134,6 +134,8 @@ def html_page(page: Page, drawing: str) -> str:
         verdict=_verdict(page.verdict),
         sections=_lines(_section(_id(number), section, drawing) for number, section in sections),
     )
+    # Text that a caller adds to plain text is not escaped a second time.
+    return str(document)
 
 
 def _id(number: int) -> str:

@@ -1,7 +1,6 @@
 """The contents of a review's page, in their order."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Final
 
 from denodo_ha.environment.facts.review_findings import Category
@@ -88,28 +87,51 @@ def _findings(review: Review, category: Category) -> tuple[Block, ...]:
 
 
 def _table_of_findings(title: str, findings: Iterable[Finding]) -> Table:
-    rows = tuple((item.name, item.where, item.text) for item in findings)
+    """Return a table with a row for each finding; findings with the same text share a row."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for item in findings:
+        places.setdefault((item.name, item.text), []).append(item.where)
+    rows = tuple(
+        (name, "\n".join(_joined(where.partition(": ")[::2] for where in wheres)), text)
+        for (name, text), wheres in places.items()
+    )
     return Table(title, _FINDING_COLUMNS, rows)
+
+
+def _joined(places: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield `CLUSTER: PART, PART` for each cluster of places, or the cluster alone."""
+    parts: dict[str, list[str]] = {}
+    for cluster, part in places:
+        parts.setdefault(cluster, []).append(part)
+    for cluster, names in parts.items():
+        named = ", ".join(filter(None, names))
+        yield f"{cluster}: {named}" if named else cluster
 
 
 def _effects(effects: DeployEffects) -> Iterator[Block]:
     """Yield a table of what a deploy changes, and a sentence on what it does not touch."""
     rows = change_rows(effects.nodes, effects.balancers, effects.databases)
-    touched = tuple(tuple(row) for row in rows if row[2] != Effect.NOTHING.value)
+    touched = [row for row in rows if row[2] != Effect.NOTHING.value]
     if touched:
         cluster, node, deploy, *others = COLUMNS
         columns = (
             *(Column(cluster), Column(node, "name"), Column(deploy, "effect")),
             *map(Column, others),
         )
-        yield _without_empty_columns(Table("What a deploy does", columns, touched))
-    untouched = [row[:2] for row in rows if row[2] == Effect.NOTHING.value]
+        yield _without_empty_columns(Table("What a deploy does", columns, _merged(touched)))
+    untouched = [(row[0], row[1]) for row in rows if row[2] == Effect.NOTHING.value]
     if untouched:
-        clusters = groupby(sorted(untouched, key=lambda row: row[0]), key=lambda row: row[0])
-        texts = (f"{name}: {', '.join(part for _, part in parts)}" for name, parts in clusters)
-        yield Paragraph(f"A deploy does not touch these: {'; '.join(texts)}.")
+        yield Paragraph(f"A deploy does not touch these: {'; '.join(_joined(untouched))}.")
     if not rows:
         yield Paragraph("The templates have no node, load balancer or database.")
+
+
+def _merged(rows: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Return rows in which nodes of a cluster with the same effect share a row."""
+    nodes: dict[tuple[str, ...], list[str]] = {}
+    for cluster, node, *effect in rows:
+        nodes.setdefault((cluster, *effect), []).append(node)
+    return tuple((key[0], ", ".join(names), *key[1:]) for key, names in nodes.items())
 
 
 def _without_empty_columns(table: Table) -> Table:

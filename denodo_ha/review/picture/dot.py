@@ -16,6 +16,8 @@ _FONT: Final = "Helvetica,Arial,sans-serif"
 FONT_SIZE: Final = 13
 """Points for which boxes are made. `svg` shows smaller letters, as many fonts are wider than
 Graphviz assumes."""
+_ROWS: Final = 6
+"""Project default: nodes below each other in a zone."""
 _SHAPES: Final = {"name": "hexagon", "database": "cylinder", "clients": "ellipse"}
 _EDGE_STYLES: Final = {
     "connection": "solid",
@@ -69,7 +71,13 @@ def _area(
     if area.parent:
         # Nodes of a zone are drawn below each other, so that a large cluster is not too wide.
         nodes = [ids[box.id] for box in boxes if box.kind == "node"]
-        lines += [f"  {upper} -> {lower} [style=invis];" for upper, lower in pairwise(nodes)]
+        columns = [nodes[first : first + _ROWS] for first in range(0, len(nodes), _ROWS)]
+        lines.append(f"  {{rank=same; {'; '.join(column[0] for column in columns)}}}")
+        lines += [
+            f"  {upper} -> {lower} [style=invis];"
+            for column in columns
+            for upper, lower in pairwise(column)
+        ]
     for child in picture.areas:
         if child.parent == area.id:
             lines += [f"  {line}" for line in _area(child, picture, ids, numbers)]

@@ -34,6 +34,8 @@ class SiteDetails:
         security_groups: security groups by id.
         rules: rules of these security groups.
         networks: IPv4 networks of each VPC.
+        health_checkers: prefix list of Route 53's health checkers in each region with a public
+            load balancer.
         zone_names: name of each hosted zone by id.
         records: record sets of the site's name.
         unread: the calls that gave no answer.
@@ -47,6 +49,7 @@ class SiteDetails:
     security_groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rules: Sequence[Mapping[str, Any]] = ()
     networks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    health_checkers: Mapping[str, str] = field(default_factory=dict)
     zone_names: Mapping[str, str] = field(default_factory=dict)
     records: Sequence[Mapping[str, Any]] = ()
     unread: tuple[UnreadPart, ...] = ()
@@ -125,6 +128,7 @@ def read_details(calls: SiteCalls, wanted: Wanted, region: str) -> SiteDetails:
             ]
             for item in _read(calls, aws_calls.VPCS, vpcs, "VpcIds")
         },
+        _health_checkers(calls, balancers),
         zone_names,
         _records(calls, region, *wanted.record),
         calls.unread,
@@ -165,6 +169,32 @@ def _rules(calls: SiteCalls, groups: Mapping[str, Sequence[str]]) -> list[Any]:
     }
     answers = calls.each(aws_calls.SECURITY_GROUP_RULES, keyed).values()
     return [item for found in answers for item in found or ()]
+
+
+def _health_checkers(
+    calls: SiteCalls, balancers: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the prefix lists that must be admitted to public load balancers."""
+    regions = {
+        arn.split(":")[3]
+        for arn, item in balancers.items()
+        if item.get("Scheme") == "internet-facing"
+    }
+    keyed = {
+        region: (region, {"Filters": [{"Name": "prefix-list-name", "Values": [_checkers(region)]}]})
+        for region in sorted(regions)
+    }
+    return {
+        region: str(item["PrefixListId"])
+        for region, found in calls.each(aws_calls.PREFIX_LISTS, keyed).items()
+        for item in found or ()
+        if item["PrefixListName"] == _checkers(region)
+    }
+
+
+def _checkers(region: str) -> str:
+    """Return the name of a prefix list (AWS, Amazon VPC User Guide, AWS-managed prefix lists)."""
+    return f"com.amazonaws.{region}.route53-healthchecks"
 
 
 def _listener_details(

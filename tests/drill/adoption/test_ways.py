@@ -1,0 +1,110 @@
+"""Ways forward: whole commands, and what is said where a step is not possible."""
+
+import shlex
+from dataclasses import replace
+from pathlib import PurePath
+
+import pytest
+
+from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.drill.live.adoption.found_cluster import FoundSite
+from denodo_ha.drill.live.adoption.plan_report import markdown_page, text_lines
+from denodo_ha.drill.live.adoption.takeover import takeovers
+from denodo_ha.drill.live.adoption.ways import Names, Way, ways_forward
+from tests.drill.adoption.adoption_samples import (
+    ACCOUNT,
+    ENVIRONMENT,
+    REGION,
+    STACK,
+    Change,
+    Data,
+    found_site,
+    template,
+)
+
+ALIAS = {"Name": "denodo.example.com.", "Type": "A", "SetIdentifier": "it's"}
+
+
+def ways(change: Change | None = None, **values: object) -> tuple[Way, ...]:
+    site = replace(found_site(change), **values)  # type: ignore[arg-type]
+    planned = takeovers(ENVIRONMENT, site, [SynthesisedStack(STACK, REGION, ACCOUNT, template())])
+    names = Names(
+        ENVIRONMENT, "prod", "--balancer denodo", {"main": PurePath("config/prod.main.import.json")}
+    )
+    return ways_forward(site, planned, names)
+
+
+def pair(record: str = "denodo.example.com") -> FoundSite:
+    site = found_site()
+    (cluster,) = site.clusters
+    details = replace(site.details, records=[ALIAS])
+    return replace(
+        site,
+        clusters=(cluster, replace(cluster, name="passive")),
+        details=details,
+        record=record,
+        hosted_zone=("Z1", "example.com"),
+        is_failover=True,
+    )
+
+
+def lines(found: tuple[Way, ...]) -> list[str]:
+    return [command.line for way in found for step in way.steps for command in step.commands]
+
+
+def test_every_command_is_whole() -> None:
+    for line in lines(ways()):
+        words = shlex.split(line)
+        assert words[0] in {"aws", "npx", "denodo-ha"} or words[0].startswith("group=$(aws")
+        assert "…" not in line
+
+
+def test_a_single_cluster_has_no_switch() -> None:
+    assert not any("route53" in line for line in lines(ways()))
+
+
+def test_names_with_quotes_stay_one_argument() -> None:
+    site = pair()
+    found = ways(
+        clusters=site.clusters[:1],
+        details=site.details,
+        record=site.record,
+        hosted_zone=site.hosted_zone,
+        is_failover=True,
+    )
+    switch = next(line for line in lines(found) if "route53" in line)
+    assert shlex.split(switch)[-1].count("it's") == 1
+
+
+def test_no_cname_at_the_apex() -> None:
+    site = pair("example.com")
+    found = ways(
+        clusters=site.clusters[:1],
+        details=site.details,
+        record=site.record,
+        hosted_zone=site.hosted_zone,
+        is_failover=True,
+    )
+    assert not any("route53" in line for line in lines(found))
+    assert any("no CNAME record can be there" in step.text for step in found[2].steps)
+
+
+def later_version(data: Data) -> None:
+    for name in ("node1", "node2"):
+        del data["resources"][f"listener-{name}"], data["ids"][f"listener-{name}"]
+
+
+@pytest.mark.parametrize(("change", "count"), [(None, 1), (later_version, 0)])
+def test_only_7_0_names_a_host_for_the_second_connection(change: Change | None, count: int) -> None:
+    steps = ways(change)[2].steps
+    assert sum("RMI host" in step.text for step in steps) == count
+
+
+def test_the_text_and_the_page_have_the_same_commands() -> None:
+    found = ways()
+    text, page = "\n".join(text_lines(found)), markdown_page("Adoption", found)
+    for line in lines(found):
+        assert line in text
+        assert line in page
+    assert "Way 2, take over" in text
+    assert "## Way 2: take over" in page
