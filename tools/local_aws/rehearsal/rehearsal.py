@@ -14,6 +14,7 @@ from pathlib import Path
 
 from denodo_ha.drill.drill_run import DrillResult, drill_paths
 from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.scenarios import scenarios
 from denodo_ha.environment.loading import configuration_file
@@ -182,8 +183,23 @@ def _chosen(result: DrillResult, options: Options) -> Iterator[tuple[Outcome, Si
         if options.first_only and not is_first:
             continue
         yield outcome, situation, False
-        if kind == _SUSPENDED and is_first:
+        if kind == _SUSPENDED and is_first and _shows_hanging(result.model, failure):
             yield outcome, situation, True
+
+
+def _shows_hanging(model: Model, failure: Failure) -> bool:
+    """Return whether a suspended machine fails its checks as a lost one does.
+
+    The system of a suspended machine accepts connections, so that checks which only connect pass.
+    """
+    cluster = model.clusters[failure.cluster]
+    services = [
+        group
+        for key in cluster.balancers
+        for group in (model.target_groups[of] for of in model.balancers[key].target_groups)
+        if group.auxiliary_node is None
+    ]
+    return bool(services) and all(group.health_check.is_http for group in services)
 
 
 def _play(
