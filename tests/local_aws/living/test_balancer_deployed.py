@@ -28,6 +28,8 @@ from tools.local_aws import server_process
 from tools.local_aws.emulator.child_processes import start_time
 from tools.local_aws.paths import Paths
 
+pytestmark = pytest.mark.long
+
 PORT, TLS_PORT, IP_PORT = 9999, 8443, 9996
 CERTIFICATE = "arn:aws:acm:eu-west-1:{account}:certificate/11111111-2222-3333-4444-555555555555"
 ZONE_A, ZONE_B = "eu-west-1a", "eu-west-1b"
