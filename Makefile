@@ -29,7 +29,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 # With it, each of the many processes of a verb would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev local local-down local-env local-resolve test test-long kill-matrix \
+.PHONY: help setup dev local local-down local-env local-resolve rehearse rehearse-all test test-long kill-matrix \
 	fault-matrix fuzz spin quick snapshots reference lint format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 
@@ -54,6 +54,14 @@ local-env: setup ## print the lines that send a shell to the local AWS
 
 local-resolve: setup ## print the addresses of NAME for `psql hostaddr=` and `curl --resolve`
 	@$(python) -m tools.local_aws resolve --name '$(NAME)'
+
+rehearse: dev ## play the drill's scenarios of CONFIG on a local AWS and compare (ARGS='--first-only --format markdown')
+	@tools/local_aws/setup
+	@$(python) -m tools.local_aws.rehearsal '$(CONFIG)' $(ARGS)
+
+rehearse-all: dev ## rehearse all examples; takes hours (ARGS=--first-only: minutes for each)
+	@tools/local_aws/setup
+	@$(python) -m tools.local_aws.rehearsal --all $(ARGS)
 
 test: dev ## run the tests (ARGS='-k NAME' for some)
 	@tools/local_aws/setup

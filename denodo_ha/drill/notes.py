@@ -72,14 +72,14 @@ class ReadingNotes:
     def unknown_targets(self, target_group: Key) -> None:
         """Add a note that the templates do not list all targets of a target group."""
         self._add(
-            f"{target_group}: no template tells all of its targets, so what it serves is unknown",
+            f"{target_group}: not all of its targets are known, so what it serves is unknown",
             "node",
         )
 
     def unknown_listener_of(self, listener: Key) -> None:
         """Add a note that the balancer or a target group of a listener is not known."""
         self._add(
-            f"{listener}: none of these templates has its balancer, or what it forwards to",
+            f"{listener}: its balancer, or what it forwards to, is not in what was read",
             "balancer",
             "node",
         )
@@ -87,7 +87,7 @@ class ReadingNotes:
     def unknown_zones(self, key: Key) -> None:
         """Add a note that the templates do not contain the zones of a balancer."""
         self._add(
-            f"{key}: no template tells its subnets or their zones; it is assumed to have the zones "
+            f"{key}: its subnets or their zones are not known; it is assumed to have the zones "
             "of its targets",
             "address",
         )
@@ -118,8 +118,8 @@ class ReadingNotes:
     def upstreams_unknown(self, auto_scaling_group: Key) -> None:
         """Add a note that the nodes behind an Auto Scaling group are not known."""
         self._add(
-            f"{auto_scaling_group}: the templates do not tell which nodes its instances serve "
-            "(metadata Denodo.Serves), so its upstreams are unknown",
+            f"{auto_scaling_group}: which nodes its instances serve is not known (metadata "
+            "Denodo.Serves), so its upstreams are unknown",
             "node",
         )
 
@@ -133,7 +133,7 @@ class ReadingNotes:
     def alarm_of_unknown_balancer(self, alarm: Key, balancer: object) -> None:
         """Add a note that no template has the balancer of an alarm's metric."""
         self._add(
-            f"alarm {alarm}: watches a balancer that is in none of these templates ({balancer}); "
+            f"alarm {alarm}: watches a balancer that is not in what was read ({balancer}); "
             "it is assumed to report nothing",
             "check",
             about=alarm,
@@ -154,7 +154,7 @@ class ReadingNotes:
     def unknown_health_check(self, check: object) -> None:
         """Add a note that no template has a health check to which a template refers."""
         self._add(
-            f"health check {check}: it is in none of these templates; it is assumed to be healthy",
+            f"health check {check}: it is not in what was read; it is assumed to be healthy",
             "check",
             about=str(check),
         )
@@ -162,7 +162,7 @@ class ReadingNotes:
     def unknown_alarm(self, check: Key, alarm: object) -> None:
         """Add a note that no template has the alarm of a health check."""
         self._add(
-            f"health check {check}: its alarm is in none of these templates ({alarm}); it is "
+            f"health check {check}: its alarm is not in what was read ({alarm}); it is "
             "assumed to be an alarm without data",
             "check",
             about=check,
@@ -179,31 +179,30 @@ class ReadingNotes:
     def database_of_unknown_cluster(self, database: Key) -> None:
         """Add a note that the cluster of a database is not known."""
         self._add(
-            f"{database}: the templates do not tell whose metadata this database keeps (metadata "
-            "Denodo.Keeps), so its failure is not played",
+            f"{database}: whose metadata this database keeps is not known (metadata Denodo.Keeps), "
+            "so its failure is not played",
             "database",
         )
 
     def database_of_unknown_services(self, database: Key, cluster: str) -> None:
         """Add a note that the services that need a database are not known."""
         self._add(
-            f"{database}: the templates do not tell which services of {cluster} keep their "
-            "metadata there (metadata Denodo.Keeps), so the services that its failure interrupts "
-            "are unknown",
+            f"{database}: which services of {cluster} keep their metadata there is not known "
+            "(metadata Denodo.Keeps), so the services that its failure interrupts are unknown",
             "database",
         )
 
     def database_in_unknown_zone(self, database: Key) -> None:
         """Add a note that the zone of a database is not known."""
         self._add(
-            f"{database}: the templates do not tell the zone of this database, so it is assumed "
-            "to be lost with each zone"
+            f"{database}: the zone of this database is not known, so it is assumed to be lost with "
+            "each zone"
         )
 
     def unknown_record_target(self, name: object, role: object, value: object) -> None:
         """Add a note that no template has the target of a failover record."""
         self._add(
-            f"{name}: its {role} record answers with {value}, which is in none of these templates; "
+            f"{name}: its {role} record answers with {value}, which is not in what was read; "
             "its services are unknown",
             "record",
         )
@@ -272,8 +271,8 @@ def model_notes(
         unknown = [node.name for node in nodes if node.zone is None]
         if unknown:
             text = (
-                f"{cluster.name}: the templates do not tell the zone of {', '.join(unknown)}, "
-                "so losing a zone does not include it"
+                f"{cluster.name}: the zone of {', '.join(unknown)} is not known, so losing a zone "
+                "does not include it"
             )
             # A cluster of one node is lost with its zone in any case: no policy needs the zone.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)

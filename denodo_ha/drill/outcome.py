@@ -38,10 +38,17 @@ def reach_of_chain(first: Reach, second: Reach) -> Reach:
 
 @dataclass(frozen=True)
 class RecoveryStep:
-    """One step of a recovery, with its longest duration in seconds."""
+    """One step of a recovery.
+
+    Attributes:
+        text: the name of the step.
+        seconds: its longest duration.
+        certain: its shortest duration; 0 if it may be over at once.
+    """
 
     text: str
     seconds: int
+    certain: int = field(default=0, compare=False)
 
 
 RecoverySteps = tuple[RecoveryStep, ...]
@@ -50,6 +57,11 @@ RecoverySteps = tuple[RecoveryStep, ...]
 def total_seconds(steps: Sequence[RecoveryStep]) -> int:
     """Return the sum of the seconds of steps."""
     return sum(step.seconds for step in steps)
+
+
+def certain_seconds(steps: Sequence[RecoveryStep]) -> int:
+    """Return the sum of the shortest durations of steps."""
+    return sum(step.certain for step in steps)
 
 
 def longest_steps(alternatives: Iterable[RecoverySteps]) -> RecoverySteps:

@@ -232,7 +232,7 @@ def test_a_path_that_is_not_a_template_is_a_usage_error(
     [
         (
             "Resources: {Node: &n {Type: AWS::EC2::Instance, Properties: {A: *n}}}",
-            "the templates do not tell the zone of Node",
+            "the zone of Node",
         ),
         (
             f"Resources: {{Net: {{Type: {INSTANCE}}}, Group: {INFINITE}}}",

@@ -102,9 +102,7 @@ def test_a_database_is_lost_with_its_zone(settings: dict[str, Any], zones: str) 
         if outcome.failure.kind == "zone-lost" and SCHEDULER in outcome.unreachable
     }
     assert lost == set(zones)
-    noted = any(
-        "the templates do not tell the zone of this database" in note for note in result.model.notes
-    )
+    noted = any("the zone of this database is not known" in note for note in result.model.notes)
     assert noted == (len(zones) > 1)
 
 

@@ -138,7 +138,7 @@ def test_a_target_that_no_template_has_is_unknown() -> None:
     del templates["site-b"]
     of_templates = model(templates)
     assert of_templates.failover_names[0].secondary.cluster is None
-    assert any("which is in none of these templates" in note for note in of_templates.notes)
+    assert any("which is not in what was read" in note for note in of_templates.notes)
     assert any("it is assumed to be healthy" in note for note in of_templates.notes)
 
 

@@ -295,7 +295,7 @@ def test_an_alarm_that_no_template_has_reports_nothing() -> None:
     config = properties(templates, "site-a", "Watch")["HealthCheckConfig"]
     config["AlarmIdentifier"]["Name"] = "made-by-hand"
     result = drill(templates)
-    text = "its alarm is in none of these templates (made-by-hand)"
+    text = "its alarm is not in what was read (made-by-hand)"
     assert any(text in note for note in result.model.notes)
     assert NOTHING_FAILED in violations(result)
 
@@ -305,7 +305,7 @@ def test_an_alarm_of_a_balancer_that_no_template_has_reports_nothing() -> None:
     dimensions = properties(templates, "site-a", "NoneHealthy")["Dimensions"]
     dimensions[0]["Value"] = "net/old/0123456789abcdef"
     result = drill(templates)
-    text = "watches a balancer that is in none of these templates (net/old/0123456789abcdef)"
+    text = "watches a balancer that is not in what was read (net/old/0123456789abcdef)"
     assert any(text in note for note in result.model.notes)
     assert NOTHING_FAILED in violations(result)
 

@@ -3,8 +3,11 @@
 import pytest
 
 from denodo_ha.drill.engine.engine import Engine
+from denodo_ha.drill.engine.recovery_time import endpoint_check, target_healthy, target_unhealthy
 from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.outcome import Failure, Outcome
+from denodo_ha.drill.model.dns import HealthCheck
+from denodo_ha.drill.model.machines import TargetHealthCheck
+from denodo_ha.drill.outcome import Failure, Outcome, RecoveryStep, certain_seconds
 from tests.drill.sample_templates import Health, Templates, drill, model, properties, two_clusters
 
 
@@ -216,3 +219,13 @@ def test_a_promotion_of_all_nodes_triggers_a_failover_if_checks_detect_it() -> N
         (name,) = of_templates.failover_names
         assert Engine(of_templates).health(situation).answer(name) == expected
         with_readiness_checks(templates)
+
+
+def test_the_certain_terms_of_a_recovery_are_what_checks_and_periods_need_at_the_least() -> None:
+    check = TargetHealthCheck("TCP", None, "", interval=5, healthy=3, unhealthy=2, timeout=4)
+    assert (target_unhealthy(check).seconds, target_unhealthy(check).certain) == (14, 5)
+    assert (target_healthy(check).seconds, target_healthy(check).certain) == (15, 10)
+    endpoint = HealthCheck("k", "n", "TCP", interval=10, failures=3)
+    step = endpoint_check(endpoint, becomes_healthy=False)
+    assert (step.seconds, step.certain) == (40, 20)
+    assert certain_seconds((step, RecoveryStep("TTL", 60))) == 20

@@ -273,6 +273,32 @@ class TestSwitch:
         assert ("HealthCheckId" in before[0]) is (recipe == PUBLIC)
 
 
+def test_new_load_balancers_are_admitted_to_the_nodes(adopted: Callable[[str], Adopted]) -> None:
+    result = adopted(AS_THE_ARTICLE)
+    cluster = result.made.site.clusters[REGIONS[0]]
+    ec2 = cluster.cloud.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    group = ec2.create_security_group(GroupName="new", Description="new", VpcId=subnet["VpcId"])[
+        "GroupId"
+    ]
+    lines = [
+        command["line"].replace("$group", group)
+        for step in result.plan["ways"][2]["steps"]
+        for command in step["commands"]
+    ]
+    admit = next(line for line in lines if f"--group-id {cluster.node_security_group}" in line)
+    run_aws_command(result.made.cloud, admit)
+    rules = ec2.describe_security_group_rules(
+        Filters=[{"Name": "group-id", "Values": [cluster.node_security_group]}]
+    )["SecurityGroupRules"]
+    admitted = [
+        rule["FromPort"]
+        for rule in rules
+        if rule.get("ReferencedGroupInfo", {}).get("GroupId") == group
+    ]
+    assert sorted(admitted) == [9090, 9996, 9999, 19997, 29997]
+
+
 class TestFiles:
     """No file is written over."""
 

@@ -100,6 +100,38 @@ def test_the_drill_of_what_runs_is_that_of_the_templates(
     assert model_differences(base.model, live.result.model) == ()
 
 
+@pytest.mark.parametrize("example", [_SMALLEST], indirect=True, scope="module")
+def test_a_drained_node_is_drained_from_the_beginning(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `denodo-ha drain` leaves it: out of the shared target groups, with its tag."""
+    (cluster,) = deployment.topology().clusters.values()
+    node = cluster.nodes["node1"]
+    client = {name: deployment.access.client(name) for name in ("elbv2", "ec2")}
+    balancer = cluster.balancer
+    assert balancer is not None
+    registered = [
+        (listener.group.arn, [{"Id": node.instance_id, "Port": target.port}])
+        for listener in balancer.listeners
+        for target in listener.group.targets
+        if target.instance_id == node.instance_id
+    ]
+    tag = {"Key": names.DRAINED_TAG, "Value": "2026-01-01T00:00:00+00:00 ann disk"}
+    client["ec2"].create_tags(Resources=[node.instance_id], Tags=[tag])
+    for arn, targets in registered:
+        client["elbv2"].deregister_targets(TargetGroupArn=arn, Targets=targets)
+    try:
+        live = _live_drill(deployment, monkeypatch)
+    finally:
+        for arn, targets in registered:
+            client["elbv2"].register_targets(TargetGroupArn=arn, Targets=targets)
+        client["ec2"].delete_tags(Resources=[node.instance_id], Tags=[tag])
+    base = drill_paths([deployment.out], ["main/node1"])
+    assert len(registered) >= 3
+    assert live.result.drained == base.drained
+    assert _compared(live.result) == _compared(base)
+
+
 @pytest.mark.parametrize("example", ["haproxy", "web-cookies"], indirect=True, scope="module")
 def test_what_may_not_be_read_of_own_stacks_is_unknown(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch

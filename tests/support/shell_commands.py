@@ -13,7 +13,7 @@ from botocore import xform_name
 
 from tests.local_aws.cloud import Cloud
 
-_PAIR = re.compile(r"([A-Za-z]+)=([^,]*)")
+_PAIR = re.compile(r"([A-Za-z]+)=(\[\{.*?\}\]|[^,]*)")
 
 
 def run_aws_command(cloud: Cloud, line: str) -> Any:
@@ -50,7 +50,9 @@ def _options(words: list[str]) -> dict[str, list[str]]:
 
 
 def _value(shape: Any, words: list[str]) -> Any:
-    if words[0].startswith(("{", "[")):
+    if words[0].startswith("[{"):  # the shorthand of a list in a structure
+        return [_value(shape.member, [words[0][2:-2]])]
+    if words[0].startswith("{"):
         return json.loads(words[0])
     if shape.type_name == "list":
         return [_value(shape.member, [word]) for word in words]

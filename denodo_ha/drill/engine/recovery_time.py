@@ -234,34 +234,39 @@ def database_failover(model: Model, state: ClusterState, ports: Iterable[int]) -
     if not unknown and not any(interrupted_ports(model, state, ports)):
         return ()
     low, high = DATABASE_FAILOVER_S.low, DATABASE_FAILOVER_S.high
-    return (RecoveryStep(f"failover of the database, typically {low} to {high} s", high),)
+    return (RecoveryStep(f"failover of the database, typically {low} to {high} s", high, low),)
 
 
 def target_unhealthy(check: TargetHealthCheck) -> RecoveryStep:
     """Return the step until a target group's check marks a target as unhealthy."""
     text = f"target check, {check.interval} s x {check.unhealthy} + {check.timeout} s"
-    return RecoveryStep(text, check.seconds_to_unhealthy)
+    certain = check.interval * (check.unhealthy - 1)
+    return RecoveryStep(text, check.seconds_to_unhealthy, certain)
 
 
 def target_healthy(check: TargetHealthCheck) -> RecoveryStep:
     """Return the step until a target group's check marks a target as healthy."""
     text = f"target check, {check.interval} s x {check.healthy}"
-    return RecoveryStep(text, check.seconds_to_healthy)
+    return RecoveryStep(text, check.seconds_to_healthy, check.interval * (check.healthy - 1))
 
 
 def metric_alarm(alarm: Alarm, periods: int, text: str = "alarm") -> RecoverySteps:
     """Return the steps until an alarm on a balancer's metric has changed its state."""
+    seconds = alarm.period * periods
+    # How many periods without data an alarm waits for is not documented, but it evaluates so many.
+    certain = min(seconds, alarm.period * alarm.periods)
     return (
         RecoveryStep("until its minute begins", alarm.period),
-        RecoveryStep(f"{text}, {alarm.period} s x {periods}", alarm.period * periods),
+        RecoveryStep(f"{text}, {alarm.period} s x {periods}", seconds, certain),
         RecoveryStep("metric late", ALARM_LAG_S),
     )
 
 
 def switch_alarm(alarm: Alarm, periods: int) -> RecoverySteps:
     """Return the steps until an alarm on an operator's datapoint has changed its state."""
+    text, certain = f"switch's alarm, {alarm.period} s x {periods}", alarm.period * (periods - 1)
     return (
-        RecoveryStep(f"switch's alarm, {alarm.period} s x {periods}", alarm.period * periods),
+        RecoveryStep(text, alarm.period * periods, certain),
         RecoveryStep("metric late", ALARM_LAG_S),
     )
 
@@ -269,11 +274,11 @@ def switch_alarm(alarm: Alarm, periods: int) -> RecoverySteps:
 def endpoint_check(check: HealthCheck, *, becomes_healthy: bool) -> RecoveryStep:
     """Return the step until an endpoint check has changed its status."""
     text = f"endpoint check, {check.interval} s x {check.failures}"
-    seconds = check.interval * check.failures
+    seconds, certain = check.interval * check.failures, check.interval * (check.failures - 1)
     if becomes_healthy:
-        return RecoveryStep(text, seconds)
+        return RecoveryStep(text, seconds, certain)
     timeout = ENDPOINT_CONNECT_S if check.kind == "TCP" else ENDPOINT_HTTP_S
-    return RecoveryStep(f"{text} + {timeout} s", seconds + timeout)
+    return RecoveryStep(f"{text} + {timeout} s", seconds + timeout, certain)
 
 
 def record_ttl(record: Record) -> RecoveryStep:

@@ -59,7 +59,7 @@ def drift_sentences(
     for change in changes:
         if change.before is not None and change.after is not None:
             effect = _effect(change, change.before, change.after)
-            details = "; ".join((*change.worsenings, *change.improvements))
+            details = "; ".join((*_details(change.worsenings), *_details(change.improvements)))
             if effect:
                 key = (effect, details, frozenset(change.failure.clusters))
                 failures.setdefault(key, []).append(change.failure)
@@ -82,6 +82,19 @@ def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
     if change.worsenings:
         return "worse for what runs than by the templates"
     return "better for what runs than by the templates" if change.improvements else ""
+
+
+def _details(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the texts of a change, without weaker statements on ports that are not reached."""
+    named: set[str] = set()
+    for text in texts:
+        ports, _, _ = text.partition(": ")
+        of_text = set(ports.split(", "))
+        if all(port.isdigit() for port in of_text):
+            if of_text <= named:
+                continue
+            named |= of_text
+        yield text
 
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
@@ -239,12 +252,11 @@ def _dns_differences(base: Model, live: Model) -> Iterator[Difference]:
     )
     yield from _mappings("", "record", before, after, "record")
     checks = [
-        {_id(key): _of_check(model, check) for key, check in model.checks.items()}
+        {key: _of_check(model, check) for key, check in model.checks.items()}
         for model in (base, live)
     ]
     alarms = [
-        {_id(alarm.key): _of_alarm(alarm) for alarm in model.alarms.values()}
-        for model in (base, live)
+        {alarm.key: _of_alarm(alarm) for alarm in model.alarms.values()} for model in (base, live)
     ]
     for kind, (of_base, of_live) in (("health check", checks), ("alarm", alarms)):
         # Where no stack of the templates runs, all names differ, which says nothing.

@@ -37,12 +37,13 @@ def with_registered_targets(
         ]
         registered = {target["Id"].text for target in targets}
         if resource.id in templates:
-            stack, template = templates[resource.id]
+            deployed = list(_of_template(*templates[resource.id]))
             targets += [
-                target
-                for target in _of_template(stack, template)
-                if target["Id"].text in machines.drained - registered
+                target for target in deployed if target["Id"].text in machines.drained - registered
             ]
+            # The API lists targets in no order.
+            order = {target["Id"].text: number for number, target in enumerate(deployed)}
+            targets.sort(key=lambda target: order.get(target["Id"].text, len(order)))
         yield replace(resource, properties={**resource.properties, "Targets": targets})
 
 

@@ -174,7 +174,7 @@ class HealthCheckReader:
         endpoint, private = self._endpoint(settings)
         if kind not in ("CALCULATED", "CLOUDWATCH_METRIC") and endpoint is None and not private:
             self._reader.notes.unread_check(
-                resource.key, "none of these templates has what this check connects to"
+                resource.key, "what this check connects to is not in what was read"
             )
         children = as_list(settings.get("ChildHealthChecks"))
         name = resource.tags.get("Name")

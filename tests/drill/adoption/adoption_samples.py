@@ -115,6 +115,7 @@ def live_data() -> Data:
         "resources": resources,
         "ids": ids,
         "place": REGION,
+        "others": [],
         "details": {
             "balancers": {
                 BALANCER: {
@@ -234,9 +235,23 @@ def found_site(change: Change | None = None) -> FoundSite:
     data = copy.deepcopy(live_data())
     if change is not None:
         change(data)
-    place = LivePlace(data["place"], ACCOUNT, REGION, {"Resources": data["resources"]}, data["ids"])
-    resources = SiteResources(LiveSite((place,)))
-    return find_clusters(resources, SiteDetails(**data["details"]))
+    places = [
+        LivePlace(name, ACCOUNT, REGION, {"Resources": resources}, ids)
+        for name, resources, ids in (
+            *data["others"],
+            (data["place"], data["resources"], data["ids"]),
+        )
+    ]
+    return find_clusters(SiteResources(LiveSite(tuple(places))), SiteDetails(**data["details"]))
+
+
+def record(name: str, value: str, **properties: str) -> Data:
+    """Return a record that leads to a value."""
+    values = {"HostedZoneId": "Z1", "Name": f"{name}.", "Type": "A", **properties}
+    return {
+        "Type": "AWS::Route53::RecordSet",
+        "Properties": {**values, "AliasTarget": {"DNSName": value}},
+    }
 
 
 def takeover(live: Change | None = None, declared: Change | None = None) -> Takeover:

@@ -19,6 +19,8 @@ from tests.drill.adoption.adoption_samples import (
     Change,
     Data,
     found_site,
+    record,
+    ref,
 )
 
 
@@ -185,6 +187,32 @@ def test_the_network_is_the_one_of_the_nodes(tmp_path: Path) -> None:
 def test_what_has_no_node_is_refused(change: Change, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         found_site(change)
+
+
+def records(data: Data) -> None:
+    """Add a record of the site, one of the project's own stacks, and one of another account."""
+    leads = ref("nlb.DNSName")
+    own = {"Primary": record("denodo-ha.example.com", leads, Failover="PRIMARY")}
+    hand_made = {
+        "first": record("denodo.example.com", leads, Failover="PRIMARY"),
+        "second": record("denodo.example.com", "theirs.elb.amazonaws.com", Failover="SECONDARY"),
+    }
+    data["others"] = [
+        ("prod-failover", own, {"Primary": "denodo-ha.example.com"}),
+        ("route53", hand_made, dict.fromkeys(hand_made, "denodo.example.com")),
+    ]
+    data["details"]["zone_names"] = {"Z1": "example.com"}
+
+
+def test_the_name_is_the_one_that_no_stack_has(tmp_path: Path) -> None:
+    assert found_site(records).record == "denodo.example.com"
+    assert loaded(tmp_path, records).failover is None
+
+
+def test_a_cluster_that_is_not_found_is_named(tmp_path: Path) -> None:
+    loaded(tmp_path, records)
+    text = (tmp_path / "prod.yaml").read_text()
+    assert "denodo.example.com also leads to theirs.elb.amazonaws.com" in text
 
 
 def tags(values: list[str]) -> Change:

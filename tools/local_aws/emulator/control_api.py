@@ -22,6 +22,7 @@ GET    /_local/names                    {"outside": ["127.40.0.1", 53], "vpc-…
                                         the DNS server for each view
 GET    /_local/names/NAME               the addresses of a name for a client outside, and their TTL
 GET    /_local/names/NAME/VPC           the same for a client in a VPC
+GET    /_local/addresses/INSTANCE       the loopback address that stands for an instance
 PUT    /_local/cuts                     {"zones": ["eu-west-1a"]}: all that is cut off (`cuts`)
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
 GET    /_local/forwarding?after=VERSION what load balancers forward to, once it differs
@@ -38,6 +39,7 @@ from typing import Any
 from tools.local_aws.emulator import (
     call_faults,
     cuts,
+    loopback,
     ministack,
     prerequisites,
     quotas,
@@ -150,6 +152,9 @@ class ControlApi:
 
     def _put_quotas(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
         return {region: quotas.put(account, region, values) for region, values in body.items()}
+
+    def _get_addresses(self, instance_id: str, _body: Any) -> dict[str, Any]:
+        return {"address": loopback.address("instance", instance_id)}
 
     def _put_cuts(self, _rest: str, body: Any) -> dict[str, Any]:
         return dict(cuts.put(body))

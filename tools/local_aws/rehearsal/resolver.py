@@ -21,7 +21,7 @@ _HEADER, _QUESTION, _RECORD = struct.Struct("!6H"), struct.Struct("!2H"), struct
 _LENGTH = struct.Struct("!H")
 _POINTER = 0xC0
 _BYTES = 4096
-_TIMEOUT_S = 5.0
+_TIMEOUT_S, _ATTEMPTS = 5.0, 3
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,28 @@ def ask(
     """
     query = _query(name, kind)
     if not tcp:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(timeout)
-            client.connect(server)
-            client.send(query)
-            response = _parse(client.recv(_BYTES))
+        response = _parse(_datagram(server, query, timeout))
         if not response.is_truncated:
             return response
     with socket.create_connection(server, timeout=timeout) as client, client.makefile("rb") as file:
         client.sendall(_LENGTH.pack(len(query)) + query)
         (size,) = _LENGTH.unpack(file.read(_LENGTH.size))
         return _parse(file.read(size))
+
+
+def _datagram(server: Endpoint, query: bytes, timeout: float) -> bytes:
+    """Return the response to a datagram, which is sent again if no response arrives."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(timeout)
+        client.connect(server)
+        for attempt in range(_ATTEMPTS):
+            client.send(query)
+            try:
+                return client.recv(_BYTES)
+            except TimeoutError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+    raise TimeoutError
 
 
 class CachingResolver:

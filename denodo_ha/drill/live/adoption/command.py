@@ -22,14 +22,14 @@ from denodo_ha.drill.live import aws_calls
 from denodo_ha.drill.live.adoption.configuration_text import configuration_text
 from denodo_ha.drill.live.adoption.found_cluster import FoundSite, LiveResource, SiteResources
 from denodo_ha.drill.live.adoption.plan_report import json_report, markdown_page, text_lines
-from denodo_ha.drill.live.adoption.site_clusters import find_clusters, network_balancers
+from denodo_ha.drill.live.adoption.site_clusters import find_clusters, network_balancers, record_of
 from denodo_ha.drill.live.adoption.site_details import Wanted, read_details
 from denodo_ha.drill.live.adoption.takeover import Takeover, takeovers
 from denodo_ha.drill.live.adoption.ways import Names, ways_forward
 from denodo_ha.drill.live.aws_calls import ADOPT_CALLS, SiteCalls, read_only_policy
 from denodo_ha.drill.live.entry_points import SiteLocator
 from denodo_ha.drill.live.site_reader import read_live_site
-from denodo_ha.drill.reading.resource_reader import LISTENER, RECORD_SET, TARGET_GROUP
+from denodo_ha.drill.reading.resource_reader import LISTENER, TARGET_GROUP
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.loading.problem import ConfigError
 from denodo_ha.environment.model.field_types import EnvironmentName
@@ -185,14 +185,6 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
         raise AwsError(message)
     resources = SiteResources(site)
     balancers = network_balancers(resources)
-    records = resources.of_type(RECORD_SET)
-    record = next(
-        (
-            (str(item.properties.get("HostedZoneId", "")), str(item.properties.get("Name", "")))
-            for item in records
-        ),
-        ("", ""),
-    )
     calls = SiteCalls(aws)
     details = read_details(
         calls,
@@ -203,7 +195,7 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
                 region: sorted({id_ for group in groups for id_, _ in resources.targets(group)})
                 for region, groups in _grouped(resources.of_type(TARGET_GROUP)).items()
             },
-            record,
+            record_of(resources),
         ),
         balancers[0].region,
     )

@@ -63,6 +63,9 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     yield f'# "{_NOT_VISIBLE}" name the values to check.'
     for part in site.details.unread:
         yield f"# Not read: {part.action} in {part.region}."
+    for target in site.other_targets:
+        yield f"# {site.record} also leads to {target}, which is no load balancer of this account"
+        yield "# in the regions that were read."
     yield f"name: {name}"
     yield ""
     yield "denodo:"

@@ -67,6 +67,21 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
     return balancers
 
 
+def record_of(resources: SiteResources) -> tuple[str, str]:
+    """Return hosted zone and name of the records that clients use; empty without records.
+
+    The records of this project's own failover stack are the new name of a site that is on its way.
+    """
+    return next(
+        (
+            (str(item.properties.get("HostedZoneId", "")), _dns_name(item.properties.get("Name")))
+            for item in resources.of_type(RECORD_SET)
+            if not item.is_own
+        ),
+        ("", ""),
+    )
+
+
 def find_clusters(resources: SiteResources, details: SiteDetails) -> FoundSite:
     """Return the clusters of a site, and the name that clients use.
 
@@ -74,37 +89,47 @@ def find_clusters(resources: SiteResources, details: SiteDetails) -> FoundSite:
         UsageError: The site has no Network Load Balancer, or one without an instance behind it.
     """
     balancers = network_balancers(resources)
+    zone_id, name = record_of(resources)
     records = [
-        (record, balancer)
-        for record in resources.of_type(RECORD_SET)
-        if not record.is_own and (balancer := _balancer_of(record, resources)) is not None
+        item
+        for item in resources.of_type(RECORD_SET)
+        if not item.is_own and _dns_name(item.properties.get("Name")) == name
     ]
-    roles = {
-        balancer.id: str(record.properties["Failover"])
-        for record, balancer in records
-        if record.properties.get("Failover") in _ROLES
-    }
+    roles: dict[str, str] = {}
+    others = []
+    for record in records:
+        balancer = _balancer_of(record, resources)
+        if balancer is None:
+            others += [_dns_name(value) for value in _values(record)]
+        elif record.properties.get("Failover") in _ROLES:
+            roles[balancer.id] = str(record.properties["Failover"])
     is_failover = set(roles.values()) == set(_ROLES) and len(balancers) == len(_ROLES)
     if is_failover:
         balancers.sort(key=lambda item: roles[item.id])
     names = _cluster_names(balancers, roles if is_failover else {})
-    clusters = tuple(_cluster(names[item.id], item, resources, details) for item in balancers)
-    names_of_records = {str(record.properties.get("Name", "")).rstrip(".") for record, _ in records}
-    record = names_of_records.pop() if len(names_of_records) == 1 else ""
-    zone_id = next((str(record.properties.get("HostedZoneId", "")) for record, _ in records), "")
     return FoundSite(
-        clusters, details, record, (zone_id, details.zone_names.get(zone_id, "")), is_failover
+        tuple(_cluster(names[item.id], item, resources, details) for item in balancers),
+        details,
+        name,
+        (zone_id, details.zone_names.get(zone_id, "")),
+        is_failover,
+        tuple(others),
     )
+
+
+def _dns_name(name: object) -> str:
+    return str(name or "").rstrip(".")
+
+
+def _values(record: LiveResource) -> list[Any]:
+    """Return the names and addresses with which a record answers."""
+    alias = as_mapping(record.properties.get("AliasTarget"))
+    return [alias["DNSName"]] if alias else as_list(record.properties.get("ResourceRecords"))
 
 
 def _balancer_of(record: LiveResource, resources: SiteResources) -> LiveResource | None:
-    values = [
-        as_mapping(record.properties.get("AliasTarget")).get("DNSName"),
-        *as_list(record.properties.get("ResourceRecords")),
-    ]
-    return next(
-        (found for value in values if (found := resources.referenced(value, LOAD_BALANCER))), None
-    )
+    found = (resources.referenced(value, LOAD_BALANCER) for value in _values(record))
+    return next((item for item in found if item is not None), None)
 
 
 def _cluster_names(balancers: list[LiveResource], roles: Mapping[str, str]) -> dict[str, str]:

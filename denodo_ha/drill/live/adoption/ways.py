@@ -306,14 +306,21 @@ def _rmi_step(takeovers: list[Takeover]) -> Step:
 
 
 def _remove_step(site: FoundSite) -> Step:
+    checks = [
+        record["HealthCheckId"] for record in site.details.records if "HealthCheckId" in record
+    ]
+    what = (
+        "load balancers, and the health checks of the old records," if checks else "load balancers"
+    )
     return _step(
-        "Delete the old load balancers when none of their metrics shows a connection "
+        f"Delete the old {what} when no metric of the load balancers shows a connection "
         "(ActiveFlowCount) for some days.",
         *(
             f"aws elbv2 delete-load-balancer --region {cluster.balancer.region} "
             f"--load-balancer-arn {cluster.balancer.id}"
             for cluster in site.clusters
         ),
+        *(f"aws route53 delete-health-check --health-check-id {check}" for check in checks),
     )
 
 

@@ -88,21 +88,36 @@ def _series(alarm: Alarm) -> Series:
     last = _last_period(alarm)
     if alarm["MetricName"] in flow_counts.COUNTED and alarm["Namespace"] == _NETWORK:
         return _flows(alarm, named.get("LoadBalancer", "?"), last)
-    points: dict[int, list[ministack.Record]] = {}
     if alarm["Namespace"] in _COMPUTED and HISTORY.is_on:
-        for time, value in HISTORY.points(alarm):
-            point = {"Timestamp": time, "Value": value}
-            points.setdefault(int(time // _seconds(alarm)), []).append(point)
-        return _by_period(alarm, points, last)
+        return _by_period(alarm, _recorded(alarm), last)
     if alarm["Namespace"] in _COMPUTED:
-        is_cut = cuts.is_cut(ministack.region()) or cuts.has_no_data(alarm["AlarmName"])
-        current = None if is_cut else computed_value(alarm)
+        current = computed_value(alarm)
         first = last - max(10, int(alarm["EvaluationPeriods"]))
         return {} if current is None else dict.fromkeys(range(first, last + 1), current)
     dimensions = private(ministack.cloudwatch, "_dims_key")(named)
+    points: dict[int, list[ministack.Record]] = {}
     for point in ministack.metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []:
         points.setdefault(int(point["Timestamp"] // _seconds(alarm)), []).append(point)
     return _by_period(alarm, points, last)
+
+
+def _recorded(alarm: Alarm) -> dict[int, list[ministack.Record]]:
+    """Return the recorded values in each period, with the value at the period's beginning.
+
+    The value at the beginning is the last one recorded before, unless it is old: recording had
+    stopped.
+    """
+    points: dict[int, list[ministack.Record]] = {}
+    length, before = _seconds(alarm), None
+    for time, value in HISTORY.points(alarm):
+        period = int(time // length)
+        if period not in points and before is not None:
+            begin = period * length
+            if begin - before["Timestamp"] <= length / 2:
+                points[period] = [{"Timestamp": begin, "Value": before["Value"]}]
+        before = {"Timestamp": time, "Value": value}
+        points.setdefault(period, []).append(before)
+    return points
 
 
 def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: int) -> Series:
@@ -114,7 +129,7 @@ def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: in
 def _flows(alarm: Alarm, balancer: str, last: int) -> Series:
     """Return a count of a load balancer's flows in each period; empty without the balancer."""
     there = any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers)
-    if not there or cuts.is_cut(ministack.region()):
+    if not there or _is_cut_off(alarm):
         return {}
     length, metric = _seconds(alarm), alarm["MetricName"]
     first = last - max(10, int(alarm["EvaluationPeriods"]))
@@ -129,8 +144,19 @@ def computed_value(alarm: Alarm) -> float | None:
     """Return the current value of an alarm's metric, None without data or if it is not computed."""
     if alarm.get("Namespace") not in _COMPUTED or not alarm.get("MetricName"):
         return None
+    if _is_cut_off(alarm):
+        return None
     named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     return _computed(alarm["MetricName"], named)
+
+
+def _is_cut_off(alarm: Alarm) -> bool:
+    """Return whether the alarm's region or load balancer, or its metric alone, is cut off."""
+    named = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
+    balancer = f"/{named.get('LoadBalancer', '?')}"
+    arn = next((arn for arn in ministack.load_balancers if arn.endswith(balancer)), "")
+    is_cut = cuts.is_cut(ministack.region(), resource=arn)
+    return is_cut or cuts.has_no_data(alarm["AlarmName"])
 
 
 def install() -> None:

@@ -1,0 +1,121 @@
+"""`make rehearse CONFIG=…`: play the drill's scenarios on the local AWS, and compare the two.
+
+    .venv/bin/python -m tools.local_aws.rehearsal active-passive
+    .venv/bin/python -m tools.local_aws.rehearsal --all --format markdown
+
+Exit code 1: the local AWS and the drill disagree on a scenario. The progress is on standard error.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.loading.problem import ConfigError
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.paths import ROOT
+from tools.local_aws.rehearsal import rehearsal, report
+from tools.local_aws.rehearsal.rehearsal import Options
+
+_INTERRUPTED = 130
+_SLOWEST, _FASTEST = 1.0, 60.0
+"""Project default: at a higher pace, the time-outs of this machine are longer than AWS's."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rehearse, print the report, and return the exit code."""
+    given = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    options = Options(
+        pace=given.pace,
+        kinds=tuple(given.kind),
+        first_only=given.first_only,
+        with_alarms=given.with_alarms,
+    )
+    try:
+        plays = {
+            config: rehearsal.rehearse(config, options, _progress(config))
+            for config in (_examples() if given.all else given.configs)
+        }
+    except (LocalAwsError, ConfigError) as error:
+        sys.stderr.write(f"make rehearse: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\nmake rehearse: interrupted; its server has ended\n")
+        return _INTERRUPTED
+    report.print_plays(plays, options.pace, given.format)
+    return int(any(rehearsal.failed(of) for of in plays.values()))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rehearsal", description="Play the drill's scenarios on the local AWS."
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("configs", nargs="*", default=[], help="configurations: paths or names")
+    which.add_argument("--all", action="store_true", help="rehearse all examples")
+    parser.add_argument(
+        "--pace", type=_pace, default=rehearsal.PACE, help="AWS seconds per second (20)"
+    )
+    parser.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        choices=sorted(FAILURE_KINDS),
+        help="play failures of this kind only; repeatable",
+    )
+    parser.add_argument(
+        "--first-only", action="store_true", help="play the first failure of each kind only"
+    )
+    parser.add_argument(
+        "--with-alarms",
+        action="store_true",
+        help="wait for the alarms of each failure, and compare them too",
+    )
+    parser.add_argument("--format", choices=report.FORMATS, default="table")
+    return parser
+
+
+def _pace(text: str) -> float:
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = 0.0
+    if not _SLOWEST <= pace <= _FASTEST:
+        message = (
+            f"{text} is not a pace: write AWS seconds per second, {_SLOWEST:g} to {_FASTEST:g}"
+        )
+        raise argparse.ArgumentTypeError(message)
+    return pace
+
+
+def _examples() -> list[str]:
+    """Return the names of the examples that can be rehearsed."""
+    files = sorted((ROOT / "config/examples").glob("*.yaml"))
+    examples = {file.stem: file for file in files if ".pins" not in file.name}
+    names = []
+    for name, file in examples.items():
+        if rehearsal.has_haproxy(load(file).environment):
+            _progress(name)("not rehearsed: HAProxy instances do not run in a rehearsal")
+        else:
+            names.append(name)
+    return names
+
+
+def _progress(config: str) -> rehearsal.Say:
+    def say(text: str) -> None:
+        sys.stderr.write(f"{config}: {text}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

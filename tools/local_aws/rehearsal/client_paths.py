@@ -1,0 +1,184 @@
+"""The names that clients use, and what is behind them on this machine.
+
+A path is a failover name, or the name of a cluster that no failover name leads to: the name of its
+load balancer, or the address of its first node if the cluster has none.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from denodo_ha.drill.model.model import Cluster, Model
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.verify.verification import ports_to_verify
+from tools.local_aws import control
+from tools.local_aws.rehearsal import resolver
+from tools.local_aws.rehearsal.client_load import Service
+from tools.local_aws.rehearsal.client_probe import Client
+from tools.local_aws.rehearsal.comparison import CLIENT_TIMEOUT_S
+from tools.local_aws.rehearsal.deployed_resources import DeployedResources
+
+_MISSED = 0.001
+"""Project default: the probability that a series of connections misses one of the targets."""
+_MOST = 60
+"""Project default: connections of a series at the most."""
+
+Endpoint = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class ClientPath:
+    """A name that clients use.
+
+    Attributes:
+        name: the name, or an address.
+        is_failover: whether DNS may answer with either of two clusters.
+        services: the services behind the name.
+    """
+
+    name: str
+    is_failover: bool
+    services: tuple[Service, ...]
+
+
+class ClientPaths:
+    """All paths of an environment.
+
+    Args:
+        endpoint: endpoint of the local AWS.
+        environment: the configuration.
+        model: the drill's model of the deployed templates.
+        resources: the deployed resources of the model.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        environment: Environment,
+        model: Model,
+        resources: DeployedResources,
+    ) -> None:
+        self._endpoint, self._environment = endpoint, environment
+        self._model, self._resources = model, resources
+        outside = control.call(endpoint, "names")["outside"]
+        self.dns: Endpoint = (str(outside[0]), int(outside[1]))
+        self._clusters: dict[str, str] = {}
+        self._actual: dict[tuple[str, int], int] = {}
+        for cluster in model.clusters.values():
+            self._learn(cluster)
+        self.paths = tuple(self._paths())
+
+    def cluster_of(self, address: str) -> str:
+        """Return the cluster of an address; empty if it is not known."""
+        return self._clusters.get(address, "")
+
+    def answer(self, path: ClientPath) -> tuple[str, ...]:
+        """Return the addresses of a path's name now, without any cache."""
+        if path.name in self._clusters:
+            return (path.name,)
+        return resolver.ask(self.dns, path.name).addresses
+
+    def resolver(self) -> "NodeOrName":
+        """Return a resolver of one client, which keeps answers for their TTL."""
+        return NodeOrName(resolver.CachingResolver(self.dns), self._clusters)
+
+    def connections(self, port: int) -> int:
+        """Return how many connections show which share of the targets of a port serves."""
+        targets = max(
+            (
+                len(group.targets)
+                for balancer in self._model.balancers.values()
+                for listener in balancer.listeners
+                if listener.port == port
+                for group in (self._model.target_groups[key] for key in listener.target_groups)
+            ),
+            default=1,
+        )
+        if targets <= 1:
+            return 3
+        return min(math.ceil(math.log(_MISSED) / math.log(1 - 1 / targets)), _MOST)
+
+    def _learn(self, cluster: Cluster) -> None:
+        """Learn the addresses of a cluster on this machine, and the ports behind them."""
+        for key in cluster.balancers:
+            name, zones = self._balancer(key)
+            for zone in zones:
+                answer = control.call(self._endpoint, f"names/{zone}.{name}")
+                for address in answer["addresses"]:
+                    self._clusters[address] = cluster.name
+                for port, endpoints in answer["endpoints"].items():
+                    for address, actual in endpoints:
+                        self._actual[(address, int(port))] = int(actual)
+        if not cluster.balancers:
+            for key in cluster.nodes:
+                self._clusters[self.address_of(key)] = cluster.name
+
+    def address_of(self, node: str) -> str:
+        """Return the loopback address of a node."""
+        instance = self._resources.of(node).id
+        return str(control.call(self._endpoint, f"addresses/{instance}")["address"])
+
+    def _balancer(self, key: str) -> tuple[str, list[str]]:
+        balancer = self._resources.of(key)
+        (described,) = balancer.access.client("elbv2").describe_load_balancers(
+            LoadBalancerArns=[balancer.id]
+        )["LoadBalancers"]
+        zones = [item["ZoneName"] for item in described["AvailabilityZones"]]
+        return str(described["DNSName"]).lower(), zones
+
+    def _paths(self) -> Iterator[ClientPath]:
+        joined: set[str] = set()
+        for name in self._model.failover_names:
+            clusters = [item.cluster for item in (name.primary, name.secondary) if item.cluster]
+            joined |= set(clusters)
+            yield self._path(name.name, clusters, is_failover=True)
+        for cluster in self._model.clusters.values():
+            if cluster.name in joined:
+                continue
+            if cluster.balancers:
+                own, _ = self._balancer(cluster.balancers[0])
+            else:
+                own = self.address_of(cluster.nodes[0])
+            yield self._path(own, [cluster.name], is_failover=False)
+
+    def _path(self, name: str, clusters: list[str], *, is_failover: bool) -> ClientPath:
+        first = self._model.clusters[clusters[0]]
+        node = "" if first.balancers else self._model.machines[first.nodes[0]].name
+        served = set(self._served_ports(first))
+        services = tuple(
+            Service(
+                name,
+                port.port,
+                partial(self._port_on, port.port),
+                Client(self._environment, port, name, CLIENT_TIMEOUT_S).fault,
+            )
+            for port in ports_to_verify(self._environment, clusters, node=node)
+            if port.protocol != "auxiliary" and port.port in served
+        )
+        return ClientPath(name, is_failover, services)
+
+    def _served_ports(self, cluster: Cluster) -> Iterator[int]:
+        yield from cluster.ports
+        for key in cluster.balancers:
+            yield from (listener.port for listener in self._model.balancers[key].listeners)
+
+    def _port_on(self, port: int, address: str) -> int:
+        return self._actual.get((address, port), port)
+
+
+@dataclass
+class NodeOrName:
+    """Resolver that returns the address of a node as it is.
+
+    Attributes:
+        names: resolves names.
+        addresses_of_nodes: the known addresses.
+    """
+
+    names: resolver.CachingResolver
+    addresses_of_nodes: Mapping[str, str]
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Return the addresses of a name; raise OSError if the DNS server does not answer."""
+        return (name,) if name in self.addresses_of_nodes else self.names.addresses(name)

@@ -1,0 +1,94 @@
+"""A client's connection to a service: the handshake of the service's protocol, without a login.
+
+The handshakes are those of `denodo-ha verify`, which also follows a Denodo 7.0 server's registry to
+the second port. Certificates are not verified: the local AWS makes its own.
+"""
+
+from dataclasses import dataclass
+
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.verify.connection import connect
+from denodo_ha.verify.endpoint import Endpoint, Trust
+from denodo_ha.verify.findings import Fault, StepLog, StepState
+from denodo_ha.verify.postgres_probe import probe_odbc
+from denodo_ha.verify.rmi_probe import SecondConnection, probe_rmi
+from denodo_ha.verify.tcp_probe import probe_flight, probe_tcp
+from denodo_ha.verify.verification import VerifiedPort, auxiliary_nodes
+from denodo_ha.verify.web_probe import WebRequest, probe_web
+
+_ASYNC_RMI = b"asyncrmi\x01"
+"""What a client of Virtual DataPort 8.0 and later sends first."""
+_ACCEPTED = (
+    "certificate-",
+    "odbc-certificate",
+    "odbc-no-tls",
+    "odbc-open",
+    "rmi-host",
+    "auxiliary-unknown",
+    "names-other-port",
+    "redirect-elsewhere",
+)
+"""Beginnings of findings on what a client of the rehearsal does not verify: certificates, names."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of one service.
+
+    Attributes:
+        environment: the configuration.
+        port: the service's port and protocol.
+        host: the name that the client connects to.
+        timeout: real seconds for each step.
+    """
+
+    environment: Environment
+    port: VerifiedPort
+    host: str
+    timeout: float
+
+    def fault(self, address: str, port: int) -> str:
+        """Connect once and return why the client is not served; empty if it is served."""
+        endpoint = Endpoint(address, port, self.host, self.timeout, Trust(), self.port.tls)
+        log = StepLog(self.port.name)
+        try:
+            self._probe(log, endpoint)
+        except Fault as fault:
+            return f"{fault.finding}: {fault.seen}"
+        for step in log.steps:
+            if step.state is StepState.WRONG and not step.finding.startswith(_ACCEPTED):
+                return f"{step.finding}: {step.seen}"
+        return ""
+
+    def _probe(self, log: StepLog, endpoint: Endpoint) -> None:
+        match self.port.protocol:
+            case "rmi" | "scheduler":
+                nodes = auxiliary_nodes(
+                    self.environment,
+                    self.environment.clusters,
+                    scheduler=self.port.protocol == "scheduler",
+                )
+                required = self.port.protocol == "rmi"
+                second = SecondConnection(nodes, address=endpoint.address, required=required)
+                probe_rmi(log, endpoint, second)
+            case "odbc":
+                probe_odbc(log, endpoint)
+            case "web":
+                probe_web(log, endpoint, WebRequest("/", "no", [], ""))
+            case "flight":
+                probe_flight(log, endpoint)
+            case _ if self.port.name == "jdbc":
+                _probe_async_rmi(endpoint)
+            case _:
+                probe_tcp(log, endpoint)
+
+
+def _probe_async_rmi(endpoint: Endpoint) -> None:
+    """Begin a connection to Virtual DataPort 8.0 or later, whose client speaks first.
+
+    Raises:
+        Fault: the server does not answer.
+    """
+    with connect(endpoint.address, endpoint.port, endpoint.timeout) as connection:
+        connection.send(_ASYNC_RMI)
+        connection.read_bytes(len(_ASYNC_RMI))

@@ -1,0 +1,106 @@
+"""Predicted beside seen: the drill's outcome of a failure, and what clients saw.
+
+The two are independent readings of AWS's documents. A disagreement is a sentence; times are in
+seconds of AWS.
+
+Tolerance of times: a client connects each quarter of a second, a connection that is not answered
+costs a client its time-out, and the local AWS checks at its own rounds. Each takes real time, which
+the pace multiplies.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from denodo_ha.drill.outcome import Outcome, Reach, certain_seconds
+from tools.local_aws.rehearsal.client_load import EVERY_S, Sample
+
+CLIENT_TIMEOUT_S = 1.0
+"""Project default: real seconds that a client waits for each answer."""
+_ROUNDS_S = 1.0
+"""Project default: real seconds for the rounds of the local AWS: health checks, metrics, DNS."""
+_MARGIN = 0.1
+"""Project default: share of the predicted time, for a machine that is busy."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What clients saw of a failure.
+
+    Attributes:
+        sides: the cluster that each failover name resolved to in the end.
+        reach: the reach of each port in the end, by name and port.
+        recovery: seconds until the last connection that failed was over; 0 if none failed.
+        failed: the number of failed connections.
+        connections: the number of connections.
+        sessions: the number of sessions that were open before the failure.
+        lost: the number of these sessions that were lost.
+        alarms: the names of the alarms that arrived, with the seconds until then.
+        waited: the seconds for which the failure lasted.
+    """
+
+    sides: Mapping[str, str]
+    reach: Mapping[tuple[str, int], Reach]
+    recovery: float
+    failed: int = 0
+    connections: int = 0
+    sessions: int = 0
+    lost: int = 0
+    alarms: Mapping[str, float] | None = None
+    waited: float = 0
+
+    def ports(self, reach: Reach) -> tuple[int, ...]:
+        """Return the ports that have the given reach through at least one name."""
+        return tuple(sorted({port for (_, port), seen in self.reach.items() if seen is reach}))
+
+
+def tolerance(pace: float, predicted: float = 0) -> float:
+    """Return the seconds of AWS by which a time that was seen may differ from a predicted one."""
+    return pace * (EVERY_S + CLIENT_TIMEOUT_S + _ROUNDS_S) + predicted * _MARGIN
+
+
+def disagreements(outcome: Outcome, seen: Seen, pace: float) -> Iterator[str]:
+    """Yield a sentence for each difference between the drill's outcome and what was seen."""
+    for change in outcome.dns_changes:
+        side = seen.sides.get(change.name, "")
+        if side != change.after:
+            yield f"{change.name}: the drill says {change.after}, and {side or 'no side'} answered"
+    for reach, predicted in ((Reach.NONE, outcome.unreachable), (Reach.SOME, outcome.partial)):
+        ports = tuple(port for port in seen.ports(reach) if port not in outcome.unknown)
+        if ports != predicted:
+            yield (
+                f"ports reached by {reach.value} connections: the drill says {_list(predicted)}, "
+                f"and {_list(ports)} were"
+            )
+    if outcome.recovery is None:
+        return
+    worst, least = outcome.recovery, certain_seconds(outcome.steps)
+    if seen.recovery > worst + tolerance(pace, worst):
+        yield f"well after {seen.recovery:.0f} s, and the drill says at most {worst} s"
+    if seen.failed and seen.recovery < least - tolerance(pace):
+        yield f"well after {seen.recovery:.0f} s, and the drill's certain terms are {least} s"
+
+
+def _list(ports: Sequence[int]) -> str:
+    return ", ".join(map(str, ports)) or "none"
+
+
+def missing_alarms(outcome: Outcome, seen: Seen, pace: float) -> tuple[str, ...]:
+    """Return the predicted alarms that should have arrived while the failure lasted."""
+    arrived = seen.alarms or {}
+    return tuple(
+        sent.name
+        for sent in outcome.notifications
+        if sent.name not in arrived and sent.seconds + tolerance(pace, sent.seconds) <= seen.waited
+    )
+
+
+def recovery_seconds(
+    samples: Sequence[Sample], since: float, pace: float, ports: Sequence[int]
+) -> float:
+    """Return the seconds from a time until the end of the last failed connection to given ports."""
+    ends = [
+        sample.ended
+        for sample in samples
+        if sample.fault and sample.at >= since and sample.port in ports
+    ]
+    return (max(ends) - since) * pace if ends else 0.0

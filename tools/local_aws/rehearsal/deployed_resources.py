@@ -1,0 +1,77 @@
+"""The deployed resources of a model's objects: physical ids, accounts and regions by key."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from denodo_ha.drill.model.machines import Key
+from tools.local_aws.bootstrap import Location
+from tools.local_aws.credentials import Access
+
+_INSTANCE = "i-"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A deployed resource.
+
+    Attributes:
+        id: its physical id.
+        access: account and region of its stack.
+    """
+
+    id: str
+    access: Access
+
+
+class DeployedResources:
+    """The resources of all stacks in some accounts and regions.
+
+    Args:
+        endpoint: endpoint of the local AWS.
+        locations: the accounts and regions.
+    """
+
+    def __init__(self, endpoint: str, locations: Iterable[Location]) -> None:
+        self._accesses = [Access(endpoint, *location) for location in locations]
+
+    def of(self, key: Key) -> Resource:
+        """Return the resource of a key; an adopted instance is in a key with its own id.
+
+        Raises:
+            KeyError: no stack has the resource.
+        """
+        stack, _, logical_id = key.partition("/")
+        if logical_id.startswith(_INSTANCE):
+            return Resource(logical_id, self._stacks[stack])
+        return self._resources[key]
+
+    def access_in(self, region: str) -> Access:
+        """Return the first account that has resources in a region."""
+        return next(access for access in self._accesses if access.region == region)
+
+    @cached_property
+    def _stacks(self) -> dict[str, Access]:
+        return {
+            stack["StackName"]: access
+            for access in self._accesses
+            for stack in _pages(access, "list_stacks", "StackSummaries")
+            if stack["StackStatus"] != "DELETE_COMPLETE"
+        }
+
+    @cached_property
+    def _resources(self) -> dict[Key, Resource]:
+        return {
+            f"{name}/{item['LogicalResourceId']}": Resource(item["PhysicalResourceId"], access)
+            for name, access in self._stacks.items()
+            for item in _pages(
+                access, "list_stack_resources", "StackResourceSummaries", StackName=name
+            )
+            if item.get("PhysicalResourceId")
+        }
+
+
+def _pages(access: Access, operation: str, items: str, **parameters: str) -> list[dict[str, Any]]:
+    pages = access.client("cloudformation").get_paginator(operation).paginate(**parameters)
+    return [item for page in pages for item in page[items]]

@@ -1,0 +1,185 @@
+"""A node of the rehearsal: one process that listens as a Denodo node does, and is quickly started.
+
+    python -m tools.local_aws.rehearsal.light_node   # its settings are the first line of its input
+
+The sessions are those of the stand-in for Denodo (`living/denodo/denodo_servers.py`). The readiness
+of a service is that of the node program: as long as its ports listen, and after they close for the
+time that the program's own checks take, which the settings give in real seconds.
+
+Each further line of the input changes the servers: `{"closed": [9996]}` closes ports and ends their
+sessions, `{"closed": []}` opens all. The process ends with its input.
+"""
+
+import contextlib
+import json
+import select
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tools.local_aws.living.denodo.denodo_servers import Session
+
+_HTTP2_SETTINGS = bytes.fromhex("000000040000000000")
+READY_PATH = "/ready/"
+
+
+@dataclass(frozen=True)
+class LightHome:
+    """What the sessions of a stand-in ask of an installation.
+
+    Attributes:
+        node: the node's name.
+        address: the node's address on this machine.
+        path: a folder with the certificate `web.pem`.
+    """
+
+    node: str
+    address: str
+    path: Path
+
+    def status(self, _path: str) -> int:
+        """Return the HTTP status of the web container for a path."""
+        return 200
+
+    def behaves(self, _server: str) -> list[str]:
+        """Return nothing: these servers have no faults of their own."""
+        return []
+
+
+@dataclass
+class Port:
+    """One port of the node.
+
+    Attributes:
+        number: the port.
+        protocol: a protocol of `Session`, or `flight`.
+        second: for `rmi`, the port to which the registry directs its clients; else 0.
+        closed_at: time since which the port is closed; None while it is open.
+    """
+
+    number: int
+    protocol: str
+    second: int = 0
+    closed_at: float | None = None
+    listener: socket.socket | None = None
+    sessions: list[socket.socket] = field(default_factory=list)
+
+
+class LightNode:
+    """The servers of one node.
+
+    Args:
+        settings: `node`, `address`, `folder`, `ports` (each `[number, protocol, second]`),
+            `services` (the ports of each service), `delay` in real seconds.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._home = LightHome(settings["node"], settings["address"], Path(settings["folder"]))
+        self._ports = {
+            number: Port(number, kind, second) for number, kind, second in settings["ports"]
+        }
+        self._services: dict[str, list[int]] = settings["services"]
+        self._delay = float(settings["delay"])
+        self._woken, self._waking = socket.socketpair()
+
+    def start(self) -> None:
+        """Open all ports and accept connections."""
+        self.close(set())
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self, closed: set[int]) -> None:
+        """Close the given ports and end their sessions; open all other ports."""
+        for port in self._ports.values():
+            if port.number in closed and port.listener is not None:
+                port.closed_at = time.monotonic()
+                port.listener.close()
+                port.listener = None
+                for session in port.sessions:
+                    with contextlib.suppress(OSError):
+                        session.shutdown(socket.SHUT_RDWR)
+                port.sessions.clear()
+            elif port.number not in closed and port.listener is None:
+                port.listener = socket.create_server((self._home.address, port.number), backlog=64)
+                port.closed_at = None
+        self._waking.send(b".")
+
+    def is_ready(self, service: str) -> bool:
+        """Return what the node program answers for a service."""
+        ports = [self._ports[number] for number in self._services.get(service, [])]
+        now = time.monotonic()
+        return bool(ports) and all(
+            port.closed_at is None or now < port.closed_at + self._delay for port in ports
+        )
+
+    def _accept(self) -> None:
+        while True:
+            ports = {
+                port.listener: port for port in self._ports.values() if port.listener is not None
+            }
+            try:
+                ready = select.select([self._woken, *ports], [], [])[0]
+            except (OSError, ValueError):
+                continue  # A listener was closed meanwhile.
+            for listener in ready:
+                if listener is self._woken:
+                    self._woken.recv(100)
+                    continue
+                with contextlib.suppress(OSError):
+                    connection, _ = listener.accept()
+                    port = ports[listener]
+                    port.sessions = [item for item in port.sessions if item.fileno() >= 0]
+                    port.sessions.append(connection)
+                    arguments = (port, connection)
+                    threading.Thread(target=self._talk, args=arguments, daemon=True).start()
+
+    def _talk(self, port: Port, connection: socket.socket) -> None:
+        if port.protocol == "flight":
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(_HTTP2_SETTINGS)
+                while connection.recv(4096):
+                    continue
+            return
+        second = (self._home.address, port.second)
+        Session(self._home, port.protocol, second).talk(connection)  # type: ignore[arg-type]
+
+
+def _readiness_server(node: LightNode, address: str, port: int) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_ready = node.is_ready(self.path.removeprefix(READY_PATH))
+            self.send_response(200 if is_ready else 503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: Any) -> None:
+            """Write no log."""
+
+    return ThreadingHTTPServer((address, port), Handler)
+
+
+def _answer() -> None:
+    sys.stdout.write("done\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the node until its input ends."""
+    settings = json.loads(sys.stdin.readline())
+    node = LightNode(settings)
+    node.start()
+    if settings["ready_port"]:
+        server = _readiness_server(node, settings["address"], settings["ready_port"])
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    _answer()
+    for line in sys.stdin:
+        node.close(set(json.loads(line)["closed"]))
+        _answer()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""The nodes of a rehearsal: a process for each instance, registered as the instance's stand-in."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from denodo_ha.drill.model.machines import READINESS_PATH, Key
+from denodo_ha.drill.model.model import Model
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.verify.verification import VerifiedPort, ports_to_verify
+from tools.local_aws.paths import ROOT
+
+_PROTOCOLS = {
+    "rmi": "rmi",
+    "scheduler": "rmi",
+    "odbc": "odbc",
+    "web": "http",
+    "flight": "flight",
+    "tcp": "vdp",
+    "auxiliary": "object",
+}
+"""The protocol of `light_node` for each protocol of `denodo-ha verify`."""
+_SHARE_OF_DELAY = 0.5
+"""Project default: the node program's own checks take up to the delay of the drill; on average half
+of it."""
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """The servers of one node.
+
+    Attributes:
+        key: the node's key in the drill's model.
+        name: the node's name.
+        ports: number, protocol and second port of each port.
+        services: the ports that the readiness of each service needs.
+        ready_port: the port of the readiness answers; 0 without.
+        delay: seconds of AWS until a service whose port is closed is not ready.
+    """
+
+    key: Key
+    name: str
+    ports: tuple[tuple[int, str, int], ...]
+    services: Mapping[str, tuple[int, ...]]
+    ready_port: int
+    delay: float
+
+
+def settings_of(model: Model, environment: Environment, key: Key) -> NodeSettings:
+    """Return the servers of a node, from the configuration and the health checks of the drill."""
+    machine = model.machines[key]
+    verified = ports_to_verify(environment, [machine.cluster], node=machine.name)
+    auxiliary = {port.entry: port.port for port in verified if port.protocol == "auxiliary"}
+    ports: dict[int, tuple[int, str, int]] = {}
+    for port in verified:
+        kind = "https" if port.protocol == "web" and port.tls else _PROTOCOLS[port.protocol]
+        ports.setdefault(port.port, (port.port, kind, _second(port, auxiliary)))
+    services = {
+        port.name: tuple(item for item in (port.port, _second(port, auxiliary)) if item)
+        for port in verified
+        if port.protocol != "auxiliary"
+    }
+    ready_ports = {
+        group.health_check.port or 0
+        for group in model.target_groups.values()
+        if group.health_check.path.startswith(READINESS_PATH)
+        and any(target.machine == key for target in group.targets)
+    }
+    delay = machine.readiness_delay * _SHARE_OF_DELAY
+    return NodeSettings(
+        key, machine.name, tuple(ports.values()), services, max(ready_ports, default=0), delay
+    )
+
+
+def _second(port: VerifiedPort, auxiliary: Mapping[str, int]) -> int:
+    """Return the port to which a service's registry directs clients; 0 if there is none."""
+    if port.protocol == "rmi":
+        return auxiliary.get("", 0)
+    return auxiliary.get(port.name, 0) if port.protocol == "scheduler" else 0
+
+
+class LightNodes:
+    """The processes of all nodes.
+
+    Args:
+        folder: a folder for the certificate of web servers with TLS.
+        pace: AWS seconds per real second.
+    """
+
+    def __init__(self, folder: Path, pace: float) -> None:
+        self._folder, self._pace = folder, pace
+        self._processes: dict[Key, subprocess.Popen[str]] = {}
+        self._settings: dict[Key, tuple[NodeSettings, str]] = {}
+        self._closed: dict[Key, set[int]] = {}
+        _write_certificate(folder / "web.pem")
+
+    def start(self, settings: NodeSettings, address: str) -> None:
+        """Start the process of a node on its address, and wait until it listens."""
+        self._settings[settings.key] = (settings, address)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tools.local_aws.rehearsal.light_node"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._processes[settings.key] = process
+        self._closed[settings.key] = set()
+        self._tell(
+            settings.key,
+            {
+                "node": settings.name,
+                "address": address,
+                "folder": str(self._folder),
+                "ports": settings.ports,
+                "services": settings.services,
+                "ready_port": settings.ready_port,
+                "delay": settings.delay / self._pace,
+            },
+        )
+
+    def _tell(self, key: Key, line: Mapping[str, object]) -> None:
+        process = self._processes[key]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(line) + "\n")
+        process.stdin.flush()
+        if not process.stdout.readline():
+            message = f"the process of node {key} has ended"
+            raise RuntimeError(message)
+
+    def kill(self, key: Key) -> None:
+        """Kill a node, as the loss of its machine does."""
+        self._processes[key].kill()
+        self._processes[key].wait(30)
+
+    def suspend(self, key: Key) -> None:
+        """Suspend all programs of a node."""
+        os.kill(self._processes[key].pid, signal.SIGSTOP)
+
+    def close_ports(self, key: Key, ports: set[int]) -> None:
+        """Close ports of a node, and end their sessions."""
+        self._closed[key] |= ports
+        self._tell(key, {"closed": sorted(self._closed[key])})
+
+    def ports(self, key: Key) -> set[int]:
+        """Return the ports of a node's Denodo servers."""
+        return {number for number, _, _ in self._settings[key][0].ports}
+
+    def repair(self) -> None:
+        """Bring all nodes back to their state after the start."""
+        for key, (settings, address) in self._settings.items():
+            process = self._processes[key]
+            if process.poll() is not None:
+                self._close_pipes(process)
+                self.start(settings, address)
+                continue
+            os.kill(process.pid, signal.SIGCONT)
+            if self._closed[key]:
+                self._closed[key].clear()
+                self._tell(key, {"closed": []})
+
+    def stop(self) -> None:
+        """End all processes."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait(30)
+            self._close_pipes(process)
+        self._processes.clear()
+
+    @staticmethod
+    def _close_pipes(process: subprocess.Popen[str]) -> None:
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
+
+
+def _write_certificate(file: Path) -> None:
+    """Write a key and a certificate that this rehearsal alone uses, unless they exist."""
+    if file.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node of the rehearsal")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=2))
+        .sign(key, hashes.SHA256())
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    form = serialization.Encoding.PEM
+    private = key.private_bytes(
+        form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + certificate.public_bytes(form))

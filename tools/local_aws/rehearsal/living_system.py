@@ -1,0 +1,135 @@
+"""The living system of a rehearsal: carries actions out on the local AWS, and repairs them.
+
+Machines are the processes of `light_nodes`; zones, regions, load balancers, alarms and health
+checks are cut off with `PUT /_local/cuts`; the rest are calls to AWS, as operators and the commands
+of this project make them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.model import Model
+from tools.local_aws import control
+from tools.local_aws.rehearsal.deployed_resources import DeployedResources, Resource
+from tools.local_aws.rehearsal.light_nodes import LightNodes
+from tools.local_aws.rehearsal.scenario_actions import Action, Verb
+
+_CUT_KINDS: Mapping[Verb, str] = {
+    Verb.CUT_ZONE: "zones",
+    Verb.CUT_REGION: "regions",
+    Verb.CUT_BALANCER: "resources",
+    Verb.CUT_ALARM: "alarms",
+    Verb.CUT_CHECK: "checks",
+}
+_SHIFT_DURATION = "1h"
+
+
+class LivingSystem:
+    """A deployed environment with running nodes.
+
+    Args:
+        endpoint: endpoint of the local AWS.
+        model: the drill's model of the deployed templates.
+        resources: the deployed resources of the model.
+        nodes: the processes of the nodes.
+    """
+
+    def __init__(
+        self, endpoint: str, model: Model, resources: DeployedResources, nodes: LightNodes
+    ) -> None:
+        self._endpoint, self._model, self._resources = endpoint, model, resources
+        self._nodes = nodes
+        self._repairs: list[Callable[[], None]] = []
+
+    def perform(self, actions: Iterable[Action]) -> None:
+        """Carry out actions, cuts last and all at once."""
+        cuts: dict[str, list[str]] = {}
+        for action in actions:
+            if action.verb in _CUT_KINDS:
+                cuts.setdefault(_CUT_KINDS[action.verb], []).append(self._cut_name(action))
+            else:
+                self._perform(action)
+        if cuts:
+            control.call(self._endpoint, "cuts", cuts, method="PUT")
+
+    def repair(self) -> None:
+        """Undo all actions."""
+        control.call(self._endpoint, "cuts", {}, method="PUT")
+        self._nodes.repair()
+        while self._repairs:
+            self._repairs.pop()()
+
+    def _cut_name(self, action: Action) -> str:
+        if action.verb in (Verb.CUT_ZONE, Verb.CUT_REGION):
+            return action.key
+        return self._resources.of(action.key).id
+
+    def _perform(self, action: Action) -> None:
+        match action.verb:
+            case Verb.KILL:
+                self._nodes.kill(action.key)
+            case Verb.SUSPEND:
+                self._nodes.suspend(action.key)
+            case Verb.KILL_SERVERS:
+                self._nodes.close_ports(action.key, self._nodes.ports(action.key))
+            case Verb.CLOSE_PORT:
+                self._nodes.close_ports(action.key, {action.port})
+            case Verb.DRAIN:
+                self._drain(action.key)
+            case Verb.SHIFT_ZONE:
+                self._shift(action.key, action.cluster)
+            case Verb.THROW_SWITCH:
+                self._put_switch(action.key, thrown=True)
+                self._repairs.append(lambda: self._put_switch(action.key, thrown=False))
+            case _:
+                message = f"{action} is not an action on a machine or by a call"
+                raise ValueError(message)
+
+    def _drain(self, key: Key) -> None:
+        """Deregister a node from the target groups of services, as `denodo-ha drain` does."""
+        instance = self._resources.of(key).id
+        for group in self._model.target_groups.values():
+            ports = [target.port for target in group.targets if target.machine == key]
+            if group.auxiliary_node is None and ports:
+                self._deregister(self._resources.of(group.key), instance, ports)
+
+    def _deregister(self, group: Resource, instance: str, ports: list[int]) -> None:
+        client = group.access.client("elbv2")
+        targets = [{"Id": instance, "Port": port} for port in ports]
+        client.deregister_targets(TargetGroupArn=group.id, Targets=targets)
+        self._repairs.append(
+            lambda: client.register_targets(TargetGroupArn=group.id, Targets=targets)
+        )
+
+    def _shift(self, zone: str, cluster: str) -> None:
+        """Shift a zone of all load balancers of a cluster away, as `denodo-ha shift` does."""
+        for key in self._model.clusters[cluster].balancers:
+            if self._model.balancers[key].zonal_shift:
+                self._shift_balancer(zone, self._resources.of(key))
+
+    def _shift_balancer(self, zone: str, balancer: Resource) -> None:
+        zones = balancer.access.client("ec2").describe_availability_zones()["AvailabilityZones"]
+        (zone_id,) = [item["ZoneId"] for item in zones if item["ZoneName"] == zone]
+        client = balancer.access.client("arc-zonal-shift")
+        started = client.start_zonal_shift(
+            resourceIdentifier=balancer.id,
+            awayFrom=zone_id,
+            expiresIn=_SHIFT_DURATION,
+            comment="rehearsal",
+        )
+        shift = str(started["zonalShiftId"])
+        self._repairs.append(lambda: client.cancel_zonal_shift(zonalShiftId=shift))
+
+    def _put_switch(self, key: Key, *, thrown: bool) -> None:
+        """Put a datapoint of the switch's metric, as `denodo-ha failover` does."""
+        alarm = self._resources.of(key)
+        client = alarm.access.client("cloudwatch")
+        (described,) = client.describe_alarms(AlarmNames=[alarm.id])["MetricAlarms"]
+        datapoint = {
+            "MetricName": described["MetricName"],
+            "Dimensions": described["Dimensions"],
+            "Timestamp": datetime.now(UTC),
+            "Value": float(thrown),
+        }
+        client.put_metric_data(Namespace=described["Namespace"], MetricData=[datapoint])

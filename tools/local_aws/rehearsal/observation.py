@@ -1,0 +1,214 @@
+"""One failure on the living system: from the actions until all is well again, or time is over.
+
+seen = Observation(paths, system, notifications, pace, sides).play(outcome, actions)
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from denodo_ha.drill.outcome import Outcome, Reach, reach_of_alternatives
+from denodo_ha.environment.derived.alarms import name_in_description
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.rehearsal.client_load import ClientLoad, Service, Sessions
+from tools.local_aws.rehearsal.client_paths import ClientPath, ClientPaths
+from tools.local_aws.rehearsal.comparison import (
+    CLIENT_TIMEOUT_S,
+    Seen,
+    recovery_seconds,
+    tolerance,
+)
+from tools.local_aws.rehearsal.living_system import LivingSystem
+from tools.local_aws.rehearsal.scenario_actions import Action
+
+_UNTIL_REPAIR_S = 330
+"""Project default: AWS seconds to wait where the drill says that only a repair helps: longer than a
+failover takes."""
+_WELL_S = 2.0
+"""Project default: real seconds without a failed connection after which all is well."""
+_HEALING_S, _LEAST_HEALING_S = 900, 90.0
+"""Project default: AWS seconds, and real seconds at the least, until a repaired system is well."""
+_POLL_S = 0.2
+_WORKERS = 8
+_CHANGE = " -> ALARM"
+"""End of the line of a message that says to which state an alarm changed."""
+
+
+@dataclass
+class Observation:
+    """Plays failures, one after the other.
+
+    Attributes:
+        paths: the names that clients use.
+        system: the living system.
+        notifications: the file of the messages to SNS topics.
+        pace: AWS seconds per real second.
+        sides: the cluster that each failover name leads to without a failure.
+        waits_for_alarms: whether a failure lasts until its alarms should have arrived.
+    """
+
+    paths: ClientPaths
+    system: LivingSystem
+    notifications: Path
+    pace: float
+    sides: Mapping[str, str]
+    waits_for_alarms: bool = False
+
+    def play(self, outcome: Outcome, actions: Sequence[Action]) -> Seen:
+        """Play a failure on a system that is well, and repair it.
+
+        Raises:
+            LocalAwsError: the system is not well before the failure.
+        """
+        self._await_well(str(outcome.failure))
+        services = [service for path in self.paths.paths for service in path.services]
+        load, sessions = ClientLoad(services, self.paths.resolver), Sessions()
+        arrivals = _Arrivals(self.notifications)
+        try:
+            sessions.open(self._endpoints(), CLIENT_TIMEOUT_S)
+            with load.running():
+                time.sleep(_WELL_S / 2)
+                begin = time.monotonic()
+                self.system.perform(actions)
+                self._wait(outcome, load, begin, arrivals)
+                reach = self.reach()
+                waited = (time.monotonic() - begin) * self.pace
+                if self.waits_for_alarms:
+                    waited = self._wait_for_alarms(outcome, begin, arrivals)
+                sides = {path.name: self._side(path) for path in self._failover_paths}
+            arrivals.look()
+            after = [sample for sample in load.samples if sample.ended >= begin]
+            return Seen(
+                sides=sides,
+                reach=reach,
+                recovery=recovery_seconds(after, begin, self.pace, self._recovering(outcome)),
+                failed=sum(bool(sample.fault) for sample in after),
+                connections=len(after),
+                sessions=sessions.count,
+                lost=sessions.look(),
+                alarms={name: (at - begin) * self.pace for name, at in arrivals.times.items()},
+                waited=waited,
+            )
+        finally:
+            sessions.close()
+            self.system.repair()
+
+    def reach(self) -> dict[tuple[str, int], Reach]:
+        """Return the share of new connections that are served, by name and port."""
+        attempts = {
+            (path.name, service.port): [
+                (service, address)
+                for address in self.paths.answer(path)
+                for _ in range(self.paths.connections(service.port))
+            ]
+            for path in self.paths.paths
+            for service in path.services
+        }
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            results = {key: pool.map(_serves, of) for key, of in attempts.items()}
+            return {
+                key: reach_of_alternatives(Reach.ALL if served else Reach.NONE for served in of)
+                for key, of in results.items()
+            }
+
+    @property
+    def _failover_paths(self) -> list[ClientPath]:
+        return [path for path in self.paths.paths if path.is_failover]
+
+    def _recovering(self, outcome: Outcome) -> tuple[int, ...]:
+        """Return the ports that the drill says are reached by all connections in the end."""
+        ports = {service.port for path in self.paths.paths for service in path.services}
+        return tuple(ports - {*outcome.unreachable, *outcome.partial})
+
+    def _endpoints(self) -> list[tuple[str, int]]:
+        return [
+            (address, service.actual(address))
+            for path in self.paths.paths
+            for address in self.paths.answer(path)
+            for service in path.services
+        ]
+
+    def _wait(
+        self, outcome: Outcome, load: ClientLoad, begin: float, arrivals: "_Arrivals"
+    ) -> None:
+        """Wait until all is as the drill says, or until the time of the drill is over."""
+        predicted = _UNTIL_REPAIR_S if outcome.recovery is None else outcome.recovery
+        deadline = begin + (predicted + tolerance(self.pace, predicted)) / self.pace
+        expected = {change.name: change.after for change in outcome.dns_changes}
+        ports = self._recovering(outcome)
+        while time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+            arrivals.look()
+            now = time.monotonic()
+            bad = [item.ended for item in [*load.samples] if item.fault and item.port in ports]
+            is_well = now - max([begin, *bad]) > _WELL_S
+            moved = all(
+                self._side(path) == expected.get(path.name, self.sides.get(path.name))
+                for path in self._failover_paths
+            )
+            if outcome.recovery is not None and is_well and moved:
+                return
+
+    def _wait_for_alarms(self, outcome: Outcome, begin: float, arrivals: "_Arrivals") -> float:
+        """Wait until each alarm of the drill should have arrived; return the AWS seconds."""
+        latest = max((sent.seconds for sent in outcome.notifications), default=0)
+        deadline = begin + (latest + tolerance(self.pace, latest)) / self.pace
+        while time.monotonic() < deadline:
+            arrivals.look()
+            if all(sent.name in arrivals.times for sent in outcome.notifications):
+                break
+            time.sleep(_POLL_S)
+        return (time.monotonic() - begin) * self.pace
+
+    def _await_well(self, failure: str) -> None:
+        """Wait until every port of every name is reached, through the side without a failure.
+
+        Raises:
+            LocalAwsError: the system does not become well.
+        """
+        deadline = time.monotonic() + max(_HEALING_S / self.pace, _LEAST_HEALING_S)
+        while reason := self._unwell():
+            if time.monotonic() > deadline:
+                message = f"the system is not well before the failure {failure}: {reason}"
+                raise LocalAwsError(message)
+            time.sleep(_POLL_S)
+
+    def _unwell(self) -> str:
+        for path in self._failover_paths:
+            side, expected = self._side(path), self.sides.get(path.name)
+            if side != expected:
+                return f"{path.name} leads to {side or 'no cluster'} instead of {expected}"
+        bad = [f"{name}:{port}" for (name, port), of in self.reach().items() if of is not Reach.ALL]
+        return f"not reached by all connections: {', '.join(bad)}" if bad else ""
+
+    def _side(self, path: ClientPath) -> str:
+        """Return the cluster that a name leads to; empty if it leads to several or none."""
+        clusters = {self.paths.cluster_of(address) for address in self.paths.answer(path)}
+        return clusters.pop() if len(clusters) == 1 else ""
+
+
+class _Arrivals:
+    """The alarms in the file of messages, with the time of the look that saw them first."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._from = file, file.stat().st_size
+        self.times: dict[str, float] = {}
+
+    def look(self) -> None:
+        """Read what was appended to the file."""
+        with self._file.open("rb") as messages:
+            messages.seek(self._from)
+            text = messages.read().decode(errors="replace")
+        lines = text.splitlines()
+        for change, description in pairwise(lines):
+            named = name_in_description(description) if change.endswith(_CHANGE) else None
+            if named is not None:
+                self.times.setdefault(named[1], time.monotonic())
+
+
+def _serves(attempt: tuple[Service, str]) -> bool:
+    service, address = attempt
+    return not service.fault(address, service.actual(address))

@@ -1,0 +1,105 @@
+"""What plays a scenario of the drill on the local AWS: the actions that cause its situation.
+
+An action is a verb and the key of what it acts on, an object of the drill's model. `living_system`
+carries actions out; a situation that the local AWS cannot cause raises `NotPlayableError`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.model.model import Model
+
+
+class Verb(Enum):
+    """What is done to an object; the value is the text of reports."""
+
+    KILL = "kill the machine"
+    SUSPEND = "suspend the machine (SIGSTOP)"
+    KILL_SERVERS = "kill the Denodo servers"
+    CLOSE_PORT = "close a port"
+    CUT_ZONE = "cut off the zone"
+    CUT_REGION = "cut off the region"
+    CUT_BALANCER = "cut off the load balancer"
+    CUT_ALARM = "take away the metric's data"
+    CUT_CHECK = "make the health check unhealthy"
+    DRAIN = "deregister from the shared target groups"
+    SHIFT_ZONE = "start a zonal shift"
+    THROW_SWITCH = "throw the switch"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action.
+
+    Attributes:
+        verb: what is done.
+        key: key of the machine, load balancer, alarm or health check; name of the zone or region.
+        cluster: name of the cluster; empty for an object of no cluster.
+        port: the port to close.
+    """
+
+    verb: Verb
+    key: str
+    cluster: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        """Return the action as reports show it."""
+        port = f" {self.port}" if self.port else ""
+        return f"{self.verb.value}{port}: {self.key}"
+
+
+class NotPlayableError(Exception):
+    """A situation that the local AWS cannot cause; the message has the reason."""
+
+
+def actions(model: Model, situation: Situation, *, suspend: bool = False) -> list[Action]:
+    """Return the actions that cause a situation.
+
+    Args:
+        model: the model of the templates.
+        situation: the situation of a scenario.
+        suspend: suspend lost machines, and do not kill them.
+
+    Raises:
+        NotPlayableError: the local AWS cannot cause the situation.
+    """
+    result = [
+        action
+        for cluster, state in situation.clusters
+        for action in _of_cluster(model, cluster, state, suspend=suspend)
+    ]
+    result += [Action(Verb.CUT_ALARM, key) for key in sorted(situation.alarms_without_data)]
+    result += [Action(Verb.CUT_CHECK, key) for key in sorted(situation.unhealthy_checks)]
+    result += [Action(Verb.THROW_SWITCH, key) for key in sorted(situation.thrown_switches)]
+    return list(dict.fromkeys(result))
+
+
+def _of_cluster(
+    model: Model, cluster: str, state: ClusterState, *, suspend: bool
+) -> Iterator[Action]:
+    if state.lost_databases or state.failing_over_databases:
+        message = "the servers of the local AWS use no shared database"
+        raise NotPlayableError(message)
+    if state.license_manager_lost:
+        message = "the servers of the local AWS ask no License Manager"
+        raise NotPlayableError(message)
+    lost = Verb.SUSPEND if suspend else Verb.KILL
+    # A node is drained before its machine is lost, as the commands of this project do.
+    yield from (Action(Verb.DRAIN, key, cluster) for key in sorted(state.drained_nodes))
+    for key in sorted(state.lost_machines):
+        # The proxy of a rehearsed cluster is a load balancer behind another one.
+        is_proxy = key in model.machines and model.machines[key].kind == "proxy"
+        yield Action(Verb.CUT_BALANCER if is_proxy else lost, key, cluster)
+    yield from (Action(Verb.KILL_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
+    yield from (
+        Action(Verb.CLOSE_PORT, key, cluster, port) for key, port in sorted(state.closed_ports)
+    )
+    yield from (Action(Verb.SHIFT_ZONE, zone, cluster) for zone in sorted(state.shifted_zones))
+    # Zones and regions belong to all clusters in them, and are cut off once.
+    yield from (Action(Verb.CUT_ZONE, zone) for zone in sorted(state.lost_zones))
+    yield from (Action(Verb.CUT_BALANCER, key, cluster) for key in sorted(state.lost_balancers))
+    if state.region_lost:
+        yield Action(Verb.CUT_REGION, model.clusters[cluster].region)
