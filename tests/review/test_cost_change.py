@@ -142,6 +142,23 @@ class TestGate:
         )
         assert "EC2 instance x, Linux on demand; denodo-ha cost -c CONFIG --online" in unknown.text
 
+    def test_it_names_the_clusters_that_rise(self) -> None:
+        before = [cluster("a", "m"), cluster("b", "m", "m"), cluster("c", "m")]
+        after = [cluster("a", "m", "m", "m"), cluster("b", "m"), cluster("c", "m")]
+        (higher,) = cost_findings(changed(before, after), Decimal(0))
+        assert higher.where == "a"
+
+    def test_without_a_cost_before_any_rise_is_above_the_limit(self) -> None:
+        (higher,) = cost_findings(changed([cluster("a")], [cluster("a", "m")]), Decimal(1000))
+        assert higher.text == "0.00 -> 73.01 USD a month, +73.01; the limit is +1000 %"
+
+    def test_amounts_of_the_same_unknown_price_in_two_clusters(self) -> None:
+        before = [cluster("a", "x", "x"), cluster("b", "x")]
+        moved = [cluster("a", "x"), cluster("b", "x", "x")]
+        change = changed(before, moved)
+        assert change.total.is_known
+        assert not any(place.is_known for place in change.places)
+
     def test_a_new_environment_has_no_finding(self) -> None:
         assert list(cost_findings(changed([], ONE), Decimal(0))) == []
 

@@ -23,7 +23,7 @@ from tests.support.servers.scripted import scripted
 
 EC2: Final = offer(
     "AmazonEC2",
-    instance("m7i.xlarge", "0.2415000000"),
+    instance("m7i.xlarge", "0.2415000000", description="für Server 服务器 🙂 " * 5),
     instance("m7i.xlarge", "0.4255000000", operatingSystem="Windows"),
     instance("m7i.xlarge", "0.2656000000", tenancy="Dedicated"),
     instance("m7i.xlarge", "0.2415000000", capacitystatus="UnusedCapacityReservation"),
@@ -106,6 +106,25 @@ class TestOfferFiles:
                         databaseEngine="PostgreSQL",
                         deploymentOption="Multi-AZ",
                     ),
+                    *(
+                        product(
+                            family,
+                            "0.9",
+                            usagetype=f"EUC1-{usage}:db.t4g.medium",
+                            instanceType="db.t4g.medium",
+                            databaseEngine=engine,
+                            deploymentOption=zones,
+                            volumeType="General Purpose-GP3",
+                        )
+                        for family, usage, engine, zones in (
+                            ("Database Instance", "Multi-AZUsage", "MySQL", "Multi-AZ"),
+                            ("Database Instance", "InstanceUsage", "PostgreSQL", "Single-AZ"),
+                            ("Database Instance", "Multi-AZClusterUsage", "PostgreSQL", "Multi-AZ"),
+                            ("Database Storage", "RDS:GP3-Storage", "Any", "Single-AZ"),
+                            ("Database Storage", "RDS:Multi-AZ-GP3", "SQL Server", "Multi-AZ"),
+                            ("System Operation", "Multi-AZUsage", "PostgreSQL", "Multi-AZ"),
+                        )
+                    ),
                     product(
                         "Database Storage",
                         "0.274",
@@ -185,6 +204,15 @@ class TestOfferFiles:
     )
     def test_foreign_and_damaged_files(self, content: bytes, message: str) -> None:
         with pytest.raises(OfferFileError, match=message):
+            read_offer(io.BytesIO(content))
+
+    def test_an_entry_has_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = written(offer("AmazonEC2", disk(description="a" * 3_000)))
+        monkeypatch.setattr(offer_file, "_CHUNK", 100)
+        monkeypatch.setattr(offer_file, "_LARGEST_ENTRY", 9_000)
+        assert read_offer(io.BytesIO(content)).prices
+        monkeypatch.setattr(offer_file, "_LARGEST_ENTRY", 2_000)
+        with pytest.raises(OfferFileError, match="not a price list file in JSON, from"):
             read_offer(io.BytesIO(content))
 
     @pytest.mark.parametrize("endless", [b" ", b'"' + b"a" * 99])
