@@ -1,8 +1,9 @@
 """Prerequisites of a configuration: the resources that it refers to but does not create.
 
 These are VPCs, subnets, images, hosted zones, certificates, prefix lists, key pairs, policies,
-Elastic IPs and instances. The local AWS makes them before the first deploy, under exactly those
-ids. No other resources exist in the local AWS, so that a wrong reference fails as in AWS.
+Elastic IPs, HAProxy's secrets and instances. The local AWS makes them before the first deploy,
+under exactly those ids. No other resources exist in the local AWS, so that a wrong reference fails
+as in AWS.
 """
 
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _ORDER = (
     "policy",
     "prefix-list",
     "certificate",
+    "secret",
     "address",
     "hosted-zone",
     "instance",
@@ -149,16 +151,25 @@ def _haproxy_instances(cluster: Cluster) -> Iterator[Resource]:
     """Yield the image and the policies of the HAProxy instances."""
     instance = cluster.balancer.proxy.instance
     if instance is not None:
-        yield "image", instance.image, {"root_device": instance.root_device}
+        contents = {"haproxy": True}
+        tls = cluster.balancer.proxy.tls
+        if tls is not None and tls.certificate:
+            yield "secret", tls.certificate, {"key": True}
+        if tls is not None and tls.authority:
+            yield "secret", tls.authority, {}
+        yield "image", instance.image, {"root_device": instance.root_device, "contents": contents}
         yield from _policies(instance.role_policies)
 
 
 def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
     """Return what an image of a node contains, as the configuration describes it.
 
-    The managers are not in the image, but a machine must reach them as its image is configured.
+    The stand-ins of Denodo's servers have no TLS, so a node with `denodo.tls` runs nothing. The
+    managers are not in the image, but a machine must reach them as its image is configured.
     """
     denodo = environment.denodo
+    if denodo.tls is not None:
+        return {}
     contents = {"version": denodo.version, "home": denodo.platform_home(), "user": denodo.user}
     managers: dict[str, set[int]] = {}
     licences = environment.license_manager_of(cluster)

@@ -17,7 +17,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 _RESTART_S = 1.0
 """Project default: a child is started at most this often."""
 _END_S = 10.0
@@ -149,7 +149,7 @@ class _Child:
             with (logs / f"{self._name}.log").open("ab") as log:
                 self._process = subprocess.Popen(
                     self._command,
-                    cwd=_ROOT,
+                    cwd=ROOT,
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,

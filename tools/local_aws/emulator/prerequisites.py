@@ -10,6 +10,7 @@ from typing import Any
 
 from tools.local_aws.emulator import iam, ministack
 from tools.local_aws.emulator.ec2 import addresses, instances
+from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.ministack import private
 from tools.local_aws.emulator.route53 import hosted_zones
@@ -220,6 +221,18 @@ def _policy(settings: Settings) -> bool:
     return True
 
 
+def _secret(settings: Settings) -> bool:
+    """Make a secret with a certificate, and with its key unless only clients need it."""
+    name = settings["id"].partition(":secret:")[2].rpartition("-")[0]
+    if name in ministack.secrets:
+        return False
+    chain, key = certificates.self_signed(["localhost"])
+    text = f"{chain}{key}" if settings.get("key") else chain
+    ministack.store_secret(name, secret_string=text)
+    ministack.secrets[name]["ARN"] = settings["id"]
+    return True
+
+
 _KINDS: dict[str, Callable[[Settings], bool]] = {
     "vpc": _vpc,
     "subnet": _subnet,
@@ -227,6 +240,7 @@ _KINDS: dict[str, Callable[[Settings], bool]] = {
     "key-pair": _key_pair,
     "hosted-zone": _hosted_zone,
     "certificate": _certificate,
+    "secret": _secret,
     "prefix-list": _prefix_list,
     "instance": _instance,
     "address": _address,

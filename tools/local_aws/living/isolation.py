@@ -157,6 +157,10 @@ def _mount_all(root: Path, folders: Mapping[Path, str]) -> None:
         target = root / "dev" / name
         target.touch()
         _call("mount", f"/dev/{name}".encode(), bytes(target), None, _BIND, None)
+    for name, file in {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
+        link = root / "dev" / name
+        if not link.is_symlink():
+            link.symlink_to(f"/proc/self/{file}")
     _call("mount", b"proc", bytes(root / "proc"), b"proc", 0, None)
 
 
@@ -189,3 +193,8 @@ def _call(name: str, *arguments: int | bytes | None) -> None:
         shown = " ".join(item.decode() for item in arguments if isinstance(item, bytes))
         message = f"{name} {shown}: {os.strerror(number)}"
         raise DeniedError(message)
+
+
+if __name__ == "__main__":
+    # The server asks in a process of its own, since it has threads, and a fork copies only one.
+    sys.exit(not is_allowed())

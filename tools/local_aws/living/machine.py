@@ -196,10 +196,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     parent.end_with_parent()
     is_new = machine_files.prepare(settings)
-    folders = {
-        **machine_files.shared_folders(),
-        settings.root / "opt/local-aws-commands": machine_files.COMMANDS,
-    }
+    folders = machine_files.shared_folders(settings)
     # Python imports these encodings when a host name is resolved first.
     socket.getaddrinfo("127.0.0.1", 0)
     machine = Machine(settings, is_new=is_new, denodo_uid=isolation.denodo_uid())

@@ -41,15 +41,17 @@ Description=HAProxy Load Balancer
 
 [Service]
 Type=notify
-ExecStartPre={program} -Ws -f /etc/haproxy/haproxy.cfg -c -q
-ExecStart={program} -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy/master.sock
-ExecReload={program} -Ws -f /etc/haproxy/haproxy.cfg -c -q
+ExecStart=/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid
 ExecReload=/bin/kill -USR2 $MAINPID
 Restart=always
 
 [Install]
 WantedBy=multi-user.target
 """
+_SYSTEM_PROGRAMS = Path("/usr/sbin")
+_HOST_PROGRAMS = "/opt/local-aws-host-programs"
+_OWN_PROGRAMS = "opt/local-aws-programs"
+"""Folders of an HAProxy machine: this system's /usr/sbin, and the same with `haproxy`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class Settings:
         account: account of the instance.
         region: region of the instance.
         user_data: the script that a new instance runs once; empty without one.
+        vpc: VPC of the instance.
         denodo: `version`, `home` and `user` of Denodo in the image; empty without Denodo.
+        haproxy: HAProxy's program on this system; empty for a machine without HAProxy.
         names: names that lead to addresses of other machines.
     """
 
@@ -76,7 +80,9 @@ class Settings:
     endpoint: str
     account: str
     region: str
+    vpc: str = ""
     user_data: str = ""
+    haproxy: str = ""
     denodo: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -102,13 +108,20 @@ def python() -> Path:
     return Path(sys.executable).resolve()
 
 
-def shared_folders() -> dict[Path, str]:
+def shared_folders(settings: Settings) -> dict[Path, str]:
     """Return the folders outside of the operating system that a machine sees, with their paths."""
-    living = Path(__file__).parent
-    folders = {living: LIVING}
+    folders = {Path(__file__).parent: LIVING}
     base = Path(sys.base_prefix).resolve()
     if base.parts[1] not in ("usr", "nix"):
         folders[base] = str(base)
+    folders[settings.root / "opt/local-aws-commands"] = COMMANDS
+    if settings.haproxy:
+        programs = _SYSTEM_PROGRAMS.resolve()
+        folders[programs] = _HOST_PROGRAMS
+        folders[settings.root / _OWN_PROGRAMS] = str(programs)
+        wheel = Path(settings.haproxy).parents[1]
+        if wheel.parts[1] != "usr":
+            folders[wheel] = str(wheel)
     return folders
 
 
@@ -128,6 +141,8 @@ def prepare(settings: Settings) -> bool:
         _write_identity(settings)
         if settings.denodo:
             _install_denodo(settings)
+        if settings.haproxy:
+            _install_haproxy(root)
         _write_users(settings)
     return is_new
 
@@ -148,6 +163,8 @@ def _write_network(settings: Settings) -> None:
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     shown = {
         "id": settings.id,
+        "vpc": settings.vpc,
+        "haproxy": settings.haproxy,
         "address": settings.address,
         "private_ip": settings.private_ip,
         "endpoint": settings.endpoint,
@@ -225,3 +242,16 @@ def _install_denodo(settings: Settings) -> None:
         python=PYTHON,
         folder=f"{LIVING}/denodo",
     )
+
+
+def _install_haproxy(root: Path) -> None:
+    """Write HAProxy's unit, and a folder that becomes /usr/sbin, with HAProxy."""
+    (root / "etc/systemd/system/haproxy.service").write_text(_HAPROXY_UNIT)
+    (root / "etc/haproxy").mkdir(exist_ok=True)
+    folder = root / _OWN_PROGRAMS
+    folder.mkdir()
+    for program in _SYSTEM_PROGRAMS.iterdir():
+        if program.name != "haproxy":
+            (folder / program.name).symlink_to(f"{_HOST_PROGRAMS}/{program.name}")
+    command = f'#!/bin/sh\nexec {PYTHON} -IS {LIVING}/commands/haproxy_command.py "$@"\n'
+    _executable(folder / "haproxy", command)

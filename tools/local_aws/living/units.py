@@ -81,7 +81,7 @@ class Units:
         result: Settings = {}
         drop_ins = self._root / f"etc/systemd/system/{full_name(name)}.d"
         for part in (file, *sorted(drop_ins.glob("*.conf"))):
-            for line in part.read_text().splitlines():
+            for line in part.read_text().replace("\\\n", " ").splitlines():
                 key, separator, value = line.strip().partition("=")
                 if not separator or key.startswith(("#", ";")):
                     continue
@@ -282,14 +282,10 @@ class Units:
             if account is not None and account.pw_uid != os.geteuid()
             else {}
         )
-        process = subprocess.Popen(
-            shlex.split(line.lstrip("@-:+!")),
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            self._words(unit, line),
             cwd=_one(settings, "WorkingDirectory", "/"),
-            env={
-                **self._environment,
-                **self._variables(settings),
-                "INVOCATION_ID": unit.invocation,
-            },
+            env=self._variables(unit, settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -300,8 +296,13 @@ class Units:
         self._thread(self._journal.follow, unit.name, unit.invocation, process.stdout)
         return process
 
-    def _variables(self, settings: Settings) -> dict[str, str]:
-        result = {}
+    def _words(self, unit: Unit, line: str) -> list[str]:
+        """Return the words of a command, with the id of the unit's main process."""
+        main = str(unit.process.pid if unit.process else 0)
+        return [word.replace("$MAINPID", main) for word in shlex.split(line.lstrip("@-:+!"))]
+
+    def _variables(self, unit: Unit, settings: Settings) -> dict[str, str]:
+        result = {**self._environment, "INVOCATION_ID": unit.invocation}
         for name in settings.get("EnvironmentFile", []):
             with suppress(FileNotFoundError):
                 for line in (self._root / name.lstrip("-/")).read_text().splitlines():

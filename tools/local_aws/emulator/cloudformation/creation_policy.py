@@ -2,7 +2,7 @@
 
 Where instances run no programs, a success signal is sent for each of them at once by default. In
 the mode `manual` a test must call `SignalResource`, as the node program does on AWS. Where the
-part `nodes` is on, the programs of nodes signal.
+part `nodes` is on, the programs of instances signal.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,9 @@ from typing import Any
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
+from tools.local_aws.emulator.ec2 import auto_scaling
 from tools.local_aws.emulator.errors import InvalidRequestError
-from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.machines import MACHINES
 from tools.local_aws.emulator.ministack import private
 
 _KINDS = ("AWS::EC2::Instance", "AWS::AutoScaling::AutoScalingGroup")
@@ -56,7 +57,8 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
         signal = _resource_signal(stack, logical_id)
         if signal is not None:
             try:
-                _wait(kind, stack, logical_id, signal)
+                runs = MACHINES.runs_programs(_image(kind, properties))
+                _wait(kind, stack, logical_id, signal, runs=runs)
             except Exception:  # re-raised, so that the stack fails
                 # A rollback does not delete a resource whose creation failed, so delete it here.
                 delete(made[0], properties)
@@ -66,20 +68,25 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
     return create_and_wait
 
 
-def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any]) -> None:
+def _image(kind: str, properties: Properties) -> str:
+    """Return the image of an instance, or of the instances of a group."""
+    data = properties if kind == _KINDS[0] else auto_scaling.launch_data(properties)
+    return str(data.get("ImageId", ""))
+
+
+def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any], *, runs: bool) -> None:
     count = _wait_conditions.validate_count(signal.get("Count"), logical_id)
     timeout = _wait_conditions.validate_resource_signal_timeout(signal.get("Timeout"), logical_id)
     stack_id = ministack.all_stacks[stack]["StackId"]
     token = _wait_conditions.register_slot(stack_id)
-    runs = LIVING.is_on("nodes") and kind == "AWS::EC2::Instance"
+    # Programs take real time, whatever the pace.
+    limit = timeout if runs else CLOCK.real(timeout)
     if MODE.name == "automatic" and not runs:
         for number in range(count):
             success = {"Status": "SUCCESS", "UniqueId": f"local-{number}"}
             _wait_conditions.deliver_signal(token, success)
     try:
-        _wait_conditions.wait_for(
-            token, stack_id, stack, logical_id, kind, count, CLOCK.real(timeout)
-        )
+        _wait_conditions.wait_for(token, stack_id, stack, logical_id, kind, count, limit)
     except TimeoutError:
         message = f"Failed to receive {count} resource signal(s) within the specified duration"
         raise TimeoutError(message) from None

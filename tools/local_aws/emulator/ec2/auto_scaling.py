@@ -27,7 +27,7 @@ def _fault(message: str) -> AwsError:
     return AwsError("ValidationError", message, service="AutoScaling")
 
 
-def _template(properties: Properties) -> dict[str, Any]:
+def launch_data(properties: Properties) -> dict[str, Any]:
     """Return the data of the launch template in the version that the group names."""
     named = properties["LaunchTemplate"]
     result = _templates.get(named.get("LaunchTemplateId", ""))
@@ -49,7 +49,7 @@ _NAME_TAG = "aws:autoscaling:groupName"
 
 def _launched(properties: Properties, name: str, subnet: str, stack: str) -> dict[str, Any]:
     """Start one instance and return it as DescribeAutoScalingGroups shows it."""
-    data = dict(_template(properties))
+    data = dict(launch_data(properties))
     profile = data.get("IamInstanceProfile") or {}
     data["IamInstanceProfile"] = profile.get("Name") or profile.get("Arn", "").rpartition("/")[2]
     data["SubnetId"] = subnet

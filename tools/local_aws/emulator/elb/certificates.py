@@ -27,7 +27,7 @@ def files(arn: str) -> list[str]:
     chain_file, key_file = _paths(name)
     if not key_file.exists():
         names = [record["DomainName"], *record.get("SubjectAlternativeNames", [])]
-        _written(name, *_self_signed([*dict.fromkeys(names)]))
+        _written(name, *self_signed([*dict.fromkeys(names)]))
     record["_pem_body"] = chain_file.read_text()
     return [str(chain_file), str(key_file)]
 
@@ -49,7 +49,7 @@ def _written(name: str, chain: str, key: str) -> list[str]:
     return [str(chain_file), str(key_file)]
 
 
-def _self_signed(names: list[str]) -> tuple[str, str]:
+def self_signed(names: list[str]) -> tuple[str, str]:
     """Return certificate and key in PEM form."""
     # Imported here, because MiniStack must not find the package: see `emulator/__main__.py`.
     from cryptography import x509  # noqa: PLC0415

@@ -1,0 +1,133 @@
+"""Commands of a machine: `aws` against the local AWS, and HAProxy's file with its addresses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.local_aws.cloud import Cloud
+from tests.local_aws.templates import resource
+from tools.local_aws.living.commands import aws_command, haproxy_command
+
+_FILE = """\
+global
+    maxconn 20
+resolvers nodes
+    parse-resolv-conf
+frontend jdbc
+    bind :9999 accept-proxy
+frontend low
+    bind *:443 ssl crt /etc/haproxy/tls/server.pem
+frontend metrics
+    bind 127.0.0.1:8404
+frontend other
+    bind 10.0.0.1:1000
+"""
+
+
+@pytest.fixture
+def settings(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Let the command act for the account of the test."""
+    file = tmp_path / "settings.json"
+    access = cloud.access
+    values = {"endpoint": access.endpoint, "account": access.account, "region": access.region}
+    file.write_text(json.dumps(values))
+    monkeypatch.setattr(aws_command, "SETTINGS", str(file))
+    return cloud
+
+
+def aws(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = aws_command.main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_aws_reads_and_writes(
+    settings: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.deploy({"It": resource("SSM::Parameter", Name="/it", Type="String", Value='{"a": 1}')})
+    get = ("ssm", "get-parameter", "--name", "/it")
+    whole = aws(capsys, *get, "--output", "json")
+    assert json.loads(whole[1])["Parameter"]["Value"] == '{"a": 1}'
+    query = ("--query", "Parameter.Value", "--output", "text")
+    assert aws(capsys, *get, *query) == (0, '{"a": 1}\n', "")
+
+    settings.client("s3").create_bucket(
+        Bucket="local-it", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"0123456789")
+    at = ("--bucket=local-it", "--key=some/key")
+    assert aws(capsys, "s3api", "put-object", *at, f"--body={source}")[0] == 0
+    assert aws(capsys, "s3api", "get-object", *at, "--range=bytes=0-3", str(target))[0] == 0
+    assert target.read_bytes() == b"0123"
+    assert aws(capsys, "s3", "cp", "--no-progress", "s3://local-it/some/key", str(target))[0] == 0
+    assert target.read_bytes() == b"0123456789"
+
+    data = [{"MetricName": "m", "Value": 2.0, "Dimensions": [{"Name": "n", "Value": "v"}]}]
+    put = ("cloudwatch", "put-metric-data", "--namespace=N", f"--metric-data={json.dumps(data)}")
+    assert aws(capsys, *put) == (0, "", "")
+    metrics = settings.client("cloudwatch").list_metrics(Namespace="N")["Metrics"]
+    assert metrics[0]["Dimensions"] == [{"Name": "n", "Value": "v"}]
+
+
+def test_aws_names_the_error_as_the_aws_cli_does(
+    settings: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output, error = aws(capsys, "ssm", "get-parameter", "--name=/none")
+    assert (code, output) == (254, "")
+    expected = "An error occurred (ParameterNotFound) when calling the GetParameter operation:"
+    assert expected in error
+    signal = ("cloudformation", "signal-resource", "--stack-name=none", "--status=SUCCESS")
+    code, _, error = aws(capsys, *signal, "--logical-resource-id=It", "--unique-id=1")
+    assert code == 254
+    assert "(ValidationError) when calling the SignalResource operation" in error
+    code, _, error = aws(
+        capsys, "s3api", "get-object", "--bucket=none", "--key=k", str(tmp_path / "f")
+    )
+    assert "(NoSuchBucket)" in error
+    assert aws(capsys, "ec2", "describe-instances")[0] == 252
+    assert settings.access.account
+
+
+def test_haproxy_has_the_addresses_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy_command, "_port", lambda port: port + 10_000 * (port < 1024))
+    text = haproxy_command.rewritten(_FILE, "127.9.0.1", "127.9.0.2:5300")
+    bound = [line.strip() for line in text.splitlines() if "bind" in line]
+    assert bound == [
+        "bind 127.9.0.1:9999 accept-proxy",
+        "bind 127.9.0.1:10443 ssl crt /etc/haproxy/tls/server.pem",
+        "bind 127.9.0.1:8404",
+        "bind 10.0.0.1:1000",
+    ]
+    assert "nameserver local 127.9.0.2:5300" in text
+    assert text.startswith("global\n    no strict-limits\n")
+    # A second rewrite of a copy, as after a reload, changes nothing but the additions.
+    assert "parse-resolv-conf" in haproxy_command.rewritten(_FILE, "127.9.0.1", "")
+
+
+def test_programs_reach_their_own_machine(tmp_path: Path) -> None:
+    """The module that Python imports at each start moves 127.0.0.1 to the machine's address."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({"address": "127.0.0.9", "private_ip": "10.0.0.4"}))
+    folder = Path(aws_command.__file__).parent
+    text = (folder / "sitecustomize.py").read_text()
+    (tmp_path / "sitecustomize.py").write_text(text.replace("/etc/local-aws.json", str(settings)))
+    program = (
+        "import socket; s = socket.create_server(('', 0)); print(s.getsockname()[0]);"
+        "c = socket.create_connection(('127.0.0.1', s.getsockname()[1]), 10);"
+        "print(c.getpeername()[0]); u = socket.socket(type=socket.SOCK_DGRAM);"
+        "u.connect(('169.254.169.254', 80)); print(u.getsockname()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split() == ["127.0.0.9", "127.0.0.9", "10.0.0.4"]

@@ -1,0 +1,126 @@
+"""The real node program on machines: first boot, readiness, drain, roll, and another boot."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from tests.support import local_aws_server
+from tests.support.assembly import ROOT, synthesise
+from tests.support.configurations import minimal
+from tests.support.local_aws_server import quiet
+from tests.support.waiting import until
+from tools.local_aws import bootstrap, control, deployment, server_process
+from tools.local_aws.cdk import Cdk
+from tools.local_aws.credentials import Access
+from tools.local_aws.living import isolation
+from tools.local_aws.paths import Paths
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not isolation.is_allowed(), reason="this system denies namespaces to users"),
+]
+_SECONDS = 400
+
+
+@dataclass(frozen=True)
+class Site:
+    """A deployed cluster with living nodes.
+
+    Attributes:
+        access: the account and region.
+        paths: paths of the server.
+        file: the configuration.
+    """
+
+    access: Access
+    paths: Paths
+    file: Path
+
+    def denodo_ha(self, *arguments: str) -> str:
+        """Run a command and return its output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "denodo_ha", *arguments, "-c", str(self.file)],
+            cwd=ROOT,
+            env=self.access.environment(self.paths),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def node(self, name: str) -> dict[str, Any]:
+        """Return what `denodo-ha status` says of a node, whatever its exit code."""
+        done = subprocess.run(
+            [sys.executable, "-m", "denodo_ha", "status", "-c", str(self.file), "--format", "json"],
+            cwd=ROOT,
+            env=self.access.environment(self.paths),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        (cluster,) = json.loads(done.stdout)["clusters"]
+        return next(dict(node) for node in cluster["nodes"] if node["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Deploy a cluster of 7.0 to a server of its own, in which instances run their programs."""
+    local_aws_server.set_up()
+    folder = tmp_path_factory.mktemp("nodes")
+    paths = Paths(folder=folder / "local")
+    file = folder / "test.yaml"
+    file.write_text(json.dumps(minimal("7.0")))
+    loaded = load(file)
+    synthesise(loaded, folder / "out")
+    server = server_process.start(paths, quiet, parent=os.getpid())
+    control.call(server.endpoint, "pace", {"pace": 50}, method="PUT")
+    control.call(server.endpoint, "living", {"nodes": True}, method="PUT")
+    access = Access(server.endpoint, *bootstrap.home_location(loaded.environment))
+    deployment.make_prerequisites(server.endpoint, loaded)
+    missing = bootstrap.not_bootstrapped(server.endpoint, loaded.environment)
+    bootstrap.bootstrap(server.endpoint, paths, loaded.environment, missing)
+    options = ("--all", "--require-approval", "never", "--app", str(folder / "out"))
+    done = Cdk(access, paths, folder).captured("deploy", *options, timeout=_SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield Site(access, paths, file)
+    server_process.stop(paths)
+
+
+def test_a_node_lives(site: Site) -> None:
+    # The deploy has ended, so each node has signalled that its servers are ready.
+    unconfirmed = {"jdbc": "its metadata is not confirmed"}
+    until(lambda: site.node("node1")["unready"] == unconfirmed)
+    site.denodo_ha("enable", "node1", "--metadata-ok")
+    site.denodo_ha("enable", "node2", "--metadata-ok")
+    until(lambda: _is_ready(site.node("node1")))
+
+    ssm = site.access.client("ssm")
+    parameter = "/denodo/test/main/node1"
+    state = json.loads(ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
+    state["jvm"]["vdp"] = "-Xmx5g"
+    ssm.put_parameter(Name=parameter, Value=json.dumps(state), Overwrite=True, Type="String")
+    assert "rolled node1" in site.denodo_ha("roll", "--node", "node1")
+
+    ec2, id_ = site.access.client("ec2"), site.node("node1")["instance"]
+    ec2.stop_instances(InstanceIds=[id_])
+    until(lambda: site.node("node1")["state"] == "stopped")
+    ec2.start_instances(InstanceIds=[id_])
+    # The disk has the records and the units, so the node is ready without an operator.
+    until(lambda: _is_ready(site.node("node1")))
+
+
+def _is_ready(node: dict[str, Any]) -> bool:
+    """Return whether a node itself reports that all of its services are ready."""
+    return node["source"] == "node" and not node["unready"]
