@@ -154,14 +154,14 @@ def client_sources(cluster: FoundCluster, details: SiteDetails) -> tuple[list[st
     """
     ports = {port.port for port in cluster.services.values()}
     groups = as_list(cluster.balancer.properties.get("SecurityGroups"))
-    found = _sources(details, groups, ports)
-    if found:
-        return found, "as the load balancer's security groups say"
+    sources = _sources(details, groups, ports)
+    if sources:
+        return sources, "as the load balancer's security groups say"
     of_nodes = {group for node in cluster.nodes.values() for group in node.security_groups}
     node_ports = {port.target_port for port in cluster.services.values()}
-    found = _sources(details, of_nodes, node_ports)
-    if found:
-        return found, "as the nodes' security groups say"
+    sources = _sources(details, of_nodes, node_ports)
+    if sources:
+        return sources, "as the nodes' security groups say"
     networks = list(details.networks.get(cluster.vpc, ())) or [_ANY_NETWORK]
     return networks, f"{_NOT_VISIBLE}: no rule of a security group names the clients"
 
@@ -204,13 +204,13 @@ def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
     if len(delays) == 1 and (delay := delays.pop()) != DEREGISTRATION_DELAY_DEFAULT_S:
         yield f"      deregistration_delay: {delay}"
     times = balancer_times(cluster)
-    found = {key: times[key] for key, (_, default) in TIMES.items() if times[key] != default}
-    if found:
+    differing = {key: times[key] for key, (_, default) in TIMES.items() if times[key] != default}
+    if differing:
         yield (
-            f"      # as found: a lost node is out of service within {_detection(times)} s; "
+            f"      # as differing: a lost node is out of service within {_detection(times)} s; "
             f"without this line within {_detection({})} s"
         )
-        yield f"      health: {_flow(found)}"
+        yield f"      health: {_flow(differing)}"
     yield from _addresses(cluster)
 
 
