@@ -1,6 +1,6 @@
 """Ways forward for a hand-made site: leave it, take it over, or build beside it and switch.
 
-Every step is a sentence and the commands that it needs. Nothing here runs one of them.
+Every step is a sentence and the commands that it needs. No command is run here.
 """
 
 import json

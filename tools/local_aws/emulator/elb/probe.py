@@ -26,26 +26,39 @@ _FAILED = Outcome(reason="Target.FailedHealthChecks", description="Health checks
 TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
 
 
-def tcp(address: tuple[str, int], timeout: float) -> Outcome:
-    """Connect by TCP and disconnect."""
+PROXY_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+"""Header of the PROXY protocol, version 2, without a client (HAProxy Technologies, The PROXY
+protocol, LOCAL). Health checks have it where the target group uses the protocol (AWS, Edit target
+group attributes for your Network Load Balancer, Proxy protocol, Health check connections)."""
+
+
+def tcp(address: tuple[str, int], timeout: float, header: bytes = b"") -> Outcome:
+    """Connect by TCP, send a header and disconnect."""
     try:
-        with socket.create_connection(address, timeout=timeout):
+        with socket.create_connection(address, timeout=timeout) as connection:
+            connection.sendall(header)
             return PASSED
     except OSError:
         return _FAILED
 
 
 def http_get(
-    address: tuple[str, int], path: str, codes: str, timeout: float, *, secure: bool
+    address: tuple[str, int],
+    path: str,
+    codes: str,
+    timeout: float,
+    *,
+    secure: bool,
+    header: bytes = b"",
 ) -> Outcome:
-    """Request a path; certificates are not verified, as on AWS."""
-    connection: http.client.HTTPConnection
-    if secure:
-        trusting = ssl._create_unverified_context()  # noqa: S323, SLF001 - see the docstring
-        connection = http.client.HTTPSConnection(*address, timeout=timeout, context=trusting)
-    else:
-        connection = http.client.HTTPConnection(*address, timeout=timeout)
+    """Request a path after a header; certificates are not verified, as on AWS."""
+    connection = http.client.HTTPConnection(*address, timeout=timeout)
     try:
+        connection.sock = socket.create_connection(address, timeout=timeout)
+        connection.sock.sendall(header)
+        if secure:
+            trusting = ssl._create_unverified_context()  # noqa: S323, SLF001 - see the docstring
+            connection.sock = trusting.wrap_socket(connection.sock)
         connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0"})
         status = connection.getresponse().status
     except TimeoutError:
