@@ -64,7 +64,7 @@ def cost(
         list[Path] | None,
         typer.Argument(
             metavar="[CONFIG|PATH...]",
-            help="A configuration, a cdk.out folder, or templates, one stack each.",
+            help="A configuration, a cdk.out folder, or templates in JSON, one stack each.",
             show_default=False,
         ),
     ] = None,

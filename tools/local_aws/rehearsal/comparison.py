@@ -24,7 +24,7 @@ _MARGIN = 0.1
 
 @dataclass(frozen=True)
 class Seen:
-    """What clients saw of a failure.
+    """Observations of clients during a failure.
 
     Attributes:
         sides: the cluster that each failover name resolved to in the end.

@@ -30,7 +30,7 @@ READY_PATH = "/ready/"
 
 @dataclass(frozen=True)
 class LightHome:
-    """What the sessions of a stand-in ask of an installation.
+    """Interface of an installation to the sessions of a stand-in.
 
     Attributes:
         node: the node's name.

@@ -1,4 +1,4 @@
-"""What plays a scenario of the drill on the local AWS: the actions that cause its situation.
+"""Actions that cause the situation of a drill scenario on the local AWS.
 
 An action is a verb and the key of what it acts on, an object of the drill's model. `living_system`
 carries actions out; a situation that the local AWS cannot cause raises `NotPlayableError`.
@@ -13,7 +13,7 @@ from denodo_ha.drill.model.model import Model
 
 
 class Verb(Enum):
-    """What is done to an object; the value is the text of reports."""
+    """Action on an object; the value is the text of reports."""
 
     KILL = "kill the machine"
     SUSPEND = "suspend the machine (SIGSTOP)"

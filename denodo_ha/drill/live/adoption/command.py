@@ -88,7 +88,7 @@ def adopt(
     profile: options.Profile = None,
     form: options.Document = options.DocumentFormat.table,
 ) -> None:
-    """Write the configuration of a site made by hand, and show three ways to go on with it.
+    """Write the configuration of a site made by hand, and show three ways to continue with it.
 
     The site is read from AWS, and nothing in AWS is changed. config/NAME.yaml has its nodes,
     ports, checks and failover, with comments on what is not visible. The plan has every step with

@@ -64,8 +64,8 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     for part in site.details.unread:
         yield f"# Not read: {part.action} in {part.region}."
     for target in site.other_targets:
-        yield f"# {site.record} also leads to {target}, which is no load balancer of this account"
-        yield "# in the regions that were read."
+        yield f"# {site.record} also leads to {target}, which is not a load balancer of this"
+        yield "# account in the regions that were read."
     yield f"name: {name}"
     yield ""
     yield "denodo:"
@@ -76,7 +76,7 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     yield "# solution_manager: {cidrs: [10.0.9.0/24], host: sm.example.com}"
     yield "# license_manager: {host: sm.example.com}"
     yield ""
-    yield f"# {_NOT_VISIBLE}: who is told of alarms"
+    yield f"# {_NOT_VISIBLE}: who is notified of alarms"
     yield "# alarms: {email: [denodo-operators@example.com]}"
     yield ""
     yield "services:"

@@ -140,7 +140,7 @@ class FoundSite:
         record: the name that clients use; empty if it is not known.
         hosted_zone: id and name of the record's hosted zone; empty if they are not known.
         is_failover: whether the record has a primary and a secondary.
-        other_targets: what the record also leads to, and is no load balancer that was read.
+        other_targets: what the record also leads to, and is not a load balancer that was read.
         details: what only the calls of the adoption show.
     """
 
