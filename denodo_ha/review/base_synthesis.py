@@ -195,7 +195,7 @@ def synthesise(side: str, tree: Path, out: Path, config: str) -> tuple[Synthesis
         Failed: The synthesis failed; the message has its reasons.
     """
     cdk = cdk_offline(required_clone())
-    # The CDK's validation of templates takes half of the time of a synthesis, and `make synth` and
+    # The CDK's validation of templates takes a third of the time of a synthesis; `make synth` and
     # `make deploy` run it.
     options = ["--quiet", "--no-validation", "--output", str(out)]
     command = [cdk, "synth", *options, "-c", f"config={config}"]

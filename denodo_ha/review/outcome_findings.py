@@ -27,7 +27,7 @@ class OutcomeComparison:
 
     Attributes:
         findings: what gets worse.
-        compared: sentences that say what was compared; none without a drill of both.
+        compared: sentences that say what was compared.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -37,7 +37,9 @@ class OutcomeComparison:
 def compare_outcomes(base: Model, new: Model) -> OutcomeComparison:
     """Compare the drills of two models; a model without a load balancer or instance has none."""
     if not base.clusters or not new.clusters:
-        return OutcomeComparison()
+        side = "after" if base.clusters else "before"
+        reason = f"the templates {side} the change have no load balancer or instance"
+        return OutcomeComparison(compared=(f"No failures were compared: {reason}.",))
     before, after = drill_model(base), drill_model(new)
     orders = search_orders(new, states_per_name=MOST_STATES)
     failures = f"{len(before.outcomes)} failures before and {len(after.outcomes)} after the change"

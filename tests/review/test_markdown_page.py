@@ -36,7 +36,7 @@ def test_parts_in_their_order() -> None:
 def test_nothing_found() -> None:
     lines = markdown_page(page_with([])).split("\n")
     assert lines[1].startswith("**Nothing found:** nothing gets worse")
-    assert lines[lines.index("## What gets worse") + 2] == "Nothing."
+    assert lines[lines.index("## What gets worse") + 2] == "Nothing found."
 
 
 def test_what_a_deploy_does_not_touch_is_one_sentence() -> None:

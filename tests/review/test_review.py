@@ -15,11 +15,12 @@ from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.main import build_program
 from denodo_ha.drill.event_orders import search_orders
+from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.facts.review_findings import CATEGORY_OF
 from denodo_ha.environment.facts.update_effects import Effect
 from denodo_ha.environment.model.environment import Acceptance
 from denodo_ha.plan.node_changes import Change
-from denodo_ha.review import outcome_findings
+from denodo_ha.review import outcome_findings, review_command
 from denodo_ha.review.access_changes import access_findings
 from denodo_ha.review.finding import Finding, finding, split_accepted
 from denodo_ha.review.next_steps import DeployEffects, next_steps
@@ -231,7 +232,8 @@ class TestCommand:
         assert (done.exit_code, done.stdout) == (exit_codes.USAGE, "")
         assert message in " ".join(done.stderr.split())
 
-    def test_a_full_disk(self, folders: tuple[str, str]) -> None:
+    def test_a_full_disk(self, folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(review_command, "_differences", lambda _: [])
         done = self.run(*folders, "--format", "json", "--html", "/dev/full")
         assert done.exit_code == exit_codes.FAILED
         assert "it cannot be written: No space left on device" in " ".join(done.stderr.split())
@@ -284,6 +286,14 @@ class TestEventOrders:
     def test_an_order_that_was_bad_before(self) -> None:
         findings = self.compared(self.unwatched, before=True).findings
         assert [item for item in findings if item.name == "event-order-worse"] == []
+
+    def test_without_clusters_nothing_is_compared(self) -> None:
+        sound, empty = model(two_clusters("alias")), build_model(())
+        for base, new, side in ((empty, sound, "before"), (sound, empty, "after")):
+            compared = compare_outcomes(base, new)
+            assert compared.findings == ()
+            assert compared.compared[0].startswith("No failures were compared")
+            assert f"templates {side} the change have no" in compared.compared[0]
 
     def test_the_search_is_bounded_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = self.compared(None)

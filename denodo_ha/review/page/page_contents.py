@@ -59,7 +59,7 @@ def _sections(review: Review, differences: str) -> Iterator[Section]:
     yield Section(
         TITLES["worse"],
         (
-            *(_findings(review, "worse") or (Paragraph("Nothing."),)),
+            *(_findings(review, "worse") or (Paragraph("Nothing found."),)),
             *map(Paragraph, review.compared),
         ),
     )

@@ -67,8 +67,7 @@ def svg(picture: Picture, title: str) -> str:
     clone = clone_folder()
     if clone is None or not (clone / _MODULE).is_file():
         message = (
-            "drawing needs a clone of the project after `make setup`; --format mermaid and "
-            "--format dot do not"
+            "drawing SVG needs a clone of the project after `make setup`; Mermaid and DOT do not"
         )
         raise UsageError(message)
     drawn = _render(clone, dot(picture))
