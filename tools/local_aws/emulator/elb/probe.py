@@ -22,6 +22,8 @@ class Outcome:
 
 
 PASSED = Outcome(passed=True)
+_LOCAL_HEADER = bytes.fromhex("0d0a0d0a000d0a515549540a20000000")
+"""PROXY protocol, version 2, command LOCAL, without addresses (HAProxy, The PROXY protocol)."""
 _FAILED = Outcome(reason="Target.FailedHealthChecks", description="Health checks failed")
 TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
 
@@ -36,9 +38,25 @@ def tcp(address: tuple[str, int], timeout: float) -> Outcome:
 
 
 def http_get(
-    address: tuple[str, int], path: str, codes: str, timeout: float, *, secure: bool
+    address: tuple[str, int],
+    path: str,
+    codes: str,
+    timeout: float,
+    *,
+    secure: bool,
+    proxied: bool = False,
 ) -> Outcome:
-    """Request a path; certificates are not verified, as on AWS."""
+    """Request a path; certificates are not verified, as on AWS.
+
+    Args:
+        address: the target.
+        path: the path.
+        codes: the status codes of a healthy target.
+        timeout: seconds for the connection, and for the answer.
+        secure: use TLS.
+        proxied: send the header of the PROXY protocol first, without addresses (AWS, Proxy protocol
+            of target groups, Health check connections).
+    """
     connection: http.client.HTTPConnection
     if secure:
         trusting = ssl._create_unverified_context()  # noqa: S323, SLF001 - see the docstring
@@ -46,6 +64,9 @@ def http_get(
     else:
         connection = http.client.HTTPConnection(*address, timeout=timeout)
     try:
+        if proxied and not secure:
+            connection.connect()
+            connection.sock.sendall(_LOCAL_HEADER)
         connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0"})
         status = connection.getresponse().status
     except TimeoutError:

@@ -244,6 +244,7 @@ def _outcome(group: ministack.Record, target: Target, address: tuple[str, int]) 
         group["Matcher"]["HttpCode"],
         timeout,
         secure=group["HealthCheckProtocol"] == "HTTPS",
+        proxied=_attribute(group["TargetGroupArn"], "proxy_protocol_v2.enabled") == "true",
     )
 
 
