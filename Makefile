@@ -29,7 +29,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 # With it, each of the many processes of a verb would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev local local-down local-env local-resolve rehearse rehearse-all test test-long kill-matrix \
+.PHONY: help setup dev local local-down local-env local-resolve rehearse rehearse-all rehearse-flaws test test-long kill-matrix \
 	fault-matrix fuzz spin quick snapshots reference lint format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 
@@ -62,6 +62,10 @@ rehearse: dev ## play the drill's scenarios of CONFIG on a local AWS and compare
 rehearse-all: dev ## rehearse all examples; takes hours (ARGS=--first-only: minutes for each)
 	@tools/local_aws/setup
 	@$(python) -m tools.local_aws.rehearsal --all $(ARGS)
+
+rehearse-flaws: dev ## rehearse templates with planted flaws; minutes (ARGS='articles-recipe' for some)
+	@tools/local_aws/setup
+	@$(python) -m tests.local_aws.rehearsal.rehearse_flaws $(ARGS)
 
 test: dev ## run the tests (ARGS='-k NAME' for some)
 	@tools/local_aws/setup

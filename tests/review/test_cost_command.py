@@ -6,15 +6,18 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from denodo_ha.cli import configuration_choice, exit_codes
 from denodo_ha.cli.main import build_program
+from denodo_ha.review.cost import price_list
 from tests.review.price_lists import disk, instance, offer, product, written
 from tests.review.stacks_with_costs import node, resource
+
+GP3: Final = ("eu-central-1", "ebs gp3")
 
 
 class Server:
@@ -54,9 +57,11 @@ class Server:
 class TestCommand:
     @pytest.fixture
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A folder with `config/` and a cloud assembly `cdk.out` in Frankfurt."""
+        """A folder with `config/` and an assembly in Frankfurt; the disk's price is unknown."""
         (tmp_path / "config").mkdir()
         monkeypatch.setattr(configuration_choice, "configuration_root", lambda: tmp_path)
+        known = {key: price for key, price in price_list.shipped_prices().items() if key != GP3}
+        monkeypatch.setattr(price_list, "shipped_prices", lambda: known)
         out = tmp_path / "cdk.out"
         out.mkdir()
         tags = [{"Key": "denodo:cluster", "Value": "passive"}]

@@ -64,7 +64,9 @@ class TestShippedPrices:
         sources = {price.source for price in prices.values()}
         for source in sources:
             assert source.title.startswith("AWS"), source
-            assert source.url.split("/")[2].endswith((".awsstatic.com", ".amazonaws.com")), source
+            assert source.url.split("/")[2].endswith(
+                ("awsstatic.com", "amazonaws.com", "calculator.aws")
+            ), source
             assert date(2025, 1, 1) < date.fromisoformat(source.published), source
             assert date.fromisoformat(source.published) <= datetime.now(UTC).date(), source
             assert "commit " in source.copy, source

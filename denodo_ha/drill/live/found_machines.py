@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from denodo_ha.deployed.environment_locator import stack_tags
+from denodo_ha.drill.live import aws_calls
 from denodo_ha.drill.live.aws_calls import SiteCalls
 from denodo_ha.drill.live.balancer_reader import FoundBalancers, region_of
 from denodo_ha.drill.live.entry_points import EntryPoints
@@ -37,12 +38,14 @@ class FoundMachines:
         adopted: ids of instances that a stack of this project registers and does not define.
         members: the name of the Auto Scaling group of this project of each of its instances.
         resources: instances, addresses, subnets and Auto Scaling groups.
+        missing: the adopted instances that do not exist.
     """
 
     instances: Mapping[str, Mapping[str, Any]]
     adopted: frozenset[str]
     members: Mapping[str, str]
     resources: tuple[FoundResource, ...]
+    missing: frozenset[str] = frozenset()
 
     @property
     def drained(self) -> frozenset[str]:
@@ -96,7 +99,9 @@ class FoundMachines:
         }
 
     def notes(self) -> Iterator[str]:
-        """Yield notes on nodes that an Auto Scaling group of someone else replaces."""
+        """Yield notes on adopted nodes that are gone, and on nodes that another group replaces."""
+        for id_ in sorted(self.missing):
+            yield f"{id_}: a stack registers this instance, and it no longer exists"
         names: dict[str, list[str]] = {}
         for id_, item in self.instances.items():
             group = stack_tags(item).get(_GROUP_TAG)
@@ -137,10 +142,17 @@ def read_machines(
         own_ids += [id_ for id_ in stack.existing_zones if id_ in adopted]
         ids.setdefault(stack.region, []).extend(own_ids)
     known = points.instances
+    networks = _networks_of_addresses(balancers)
     missing = {
         region: [id_ for id_ in of_region if id_ not in known] for region, of_region in ids.items()
     }
-    instances = {**known, **read_instances(calls, missing, addresses)}
+    found = read_instances(calls, missing, addresses)
+    wanted = {id_ for of_region in missing.values() for id_ in of_region}
+    # Another network may have an instance with the same private address.
+    near = {
+        id_: item for id_, item in found.items() if id_ in wanted or item.get("VpcId") in networks
+    }
+    instances = {**known, **near}
     placed = [item for id_, item in instances.items() if id_ not in adopted and id_ not in members]
     of_instances = [
         item
@@ -149,7 +161,16 @@ def read_machines(
     ]
     resources = [*instance_resources(placed), *of_instances, *groups]
     subnets = read_subnets(calls, _subnet_ids([*resources, *balancers.resources, *others]))
-    return FoundMachines(instances, frozenset(adopted), members, (*resources, *subnets))
+    gone = (
+        id_
+        for stack in points.own
+        for id_ in stack.existing_zones
+        if id_ in adopted - instances.keys()
+        and not calls.is_unread(aws_calls.INSTANCES, stack.region)
+    )
+    return FoundMachines(
+        instances, frozenset(adopted), members, (*resources, *subnets), frozenset(gone)
+    )
 
 
 def _targets(balancers: FoundBalancers) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -162,6 +183,15 @@ def _targets(balancers: FoundBalancers) -> tuple[dict[str, list[str]], dict[str,
         if into is not None:
             into.setdefault(region_of(arn), []).extend(target.id for target in health)
     return ids, addresses
+
+
+def _networks_of_addresses(balancers: FoundBalancers) -> frozenset[str]:
+    """Return the VPCs of the target groups whose targets are addresses."""
+    return frozenset(
+        str(resource.properties.get("VpcId"))
+        for resource in balancers.resources
+        if resource.properties.get("TargetType") == "ip"
+    )
 
 
 def _subnet_ids(resources: Iterable[FoundResource]) -> dict[str, list[str]]:

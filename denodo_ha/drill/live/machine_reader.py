@@ -90,8 +90,7 @@ def list_addresses(calls: SiteCalls, regions: Iterable[str]) -> list[FoundResour
             item["PublicIp"],
             item.get("AllocationId", item["PublicIp"]),
             {"InstanceId": Link(item["InstanceId"]), "Tags": written_tags(item.get("Tags", []))},
-            # The address itself names the instance that has it.
-            aliases={item.get("AllocationId", ""): "AllocationId"},
+            aliases={item["PublicIp"]: "", item.get("AllocationId", ""): "AllocationId"},
         )
         for region, found in answers.items()
         for item in found or ()

@@ -24,6 +24,7 @@ class OwnStack:
         name: its name.
         region: its region.
         account: its account.
+        status: its status, such as UPDATE_COMPLETE.
         template: its template; without resources if it could not be read.
         ids: type and physical id of each resource by logical id.
     """
@@ -31,6 +32,7 @@ class OwnStack:
     name: str
     region: str
     account: str
+    status: str
     template: Template = field(repr=False)
     ids: Mapping[str, tuple[str, str]] = field(repr=False)
 
@@ -92,7 +94,8 @@ def read_own_stacks(
             if resource.get("PhysicalResourceId")
             and resource["ResourceStatus"] != "DELETE_COMPLETE"
         }
-        own.append(OwnStack(item["StackName"], region, stack_account(item), template, ids))
+        name, status = item["StackName"], item["StackStatus"]
+        own.append(OwnStack(name, region, stack_account(item), status, template, ids))
     return own, unread
 
 

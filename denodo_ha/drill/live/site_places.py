@@ -136,6 +136,9 @@ class SitePlaces:
         matches = self._aliases.get(lower) or self._aliases.get(lower.removeprefix("dualstack."))
         near = [match for match in matches or () if match[0] in ("", region)]
         chosen = near or matches or []
+        # An Elastic IP address is also an address of the instance that has it.
+        instances = [match for match in chosen if self._found[match[1]].type != ELASTIC_IP]
+        chosen = instances or chosen
         if len({key for _, key, _ in chosen}) != 1:
             return None
         return chosen[0][1:]
@@ -206,6 +209,8 @@ class SitePlaces:
     def gone(self, kept: Mapping[str, frozenset[str]]) -> Iterator[str]:
         """Yield a sentence on each resource that a template has and that no longer exists."""
         for stack in self._own:
+            if stack.status.endswith("_IN_PROGRESS"):
+                yield f"{stack.name}: a deploy is running ({stack.status}), so this may change"
             for logical_id, (type_, id_) in stack.ids.items():
                 is_read = type_ in (_COMPLETE | _MERGED) - _NEVER_MISSED
                 is_found = f"{stack.name}/{logical_id}" in self._found

@@ -4,6 +4,7 @@ Tests change one property of what runs, or of the template, and see what the com
 """
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -18,10 +19,12 @@ Data = dict[str, Any]
 Change = Callable[[Data], None]
 
 REGION: Final = "eu-west-1"
+SECOND_REGION: Final = "eu-central-1"
 ACCOUNT: Final = "123456789012"
 ENVIRONMENT: Final = "prod"
 STACK: Final = f"{ENVIRONMENT}-main"
 VPC: Final = "vpc-0123456789abcdef0"
+SECOND_VPC: Final = "vpc-0fedcba9876543210"
 GROUP: Final = "sg-0123456789abcdef0"
 NODE_GROUP: Final = "sg-0fedcba9876543210"
 ONE, OTHER = "i-0aaaaaaaaaaaaaaaa", "i-0bbbbbbbbbbbbbbbb"
@@ -236,13 +239,42 @@ def found_site(change: Change | None = None) -> FoundSite:
     if change is not None:
         change(data)
     places = [
-        LivePlace(name, ACCOUNT, REGION, {"Resources": resources}, ids)
+        LivePlace(
+            name,
+            ACCOUNT,
+            SECOND_REGION if name == SECOND_REGION else REGION,
+            {"Resources": resources},
+            ids,
+        )
         for name, resources, ids in (
             *data["others"],
             (data["place"], data["resources"], data["ids"]),
         )
     ]
     return find_clusters(SiteResources(LiveSite(tuple(places))), SiteDetails(**data["details"]))
+
+
+def with_second_region(data: Data) -> None:
+    """Add the same site in a second region, whose records are read first."""
+    copied = {key: data[key] for key in ("resources", "ids", "details")}
+    text = json.dumps(copied).replace(REGION, SECOND_REGION)
+    for old, new in {ONE: "i-0cccccccccccccccc", OTHER: "i-0dddddddddddddddd"}.items():
+        text = text.replace(old, new)
+    second = json.loads(text.replace(VPC, SECOND_VPC))
+    records = {
+        role: record("denodo.example.com", f"${{{region}/nlb.DNSName}}", Failover=role)
+        for role, region in (("SECONDARY", SECOND_REGION), ("PRIMARY", REGION))
+    }
+    data["others"] = [
+        (SECOND_REGION, second["resources"], second["ids"]),
+        ("route53", records, dict.fromkeys(records, "denodo.example.com")),
+    ]
+    details = data["details"]
+    for name, values in second["details"].items():
+        details[name] = (
+            details[name] + values if isinstance(values, list) else {**details[name], **values}
+        )
+    details["zone_names"] = {"Z1": "example.com"}
 
 
 def record(name: str, value: str, **properties: str) -> Data:

@@ -1,6 +1,7 @@
 """Configuration of a found site: valid for every site, and never a guess without a comment."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,22 @@ from hypothesis import strategies as st
 
 from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.live.adoption.configuration_text import configuration_text
+from denodo_ha.drill.live.adoption.site_clusters import cluster_names
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError, Problem
 from denodo_ha.environment.model.environment import Environment
 from tests.drill.adoption.adoption_samples import (
     NODES,
+    ONE,
+    REGION,
+    SECOND_REGION,
     VPC,
     Change,
     Data,
     found_site,
     record,
     ref,
+    with_second_region,
 )
 
 
@@ -187,6 +193,112 @@ def test_the_network_is_the_one_of_the_nodes(tmp_path: Path) -> None:
 def test_what_has_no_node_is_refused(change: Change, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         found_site(change)
+
+
+class TestTwoRegions:
+    """Two clusters, of which the records say which is the primary."""
+
+    def test_the_record_says_which_is_the_primary(self, tmp_path: Path) -> None:
+        environment = loaded(tmp_path, with_second_region)
+        regions = {name: cluster.region for name, cluster in environment.clusters.items()}
+        assert regions == {"active": REGION, "passive": SECOND_REGION}
+        assert environment.failover is not None
+        assert environment.failover.primary == "active"
+        assert environment.failover.record == "denodo-ha"
+        assert environment.failover.zone.name == "example.com"
+
+    def test_without_roles_clusters_have_the_names_of_regions(self, tmp_path: Path) -> None:
+        def simple(data: Data) -> None:
+            with_second_region(data)
+            for item in data["others"][1][1].values():
+                del item["Properties"]["Failover"]
+
+        environment = loaded(tmp_path, simple)
+        assert set(environment.clusters) == {REGION, SECOND_REGION}
+        assert environment.failover is None
+        assert "which cluster is the primary" in (tmp_path / "prod.yaml").read_text()
+
+    def test_two_in_a_region_have_different_names(self) -> None:
+        def same(data: Data) -> None:
+            with_second_region(data)
+            data["others"] = data["others"][:1]
+
+        site = found_site(same)
+        (first, second) = (cluster.balancer for cluster in site.clusters)
+        names = cluster_names([first, replace(second, region=first.region)], {})
+        assert list(names.values()) == [SECOND_REGION, f"{SECOND_REGION}-2"]
+
+    def test_what_differs_has_a_comment(self, tmp_path: Path) -> None:
+        def other_port(data: Data) -> None:
+            with_second_region(data)
+            data["others"][0][1]["listener-jdbc"]["Properties"]["Port"] = 9998
+
+        loaded(tmp_path, other_port)
+        assert "jdbc: the clusters have different ports" in (tmp_path / "prod.yaml").read_text()
+
+    def test_a_check_of_one_cluster_is_none_of_the_service(self, tmp_path: Path) -> None:
+        def other_check(data: Data) -> None:
+            with_second_region(data)
+            group("jdbc", HealthCheckIntervalSeconds=20)(data)
+
+        assert loaded(tmp_path, other_check).services["jdbc"].health.interval is None
+
+    def test_options_of_one_cluster_are_none_of_the_service(self, tmp_path: Path) -> None:
+        def other_option(data: Data) -> None:
+            with_second_region(data)
+            attribute("jdbc", "stickiness.enabled", "true")(data)
+
+        assert loaded(tmp_path, other_option).services["jdbc"].sticky is False
+
+
+def test_a_certificate_is_the_listeners() -> None:
+    certificate = f"arn:aws:acm:{REGION}:123456789012:certificate/11111111-2222-3333-4444-5555"
+    other = f"{certificate[:-4]}9999"
+
+    def secure(data: Data) -> None:
+        data["resources"]["listener-jdbc"]["Properties"] |= {
+            "Protocol": "TLS",
+            "Certificates": [{"CertificateArn": certificate}, {"CertificateArn": other}],
+        }
+
+    text = configuration_text("prod", found_site(secure))
+    assert f'tls: {{main: "{certificate}"}}' in text or f"tls: {{main: {certificate}}}" in text
+
+
+@pytest.mark.parametrize(("port", "is_auxiliary"), [(9997, True), (19997, True), (5000, False)])
+def test_the_only_node_has_an_auxiliary_port_if_the_number_is_denodos(
+    port: int,
+    is_auxiliary: bool,  # noqa: FBT001
+) -> None:
+    def alone(data: Data) -> None:
+        for name in ("listener-node1", "listener-node2"):
+            del data["resources"][name], data["ids"][name]
+        for name, number in (("jdbc", 9999), ("node1", port)):
+            group(name, Port=number, Targets=[{"Id": ref(ONE), "Port": number}])(data)
+        data["resources"]["second"] = {
+            "Type": data["resources"]["listener-jdbc"]["Type"],
+            "Properties": {
+                **data["resources"]["listener-jdbc"]["Properties"],
+                "Port": port,
+                "DefaultActions": [{"Type": "forward", "TargetGroupArn": ref("group-node1")}],
+            },
+        }
+        data["ids"]["second"] = "listener"
+
+    (cluster,) = found_site(alone).clusters
+    assert (list(cluster.auxiliary) == [ONE]) is is_auxiliary
+    assert (f"port-{port}" in cluster.services) is not is_auxiliary
+
+
+def test_a_second_port_of_a_node_is_left_out() -> None:
+    def twice(data: Data) -> None:
+        group("node2", Targets=[{"Id": ref(ONE), "Port": 29997}])(data)
+
+    (cluster,) = found_site(twice).clusters
+    assert list(cluster.auxiliary) == [ONE]
+    assert cluster.left_out == (
+        "port 29997 leads to node1 alone, as 19997 does, which is taken as its auxiliary port",
+    )
 
 
 def records(data: Data) -> None:

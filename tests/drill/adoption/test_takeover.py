@@ -8,9 +8,11 @@ from tests.drill.adoption.adoption_samples import (
     BALANCER,
     GROUP,
     NODES,
+    ONE,
     Change,
     Data,
     arn,
+    ref,
     takeover,
 )
 
@@ -200,6 +202,37 @@ def test_says_what_stays(live: Change | None, template: Change | None, remark: s
     result = takeover(live, template)
     assert result.refusals == ()
     assert any(remark in text for text in result.remarks), result.remarks
+
+
+def test_an_equal_fixed_address_is_kept() -> None:
+    mapping = {"SubnetId": "subnet-0aaaaaaaaaaaaaaaa", "PrivateIPv4Address": "10.0.0.9"}
+    result = takeover(
+        properties("nlb", SubnetMappings=[mapping]), declared("Nlb", SubnetMappings=[mapping])
+    )
+    assert result.refusals == ()
+
+
+def test_a_certificate_is_changed_with_the_protocol() -> None:
+    template = declared("Listenerjdbc", Protocol="TLS", Certificates=[{"CertificateArn": "arn:x"}])
+    (change,) = takeover(None, template).changes
+    assert change.command.endswith("--protocol TLS --certificates CertificateArn=arn:x")
+
+
+def test_names_what_the_configuration_leaves_out() -> None:
+    def twice(data: Data) -> None:
+        data["resources"]["group-node2"]["Properties"]["Targets"][0]["Id"] = ref(ONE)
+
+    assert any("leads to node1 alone" in remark for remark in takeover(twice).remarks)
+
+
+@pytest.mark.parametrize(
+    "values", [{"IpProtocol": "udp"}, {"FromPort": 1}, {"IsEgress": True}, {"CidrIpv4": None}]
+)
+def test_only_the_same_rule_is_imported(values: dict[str, Any]) -> None:
+    def other(data: Data) -> None:
+        data["details"]["rules"][0] |= values
+
+    assert "Rule" not in takeover(other).identifiers
 
 
 def test_a_rule_that_differs_is_not_imported() -> None:

@@ -28,6 +28,8 @@ from tools.local_aws import server_process
 from tools.local_aws.emulator.child_processes import start_time
 from tools.local_aws.paths import Paths
 
+pytestmark = pytest.mark.long
+
 PORT, TLS_PORT, IP_PORT = 9999, 8443, 9996
 CERTIFICATE = "arn:aws:acm:eu-west-1:{account}:certificate/11111111-2222-3333-4444-555555555555"
 ZONE_A, ZONE_B = "eu-west-1a", "eu-west-1b"
@@ -46,11 +48,14 @@ class Site:
         self._certificate = certificate
         self.stack = self.deploy()
         for name, node in zip(("Node1", "Node2"), nodes, strict=True):
-            here = node.server_address[1]
-            details = {"address": "127.0.0.1", "ports": {str(PORT): here}}
-            cloud.call(f"stand-ins/{self.stack.ids[name]}", details, "PUT")
+            self.stand_in(name, node.server_address[1])
         cloud.call("living", {"balancers": True}, "PUT")
         until(lambda: self.states() == {"healthy"})
+
+    def stand_in(self, name: str, port: int) -> None:
+        """Let a port of this machine stand for the port of a node."""
+        details = {"address": "127.0.0.1", "ports": {str(PORT): port}}
+        self.cloud.call(f"stand-ins/{self.stack.ids[name]}", details, "PUT")
 
     def deploy(self, **changes: Any) -> Stack:
         """Deploy the template with changed resources."""
@@ -88,7 +93,11 @@ class Site:
                     Protocol="TLS",
                     Certificates=[{"CertificateArn": self._certificate}],
                 ),
-                "IpGroup": templates.group(TargetType="ip", Targets=addresses),
+                "IpGroup": templates.group(
+                    TargetType="ip",
+                    Targets=addresses,
+                    TargetGroupAttributes=[{"Key": "proxy_protocol_v2.enabled", "Value": "true"}],
+                ),
                 "IpListener": templates.listener(IP_PORT, "IpGroup"),
                 **changes,
             }
@@ -145,6 +154,28 @@ def test_clients_reach_all_nodes_by_every_zone(site: Site) -> None:
 
 def test_a_target_by_its_address_is_that_instance(site: Site) -> None:
     until(lambda: outcome(site.endpoint(ZONE_A, IP_PORT)) == "node1")
+
+
+def test_checks_send_the_header_of_the_proxy_protocol(site: Site) -> None:
+    """HAProxy's `accept-proxy` refuses connections without it, also those of checks."""
+    # Specification, section 2.2: LOCAL, without addresses.
+    header = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(TIMEOUT_S)
+        site.stand_in("Node1", server.getsockname()[1])
+        try:
+            until(lambda: header in first_bytes(server))
+        finally:
+            site.stand_in("Node1", site.nodes[0].server_address[1])
+    until(lambda: site.states() == {"healthy"})
+
+
+def first_bytes(server: socket.socket) -> bytes:
+    """Return what the next client sends first; empty if it only connects."""
+    connection, _ = server.accept()
+    with connection:
+        connection.settimeout(TIMEOUT_S)
+        return connection.recv(100)
 
 
 def test_tls_ends_with_a_certificate_of_the_local_acm(site: Site) -> None:

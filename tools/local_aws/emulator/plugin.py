@@ -15,6 +15,7 @@ from tools.local_aws.emulator.ec2 import (
     auto_scaling,
     capacity_reservations,
     flow_logs,
+    instance_filters,
     instances,
     network,
     run_instances,
@@ -40,6 +41,7 @@ def install() -> None:
     iam.install()
     flow_logs.install()
     instances.install()
+    instance_filters.install()
     machines.install()
     run_instances.install()
     capacity_reservations.install()

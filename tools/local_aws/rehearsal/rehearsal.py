@@ -7,7 +7,7 @@ reading of the same documents. A rehearsal shows that the two readings agree, no
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,7 @@ class Options:
     Attributes:
         pace: AWS seconds per real second.
         kinds: the kinds of failures to play; empty for all.
-        failures: the failures to play; empty for all.
+        failures: the failures to play, each once; empty for all.
         first_only: play only the first scenario of each kind.
         with_alarms: let each failure last until its alarms should have arrived.
     """
@@ -94,18 +94,37 @@ def rehearse(config: str, options: Options, say: Say, prepare: Prepare | None = 
         LocalAwsError: the environment cannot be deployed, or does not become well.
         ConfigError: the configuration is invalid.
     """
+    return next(rehearse_variants(config, [(prepare, options)], say))
+
+
+def rehearse_variants(
+    config: str, variants: Iterable[tuple[Prepare | None, Options]], say: Say
+) -> Iterator[list[Play]]:
+    """Deploy a configuration once, and rehearse it after each of several changes.
+
+    Args:
+        config: path or name of the configuration.
+        variants: the changes, as in `rehearse`, and what to play after each.
+        say: reports the progress.
+
+    Raises:
+        LocalAwsError: the environment cannot be deployed, or does not become well.
+        ConfigError: the configuration is invalid.
+    """
     loaded = load(configuration_file.find_configuration(config, ROOT))
     if has_haproxy(loaded.environment):
         message = f"{config} has HAProxy instances, which do not run in a rehearsal"
         raise LocalAwsError(message)
     with _deployed(loaded, config, say) as (endpoint, paths):
-        if prepare is not None:
-            prepare(endpoint, paths)
-        nodes = LightNodes(paths.folder / "nodes", options.pace)
-        try:
-            return list(_play_all(_Deployed(endpoint, paths, loaded), nodes, options, say))
-        finally:
-            nodes.stop()
+        for prepare, options in variants:
+            if prepare is not None:
+                control.call(endpoint, "pace", {"pace": _DEPLOY_PACE}, method="PUT")
+                prepare(endpoint, paths)
+            nodes = LightNodes(paths.folder / "nodes", options.pace)
+            try:
+                yield list(_play_all(_Deployed(endpoint, paths, loaded), nodes, options, say))
+            finally:
+                nodes.stop()
 
 
 def has_haproxy(environment: Environment) -> bool:
@@ -182,7 +201,9 @@ def _chosen(result: DrillResult, options: Options) -> Iterator[tuple[Outcome, Si
         if options.first_only and not is_first:
             continue
         yield outcome, situation, False
-        if kind == _SUSPENDED and is_first:
+        # A suspended machine still accepts connections, so that TCP health checks pass: a flaw may
+        # show only when a machine is lost.
+        if kind == _SUSPENDED and is_first and not options.failures:
             yield outcome, situation, True
 
 

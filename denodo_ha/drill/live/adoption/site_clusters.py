@@ -106,7 +106,7 @@ def find_clusters(resources: SiteResources, details: SiteDetails) -> FoundSite:
     is_failover = set(roles.values()) == set(_ROLES) and len(balancers) == len(_ROLES)
     if is_failover:
         balancers.sort(key=lambda item: roles[item.id])
-    names = _cluster_names(balancers, roles if is_failover else {})
+    names = cluster_names(balancers, roles if is_failover else {})
     return FoundSite(
         tuple(_cluster(names[item.id], item, resources, details) for item in balancers),
         details,
@@ -132,7 +132,7 @@ def _balancer_of(record: LiveResource, resources: SiteResources) -> LiveResource
     return next((item for item in found if item is not None), None)
 
 
-def _cluster_names(balancers: list[LiveResource], roles: Mapping[str, str]) -> dict[str, str]:
+def cluster_names(balancers: list[LiveResource], roles: Mapping[str, str]) -> dict[str, str]:
     """Return the name of each cluster: by its role, else `main`, else by its region."""
     if roles:
         return {item.id: _ROLES[roles[item.id]] for item in balancers}

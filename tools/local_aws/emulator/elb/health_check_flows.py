@@ -8,7 +8,7 @@ rule of the target's. Without one, and while the target's zone is cut, a check t
 from tools.local_aws.emulator import cuts, ministack
 from tools.local_aws.emulator.ec2 import admission, security_groups
 from tools.local_aws.emulator.ec2.admission import Peer
-from tools.local_aws.emulator.elb import load_balancers
+from tools.local_aws.emulator.elb import load_balancers, probe
 from tools.local_aws.emulator.living import LIVING
 
 Instance = ministack.Record
@@ -28,6 +28,13 @@ def reach(group: ministack.Record, instance: Instance | None, port: int) -> bool
     if not LIVING.is_on("balancers"):
         return True
     return any(_admitted(arn, instance, port) for arn in group["LoadBalancerArns"])
+
+
+def header(arn: str) -> bytes:
+    """Return what the checks of a target group send first; nothing while nothing is forwarded."""
+    proxied = {"Key": "proxy_protocol_v2.enabled", "Value": "true"}
+    uses_it = proxied in (ministack.target_group_attributes.get(arn) or [])
+    return probe.PROXY_HEADER if uses_it and LIVING.is_on("balancers") else b""
 
 
 def _admitted(balancer: str, instance: Instance, port: int) -> bool:

@@ -22,16 +22,21 @@ class Outcome:
 
 
 PASSED = Outcome(passed=True)
-_LOCAL_HEADER = bytes.fromhex("0d0a0d0a000d0a515549540a20000000")
-"""PROXY protocol, version 2, command LOCAL, without addresses (HAProxy, The PROXY protocol)."""
 _FAILED = Outcome(reason="Target.FailedHealthChecks", description="Health checks failed")
 TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
 
 
-def tcp(address: tuple[str, int], timeout: float) -> Outcome:
-    """Connect by TCP and disconnect."""
+PROXY_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+"""Header of the PROXY protocol, version 2, without a client (HAProxy Technologies, The PROXY
+protocol, LOCAL). Health checks have it where the target group uses the protocol (AWS, Edit target
+group attributes for your Network Load Balancer, Proxy protocol, Health check connections)."""
+
+
+def tcp(address: tuple[str, int], timeout: float, header: bytes = b"") -> Outcome:
+    """Connect by TCP, send a header and disconnect."""
     try:
-        with socket.create_connection(address, timeout=timeout):
+        with socket.create_connection(address, timeout=timeout) as connection:
+            connection.sendall(header)
             return PASSED
     except OSError:
         return _FAILED
@@ -44,29 +49,16 @@ def http_get(
     timeout: float,
     *,
     secure: bool,
-    proxied: bool = False,
+    header: bytes = b"",
 ) -> Outcome:
-    """Request a path; certificates are not verified, as on AWS.
-
-    Args:
-        address: the target.
-        path: the path.
-        codes: the status codes of a healthy target.
-        timeout: seconds for the connection, and for the answer.
-        secure: use TLS.
-        proxied: send the header of the PROXY protocol first, without addresses (AWS, Proxy protocol
-            of target groups, Health check connections).
-    """
-    connection: http.client.HTTPConnection
-    if secure:
-        trusting = ssl._create_unverified_context()  # noqa: S323, SLF001 - see the docstring
-        connection = http.client.HTTPSConnection(*address, timeout=timeout, context=trusting)
-    else:
-        connection = http.client.HTTPConnection(*address, timeout=timeout)
+    """Request a path after a header; certificates are not verified, as on AWS."""
+    connection = http.client.HTTPConnection(*address, timeout=timeout)
     try:
-        if proxied and not secure:
-            connection.connect()
-            connection.sock.sendall(_LOCAL_HEADER)
+        connection.sock = socket.create_connection(address, timeout=timeout)
+        connection.sock.sendall(header)
+        if secure:
+            trusting = ssl._create_unverified_context()  # noqa: S323, SLF001 - see the docstring
+            connection.sock = trusting.wrap_socket(connection.sock)
         connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0"})
         status = connection.getresponse().status
     except TimeoutError:

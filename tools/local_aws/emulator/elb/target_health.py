@@ -236,15 +236,16 @@ def _outcome(group: ministack.Record, target: Target, address: tuple[str, int]) 
         return probe.TIMEOUT
     # The server's answer takes real time, even if AWS's durations are shortened.
     timeout = max(CLOCK.real(group["HealthCheckTimeoutSeconds"]), 0.5)
+    header = health_check_flows.header(group["TargetGroupArn"])
     if group["HealthCheckProtocol"] == "TCP":
-        return probe.tcp(address, timeout)
+        return probe.tcp(address, timeout, header)
     return probe.http_get(
         address,
         group["HealthCheckPath"],
         group["Matcher"]["HttpCode"],
         timeout,
         secure=group["HealthCheckProtocol"] == "HTTPS",
-        proxied=_attribute(group["TargetGroupArn"], "proxy_protocol_v2.enabled") == "true",
+        header=header,
     )
 
 

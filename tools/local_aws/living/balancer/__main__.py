@@ -9,9 +9,11 @@ import asyncio
 import http.client
 import json
 import logging
+import resource
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from typing import Any
 
 from tools.local_aws.living import parent
@@ -63,6 +65,13 @@ async def _report(endpoint: str, forwarder: Forwarder) -> None:
             _log.warning("counts of flows are lost: %s", error)
 
 
+def _allow_many_connections() -> None:
+    """Raise the limit of open files: each flow has two connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS refuses an unlimited number.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 async def _main(endpoint: str) -> None:
     forwarder = Forwarder()
     await asyncio.gather(_follow(endpoint, forwarder), _report(endpoint, forwarder))
@@ -70,5 +79,6 @@ async def _main(endpoint: str) -> None:
 
 if __name__ == "__main__":
     parent.end_with_parent()
+    _allow_many_connections()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     asyncio.run(_main(sys.argv[1]))
