@@ -60,8 +60,7 @@ def _here(content: str, document: dict[str, Any]) -> str:
         (r"/var/lib/haproxy/server-state", f"{document['folder']}/server-state"),
         (r" group haproxy", ""),
         (r"bind (127\.0\.0\.1)?:", f"bind {document['address']}:"),
-        # The load balancer's health checks send the header to the health port.
-        (r"(?<!denodo\.health from own\n)^(    bind \S+) accept-proxy", r"\1"),
+        (r" accept-proxy", ""),
         (rf"connect port {READY_PORT}", f"connect port {document['ready']}"),
     ):
         content = re.sub(pattern, here, content, flags=re.MULTILINE)
