@@ -185,6 +185,8 @@ class TestCommand:
             (["cdk.out", "--online", "--price-list", "http://x"], "is not an address with https"),
             (["--update", "none.json"], "none.json: is not a file"),
             (["none.json"], "none.json"),
+            (["-c", "none"], "none"),
+            (["wrong.yaml"], "wrong.yaml:1:1: nmae: "),
         ],
     )
     def test_wrong_usage(
@@ -195,6 +197,8 @@ class TestCommand:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.chdir(folder)
+        (folder / "wrong.yaml").write_text("nmae: prod\n")
         done = self.run(*arguments)
         assert done.exit_code == exit_codes.USAGE
         assert message in done.stderr
+        assert "Traceback" not in done.output

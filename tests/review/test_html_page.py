@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from denodo_ha.review.finding import finding
 from denodo_ha.review.page.html_page import html_page
+from denodo_ha.review.page.page_contents import page_of
+from denodo_ha.review.picture.graph import Picture
 from denodo_ha.review.picture.svg import svg
-from tests.review.pages import HOSTILE, PICTURE, drawn, hostile_page, page_with
+from tests.review.pages import HOSTILE, PICTURE, drawn, hostile_page, page_with, review_of
 
 STYLE = Path("denodo_ha/review/page/html_page.css")
 VOID = {"meta", "link", "br", "img"}
@@ -79,6 +82,39 @@ def test_parts_in_their_order() -> None:
         assert len(list(document.all(landmark))) == 1
     assert all(attributes.get("scope") in {"col", "row"} for attributes in document.all("th"))
     assert len(list(document.all("caption"))) == len(list(document.all("table"))) == 5
+    # A caption that the heading says already is for screen readers alone.
+    shown = [attributes["class"] for attributes in document.all("caption")]
+    assert shown == ["hidden", "shown", "hidden", "hidden", "hidden"]
+    # Browsers forget what the parts of a table are if a style shows them as blocks.
+    parts = {"table", "thead", "tbody", "tr", "th", "td"}
+    roles = {(tag, attributes.get("role")) for tag, attributes in document.elements if tag in parts}
+    assert roles == {
+        *(("table", "table"), ("thead", "rowgroup"), ("tbody", "rowgroup"), ("tr", "row")),
+        *(("th", "columnheader"), ("th", "rowheader"), ("td", "cell")),
+    }
+    assert '<td role="cell" class="code" data-label="Command"><code>denodo-ha plan -c prod' in page
+
+
+def test_the_verdict_is_one_of_two_and_names_what_is_accepted() -> None:
+    found = finding("tls-off", "main", "t")
+    for findings, accepted, sign in (((), (found,), "✓"), ((found,), (), "!")):
+        review = replace(review_of(*findings), accepted=accepted)
+        page = html_page(page_of(review, "", ()), "")
+        state = "open" if findings else "clear"
+        assert f'<section class="verdict {state}"' in page
+        assert f'aria-hidden="true">{sign}</span>' in page
+        assert ("Accepted by the configuration:" in page) is bool(accepted)
+        assert "<li><strong>tls-off</strong> (main)</li>" in page
+
+
+def test_commands_in_texts_are_code_unless_a_backtick_is_alone() -> None:
+    texts = {
+        "run `a <b>` and `c`": "run <code>a &lt;b&gt;</code> and <code>c</code>",
+        "a lone ` of `two` texts": "a lone ` of `two` texts",
+    }
+    for text, shown in texts.items():
+        page = html_page(page_with([finding("tls-off", "main", text)]), "")
+        assert f'data-label="Change">{shown}</td>' in page
 
 
 def test_needs_no_network_and_no_script(hostile: str) -> None:
@@ -130,7 +166,10 @@ def test_marks_and_lines_of_the_difference_are_words_too() -> None:
     # Without a drawing, the picture is there in words.
     assert "<li>NLB (new) in active: 9999.</li>" in text
     assert "<li>clients; leads to NLB (new).</li>" in text
-    assert "(new), (changed) or (removed)" in html_page(page, svg(PICTURE, "t"))
+    marks = "to the nodes. What differs from the base is marked with (new), (changed) or (removed)."
+    assert marks in html_page(page, svg(PICTURE, "t"))
+    unmarked = replace(review_of(), picture=Picture((), PICTURE.boxes[:1], ()))
+    assert marks not in drawn(page_of(unmarked, "", ()))
 
 
 def test_every_kind_of_effect_has_a_class(hostile: str) -> None:

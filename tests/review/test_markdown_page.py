@@ -26,7 +26,7 @@ def test_parts_in_their_order() -> None:
         *("tls-off (main)", "From a to b", "## What gets worse", "Compared: 3 failures."),
         *("## Nodes, load balancers and databases", "| node-restarted |", "## Access that widens"),
         *("## Protections turned off", "## Topology", "```mermaid", "## Afterwards"),
-        *("denodo-ha plan -c prod", "<details><summary>cdk diff</summary>", "Stack x"),
+        *("| `denodo-ha plan -c prod` |", "<details><summary>cdk diff</summary>", "Stack x"),
     ]
     positions = [page.find(part) for part in parts]
     assert -1 not in positions
@@ -61,6 +61,25 @@ def test_what_is_the_same_for_many_nodes_is_one_row() -> None:
     assert f"| node-restarted | {places} | t |" in page
     assert "| alarm-removed | a | t |\n| alarm-removed | b | other |" in page
     assert "| main | node1, node2, node3 | restart | InstanceType a -> b |" in page
+
+
+def test_what_is_accepted_is_in_the_verdict() -> None:
+    review = replace(review_of(), accepted=(finding("tls-off", "main", "t"),))
+    verdict = markdown_page(page_of(review, "", ())).split("\n")[1]
+    assert verdict.endswith("; accepted: tls-off (main)")
+
+
+@pytest.mark.parametrize(
+    ("boxes", "edges", "is_drawn"), [(600, 500, True), (600, 501, False), (2_000, 0, False)]
+)
+def test_a_picture_that_mermaid_would_refuse_is_left_out(
+    boxes: int, edges: int, *, is_drawn: bool
+) -> None:
+    parts = tuple(Box(f"b{number}", "node", f"node{number:012}") for number in range(boxes))
+    picture = Picture((), parts, tuple(Edge("b0", box.id) for box in parts[:edges]))
+    page = markdown_page(page_of(replace(review_of(), picture=picture), "", ()))
+    assert ("```mermaid" in page) is is_drawn
+    assert ("The picture is too large for this page" in page) is not is_drawn
 
 
 def everything_long() -> Any:

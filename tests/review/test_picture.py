@@ -133,7 +133,9 @@ def test_svg_is_self_contained(assembly_of: AssemblyOf, name: str) -> None:
 
 def test_many_nodes_of_a_zone_are_drawn_in_columns() -> None:
     boxes = tuple(Box(f"n{number}", "node", f"node{number}", area="z") for number in range(10, 24))
-    drawn = svg(Picture((Area("c", "c"), Area("z", "zone", "c")), boxes, ()), "t")
+    balancer = Box("b", "balancer", "NLB", area="c")
+    areas = (Area("c", "c"), Area("z", "zone", "c"))
+    drawn = svg(Picture(areas, (balancer, *boxes), (Edge("b", "n10"),)), "t")
     places = re.findall(r'<text[^>]* x="([\d.-]+)" y="([\d.-]+)"[^>]*>node\d+<', drawn)
     columns, rows = ({float(place[axis]) for place in places} for axis in (0, 1))
     assert (len(places), len(columns), len(rows)) == (14, 3, 6)

@@ -283,6 +283,12 @@ class TestEventOrders:
         assert "Shortest order: at the start DNS answers site-a; " in found.text
         assert "there are orders after which DNS answers wrongly" in compared.compared[1]
 
+    def test_places_have_no_comma_which_separates_places(self) -> None:
+        base, new = two_clusters("alarm"), two_clusters("alarm")
+        properties(new, "site-a", "Watch")["HealthCheckConfig"]["Disabled"] = True
+        places = {item.where for item in compare_outcomes(model(base), model(new)).findings}
+        assert places == {"site-a", "site-a and site-b", "sql.example.org"}
+
     def test_an_order_that_was_bad_before(self) -> None:
         findings = self.compared(self.unwatched, before=True).findings
         assert [item for item in findings if item.name == "event-order-worse"] == []

@@ -110,7 +110,7 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
         record_names = (dns_name(str(locator.record)),)
         arns, instances = _behind_name(around, record_names[0])
     environments = _environments(calls, arns, instances)
-    # A tag alone is no stack: an adoption sets the tags before a stack has the balancer.
+    # A tag alone is not a stack: an adoption sets the tags before a stack has the balancer.
     every = list_own_stacks(calls, regions) if environments else {}
     own = [_of_stacks(calls, every[name]) for name in environments if name in every]
     return EntryPoints(

@@ -9,7 +9,7 @@ import typer
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
 from denodo_ha.cli import exit_codes, options
-from denodo_ha.cli.configuration_choice import clone_folder
+from denodo_ha.cli.configuration_choice import clone_folder, load_configuration
 from denodo_ha.cli.errors import Failed, UsageError
 from denodo_ha.cli.options import DocumentFormat
 from denodo_ha.cli.output import (
@@ -64,7 +64,7 @@ def cost(
         list[Path] | None,
         typer.Argument(
             metavar="[CONFIG|PATH...]",
-            help="A configuration, a cdk.out folder, or templates, one stack each.",
+            help="A configuration, a cdk.out folder, or templates in JSON, one stack each.",
             show_default=False,
         ),
     ] = None,
@@ -134,6 +134,8 @@ def _stacks(choices: Sequence[Path]) -> tuple[SynthesisedStack, ...]:
             "tools/denodo-ha there, or give a folder of cdk synth: denodo-ha cost cdk.out"
         )
         raise UsageError(message)
+    # Loaded first: an error in the file is reported with its position, before any synthesis.
+    load_configuration(str(choices[0]))
     with tempfile.TemporaryDirectory(prefix="denodo-ha-cost-") as folder:
         name = as_seen_from_a_tree(str(choices[0]), clone)
         return synthesise(name, clone, Path(folder) / "cdk.out", name)

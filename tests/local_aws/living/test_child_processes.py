@@ -35,7 +35,7 @@ def started(file: Path) -> int:
 
 
 def ended(pid: int) -> bool:
-    """Return whether a process has ended; a zombie that nobody waits for has."""
+    """Return whether a process has ended; a zombie that no process waits for has."""
     return start_time(pid) == ""
 
 

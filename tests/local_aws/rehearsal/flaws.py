@@ -158,19 +158,24 @@ def _check_seldom(templates: Templates) -> None:
         group.update(HealthCheckIntervalSeconds=30, UnhealthyThresholdCount=10)
 
 
-def _require_both_nodes(templates: Templates) -> None:
-    _alarm(templates, "HealthyHostCount")["Threshold"] = 2
+def _watch(templates: Templates, group: Properties) -> None:
+    """Let the alarm of the failover watch another target group."""
+    (id_,) = (
+        id_
+        for id_, resource in templates[_ACTIVE]["Resources"].items()
+        if resource["Properties"] is group
+    )
+    dimensions = _alarm(templates, "HealthyHostCount")["Dimensions"]
+    (dimension,) = (item for item in dimensions if item["Name"] == "TargetGroup")
+    dimension["Value"] = {"Fn::GetAtt": [id_, "TargetGroupFullName"]}
+
+
+def _watch_one_node(templates: Templates) -> None:
+    _watch(templates, _tagged(templates, "denodo:node", "node1"))
 
 
 def _watch_another_service(templates: Templates) -> None:
-    alarm = _alarm(templates, "HealthyHostCount")
-    (web,) = (
-        id_
-        for id_, resource in templates[_ACTIVE]["Resources"].items()
-        if resource["Properties"] is _service(templates, "web")
-    )
-    (dimension,) = (item for item in alarm["Dimensions"] if item["Name"] == "TargetGroup")
-    dimension["Value"] = {"Fn::GetAtt": [web, "TargetGroupFullName"]}
+    _watch(templates, _service(templates, "web"))
 
 
 def _take_silence_for_health(templates: Templates) -> None:
@@ -246,9 +251,9 @@ FLAWS = (
         slower=True,
     ),
     Flaw(
-        "both-nodes-required",
-        "The alarm of the failover is raised while one node is lost.",
-        _require_both_nodes,
+        "one-node-watched",
+        "The alarm of the failover watches the target group of one node's auxiliary port.",
+        _watch_one_node,
         _NODE_LOST,
         _MOVES,
         _STAYS,

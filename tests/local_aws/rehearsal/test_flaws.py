@@ -46,8 +46,7 @@ def test_the_drill_finds_the_flaw(flaw: Flaw, assembly_of: AssemblyOf, sound: Dr
     templates = copy.deepcopy(assembly_of(EXAMPLE).templates)
     flaw.plant(templates)
     flawed = drill(templates)
-    well = flawed.without_failure
-    assert (well.unreachable, well.partial) == ((), ()), "the flaw is latent"
+    assert effect(flawed, flawed.without_failure) == Effect("active"), "the flaw is latent"
     outcomes = [result.by_failure[flaw.failure] for result in (flawed, sound)]
     seen = [effect(result, of) for result, of in zip((flawed, sound), outcomes, strict=True)]
     assert seen == [flaw.effect, flaw.without]

@@ -16,7 +16,7 @@ from pathlib import Path
 _DENODO_UID = 1000
 """Id of the user denodo in a machine that has two users."""
 _OUTSIDE_UID = 65534
-"""The user denodo outside of the machine, if this process runs as root: nobody."""
+"""The user denodo outside of the machine, if this process runs as root: the user without rights."""
 
 _NEWNS, _NEWUSER, _NEWPID = 0x20000, 0x10000000, 0x20000000
 _RDONLY, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 32, 4096, 16384, 1 << 18

@@ -56,7 +56,7 @@ _OWN_PROGRAMS = "opt/local-aws-programs"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the local AWS says of an instance.
+    """Settings that the local AWS passes for an instance.
 
     Attributes:
         id: id of the instance.

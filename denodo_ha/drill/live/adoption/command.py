@@ -23,7 +23,7 @@ from denodo_ha.drill.live.adoption.configuration_text import configuration_text
 from denodo_ha.drill.live.adoption.found_cluster import FoundSite, LiveResource, SiteResources
 from denodo_ha.drill.live.adoption.plan_report import json_report, markdown_page, text_lines
 from denodo_ha.drill.live.adoption.site_clusters import find_clusters, network_balancers, record_of
-from denodo_ha.drill.live.adoption.site_details import Wanted, read_details
+from denodo_ha.drill.live.adoption.site_details import DetailIds, read_details
 from denodo_ha.drill.live.adoption.takeover import Takeover, takeovers
 from denodo_ha.drill.live.adoption.ways import Names, ways_forward
 from denodo_ha.drill.live.aws_calls import ADOPT_CALLS, SiteCalls, read_only_policy
@@ -88,7 +88,7 @@ def adopt(
     profile: options.Profile = None,
     form: options.Document = options.DocumentFormat.table,
 ) -> None:
-    """Write the configuration of a site made by hand, and show three ways to go on with it.
+    """Write the configuration of a site made by hand, and show three ways to continue with it.
 
     The site is read from AWS, and nothing in AWS is changed. config/NAME.yaml has its nodes,
     ports, checks and failover, with comments on what is not visible. The plan has every step with
@@ -111,7 +111,10 @@ def adopt(
         loaded.environment.name,
         adoption.choice,
         f"--record {record}" if record else f"--balancer {balancer}",
-        {takeover.cluster: shown(adoption.mapping(takeover.cluster)) for takeover in planned},
+        {
+            takeover.cluster: displayed_path(adoption.mapping(takeover.cluster))
+            for takeover in planned
+        },
     )
     ways = ways_forward(site, planned, names)
     if form is options.DocumentFormat.json:
@@ -167,7 +170,7 @@ def _checked_arguments(name: str | None, regions: list[str] | None, to: Path | N
         raise UsageError("\n".join(errors))
     cdk_command()  # without a clone there is no synthesis, so nothing is written either
     folder = to or configuration_root() / "config"
-    choice = name if to is None else str(shown(folder / f"{name}.yaml"))
+    choice = name if to is None else str(displayed_path(folder / f"{name}.yaml"))
     return Adoption(name, folder, choice)
 
 
@@ -188,7 +191,7 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
     calls = SiteCalls(aws)
     details = read_details(
         calls,
-        Wanted(
+        DetailIds(
             _by_region(balancers),
             _by_region(resources.of_type(LISTENER)),
             {
@@ -254,8 +257,8 @@ class _Files:
             return load(file)
         except ConfigError:
             print_message(
-                f"{shown(file)} describes the site as far as it is visible. Complete these values, "
-                "and run the command again for the plan:"
+                f"{displayed_path(file)} describes the site as far as it is visible. Complete "
+                "these values, and run the command again for the plan:"
             )
             raise
 
@@ -277,14 +280,14 @@ class _Files:
                 self._note(file, "exists and is right")
             else:
                 message = (
-                    f"{shown(file)} exists and names other resources than the load balancer of "
-                    f"{takeover.cluster} has now: remove it, and run the command again"
+                    f"{displayed_path(file)} exists and names other resources than the load "
+                    f"balancer of {takeover.cluster} has now: remove it, and run the command again"
                 )
                 raise UsageError(message)
 
     def _note(self, file: Path, state: str) -> None:
-        self.report[str(shown(file))] = state
-        print_message(f"{shown(file)}: {state}")
+        self.report[str(displayed_path(file))] = state
+        print_message(f"{displayed_path(file)}: {state}")
 
 
 def write_new(file: Path, text: str) -> None:
@@ -298,13 +301,13 @@ def write_new(file: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError:
-        message = f"{shown(file)} exists: choose another name, or edit this file"
+        message = f"{displayed_path(file)} exists: choose another name, or edit this file"
         raise UsageError(message) from None
     except OSError as error:
-        message = f"{shown(file)} cannot be written: {error.strerror}"
+        message = f"{displayed_path(file)} cannot be written: {error.strerror}"
         raise UsageError(message) from None
 
 
-def shown(file: Path) -> Path:
+def displayed_path(file: Path) -> Path:
     """Return a path as messages show it: relative to the current folder if the file is below."""
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file

@@ -41,26 +41,26 @@ class Change:
 
 
 def balancer_changes(
-    found: LiveResource, declared: Mapping[str, Any], subnets: Mapping[str, str]
+    balancer: LiveResource, declared: Mapping[str, Any], subnets: Mapping[str, str]
 ) -> Iterator[Change]:
     """Yield the changes of a load balancer's attributes and subnets.
 
     Args:
-        found: the load balancer.
+        balancer: the load balancer.
         declared: the properties of the template.
         subnets: its subnet in each zone.
     """
-    where = f"--region {found.region} --load-balancer-arn {found.id}"
+    where = f"--region {balancer.region} --load-balancer-arn {balancer.id}"
     yield from _attribute_changes(
-        f"load balancer {name_of(found)}",
+        f"load balancer {name_of(balancer)}",
         f"aws elbv2 modify-load-balancer-attributes {where}",
-        found.attributes,
+        balancer.attributes,
         declared.get("LoadBalancerAttributes"),
     )
     listed = as_list(declared.get("Subnets"))
     if listed and set(listed) != set(subnets.values()):
         yield Change(
-            f"load balancer {name_of(found)}: subnets {', '.join(sorted(subnets.values()))} → "
+            f"load balancer {name_of(balancer)}: subnets {', '.join(sorted(subnets.values()))} → "
             f"{', '.join(sorted(listed))}",
             f"aws elbv2 set-subnets {where} --subnets {' '.join(sorted(listed))}",
         )
@@ -105,15 +105,19 @@ def _is_same_check(name: str, value: object, port: FoundPort, declared: Mapping[
 def _target_changes(
     title: str, where: str, port: FoundPort, declared: Mapping[str, Any]
 ) -> Iterator[Change]:
-    wanted = {
+    configured = {
         (str(target["Id"]), int(target.get("Port", declared.get("Port", 0))))
         for target in as_list(declared.get("Targets"))
         if isinstance(target.get("Id"), str)
     }
-    found = {(id_, port.target_port) for id_ in port.nodes}
+    registered = {(id_, port.target_port) for id_ in port.nodes}
     for targets, verb, what in (
-        (wanted - found, "register-targets", "is not registered"),
-        (found - wanted, "deregister-targets", "is registered, and not in the configuration"),
+        (configured - registered, "register-targets", "is not registered"),
+        (
+            registered - configured,
+            "deregister-targets",
+            "is registered, and not in the configuration",
+        ),
     ):
         if targets:
             listed = " ".join(f"Id={id_},Port={number}" for id_, number in sorted(targets))
@@ -130,8 +134,8 @@ def listener_changes(port: FoundPort, declared: Mapping[str, Any]) -> Iterator[C
     title = f"port {port.port}, listener"
     protocol = str(listener.properties.get("Protocol"))
     certificates = [item["CertificateArn"] for item in as_list(declared.get("Certificates"))]
-    found = [item["CertificateArn"] for item in as_list(listener.properties.get("Certificates"))]
-    if protocol != declared.get("Protocol") or found[:1] != certificates[:1]:
+    present = [item["CertificateArn"] for item in as_list(listener.properties.get("Certificates"))]
+    if protocol != declared.get("Protocol") or present[:1] != certificates[:1]:
         options = f"--protocol {declared.get('Protocol')}"
         if certificates:
             options += f" --certificates CertificateArn={certificates[0]}"
@@ -164,11 +168,11 @@ class MissingTags:
 
 
 def missing_tags(
-    region: str, id_: str, found: Mapping[str, str], declared: Mapping[str, Any]
+    region: str, id_: str, present: Mapping[str, str], declared: Mapping[str, Any]
 ) -> MissingTags:
     """Return the tags of a template that a resource lacks."""
     tags = {str(tag["Key"]): str(tag["Value"]) for tag in as_list(declared.get("Tags"))}
-    missing = ((key, value) for key, value in tags.items() if found.get(key) != value)
+    missing = ((key, value) for key, value in tags.items() if present.get(key) != value)
     return MissingTags(region, id_, tuple(missing))
 
 
@@ -207,22 +211,22 @@ def _tag_commands(
 
 
 def _attribute_changes(
-    title: str, command: str, found: Mapping[str, str] | None, declared: Iterable[Any] | None
+    title: str, command: str, present: Mapping[str, str] | None, declared: Iterable[Any] | None
 ) -> Iterator[Change]:
     """Yield one change for all attributes that differ, or that could not be read."""
     different = {
         str(item["Key"]): str(item["Value"])
         for item in declared or ()
-        if found is None or found.get(str(item["Key"])) != str(item["Value"])
+        if present is None or present.get(str(item["Key"])) != str(item["Value"])
     }
     if not different:
         return
-    shown = ", ".join(
-        f"{key} {'not known' if found is None else found.get(key, 'not set')} → {value}"
+    differences = ", ".join(
+        f"{key} {'not known' if present is None else present.get(key, 'not set')} → {value}"
         for key, value in different.items()
     )
     pairs = " ".join(f"Key={key},Value={value}" for key, value in different.items())
-    yield Change(f"{title}: {shown}", f"{command} --attributes {pairs}")
+    yield Change(f"{title}: {differences}", f"{command} --attributes {pairs}")
 
 
 def name_of(resource: LiveResource) -> str:

@@ -130,5 +130,5 @@ def service_differences(service: str, ports: Mapping[str, FoundPort]) -> Iterato
     for what, of_port in checks.items():
         values = {cluster: of_port(port) for cluster, port in ports.items()}
         if len({str(value) for value in values.values()}) > 1:
-            shown = ", ".join(f"{cluster}: {value}" for cluster, value in values.items())
-            yield f"  # {service}: the clusters have different {what} ({shown})"
+            listed = ", ".join(f"{cluster}: {value}" for cluster, value in values.items())
+            yield f"  # {service}: the clusters have different {what} ({listed})"

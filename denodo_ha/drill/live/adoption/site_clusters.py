@@ -54,12 +54,12 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
     Raises:
         UsageError: The site has none.
     """
-    found = resources.of_type(LOAD_BALANCER)
-    balancers = [item for item in found if item.properties.get("Type") == "network"]
+    every = resources.of_type(LOAD_BALANCER)
+    balancers = [item for item in every if item.properties.get("Type") == "network"]
     if not balancers:
-        kinds = ", ".join(f"{item.id} is an Application Load Balancer" for item in found)
+        kinds = ", ".join(f"{item.id} is an Application Load Balancer" for item in every)
         message = (
-            f"there is no Network Load Balancer to adopt ({kinds or 'no load balancer was found'});"
+            f"there is no Network Load Balancer to adopt ({kinds or 'no load balancer was every'});"
             " clients of Denodo need TCP: start with `denodo-ha init`, and move the clients to the "
             "new name"
         )
@@ -128,8 +128,8 @@ def _values(record: LiveResource) -> list[Any]:
 
 
 def _balancer_of(record: LiveResource, resources: SiteResources) -> LiveResource | None:
-    found = (resources.referenced(value, LOAD_BALANCER) for value in _values(record))
-    return next((item for item in found if item is not None), None)
+    balancers = (resources.referenced(value, LOAD_BALANCER) for value in _values(record))
+    return next((item for item in balancers if item is not None), None)
 
 
 def cluster_names(balancers: list[LiveResource], roles: Mapping[str, str]) -> dict[str, str]:
@@ -201,9 +201,9 @@ def _port(item: LiveResource, resources: SiteResources, details: SiteDetails) ->
         if value
     ]
     groups = {
-        found.id: found
+        forwarded.id: forwarded
         for value in forwards
-        if (found := resources.referenced(value, TARGET_GROUP)) is not None
+        if (forwarded := resources.referenced(value, TARGET_GROUP)) is not None
     }
     group = next(iter(groups.values())) if len(groups) == 1 else None
     targets = resources.targets(group) if group is not None else []
@@ -222,11 +222,11 @@ def _port(item: LiveResource, resources: SiteResources, details: SiteDetails) ->
 def _nodes(ports: Iterable[FoundPort], details: SiteDetails) -> dict[str, FoundNode]:
     """Return the instances behind a load balancer by id, sorted by zone."""
     ids = {id_ for port in ports for id_ in port.nodes}
-    found = sorted((_zone(details.instances[id_]), id_) for id_ in ids)
-    tags = [_name_tag(details.instances[id_]) for _, id_ in found]
+    by_zone = sorted((_zone(details.instances[id_]), id_) for id_ in ids)
+    tags = [_name_tag(details.instances[id_]) for _, id_ in by_zone]
     plain = [re.sub(r"[^a-z0-9]", "", tag.lower()) for tag in tags]
     usable = all(map(_NODE_NAME.fullmatch, tags)) and len(set(plain)) == len(tags)
-    names = tags if usable else [f"node{number}" for number in range(1, len(found) + 1)]
+    names = tags if usable else [f"node{number}" for number in range(1, len(by_zone) + 1)]
     return {
         id_: FoundNode(
             name,
@@ -236,7 +236,7 @@ def _nodes(ports: Iterable[FoundPort], details: SiteDetails) -> dict[str, FoundN
                 str(group["GroupId"]) for group in details.instances[id_].get("SecurityGroups", ())
             ),
         )
-        for name, (zone, id_) in zip(names, found, strict=True)
+        for name, (zone, id_) in zip(names, by_zone, strict=True)
     }
 
 

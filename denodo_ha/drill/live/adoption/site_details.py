@@ -23,7 +23,7 @@ _STACK_TAG: Final = "aws:cloudformation:stack-name"
 
 @dataclass(frozen=True)
 class SiteDetails:
-    """What the calls of an adoption show, each item as the API shows it.
+    """Results of the calls of an adoption, each item as the API shows it.
 
     Attributes:
         balancers: load balancers by ARN.
@@ -56,7 +56,7 @@ class SiteDetails:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DetailIds:
     """Ids of what is read, by region where regions differ.
 
     Attributes:
@@ -72,21 +72,21 @@ class Wanted:
     record: tuple[str, str] = ("", "")
 
 
-def read_details(calls: SiteCalls, wanted: Wanted, region: str) -> SiteDetails:
+def read_details(calls: SiteCalls, ids: DetailIds, region: str) -> SiteDetails:
     """Return what the calls show; what they do not answer is missing.
 
     Args:
         calls: the calls.
-        wanted: ids of what is read.
+        ids: ids of what is read.
         region: the region of the calls that are the same in every region.
     """
     balancers = _by(
         "LoadBalancerArn",
-        _read(calls, aws_calls.LOAD_BALANCERS, wanted.balancers, "LoadBalancerArns"),
+        _read(calls, aws_calls.LOAD_BALANCERS, ids.balancers, "LoadBalancerArns"),
     )
     instances = {
         item["InstanceId"]: item
-        for reservation in _read(calls, aws_calls.INSTANCES, wanted.instances, "InstanceIds")
+        for reservation in _read(calls, aws_calls.INSTANCES, ids.instances, "InstanceIds")
         for item in reservation["Instances"]
     }
     groups = _regional(
@@ -94,20 +94,19 @@ def read_details(calls: SiteCalls, wanted: Wanted, region: str) -> SiteDetails:
         for arn, item in balancers.items()
         for group in item.get("SecurityGroups", ())
     )
-    for of_region, ids in wanted.instances.items():
+    for of_region, instance_ids in ids.instances.items():
         groups.setdefault(of_region, []).extend(
             group["GroupId"]
-            for id_ in ids
+            for id_ in instance_ids
             for group in instances.get(id_, {}).get("SecurityGroups", ())
         )
     vpcs = _regional((arn.split(":")[3], item["VpcId"]) for arn, item in balancers.items())
     zone_names = {
         item["Id"].rpartition("/")[2]: item["Name"].rstrip(".")
-        for item in (calls.items(aws_calls.HOSTED_ZONES, region) if wanted.record[0] else None)
-        or ()
+        for item in (calls.items(aws_calls.HOSTED_ZONES, region) if ids.record[0] else None) or ()
     }
-    attributes, tags = _listener_details(calls, wanted.listeners)
-    balancer_tags = _read(calls, aws_calls.TAGS, wanted.balancers, "ResourceArns")
+    attributes, tags = _listener_details(calls, ids.listeners)
+    balancer_tags = _read(calls, aws_calls.TAGS, ids.balancers, "ResourceArns")
     return SiteDetails(
         balancers,
         {
@@ -130,7 +129,7 @@ def read_details(calls: SiteCalls, wanted: Wanted, region: str) -> SiteDetails:
         },
         _health_checkers(calls, balancers),
         zone_names,
-        _records(calls, region, *wanted.record),
+        _records(calls, region, *ids.record),
         calls.unread,
     )
 
@@ -154,7 +153,7 @@ def _read(
         for region, of_region in ids.items()
         for number, batch in enumerate(batches(of_region, _TAGGED_AT_ONCE))
     }
-    return [item for found in calls.each(call, keyed).values() for item in found or ()]
+    return [item for items in calls.each(call, keyed).values() for item in items or ()]
 
 
 def _by(key: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -168,7 +167,7 @@ def _rules(calls: SiteCalls, groups: Mapping[str, Sequence[str]]) -> list[Any]:
         for number, batch in enumerate(batches(of_region, _FILTERED_AT_ONCE))
     }
     answers = calls.each(aws_calls.SECURITY_GROUP_RULES, keyed).values()
-    return [item for found in answers for item in found or ()]
+    return [item for items in answers for item in items or ()]
 
 
 def _health_checkers(
@@ -186,8 +185,8 @@ def _health_checkers(
     }
     return {
         region: str(item["PrefixListId"])
-        for region, found in calls.each(aws_calls.PREFIX_LISTS, keyed).items()
-        for item in found or ()
+        for region, items in calls.each(aws_calls.PREFIX_LISTS, keyed).items()
+        for item in items or ()
         if item["PrefixListName"] == _checkers(region)
     }
 
@@ -207,8 +206,8 @@ def _listener_details(
         for arn in of_region
     }
     attributes = {
-        arn: None if found is None else _map(found)
-        for arn, found in calls.each(aws_calls.LISTENER_ATTRIBUTES, keyed).items()
+        arn: None if items is None else _map(items)
+        for arn, items in calls.each(aws_calls.LISTENER_ATTRIBUTES, keyed).items()
     }
     tagged = _read(calls, aws_calls.TAGS, listeners, "ResourceArns")
     return attributes, {item["ResourceArn"]: _map(item["Tags"]) for item in tagged}
@@ -223,5 +222,5 @@ def _records(calls: SiteCalls, region: str, zone: str, name: str) -> list[Any]:
     if not zone:
         return []
     page = calls.first_page(aws_calls.RECORDS, region, HostedZoneId=zone, StartRecordName=name)
-    wanted = name.rstrip(".").lower()
-    return [item for item in page or () if item["Name"].rstrip(".").lower() == wanted]
+    record_name = name.rstrip(".").lower()
+    return [item for item in page or () if item["Name"].rstrip(".").lower() == record_name]

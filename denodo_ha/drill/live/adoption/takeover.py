@@ -52,7 +52,7 @@ Resource = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Takeover:
-    """What an import of a cluster's load balancer needs.
+    """Requirements of an import of a cluster's load balancer.
 
     Attributes:
         cluster: name of the cluster in the configuration.
@@ -187,21 +187,21 @@ class _Comparison:
         self._compare_ports()
 
     def _compare_scheme(self, declared: Resource) -> None:
-        found = self._cluster.balancer.properties.get("Scheme")
-        if found != declared.get("Scheme"):
+        scheme = self._cluster.balancer.properties.get("Scheme")
+        if scheme != declared.get("Scheme"):
             self._refusals.append(
-                f"the load balancer is {found} and the configuration says "
-                f"{declared.get('Scheme')}; the scheme is set at creation: write scheme: {found}, "
+                f"the load balancer is {scheme} and the configuration says "
+                f"{declared.get('Scheme')}; the scheme is set at creation: write scheme: {scheme}, "
                 "or build beside"
             )
 
     def _compare_addresses(self, declared: Resource) -> None:
         """Refuse other fixed addresses: a load balancer keeps its addresses in a zone."""
         keys = ("AllocationId", "PrivateIPv4Address")
-        found = self._cluster.balancer.properties
+        present = self._cluster.balancer.properties
         fixed = {
             item["SubnetId"]: item.get(keys[0]) or item.get(keys[1])
-            for item in as_list(found.get("SubnetMappings"))
+            for item in as_list(present.get("SubnetMappings"))
         }
         for item in as_list(declared.get("SubnetMappings")):
             subnet, address = item.get("SubnetId"), item.get(keys[0]) or item.get(keys[1])
@@ -286,15 +286,15 @@ class _Comparison:
         for logical_id, declared in _of_type(self._stack, LISTENER):
             number = int(declared.get("Port", 0))
             declared_ports.add(number)
-            found = ports.get(number)
+            port = ports.get(number)
             action = as_mapping(next(iter(as_list(declared.get("DefaultActions"))), None))
             group_id = _referenced(action.get("TargetGroupArn"))
-            if found is None or group_id not in groups:
+            if port is None or group_id not in groups:
                 self._remarks.append(
                     f"port {number}: the load balancer has no such listener; the deploy creates it"
                 )
                 continue
-            self._compare_port(found, (logical_id, declared), (group_id, groups[group_id]))
+            self._compare_port(port, (logical_id, declared), (group_id, groups[group_id]))
         for number in sorted(ports.keys() - declared_ports):
             self._remarks.append(
                 f"port {number}: the configuration has no such port; its listener stays as it is, "
@@ -303,29 +303,29 @@ class _Comparison:
         self._remarks += self._cluster.left_out
 
     def _compare_port(
-        self, found: FoundPort, listener: tuple[str, Resource], group: tuple[str, Resource]
+        self, port: FoundPort, listener: tuple[str, Resource], group: tuple[str, Resource]
     ) -> None:
-        assert found.group is not None  # such ports are in `left_out`
-        self._identifiers[listener[0]] = {"ListenerArn": found.listener.id}
-        self._identifiers[group[0]] = {"TargetGroupArn": found.group.id}
+        assert port.group is not None  # such ports are in `left_out`
+        self._identifiers[listener[0]] = {"ListenerArn": port.listener.id}
+        self._identifiers[group[0]] = {"TargetGroupArn": port.group.id}
         for name in sorted(TARGET_GROUP_REPLACEMENTS - _NAMES):
-            if name in group[1] and str(group[1][name]) != str(found.group.properties.get(name)):
+            if name in group[1] and str(group[1][name]) != str(port.group.properties.get(name)):
                 self._refusals.append(
-                    f"port {found.port}: the target group has {name} "
-                    f"{found.group.properties.get(name)} and the stack's has {group[1][name]}; "
-                    f"{_name(found.group)} would be replaced, since {name} is set at creation"
+                    f"port {port.port}: the target group has {name} "
+                    f"{port.group.properties.get(name)} and the stack's has {group[1][name]}; "
+                    f"{_name(port.group)} would be replaced, since {name} is set at creation"
                 )
-        self._changes += target_group_changes(found, group[1])
-        self._changes += listener_changes(found, listener[1])
-        region = found.listener.region
-        self._compare_tags(region, found.group.id, found.group.tags, group[1])
-        tags = self._details.listener_tags.get(found.listener.id, {})
-        self._compare_tags(region, found.listener.id, tags, listener[1])
+        self._changes += target_group_changes(port, group[1])
+        self._changes += listener_changes(port, listener[1])
+        region = port.listener.region
+        self._compare_tags(region, port.group.id, port.group.tags, group[1])
+        tags = self._details.listener_tags.get(port.listener.id, {})
+        self._compare_tags(region, port.listener.id, tags, listener[1])
 
     def _compare_tags(
-        self, region: str, id_: str, found: Mapping[str, str], declared: Resource
+        self, region: str, id_: str, present: Mapping[str, str], declared: Resource
     ) -> None:
-        self._missing_tags.append(missing_tags(region, id_, found, declared))
+        self._missing_tags.append(missing_tags(region, id_, present, declared))
 
 
 _GROUPS: Final = "SecurityGroups"

@@ -1,6 +1,6 @@
 """Ways forward for a hand-made site: leave it, take it over, or build beside it and switch.
 
-Every step is a sentence and the commands that it needs. Nothing here runs one of them.
+Every step is a sentence and the commands that it needs. No command is run here.
 """
 
 import json
@@ -60,7 +60,7 @@ class Way:
         summary: what it means.
         steps: the steps; none if the way is refused.
         refusals: why the way is refused.
-        remarks: what stays as it is.
+        remarks: what stays as it is, or what a new load balancer lacks.
     """
 
     name: str
@@ -171,7 +171,6 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
         "back."
     )
     config = f"-c config={names.choice}"
-    stack_of = {takeover.cluster: takeover for takeover in takeovers}
     if any(takeover.is_done for takeover in takeovers):
         done = ", ".join(takeover.stack for takeover in takeovers if takeover.is_done)
         return Way(
@@ -187,13 +186,37 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
     ]
     opened = [
         _open_step(cluster, takeover)
-        for cluster, takeover in zip(site.clusters, stack_of.values(), strict=True)
+        for cluster, takeover in zip(site.clusters, takeovers, strict=True)
     ]
-    steps = [*deploys, *opened, _verify_step(names), *_switch_steps(site, names)]
+    steps = [
+        *_free_addresses(site, names),
+        *deploys,
+        *opened,
+        _verify_step(names),
+        *_switch_steps(site, names),
+    ]
     if denodo_version(site) == "7.0":
         steps.append(_rmi_step(takeovers))
     steps.append(_remove_step(site))
-    return Way(BUILD_BESIDE, summary, tuple(steps))
+    remarks = tuple(
+        f"{cluster.name}: {sentence}; the new load balancer does not have it"
+        for cluster in site.clusters
+        for sentence in cluster.left_out
+    )
+    return Way(BUILD_BESIDE, summary, tuple(steps), (), remarks)
+
+
+def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
+    """Yield the step without which the new load balancers would need addresses in use."""
+    addresses = [
+        address for cluster in site.clusters for address in cluster.fixed_addresses.values()
+    ]
+    if addresses:
+        yield Step(
+            f"Remove `addresses` from the configuration {names.choice}, or write others: the old "
+            f"load balancers have {', '.join(addresses)}, and two cannot have the same. Clients "
+            "that know these addresses and not the name do not reach the new ones."
+        )
 
 
 def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
@@ -203,7 +226,9 @@ def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
     region = cluster.balancer.region
     permissions = " ".join(
         f'"IpProtocol=tcp,FromPort={port},ToPort={port},UserIdGroupPairs=[{{GroupId=$group}}]"'
-        for port in sorted({port.target_port for port in cluster.ports})
+        for port in sorted(
+            {number for port in cluster.ports for number in (port.target_port, port.checked_port)}
+        )
     )
     query = f"Stacks[0].Outputs[?OutputKey=='{BALANCER_SECURITY_GROUP_ID}'].OutputValue"
     return _step(

@@ -67,7 +67,7 @@ def _contains(cidr: str, address: str) -> bool:
 
 
 def usual_client(groups: Iterable[str], rules: Rules, ports: Iterable[int]) -> Peer:
-    """Return the client for which an unknown address of this machine stands.
+    """Return the client that an unknown address of this machine represents.
 
     The address is the first of the CIDR block to which rules of the groups admit most ports. A rule
     that admits a single address is not for clients in general.

@@ -284,9 +284,12 @@ class Checker(threading.Thread):
             with ministack.acting_for(account, region):
                 for target in list(ministack.targets.get(arn, [])):
                     key = (arn, target["Id"], target["Port"])
-                    if self._due.get(key, 0) > now or _DRAINING in target or key in self._running:
+                    due = self._due.get(key, now)
+                    if due > now or _DRAINING in target or key in self._running:
                         continue
-                    self._due[key] = now + CLOCK.real(group["HealthCheckIntervalSeconds"])
+                    # From the time at which the check was due, so that rounds add no delay.
+                    interval = CLOCK.real(group["HealthCheckIntervalSeconds"])
+                    self._due[key] = due + interval if due + interval > now else now + interval
                     self._running.add(key)
                     self._pool.submit(copy_context().run, self._check, key, group, target)
 

@@ -92,7 +92,7 @@ class Flow:
         self._timer = asyncio.get_running_loop().call_later(seconds, self.reset, "balancer")
 
     def cancel_end(self) -> None:
-        """Let the flow go on."""
+        """Let the flow continue."""
         if self._timer is not None:
             self._timer.cancel()
 

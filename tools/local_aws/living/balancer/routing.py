@@ -96,7 +96,7 @@ def flow_target(candidates: Route, flow: Sequence[object]) -> Target:
 
 
 def client(table: Configuration, balancer: Balancer, address: str) -> Peer:
-    """Return the end on AWS for which a loopback address of a client stands."""
+    """Return the end on AWS that a loopback address of a client represents."""
     known = table.sources.get(address)
     if known is not None:
         return known
