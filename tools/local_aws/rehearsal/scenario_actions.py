@@ -17,7 +17,7 @@ class Verb(Enum):
 
     KILL = "kill the machine"
     SUSPEND = "suspend the machine (SIGSTOP)"
-    KILL_SERVERS = "kill the Denodo servers"
+    HANG_SERVERS = "let the Denodo servers accept connections and not answer"
     CLOSE_PORT = "close a port"
     CUT_ZONE = "cut off the zone"
     CUT_REGION = "cut off the region"
@@ -93,7 +93,7 @@ def _of_cluster(
         # The proxy of a rehearsed cluster is a load balancer behind another one.
         is_proxy = key in model.machines and model.machines[key].kind == "proxy"
         yield Action(Verb.CUT_BALANCER if is_proxy else lost, key, cluster)
-    yield from (Action(Verb.KILL_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
+    yield from (Action(Verb.HANG_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
     yield from (
         Action(Verb.CLOSE_PORT, key, cluster, port) for key, port in sorted(state.closed_ports)
     )

@@ -97,6 +97,12 @@ class FoundPort:
     nodes: tuple[str, ...]
     attributes: Mapping[str, str] | None
 
+    @property
+    def checked_port(self) -> int:
+        """The port on the nodes that the health check connects to."""
+        properties = self.group.properties if self.group else {}
+        return as_integer(properties.get("HealthCheckPort"), self.target_port)
+
 
 @dataclass(frozen=True)
 class FoundCluster:
@@ -123,6 +129,17 @@ class FoundCluster:
     services: Mapping[str, FoundPort]
     auxiliary: Mapping[str, FoundPort]
     left_out: tuple[str, ...] = ()
+
+    @property
+    def fixed_addresses(self) -> dict[str, str]:
+        """The fixed address in each zone: a private address, or an Elastic IP allocation."""
+        zone_of = {subnet: zone for zone, subnet in self.subnets.items()}
+        return {
+            zone_of[mapping["SubnetId"]]: str(address)
+            for mapping in as_list(self.balancer.properties.get("SubnetMappings"))
+            if mapping.get("SubnetId") in zone_of
+            and (address := mapping.get("AllocationId") or mapping.get("PrivateIPv4Address"))
+        }
 
     @property
     def ports(self) -> Iterator[FoundPort]:
