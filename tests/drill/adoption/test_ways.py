@@ -2,7 +2,6 @@
 
 import shlex
 from dataclasses import replace
-from pathlib import PurePath
 
 import pytest
 
@@ -31,7 +30,7 @@ def ways(change: Change | None = None, **values: object) -> tuple[Way, ...]:
     site = replace(found_site(change), **values)  # type: ignore[arg-type]
     planned = takeovers(ENVIRONMENT, site, [SynthesisedStack(STACK, REGION, ACCOUNT, template())])
     names = Names(
-        ENVIRONMENT, "prod", "--balancer denodo", {"main": PurePath("config/prod.main.import.json")}
+        ENVIRONMENT, "prod", "--balancer denodo", {"main": "config/prod.main.import.json"}
     )
     return ways_forward(site, planned, names)
 

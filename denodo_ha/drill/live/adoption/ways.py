@@ -7,7 +7,6 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, Final
 
 from denodo_ha.drill.live.adoption.configuration_text import denodo_version, new_record
@@ -72,7 +71,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Names:
-    """Names in the commands of a plan.
+    """Names in the commands of a plan, quoted for a shell.
 
     Attributes:
         environment: name of the environment.
@@ -84,7 +83,7 @@ class Names:
     environment: str
     choice: str
     locator: str
-    mappings: Mapping[str, PurePath]
+    mappings: Mapping[str, str]
 
 
 def ways_forward(site: FoundSite, takeovers: Iterable[Takeover], names: Names) -> tuple[Way, ...]:
