@@ -26,7 +26,7 @@ from tools.local_aws.things_to_try import Thing, things_to_try
 
 Say = Callable[[str], None]
 
-LIVING = {"balancers": True, "names": True, "metrics": True}
+LIVING = {"nodes": True, "balancers": True, "names": True, "metrics": True}
 """The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
 _FIRST_CHECKS_S = 10.0
@@ -56,6 +56,7 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
         for line in name_lookup.servers(server.endpoint):
             say(f"Names: {line}")
         say(_pace(server))
+        say(_machines(server))
         name = _client_name(server, loaded.environment)
     _show_next_steps(console, paths, things_to_try(loaded.environment, config, name))
 
@@ -177,14 +178,11 @@ def _target_states(access: Access) -> set[str]:
 
 
 def _show_status(server: Server, environment: Environment, config: str, paths: Paths) -> None:
-    """Run `denodo-ha status` and ignore its exit code, which reports the environment's health.
-
-    The nodes are not queried, because the instances of the local AWS run no programs.
-    """
+    """Run `denodo-ha status` and ignore its exit code, which reports the environment's health."""
     access = Access(server.endpoint, *bootstrap.home_location(environment))
     sys.stdout.flush()
     subprocess.run(
-        [sys.executable, "-m", "denodo_ha", "status", "--no-ask", "-c", _absolute(config)],
+        [sys.executable, "-m", "denodo_ha", "status", "-c", _absolute(config)],
         cwd=ROOT,
         env=access.environment(paths),
         stdin=subprocess.DEVNULL,
@@ -199,6 +197,17 @@ def _pace(server: Server) -> str:
     return (
         f"Time: {pace:g} seconds of AWS pass in one second, in health checks, alarms, TTLs and "
         "deregistration delays"
+    )
+
+
+def _machines(server: Server) -> str:
+    """Return how many instances run their programs."""
+    machines = control.call(server.endpoint, "machines")
+    if not machines:
+        return "Instances run no programs here (docs/reference/local.md, What is not like AWS)"
+    return (
+        f"{len(machines)} instances run their programs. A new node serves once an operator has "
+        "confirmed its metadata, as below"
     )
 
 

@@ -162,6 +162,36 @@ def test_clients_see_denodo(living: tuple[Cloud, Paths], instance: str) -> None:
         assert instance.encode() in session.recv(4096)
 
 
+def test_a_group_replaces_a_lost_instance(living: tuple[Cloud, Paths]) -> None:
+    cloud = living[0].of(account=local_aws_server.new_account())
+    cloud.give({"kind": "image", "id": templates.IMAGE})
+    data = {"ImageId": templates.IMAGE, "InstanceType": "m5.xlarge"}
+    version = templates.attribute("Template", "LatestVersionNumber")
+    group = resource(
+        "AutoScaling::AutoScalingGroup",
+        MinSize="1",
+        MaxSize="2",
+        VPCZoneIdentifier=[ref("A")],
+        LaunchTemplate={"LaunchTemplateId": ref("Template"), "Version": version},
+    )
+    cloud.deploy(
+        {
+            **templates.network(),
+            "Template": resource("EC2::LaunchTemplate", LaunchTemplateData=data),
+            "Group": group,
+        }
+    )
+    client, ec2 = cloud.client("autoscaling"), cloud.client("ec2")
+
+    def instances() -> list[str]:
+        (described,) = client.describe_auto_scaling_groups()["AutoScalingGroups"]
+        return [item["InstanceId"] for item in described["Instances"]]
+
+    (first,) = instances()
+    ec2.terminate_instances(InstanceIds=[first])
+    until(lambda: len(instances()) == 1 and instances() != [first])
+
+
 def test_a_killed_server_leaves_no_process(living: tuple[Cloud, Paths], instance: str) -> None:
     """The last test of the module, because it ends the server."""
     cloud, paths = living
