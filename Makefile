@@ -29,8 +29,9 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 # With it, each of the many processes of a verb would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev local local-down local-env local-resolve rehearse rehearse-all rehearse-flaws test test-long kill-matrix \
-	fault-matrix fuzz spin quick snapshots reference lint format synth drill plan deploy destroy \
+.PHONY: help setup dev local local-down local-env local-resolve local-node rehearse rehearse-all \
+	rehearse-flaws test test-long kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
+	format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 
 help: ## list these verbs
@@ -54,6 +55,9 @@ local-env: setup ## print the lines that send a shell to the local AWS
 
 local-resolve: setup ## print the addresses of NAME for `psql hostaddr=` and `curl --resolve`
 	@$(python) -m tools.local_aws resolve --name '$(NAME)'
+
+local-node: setup ## kill, suspend, resume or start a node's machine (NODE=active/node1 DO=kill)
+	@$(python) -m tools.local_aws node --config '$(CONFIG)' --node '$(NODE)' --do '$(DO)'
 
 rehearse: dev ## play the drill's scenarios of CONFIG on a local AWS and compare (ARGS='--first-only --format markdown')
 	@tools/local_aws/setup

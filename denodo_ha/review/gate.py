@@ -15,7 +15,7 @@ _LIMIT: Final = re.compile(r"\+([0-9]{1,6}(?:\.[0-9]{1,3})?)%")
 
 @dataclass(frozen=True)
 class Gate:
-    """What ends a review with exit code 1.
+    """Conditions that end a review with exit code 1.
 
     Attributes:
         categories: the categories of findings.

@@ -345,6 +345,7 @@ class TestFiles:
         assert done.exit_code == exit_codes.USAGE
         assert "Prod is not a name for an environment" in done.stderr
         assert "--region is missing" in done.stderr
+        assert "which site? Give --record NAME" in done.stderr
         assert "is not a folder" in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""Takeover of a hand-made load balancer: adopt, `cdk import`, `cdk deploy`, and no difference."""
+"""Takeover of hand-made load balancers: adopt, `cdk import`, `cdk deploy`, and no difference."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
 from denodo_ha.cli.commands import COMMANDS
@@ -16,17 +16,16 @@ from denodo_ha.environment.loading.loader import load
 from tests.local_aws.cloud import Cloud, Stack
 from tests.support import local_aws_server
 from tests.support.assembly import synthesise
-from tests.support.hand_made_site import RECORD, HandMadeSite, Recipe, make_site
+from tests.support.hand_made_site import RECORD, REGIONS, HandMadeSite, Recipe, make_site
 from tests.support.shell_commands import run_aws_command
 from tools.local_aws import bootstrap
 from tools.local_aws.cdk import Cdk
 
 pytestmark = pytest.mark.long
 
-STACK: Final = "taken-active"
+STACKS: Final = ("taken-active", "taken-passive")
 _TIMEOUT_S: Final = 300
-_KEPT: Final = ("AWS::ElasticLoadBalancingV2::", "AWS::EC2::SecurityGroup")
-"""Types of the resources that are taken over."""
+_REGION_OPTIONS: Final = [option for region in REGIONS for option in ("--region", region)]
 
 
 class Takeover:
@@ -44,11 +43,9 @@ class Takeover:
         return read_stacks([self.out])
 
     def adopt(self) -> dict[str, Any]:
-        """Run the command, and return its JSON."""
-        arguments = ["adopt", "--region", "eu-west-1", "--region", "eu-central-1"]
-        arguments += ["--record", RECORD, "--to", str(self.folder), "taken", "--format", "json"]
-        settings = self.cloud.access.settings(local_aws_server.paths())
-        done = CliRunner().invoke(build_program(COMMANDS), arguments, env=settings)
+        """Run `denodo-ha adopt`, and return its JSON."""
+        where = ["--record", RECORD, "--to", str(self.folder)]
+        done = self.run("adopt", *_REGION_OPTIONS, *where, "taken", "--format", "json")
         assert done.exit_code == 0, done.output
         result: dict[str, Any] = json.loads(done.stdout)
         return result
@@ -65,28 +62,41 @@ class Takeover:
         return done.stdout + done.stderr
 
     def bootstrap(self) -> None:
-        """Bootstrap the primary's region, as a user of the CDK has done."""
+        """Bootstrap both regions, as a user of the CDK has done."""
         environment = load(self.folder / "taken.yaml").environment
         endpoint, paths = local_aws_server.endpoint(), local_aws_server.paths()
-        primary = environment.clusters["active"]
-        where = [(primary.account, primary.region)]
+        where = bootstrap.not_bootstrapped(endpoint, environment)
         bootstrap.bootstrap(endpoint, paths, environment, where)
 
+    def run(self, *arguments: str) -> Result:
+        """Run `denodo-ha` in this process."""
+        settings = self.cloud.access.settings(local_aws_server.paths())
+        return CliRunner().invoke(build_program(COMMANDS), list(arguments), env=settings)
+
     def described(self) -> dict[str, Any]:
-        """Return what runs of the load balancer, as the API shows it."""
-        client = self.cloud.client("elbv2")
-        cluster = self.site.clusters["eu-west-1"]
-        groups = client.describe_target_groups()["TargetGroups"]
+        """Return what runs of the load balancers, as the API shows it."""
+        result: dict[str, Any] = {}
+        for region, cluster in self.site.clusters.items():
+            client = self.cloud.of(region=region).client("elbv2")
+            groups = client.describe_target_groups()["TargetGroups"]
+            result[region] = {
+                "balancers": client.describe_load_balancers()["LoadBalancers"],
+                "listeners": client.describe_listeners(LoadBalancerArn=cluster.balancer)[
+                    "Listeners"
+                ],
+                "groups": groups,
+                "attributes": [
+                    client.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
+                    for arn in sorted(group["TargetGroupArn"] for group in groups)
+                ],
+            }
+        return result
+
+    def ids(self) -> dict[str, dict[str, str]]:
+        """Return the physical ids of the clusters' stacks by stack and logical id."""
         return {
-            "balancer": client.describe_load_balancers()["LoadBalancers"],
-            "listeners": client.describe_listeners(LoadBalancerArn=cluster.balancer)["Listeners"],
-            "groups": groups,
-            "attributes": {
-                group["TargetGroupArn"]: client.describe_target_group_attributes(
-                    TargetGroupArn=group["TargetGroupArn"]
-                )["Attributes"]
-                for group in groups
-            },
+            stack: Stack(self.cloud.of(region=region), stack).ids
+            for stack, region in zip(STACKS, self.site.clusters, strict=True)
         }
 
 
@@ -102,28 +112,38 @@ def _commands(plan: dict[str, Any]) -> list[str]:
 def test_a_taken_over_site_has_no_difference(takeover: Takeover) -> None:
     for line in _commands(takeover.adopt()):
         run_aws_command(takeover.cloud, line)
-    again = takeover.adopt()
-    assert _commands(again) == []
-    mapping = takeover.folder / "taken.active.import.json"
-    assert json.loads(mapping.read_text()) == again["takeovers"][0]["resource_mapping"]
+    plan = takeover.adopt()
+    assert _commands(plan) == []
 
     takeover.bootstrap()
     before = takeover.described()
-    takeover.must("import", STACK, "--resource-mapping", str(mapping))
+    for stack, cluster in zip(STACKS, ("active", "passive"), strict=True):
+        mapping = takeover.folder / f"taken.{cluster}.import.json"
+        takeover.must("import", stack, "--resource-mapping", str(mapping))
+    imported = takeover.ids()
+    assert [len(ids) for ids in imported.values()] == [17, 17]
+    takeover.must("deploy", "--all", "--require-approval", "never")
+    # Nothing that ran has changed, and every imported resource is the same one.
     assert takeover.described() == before
-    imported = Stack(takeover.cloud, STACK).ids
-    takeover.must("deploy", STACK, "--exclusively", "--require-approval", "never")
-    # Only the rules of the security group are new; nothing that ran has changed or is another.
-    assert takeover.described() == before
-    deployed = Stack(takeover.cloud, STACK).ids
-    assert {key: deployed[key] for key in imported} == imported
-    assert (
-        imported.items()
-        >= {"BalancerNlbE84F41A5": takeover.site.clusters["eu-west-1"].balancer}.items()
-    )
-
-    done = takeover.cdk("diff", STACK, "--exclusively", "--fail")
+    deployed = takeover.ids()
+    assert imported == {
+        stack: {key: deployed[stack][key] for key in ids} for stack, ids in imported.items()
+    }
+    done = takeover.cdk("diff", "--all", "--fail")
     assert done.returncode == 0, done.stdout + done.stderr
-    active, passive = takeover.adopt()["takeovers"]
-    assert active["done"]
-    assert not passive["done"]
+
+    done_plan = takeover.adopt()
+    assert [item["done"] for item in done_plan["takeovers"]] == [True, True]
+    (switch, _back) = [
+        command["line"]
+        for step in done_plan["ways"][1]["steps"]
+        for command in step["commands"]
+        if "change-resource-record-sets" in command["line"]
+    ]
+    run_aws_command(takeover.cloud, switch)
+    # The drill of what runs now has no flaw, and day-2 commands know the nodes.
+    drill = takeover.run("drill", "--live", *_REGION_OPTIONS, "--environment", "taken")
+    assert drill.exit_code == 0, drill.output
+    config = ["-c", str(takeover.folder / "taken.yaml")]
+    drain = takeover.run("drain", "denodo-node1", "--cluster", "active", "--dry-run", *config)
+    assert drain.exit_code == 0, drain.output

@@ -87,7 +87,6 @@ def test_out_and_back(run: Run) -> None:
     assert (code, active["problems"]) == (exit_codes.DONE, [])
     drained = run("drain", "node1", "--cluster", "active", "--why", "a promotion")
     assert drained.exit_code == exit_codes.DONE, drained.output
-    assert "jdbc draining" in drained.stderr
     code, active = _status(run)
     assert code == exit_codes.NO
     assert _inside(active) == ["node1"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from denodo_ha.environment.facts.review_findings import CATEGORY_OF
@@ -14,6 +14,16 @@ from denodo_ha.review.finding import finding
 from denodo_ha.review.next_steps import DeployEffects, Step
 from denodo_ha.review.page.markdown_page import MOST_CHARACTERS, fair_shares, markdown_page
 from denodo_ha.review.page.page_contents import page_of
+from denodo_ha.review.page.page_parts import (
+    Block,
+    Column,
+    Folded,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    Verdict,
+)
 from denodo_ha.review.picture.graph import Box, Edge, Picture
 from tests.review.pages import HOSTILE, hostile_page, page_with, review_of
 
@@ -133,6 +143,30 @@ def test_shares_are_fair(lengths: list[int], total: int) -> None:
     # What is cut has at least as much as any part that is whole.
     assert not cut or min(cut) >= max(shares) - 1
     assert not cut or sum(shares) > total - len(lengths)
+
+
+LONG = st.integers(0, 60_000).map(lambda length: "a`b |" * (length // 5))
+BLOCKS = st.one_of(
+    LONG.map(Paragraph),
+    LONG.map(lambda text: Folded("cdk diff", text.replace(" ", "\n"))),
+    st.builds(
+        lambda text, count: Table(
+            "t", (Column("A", "name"), Column("B", "code")), (("a", text),) * count
+        ),
+        st.integers(0, 900).map(lambda length: "x" * length),
+        st.integers(1, 900),
+    ),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(BLOCKS, max_size=3), max_size=9))
+def test_no_contents_make_the_page_too_long(contents: list[list[Block]]) -> None:
+    sections = tuple(Section(f"Part {n}", tuple(blocks)) for n, blocks in enumerate(contents))
+    page = markdown_page(Page("prod", "", Verdict("1 finding", is_clear=False), sections))
+    assert len(page) <= MOST_CHARACTERS
+    # Every part is there, even if it is cut.
+    assert page.count("\n## Part ") == len(sections)
 
 
 def test_foreign_texts_stay_texts() -> None:

@@ -73,6 +73,10 @@ class TestVerbs:
         )
         assert [step for step, text in zip(steps, wanted, strict=True) if text in step] == steps
 
+    def test_a_review_is_printed_and_written(self) -> None:
+        command = _make("-n", "review", "BASE=v1", "ARGS=--fail-on worse").stdout.splitlines()[-1]
+        assert "review --base 'v1' -c 'active-passive' --html review.html --fail-on" in command
+
     def test_a_destroy_is_planned_first(self) -> None:
         lines = _make("-n", "destroy", "CONFIG=prod").stdout.splitlines()
         assert "plan -c 'prod' --destroy-all" in lines[-2]

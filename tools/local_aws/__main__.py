@@ -10,11 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.configuration_file import DEFAULT
+from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
-from tools.local_aws import deployment, name_lookup, removal, shell_environment
+from tools.local_aws import deployment, name_lookup, node_actions, removal, shell_environment
 from tools.local_aws.errors import LocalAwsError
-from tools.local_aws.paths import Paths
+from tools.local_aws.paths import ROOT, Paths
 
 _INTERRUPTED = 130
 _LAST_PORT = 65535
@@ -24,6 +26,7 @@ _VERBS = {
     "stop": "clean",
     "env": "local-env",
     "resolve": "local-resolve",
+    "node": "local-node",
 }
 
 
@@ -34,6 +37,8 @@ def main() -> int:
     parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
     parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
     parser.add_argument("--name", default="", help="the DNS name to resolve")
+    parser.add_argument("--node", default="", help="the node, as CLUSTER/NODE")
+    parser.add_argument("--do", default="", help="what happens to the node's machine")
     parser.add_argument("--folder", type=Path, help="folder of the state; default: .local")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -77,6 +82,13 @@ def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> None:
             print(",".join(answer["addresses"]))
             for line in name_lookup.usage(arguments.name, answer):
                 print(line, file=sys.stderr)
+        case "node":
+            print(_act(arguments, paths))
+
+
+def _act(arguments: argparse.Namespace, paths: Paths) -> str:
+    file = configuration_file.find_configuration(arguments.config, ROOT)
+    return node_actions.act(load(file).environment, arguments.node, arguments.do, paths)
 
 
 def _port(text: str) -> int:

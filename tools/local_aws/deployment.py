@@ -10,10 +10,10 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
+from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.environment import Environment
-from denodo_ha.environment.names import NODE_TAG
 from tools.local_aws import bootstrap, control, name_lookup, server_process
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access, require_local_aws
@@ -22,10 +22,11 @@ from tools.local_aws.paths import ROOT, Paths
 from tools.local_aws.prerequisites import prerequisites_of
 from tools.local_aws.server_process import Server
 from tools.local_aws.shell_environment import write_commands
+from tools.local_aws.things_to_try import Thing, things_to_try
 
 Say = Callable[[str], None]
 
-LIVING = {"balancers": True, "names": True, "metrics": True}
+LIVING = {"nodes": True, "balancers": True, "names": True, "metrics": True}
 """The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
 _FIRST_CHECKS_S = 10.0
@@ -55,8 +56,9 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
         for line in name_lookup.servers(server.endpoint):
             say(f"Names: {line}")
         say(_pace(server))
-        stop_command = _stop_command(server, loaded.environment)
-    _show_next_steps(config, console, paths, stop_command)
+        say(_machines(server))
+        name = _client_name(server, loaded.environment)
+    _show_next_steps(console, paths, things_to_try(loaded.environment, config, name))
 
 
 def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:
@@ -176,14 +178,11 @@ def _target_states(access: Access) -> set[str]:
 
 
 def _show_status(server: Server, environment: Environment, config: str, paths: Paths) -> None:
-    """Run `denodo-ha status` and ignore its exit code, which reports the environment's health.
-
-    The nodes are not queried, because the instances of the local AWS run no programs.
-    """
+    """Run `denodo-ha status` and ignore its exit code, which reports the environment's health."""
     access = Access(server.endpoint, *bootstrap.home_location(environment))
     sys.stdout.flush()
     subprocess.run(
-        [sys.executable, "-m", "denodo_ha", "status", "--no-ask", "-c", _absolute(config)],
+        [sys.executable, "-m", "denodo_ha", "status", "-c", _absolute(config)],
         cwd=ROOT,
         env=access.environment(paths),
         stdin=subprocess.DEVNULL,
@@ -201,38 +200,37 @@ def _pace(server: Server) -> str:
     )
 
 
-def _stop_command(server: Server, environment: Environment) -> str:
-    """Return the command that stops a node of the environment, empty if it has no node."""
-    created = [{"Name": f"tag:{NODE_TAG}", "Values": ["*"]}]
+def _machines(server: Server) -> str:
+    """Return how many instances run their programs."""
+    machines = control.call(server.endpoint, "machines")
+    if not machines:
+        return "Instances run no programs here (docs/reference/local.md, What is not like AWS)"
+    return (
+        f"{len(machines)} instances run their programs. A new node serves once an operator has "
+        "confirmed its metadata, as below"
+    )
+
+
+def _client_name(server: Server, environment: Environment) -> str:
+    """Return the name that clients use: of the failover, else of the first load balancer."""
+    if environment.failover is not None:
+        return failover_plan.dns_name(environment.failover)
     for location in bootstrap.locations(environment):
-        client = Access(server.endpoint, *location).client("ec2")
-        for reservation in client.describe_instances(Filters=created)["Reservations"]:
-            for instance in reservation["Instances"]:
-                region, id_ = location[1], instance["InstanceId"]
-                return f"aws ec2 stop-instances --region {region} --instance-ids {id_}"
+        client = Access(server.endpoint, *location).client("elbv2")
+        for balancer in client.describe_load_balancers()["LoadBalancers"]:
+            if balancer["Type"] == "network":
+                return str(balancer["DNSName"])
     return ""
 
 
-def _show_next_steps(config: str, console: Console, paths: Paths, stop_command: str) -> None:
-    option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
+def _show_next_steps(console: Console, paths: Paths, things: list[Thing]) -> None:
     console.print()
     console.print("What to try next:", style="bold")
-    commands = [
-        (
-            f'eval "$(make -s local-env{option})"',
-            "make AWS commands in this shell use the local AWS",
-        ),
-        (
-            f"npx cdk diff -c config={config}",
-            "then change the configuration and see the difference",
-        ),
-        *(
-            [(stop_command, "lose a node: its alarm arrives within half a minute")]
-            * bool(stop_command)
-        ),
-        (f"tail -f {paths.notifications}", "see the notifications of the alarms"),
-        ("make local-down", "remove everything"),
+    others = [
+        Thing(f"tail -f {paths.notifications}", "see the notifications of the alarms"),
+        Thing("make local-down", "remove everything"),
     ]
-    width = max(len(command) for command, _ in commands) + 2
-    for command, text in commands:
-        console.print(f"  {command:<{width}}[dim]{text}[/]", highlight=False, soft_wrap=True)
+    for number, thing in enumerate([*things, *others], 1):
+        prefix = f"{number}." if number <= len(things) else "  "
+        console.print(f"  {prefix} [dim]{thing.text}[/]", highlight=False, soft_wrap=True)
+        console.print(f"     {thing.command}", markup=False, highlight=False, soft_wrap=True)

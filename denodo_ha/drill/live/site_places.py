@@ -206,15 +206,20 @@ class SitePlaces:
             for name, resources in raw.items()
         )
 
-    def gone(self, kept: Mapping[str, frozenset[str]]) -> Iterator[str]:
-        """Yield a sentence on each resource that a template has and that no longer exists."""
+    def gone(self, kept: Mapping[str, frozenset[str]], dropped: frozenset[str]) -> Iterator[str]:
+        """Yield a sentence on each resource that a template has and that no longer exists.
+
+        Args:
+            kept: the types of resources, by region, of calls that gave no answer.
+            dropped: further types of calls that gave no answer in a region.
+        """
         for stack in self._own:
             if stack.status.endswith("_IN_PROGRESS"):
                 yield f"{stack.name}: a deploy is running ({stack.status}), so this may change"
             for logical_id, (type_, id_) in stack.ids.items():
                 is_read = type_ in (_COMPLETE | _MERGED) - _NEVER_MISSED
                 is_found = f"{stack.name}/{logical_id}" in self._found
-                unknown = type_ in kept.get(stack.region, frozenset())
+                unknown = type_ in kept.get(stack.region, frozenset()) | dropped
                 if is_read and not is_found and not unknown:
                     yield (
                         f"{stack.name}/{logical_id}: the stack has it, and {id_} no longer exists"

@@ -31,7 +31,10 @@ from denodo_ha.drill.live.registered_targets import with_registered_targets
 from denodo_ha.drill.live.route53_reader import Route53Reader, check_ids, values_of
 from denodo_ha.drill.live.site_places import SitePlaces
 from denodo_ha.drill.reading.resource_reader import (
+    ALARM,
     AUTO_SCALING_GROUP,
+    COMPOSITE_ALARM,
+    DATABASE,
     HEALTH_CHECK,
     INSTANCE,
     LISTENER,
@@ -52,6 +55,12 @@ _KEPT: Final[Mapping[LiveCall, frozenset[str]]] = {
 }
 """The types of resources for which the drill takes a deployed template's word if a call gives no
 answer. What depends on them is unknown all the same, but the report names nodes and services."""
+_DROPPED: Final[Mapping[LiveCall, frozenset[str]]] = {
+    aws_calls.ALARMS: frozenset({ALARM, COMPOSITE_ALARM}),
+    aws_calls.HEALTH_CHECKS: frozenset({HEALTH_CHECK}),
+    aws_calls.DATABASES: frozenset({DATABASE}),
+}
+"""The types of resources that the drill leaves out if a call gives no answer."""
 
 
 def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> LiveSite:
@@ -91,15 +100,9 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
         *_other_regions(records, regions),
         *databases.unknown(machines.networks(points.own)),
     )
-    kept = {
-        region: frozenset(
-            type_
-            for call, types in _KEPT.items()
-            if calls.is_unread(call, region)
-            for type_ in types
-        )
-        for region in regions
-    }
+    kept = {region: _unread_types(calls, _KEPT, region) for region in regions}
+    # Health checks are the same in every region.
+    dropped = _unread_types(calls, _DROPPED, *regions)
     return LiveSite(
         places.places(
             machines.zones(listing.balancers.values()),
@@ -109,7 +112,19 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
         unread,
         tuple(_target_states(places, balancers)),
         machines.drained_keys(points.own),
-        (*places.gone(kept), *machines.notes()),
+        (*places.gone(kept, dropped), *machines.notes()),
+    )
+
+
+def _unread_types(
+    calls: SiteCalls, types: Mapping[LiveCall, frozenset[str]], *regions: str
+) -> frozenset[str]:
+    """Return the types of resources of calls that gave no answer in one of the regions."""
+    return frozenset(
+        type_
+        for call, of_call in types.items()
+        if any(calls.is_unread(call, region) for region in regions)
+        for type_ in of_call
     )
 
 

@@ -260,7 +260,7 @@ def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
     apply(home.system, home.state())
     home.behave("vqlserver_startup.sh", "fail")
     contents = home.contents()
-    with pytest.raises(DownError, match="told to fail"):
+    with pytest.raises(DownError, match="fails on request"):
         apply(home.system, home.state(jvm__vdp="-Xmx2048m", limits__start_seconds=3))
     assert home.contents() == contents
     home.behave("vqlserver_startup.sh")

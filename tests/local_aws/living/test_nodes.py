@@ -1,5 +1,6 @@
 """The real node program on machines: first boot, readiness, drain, roll, and another boot."""
 
+import http.client
 import json
 import os
 import subprocess
@@ -7,10 +8,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from denodo_ha.environment.facts.denodo_ports import READY_PORT
 from denodo_ha.environment.loading.loader import load
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
@@ -59,19 +60,24 @@ class Site:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def node(self, name: str) -> dict[str, Any]:
-        """Return what `denodo-ha status` says of a node, whatever its exit code."""
-        done = subprocess.run(
-            [sys.executable, "-m", "denodo_ha", "status", "-c", str(self.file), "--format", "json"],
-            cwd=ROOT,
-            env=self.access.environment(self.paths),
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        (cluster,) = json.loads(done.stdout)["clusters"]
-        return next(dict(node) for node in cluster["nodes"] if node["name"] == name)
+    def instance(self, name: str) -> str:
+        """Return the instance of a node."""
+        tagged = [{"Name": "tag:denodo:node", "Values": [name]}]
+        answer = self.access.client("ec2").describe_instances(Filters=tagged)
+        return str(answer["Reservations"][0]["Instances"][0]["InstanceId"])
+
+    def readiness(self, name: str) -> tuple[int, str]:
+        """Return status and text of a node's own answer for the service jdbc, 0 without one."""
+        address = control.call(self.access.endpoint, "machines")[self.instance(name)]["address"]
+        connection = http.client.HTTPConnection(address, READY_PORT, timeout=10)
+        try:
+            connection.request("GET", "/ready/jdbc")
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError as error:
+            return 0, str(error)
+        finally:
+            connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +106,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_a_node_lives(site: Site) -> None:
     # The deploy has ended, so each node has signalled that its servers are ready.
-    unconfirmed = {"jdbc": "its metadata is not confirmed"}
-    until(lambda: site.node("node1")["unready"] == unconfirmed)
+    until(lambda: "its metadata is not confirmed" in site.readiness("node1")[1])
     site.denodo_ha("enable", "node1", "--metadata-ok")
     site.denodo_ha("enable", "node2", "--metadata-ok")
-    until(lambda: _is_ready(site.node("node1")))
+    assert site.readiness("node1")[0] == 200
 
     ssm = site.access.client("ssm")
     parameter = "/denodo/test/main/node1"
@@ -113,14 +118,9 @@ def test_a_node_lives(site: Site) -> None:
     ssm.put_parameter(Name=parameter, Value=json.dumps(state), Overwrite=True, Type="String")
     assert "rolled node1" in site.denodo_ha("roll", "--node", "node1")
 
-    ec2, id_ = site.access.client("ec2"), site.node("node1")["instance"]
+    ec2, id_ = site.access.client("ec2"), site.instance("node1")
     ec2.stop_instances(InstanceIds=[id_])
-    until(lambda: site.node("node1")["state"] == "stopped")
+    until(lambda: site.readiness("node1")[0] == 0)
     ec2.start_instances(InstanceIds=[id_])
     # The disk has the records and the units, so the node is ready without an operator.
-    until(lambda: _is_ready(site.node("node1")))
-
-
-def _is_ready(node: dict[str, Any]) -> bool:
-    """Return whether a node itself reports that all of its services are ready."""
-    return node["source"] == "node" and not node["unready"]
+    until(lambda: site.readiness("node1")[0] == 200)

@@ -8,6 +8,7 @@ from denodo_ha.drill.model.notifications import SentNotification
 from denodo_ha.drill.outcome import DnsChange, Failure, Outcome, Reach, RecoveryStep
 from tools.local_aws.rehearsal.client_load import Sample
 from tools.local_aws.rehearsal.comparison import (
+    WELL_S,
     Seen,
     disagreements,
     missing_alarms,
@@ -94,3 +95,9 @@ def test_the_recovery_ends_with_the_last_failed_connection() -> None:
     assert recovery_seconds(samples, 10, PACE, [9999]) == 15
     assert recovery_seconds(samples, 10, PACE, [9999, 9996]) == 35
     assert recovery_seconds(samples, 20, PACE, [9999]) == 0
+
+
+def test_a_connection_that_fails_after_all_is_well_does_not_count() -> None:
+    samples = [sample(11, "refused"), sample(12, "refused"), sample(12.5 + WELL_S + 0.1, "late")]
+    assert recovery_seconds(samples, 10, PACE, [9999]) == 25
+    assert recovery_seconds([sample(19, "refused")], 10, PACE, [9999]) == 95

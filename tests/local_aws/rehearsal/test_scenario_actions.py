@@ -24,7 +24,7 @@ def situation(**state: object) -> Situation:
     ("failures", "expected"),
     [
         ({"lost_machines": frozenset({"one/A"})}, [Action(Verb.KILL, "one/A", "one")]),
-        ({"unready_nodes": frozenset({"one/A"})}, [Action(Verb.KILL_SERVERS, "one/A", "one")]),
+        ({"unready_nodes": frozenset({"one/A"})}, [Action(Verb.HANG_SERVERS, "one/A", "one")]),
         (
             {"closed_ports": frozenset({("one/A", 9996)})},
             [Action(Verb.CLOSE_PORT, "one/A", "one", 9996)],

@@ -105,8 +105,8 @@ def _stores() -> dict[str, ministack.AccountRegionScopedDict]:
 
 def _plugin_state() -> dict[str, object]:
     return {
-        "stand_ins": stand_ins.STORE,
-        "loopback": loopback.STORE,
+        "stand_ins": dict(stand_ins.STORE),
+        "loopback": loopback.snapshot(),
         "cuts": cuts.STORE,
         "living": living.STORE,
         **_stores(),

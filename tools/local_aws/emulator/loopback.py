@@ -10,6 +10,7 @@ Every process that listens, connects or prints uses `endpoint`. Addresses and po
 are part of the checkpoint.
 """
 
+import copy
 import errno
 import socket
 import threading
@@ -63,6 +64,12 @@ def start(folder: Path) -> None:
             # Another local AWS has taken the network since this one stopped.
             STORE.clear()
         _network()
+
+
+def snapshot() -> dict[str, Any]:
+    """Return a copy of the state, which other threads do not change."""
+    with _lock:
+        return copy.deepcopy(STORE)
 
 
 def address(kind: str, id_: str, zone: str = "") -> str:

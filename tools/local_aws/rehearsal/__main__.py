@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("configs", nargs="*", default=[], help="configurations: paths or names")
     which.add_argument("--all", action="store_true", help="rehearse all examples")
     parser.add_argument(
-        "--pace", type=_pace, default=rehearsal.PACE, help="AWS seconds per second (20)"
+        "--pace", type=_pace, default=rehearsal.PACE, help="AWS seconds per second (10)"
     )
     parser.add_argument(
         "--kind",

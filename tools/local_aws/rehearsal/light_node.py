@@ -7,7 +7,8 @@ of a service is that of the node program: as long as its ports listen, and after
 time that the program's own checks take, which the settings give in real seconds.
 
 Each further line of the input changes the servers: `{"closed": [9996]}` closes ports and ends their
-sessions, `{"closed": []}` opens all. The process ends with its input.
+sessions, `{"closed": []}` opens all, and with `"hung": true` they accept connections and answer
+nothing. The process ends with its input.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ READY_PATH = "/ready/"
 
 @dataclass(frozen=True)
 class LightHome:
-    """What the sessions of a stand-in ask of an installation.
+    """Interface of an installation to the sessions of a stand-in.
 
     Attributes:
         node: the node's name.
@@ -86,6 +87,7 @@ class LightNode:
         self._services: dict[str, list[int]] = settings["services"]
         self._delay = float(settings["delay"])
         self._woken, self._waking = socket.socketpair()
+        self._hung_at: float | None = None
 
     def start(self) -> None:
         """Open all ports and accept connections."""
@@ -108,13 +110,17 @@ class LightNode:
                 port.closed_at = None
         self._waking.send(b".")
 
+    def hang(self, *, hung: bool) -> None:
+        """Answer nothing from now on, or answer again."""
+        if hung != (self._hung_at is not None):
+            self._hung_at = time.monotonic() if hung else None
+
     def is_ready(self, service: str) -> bool:
         """Return what the node program answers for a service."""
         ports = [self._ports[number] for number in self._services.get(service, [])]
+        since = [port.closed_at for port in ports] + [self._hung_at]
         now = time.monotonic()
-        return bool(ports) and all(
-            port.closed_at is None or now < port.closed_at + self._delay for port in ports
-        )
+        return bool(ports) and all(at is None or now < at + self._delay for at in since)
 
     def _accept(self) -> None:
         while True:
@@ -138,6 +144,11 @@ class LightNode:
                     threading.Thread(target=self._talk, args=arguments, daemon=True).start()
 
     def _talk(self, port: Port, connection: socket.socket) -> None:
+        if self._hung_at is not None:
+            with connection, contextlib.suppress(OSError):
+                while connection.recv(4096):
+                    continue
+            return
         if port.protocol == "flight":
             with connection, contextlib.suppress(OSError):
                 connection.sendall(_HTTP2_SETTINGS)
@@ -177,7 +188,9 @@ def main() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     _answer()
     for line in sys.stdin:
-        node.close(set(json.loads(line)["closed"]))
+        order = json.loads(line)
+        node.hang(hung=bool(order.get("hung")))
+        node.close(set(order["closed"]))
         _answer()
 
 

@@ -103,6 +103,7 @@ class LightNodes:
         self._processes: dict[Key, subprocess.Popen[str]] = {}
         self._settings: dict[Key, tuple[NodeSettings, str]] = {}
         self._closed: dict[Key, set[int]] = {}
+        self._hung: set[Key] = set()
         _write_certificate(folder / "web.pem")
 
     def start(self, settings: NodeSettings, address: str) -> None:
@@ -118,6 +119,7 @@ class LightNodes:
         )
         self._processes[settings.key] = process
         self._closed[settings.key] = set()
+        self._hung.discard(settings.key)
         self._tell(
             settings.key,
             {
@@ -153,11 +155,12 @@ class LightNodes:
     def close_ports(self, key: Key, ports: set[int]) -> None:
         """Close ports of a node, and end their sessions."""
         self._closed[key] |= ports
-        self._tell(key, {"closed": sorted(self._closed[key])})
+        self._tell(key, {"closed": sorted(self._closed[key]), "hung": key in self._hung})
 
-    def ports(self, key: Key) -> set[int]:
-        """Return the ports of a node's Denodo servers."""
-        return {number for number, _, _ in self._settings[key][0].ports}
+    def hang(self, key: Key) -> None:
+        """Let the servers of a node accept connections and answer nothing, also not ready."""
+        self._hung.add(key)
+        self._tell(key, {"closed": sorted(self._closed[key]), "hung": True})
 
     def repair(self) -> None:
         """Bring all nodes back to their state after the start."""
@@ -168,8 +171,9 @@ class LightNodes:
                 self.start(settings, address)
                 continue
             os.kill(process.pid, signal.SIGCONT)
-            if self._closed[key]:
+            if self._closed[key] or key in self._hung:
                 self._closed[key].clear()
+                self._hung.discard(key)
                 self._tell(key, {"closed": []})
 
     def stop(self) -> None:

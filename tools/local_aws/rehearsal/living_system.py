@@ -46,6 +46,8 @@ class LivingSystem:
         """Carry out actions, cuts last and all at once."""
         cuts: dict[str, list[str]] = {}
         for action in actions:
+            if action.verb in (Verb.CUT_ZONE, Verb.CUT_REGION):
+                self._kill_machines(action.key)
             if action.verb in _CUT_KINDS:
                 cuts.setdefault(_CUT_KINDS[action.verb], []).append(self._cut_name(action))
             else:
@@ -60,6 +62,13 @@ class LivingSystem:
         while self._repairs:
             self._repairs.pop()()
 
+    def _kill_machines(self, place: str) -> None:
+        """Kill the nodes in a zone or region: clients may reach them without a load balancer."""
+        for cluster in self._model.clusters.values():
+            for key in cluster.nodes:
+                if place in (cluster.region, self._model.machines[key].zone):
+                    self._nodes.kill(key)
+
     def _cut_name(self, action: Action) -> str:
         if action.verb in (Verb.CUT_ZONE, Verb.CUT_REGION):
             return action.key
@@ -71,8 +80,8 @@ class LivingSystem:
                 self._nodes.kill(action.key)
             case Verb.SUSPEND:
                 self._nodes.suspend(action.key)
-            case Verb.KILL_SERVERS:
-                self._nodes.close_ports(action.key, self._nodes.ports(action.key))
+            case Verb.HANG_SERVERS:
+                self._nodes.hang(action.key)
             case Verb.CLOSE_PORT:
                 self._nodes.close_ports(action.key, {action.port})
             case Verb.DRAIN:

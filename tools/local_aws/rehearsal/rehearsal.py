@@ -14,6 +14,7 @@ from pathlib import Path
 
 from denodo_ha.drill.drill_run import DrillResult, drill_paths
 from denodo_ha.drill.engine.situation import Situation
+from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.scenarios import scenarios
 from denodo_ha.environment.loading import configuration_file
@@ -34,7 +35,7 @@ Say = Callable[[str], None]
 Prepare = Callable[[str, Paths], None]
 """Function that changes what is deployed, given the endpoint and paths of its local AWS."""
 
-PACE = 20.0
+PACE = 10.0
 """Project default: AWS seconds per real second."""
 _DEPLOY_PACE = 200.0
 """Project default: during the deploy, when nothing is measured."""
@@ -201,10 +202,25 @@ def _chosen(result: DrillResult, options: Options) -> Iterator[tuple[Outcome, Si
         if options.first_only and not is_first:
             continue
         yield outcome, situation, False
-        # A suspended machine still accepts connections, so that TCP health checks pass: a flaw may
-        # show only when a machine is lost.
-        if kind == _SUSPENDED and is_first and not options.failures:
+        if kind != _SUSPENDED or not is_first or options.failures:
+            continue
+        if _shows_hanging(result.model, failure):
             yield outcome, situation, True
+
+
+def _shows_hanging(model: Model, failure: Failure) -> bool:
+    """Return whether a suspended machine fails its checks as a lost one does.
+
+    The system of a suspended machine accepts connections, so that checks which only connect pass.
+    """
+    cluster = model.clusters[failure.cluster]
+    services = [
+        group
+        for key in cluster.balancers
+        for group in (model.target_groups[of] for of in model.balancers[key].target_groups)
+        if group.auxiliary_node is None
+    ]
+    return bool(services) and all(group.health_check.is_http for group in services)
 
 
 def _play(

@@ -15,7 +15,7 @@ FORMATS = ("table", "markdown", "json")
 _HEADINGS = ("Failure", "Predicted by the drill", "Seen", "Connections", "Verdict")
 _HONEST = (
     "Both are readings of AWS's documents: the drill works out what a failure does, and the local "
-    "AWS does it. Their agreement is no proof of what AWS does."
+    "AWS does it. Their agreement does not prove what AWS does."
 )
 
 

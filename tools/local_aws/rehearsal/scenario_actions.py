@@ -1,4 +1,4 @@
-"""What plays a scenario of the drill on the local AWS: the actions that cause its situation.
+"""Actions that cause the situation of a drill scenario on the local AWS.
 
 An action is a verb and the key of what it acts on, an object of the drill's model. `living_system`
 carries actions out; a situation that the local AWS cannot cause raises `NotPlayableError`.
@@ -13,11 +13,11 @@ from denodo_ha.drill.model.model import Model
 
 
 class Verb(Enum):
-    """What is done to an object; the value is the text of reports."""
+    """Action on an object; the value is the text of reports."""
 
     KILL = "kill the machine"
     SUSPEND = "suspend the machine (SIGSTOP)"
-    KILL_SERVERS = "kill the Denodo servers"
+    HANG_SERVERS = "let the Denodo servers accept connections and not answer"
     CLOSE_PORT = "close a port"
     CUT_ZONE = "cut off the zone"
     CUT_REGION = "cut off the region"
@@ -93,7 +93,7 @@ def _of_cluster(
         # The proxy of a rehearsed cluster is a load balancer behind another one.
         is_proxy = key in model.machines and model.machines[key].kind == "proxy"
         yield Action(Verb.CUT_BALANCER if is_proxy else lost, key, cluster)
-    yield from (Action(Verb.KILL_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
+    yield from (Action(Verb.HANG_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
     yield from (
         Action(Verb.CLOSE_PORT, key, cluster, port) for key, port in sorted(state.closed_ports)
     )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def adopt(
     profile: options.Profile = None,
     form: options.Document = options.DocumentFormat.table,
 ) -> None:
-    """Write the configuration of a site made by hand, and show three ways to go on with it.
+    """Write the configuration of a site made by hand, and show three ways to continue with it.
 
     The site is read from AWS, and nothing in AWS is changed. config/NAME.yaml has its nodes,
     ports, checks and failover, with comments on what is not visible. The plan has every step with
@@ -101,7 +102,7 @@ def adopt(
     if show_policy:
         print_json(read_only_policy(ADOPT_CALLS))
         raise typer.Exit(exit_codes.DONE)
-    adoption = _checked_arguments(name, region, to)
+    adoption = _checked_arguments(name, region, to, [record, balancer])
     site = _read(Aws(profile=profile), region or [], SiteLocator(record=record, balancer=balancer))
     files = _Files(adoption)
     loaded = files.configuration(site)
@@ -109,10 +110,10 @@ def adopt(
     files.write_mappings(planned)
     names = Names(
         loaded.environment.name,
-        adoption.choice,
-        f"--record {record}" if record else f"--balancer {balancer}",
+        shlex.quote(adoption.choice),
+        f"--record {shlex.quote(record)}" if record else f"--balancer {shlex.quote(str(balancer))}",
         {
-            takeover.cluster: displayed_path(adoption.mapping(takeover.cluster))
+            takeover.cluster: shlex.quote(str(displayed_path(adoption.mapping(takeover.cluster))))
             for takeover in planned
         },
     )
@@ -151,7 +152,9 @@ class Adoption:
         return self.folder / f"{self.name}.{cluster}.import.json"
 
 
-def _checked_arguments(name: str | None, regions: list[str] | None, to: Path | None) -> Adoption:
+def _checked_arguments(
+    name: str | None, regions: list[str] | None, to: Path | None, sites: list[str | None]
+) -> Adoption:
     """Return the files of the adoption.
 
     Raises:
@@ -164,6 +167,11 @@ def _checked_arguments(name: str | None, regions: list[str] | None, to: Path | N
         errors.append(f"{name} {_NAME.what}: {_NAME.why}; {_NAME.hint.format(example='prod')}")
     if not regions:
         errors.append("--region is missing: give the region of each load balancer")
+    if sum(site is not None for site in sites) != 1:
+        errors.append(
+            "which site? Give --record NAME (the DNS name that clients use) or --balancer NAME (a "
+            "load balancer), and not both"
+        )
     if to is not None and not to.is_dir():
         errors.append(f"--to {to} is not a folder: create it, or leave the option out")
     if name is None or errors:

@@ -64,8 +64,8 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     for part in site.details.unread:
         yield f"# Not read: {part.action} in {part.region}."
     for target in site.other_targets:
-        yield f"# {site.record} also leads to {target}, which is no load balancer of this account"
-        yield "# in the regions that were read."
+        yield f"# {site.record} also leads to {target}, which is not a load balancer of this"
+        yield "# account in the regions that were read."
     yield f"name: {name}"
     yield ""
     yield "denodo:"
@@ -76,7 +76,7 @@ def _head(name: str, site: FoundSite) -> Iterator[str]:
     yield "# solution_manager: {cidrs: [10.0.9.0/24], host: sm.example.com}"
     yield "# license_manager: {host: sm.example.com}"
     yield ""
-    yield f"# {_NOT_VISIBLE}: who is told of alarms"
+    yield f"# {_NOT_VISIBLE}: who is notified of alarms"
     yield "# alarms: {email: [denodo-operators@example.com]}"
     yield ""
     yield "services:"
@@ -211,26 +211,14 @@ def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
             f"without this line within {_detection({})} s"
         )
         yield f"      health: {_flow(differing)}"
-    yield from _addresses(cluster)
+    if cluster.fixed_addresses:
+        yield f"      addresses: {_flow(cluster.fixed_addresses)}"
 
 
 def _detection(times: Mapping[str, int]) -> int:
     """Return the seconds until a lost node is out of service: its checks, and the last time-out."""
     values = {key: times.get(key, default) for key, (_, default) in TIMES.items()}
     return values["interval"] * values["unhealthy"] + values["timeout"]
-
-
-def _addresses(cluster: FoundCluster) -> Iterator[str]:
-    """Yield the fixed addresses of a load balancer."""
-    zone_of = {subnet: zone for zone, subnet in cluster.subnets.items()}
-    fixed = {
-        zone_of[mapping["SubnetId"]]: address
-        for mapping in as_list(cluster.balancer.properties.get("SubnetMappings"))
-        if mapping.get("SubnetId") in zone_of
-        and (address := mapping.get("AllocationId") or mapping.get("PrivateIPv4Address"))
-    }
-    if fixed:
-        yield f"      addresses: {_flow(fixed)}"
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,12 @@ class FoundPort:
     nodes: tuple[str, ...]
     attributes: Mapping[str, str] | None
 
+    @property
+    def checked_port(self) -> int:
+        """The port on the nodes that the health check connects to."""
+        properties = self.group.properties if self.group else {}
+        return as_integer(properties.get("HealthCheckPort"), self.target_port)
+
 
 @dataclass(frozen=True)
 class FoundCluster:
@@ -125,6 +131,17 @@ class FoundCluster:
     left_out: tuple[str, ...] = ()
 
     @property
+    def fixed_addresses(self) -> dict[str, str]:
+        """The fixed address in each zone: a private address, or an Elastic IP allocation."""
+        zone_of = {subnet: zone for zone, subnet in self.subnets.items()}
+        return {
+            zone_of[mapping["SubnetId"]]: str(address)
+            for mapping in as_list(self.balancer.properties.get("SubnetMappings"))
+            if mapping.get("SubnetId") in zone_of
+            and (address := mapping.get("AllocationId") or mapping.get("PrivateIPv4Address"))
+        }
+
+    @property
     def ports(self) -> Iterator[FoundPort]:
         """The ports that the configuration has."""
         yield from self.services.values()
@@ -140,7 +157,7 @@ class FoundSite:
         record: the name that clients use; empty if it is not known.
         hosted_zone: id and name of the record's hosted zone; empty if they are not known.
         is_failover: whether the record has a primary and a secondary.
-        other_targets: what the record also leads to, and is no load balancer that was read.
+        other_targets: what the record also leads to, and is not a load balancer that was read.
         details: what only the calls of the adoption show.
     """
 

@@ -17,7 +17,7 @@ def text_lines(ways: Iterable[Way]) -> Iterator[str]:
         yield ""
         yield f"Way {number}, {way.name}: {way.summary}"
         yield from (f"  Refused: {reason}." for reason in way.refusals)
-        yield from (f"  Stays: {remark}." for remark in way.remarks)
+        yield from (f"  Note: {remark}." for remark in way.remarks)
         for index, step in enumerate(way.steps, start=1):
             yield f"  {index}. {step.text}"
             yield from (f"       {line}" for line in _shell_lines(step))
@@ -28,7 +28,7 @@ def markdown_page(title: str, ways: Iterable[Way]) -> str:
     lines = [f"# {markdown_text(printable(title))}"]
     for number, way in enumerate(ways, start=1):
         lines += ["", f"## Way {number}: {way.name}", "", markdown_text(way.summary)]
-        for heading, sentences in (("Refused", way.refusals), ("Stays", way.remarks)):
+        for heading, sentences in (("Refused", way.refusals), ("Notes", way.remarks)):
             if sentences:
                 lines += ["", f"{heading}:", ""]
                 lines += [f"- {markdown_text(printable(sentence))}" for sentence in sentences]

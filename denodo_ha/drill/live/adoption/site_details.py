@@ -23,7 +23,7 @@ _STACK_TAG: Final = "aws:cloudformation:stack-name"
 
 @dataclass(frozen=True)
 class SiteDetails:
-    """What the calls of an adoption show, each item as the API shows it.
+    """Results of the calls of an adoption, each item as the API shows it.
 
     Attributes:
         balancers: load balancers by ARN.

@@ -52,7 +52,7 @@ Resource = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Takeover:
-    """What an import of a cluster's load balancer needs.
+    """Requirements of an import of a cluster's load balancer.
 
     Attributes:
         cluster: name of the cluster in the configuration.

@@ -7,7 +7,6 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, Final
 
 from denodo_ha.drill.live.adoption.configuration_text import denodo_version, new_record
@@ -60,7 +59,7 @@ class Way:
         summary: what it means.
         steps: the steps; none if the way is refused.
         refusals: why the way is refused.
-        remarks: what stays as it is.
+        remarks: what stays as it is, or what a new load balancer lacks.
     """
 
     name: str
@@ -72,7 +71,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Names:
-    """Names in the commands of a plan.
+    """Names in the commands of a plan, quoted for a shell.
 
     Attributes:
         environment: name of the environment.
@@ -84,7 +83,7 @@ class Names:
     environment: str
     choice: str
     locator: str
-    mappings: Mapping[str, PurePath]
+    mappings: Mapping[str, str]
 
 
 def ways_forward(site: FoundSite, takeovers: Iterable[Takeover], names: Names) -> tuple[Way, ...]:
@@ -130,7 +129,7 @@ def _take_over(site: FoundSite, takeovers: list[Takeover], names: Names) -> Way:
     if refusals:
         return Way(TAKE_OVER, summary, (), refusals, remarks)
     steps = [step for takeover in takeovers for step in _takeover_steps(takeover, names)]
-    return Way(TAKE_OVER, summary, (*steps, *_switch_steps(site, names)), (), remarks)
+    return Way(TAKE_OVER, summary, (*steps, *switch_steps(site, names)), (), remarks)
 
 
 def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
@@ -171,7 +170,6 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
         "back."
     )
     config = f"-c config={names.choice}"
-    stack_of = {takeover.cluster: takeover for takeover in takeovers}
     if any(takeover.is_done for takeover in takeovers):
         done = ", ".join(takeover.stack for takeover in takeovers if takeover.is_done)
         return Way(
@@ -187,13 +185,37 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
     ]
     opened = [
         _open_step(cluster, takeover)
-        for cluster, takeover in zip(site.clusters, stack_of.values(), strict=True)
+        for cluster, takeover in zip(site.clusters, takeovers, strict=True)
     ]
-    steps = [*deploys, *opened, _verify_step(names), *_switch_steps(site, names)]
+    steps = [
+        *_free_addresses(site, names),
+        *deploys,
+        *opened,
+        _verify_step(names),
+        *switch_steps(site, names),
+    ]
     if denodo_version(site) == "7.0":
         steps.append(_rmi_step(takeovers))
     steps.append(_remove_step(site))
-    return Way(BUILD_BESIDE, summary, tuple(steps))
+    remarks = tuple(
+        f"{cluster.name}: {sentence}; the new load balancer does not have it"
+        for cluster in site.clusters
+        for sentence in cluster.left_out
+    )
+    return Way(BUILD_BESIDE, summary, tuple(steps), (), remarks)
+
+
+def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
+    """Yield the step without which the new load balancers would need addresses in use."""
+    addresses = [
+        address for cluster in site.clusters for address in cluster.fixed_addresses.values()
+    ]
+    if addresses:
+        yield Step(
+            f"Remove `addresses` from the configuration {names.choice}, or write others: the old "
+            f"load balancers have {', '.join(addresses)}, and two cannot have the same. Clients "
+            "that know these addresses and not the name do not reach the new ones."
+        )
 
 
 def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
@@ -203,7 +225,9 @@ def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
     region = cluster.balancer.region
     permissions = " ".join(
         f'"IpProtocol=tcp,FromPort={port},ToPort={port},UserIdGroupPairs=[{{GroupId=$group}}]"'
-        for port in sorted({port.target_port for port in cluster.ports})
+        for port in sorted(
+            {number for port in cluster.ports for number in (port.target_port, port.checked_port)}
+        )
     )
     query = f"Stacks[0].Outputs[?OutputKey=='{BALANCER_SECURITY_GROUP_ID}'].OutputValue"
     return _step(
@@ -230,7 +254,7 @@ def _verify_step(names: Names) -> Step:
     )
 
 
-def _switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
+def switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
     """Yield the steps that create the failover record, and lead the old name to it."""
     config = f"-c config={names.choice}"
     record = new_record(site)

@@ -2,7 +2,7 @@
 
 Where instances run no programs, a success signal is sent for each of them at once by default. In
 the mode `manual` a test must call `SignalResource`, as the node program does on AWS. Where the
-part `nodes` is on, the programs of instances signal.
+part `nodes` is on, the programs of nodes signal.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from typing import Any
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
-from tools.local_aws.emulator.ec2 import auto_scaling
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.machines import MACHINES
 from tools.local_aws.emulator.ministack import private
@@ -57,7 +56,9 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
         signal = _resource_signal(stack, logical_id)
         if signal is not None:
             try:
-                runs = MACHINES.runs_programs(_image(kind, properties))
+                # A group would wait for HAProxy, which waits for the nodes, which come later here.
+                image = str(properties.get("ImageId", ""))
+                runs = kind == _KINDS[0] and MACHINES.runs_programs(image)
                 _wait(kind, stack, logical_id, signal, runs=runs)
             except Exception:  # re-raised, so that the stack fails
                 # A rollback does not delete a resource whose creation failed, so delete it here.
@@ -66,12 +67,6 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
         return made
 
     return create_and_wait
-
-
-def _image(kind: str, properties: Properties) -> str:
-    """Return the image of an instance, or of the instances of a group."""
-    data = properties if kind == _KINDS[0] else auto_scaling.launch_data(properties)
-    return str(data.get("ImageId", ""))
 
 
 def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any], *, runs: bool) -> None:

@@ -215,7 +215,7 @@ _FLAGS = ("no-progress", "with-decryption", "no-cli-pager", "no-paginate")
 
 
 def parse(arguments: list[str]) -> tuple[Options, list[str]]:
-    """Return the options, and the arguments that are no options."""
+    """Return the options, and the arguments that are not options."""
     options: Options = {}
     more: list[str] = []
     words = iter(arguments)

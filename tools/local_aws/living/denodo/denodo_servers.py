@@ -104,7 +104,7 @@ class _Listeners:
                 try:
                     self._open[protocol] = socket.create_server((self._home.address, port))
                 except OSError:
-                    # A second port that is taken is no reason for Denodo not to start.
+                    # A second port that is taken is not a reason for Denodo not to start.
                     if protocol != "object":
                         raise
 

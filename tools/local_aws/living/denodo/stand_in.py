@@ -173,12 +173,12 @@ def main() -> int:
         if stem.endswith(end):
             with suppress(_FailureError):
                 if "fail" in behaviour:
-                    sys.stderr.write(f"{name}: told to fail\n")
+                    sys.stderr.write(f"{name}: fails on request\n")
                     raise _FailureError
                 do(Home(home), stem[: -len(end)], *arguments)
             return 0
     if "fail" in behaviour:
-        sys.stderr.write(f"{name}: told to fail\n")
+        sys.stderr.write(f"{name}: fails on request\n")
         return 1
     return _OTHERS[name](Home(home), arguments)
 

@@ -1,0 +1,81 @@
+"""Five things to try after `make local`, each a command to paste that works."""
+
+from dataclasses import dataclass
+
+from denodo_ha.environment.loading import configuration_file
+from denodo_ha.environment.model.cluster import Cluster
+from denodo_ha.environment.model.environment import Environment
+from denodo_ha.verify.verification import ports_to_verify
+
+_WEB_S = 5
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A command, and what it does."""
+
+    command: str
+    text: str
+
+
+def things_to_try(environment: Environment, config: str, name: str) -> list[Thing]:
+    """Return the five things.
+
+    Args:
+        environment: the deployed environment.
+        config: name or path of its configuration.
+        name: the DNS name that clients use.
+    """
+    option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
+    cluster_name, cluster = _first_cluster(environment)
+    nodes = sorted(cluster.nodes)
+    enable = f"denodo-ha enable $node --cluster {cluster_name} -c {config} --metadata-ok"
+    node = f"{cluster_name}/{nodes[0]}"
+    return [
+        Thing(
+            f'eval "$(make -s local-env{option})"',
+            "AWS commands and denodo-ha in this shell use the local AWS",
+        ),
+        Thing(
+            f"for node in {' '.join(nodes)}; do {enable}; done",
+            f"let the new nodes of {cluster_name} serve",
+        ),
+        Thing(_connect(environment, name, cluster_name), "be a client: a node answers"),
+        Thing(
+            f"make local-node{option} NODE={node} DO=kill",
+            "lose a node: be a client again; its alarm arrives in .local/notifications.txt",
+        ),
+        _last(environment, config, cluster_name, nodes),
+    ]
+
+
+def _first_cluster(environment: Environment) -> tuple[str, Cluster]:
+    failover = environment.failover
+    name = failover.primary if failover is not None else min(environment.clusters)
+    return name, environment.clusters[name]
+
+
+def _connect(environment: Environment, name: str, cluster: str) -> str:
+    """Return a client's command: of a web service if there is one, else of the ODBC port."""
+    resolved = f"$(make -s local-resolve NAME={name})"
+    for port in ports_to_verify(environment, [cluster]):
+        if port.protocol == "web":
+            scheme, insecure = ("https", " -k") if port.tls else ("http", "")
+            return (
+                f"curl -s{insecure} -m {_WEB_S} --resolve {name}:{port.port}:{resolved} "
+                f"{scheme}://{name}:{port.port}/"
+            )
+    return f'psql "hostaddr={resolved} port=9996 user=me dbname=admin" -c "select 1"'
+
+
+def _last(environment: Environment, config: str, cluster: str, nodes: list[str]) -> Thing:
+    failover = environment.failover
+    if failover is not None:
+        return Thing(
+            f"denodo-ha failover to {failover.secondary} -c {config}",
+            f"fail over: clients of the name go to {failover.secondary}",
+        )
+    return Thing(
+        f"denodo-ha drain {nodes[-1]} --cluster {cluster} -c {config} --why try",
+        "take a node out of service without ending a session",
+    )
