@@ -18,6 +18,7 @@ from tests.support.local_aws_server import quiet
 from tests.support.waiting import until
 from tools.local_aws import server_process
 from tools.local_aws.emulator.child_processes import start_time
+from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.living import isolation
 from tools.local_aws.paths import Paths
 
@@ -160,6 +161,20 @@ def test_clients_see_denodo(living: tuple[Cloud, Paths], instance: str) -> None:
         assert session.recv(4096).startswith(b"R")
         session.sendall(b"Q\0\0\0\x0dselect 1\0")
         assert instance.encode() in session.recv(4096)
+
+
+def test_machines_reach_managers(living: tuple[Cloud, Paths], instance: str) -> None:
+    cloud, paths = living
+    hosts = (paths.folder / "machines" / instance / "root/etc/hosts").read_text().splitlines()
+    (address,) = [line.split()[0] for line in hosts if line.endswith(" sm.example.com")]
+    assert answers(address, 10091)
+    lost = cloud.call("managers/sm.example.com", {"answers": False}, "PUT")
+    assert lost == {"sm.example.com": False}
+    assert not answers(address, 10091)
+    cloud.call("managers/sm.example.com", {"answers": True}, "PUT")
+    assert answers(address, 10091)
+    with pytest.raises(LocalAwsError, match=r"no machine knows the manager other; known: sm\."):
+        cloud.call("managers/other", {"answers": False}, "PUT")
 
 
 def test_a_group_replaces_a_lost_instance(living: tuple[Cloud, Paths]) -> None:
