@@ -16,6 +16,7 @@ from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError, Problem
 from denodo_ha.environment.model.environment import Environment
 from tests.drill.adoption.adoption_samples import (
+    BALANCER,
     NODES,
     ONE,
     REGION,
@@ -162,6 +163,38 @@ def test_without_a_rule_the_clients_are_a_guess_with_a_comment(tmp_path: Path) -
     assert cluster.balancer.clients == ("10.0.0.0/16",)
     text = (tmp_path / "prod.yaml").read_text()
     assert "clients: [10.0.0.0/16]   # not visible in AWS" in text
+
+
+def test_a_rule_for_everything_names_clients(tmp_path: Path) -> None:
+    def everything(data: Data) -> None:
+        rule = data["details"]["rules"][0] | {"IpProtocol": "-1", "CidrIpv4": "172.16.0.0/12"}
+        data["details"]["rules"] = [rule | {"FromPort": -1, "ToPort": -1}]
+
+    (cluster,) = loaded(tmp_path, everything).clusters.values()
+    assert cluster.balancer.clients == ("172.16.0.0/12",)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "missing"),
+    [
+        (
+            lambda data: data["details"]["balancers"][BALANCER]["AvailabilityZones"].pop(),
+            "eu-west-1b: {}   # the load balancer has no subnet here",
+            "zones.eu-west-1b.balancer: is missing",
+        ),
+        (
+            lambda data: data["details"].update(networks={}),
+            "vpc: vpc-0123456789abcdef0\n      zones:",
+            "network.cidr: is missing",
+        ),
+    ],
+)
+def test_what_aws_does_not_say_is_asked_for(
+    tmp_path: Path, change: Change, line: str, missing: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(missing)):
+        loaded(tmp_path, change)
+    assert line in (tmp_path / "prod.yaml").read_text()
 
 
 def test_the_network_is_the_one_of_the_nodes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.live.adoption.found_cluster import FoundSite
 from denodo_ha.drill.live.adoption.plan_report import markdown_page, text_lines
 from denodo_ha.drill.live.adoption.takeover import takeovers
-from denodo_ha.drill.live.adoption.ways import Names, Way, ways_forward
+from denodo_ha.drill.live.adoption.ways import Names, Way, switch_steps, ways_forward
 from tests.drill.adoption.adoption_samples import (
     ACCOUNT,
     ENVIRONMENT,
@@ -23,16 +23,14 @@ from tests.drill.adoption.adoption_samples import (
     template,
 )
 
+NAMES = Names(ENVIRONMENT, "prod", "--balancer denodo", {"main": "config/prod.main.import.json"})
 ALIAS = {"Name": "denodo.example.com.", "Type": "A", "SetIdentifier": "it's"}
 
 
 def ways(change: Change | None = None, **values: object) -> tuple[Way, ...]:
     site = replace(found_site(change), **values)  # type: ignore[arg-type]
     planned = takeovers(ENVIRONMENT, site, [SynthesisedStack(STACK, REGION, ACCOUNT, template())])
-    names = Names(
-        ENVIRONMENT, "prod", "--balancer denodo", {"main": "config/prod.main.import.json"}
-    )
-    return ways_forward(site, planned, names)
+    return ways_forward(site, planned, NAMES)
 
 
 def pair(record: str = "denodo.example.com") -> FoundSite:
@@ -62,6 +60,25 @@ def test_every_command_is_whole() -> None:
 
 def test_a_single_cluster_has_no_switch() -> None:
     assert not any("route53" in line for line in lines(ways()))
+
+
+def test_a_refused_way_has_no_step() -> None:
+    def without_group(data: Data) -> None:
+        data["resources"]["nlb"]["Properties"]["SecurityGroups"] = []
+
+    _, take_over, beside = ways(without_group)
+    assert take_over.steps == ()
+    assert len(take_over.refusals) == 1
+    assert beside.refusals == ()
+    assert beside.steps
+
+
+def test_two_clusters_without_a_record_need_a_failover_first() -> None:
+    site = pair()
+    found = ways(clusters=site.clusters[:1])
+    assert not any("Complete `failover`" in step.text for step in found[1].steps)
+    steps = list(switch_steps(replace(site, is_failover=False), NAMES))
+    assert [step.text[:19] for step in steps] == ["Complete `failover`"]
 
 
 def test_names_with_quotes_stay_one_argument() -> None:

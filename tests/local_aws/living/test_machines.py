@@ -18,6 +18,7 @@ from tests.support.local_aws_server import quiet
 from tests.support.waiting import until
 from tools.local_aws import server_process
 from tools.local_aws.emulator.child_processes import start_time
+from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.living import isolation
 from tools.local_aws.paths import Paths
 
@@ -162,6 +163,20 @@ def test_clients_see_denodo(living: tuple[Cloud, Paths], instance: str) -> None:
         assert instance.encode() in session.recv(4096)
 
 
+def test_machines_reach_managers(living: tuple[Cloud, Paths], instance: str) -> None:
+    cloud, paths = living
+    hosts = (paths.folder / "machines" / instance / "root/etc/hosts").read_text().splitlines()
+    (address,) = [line.split()[0] for line in hosts if line.endswith(" sm.example.com")]
+    assert answers(address, 10091)
+    lost = cloud.call("managers/sm.example.com", {"answers": False}, "PUT")
+    assert lost == {"sm.example.com": False}
+    assert not answers(address, 10091)
+    cloud.call("managers/sm.example.com", {"answers": True}, "PUT")
+    assert answers(address, 10091)
+    with pytest.raises(LocalAwsError, match=r"no machine knows the manager other; known: sm\."):
+        cloud.call("managers/other", {"answers": False}, "PUT")
+
+
 def test_a_group_replaces_a_lost_instance(living: tuple[Cloud, Paths]) -> None:
     cloud = living[0].of(account=local_aws_server.new_account())
     cloud.give({"kind": "image", "id": templates.IMAGE})
@@ -192,16 +207,24 @@ def test_a_group_replaces_a_lost_instance(living: tuple[Cloud, Paths]) -> None:
     until(lambda: len(instances()) == 1 and instances() != [first])
 
 
-def test_a_killed_server_leaves_no_process(living: tuple[Cloud, Paths], instance: str) -> None:
-    """The last test of the module, because it ends the server."""
+def test_a_killed_server_leaves_no_process_and_starts_all_again(
+    living: tuple[Cloud, Paths], instance: str
+) -> None:
+    """The last test of the module, because it ends the server and starts another one."""
     cloud, paths = living
     record = paths.server_record()
     assert record is not None
     until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
     below = [int(item.name) for item in Path("/proc").glob("[0-9]*") if _is_in(item, paths)]
     assert len(below) > 3
+    assert cloud.call("checkpoint", method="POST") == {"written": True}
     os.kill(record["pid"], signal.SIGKILL)
     until(lambda: not any(start_time(pid) for pid in below))
+
+    server_process.start(paths, quiet, parent=os.getpid())
+    until(lambda: instance in cloud.call("machines"))
+    until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
+    assert "boot boot" in run(cloud, instance, "it")["StandardOutputContent"]
 
 
 def _is_in(process: Path, paths: Paths) -> bool:

@@ -72,7 +72,7 @@ class Managers:
         for host, port in wanted - self._servers.keys():
             server = ThreadingHTTPServer(loopback.endpoint("manager", host, port), _Answering)
             server.daemon_threads = True
-            threading.Thread(target=server.serve_forever, args=(5.0,), daemon=True).start()
+            threading.Thread(target=server.serve_forever, daemon=True).start()
             self._servers[host, port] = server
 
 

@@ -8,6 +8,7 @@ for example containers with Docker's default profile; others, such as macOS, do 
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -26,6 +27,10 @@ _PDEATHSIG = 1
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "nix", "sbin", "usr")
 """Folders of the operating system that machines share with this one, read-only."""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Folders of programs in user data and documents, most of which are those of this system."""
+_PROGRAMS = ("sh", "basename", "cat", "cut", "ln", "mkdir", "mv", "rm", "sleep", "sync", "tr")
+"""Programs that user data calls; some systems have them elsewhere."""
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
@@ -48,8 +53,8 @@ def die_with_parent() -> None:
 
 
 def is_allowed() -> bool:
-    """Return whether this system allows the namespaces of a machine."""
-    if sys.platform != "linux":
+    """Return whether this system has a machine's programs, and allows its namespaces."""
+    if sys.platform != "linux" or not all(shutil.which(name, path=PATH) for name in _PROGRAMS):
         return False
     child = _forked_with_namespaces(_trial)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

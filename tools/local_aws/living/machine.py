@@ -48,7 +48,7 @@ class Machine:
     def __init__(self, settings: Settings, *, is_new: bool, denodo_uid: int) -> None:
         self._settings, self._is_new, self._denodo_uid = settings, is_new, denodo_uid
         self._environment = {
-            "PATH": machine_files.PATH,
+            "PATH": isolation.PATH,
             "LANG": "C.UTF-8",
             "HOME": "/root",
             # Without the modules of this folder, programs would use the addresses of this system.

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tools.local_aws.living.denodo import installation
-from tools.local_aws.living.isolation import denodo_uid
+from tools.local_aws.living.isolation import PATH, denodo_uid
 
 LIVING = "/opt/local-aws"
 """Path of the folder `living` in a machine."""
-COMMANDS = "/usr/local/sbin"
+COMMANDS = next((name for name in PATH.split(":") if Path(name).is_dir()), "/usr/local/sbin")
 """Folder of the machine's own commands, the first one in PATH of user data and documents."""
 PYTHON = "/opt/local-aws-commands/python3"
-PATH = f"{COMMANDS}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _FOLDERS = (
     *("dev/shm", "etc/systemd/system", "home", "opt", "proc", "root", "run", "srv"),

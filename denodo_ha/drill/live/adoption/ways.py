@@ -129,7 +129,7 @@ def _take_over(site: FoundSite, takeovers: list[Takeover], names: Names) -> Way:
     if refusals:
         return Way(TAKE_OVER, summary, (), refusals, remarks)
     steps = [step for takeover in takeovers for step in _takeover_steps(takeover, names)]
-    return Way(TAKE_OVER, summary, (*steps, *_switch_steps(site, names)), (), remarks)
+    return Way(TAKE_OVER, summary, (*steps, *switch_steps(site, names)), (), remarks)
 
 
 def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
@@ -192,7 +192,7 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
         *deploys,
         *opened,
         _verify_step(names),
-        *_switch_steps(site, names),
+        *switch_steps(site, names),
     ]
     if denodo_version(site) == "7.0":
         steps.append(_rmi_step(takeovers))
@@ -254,7 +254,7 @@ def _verify_step(names: Names) -> Step:
     )
 
 
-def _switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
+def switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
     """Yield the steps that create the failover record, and lead the old name to it."""
     config = f"-c config={names.choice}"
     record = new_record(site)

@@ -51,7 +51,8 @@ def _launched(properties: Properties, name: str, subnet: str, stack: str) -> dic
     """Start one instance and return it as DescribeAutoScalingGroups shows it."""
     data = dict(launch_data(properties))
     profile = data.get("IamInstanceProfile") or {}
-    data["IamInstanceProfile"] = profile.get("Name") or profile.get("Arn", "").rpartition("/")[2]
+    name_of_profile = profile.get("Name") or profile.get("Arn", "").rpartition("/")[2]
+    data["IamInstanceProfile"] = name_of_profile or None
     data["SubnetId"] = subnet
     data["Tags"] = [
         {"Key": item["Key"], "Value": item["Value"]}
