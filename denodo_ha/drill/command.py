@@ -194,14 +194,16 @@ def drill(
     if live:
         where = (environment, record, balancer)
         live_drill = _drill_live(profile, region, config, where, drained or ())
+    base = None if against is None else _drill_of_base(against, drained or ())
+    if live_drill and base:
+        live_drill = _named_as(base, live_drill)
     result = live_drill.result if live_drill else drill_paths(paths or (), drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
     searches = search_orders(result.model, orders_depth, result.start) if orders else None
-    if against is None:
+    if base is None:
         print_drill(form, result, verdicts, searches, live_drill)
     else:
-        base = _drill_of_base(against, drained or ())
         changes = outcome_changes(base, result)
         is_worse = any(change.verdict == "worse" for change in changes)
         both = (verdicts_on(base), verdicts)
@@ -266,6 +268,14 @@ def _drill_live(
         locator, regions = configured_site(config, regions)
     locator = locator or SiteLocator(*where)
     return drill_live(profile=profile, regions=regions, locator=locator, drained=drained)
+
+
+def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
+    """Return the drill of what runs with the names of the templates' clusters."""
+    # Imported here: the drill of templates runs where boto3 is not installed.
+    from denodo_ha.drill.live.drift import with_cluster_names  # noqa: PLC0415
+
+    return with_cluster_names(base.model, live_drill)
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:
