@@ -29,7 +29,10 @@ def things_to_try(environment: Environment, config: str, name: str) -> list[Thin
     option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
     cluster_name, cluster = _first_cluster(environment)
     nodes = sorted(cluster.nodes)
-    enable = f"denodo-ha enable $node --cluster {cluster_name} -c {config} --metadata-ok"
+    all_nodes = [
+        f"{of}:{item}" for of, its in environment.clusters.items() for item in sorted(its.nodes)
+    ]
+    enable = f"denodo-ha enable ${{node#*:}} --cluster ${{node%:*}} -c {config} --metadata-ok"
     node = f"{cluster_name}/{nodes[0]}"
     return [
         Thing(
@@ -37,8 +40,8 @@ def things_to_try(environment: Environment, config: str, name: str) -> list[Thin
             "AWS commands and denodo-ha in this shell use the local AWS",
         ),
         Thing(
-            f"for node in {' '.join(nodes)}; do {enable}; done",
-            f"let the new nodes of {cluster_name} serve",
+            f"for node in {' '.join(all_nodes)}; do {enable}; done",
+            "let the new nodes serve: their metadata is right",
         ),
         Thing(_connect(environment, name, cluster_name), "be a client: a node answers"),
         Thing(
