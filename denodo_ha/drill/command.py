@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LIVE = "What runs"
 
 
-@limited(TimeLimit(60, then="the drill of what was read, which calls nothing"))
+@limited(TimeLimit(60, then="the drill itself, which does not call AWS"))
 def drill(
     paths: Annotated[
         list[Path] | None,

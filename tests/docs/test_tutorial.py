@@ -1,6 +1,7 @@
 """The tutorial, followed literally in a fresh clone on the local AWS."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +28,18 @@ the time limits of commands do not grow on a slow machine."""
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     clone = make_clone(tmp_path_factory.mktemp("clone"))
-    with Shell(clone, tmp_path_factory.mktemp("home")) as shell:
-        yield shell
+    try:
+        with Shell(clone, tmp_path_factory.mktemp("home")) as shell:
+            yield shell
+    finally:
         # Ends the local AWS if a step has failed; after the last step it is stopped already.
-        shell.run("make local-down")
+        subprocess.run(
+            [clone / ".venv/bin/python", "-m", "tools.local_aws", "stop"],
+            cwd=clone,
+            capture_output=True,
+            timeout=600,
+            check=False,
+        )
 
 
 def test_every_command_of_the_tutorial(shell: Shell) -> None:

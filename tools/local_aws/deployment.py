@@ -68,7 +68,8 @@ def make_local(
         say(_pace(server))
         say(_machines(server))
         name = _client_name(server, loaded.environment)
-    _show_next_steps(console, paths, things_to_try(loaded.environment, config, name))
+    things = things_to_try(loaded.environment, config, name, nodes_run=nodes)
+    _show_next_steps(console, paths, things)
 
 
 def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:
