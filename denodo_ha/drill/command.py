@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from denodo_ha.drill.live.live_drill import LiveDrill
 
 
-@limited(TimeLimit(60, then="the drill of what was read, which calls nothing"))
+@limited(TimeLimit(60, then="the drill itself, which does not call AWS"))
 def drill(
     paths: Annotated[
         list[Path] | None,

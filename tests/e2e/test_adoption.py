@@ -365,6 +365,7 @@ class TestFiles:
         arguments = ["adopt", "Prod", "--to", str(tmp_path / "no")]
         done = CliRunner().invoke(build_program(COMMANDS), arguments)
         assert done.exit_code == exit_codes.USAGE
+        assert "prod; --region is missing" in done.stderr  # no escaped line break
         assert "Prod is not a name for an environment" in done.stderr
         assert "--region is missing" in done.stderr
         assert "which site? Give --record NAME" in done.stderr
@@ -377,7 +378,7 @@ class TestCalls:
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         """Return a function that denies operations, and returns the list of all operations."""
-        before = botocore.client.BaseClient._make_api_call  # noqa: SLF001
+        before = botocore.client.BaseClient._make_api_call  # noqa: SLF001 - every call passes here
 
         def deny(*denied: str) -> list[str]:
             seen: list[str] = []

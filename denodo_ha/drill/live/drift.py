@@ -115,7 +115,7 @@ def drift_sentences(
 
 
 def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
-    """Return what a failure does to what runs and not by the templates; empty for the same."""
+    """Return how a failure affects what runs and the templates differently; empty if equally."""
     survived = not before.unreachable and before.recovery is not None
     survives = not after.unreachable and after.recovery is not None
     if survived and not survives:
@@ -123,8 +123,8 @@ def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
     if survives and not survived:
         return "what runs survives it, the templates do not"
     if change.worsenings:
-        return "worse for what runs than by the templates"
-    return "better for what runs than by the templates" if change.improvements else ""
+        return "worse for what runs than for the templates"
+    return "better for what runs than for the templates" if change.improvements else ""
 
 
 def _details(texts: Iterable[str]) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _details(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
-    """Return the differences of clusters, and of what belongs to none, as the end of a sentence."""
+    """Return the differences of clusters and of objects without a cluster, to end a sentence."""
     causes = [one.text for one in differences if one.cluster in clusters or not one.cluster]
     if not causes:
         return "."
