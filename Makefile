@@ -4,6 +4,8 @@
 # `make local`:
 # a path, or a bare name for config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
+# Servers of the nodes on the local AWS: light, or none for instances that run no programs.
+NODES ?= light
 # The port of the local AWS; 0 means a free port.
 LOCAL_PORT ?= 0
 # The git revision of `make diff`, `make review` and `make upgrade-fixture`.
@@ -43,9 +45,9 @@ setup: ## make .venv and node_modules from the lock files; does nothing when the
 dev: ## setup, and what the tests and linters need
 	@tools/setup dev
 
-local: setup ## deploy CONFIG to a local AWS on this machine and show the result (LOCAL_PORT=…)
+local: setup ## deploy CONFIG to a local AWS on this machine and show the result (LOCAL_PORT=…, NODES=none)
 	@tools/local_aws/setup
-	@$(python) -m tools.local_aws up --config '$(CONFIG)' --port '$(LOCAL_PORT)'
+	@$(python) -m tools.local_aws up --config '$(CONFIG)' --port '$(LOCAL_PORT)' --nodes '$(NODES)'
 
 local-down: setup ## destroy what `make local` deployed, and stop its server
 	@$(python) -m tools.local_aws down

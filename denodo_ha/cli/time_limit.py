@@ -65,7 +65,7 @@ class TimeLimit:
         if self.waits:
             count = "" if len(self.waits) == 1 else f"{len(self.waits)} "
             limit += f", with --timeout T within {self.seconds:g} s and {count}T"
-        return f"{limit}, and then: {self.then}." if self.then else f"{limit}."
+        return f"{limit}, plus: {self.then}." if self.then else f"{limit}."
 
     @contextmanager
     def stage(self, timeout: float | None = None) -> Iterator[None]:

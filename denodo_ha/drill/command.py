@@ -23,10 +23,8 @@ from denodo_ha.drill.policies import POLICY_IDS, Verdict, apply_policies
 if TYPE_CHECKING:
     from denodo_ha.drill.live.live_drill import LiveDrill
 
-_LIVE = "What runs"
 
-
-@limited(TimeLimit(60, then="the drill of what was read, which calls nothing"))
+@limited(TimeLimit(60, then="the drill itself, which does not call AWS"))
 def drill(
     paths: Annotated[
         list[Path] | None,
@@ -109,27 +107,11 @@ def drill(
         typer.Option(
             "--live",
             help="Drill what runs, read from AWS, in place of templates; nothing is changed.",
-            rich_help_panel=_LIVE,
+            rich_help_panel=options.LIVE_PANEL,
         ),
     ] = False,
-    record: Annotated[
-        str | None,
-        typer.Option(
-            "--record",
-            metavar="NAME",
-            help="With --live: the DNS name that clients use, in a hosted zone of this account.",
-            rich_help_panel=_LIVE,
-        ),
-    ] = None,
-    balancer: Annotated[
-        str | None,
-        typer.Option(
-            "--balancer",
-            metavar="NAME",
-            help="With --live: a load balancer's name, ARN or DNS name.",
-            rich_help_panel=_LIVE,
-        ),
-    ] = None,
+    record: options.Record = None,
+    balancer: options.LoadBalancer = None,
     config: options.Config = None,
     environment: options.Environment = None,
     region: options.Regions = None,
@@ -139,7 +121,7 @@ def drill(
         typer.Option(
             "--show-policy",
             help="Print the IAM policy that --live needs, which permits reading only.",
-            rich_help_panel=_LIVE,
+            rich_help_panel=options.LIVE_PANEL,
         ),
     ] = False,
 ) -> None:
@@ -194,14 +176,16 @@ def drill(
     if live:
         where = (environment, record, balancer)
         live_drill = _drill_live(profile, region, config, where, drained or ())
+    base = None if against is None else _drill_of_base(against, drained or ())
+    if live_drill and base:
+        live_drill = _named_as(base, live_drill)
     result = live_drill.result if live_drill else drill_paths(paths or (), drained or ())
     verdicts = verdicts_on(result)
     is_worse = False
     searches = search_orders(result.model, orders_depth, result.start) if orders else None
-    if against is None:
+    if base is None:
         print_drill(form, result, verdicts, searches, live_drill)
     else:
-        base = _drill_of_base(against, drained or ())
         changes = outcome_changes(base, result)
         is_worse = any(change.verdict == "worse" for change in changes)
         both = (verdicts_on(base), verdicts)
@@ -266,6 +250,14 @@ def _drill_live(
         locator, regions = configured_site(config, regions)
     locator = locator or SiteLocator(*where)
     return drill_live(profile=profile, regions=regions, locator=locator, drained=drained)
+
+
+def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
+    """Return the drill of what runs with the names of the templates' clusters."""
+    # Imported here: the drill of templates runs where boto3 is not installed.
+    from denodo_ha.drill.live.drift import with_cluster_names  # noqa: PLC0415
+
+    return with_cluster_names(base.model, live_drill)
 
 
 def _drill_of_base(path: Path, drained: Sequence[str]) -> DrillResult:

@@ -106,7 +106,7 @@ def print_comparison(
     if live_drill is not None:
         _print_drift(form, base, live_drill, changes)
     elif not changes:
-        print_line("Every failure does what it did before.")
+        print_line("Every failure has the same outcome as before.")
     if changes:
         _print_changes(form, changes, new)
     if before:

@@ -180,7 +180,7 @@ class ReadingNotes:
         """Add a note that the cluster of a database is not known."""
         self._add(
             f"{database}: whose metadata this database keeps is not known (metadata Denodo.Keeps), "
-            "so its failure is not played",
+            "so the drill leaves out its failure",
             "database",
         )
 

@@ -44,7 +44,10 @@ def require_ready_standby(aws: Aws, site: FailoverLocation, role: Role, clock: C
 
 
 def begin_losses(aws: Aws, site: FailoverLocation, role: Role, clock: Clock) -> Callable[[], str]:
-    """Begin to read what the failover loses; the result waits no longer than the other looks."""
+    """Begin to read what the failover loses; return a function that waits for the text.
+
+    The function waits at most until the time for reads of AWS (`LOOK_S`) is over.
+    """
     if site.loaded is None:
         return lambda: "what is lost is not known without the configuration (-c CONFIG)"
     standby, pool = Standby(site, site.loaded, role), ThreadPoolExecutor(max_workers=1)

@@ -40,7 +40,7 @@ DestroyedAll = Annotated[
 ]
 
 
-@limited(replace(ANSWER, then="the synthesis, and as long for what failed first deploys have left"))
+@limited(replace(ANSWER, then="the synthesis, and 13.5 s to read the remains of a failed deploy"))
 def plan(
     base: Folder = None,
     new: Folder = None,

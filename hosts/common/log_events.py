@@ -42,7 +42,7 @@ _PATTERNS = (
     # Header of HTTP
     re.compile(r"(?i)(\b(?:bearer|basic)\s+)([A-Za-z0-9+/=._~-]{8,})"),
 )
-"""Forms of text after whose first part a secret follows. The ARN of a secret is not a secret."""
+"""Patterns whose first group precedes a secret. The ARN of a secret is not a secret."""
 
 
 @dataclass(frozen=True)

@@ -240,5 +240,5 @@ class _Change:
 
 
 def _deadline(state: State) -> float:
-    """Return the time at which a start of the servers of this state is given up."""
+    """Return the time until which `apply` waits for the servers of this state to start."""
     return time.monotonic() + state.start_seconds

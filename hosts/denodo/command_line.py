@@ -124,7 +124,7 @@ def arguments(system: System, command: str, *more: str) -> list[str]:
 
 
 def machine_arguments(system: System) -> list[str]:
-    """Return the options that describe the same machine."""
+    """Return the options of the program that describe this machine, for another run of it."""
     return [f"--{name}={getattr(system, name)}" for name in _MACHINE]
 
 

@@ -172,7 +172,7 @@ def test_against_shows_only_what_changed(program: typer.Typer, tmp_path: Path) -
     assert run_json(program, PATHS[0], "--against", base)["scenarios"] == []
     result = run(program, PATHS[0], "--against", base)
     assert result.exit_code == exit_codes.DONE
-    assert "Every failure does what it did before." in result.output
+    assert "Every failure has the same outcome as before." in result.output
 
 
 def test_against_shows_the_outcome_before_and_now(program: typer.Typer, tmp_path: Path) -> None:

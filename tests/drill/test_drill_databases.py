@@ -145,7 +145,7 @@ def test_without_metadata_the_services_that_need_it_are_unknown(*, multi_az: boo
 def test_a_database_of_an_unknown_cluster_is_left_out(keeps: Data) -> None:
     result = drill(with_database(multi_az=False, keeps=keeps))
     assert result.model.databases == {}
-    assert any("so its failure is not played" in note for note in result.model.notes)
+    assert any("so the drill leaves out its failure" in note for note in result.model.notes)
     assert violations(result) == {}
 
 

@@ -122,7 +122,7 @@ def test_a_slower_check_names_its_cause() -> None:
     _, sentences = drift(CASES["health check"][0])
     lost = [text for text in sentences if text.startswith("node lost: site-a left, right")]
     assert len(lost) == 1
-    assert "worse for what runs than by the templates (new connections: 40 s -> 310 s)" in lost[0]
+    assert "worse for what runs than for the templates (new connections: 40 s -> 310 s)" in lost[0]
     assert lost[0].endswith(
         ": group 9999 has its health check changed to 30 s x 10 (templates: 10 s x 3)."
     )

@@ -18,13 +18,20 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
+from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.commands import COMMANDS
 from denodo_ha.cli.main import build_program
+from denodo_ha.drill.comparison import outcome_changes
 from denodo_ha.drill.drill_run import drill_model
 from denodo_ha.drill.live import aws_calls
 from denodo_ha.drill.live.adoption import command
+from denodo_ha.drill.live.drift import drift_sentences, with_cluster_names
+from denodo_ha.drill.live.entry_points import SiteLocator
+from denodo_ha.drill.live.live_drill import drill_live
+from denodo_ha.drill.live.live_site import build_live_model
+from denodo_ha.drill.live.site_reader import read_live_site
 from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.policies import apply_policies
 from denodo_ha.drill.reading.model_builder import build_model
@@ -156,11 +163,6 @@ def broken_policies(model: Model) -> set[str]:
 
 
 def live_model(made: Made, monkeypatch: pytest.MonkeyPatch) -> Model:
-    from denodo_ha.aws.clients import Aws  # noqa: PLC0415
-    from denodo_ha.drill.live.entry_points import SiteLocator  # noqa: PLC0415
-    from denodo_ha.drill.live.live_site import build_live_model  # noqa: PLC0415
-    from denodo_ha.drill.live.site_reader import read_live_site  # noqa: PLC0415
-
     for key, value in made.cloud.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     return build_live_model(read_live_site(Aws(), REGIONS, SiteLocator(record=RECORD)))
@@ -182,6 +184,26 @@ class TestArticle:
     ) -> None:
         stacks = command.synthesise(None, adopted(recipe).file)  # type: ignore[arg-type]
         assert broken_policies(build_model(stacks)) == set()
+
+    def test_its_drift_is_the_flaw(
+        self, adopted: Callable[[str], Adopted], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Clusters of a site without a stack have other names, and are compared all the same."""
+        result = adopted(AS_THE_ARTICLE)
+        for key, value in result.made.cloud.access.settings(local_aws_server.paths()).items():
+            monkeypatch.setenv(key, value)
+        stacks = command.synthesise(None, result.file)  # type: ignore[arg-type]
+        base = drill_model(build_model(stacks), frozenset())
+        drill = drill_live(profile=None, regions=REGIONS, locator=SiteLocator(record=RECORD))
+        live = with_cluster_names(base.model, drill)
+        assert set(live.result.model.clusters) == {"active", "passive"}
+        changes = outcome_changes(base, live.result)
+        sentences = drift_sentences(changes, (), live.result.model)
+        assert any(
+            "node lost: active denodo-node1" in sentence
+            and "the templates survive it, what runs does not" in sentence
+            for sentence in sentences
+        )
 
     def test_its_load_balancer_cannot_be_taken_over(
         self, adopted: Callable[[str], Adopted]
@@ -343,6 +365,7 @@ class TestFiles:
         arguments = ["adopt", "Prod", "--to", str(tmp_path / "no")]
         done = CliRunner().invoke(build_program(COMMANDS), arguments)
         assert done.exit_code == exit_codes.USAGE
+        assert "prod; --region is missing" in done.stderr  # no escaped line break
         assert "Prod is not a name for an environment" in done.stderr
         assert "--region is missing" in done.stderr
         assert "which site? Give --record NAME" in done.stderr
@@ -355,7 +378,7 @@ class TestCalls:
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         """Return a function that denies operations, and returns the list of all operations."""
-        before = botocore.client.BaseClient._make_api_call  # noqa: SLF001
+        before = botocore.client.BaseClient._make_api_call  # noqa: SLF001 - every call passes here
 
         def deny(*denied: str) -> list[str]:
             seen: list[str] = []

@@ -401,14 +401,14 @@ def test_a_lost_node_is_replaced(
 def test_without_nodes_it_is_down(run: Run, site: Site, fronts: tuple[Balancing, ...]) -> None:
     site["node1"].kill()
     for one in fronts:
-        one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc]
+        one.proxy.until(lambda one=one: one.states("node1") == {"down"})  # type: ignore[misc] # a default
     code, active = status(run)
     assert code == exit_codes.NO
     details = "jdbc, odbc on every HAProxy: node1 down: L4CON Connection refused"
     assert any(one.startswith(details) for one in active["problems"]), active["problems"]
     site["node2"].kill()
     for one in fronts:
-        one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc]
+        one.proxy.until(lambda one=one: one.states("node2") == {"down"})  # type: ignore[misc] # a default
     code, active = status(run)
     assert (code, active["state"]) == (exit_codes.DOWN, "down")
     assert (

@@ -142,7 +142,7 @@ class TestConfiguration:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         compared: list[str] = []
-        compare = Section.nearest_key.__func__  # type: ignore[attr-defined]
+        compare = Section.nearest_key.__func__  # type: ignore[attr-defined] # of a class method
 
         def counting(cls: type[Section], key: str) -> Any:
             compared.append(key)

@@ -197,8 +197,8 @@ class TestOfferFiles:
                 written(offer("AmazonEC2", disk() | {"dimensions": [dimension("1", "0", "CNY")]})),
                 "no on-demand price in USD",
             ),
-            (written(offer("AmazonEC2", disk("much"))), "an entry has another form"),
-            (written(offer("AmazonEC2", disk()) | {"products": {"S": []}}), "another form"),
+            (written(offer("AmazonEC2", disk("much"))), "an entry has an unexpected form"),
+            (written(offer("AmazonEC2", disk()) | {"products": {"S": []}}), "unexpected form"),
             (written(offer("AmazonEC2", disk()) | {"publicationDate": "now"}), "publicationDate"),
             (b'{"offerCode": ' + b"[" * 100_000, "nested too deeply"),
             (b'{"offerCode": "AmazonEC2" "x": 1}', "not a price list file in JSON"),
@@ -263,8 +263,8 @@ class TestUsersFile:
             ("[]", "its format is not 1"),
             ('{"format": 2}', "its format is not 1"),
             ('{"format": 1, "currency": "EUR", "sources": []}', "currency is not USD"),
-            ('{"format": 1, "currency": "USD", "sources": [{}]}', "another form"),
-            ('{"format": 1, "currency": "USD", "sources": 3}', "another form"),
+            ('{"format": 1, "currency": "USD", "sources": [{}]}', "unexpected form"),
+            ('{"format": 1, "currency": "USD", "sources": 3}', "unexpected form"),
             *(
                 (
                     (
@@ -346,6 +346,6 @@ class TestDownload:
 
     def test_a_file_that_takes_too_long(self) -> None:
         now = iter((0.0, 1.0, offer_download._FILE_S + 1))  # noqa: SLF001 - its limit
-        limited = offer_download._Limited(InParts(self.CONTENT), lambda: next(now))  # noqa: SLF001
+        limited = offer_download._Limited(InParts(self.CONTENT), lambda: next(now))  # noqa: SLF001 - as above
         with pytest.raises(TimeoutError, match="did not arrive within 1800 s"):
             read_offer(limited)

@@ -28,6 +28,7 @@ _VERBS = {
     "resolve": "local-resolve",
     "node": "local-node",
 }
+_NODES = ("light", "none")
 
 
 def main() -> int:
@@ -36,6 +37,9 @@ def main() -> int:
     parser.add_argument("command", choices=list(_VERBS))
     parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
     parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
+    parser.add_argument(
+        "--nodes", default="light", choices=_NODES, help="servers of the nodes; none: no programs"
+    )
     parser.add_argument("--name", default="", help="the DNS name to resolve")
     parser.add_argument("--node", default="", help="the node, as CLUSTER/NODE")
     parser.add_argument("--do", default="", help="what happens to the node's machine")
@@ -69,7 +73,8 @@ def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> None:
     match arguments.command:
         case "up":
             port = _port(arguments.port)
-            deployment.make_local(arguments.config, paths, console, port=port)
+            runs = arguments.nodes != "none"
+            deployment.make_local(arguments.config, paths, console, port=port, nodes=runs)
         case "down":
             removal.remove_all(paths, console)
         case "stop":

@@ -34,8 +34,18 @@ _POLL_S = 0.2
 _STATUS_TIMEOUT_S = 300.0
 
 
-def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) -> None:
-    """Deploy a configuration to the local AWS and show its status."""
+def make_local(
+    config: str, paths: Paths, console: Console, *, port: int = 0, nodes: bool = True
+) -> None:
+    """Deploy a configuration to the local AWS and show its status.
+
+    Args:
+        config: name or path of the configuration.
+        paths: paths of the local AWS.
+        console: shows what happens.
+        port: port of the server; 0 for a free port.
+        nodes: whether instances run their programs.
+    """
 
     def say(text: str) -> None:
         console.print(f"[bold blue]==[/] {text}", highlight=False, soft_wrap=True)
@@ -46,7 +56,7 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
     with paths.exclusive():
         say(f"Configuration {file}: {_summary(loaded.environment)}")
         server = server_process.ensure_running(paths, say, port=port)
-        control.call(server.endpoint, "living", LIVING, method="PUT")
+        control.call(server.endpoint, "living", LIVING | {"nodes": nodes}, method="PUT")
         deploy(server, loaded, config, paths, say)
         with _running(paths):
             _wait_for_first_checks(server.endpoint, loaded.environment, say)
@@ -58,7 +68,8 @@ def make_local(config: str, paths: Paths, console: Console, *, port: int = 0) ->
         say(_pace(server))
         say(_machines(server))
         name = _client_name(server, loaded.environment)
-    _show_next_steps(console, paths, things_to_try(loaded.environment, config, name))
+    things = things_to_try(loaded.environment, config, name, nodes_run=nodes)
+    _show_next_steps(console, paths, things)
 
 
 def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:
@@ -178,11 +189,15 @@ def _target_states(access: Access) -> set[str]:
 
 
 def _show_status(server: Server, environment: Environment, config: str, paths: Paths) -> None:
-    """Run `denodo-ha status` and ignore its exit code, which reports the environment's health."""
+    """Run `denodo-ha status` and ignore its exit code, which reports the environment's health.
+
+    Where instances run no programs, the nodes are not queried.
+    """
+    ask = [] if control.call(server.endpoint, "machines") else ["--no-ask"]
     access = Access(server.endpoint, *bootstrap.home_location(environment))
     sys.stdout.flush()
     subprocess.run(
-        [sys.executable, "-m", "denodo_ha", "status", "-c", _absolute(config)],
+        [sys.executable, "-m", "denodo_ha", "status", *ask, "-c", _absolute(config)],
         cwd=ROOT,
         env=access.environment(paths),
         stdin=subprocess.DEVNULL,

@@ -18,34 +18,44 @@ class Thing:
     text: str
 
 
-def things_to_try(environment: Environment, config: str, name: str) -> list[Thing]:
-    """Return the five things.
+def things_to_try(
+    environment: Environment, config: str, name: str, *, nodes_run: bool = True
+) -> list[Thing]:
+    """Return the five things; where no node runs, those that need none.
 
     Args:
         environment: the deployed environment.
         config: name or path of its configuration.
         name: the DNS name that clients use.
+        nodes_run: whether instances run their programs.
     """
     option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
     cluster_name, cluster = _first_cluster(environment)
     nodes = sorted(cluster.nodes)
-    enable = f"denodo-ha enable $node --cluster {cluster_name} -c {config} --metadata-ok"
+    all_nodes = [
+        f"{of}:{item}" for of, its in environment.clusters.items() for item in sorted(its.nodes)
+    ]
+    enable = f"denodo-ha enable ${{node#*:}} --cluster ${{node%:*}} -c {config} --metadata-ok"
     node = f"{cluster_name}/{nodes[0]}"
+    last = _last(environment, config, cluster_name, nodes)
+    shell = Thing(
+        f'eval "$(make -s local-env{option})"',
+        "AWS commands and denodo-ha in this shell use the local AWS",
+    )
+    if not nodes_run:
+        return [shell, last]
     return [
+        shell,
         Thing(
-            f'eval "$(make -s local-env{option})"',
-            "AWS commands and denodo-ha in this shell use the local AWS",
-        ),
-        Thing(
-            f"for node in {' '.join(nodes)}; do {enable}; done",
-            f"let the new nodes of {cluster_name} serve",
+            f"for node in {' '.join(all_nodes)}; do {enable}; done",
+            "let the new nodes serve: their metadata is right",
         ),
         Thing(_connect(environment, name, cluster_name), "be a client: a node answers"),
         Thing(
             f"make local-node{option} NODE={node} DO=kill",
             "lose a node: be a client again; its alarm arrives in .local/notifications.txt",
         ),
-        _last(environment, config, cluster_name, nodes),
+        last,
     ]
 
 

@@ -78,7 +78,7 @@ def list_balancers(calls: SiteCalls, regions: Iterable[str]) -> BalancerListing:
 
 
 def read_tags(calls: SiteCalls, arns: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-    """Return the tags of load balancers and target groups by ARN; of unread ones none."""
+    """Return the tags of load balancers and target groups by ARN, as far as they were read."""
     by_region: dict[str, list[str]] = {}
     for arn in arns:
         by_region.setdefault(region_of(arn), []).append(arn)
@@ -119,7 +119,7 @@ class _Reader:
         self._health: dict[str, tuple[TargetHealth, ...] | None] = {}
 
     def add(self, balancers: list[str], groups: list[str]) -> list[str]:
-        """Read balancers and target groups; return the balancers that are targets of these."""
+        """Read balancers and target groups; return the balancers that are targets of the groups."""
         self._balancers |= dict.fromkeys(balancers)
         by_arn = {arn: (region_of(arn), {"LoadBalancerArn": arn}) for arn in balancers}
         self._attributes |= self._calls.each(aws_calls.BALANCER_ATTRIBUTES, by_arn)
@@ -143,7 +143,7 @@ class _Reader:
         )
 
     def _group(self, arn: str) -> Item | None:
-        """Return a target group; only what its ARN tells if the target groups are unread."""
+        """Return a target group; if target groups could not be read, the name in its ARN."""
         if self._calls.is_unread(aws_calls.TARGET_GROUPS, region_of(arn)):
             return {"TargetGroupName": arn.split("/")[1], "TargetType": "instance"}
         return self._listing.target_groups.get(arn)

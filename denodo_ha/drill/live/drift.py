@@ -5,17 +5,22 @@ template has made can be compared too. What could not be read is not compared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from denodo_ha.drill.comparison import OutcomeChange
+from denodo_ha.drill.drill_run import drill_model
+from denodo_ha.drill.live.live_drill import LiveDrill
 from denodo_ha.drill.live.live_site import UnreadPart
 from denodo_ha.drill.model.balancers import Balancer, HealthThreshold, TargetGroup
 from denodo_ha.drill.model.dns import Alarm, HealthCheck, Record
-from denodo_ha.drill.model.machines import Key, TargetHealthCheck
-from denodo_ha.drill.model.model import Model, Subject
+from denodo_ha.drill.model.machines import Key, Machine, TargetHealthCheck
+from denodo_ha.drill.model.model import Database, Model, Subject
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.text_report import named_failures
+
+Part = TypeVar("Part", Machine, Balancer, Database, Record)
+"""A part of a model that belongs to a cluster."""
 
 _MAX_CAUSES: Final = 4
 """Maximum number of differences in a sentence; the list of differences has all."""
@@ -34,6 +39,44 @@ class Difference:
     cluster: str
     text: str
     subject: Subject
+
+
+def with_cluster_names(base: Model, drill: LiveDrill) -> LiveDrill:
+    """Return the drill of what runs with the names that the templates give its clusters.
+
+    A site that no stack of this project has made has clusters with other names. Without the same
+    names, no failure of what runs would be compared with a failure of the templates.
+    """
+    live = drill.result.model
+    names = {
+        second: first
+        for first, second in _pairs_of_clusters(base, live)
+        if first != second and first not in live.clusters
+    }
+    if not names:
+        return drill
+
+    def named(item: Part) -> Part:
+        name = names.get(str(item.cluster))
+        return item if name is None else replace(item, cluster=name)
+
+    model = replace(
+        live,
+        clusters={
+            names.get(name, name): replace(cluster, name=names.get(name, name))
+            for name, cluster in live.clusters.items()
+        },
+        machines={key: named(machine) for key, machine in live.machines.items()},
+        balancers={key: named(balancer) for key, balancer in live.balancers.items()},
+        databases={key: named(database) for key, database in live.databases.items()},
+        failover_names=tuple(
+            replace(name, primary=named(name.primary), secondary=named(name.secondary))
+            for name in live.failover_names
+        ),
+        license_managers={names.get(key, key): of for key, of in live.license_managers.items()},
+        copies={names.get(key, key): of for key, of in live.copies.items()},
+    )
+    return replace(drill, result=drill_model(model, drill.result.drained))
 
 
 def model_differences(
@@ -72,7 +115,7 @@ def drift_sentences(
 
 
 def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
-    """Return what a failure does to what runs and not by the templates; empty for the same."""
+    """Return how a failure affects what runs and the templates differently; empty if equally."""
     survived = not before.unreachable and before.recovery is not None
     survives = not after.unreachable and after.recovery is not None
     if survived and not survives:
@@ -80,8 +123,8 @@ def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
     if survives and not survived:
         return "what runs survives it, the templates do not"
     if change.worsenings:
-        return "worse for what runs than by the templates"
-    return "better for what runs than by the templates" if change.improvements else ""
+        return "worse for what runs than for the templates"
+    return "better for what runs than for the templates" if change.improvements else ""
 
 
 def _details(texts: Iterable[str]) -> Iterator[str]:
@@ -98,7 +141,7 @@ def _details(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
-    """Return the differences of clusters, and of what belongs to none, as the end of a sentence."""
+    """Return the differences of clusters and of objects without a cluster, to end a sentence."""
     causes = [one.text for one in differences if one.cluster in clusters or not one.cluster]
     if not causes:
         return "."

@@ -34,7 +34,7 @@ def print_drift(
         print_sentences(form, "Drift:", report["drift"])
     else:
         more = ", although some settings differ" if texts else ""
-        same = f"none: every failure does to what runs what it does by the templates{more}"
+        same = f"none: every failure has the same outcome for what runs and for the templates{more}"
         print_sentences(form, "Drift:", [same])
     if texts:
         print_sentences(form, "What differs:", texts)

@@ -51,7 +51,7 @@ def print_target_health(form: DocumentFormat, drill: LiveDrill) -> None:
 
 
 def print_unread(form: DocumentFormat, drill: LiveDrill) -> None:
-    """Print what could not be read, which must be known before the outcomes are read."""
+    """Print what could not be read; this comes before the outcomes, because they depend on it."""
     if drill.site.unread:
         print_sentences(form, _UNREAD, [part.text for part in drill.site.unread])
 

@@ -53,8 +53,8 @@ _KEPT: Final[Mapping[LiveCall, frozenset[str]]] = {
     aws_calls.SUBNETS: frozenset({SUBNET}),
     aws_calls.AUTO_SCALING_GROUPS: frozenset({AUTO_SCALING_GROUP}),
 }
-"""The types of resources for which the drill takes a deployed template's word if a call gives no
-answer. What depends on them is unknown all the same, but the report names nodes and services."""
+"""The types of resources that the drill reads in a deployed template if a call gives no answer.
+Outcomes that depend on them are unknown, but the report can name nodes and services."""
 _DROPPED: Final[Mapping[LiveCall, frozenset[str]]] = {
     aws_calls.ALARMS: frozenset({ALARM, COMPOSITE_ALARM}),
     aws_calls.HEALTH_CHECKS: frozenset({HEALTH_CHECK}),

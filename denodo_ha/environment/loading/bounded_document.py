@@ -284,7 +284,7 @@ class _BoundedScanner(Scanner):
         super().__init__(loader)
         self._depth = depth
 
-    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 - the base class's name
         if len(self.flow_context) > self._depth:
             raise MarkedYAMLError(problem=TOO_DEEP, problem_mark=self.reader.get_mark())
         super().fetch_flow_collection_start(TokenClass, to_push)
@@ -345,7 +345,7 @@ class _BoundedComposer(Composer):
 class PlainConstructor(SafeConstructor):
     """Constructor of plain data that reports the position of every value that it cannot read."""
 
-    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as in the base class
         """Return the data of a node."""
         if isinstance(node, ScalarNode) and has_half_character(str(node.value)):
             raise MarkedYAMLError(problem=HALF_CHARACTER, problem_mark=node.start_mark)

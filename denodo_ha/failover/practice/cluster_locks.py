@@ -69,7 +69,7 @@ def _warn(locks: Sequence[Lock], progress: Progress) -> None:
 
 
 def practice_was_killed(aws: Aws, site: FailoverLocation) -> bool:
-    """Return whether the lock of a cluster remains of a practice that was killed, or still runs."""
+    """Return whether a practice holds the lock of a cluster: it still runs, or was killed."""
     return any(
         _holder(aws, cluster.region, names.lock_parameter(site.environment, cluster.name)) == WHAT
         for cluster in site.clusters.values()

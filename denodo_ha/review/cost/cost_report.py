@@ -32,8 +32,8 @@ def notes(result: MonthlyCost) -> Iterator[str]:
         texts = (f"{source.title} ({source.published})" for source in result.sources)
         yield f"Prices: {'; '.join(texts)}."
     yield (
-        "Counted is what the stacks create and AWS charges by time, without tax and discounts; "
-        "existing instances, networks and addresses are not."
+        "The sums count what the stacks create and AWS charges by time, without tax and discounts, "
+        "but no existing instances, networks and addresses."
     )
 
 

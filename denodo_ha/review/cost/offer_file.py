@@ -84,7 +84,7 @@ def read_offer(stream: Readable) -> Offer:
                     if usd := _first_paid(value):
                         found.setdefault(wanted[sku], set()).add(usd)
     except (AttributeError, TypeError, KeyError, InvalidOperation) as error:
-        message = f"it is not a price list file of AWS: an entry has another form ({error!r})"
+        message = f"it is not a price list file of AWS: an entry has an unexpected form ({error!r})"
         raise OfferFileError(message) from None
     return _offer(details, found)
 

@@ -99,7 +99,9 @@ def read_prices(file: Path) -> Prices:
     except UnreadableFileError as error:
         reason = str(error)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error) if isinstance(error, ValueError) else f"it has another form: {error}"
+        reason = (
+            str(error) if isinstance(error, ValueError) else f"it has an unexpected form: {error}"
+        )
     message = (
         f"{file}: is not a file of prices ({reason}); remove it, and write it again with "
         "`denodo-ha cost -c CONFIG --online`"

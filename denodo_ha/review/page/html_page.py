@@ -72,8 +72,8 @@ _VERDICT: Final = Markup("""\
 <h2 id="verdict"><span class="sign" aria-hidden="true">{sign}</span>{text}</h2>
 {names}
 </section>""")
-# The roles are those that the elements have anyway, and lose in some browsers where a narrow page
-# shows the rows as blocks.
+# The elements have these roles by default. Some browsers drop them on a narrow page, where the
+# style shows the rows as blocks.
 _TABLE: Final = Markup("""\
 <table role="table">
 <caption class="{shown}">{caption}</caption>

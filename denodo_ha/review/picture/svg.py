@@ -20,7 +20,7 @@ _SHOWN_FONT_SIZE: Final = 11
 _INTERNAL_TITLE: Final = re.compile(
     r"<title>(?:topology|cluster_\d+|b\d+(?:&#45;&gt;b\d+)?)</title>\n"
 )
-"""The ids of this drawing, which browsers would show below the pointer."""
+"""Titles with ids of the drawing, which browsers would show as tooltips."""
 _AREA: Final = re.compile(
     r'(<g id="clust\d+"[^>]*>\n(?:<path[^>]*/>\n)*)((?:<text[^>]*>[^<]*</text>\n)*)'
 )

@@ -163,7 +163,7 @@ def _fetch_arrived(system: System, uri: str, folder: Path, vql: Path, pause: flo
                 raise
             if attempt == 1:
                 log.info(f"{error}, or has not arrived yet; waiting for it")
-        # The copy of an object announces its arrival to no machine.
+        # S3 does not notify this machine when a replicated object has arrived.
         sleep(pause)
     return _fetch(system, uri, folder, vql)
 

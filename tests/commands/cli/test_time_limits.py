@@ -67,8 +67,7 @@ def test_the_text_of_a_limit() -> None:
     assert one == "It ends within 330 s, with --timeout T within 30 s and T."
     several = TimeLimit(300, waits=(315, 600), then="an hour for each node").text()
     assert several == (
-        "It ends within 1215 s, with --timeout T within 300 s and 2 T, and then: an hour for each "
-        "node."
+        "It ends within 1215 s, with --timeout T within 300 s and 2 T, plus: an hour for each node."
     )
 
 

@@ -301,7 +301,7 @@ def test_a_certificate_is_the_listeners() -> None:
 @pytest.mark.parametrize(("port", "is_auxiliary"), [(9997, True), (19997, True), (5000, False)])
 def test_the_only_node_has_an_auxiliary_port_if_the_number_is_denodos(
     port: int,
-    is_auxiliary: bool,  # noqa: FBT001
+    is_auxiliary: bool,  # noqa: FBT001 - a case's value
 ) -> None:
     def alone(data: Data) -> None:
         for name in ("listener-node1", "listener-node2"):
@@ -330,7 +330,7 @@ def test_a_second_port_of_a_node_is_left_out() -> None:
     (cluster,) = found_site(twice).clusters
     assert list(cluster.auxiliary) == [ONE]
     assert cluster.left_out == (
-        "port 29997 leads to node1 alone, as 19997 does, which is taken as its auxiliary port",
+        "only node1 serves port 29997, which is left out: its auxiliary port is taken to be 19997",
     )
 
 

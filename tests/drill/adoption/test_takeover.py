@@ -90,7 +90,7 @@ def test_an_equal_site_needs_no_change() -> None:
         (
             detail("instances", next(iter(NODES)), SecurityGroups=[{"GroupId": GROUP}]),
             None,
-            f"the security group {GROUP} of the load balancer is also the one of node1",
+            f"node1 and the load balancer have the same security group {GROUP}",
         ),
         (
             None,
@@ -141,7 +141,7 @@ def test_refuses_what_only_a_creation_sets(
         ),
         (
             properties("nlb", Tags=[]),
-            "1 resource lacks tags that commands find them by",
+            "1 resource lacks tags by which commands find resources",
             f"aws elbv2 add-tags --region eu-west-1 --resource-arns {BALANCER}",
         ),
         (
@@ -222,7 +222,7 @@ def test_names_what_the_configuration_leaves_out() -> None:
     def twice(data: Data) -> None:
         data["resources"]["group-node2"]["Properties"]["Targets"][0]["Id"] = ref(ONE)
 
-    assert any("leads to node1 alone" in remark for remark in takeover(twice).remarks)
+    assert any("only node1 serves port" in remark for remark in takeover(twice).remarks)
 
 
 @pytest.mark.parametrize(

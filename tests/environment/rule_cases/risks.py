@@ -182,7 +182,7 @@ RIGHT = (
     Right(public_without_tls, {}),
     Right(
         public_without_tls,
-        # HAProxy ends TLS of this service, whose ports do not say so.
+        # HAProxy ends TLS of this service, although no port of the service is a TLS port.
         {
             f"{BALANCER}/scheme": "internet-facing",
             f"{BALANCER}/kind": "haproxy",

@@ -253,7 +253,7 @@ def _kill_at(step: int) -> None:
         count()
         return answer
 
-    runtime_api._query = counted  # noqa: SLF001
+    runtime_api._query = counted  # noqa: SLF001 - every query passes here
     sys.addaudithook(hook)
 
 

@@ -67,7 +67,7 @@ class StandIn:
         if self.postgres is None:
             self.postgres = self._start_postgres()
         for port in (self.ports.jdbc, self.ports.auxiliary[self.name], self.ports.web):
-            _until(lambda port=port: _accepts(self.address, port))  # type: ignore[misc]
+            _until(lambda port=port: _accepts(self.address, port))  # type: ignore[misc] # a default
         _until(lambda: _accepts(self.address, self.ports.odbc))
 
     def kill(self) -> None:

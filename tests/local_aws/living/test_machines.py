@@ -207,16 +207,24 @@ def test_a_group_replaces_a_lost_instance(living: tuple[Cloud, Paths]) -> None:
     until(lambda: len(instances()) == 1 and instances() != [first])
 
 
-def test_a_killed_server_leaves_no_process(living: tuple[Cloud, Paths], instance: str) -> None:
-    """The last test of the module, because it ends the server."""
+def test_a_killed_server_leaves_no_process_and_starts_all_again(
+    living: tuple[Cloud, Paths], instance: str
+) -> None:
+    """The last test of the module, because it ends the server and starts another one."""
     cloud, paths = living
     record = paths.server_record()
     assert record is not None
     until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
     below = [int(item.name) for item in Path("/proc").glob("[0-9]*") if _is_in(item, paths)]
     assert len(below) > 3
+    assert cloud.call("checkpoint", method="POST") == {"written": True}
     os.kill(record["pid"], signal.SIGKILL)
     until(lambda: not any(start_time(pid) for pid in below))
+
+    server_process.start(paths, quiet, parent=os.getpid())
+    until(lambda: instance in cloud.call("machines"))
+    until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
+    assert "boot boot" in run(cloud, instance, "it")["StandardOutputContent"]
 
 
 def _is_in(process: Path, paths: Paths) -> bool:

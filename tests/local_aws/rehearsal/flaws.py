@@ -158,24 +158,20 @@ def _check_seldom(templates: Templates) -> None:
         group.update(HealthCheckIntervalSeconds=30, UnhealthyThresholdCount=10)
 
 
-def _watch(templates: Templates, group: Properties) -> None:
-    """Let the alarm of the failover watch another target group."""
+def _wait_ten_minutes(templates: Templates) -> None:
+    _alarm(templates, "HealthyHostCount")["EvaluationPeriods"] = 10
+
+
+def _watch_another_service(templates: Templates) -> None:
+    web = _service(templates, "web")
     (id_,) = (
         id_
         for id_, resource in templates[_ACTIVE]["Resources"].items()
-        if resource["Properties"] is group
+        if resource["Properties"] is web
     )
     dimensions = _alarm(templates, "HealthyHostCount")["Dimensions"]
     (dimension,) = (item for item in dimensions if item["Name"] == "TargetGroup")
     dimension["Value"] = {"Fn::GetAtt": [id_, "TargetGroupFullName"]}
-
-
-def _watch_one_node(templates: Templates) -> None:
-    _watch(templates, _tagged(templates, "denodo:node", "node1"))
-
-
-def _watch_another_service(templates: Templates) -> None:
-    _watch(templates, _service(templates, "web"))
 
 
 def _take_silence_for_health(templates: Templates) -> None:
@@ -251,12 +247,13 @@ FLAWS = (
         slower=True,
     ),
     Flaw(
-        "one-node-watched",
-        "The alarm of the failover watches the target group of one node's auxiliary port.",
-        _watch_one_node,
-        _NODE_LOST,
+        "alarm-of-ten-minutes",
+        "The alarm of the failover waits for ten minutes without a healthy node.",
+        _wait_ten_minutes,
+        _NODES_LOST,
         _MOVES,
-        _STAYS,
+        _MOVES,
+        slower=True,
     ),
     Flaw(
         "another-service-watched",

@@ -31,7 +31,7 @@ def seen_effect(seen: Seen) -> Effect:
 
 
 def differences(flaw: Flaw, plays: list[Play]) -> Iterator[str]:
-    """Yield the differences between what was seen, what the drill says, and what a flaw states."""
+    """Yield what clients saw that differs from the drill, or from the effect stated for a flaw."""
     (play,) = plays
     yield from play.disagreements
     if play.seen is None:

@@ -17,7 +17,7 @@ MODEL = Model({"one": _ONE, "two": _TWO}, {}, {}, {})
 
 
 def situation(**state: object) -> Situation:
-    return Situation((("one", ClusterState(**state)),))  # type: ignore[arg-type]
+    return Situation((("one", ClusterState(**state)),))  # type: ignore[arg-type] # tests name the fields
 
 
 @pytest.mark.parametrize(

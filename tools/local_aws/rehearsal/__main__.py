@@ -58,7 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("configs", nargs="*", default=[], help="configurations: paths or names")
     which.add_argument("--all", action="store_true", help="rehearse all examples")
     parser.add_argument(
-        "--pace", type=_pace, default=rehearsal.PACE, help="AWS seconds per second (10)"
+        "--pace",
+        type=_pace,
+        default=rehearsal.PACE,
+        help="seconds of AWS that pass in one real second (default: 10)",
     )
     parser.add_argument(
         "--kind",
@@ -86,7 +89,8 @@ def _pace(text: str) -> float:
         pace = 0.0
     if not _SLOWEST <= pace <= _FASTEST:
         message = (
-            f"{text} is not a pace: write AWS seconds per second, {_SLOWEST:g} to {_FASTEST:g}"
+            f"{text} is not a pace: write the seconds of AWS in one real second, {_SLOWEST:g} to "
+            f"{_FASTEST:g}"
         )
         raise argparse.ArgumentTypeError(message)
     return pace

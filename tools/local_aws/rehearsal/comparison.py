@@ -31,7 +31,8 @@ class Seen:
     Attributes:
         sides: the cluster that each failover name resolved to in the end.
         reach: the reach of each port in the end, by name and port.
-        recovery: seconds until the last connection that failed was over; 0 if none failed.
+        recovery: seconds until the last connection that failed was over, and until DNS answered as
+            in the end; 0 if no connection failed and the answer did not change.
         failed: the number of failed connections.
         connections: the number of connections.
         sessions: the number of sessions that were open before the failure.

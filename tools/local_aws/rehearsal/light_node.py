@@ -156,7 +156,7 @@ class LightNode:
                     continue
             return
         second = (self._home.address, port.second)
-        Session(self._home, port.protocol, second).talk(connection)  # type: ignore[arg-type]
+        Session(self._home, port.protocol, second).talk(connection)  # type: ignore[arg-type] # see LightHome
 
 
 def _readiness_server(node: LightNode, address: str, port: int) -> ThreadingHTTPServer:

@@ -74,7 +74,7 @@ class Observation:
                 time.sleep(WELL_S / 2)
                 begin = time.monotonic()
                 self.system.perform(actions)
-                self._wait(outcome, load, begin, arrivals)
+                moved_at = self._wait(outcome, load, begin, arrivals)
                 reach = self._reach_at_end(outcome)
                 waited = (time.monotonic() - begin) * self.pace
                 if self.waits_for_alarms:
@@ -82,10 +82,11 @@ class Observation:
                 sides = {path.name: self._side(path) for path in self._failover_paths}
             arrivals.look()
             after = [sample for sample in load.samples if sample.ended >= begin]
+            served = recovery_seconds(after, begin, self.pace, self._recovering(outcome))
             return Seen(
                 sides=sides,
                 reach=reach,
-                recovery=recovery_seconds(after, begin, self.pace, self._recovering(outcome)),
+                recovery=max(served, (moved_at - begin) * self.pace),
                 failed=sum(bool(sample.fault) for sample in after),
                 connections=len(after),
                 sessions=sessions.count,
@@ -150,24 +151,31 @@ class Observation:
 
     def _wait(
         self, outcome: Outcome, load: ClientLoad, begin: float, arrivals: "_Arrivals"
-    ) -> None:
-        """Wait until all is as the drill says, or until the time of the drill is over."""
+    ) -> float:
+        """Wait until all is as the drill says, or until the time of the drill is over.
+
+        Return the time at which the DNS answer changed last; `begin` if it did not change.
+        """
         predicted = _UNTIL_REPAIR_S if outcome.recovery is None else outcome.recovery
         deadline = begin + (predicted + tolerance(self.pace, predicted)) / self.pace
         expected = {change.name: change.after for change in outcome.dns_changes}
-        ports = self._recovering(outcome)
+        ports, moved_at = self._recovering(outcome), begin
+        sides = {path.name: self.sides.get(path.name, "") for path in self._failover_paths}
         while time.monotonic() < deadline:
             time.sleep(_POLL_S)
             arrivals.look()
             now = time.monotonic()
+            answered = {path.name: self._side(path) for path in self._failover_paths}
+            if answered != sides:
+                sides, moved_at = answered, now
             bad = [item.ended for item in [*load.samples] if item.fault and item.port in ports]
             is_well = now - max([begin, *bad]) > WELL_S
-            moved = all(
-                self._side(path) == expected.get(path.name, self.sides.get(path.name))
-                for path in self._failover_paths
+            is_final = all(
+                side == expected.get(name, self.sides.get(name)) for name, side in sides.items()
             )
-            if outcome.recovery is not None and is_well and moved:
-                return
+            if outcome.recovery is not None and is_well and is_final:
+                break
+        return moved_at
 
     def _wait_for_alarms(self, outcome: Outcome, begin: float, arrivals: "_Arrivals") -> float:
         """Wait until each alarm of the drill should have arrived; return the AWS seconds."""

@@ -207,8 +207,8 @@ def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
     differing = {key: times[key] for key, (_, default) in TIMES.items() if times[key] != default}
     if differing:
         yield (
-            f"      # as differing: a lost node is out of service within {_detection(times)} s; "
-            f"without this line within {_detection({})} s"
+            f"      # as found: a lost node is out of service within {_detection(times)} s; "
+            f"without this line, within {_detection({})} s"
         )
         yield f"      health: {_flow(differing)}"
     if cluster.fixed_addresses:

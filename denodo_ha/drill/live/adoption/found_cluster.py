@@ -157,7 +157,7 @@ class FoundSite:
         record: the name that clients use; empty if it is not known.
         hosted_zone: id and name of the record's hosted zone; empty if they are not known.
         is_failover: whether the record has a primary and a secondary.
-        other_targets: what the record also leads to, and is not a load balancer that was read.
+        other_targets: further targets of the record, which are not load balancers that were read.
         details: what only the calls of the adoption show.
     """
 

@@ -1,7 +1,7 @@
 """Resource changes: what differs in place between a template and what runs, with the command.
 
 An import changes nothing, and a later deploy changes only what differs between two templates. So a
-difference that is not removed stays for good, and `cdk diff` does not show it.
+difference that is not removed before the import remains, and `cdk diff` does not show it.
 """
 
 import shlex
@@ -32,7 +32,7 @@ class Change:
     """A change in place.
 
     Attributes:
-        what: what is different, and how it will be.
+        what: what differs, with the value now and after the change.
         command: the command that makes the change.
     """
 
@@ -205,7 +205,7 @@ def _tag_commands(
         batch = ids[start : start + _TAGGED_AT_ONCE]
         lack = "1 resource lacks" if len(batch) == 1 else f"{len(batch)} resources lack"
         yield Change(
-            f"{lack} tags that commands find them by: {names}",
+            f"{lack} tags by which commands find resources: {names}",
             f"{program} --region {region} {option} {' '.join(batch)} --tags {values}",
         )
 

@@ -81,7 +81,7 @@ def _certificate(port: FoundPort) -> str | None:
 
 
 def _service_health(ports: Mapping[str, FoundPort], site: FoundSite) -> dict[str, Any]:
-    """Return what the check of a service has in every cluster and the load balancers have not."""
+    """Return the settings of a service's check that differ from those of its load balancers."""
     checks = []
     for cluster in site.clusters:
         port = ports.get(cluster.name)

@@ -59,7 +59,7 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
     if not balancers:
         kinds = ", ".join(f"{item.id} is an Application Load Balancer" for item in every)
         message = (
-            f"there is no Network Load Balancer to adopt ({kinds or 'no load balancer was every'});"
+            f"there is no Network Load Balancer to adopt ({kinds or 'no load balancer was found'});"
             " clients of Denodo need TCP: start with `denodo-ha init`, and move the clients to the "
             "new name"
         )
@@ -264,8 +264,8 @@ def _classified(
             (node,) = port.nodes
             if node in auxiliary:
                 left_out.append(
-                    f"port {port.port} leads to {nodes[node].name} alone, as "
-                    f"{auxiliary[node].port} does, which is taken as its auxiliary port"
+                    f"only {nodes[node].name} serves port {port.port}, which is left out: its "
+                    f"auxiliary port is taken to be {auxiliary[node].port}"
                 )
             else:
                 auxiliary[node] = port

@@ -73,7 +73,7 @@ class DetailIds:
 
 
 def read_details(calls: SiteCalls, ids: DetailIds, region: str) -> SiteDetails:
-    """Return what the calls show; what they do not answer is missing.
+    """Return the results of the calls, without those of calls that failed.
 
     Args:
         calls: the calls.

@@ -45,7 +45,7 @@ _PEERS: Final = (
 )
 """The peer of a rule in a template, and in the answer of DescribeSecurityGroupRules."""
 _NAMES: Final = frozenset({"Name"})
-"""Properties that a template without them leaves as they are."""
+"""Properties that an update does not change if the template does not have them."""
 
 Resource = Mapping[str, Any]
 
@@ -246,9 +246,9 @@ class _Comparison:
         ]
         if users:
             self._refusals.append(
-                f"the security group {group} of the load balancer is also the one of "
-                f"{', '.join(users)}, whose rules the stack would then own: give the load balancer "
-                f"a group of its own (aws elbv2 set-security-groups --region {balancer.region} "
+                f"{', '.join(users)} and the load balancer have the same security group {group}, "
+                "whose rules the stack would then own: give the load balancer a security group of "
+                f"its own (aws elbv2 set-security-groups --region {balancer.region} "
                 f"--load-balancer-arn {balancer.id} --security-groups sg-…)"
             )
         tags = {str(tag["Key"]): str(tag["Value"]) for tag in as_list(listed.get("Tags"))}

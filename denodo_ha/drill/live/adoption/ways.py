@@ -100,7 +100,7 @@ def _leave(site: FoundSite, names: Names) -> Way:
     regions = _regions(site)
     return Way(
         LEAVE,
-        "Leave load balancers and records as they are; drill and look.",
+        "Leave load balancers and records as they are, and only read them with the drill.",
         (
             _step(
                 "See what each failure does to the site as it is.",
@@ -155,8 +155,8 @@ def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
         f"npx cdk import {stack} {config} --resource-mapping {names.mappings[takeover.cluster]}",
     )
     yield _step(
-        f"{takeover.cluster}: let the stack create what it has besides: rules, alarms, health "
-        "checks. Then there is no difference. From this deploy on, destroying the stack deletes "
+        f"{takeover.cluster}: let the stack create its other resources: rules, alarms, health "
+        "checks. Then no difference is left. From this deploy on, destroying the stack deletes "
         "the load balancer.",
         f"npx cdk deploy {stack} {config} --exclusively",
         f"npx cdk diff {stack} {config} --exclusively --fail",
@@ -337,8 +337,8 @@ def _remove_step(site: FoundSite) -> Step:
         "load balancers, and the health checks of the old records," if checks else "load balancers"
     )
     return _step(
-        f"Delete the old {what} when no metric of the load balancers shows a connection "
-        "(ActiveFlowCount) for some days.",
+        f"Delete the old {what} after the load balancers' metric ActiveFlowCount has shown no "
+        "connection for several days.",
         *(
             f"aws elbv2 delete-load-balancer --region {cluster.balancer.region} "
             f"--load-balancer-arn {cluster.balancer.id}"

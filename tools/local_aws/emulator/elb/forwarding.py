@@ -141,7 +141,7 @@ class _Table:
         addresses = load_balancers.private_addresses(record)
         return {
             "zone": None,
-            "cut": False,
+            "cut": cuts.is_cut(ministack.region(), "", arn),
             "endpoint": None,
             "address": next(iter(addresses.values()), ""),
             "groups": self._with_rules(record["SecurityGroups"]),

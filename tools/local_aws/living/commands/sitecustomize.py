@@ -56,4 +56,4 @@ class MachineSocket(socket.socket):
 
 
 if MachineSocket.machine:
-    socket.socket = MachineSocket  # type: ignore[misc]
+    socket.socket = MachineSocket  # type: ignore[misc] # replaces the class itself

@@ -23,7 +23,8 @@ the behaviour of scripts and servers too, see `Home.behaves`:
 - `web`: `broken` answers every request with status 500
 
 Tests run thousands of scripts, so modules that few scripts need are imported in their functions.
-The servers are in `denodo_servers`, in the same folder.
+The servers are in `denodo_servers`, and scripts for metadata in `metadata_scripts`, in the same
+folder.
 """
 
 # ruff: noqa: PLC0415 - see above
@@ -133,6 +134,10 @@ class Home:
                 return 200 if file.exists() and file.read_text() == "up" else 404
         return 200 if path == "/" else 404
 
+    def decrypted(self, text: str) -> str:
+        """Return the plain text of a password that this home has encrypted."""
+        return decrypted(text)
+
     def start_web(self) -> None:
         """Start the web container with Virtual DataPort, unless it runs."""
         if not self.listens("web"):
@@ -180,7 +185,11 @@ def main() -> int:
     if "fail" in behaviour:
         sys.stderr.write(f"{name}: fails on request\n")
         return 1
-    return _OTHERS[name](Home(home), arguments)
+    if name in _OTHERS:
+        return _OTHERS[name](Home(home), arguments)
+    import metadata_scripts  # type: ignore[import-not-found]
+
+    return int(metadata_scripts.SCRIPTS[name](Home(home), arguments))
 
 
 class _FailureError(Exception):
@@ -294,54 +303,6 @@ def regenerate(home: Home, _arguments: list[str]) -> int:
     return 0
 
 
-def tls(home: Home, arguments: list[str]) -> int:
-    """Record the arguments, and change Denodo's files as the real script does."""
-    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    files = {
-        key: Path(path).read_text("latin-1") for key, path in given.items() if "home" not in key
-    }
-    modes = {key: oct(Path(path).stat().st_mode & 0o777) for key, path in given.items()}
-    (home.path / "tls.json").write_text(json.dumps({"files": files, "modes": modes}))
-    with (home.path / _VDP).open("a") as file:
-        file.write("com.denodo.security.ssl.enabled=true\n")
-    return 0
-
-
-def import_metadata(home: Home, arguments: list[str]) -> int:
-    """Record an import.
-
-    The servers file has a line //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE].
-    """
-    assert arguments[0] == "--singleuser", arguments
-    arguments = arguments[1:]
-    behaviour = home.behaves("import.sh")
-    if "some" in behaviour:
-        sys.stderr.write("2 elements failed\n")
-        return 126
-    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    (home.path / "imported.json").write_text(
-        json.dumps({key: Path(path).read_text() for key, path in given.items()})
-    )
-    address = Path(given["--servers-file"]).read_text().strip()
-    user, _, password = address.partition("?")[2].partition("&")[0].partition("@")
-    if password.startswith("encrypted:"):
-        password = decrypted(password[len("encrypted:") :])
-    (home.path / "imported-as.json").write_text(json.dumps([user, password]))
-    return 0
-
-
-def regenerate_metadata(home: Home, arguments: list[str]) -> int:
-    """Record the arguments, and change Virtual DataPort's file as the real script does."""
-    flag, file, yes = arguments
-    assert (flag, yes) == ("--file", "--yes"), arguments
-    mode = oct(Path(file).stat().st_mode & 0o777)
-    given = {"mode": mode, "text": Path(file).read_text()}
-    (home.path / "metadata.json").write_text(json.dumps(given))
-    with (home.path / _VDP).open("a") as written:
-        written.write("com.denodo.vdb.catalog.storage.plugin=postgresql\n")
-    return 0
-
-
 def encrypt(home: Home, arguments: list[str]) -> int:
     """Encrypt the password on standard input.
 
@@ -377,46 +338,10 @@ def decrypted(text: str) -> str:
     return bytes(255 - byte for byte in base64.b64decode(text)).decode()
 
 
-def export_metadata(home: Home, arguments: list[str]) -> int:
-    """Export the file `metadata`.
-
-    Behaviours: `half` exports a part and fails, `some` fails after the export, `nothing` exits
-    with 0 without an export, and `random` adds an element that differs each time.
-    """
-    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    login = Path(given["--configurationfile"])
-    noted = {
-        "login": login.read_text(),
-        "mode": oct(login.stat().st_mode & 0o777),
-        "user": given["--login"],
-    }
-    (home.path / "exported.json").write_text(json.dumps(noted))
-    text = (home.path / "metadata").read_text()
-    behaviour = home.behaves("export.sh")
-    if "nothing" in behaviour:
-        return 0
-    if "random" in behaviour:
-        text += f"CREATE VIEW random AS '{os.urandom(8).hex()}';\n"
-    if "some" in behaviour:
-        Path(given["--file"]).write_text(text)
-        sys.stderr.write("2 elements failed\n")
-        return 126
-    if "half" in behaviour:
-        Path(given["--file"]).write_text(text[: len(text) // 2])
-        sys.stderr.write("connection lost\n")
-        return 1
-    Path(given["--file"]).write_text(text)
-    return 0
-
-
 _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
     "ping.sh": ping,
     "regenerateFiles.sh": regenerate,
-    "denodo_tls_configurator.sh": tls,
-    "import.sh": import_metadata,
-    "regenerateMetadata.sh": regenerate_metadata,
     "encrypt_password.sh": encrypt,
-    "export.sh": export_metadata,
 }
 
 
