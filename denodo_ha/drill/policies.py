@@ -30,10 +30,13 @@ class Policy(ABC):
         sentence: the condition.
         source: the document or option that the policy is based on.
         rests_on: the kinds of objects that must be known to decide that the policy holds.
+        is_broken_by_absence: whether something missing breaks the policy, so that an object that
+            could not be read may be what the policy needs.
     """
 
     id: ClassVar[str]
     rests_on: ClassVar[frozenset[Subject]]
+    is_broken_by_absence: ClassVar[bool] = False
     sentence: ClassVar[str]
     source: ClassVar[str]
 
@@ -171,6 +174,7 @@ class DeadSite(Policy):
 
     id = "dead-site"
     rests_on = frozenset({"balancer", "record", "check"})
+    is_broken_by_absence = True
     sentence = (
         "Losing the primary's region triggers a failover to the secondary, unless only operators "
         "decide."
@@ -238,6 +242,7 @@ class MinSecondary(Policy):
     targets: int = 1
     id: ClassVar[str] = "min-secondary"
     rests_on: ClassVar[frozenset[Subject]] = frozenset({"balancer", "node", "record"})
+    is_broken_by_absence: ClassVar[bool] = True
     sentence: ClassVar[str] = "The secondary's jdbc group has the given number of targets or more."
     source: ClassVar[str] = "the option --min-secondary"
 
@@ -301,7 +306,10 @@ def apply_policies(
 
 def _verdict(result: DrillResult, policy: Policy) -> Verdict:
     violations, unknowns = tuple(policy.violations(result)), _unknowns(result.model, policy)
-    if violations and _may_have_hidden_balancer(result.model):
+    may_be_hidden = _may_have_hidden_balancer(result.model) or (
+        policy.is_broken_by_absence and bool(unknowns)
+    )
+    if violations and may_be_hidden:
         return Verdict(policy, (), (*unknowns, *(f"if nothing is hidden: {x}" for x in violations)))
     return Verdict(policy, violations, unknowns)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.drill_run import drill_model
+from denodo_ha.drill.model.model import Unknown
 from denodo_ha.drill.outcome import Failure
 from denodo_ha.drill.reading.model_builder import build_model
 from tests.drill.sample_templates import (
@@ -16,8 +18,10 @@ from tests.drill.sample_templates import (
     cluster,
     drill,
     get_att,
+    model,
     properties,
     two_clusters,
+    unknown_policies,
     violations,
     yaml_templates,
 )
@@ -252,6 +256,16 @@ class TestDeadSite:
             config = properties(templates, f"site-{side}", "Watch")["HealthCheckConfig"]
             config["InsufficientDataHealthStatus"] = "Healthy"
         assert "dead-site" in violations(drill(templates))
+
+    def test_what_could_not_be_read_may_be_what_is_missing(self) -> None:
+        """A missing check is no finding if checks could not be read."""
+        templates = yaml_templates()
+        _no_check(templates)
+        unknown = Unknown("the checks", frozenset({"check"}))
+        result = drill_model(replace(model(templates), unknowns=(unknown,)))
+        assert "dead-site" not in violations(result)
+        texts = unknown_policies(result)["dead-site"]
+        assert any(text.startswith("if nothing is hidden: region-lost") for text in texts)
 
     def test_an_unknown_side_is_left_out(self) -> None:
         templates = yaml_templates()

@@ -365,6 +365,7 @@ class TestFiles:
         arguments = ["adopt", "Prod", "--to", str(tmp_path / "no")]
         done = CliRunner().invoke(build_program(COMMANDS), arguments)
         assert done.exit_code == exit_codes.USAGE
+        assert "prod; --region is missing" in done.stderr  # no escaped line break
         assert "Prod is not a name for an environment" in done.stderr
         assert "--region is missing" in done.stderr
         assert "which site? Give --record NAME" in done.stderr

@@ -141,9 +141,11 @@ def test_a_taken_over_site_has_no_difference(takeover: Takeover) -> None:
         if "change-resource-record-sets" in command["line"]
     ]
     run_aws_command(takeover.cloud, switch)
-    # The drill of what runs now has no flaw, and day-2 commands know the nodes.
-    drill = takeover.run("drill", "--live", *_REGION_OPTIONS, "--environment", "taken")
+    # The drill of what runs now has no flaw, and day-2 commands know the nodes. The name that
+    # clients use leads to the stacks by the record of the switch.
+    drill = takeover.run("drill", "--live", *_REGION_OPTIONS, "--record", RECORD)
     assert drill.exit_code == 0, drill.output
+    assert "denodo-ha.example.com" in drill.output
     config = ["-c", str(takeover.folder / "taken.yaml")]
     drain = takeover.run("drain", "denodo-node1", "--cluster", "active", "--dry-run", *config)
     assert drain.exit_code == 0, drain.output

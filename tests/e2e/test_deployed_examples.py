@@ -3,6 +3,7 @@
 The deployed environment is read back from the APIs and compared with the configuration.
 """
 
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -32,7 +33,8 @@ from denodo_ha.drill.policies import apply_policies
 from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import failover_plan, node_metadata
-from tests.drill.live.test_partial_permissions import BY_ACTION, NOT_HERE, is_unknown
+from tests.drill.live.test_partial_permissions import BY_ACTION, NOT_HERE, broken, is_unknown
+from tests.drill.sample_templates import unknown_policies
 from tests.e2e import demands
 from tests.e2e.deployment import Data, Deployment
 from tests.environment.test_dashboard import is_a_dashboard
@@ -151,26 +153,34 @@ def test_a_drained_node_is_drained_from_the_beginning(
 def test_what_may_not_be_read_of_own_stacks_is_unknown(
     example: str, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each call that only such a site needs is denied once; no policy on its answer holds."""
+    """Calls that only such a site needs are denied or throttled; no policy on them holds."""
     calls = RecordedCalls(monkeypatch)
     with calls.counted() as made:
-        _live_drill(deployment, monkeypatch)
+        of_all = broken(_live_drill(deployment, monkeypatch).result)
     actions = {action for action, _ in made} - {"sts:GetCallerIdentity"}
     assert actions <= {*read_only_policy()["Statement"][0]["Action"]}
     of_example = {"web-cookies": {"elasticloadbalancing:DescribeRules"}}
     more = {"cloudwatch:DescribeAlarms", "ec2:DescribeInstances"}
     denied = actions & of_example.get(example, NOT_HERE | more)
     assert denied
-    for action in sorted(denied - {"cloudformation:DescribeStacks"}):
-        with calls.without(action):
+    codes = {"AccessDenied": "{} is not permitted", "Throttling": "AWS throttles {}"}
+    for action, code in itertools.product(
+        sorted(denied - {"cloudformation:DescribeStacks"}), codes
+    ):
+        text = codes[code].format(action)
+        with calls.without(action, code):
             try:
                 result = _live_drill(deployment, monkeypatch).result
             except AwsError as error:
-                assert f"{action} is not permitted" in str(error)  # noqa: PT017 - nothing is found
+                assert text in str(error)  # noqa: PT017 - nothing is found
                 continue
-        assert any(f"{action} is not permitted" in text for text in result.model.notes)
+        assert any(text in note for note in result.model.notes)
         assert is_unknown(result, BY_ACTION[action])
-        assert not any("no longer exists" in text for text in result.model.notes)
+        assert broken(result) <= of_all
+        assert not any("no longer exists" in note for note in result.model.notes)
+        if action == "cloudformation:GetTemplate":
+            # Only the template tells which names fail over.
+            assert {"dead-site", "node-moves-site"} <= unknown_policies(result).keys()
     with (
         calls.without("cloudformation:DescribeStacks"),
         pytest.raises(AwsError, match="cloudformation:DescribeStacks is not permitted"),

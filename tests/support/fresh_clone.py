@@ -3,6 +3,7 @@
 The packages are those of this clone: `make setup` in the new one finds them and does nothing.
 """
 
+import filecmp
 import os
 import shutil
 import signal
@@ -18,10 +19,25 @@ from tests.support.assembly import ROOT
 _GIT_S: Final = 300
 _COMMAND_S: Final = 1800
 _LOCAL_FOLDERS: Final = ("node_modules", "tools/local_aws/.venv")
+_LOCKS: Final = {
+    "requirements.lock": ".venv/.made-from",
+    "requirements-dev.lock": ".venv/.dev-made-from",
+    "package-lock.json": "node_modules/.made-from",
+    "tools/local_aws/requirements.lock": "tools/local_aws/.venv/.made-from",
+}
+"""Each lock file, and the copy that the installed packages were made from."""
 
 
 def make_clone(folder: Path) -> Path:
-    """Copy what git would commit, make it a repository, and link the installed packages."""
+    """Copy what git would commit, make it a repository, and link the installed packages.
+
+    Raises:
+        AssertionError: The packages are older than the lock files. The new clone's set-up would
+            install them again, into the folders of this clone.
+    """
+    for lock, copy in _LOCKS.items():
+        current = (ROOT / copy).exists() and filecmp.cmp(ROOT / lock, ROOT / copy, shallow=False)
+        assert current, f"{copy} is older than {lock}: run `make dev` and `tools/local_aws/setup`"
     listed = _git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         source, target = ROOT / name, folder / name

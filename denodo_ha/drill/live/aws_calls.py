@@ -71,8 +71,9 @@ STACK_RESOURCES: Final = _call(
 )
 TEMPLATE: Final = _call(
     *("cloudformation", "get_template", "cloudformation:GetTemplate", "TemplateBody"),
-    "what only the template of a stack of this project has, such as the delays of its checks",
-    *("node", "zone", "database"),
+    "what only the template of a stack of this project has: which records fail over, the delays of "
+    "checks",
+    *("node", "zone", "database", "record"),
 )
 LOAD_BALANCERS: Final = _call(
     *("elbv2", "describe_load_balancers", f"{_ELB}:DescribeLoadBalancers", "LoadBalancers"),

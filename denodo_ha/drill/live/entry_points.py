@@ -107,8 +107,7 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
     if locator.balancer is not None:
         arns = [_named(calls, around.listing, locator.balancer)]
     else:
-        record_names = (dns_name(str(locator.record)),)
-        arns, instances = _behind_name(around, record_names[0])
+        record_names, arns, instances = _behind_name(around, dns_name(str(locator.record)))
     environments = _environments(calls, arns, instances)
     # A tag alone is not a stack: an adoption sets the tags before a stack has the balancer.
     every = list_own_stacks(calls, regions) if environments else {}
@@ -122,26 +121,55 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
     )
 
 
-def _behind_name(around: Surroundings, name: str) -> tuple[list[str], dict[str, Any]]:
-    """Return the balancers and the instances to which the records of a name lead.
+def _behind_name(
+    around: Surroundings, name: str
+) -> tuple[tuple[str, ...], list[str], dict[str, Any]]:
+    """Return the names that lead to balancers or instances, and these, from the name of clients on.
+
+    A name without a routing policy may lead to another name, as the CNAME record with which an
+    adopted site is switched. The names after a routing policy are not followed: the policy, which
+    may be the failover, is at the name before.
 
     Raises:
         UsageError: There is no record, or it leads to neither.
         AwsError: A call that would find them gave no answer.
     """
-    records = around.route53.records([name])
-    if not records:
-        message = f"--record {name}: no hosted zone of this account has an A or CNAME of this name"
-        raise _nothing(around.calls, message)
-    arns, instances = _behind_records(around, records)
-    if not arns and not instances:
-        values = ", ".join(sorted({value for record in records for value in values_of(record)}))
-        message = (
-            f"--record {name}: it answers with {values}, which is neither a load balancer nor an "
-            f"instance in {', '.join(around.regions)}; see --region"
-        )
-        raise _nothing(around.calls, message)
-    return arns, instances
+    seen: list[str] = []
+    names = [name]
+    while True:
+        seen += names
+        records = around.route53.records(names)
+        if not records:
+            message = (
+                f"--record {name}: no hosted zone of this account has an A or CNAME of this name"
+            )
+            raise _nothing(around.calls, message)
+        arns, instances = _behind_records(around, records)
+        if arns or instances:
+            return tuple(names), arns, instances
+        values = sorted({value for record in records for value in values_of(record)})
+        simple = not any("SetIdentifier" in record.properties for record in records)
+        names = [
+            value
+            for value in map(dns_name, values)
+            if simple and value not in seen and around.route53.records([value])
+        ]
+        if not names:
+            raise _nothing(around.calls, _elsewhere(name, seen, values, around.regions))
+
+
+def _elsewhere(
+    name: str, names: Sequence[str], values: Sequence[str], regions: Sequence[str]
+) -> str:
+    """Return the message for a name that leads to nothing in the regions."""
+    missing = sorted({region_in_name(value) for value in values} - {"", *regions})
+    remedy = " ".join(["add", *(f"--region {region}" for region in missing)])
+    return (
+        f"--record {name}: {'it' if len(names) == 1 else names[-1]} answers with "
+        f"{', '.join(values)}, and no load balancer or instance of this account in "
+        f"{', '.join(regions)} has this name or address; "
+        f"{remedy if missing else 'see --region and --profile'}"
+    )
 
 
 def _of_environment(calls: SiteCalls, regions: Sequence[str], environment: str) -> EntryPoints:

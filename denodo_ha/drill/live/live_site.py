@@ -5,7 +5,7 @@ readers make of `Ref` and `Fn::GetAtt` (`reading.values.reference`). A property 
 read is missing, and `LiveSite.unread` names the call. Nothing here calls AWS.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -110,9 +110,25 @@ class LiveSite:
 def build_live_model(site: LiveSite) -> Model:
     """Return the drill's model of a site; what could not be read is unknown in it."""
     model = build_model(site.stacks)
-    unknowns = tuple(Unknown(part.text, part.hides) for part in site.unread)
+    parts = [*site.unread, *_without_listeners(model, site.unread)]
+    unknowns = tuple(Unknown(part.text, part.hides) for part in parts)
     return replace(
         model,
-        notes=(*(part.text for part in site.unread), *site.notes, *model.notes),
+        notes=(*(part.text for part in parts), *site.notes, *model.notes),
         unknowns=(*unknowns, *model.unknowns),
     )
+
+
+def _without_listeners(model: Model, unread: Iterable[UnreadPart]) -> Iterator[UnreadPart]:
+    """Yield the clusters without a port: no failure does them harm, which says nothing."""
+    if any("balancer" in part.hides for part in unread):
+        return
+    for cluster in model.clusters.values():
+        balancers = [model.balancers[key] for key in cluster.balancers]
+        if balancers and not any(balancer.listeners for balancer in balancers):
+            listed = ", ".join(balancer.key.rpartition("/")[2] for balancer in balancers)
+            text = (
+                f"{cluster.name}: the load balancer {listed} has no listener, so it serves no "
+                "port; is it the one that clients use?"
+            )
+            yield UnreadPart("", cluster.region, text, frozenset({"balancer", "node"}))

@@ -1,9 +1,10 @@
-"""Sites whose records and target groups have addresses instead of names and ids."""
+"""Sites whose records have addresses or further names, and target groups with addresses."""
 
 from typing import Any
 
 import pytest
 
+from denodo_ha.cli.errors import UsageError
 from denodo_ha.drill.live.entry_points import SiteLocator
 from denodo_ha.drill.live.live_drill import LiveDrill, drill_live
 from denodo_ha.drill.outcome import Failure
@@ -78,6 +79,52 @@ def test_records_with_addresses_lead_to_instances(calls: RecordedCalls, solo: st
     lost = drill.result.by_failure[Failure("node-lost", "eu-west-1", "denodo-node1")]
     # The check: 10 s x 3, and the time-out of 10 s; then the record's TTL.
     assert (lost.moves_site, lost.recovery) == (True, 10 * 3 + 10 + 10)
+
+
+def create_record(site: HandMadeSite, **record: Any) -> str:
+    site.clusters[REGIONS[0]].cloud.client("route53").change_resource_record_sets(
+        HostedZoneId=site.hosted_zone,
+        ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]},
+    )
+    return str(record["Name"])
+
+
+def cname(name: str, value: str, **policy: Any) -> dict[str, Any]:
+    values = [{"Value": value}]
+    return {**policy, "Name": name, "Type": "CNAME", "TTL": 60, "ResourceRecords": values}
+
+
+def test_a_name_of_a_name_leads_to_its_failover_records(
+    site: HandMadeSite, calls: RecordedCalls
+) -> None:
+    """As after the switch of an adopted site, whose old name is a CNAME record."""
+    first = create_record(site, **cname(f"first.{ZONE_NAME}", "Second.example.com."))
+    create_record(site, **cname(f"second.{ZONE_NAME}", site.record))
+    model = drill_of(calls, first).result.model
+    assert [name.name for name in model.failover_names] == [site.record]
+    assert set(model.clusters) == set(REGIONS)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (cname(f"round.{ZONE_NAME}", f"round.{ZONE_NAME}"), "it answers with round"),
+        (
+            cname(f"far.{ZONE_NAME}", "nlb-1.elb.us-east-1.amazonaws.com"),
+            "no load balancer or instance of this account .* add --region us-east-1",
+        ),
+        # The policy of the first name is not lost.
+        (
+            cname(f"split.{ZONE_NAME}", f"denodo.{ZONE_NAME}", SetIdentifier="1", Weight=1),
+            "it answers with denodo",
+        ),
+    ],
+)
+def test_names_that_lead_elsewhere(
+    site: HandMadeSite, calls: RecordedCalls, record: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        drill_of(calls, create_record(site, **record))
 
 
 def test_a_target_by_its_address_is_the_node(site: HandMadeSite, calls: RecordedCalls) -> None:

@@ -175,7 +175,7 @@ def _checked_arguments(
     if to is not None and not to.is_dir():
         errors.append(f"--to {to} is not a folder: create it, or leave the option out")
     if name is None or errors:
-        raise UsageError("\n".join(errors))
+        raise UsageError("; ".join(errors))
     cdk_command()  # without a clone there is no synthesis, so nothing is written either
     folder = to or configuration_root() / "config"
     choice = name if to is None else str(displayed_path(folder / f"{name}.yaml"))
