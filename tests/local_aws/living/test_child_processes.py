@@ -12,7 +12,11 @@ import pytest
 
 from tests.support.assembly import ROOT
 from tests.support.waiting import until
-from tools.local_aws.emulator.child_processes import ChildProcesses, pause_before_restart, start_time
+from tools.local_aws.emulator.child_processes import (
+    ChildProcesses,
+    pause_before_restart,
+    start_time,
+)
 
 _CHILD = "tests.local_aws.living.sample_child"
 _SERVER = "tests.local_aws.living.sample_server"
