@@ -32,6 +32,7 @@ COMMANDS = {
 """What every command package may import."""
 
 BESIDE = {
+    "denodo_ha.drain": {"denodo_ha.drill.live"},
     "denodo_ha.drill.live": {"denodo_ha.drill"},
     "denodo_ha.failover": {
         *("denodo_ha.catalog", "denodo_ha.drill", "denodo_ha.standby", "denodo_ha.verify")
@@ -39,6 +40,7 @@ BESIDE = {
     "denodo_ha.review": {"denodo_ha.drill", "denodo_ha.plan"},
     "denodo_ha.rollout": {"denodo_ha.plan"},
     "denodo_ha.standby": {"denodo_ha.catalog"},
+    "denodo_ha.status": {"denodo_ha.drill.live"},
     "denodo_ha.support": {"denodo_ha.failover", "denodo_ha.logs", "denodo_ha.status"},
 }
 """Command packages that build on another one."""

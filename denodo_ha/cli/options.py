@@ -20,6 +20,7 @@ from denodo_ha.cli import configuration_choice
 
 _WHICH = "Which environment"
 _HOW = "How"
+LIVE_PANEL = "What runs"
 
 
 class TableFormat(StrEnum):
@@ -75,6 +76,32 @@ Profile = Annotated[
         metavar="PROFILE",
         help="Profile of the AWS settings; default: AWS_PROFILE, or the SDK's default credentials.",
         rich_help_panel=_WHICH,
+    ),
+]
+Live = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help="Work on a site that no stack of this project has, as AWS shows it.",
+        rich_help_panel=LIVE_PANEL,
+    ),
+]
+Record = Annotated[
+    str | None,
+    typer.Option(
+        "--record",
+        metavar="NAME",
+        help="With --live: the DNS name that clients use, in a hosted zone of this account.",
+        rich_help_panel=LIVE_PANEL,
+    ),
+]
+LoadBalancer = Annotated[
+    str | None,
+    typer.Option(
+        "--balancer",
+        metavar="NAME",
+        help="With --live: a load balancer's name, ARN or DNS name.",
+        rich_help_panel=LIVE_PANEL,
     ),
 ]
 Format = Annotated[

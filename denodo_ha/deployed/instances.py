@@ -53,7 +53,7 @@ def read_instances(aws: Aws, region: str, ids: Iterable[str]) -> dict[str, Insta
         filters = [{"Name": "instance-id", "Values": batch}]
         with translated_errors():
             pages = client.get_paginator("describe_instances").paginate(Filters=filters)
-            return [_instance(description) for description in _instances(pages)]
+            return [instance_of(description) for description in _instances(pages)]
 
     sorted_ids = sorted({id_ for id_ in ids if id_})
     answers = map_concurrently(
@@ -93,7 +93,8 @@ def _instances(pages: Iterable[Any]) -> Iterator[Any]:
             yield from reservation["Instances"]
 
 
-def _instance(description: Mapping[str, Any]) -> Instance:
+def instance_of(description: Mapping[str, Any]) -> Instance:
+    """Return an instance from an entry of the answer of `describe_instances`."""
     return Instance(
         id=str(description["InstanceId"]),
         state=str(description["State"]["Name"]),

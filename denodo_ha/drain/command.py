@@ -1,12 +1,14 @@
 """`denodo-ha drain` and `denodo-ha enable`: take a node out of service, and bring it back."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock, RealClock
 from denodo_ha.cli import options
+from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.output import print_line
 from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import CHANGE_S, TimeLimit, limited
@@ -17,6 +19,10 @@ from denodo_ha.deployed.rotation.operation import LOCK_WAIT_S, OperationContext
 from denodo_ha.deployed.rotation.rotation import HEALTHY_S, LONGEST_DRAIN_S, labels
 from denodo_ha.drain.draining import WHY, Draining
 from denodo_ha.drain.enabling import CONFIRM_S, Enabling
+from denodo_ha.environment import names
+
+if TYPE_CHECKING:
+    from denodo_ha.drill.live.operation.found_site import FoundCluster
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="The node's name.")]
 TakeOver = Annotated[
@@ -34,32 +40,100 @@ def real_clock() -> Clock:
     return RealClock()
 
 
-def _context(
-    config: str | None,
-    environment: str | None,
-    region: list[str] | None,
-    profile: str | None,
-    cluster: str | None,
-    *,
-    timeout: float | None,
-    take_over: bool,
-) -> OperationContext:
-    aws = Aws(profile=profile)
-    site = locate_environment(
-        aws, config=config, environment=environment, regions=region, cluster=cluster
+def _context(site: "_Site", *, timeout: float | None, take_over: bool) -> OperationContext:
+    aws = Aws(profile=site.profile)
+    located = locate_environment(
+        aws,
+        config=site.config,
+        environment=site.environment,
+        regions=site.region,
+        cluster=site.cluster,
     )
-    recording.located_environment(aws, site)
-    location = site.cluster(cluster)
+    recording.located_environment(aws, located)
+    location = located.cluster(site.cluster)
     location.require_reachable()
     return OperationContext(
         aws,
-        site.environment,
+        located.environment,
         location,
         clock=real_clock(),
         progress=Progress(),
         timeout=timeout,
         take_over=take_over,
     )
+
+
+@dataclass(frozen=True)
+class _Site:
+    """Options that name the site of the node."""
+
+    config: str | None
+    environment: str | None
+    region: list[str] | None
+    profile: str | None
+    cluster: str | None
+    live: bool
+    record: str | None
+    balancer: str | None
+
+    @property
+    def is_found(self) -> bool:
+        """True if the site has no stack of this project."""
+        return self.live or self.record is not None or self.balancer is not None
+
+
+def _found(
+    site: _Site, node: str, *, timeout: float | None, take_over: bool
+) -> "tuple[OperationContext, FoundCluster, str]":
+    """Return the context of an operation on a found cluster, the cluster, and the node's name."""
+    from denodo_ha.drain.found_site import find_node  # noqa: PLC0415 - only with --live
+    from denodo_ha.drill.live.operation.found_site import chosen_locator  # noqa: PLC0415
+
+    locator = chosen_locator(
+        live=site.live,
+        record=site.record,
+        balancer=site.balancer,
+        config=site.config,
+        environment=site.environment,
+    )
+    aws = Aws(profile=site.profile)
+    found, each = find_node(aws, site.region, locator, node, cluster=site.cluster)
+    context = OperationContext(
+        aws,
+        names.FOUND_SITES,
+        found.cluster.location,
+        clock=real_clock(),
+        progress=Progress(),
+        timeout=timeout,
+        take_over=take_over,
+    )
+    return context, found, each.name
+
+
+def _draining(
+    site: _Site, node: str, *, timeout: float | None, take_over: bool, force: bool
+) -> tuple[Draining, str, str]:
+    """Return the operation, the name of the cluster, and the node's name."""
+    if not site.is_found:
+        context = _context(site, timeout=timeout, take_over=take_over)
+        return Draining(context, force=force), context.location.name, node
+    from denodo_ha.drain.found_site import FoundDraining  # noqa: PLC0415 - only with --live
+
+    context, found, name = _found(site, node, timeout=timeout, take_over=take_over)
+    return FoundDraining(context, found=found, force=force), context.location.name, name
+
+
+def _enabling(
+    site: _Site, node: str, *, timeout: float | None, take_over: bool
+) -> tuple[Enabling, str, str]:
+    """Return the operation, the name of the cluster, and the node's name."""
+    if not site.is_found:
+        context = _context(site, timeout=timeout, take_over=take_over)
+        return Enabling(context), context.location.name, node
+    from denodo_ha.drain.found_site import FoundEnabling  # noqa: PLC0415 - only with --live
+
+    context, found, name = _found(site, node, timeout=timeout, take_over=take_over)
+    return FoundEnabling(context, found=found), context.location.name, name
 
 
 @limited(TimeLimit(CHANGE_S, waits=(LOCK_WAIT_S, LONGEST_DRAIN_S)))
@@ -72,6 +146,9 @@ def drain(
     region: options.Regions = None,
     profile: options.Profile = None,
     cluster: options.Cluster = None,
+    live: options.Live = False,
+    record: options.Record = None,
+    balancer: options.LoadBalancer = None,
     why: Annotated[
         str | None,
         typer.Option(
@@ -99,16 +176,17 @@ def drain(
     in the target group of its auxiliary port. The command waits for the deregistration delay. A
     drain tag on the instance records who drained it, when and why. Run the command again to
     continue after an interruption; `enable` brings the node back. With --cluster no other region is
-    needed: only the entry in the history may be written there, afterwards.
+    needed: only the entry in the history may be written there, afterwards. With --live, NODE is
+    the tag Name or the id of an instance, and further tags record where it was registered.
 
         denodo-ha drain node1 --cluster active -c prod --why "new disk"
 
         denodo-ha drain node1 --cluster active -c prod --dry-run
+
+        denodo-ha drain denodo-node1 --live --region eu-west-1 --balancer denodo-nlb
     """
-    context = _context(
-        config, environment, region, profile, cluster, timeout=timeout, take_over=take_over
-    )
-    draining, name = Draining(context, force=force), context.location.name
+    site = _Site(config, environment, region, profile, cluster, live, record, balancer)
+    draining, name, node = _draining(site, node, timeout=timeout, take_over=take_over, force=force)
     if dry_run:
         plan = draining.plan(node, why=why)
         change = (
@@ -133,6 +211,9 @@ def enable(
     region: options.Regions = None,
     profile: options.Profile = None,
     cluster: options.Cluster = None,
+    live: options.Live = False,
+    record: options.Record = None,
+    balancer: options.LoadBalancer = None,
     metadata_ok: Annotated[
         bool,
         typer.Option(
@@ -148,16 +229,19 @@ def enable(
     """Bring a node back into every target group that the deployed configuration gives it.
 
     The command waits until the node is healthy in each target group, then removes the drain tag.
-    Run the command again to continue after an interruption.
+    Run the command again to continue after an interruption. With --live, the node comes back
+    into the target groups that its tags name.
 
         denodo-ha enable node1 --cluster active -c prod
 
         denodo-ha enable node1 --cluster active --metadata-ok -c prod
+
+        denodo-ha enable denodo-node1 --live --region eu-west-1 --balancer denodo-nlb
     """
-    context = _context(
-        config, environment, region, profile, cluster, timeout=timeout, take_over=take_over
-    )
-    enabling, name = Enabling(context), context.location.name
+    site = _Site(config, environment, region, profile, cluster, live, record, balancer)
+    if site.is_found and metadata_ok:
+        raise UsageError("--metadata-ok: not with --live, as no program of this project runs there")
+    enabling, name, node = _enabling(site, node, timeout=timeout, take_over=take_over)
     if dry_run:
         plan = enabling.plan(node)
         if metadata_ok:

@@ -23,10 +23,9 @@ from denodo_ha.cli.errors import (
     Refused,
     UsageError,
 )
-from denodo_ha.deployed.cluster import Cluster, TargetGroup, read_cluster
+from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.instances import read_instance, read_instances
 from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
-from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
 from denodo_ha.deployed.rotation.rotation import (
@@ -97,7 +96,7 @@ class Draining(ClusterOperation):
                 too short.
             Refused: No other node would serve, or the node's instance does not exist.
         """
-        cluster = read_cluster(self._aws, self._location)
+        cluster = self._read_cluster()
         return self._plan(cluster, self._rotation(cluster), node, why)
 
     def drain(self, node: str, *, why: str | None = None) -> DrainPlan:
@@ -114,7 +113,7 @@ class Draining(ClusterOperation):
         """
         with self._reported():
             with self._locked(f"{_PURPOSE}{node}") as lock:
-                cluster = read_cluster(self._aws, self._location)
+                cluster = self._read_cluster()
                 rotation = self._rotation(cluster)
                 self._wait_for_others(cluster, rotation, node)
                 plan = self._plan(cluster, rotation, node, why)
@@ -200,7 +199,7 @@ class Draining(ClusterOperation):
             if plan.tag != plan.old_tag:
                 # Write the tag before the node is taken out, so that no node is out of service
                 # without a tag.
-                drain_tag.write(self._aws, self._location.region, plan.instance_id, plan.tag)
+                rotation.write_drain_tag(plan.node, plan.tag)
             lock.prove()
             for entrance in rotation.close(plan.node, plan.open, force=self._force):
                 begun.append(entrance)  # noqa: PERF402 - needed also if closing fails
@@ -248,7 +247,7 @@ class Draining(ClusterOperation):
             with deadline.extended(HEALTHY_S):
                 for _ in rotation.open(plan.node, closed):
                     pass
-                self._restore_tag(plan)
+                self._restore_tag(rotation, plan)
                 self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
         except (CommandError, KeyboardInterrupt) as second:
             message = (
@@ -261,11 +260,11 @@ class Draining(ClusterOperation):
         message = f"{_reason(error)}. It was undone: {plan.node} is as before"
         raise kind(message) from error
 
-    def _restore_tag(self, plan: DrainPlan) -> None:
+    def _restore_tag(self, rotation: Rotation, plan: DrainPlan) -> None:
         if plan.old_tag is None:
-            drain_tag.remove(self._aws, self._location.region, plan.instance_id)
+            rotation.remove_drain_tag(plan.node)
         elif plan.tag != plan.old_tag:
-            drain_tag.write(self._aws, self._location.region, plan.instance_id, plan.old_tag)
+            rotation.write_drain_tag(plan.node, plan.old_tag)
 
     def _see_undone(
         self, rotation: Rotation, plan: DrainPlan, closed: Sequence[Entrance], *, late: bool
@@ -296,7 +295,7 @@ class Draining(ClusterOperation):
             for _ in rotation.open(plan.node, missing):
                 pass
             if tagged:
-                self._restore_tag(plan)
+                self._restore_tag(rotation, plan)
             self._clock.sleep(LOOK_EVERY_S)
 
     def _has_new_tag(self, plan: DrainPlan) -> bool:

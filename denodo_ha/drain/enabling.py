@@ -12,10 +12,9 @@ from typing import Final
 
 from denodo_ha.cli.errors import CommandError, Failed, Refused
 from denodo_ha.deployed import node_agent
-from denodo_ha.deployed.cluster import Cluster, read_cluster
+from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.instances import VISIBLE_EVERY_S, read_instance, read_instances
 from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
-from denodo_ha.deployed.rotation import drain_tag
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import ClusterOperation
 from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, labels
@@ -61,7 +60,7 @@ class Enabling(ClusterOperation):
             UsageError: There is no such node.
             Refused: The node's instance is not running.
         """
-        cluster = read_cluster(self._aws, self._location)
+        cluster = self._read_cluster()
         return self._plan(cluster, self._rotation(cluster), node)
 
     def enable(self, node: str, *, metadata_ok: bool = False) -> EnablePlan:
@@ -84,7 +83,7 @@ class Enabling(ClusterOperation):
             if metadata_ok:
                 self._confirm_metadata(node)
             with self._locked(f"enable {node}"):
-                cluster = read_cluster(self._aws, self._location)
+                cluster = self._read_cluster()
                 rotation = self._rotation(cluster)
                 plan = self._plan(cluster, rotation, node)
                 if plan.missing or plan.tag:
@@ -115,7 +114,7 @@ class Enabling(ClusterOperation):
 
     def _confirm_metadata(self, node: str) -> None:
         """Make a node record that an operator has confirmed its metadata."""
-        cluster = read_cluster(self._aws, self._location)
+        cluster = self._read_cluster()
         self._plan(cluster, self._rotation(cluster), node)
         self._note(node, before="its metadata is not confirmed")
         self._state_left = (
@@ -168,7 +167,7 @@ class Enabling(ClusterOperation):
         # Also without a tag: an earlier run may have removed the tag, and not reached the node.
         rotation.release_watchdog(plan.node)
         if current is not None or plan.tag is not None:
-            drain_tag.remove(self._aws, self._location.region, plan.instance_id)
+            rotation.remove_drain_tag(plan.node)
         self._note(plan.node, after=f"healthy {plan.scope}")
 
     def _require_same_tag(self, plan: EnablePlan) -> DrainTag | None:

@@ -23,8 +23,6 @@ from denodo_ha.drill.policies import POLICY_IDS, Verdict, apply_policies
 if TYPE_CHECKING:
     from denodo_ha.drill.live.live_drill import LiveDrill
 
-_LIVE = "What runs"
-
 
 @limited(TimeLimit(60, then="the drill itself, which does not call AWS"))
 def drill(
@@ -109,27 +107,11 @@ def drill(
         typer.Option(
             "--live",
             help="Drill what runs, read from AWS, in place of templates; nothing is changed.",
-            rich_help_panel=_LIVE,
+            rich_help_panel=options.LIVE_PANEL,
         ),
     ] = False,
-    record: Annotated[
-        str | None,
-        typer.Option(
-            "--record",
-            metavar="NAME",
-            help="With --live: the DNS name that clients use, in a hosted zone of this account.",
-            rich_help_panel=_LIVE,
-        ),
-    ] = None,
-    balancer: Annotated[
-        str | None,
-        typer.Option(
-            "--balancer",
-            metavar="NAME",
-            help="With --live: a load balancer's name, ARN or DNS name.",
-            rich_help_panel=_LIVE,
-        ),
-    ] = None,
+    record: options.Record = None,
+    balancer: options.LoadBalancer = None,
     config: options.Config = None,
     environment: options.Environment = None,
     region: options.Regions = None,
@@ -139,7 +121,7 @@ def drill(
         typer.Option(
             "--show-policy",
             help="Print the IAM policy that --live needs, which permits reading only.",
-            rich_help_panel=_LIVE,
+            rich_help_panel=options.LIVE_PANEL,
         ),
     ] = False,
 ) -> None:

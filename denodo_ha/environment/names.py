@@ -22,6 +22,13 @@ this tag and the cluster's tag."""
 DRAINED_TAG: Final = "denodo:drained"
 """Drain tag of an instance that is out of service. The value is the time, the operator and the
 reason."""
+DRAINED_FROM_TAG_PREFIX: Final = "denodo:drained-from:"
+"""Beginning of the drain record's tags, on an instance that was drained without a stack of this
+project: one for each target group, with its name after the colon. The value is the ports of the
+registration, separated by spaces."""
+FOUND_SITES: Final = "_found"
+"""Name in place of an environment's in the lock of sites without a stack of this project; no
+environment may have it."""
 
 FIRST_BOOT_LINE: Final = "# denodo-ha first boot {}"
 """Line of the user data that contains the version of the first-boot text, from version 2 on."""

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -165,6 +166,9 @@ def status(
     environment: options.Environment = None,
     region: options.Regions = None,
     profile: options.Profile = None,
+    live: options.Live = False,
+    record: options.Record = None,
+    balancer: options.LoadBalancer = None,
     form: options.Format = TableFormat.table,
     ask: Annotated[
         bool,
@@ -204,24 +208,40 @@ def status(
         denodo-ha status --environment prod --region eu-west-1 --json --no-ask
 
         denodo-ha status -c prod --watch
+
+        denodo-ha status --live --region eu-west-1 --balancer denodo-nlb
     """
-    aws = Aws(profile=profile, attempts=ATTEMPTS)
-    site = environment_locator.locate_environment(
-        aws, config=config, environment=environment, regions=region
-    )
-    clock = real_clock()
-    status_reader = StatusReader(aws, site, clock=clock, ask=ask, accepted=accept_unknown or ())
+    aws, clock = Aws(profile=profile, attempts=ATTEMPTS), real_clock()
+    accepted = accept_unknown or ()
+    read: Callable[[], Environment]
+    if live or record is not None or balancer is not None:
+        from denodo_ha.drill.live.operation.found_site import (  # noqa: PLC0415 - only with --live
+            chosen_locator,
+            searched_regions,
+        )
+        from denodo_ha.status.found_status import read_found_status  # noqa: PLC0415
+
+        locator = chosen_locator(
+            live=live, record=record, balancer=balancer, config=config, environment=environment
+        )
+        regions = searched_regions(aws, region)
+        read = partial(read_found_status, aws, regions, locator, clock=clock, accepted=accepted)
+    else:
+        site = environment_locator.locate_environment(
+            aws, config=config, environment=environment, regions=region
+        )
+        read = StatusReader(aws, site, clock=clock, ask=ask, accepted=accepted).read
     show = as_json if form is TableFormat.json else as_table
-    current = status_reader.read()
+    current = read()
     if watch:
-        current = _watch(status_reader, current, show, clock)
+        current = _watch(read, current, show, clock)
     else:
         show(current)
     raise typer.Exit(_EXITS[current.state])
 
 
 def _watch(
-    status_reader: StatusReader, current: Environment, show: Show, clock: Clock
+    read: Callable[[], Environment], current: Environment, show: Show, clock: Clock
 ) -> Environment:
     """Show the status until Ctrl-C or until no process reads stdout; return the last status."""
     progress = Progress()
@@ -236,7 +256,7 @@ def _watch(
             clock.sleep(EVERY_S)
             try:
                 with ANSWER.stage():
-                    current = status_reader.read()
+                    current = read()
             except (Throttled, Unreachable) as error:
                 progress.say(str(error))
     except KeyboardInterrupt:

@@ -47,6 +47,9 @@ def _dns(dns: Dns) -> None:
         if dns.answers
         else "leads to an unknown cluster"
     )
+    if not dns.sides:
+        print_line(f"{dns.endpoint} {answer}")
+        return
     switch = f"set to {dns.switch}" if dns.switch else "unknown"
     print_line(f"{dns.endpoint} {answer}; the switch is {switch}")
     rows = [(side.cluster, side.role, styled(side.state), side.reason) for side in dns.sides]
@@ -54,7 +57,9 @@ def _dns(dns: Dns) -> None:
 
 
 def _cluster(cluster: Cluster) -> None:
-    stack = f", {cluster.region}, {cluster.stack} {cluster.stack_status or 'not read'}"
+    # A cluster that was found with --live has no stack.
+    deployed = f", {cluster.stack} {cluster.stack_status or 'not read'}" if cluster.stack else ""
+    stack = f", {cluster.region}{deployed}"
     print_line(_with(f"{cluster.name} is ", cluster.state, stack))
     if cluster.balancer is not None:
         balancer = cluster.balancer

@@ -207,7 +207,11 @@ def environment_state(
     the environment is down if one of its clusters is down. Clusters in another account are ignored.
     """
     states = {cluster.name: cluster.state for cluster in clusters}
-    counted = [cluster.state for cluster in clusters if cluster.problems or cluster.stack_status]
+    counted = [
+        cluster.state
+        for cluster in clusters
+        if cluster.problems or cluster.stack_status or cluster.nodes
+    ]
     if set(counted) <= {UNKNOWN}:
         return UNKNOWN
     serving = [state for state in counted if state in {HEALTHY, DEGRADED}]

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli import exit_codes
+from denodo_ha.cli.errors import UsageError
 from denodo_ha.cli.main import build_program
 from denodo_ha.drill.event_orders import search_orders
 from denodo_ha.drill.reading.model_builder import build_model
@@ -260,6 +261,17 @@ class TestCommand:
         done = self.run(*arguments)
         assert done.exit_code == exit_codes.USAGE
         assert message in done.stderr
+
+
+def test_an_empty_revision_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(base: str, _config: str) -> None:
+        message = f"the revision is {base!r}"
+        raise UsageError(message)
+
+    monkeypatch.setattr(review_command, "synthesised_since", refuse)
+    done = TestCommand.run("-c", "active-passive", "--base", "")
+    assert done.exit_code == exit_codes.USAGE
+    assert "the revision is ''" in done.stderr
 
 
 class TestEventOrders:

@@ -77,6 +77,10 @@ TAGS: Final = {
     ),
     names.BALANCER_TAG: ("HAProxy instances", "`haproxy`"),
     names.DRAINED_TAG: ("instances that are out of service", "time, operator and reason"),
+    f"{names.DRAINED_FROM_TAG_PREFIX}TARGET-GROUP": (
+        "instances that `drain --live` has taken out of service, one tag for each target group",
+        "the ports of the registration",
+    ),
 }
 
 _STACKS = (

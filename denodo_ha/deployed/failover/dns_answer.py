@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from denodo_ha.aws import deadline
 from denodo_ha.aws.clients import Aws
@@ -47,6 +47,7 @@ class Resolved:
 
 
 Lookup = Callable[[str], Resolved | None]
+Side = TypeVar("Side", bound=str)
 
 
 def lookup(name: str) -> Resolved | None:
@@ -134,16 +135,16 @@ def _side(answered: Resolved, sides: Sides, look: Lookup) -> Role | None:
 
 
 def matching_role(
-    answered: Resolved, targets: Mapping[Role, str], look: Lookup = lookup
-) -> Role | None:
-    """Return the role whose record matches the answer, None if no role or both roles match.
+    answered: Resolved, targets: Mapping[Side, str], look: Lookup = lookup
+) -> Side | None:
+    """Return the role or cluster whose record matches the answer, None if none or several match.
 
     Args:
         answered: the answer.
         targets: DNS name or address of each role's record; empty if it is not known.
         look: resolves a name.
     """
-    roles: set[Role] = set()
+    roles: set[Side] = set()
     for role, target in targets.items():
         if not target:
             continue

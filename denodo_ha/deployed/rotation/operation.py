@@ -25,7 +25,7 @@ from denodo_ha.cli.errors import (
 )
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.alarm_silence import AlarmSilence
-from denodo_ha.deployed.cluster import Cluster
+from denodo_ha.deployed.cluster import Cluster, read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import has_haproxy
 from denodo_ha.deployed.history import recording
@@ -185,6 +185,10 @@ class ClusterOperation:
 
     def _note_lock(self, lock: Lock) -> None:
         self._remaining_lock = lock.remaining or self._remaining_lock
+
+    def _read_cluster(self) -> Cluster:
+        """Return the cluster of the operation as it is now."""
+        return read_cluster(self._aws, self._location)
 
     def _rotation(self, cluster: Cluster) -> Rotation:
         """Return the rotation of the cluster; its waits renew a lock that this operation holds."""

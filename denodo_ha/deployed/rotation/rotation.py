@@ -200,11 +200,10 @@ class Rotation(ABC):
                 meantime. The message says which state the node is in.
             AwsError: AWS does not answer, or denies access.
         """
-        instance_id = self.cluster.node(node).instance_id
         entrances = self.open_entrances(node, minimum=minimum)
         # Write the tag before the node is taken out, so that no node is out of service without a
         # tag.
-        drain_tag.write(self.aws, self.cluster.location.region, instance_id, tag)
+        self.write_drain_tag(node, tag)
         for _ in self.close(node, entrances, force=minimum == 0):
             pass
         try:
@@ -216,7 +215,7 @@ class Rotation(ABC):
         except Refused as error:
             for _ in self.open(node, entrances):
                 pass
-            drain_tag.remove(self.aws, self.cluster.location.region, instance_id)
+            self.remove_drain_tag(node)
             message = f"{without_promise(error)}. {node} was put back"
             raise Failed(message) from error
         self.hold_watchdog(node, tag)
@@ -244,7 +243,6 @@ class Rotation(ABC):
                 is in service.
             AwsError: AWS does not answer, or denies access.
         """
-        instance_id = self.cluster.node(node).instance_id
         self._poll(
             f"{node}: waiting until it is ready",
             ready,
@@ -256,7 +254,17 @@ class Rotation(ABC):
             pass
         self.wait_until_healthy(node, timeout)
         self.release_watchdog(node)
-        drain_tag.remove(self.aws, self.cluster.location.region, instance_id)
+        self.remove_drain_tag(node)
+
+    def write_drain_tag(self, node: str, tag: DrainTag) -> None:
+        """Write the drain tag of a node, before the node is taken out."""
+        location, instance_id = self.cluster.location, self.cluster.node(node).instance_id
+        drain_tag.write(self.aws, location.region, instance_id, tag)
+
+    def remove_drain_tag(self, node: str) -> None:
+        """Remove the drain tag of a node; no effect if there is none."""
+        location, instance_id = self.cluster.location, self.cluster.node(node).instance_id
+        drain_tag.remove(self.aws, location.region, instance_id)
 
     def hold_watchdog(self, node: str, tag: DrainTag) -> None:
         """Make the watchdog of a drained node rest; warn if that is not possible."""

@@ -142,7 +142,7 @@ class TargetGroupRotation(Rotation):
             ports = [
                 target.port
                 for target in health.targets
-                if target.id == instance_id and target.port and _is_registered(target)
+                if target.id == instance_id and target.port and is_registered(target)
             ]
             targets = [{"Id": instance_id, "Port": port} for port in ports or [group.port]]
             try:
@@ -237,11 +237,14 @@ class TargetGroupRotation(Rotation):
         """Register a node in target groups, with the port from the deployed template."""
         for entrance, group in self._groups(entrances):
             yield entrance
-            target = group.target(node)
-            assert target is not None  # the template registers the node in these groups
+            targets = [
+                {"Id": target.id, "Port": target.port}
+                for target in group.targets
+                if target.node == node
+            ]
             with translated_errors():
                 self.aws.client("elbv2", group.region).register_targets(
-                    TargetGroupArn=group.arn, Targets=[{"Id": target.id, "Port": target.port}]
+                    TargetGroupArn=group.arn, Targets=targets
                 )
 
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
@@ -265,7 +268,7 @@ class TargetGroupRotation(Rotation):
                 {
                     group.group.key: target_health.describe_target(group, instance_id)
                     for group in health
-                    if instance_id not in group.healthy
+                    if not self._is_healthy(group, node)
                 }
             )
 
@@ -280,6 +283,10 @@ class TargetGroupRotation(Rotation):
                 "command again"
             ),
         )
+
+    def _is_healthy(self, group: GroupHealth, node: str) -> bool:
+        """Return whether a node is healthy in a target group."""
+        return self.cluster.node(node).instance_id in group.healthy
 
     def describe(self, node: str) -> str:
         """Return a text that names the shared target groups in which a node is registered."""
@@ -311,7 +318,7 @@ class TargetGroupRotation(Rotation):
         return [
             group.group
             for group in health
-            if any(target.id == instance_id and _is_registered(target) for target in group.targets)
+            if any(target.id == instance_id and is_registered(target) for target in group.targets)
         ]
 
 
@@ -319,7 +326,7 @@ def _entrance(group: TargetGroup) -> Entrance:
     return Entrance(group.arn, group.key)
 
 
-def _is_registered(target: TargetHealth) -> bool:
+def is_registered(target: TargetHealth) -> bool:
     """Return whether a target is registered and not draining."""
     if target.state == _UNUSED:
         return _stays(target)

@@ -26,7 +26,7 @@ from denodo_ha.environment.names import ALB_TAG, AUXILIARY_TAG, NODE_TAG, SERVIC
 
 JDBC = "jdbc"
 _JDBC_PORT = PORTS["7.0"].services[JDBC]
-_SERVICE_PORTS = frozenset(
+SERVICE_PORTS = frozenset(
     {port for ports in PORTS.values() for port in ports.occupied}
     - {port for ports in PORTS.values() for port in ports.management if port in (9997, 9995)}
 )
@@ -222,7 +222,7 @@ class BalancerReader:
             return None
         if NODE_TAG in tags:
             return nodes[0]
-        by_default = {port, group.targets[0].port} & _SERVICE_PORTS
+        by_default = {port, group.targets[0].port} & SERVICE_PORTS
         return nodes[0] if shared and not by_default else None
 
     def _jdbc_port(self, balancer: Balancer) -> int | None:

@@ -1,0 +1,1 @@
+"""Operation of sites without a stack of this project: `status`, `drain`, `enable` with --live."""
