@@ -65,7 +65,7 @@ def _context(site: "_Site", *, timeout: float | None, take_over: bool) -> Operat
 
 @dataclass(frozen=True)
 class _Site:
-    """The options that say where the node is."""
+    """Options that name the site of the node."""
 
     config: str | None
     environment: str | None

@@ -7,6 +7,7 @@ from typing import Any, Final
 from denodo_ha.deployed.stack import mapping_in, resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.instance_memory import memory_gib, virtual_cpus
+from denodo_ha.environment.facts.limits import NLB_IDLE_TIMEOUT_DEFAULT_S
 from denodo_ha.environment.haproxy.systemd_unit import maxconn_of
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 from denodo_ha.plan.balancer_changes import LOAD_BALANCER
@@ -14,10 +15,13 @@ from denodo_ha.plan.database_changes import INSTANCE as DATABASE
 from denodo_ha.plan.node_changes import joined_text
 from denodo_ha.review.finding import Finding, finding
 from denodo_ha.review.stack_pair import (
+    LISTENER,
     TARGET_GROUP,
     Properties,
     Resources,
     StackPair,
+    attributes,
+    listener_label,
     number,
     of_type,
     text_of,
@@ -43,6 +47,7 @@ def capacity_findings(pair: StackPair) -> Iterator[Finding]:
     yield from _smaller_nodes(pair)
     yield from _smaller_haproxy(pair)
     yield from _smaller_databases(pair)
+    yield from _shorter_idle_timeouts(pair)
 
 
 def _removed(pair: StackPair) -> Iterator[Finding]:
@@ -201,3 +206,19 @@ def _size(class_: str) -> int | None:
         return _SIZES.index(size)
     match = re.fullmatch(r"([0-9]{1,3})xlarge", size)
     return len(_SIZES) + int(match[1]) if match else None
+
+
+def _shorter_idle_timeouts(pair: StackPair) -> Iterator[Finding]:
+    """Yield listeners that end idle connections earlier, such as those of clients with a query."""
+    for id_, before, after in pair.kept(LISTENER):
+        old, new = (
+            number(attributes(each, "ListenerAttributes").get("tcp.idle_timeout.seconds"))
+            or NLB_IDLE_TIMEOUT_DEFAULT_S
+            for each in (before, after)
+        )
+        if new < old:
+            text = (
+                f"idle connections end after {old} -> {new} s; a connection is idle while its "
+                "client waits for the result of a query"
+            )
+            yield finding("idle-timeout-shorter", pair.place(listener_label(pair.new, id_)), text)

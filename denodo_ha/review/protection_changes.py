@@ -17,25 +17,32 @@ from denodo_ha.review.stack_pair import (
     StackPair,
     attributes,
     is_true,
+    listener_label,
     number,
     of_type,
-    referred_id,
     resource_label,
     text_of,
 )
 
 _RECORD: Final = "AWS::Route53::RecordSet"
 _ALARMS: Final = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+_FLOW_LOG: Final = "AWS::EC2::FlowLog"
 _TLS: Final = frozenset({"HTTPS", "TLS"})
 _READY: Final = "/ready/"
 """Beginning of the path of the node program's readiness (docs/reference/node.md)."""
+_TERMINATION: Final = "target_health_state.unhealthy.connection_termination.enabled"
+"""Attribute of a target group that is true by default (AWS, Edit target group attributes for your
+Network Load Balancer)."""
 _KEPT: Final = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
 """Deletion policies that keep data (AWS, CloudFormation, DeletionPolicy attribute)."""
 
 
 def protection_findings(pair: StackPair) -> Iterator[Finding]:
-    """Yield the findings on protections of a stack that exists after the change."""
+    """Yield the findings on protections."""
     if pair.after is None:
+        # A cluster that is removed has a finding of its own, which includes its alarms.
+        if not node_states(pair.old):
+            yield from _alarms(pair)
         return
     yield from _certificates(pair)
     if pair.before is None:
@@ -45,6 +52,8 @@ def protection_findings(pair: StackPair) -> Iterator[Finding]:
     yield from _health_checks(pair)
     yield from _failover_checks(pair)
     yield from _alarms(pair)
+    yield from _node_programs(pair)
+    yield from _logs(pair)
     yield from _databases(pair)
 
 
@@ -92,16 +101,6 @@ def _tls(pair: StackPair) -> Iterator[Finding]:
             yield finding("tls-off", pair.place(node), text)
 
 
-def listener_label(resources: Resources, id_: str) -> str:
-    """Return the service of a listener, else its logical id."""
-    actions = resources[id_][1].get("DefaultActions")
-    for action in actions if isinstance(actions, list) else ():
-        group = referred_id(action.get("TargetGroupArn")) if isinstance(action, Mapping) else None
-        if group is not None and group in resources:
-            return resource_label(resources, group)
-    return id_
-
-
 def _certificates(pair: StackPair) -> Iterator[Finding]:
     """Yield listeners with a certificate of another region, with which the deploy fails."""
     region = pair.after.region if pair.after is not None else ""
@@ -147,6 +146,18 @@ def _weaker(before: Properties, after: Properties) -> Iterator[str]:
         old, new = number(before.get(key)), number(after.get(key))
         if old is not None and new is not None and new > old:
             yield f"{unit}: {old} -> {new}"
+    ends = [
+        attributes(group, "TargetGroupAttributes").get(_TERMINATION) for group in (before, after)
+    ]
+    if not _is_false(ends[0]) and _is_false(ends[1]):
+        yield (
+            "connections to a node that is out of service are no longer ended, so that their "
+            "clients wait for time-outs of their own"
+        )
+
+
+def _is_false(value: Any) -> bool:
+    return str(value).lower() == "false"
 
 
 def _failover_checks(pair: StackPair) -> Iterator[Finding]:
@@ -213,6 +224,31 @@ def _subscriptions(resources: Resources) -> set[str]:
 
 def _endpoint(entry: Any) -> str:
     return text_of(entry.get("Endpoint", "")) if isinstance(entry, Mapping) else text_of(entry)
+
+
+def _node_programs(pair: StackPair) -> Iterator[Finding]:
+    before, after = node_states(pair.old), node_states(pair.new)
+    for node in sorted(before.keys() & after.keys()):
+        # The key is in a state only if the watchdog is off.
+        if before[node].get("watchdog", True) and not after[node].get("watchdog", True):
+            text = "a server whose process ends unexpectedly is no longer started again"
+            yield finding("watchdog-off", pair.place(node), text)
+        if before[node].get("logs") and not after[node].get("logs"):
+            text = "its logs are no longer sent to CloudWatch Logs: they are lost with the machine"
+            yield finding("logs-off", pair.place(node), text)
+        if before[node].get("exports") and not after[node].get("exports"):
+            text = "Virtual DataPort's metadata is no longer exported"
+            yield finding("backups-fewer", pair.place(node), text)
+
+
+def _logs(pair: StackPair) -> Iterator[Finding]:
+    if of_type(pair.old, _FLOW_LOG) and not of_type(pair.new, _FLOW_LOG):
+        yield finding("logs-off", pair.place("VPC"), "connections of the VPC are no longer logged")
+    for _, before, after in pair.kept(DATABASE):
+        key = "EnableCloudwatchLogsExports"
+        if before.get(key) and not after.get(key):
+            text = "the logs of PostgreSQL are no longer sent to CloudWatch Logs"
+            yield finding("logs-off", pair.place("database"), text)
 
 
 def _databases(pair: StackPair) -> Iterator[Finding]:

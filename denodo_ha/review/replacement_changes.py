@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.environment.facts.update_effects import TARGET_GROUP_REPLACEMENTS, Effect
 from denodo_ha.plan import balancer_changes, database_changes, node_changes
 from denodo_ha.review.finding import Finding, finding
-from denodo_ha.review.protection_changes import listener_label
 from denodo_ha.review.stack_pair import (
     LISTENER,
     TARGET_GROUP,
     Resources,
     StackPair,
+    listener_label,
     of_type,
     resource_label,
     text_of,
@@ -35,6 +36,7 @@ def replacement_findings(pair: StackPair) -> Iterator[Finding]:
     yield from _databases(pair)
     yield from _target_groups(pair)
     yield from _listeners(pair)
+    yield from _haproxy_instances(pair)
 
 
 def _moved(pair: StackPair) -> Iterator[Finding]:
@@ -116,6 +118,22 @@ def _listeners(pair: StackPair) -> Iterator[Finding]:
                 f"clients must connect to port {after.get('Port')} instead of {before.get('Port')}"
             )
             yield finding("listener-port-changed", pair.place(listener_label(pair.new, id_)), text)
+
+
+def _haproxy_instances(pair: StackPair) -> Iterator[Finding]:
+    """Yield HAProxy instances that their Auto Scaling group replaces: those of a new template."""
+    for _, before, after in pair.kept("AWS::EC2::LaunchTemplate"):
+        old, new = (mapping_in(each, "LaunchTemplateData") for each in (before, after))
+        why = [
+            node_changes.describe_difference(key, old.get(key), new.get(key))
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key)
+        ]
+        if why:
+            text = (
+                f"one after another; the connections through each instance end ({'; '.join(why)})"
+            )
+            yield finding("haproxy-replaced", pair.place("HAProxy"), text)
 
 
 def _failover_names(pair: StackPair) -> Iterator[Finding]:

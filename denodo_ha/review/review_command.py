@@ -144,7 +144,7 @@ def _revisions(
         )
         raise UsageError(message)
     else:
-        with synthesised_since(base or "main", config) as revisions:
+        with synthesised_since("main" if base is None else base, config) as revisions:
             yield revisions
 
 

@@ -112,6 +112,16 @@ def referred_id(value: Any) -> str | None:
     return None
 
 
+def listener_label(resources: Resources, id_: str) -> str:
+    """Return the service of a listener, else its logical id."""
+    actions = resources[id_][1].get("DefaultActions")
+    for action in actions if isinstance(actions, list) else ():
+        group = referred_id(action.get("TargetGroupArn")) if isinstance(action, Mapping) else None
+        if group is not None and group in resources:
+            return resource_label(resources, group)
+    return id_
+
+
 def attributes(properties: Properties, key: str) -> dict[str, Any]:
     """Return a list of `Key` and `Value`, such as `LoadBalancerAttributes`, as a mapping."""
     entries = properties.get(key)

@@ -109,6 +109,16 @@ CASES: Mapping[str, tuple[Templates, list[str]]] = {
         ["no listener of what runs has port 29997"],
     ),
     "nothing": (changed("site-a", "Sql"), []),
+    "the port that all targets have": (changed("site-a", "Sql", HealthCheckPort="9999"), []),
+    "another port": (
+        changed("site-a", "Sql", HealthCheckPort="9998"),
+        [
+            (
+                "group 9999 has its health check's request changed to TCP on 9998 (templates: TCP "
+                "on the port of each target)"
+            )
+        ],
+    ),
 }
 
 

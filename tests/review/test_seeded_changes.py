@@ -61,7 +61,22 @@ def haproxy() -> Data:
     return changed(data, {"clusters/main/balancer/haproxy/instance": instance})
 
 
-BASES: Final[Mapping[str, Data]] = {"single": SINGLE, "pair": PAIR, "haproxy": haproxy()}
+BASES: Final[Mapping[str, Data]] = {
+    "single": SINGLE,
+    "logged": changed(
+        SINGLE,
+        {
+            "services/odbc": {"port": 9996, "idle_timeout": 1200},
+            "logs": {},
+            "clusters/main/network/flow_logs": True,
+            "clusters/main/catalog/log_exports": True,
+            "clusters/main/exports/login": SECRET,
+        },
+    ),
+    "pair": PAIR,
+    "watched": changed(PAIR, {"alarms/route53": True}),
+    "haproxy": haproxy(),
+}
 
 
 @dataclass(frozen=True)
@@ -238,6 +253,42 @@ SEEDS: Final[Mapping[str, Seed]] = {
         {"services/jdbc": {"port": 9999, "health": {"unhealthy": 10}}},
         ("health-check-weaker (main: jdbc)", "failure-worse (main)"),
         "failed checks until a node is out of service: 2 -> 10",
+    ),
+    "connections of unhealthy nodes": Seed(
+        "single",
+        {"services/jdbc": {"port": 9999, "unhealthy_termination": False}},
+        ("health-check-weaker (main: jdbc)",),
+        "are no longer ended",
+    ),
+    "shorter idle time; watchdog, logs and exports off": Seed(
+        "logged",
+        {
+            "services/odbc": {"port": 9996, "idle_timeout": 60},
+            "denodo/watchdog": False,
+            "logs": GONE,
+            f"{CLUSTER}/network/flow_logs": False,
+            f"{CLUSTER}/catalog/log_exports": False,
+            f"{CLUSTER}/exports": GONE,
+        },
+        (
+            "idle-timeout-shorter (main: odbc)",
+            "watchdog-off (main: node1, main: node2, main: node3)",
+            "backups-fewer (main: node1, main: node2, main: node3)",
+            "logs-off (main: node1, main: node2, main: node3, main: VPC and 1 more)",
+        ),
+        "end after 1200 -> 60 s",
+    ),
+    "alarms on the health checks off": Seed(
+        "watched",
+        {"alarms/route53": False},
+        ("alarm-removed (test-route53)",),
+        "the alarm no longer notifies",
+    ),
+    "HAProxy's image": Seed(
+        "haproxy",
+        {f"{CLUSTER}/balancer/haproxy/instance/image": "ami-0aaaaaaaaaaaaaaaa"},
+        ("haproxy-replaced (main: HAProxy)",),
+        "ImageId ami-0123456789abcdef0 -> ami-0aaaaaaaaaaaaaaaa",
     ),
     "alarms off": Seed("single", {"alarms": "none"}, ("alarm-removed (main)",), "node out"),
     "recipient removed": Seed(

@@ -14,7 +14,7 @@ from denodo_ha.drill.live.live_drill import LiveDrill
 from denodo_ha.drill.live.live_site import UnreadPart
 from denodo_ha.drill.model.balancers import Balancer, HealthThreshold, TargetGroup
 from denodo_ha.drill.model.dns import Alarm, HealthCheck, Record
-from denodo_ha.drill.model.machines import Key, Machine, TargetHealthCheck
+from denodo_ha.drill.model.machines import Key, Machine
 from denodo_ha.drill.model.model import Database, Model, Subject
 from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.text_report import named_failures
@@ -142,7 +142,8 @@ def _details(texts: Iterable[str]) -> Iterator[str]:
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
     """Return the differences of clusters and of objects without a cluster, to end a sentence."""
-    causes = [one.text for one in differences if one.cluster in clusters or not one.cluster]
+    of_clusters = [one for one in differences if one.cluster in clusters or not one.cluster]
+    causes = list(dict.fromkeys(one.text for one in of_clusters))
     if not causes:
         return "."
     more = len(causes) - _MAX_CAUSES
@@ -244,7 +245,7 @@ def _of_group(model: Model, group: TargetGroup) -> dict[str, str]:
         "health check": f"{check.interval} s x {check.unhealthy}",
         "health check's time-out": f"{check.timeout} s",
         "health check's number of passes": str(check.healthy),
-        "health check's request": _request(check),
+        "health check's request": _request(group),
         "targets": "unknown" if group.targets_unknown else ", ".join(targets) or "none",
         "cross-zone load balancing": "as the balancer"
         if group.cross_zone is None
@@ -254,9 +255,13 @@ def _of_group(model: Model, group: TargetGroup) -> dict[str, str]:
     }
 
 
-def _request(check: TargetHealthCheck) -> str:
+def _request(group: TargetGroup) -> str:
+    """Return what a check asks for; a check of the one port that all targets have is as any."""
+    check = group.health_check
     path = f" {check.path}" if check.is_http else ""
-    return f"{check.protocol}{path} on {check.port or 'the port of each target'}"
+    same_port = not check.port or {target.port for target in group.targets} == {check.port}
+    where = "the port of each target" if same_port else str(check.port)
+    return f"{check.protocol}{path} on {where}"
 
 
 def _threshold(threshold: HealthThreshold) -> str:

@@ -29,7 +29,10 @@ def print_drift(
 ) -> None:
     """Print the drift between templates and what runs, for a terminal or as Markdown."""
     report = drift_report(base, drill, changes)
-    texts = [one["text"] for one in report["differences"]]
+    texts = [
+        f"{one['cluster']}: {one['text']}" if one["cluster"] else one["text"]
+        for one in report["differences"]
+    ]
     if report["drift"]:
         print_sentences(form, "Drift:", report["drift"])
     else:

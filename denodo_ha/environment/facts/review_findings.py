@@ -10,13 +10,13 @@ _NAMES: Final[Mapping[Category, tuple[str, ...]]] = {
         *("alarm-lost", "cluster-removed", "database-smaller", "event-order-worse"),
         *("failure-worse",),
         *("haproxy-fewer", "haproxy-maxconn-lower", "haproxy-smaller", "heap-smaller"),
-        *("instance-smaller", "instance-type-unknown", "node-removed", "service-removed"),
-        *("version-changed", "zone-removed"),
+        *("idle-timeout-shorter", "instance-smaller", "instance-type-unknown", "node-removed"),
+        *("service-removed", "version-changed", "zone-removed"),
     ),
     "replacement": (
         *("balancer-replaced", "database-interrupted", "database-replaced", "deploy-fails"),
-        *("failover-name-changed", "listener-port-changed", "node-replaced", "node-restarted"),
-        *("nodes-stop-together", "stack-moved", "target-group-replaced"),
+        *("failover-name-changed", "haproxy-replaced", "listener-port-changed", "node-replaced"),
+        *("node-restarted", "nodes-stop-together", "stack-moved", "target-group-replaced"),
     ),
     "access": (
         *("access-from-anywhere", "access-widened", "balancer-public", "database-public"),
@@ -25,7 +25,8 @@ _NAMES: Final[Mapping[Category, tuple[str, ...]]] = {
     "protection": (
         *("alarm-removed", "backups-fewer", "certificate-of-another-region"),
         *("deletion-protection-off", "failover-check-weaker", "final-snapshot-off"),
-        *("health-check-weaker", "multi-az-off", "notification-removed", "tls-off"),
+        *("health-check-weaker", "logs-off", "multi-az-off", "notification-removed", "tls-off"),
+        *("watchdog-off",),
     ),
     "cost": ("cost-higher", "cost-unknown"),
 }

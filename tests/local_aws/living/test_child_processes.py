@@ -12,7 +12,11 @@ import pytest
 
 from tests.support.assembly import ROOT
 from tests.support.waiting import until
-from tools.local_aws.emulator.child_processes import ChildProcesses, start_time
+from tools.local_aws.emulator.child_processes import (
+    ChildProcesses,
+    pause_before_restart,
+    start_time,
+)
 
 _CHILD = "tests.local_aws.living.sample_child"
 _SERVER = "tests.local_aws.living.sample_server"
@@ -59,6 +63,14 @@ def test_a_child_that_is_killed_is_started_again(children: ChildProcesses, tmp_p
     until(lambda: ended(program))
     assert not ended(again)
     assert children.pid("sample") not in (None, child)
+
+
+def test_a_child_that_cannot_run_is_started_ever_less_often() -> None:
+    pauses = [0.0]
+    for _ in range(8):
+        pauses.append(pause_before_restart(pauses[-1], ran_for=0.2))
+    assert pauses[1:] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert pause_before_restart(60.0, ran_for=600.0) == 0.0, "it has run"
 
 
 def test_children_end_when_their_server_is_killed(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Child processes of the server: living parts that run outside it.
 
 Each has a process group of its own and ends with the server: see
-`tools.local_aws.living.parent`. A child that ends is started again. What an earlier
-server has left behind, which is possible only if a child was stopped by a signal when that server
-was killed, is ended at the start: the children's process ids and start times are in a file.
+`tools.local_aws.living.parent`. A child that ends is started again, after a pause that grows while
+the child ends soon after its start. What an earlier server has left behind, which is possible only
+if a child was stopped by a signal when that server was killed, is ended at the start: the
+children's process ids and start times are in a file.
 """
 
 import json
@@ -19,7 +20,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 _RESTART_S = 1.0
-"""Project default: a child is started at most this often."""
+"""Project default: the first pause before a child is started again."""
+_LONGEST_PAUSE_S = 60.0
+"""Project default: the pause before a start doubles up to this for a child that cannot run."""
 _END_S = 10.0
 """Project default: a child that has not ended this long after SIGTERM is killed."""
 _log = logging.getLogger("local-aws")
@@ -158,12 +161,14 @@ class _Child:
         self._owner.write_record()
 
     def _keep_running(self) -> None:
+        pause = 0.0
         while not self._stopping.is_set():
             started = time.monotonic()
             process = self._process
             assert process is not None
             status = process.wait()
-            if self._stopping.wait(max(0.0, _RESTART_S - (time.monotonic() - started))):
+            pause = pause_before_restart(pause, time.monotonic() - started)
+            if self._stopping.wait(pause):
                 return
             _log.warning("%s ended with status %s, and is started again", self._name, status)
             _clean_up(process)
@@ -171,6 +176,18 @@ class _Child:
 
 
 CHILDREN = ChildProcesses()
+
+
+def pause_before_restart(last_pause: float, ran_for: float) -> float:
+    """Return the pause before an ended child starts again, which doubles while it ends at once.
+
+    Args:
+        last_pause: the pause before the start of the process that has ended, 0 for the first.
+        ran_for: how long the process has run, in seconds.
+    """
+    if ran_for >= _LONGEST_PAUSE_S:
+        return 0.0
+    return min(max(_RESTART_S, 2 * last_pause), _LONGEST_PAUSE_S)
 
 
 def start_time(pid: int) -> str:
