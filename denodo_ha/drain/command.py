@@ -65,7 +65,7 @@ def _context(site: "_Site", *, timeout: float | None, take_over: bool) -> Operat
 
 @dataclass(frozen=True)
 class _Site:
-    """The options that say where the node is."""
+    """Options that name the site of the node."""
 
     config: str | None
     environment: str | None
@@ -183,7 +183,7 @@ def drain(
 
         denodo-ha drain node1 --cluster active -c prod --dry-run
 
-        denodo-ha drain denodo-node1 --live --region eu-west-1 --balancer denodo-nlb
+        denodo-ha drain denodo-node1 --live --region eu-west-1 --balancer nlb
     """
     site = _Site(config, environment, region, profile, cluster, live, record, balancer)
     draining, name, node = _draining(site, node, timeout=timeout, take_over=take_over, force=force)
@@ -236,7 +236,7 @@ def enable(
 
         denodo-ha enable node1 --cluster active --metadata-ok -c prod
 
-        denodo-ha enable denodo-node1 --live --region eu-west-1 --balancer denodo-nlb
+        denodo-ha enable denodo-node1 --live --region eu-west-1 --balancer nlb
     """
     site = _Site(config, environment, region, profile, cluster, live, record, balancer)
     if site.is_found and metadata_ok:

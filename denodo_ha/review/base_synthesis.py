@@ -145,7 +145,10 @@ def commit_of(revision: str, clone: Path) -> str:
     try:
         run(["git", "rev-parse", "--git-dir"], cwd=clone)
     except Failed as error:
-        message = f"{clone} is not a clone of a git repository, from which the base is read"
+        message = (
+            f"{clone} is not a clone of a git repository, from which the base is read; give two "
+            "folders of cdk synth instead: denodo-ha review BASE.out NEW.out"
+        )
         raise UsageError(message) from error
     try:
         commit = f"{revision}^{{commit}}"
@@ -156,6 +159,8 @@ def commit_of(revision: str, clone: Path) -> str:
             f"git does not know the revision {revision!r}; name another one (BASE=REVISION for "
             "make, --base REVISION for denodo-ha review)"
         )
+        if run(["git", "rev-parse", "--is-shallow-repository"], cwd=clone).strip() == "true":
+            message += "; the clone is shallow: `git fetch --unshallow` brings its other commits"
         raise UsageError(message) from error
 
 

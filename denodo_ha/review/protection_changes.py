@@ -236,6 +236,9 @@ def _node_programs(pair: StackPair) -> Iterator[Finding]:
         if before[node].get("logs") and not after[node].get("logs"):
             text = "its logs are no longer sent to CloudWatch Logs: they are lost with the machine"
             yield finding("logs-off", pair.place(node), text)
+        if before[node].get("exports") and not after[node].get("exports"):
+            text = "Virtual DataPort's metadata is no longer exported"
+            yield finding("backups-fewer", pair.place(node), text)
 
 
 def _logs(pair: StackPair) -> Iterator[Finding]:

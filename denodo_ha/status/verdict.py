@@ -120,7 +120,7 @@ def _rotation_problems(node: Node, shared: Sequence[tuple[Group, Target]]) -> It
         yield f"{node.name} has a drain tag {node.drained!s}"
     elif node.drained is not None:
         yield from _drain_problems(node.name, str(node.drained), inside, leaving)
-    elif outside or leaving:
+    elif (outside or leaving) and not node.remedy:
         out = f"out of {', '.join([*outside, *leaving])}"
         yield (
             f"{node.name} is {out} without a drain tag: it was taken out by hand, or a command was "

@@ -3,6 +3,7 @@
 import ast
 import copy
 import json
+import subprocess
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -23,6 +24,7 @@ from denodo_ha.environment.model.environment import Acceptance
 from denodo_ha.plan.node_changes import Change
 from denodo_ha.review import outcome_findings, review_command
 from denodo_ha.review.access_changes import access_findings
+from denodo_ha.review.base_synthesis import commit_of
 from denodo_ha.review.finding import Finding, finding, split_accepted
 from denodo_ha.review.next_steps import DeployEffects, next_steps
 from denodo_ha.review.outcome_findings import compare_outcomes
@@ -272,6 +274,23 @@ def test_an_empty_revision_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -
     done = TestCommand.run("-c", "active-passive", "--base", "")
     assert done.exit_code == exit_codes.USAGE
     assert "the revision is ''" in done.stderr
+
+
+def test_a_shallow_clone_and_no_clone(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=n", "-c", "user.email=a@example.com"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, timeout=60)
+
+    git("init", "--quiet", "whole")
+    for text in ("first", "second"):
+        git("-C", "whole", "commit", "--quiet", "--allow-empty", "--message", text)
+    git("clone", "--quiet", "--depth", "1", f"file://{tmp_path}/whole", "shallow")
+    with pytest.raises(UsageError, match=r"the clone is shallow: `git fetch --unshallow`"):
+        commit_of("HEAD^1", tmp_path / "shallow")
+    with pytest.raises(UsageError, match=r"'nope'; name another one [^;]*$"):
+        commit_of("nope", tmp_path / "whole")
+    with pytest.raises(UsageError, match=r"not a clone .*; give two folders of cdk synth"):
+        commit_of("HEAD", tmp_path)
 
 
 class TestEventOrders:

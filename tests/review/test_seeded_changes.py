@@ -70,6 +70,7 @@ BASES: Final[Mapping[str, Data]] = {
             "logs": {},
             "clusters/main/network/flow_logs": True,
             "clusters/main/catalog/log_exports": True,
+            "clusters/main/exports/login": SECRET,
         },
     ),
     "pair": PAIR,
@@ -259,7 +260,7 @@ SEEDS: Final[Mapping[str, Seed]] = {
         ("health-check-weaker (main: jdbc)",),
         "are no longer ended",
     ),
-    "shorter idle time, watchdog and logs off": Seed(
+    "shorter idle time; watchdog, logs and exports off": Seed(
         "logged",
         {
             "services/odbc": {"port": 9996, "idle_timeout": 60},
@@ -267,10 +268,12 @@ SEEDS: Final[Mapping[str, Seed]] = {
             "logs": GONE,
             f"{CLUSTER}/network/flow_logs": False,
             f"{CLUSTER}/catalog/log_exports": False,
+            f"{CLUSTER}/exports": GONE,
         },
         (
             "idle-timeout-shorter (main: odbc)",
             "watchdog-off (main: node1, main: node2, main: node3)",
+            "backups-fewer (main: node1, main: node2, main: node3)",
             "logs-off (main: node1, main: node2, main: node3, main: VPC and 1 more)",
         ),
         "end after 1200 -> 60 s",

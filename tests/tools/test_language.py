@@ -50,6 +50,12 @@ def test_words_of_a_page_are_found_outside_of_code(folder: Path) -> None:
     ]
 
 
+def test_words_across_lines_of_a_list(folder: Path) -> None:
+    page = folder / "list.md"
+    page.write_text("- Nodes that are no\n  longer used. There\n  is no other. It goes\n  on.\n")
+    assert list(rules.findings(page)) == ["list.md:3: 'goes on': write continue"]
+
+
 def test_docstrings_comments_and_messages_of_a_module_are_read(folder: Path) -> None:
     assert list(rules.findings(folder / "module.py")) == [
         "module.py:10: 'is no': write is not a",
@@ -61,6 +67,12 @@ def test_docstrings_comments_and_messages_of_a_module_are_read(folder: Path) -> 
 def test_spelling_is_checked_outside_of_code(folder: Path) -> None:
     found = program.misspelled([folder / "page.md", folder / "module.py"])
     assert found == ["page.md:9:36 - Unknown word (mispeling)"]
+
+
+def test_a_missing_cspell_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "_CSPELL", "node_modules/.bin/missing")
+    with pytest.raises(SystemExit, match="make dev"):
+        program.misspelled([folder / "page.md"])
 
 
 def test_texts_of_all_pages_and_packages_are_checked() -> None:

@@ -10,17 +10,18 @@ from tools.language import texts
 WORDS: Final[tuple[tuple[str, str], ...]] = (
     (r"\b(nobody(?!:)|somebody|anybody|everybody|whoever)\b", "name the caller, operator or node"),
     (r"\banew\b", "again"),
-    (r"(?<!notify )\bby itself\b", "automatically"),
+    (r"(?<!notify )\bby\s+itself\b", "automatically"),
     (r"\bshall\b", "must, or will"),
-    (r"(?<![Tt]here )\b(is|are) no (?!longer\b)", "is not a"),
-    (r"\bhangs? on\b", "depends on"),
-    (r"\b(go|goes|going|went) on\b", "continue"),
+    (r"(?<!here )(?<!here   )\b(is|are)\s+no\s(?!\s*longer\b)", "is not a"),
+    (r"\bhangs?\s+on\b", "depends on"),
+    (r"\b(go|goes|going|went)\s+on\b", "continue"),
     (r"\bmend(s|ed|ing)?\b", "fix"),
     (r"\bHAProxies\b", "HAProxy instances"),
     (r"(?<!Who is )\btold\b", "notified, or the output"),
     (r"\bstands\b(?! for\b)", "is, or remains"),
 )
-"""Words as regular expressions, each with what to write instead."""
+"""Words as regular expressions, each with what to write instead. Lines of lists are indented,
+so several spaces may separate two words."""
 
 DEPLOYED: Final = frozenset(
     {

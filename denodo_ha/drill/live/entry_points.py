@@ -124,7 +124,7 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
 def _behind_name(
     around: Surroundings, name: str
 ) -> tuple[tuple[str, ...], list[str], dict[str, Any]]:
-    """Return the names that lead to balancers or instances, and these, from the name of clients on.
+    """Return the names from the clients' name on, and the balancers and instances at their end.
 
     A name without a routing policy may lead to another name, as the CNAME record with which an
     adopted site is switched. The names after a routing policy are not followed: the policy, which

@@ -120,7 +120,7 @@ def build_live_model(site: LiveSite) -> Model:
 
 
 def _without_listeners(model: Model, unread: Iterable[UnreadPart]) -> Iterator[UnreadPart]:
-    """Yield the clusters without a port: no failure does them harm, which says nothing."""
+    """Yield a note on each cluster without a port: the outcomes of its failures mean nothing."""
     if any("balancer" in part.hides for part in unread):
         return
     for cluster in model.clusters.values():

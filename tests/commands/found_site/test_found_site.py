@@ -11,6 +11,7 @@ from denodo_ha.drill.live.machine_reader import GROUP_TAG
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
 from tests.commands.found_site.conftest import REGIONS, SITE
+from tests.support.assembly import ROOT
 from tests.support.found_account import FoundAccount
 from tests.support.hand_made_site import RECORD
 
@@ -26,6 +27,13 @@ LOCK = f"/denodo/_found/{REGION}/.lock"
 
 def changes(found: FoundAccount) -> list[str]:
     return [call.operation for call in found.cloud.calls.changes if call.service != "ssm"]
+
+
+def documented_actions() -> set[str]:
+    """Return the actions of the policy that the page has for drain and enable."""
+    page = (ROOT / "docs/how-to/drill-what-runs.md").read_text(encoding="utf-8")
+    policy = json.loads(page.partition("```json")[2].partition("```")[0])
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
 
 
 def test_a_round_trip_leaves_the_registrations_as_they_were(found: FoundAccount, go: Run) -> None:
@@ -45,6 +53,10 @@ def test_a_round_trip_leaves_the_registrations_as_they_were(found: FoundAccount,
     done = go("enable", node)
     assert done.exit_code == exit_codes.DONE, done.output
     assert (found.registrations(), found.tags()) == (before, tags)
+    prefixes = {"elbv2": "elasticloadbalancing"}
+    calls = [call for call in found.cloud.calls.made if call.changes or call.service == "ssm"]
+    actions = {f"{prefixes.get(call.service, call.service)}:{call.operation}" for call in calls}
+    assert documented_actions() == actions
     assert not found.cloud.client("ssm", REGION).get_parameters(Names=[LOCK])["Parameters"]
 
 

@@ -10,6 +10,8 @@ from tests.commands.conftest import Run
 from tests.commands.found_site.test_found_site import DRAINED, NODE, RECORDS, REGION
 from tests.support.found_account import FoundAccount
 
+pytestmark = pytest.mark.long
+
 
 class KilledError(BaseException):
     """End of the process: no handler of the command may act on it."""
@@ -34,7 +36,6 @@ def killed_before(found: FoundAccount, go: Run, number: int) -> None:
     found.cloud.faults.heal()
 
 
-@pytest.mark.long
 def test_a_process_that_is_killed_anywhere_is_completed(found: FoundAccount, go: Run) -> None:
     """By the same command again, and by enable; what is registered is as before."""
     before, tags = found.registrations(), found.tags()
@@ -64,7 +65,6 @@ def test_enable_alone_completes_a_drain_that_was_killed(found: FoundAccount, go:
     assert (found.registrations(), found.tags()) == (before, tags)
 
 
-@pytest.mark.long
 def test_a_target_group_that_no_listener_uses_any_more(found: FoundAccount, go: Run) -> None:
     """Its registration comes back too; a record of a deleted one alone is refused."""
     elb, before = found.cloud.client("elbv2", REGION), found.registrations()

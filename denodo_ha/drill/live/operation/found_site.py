@@ -269,9 +269,10 @@ class _Reader:
     def _with_recorded(
         self, balancers: FoundBalancers, records: Mapping[str, DrainRecord]
     ) -> tuple[FoundBalancers, dict[str, tuple[str, ...]]]:
-        """Return the balancers with the target groups of drain records, and those that are gone.
+        """Return the balancers with the target groups that drain records name.
 
-        A target group that no listener has any more is only found by the record.
+        Also return, by instance id, the recorded target groups that no longer exist. A target group
+        that no listener uses any more is found only by the record.
         """
         by_name = {
             item["TargetGroupName"]: arn

@@ -1,0 +1,149 @@
+"""Samples of output on the pages of docs/how-to, compared with what the commands print.
+
+A comment `<!-- sample: SITUATION -->` before a block names the function here that prepares the
+account. Each command of the block is run, and its output compared. `…` stands for any text or,
+alone on a line, for any lines. Ids, times, seconds, users and widths of columns may differ.
+"""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.drain import command as drain_command
+from denodo_ha.pause import command as pause_command
+from denodo_ha.status import command as status_command
+from tests.commands.account.agents import Agents
+from tests.commands.account.cloud import Cloud
+from tests.commands.account.route53 import Route53
+from tests.commands.conftest import Clouds, Run
+from tests.support.assembly import ROOT
+
+PAGES = sorted((ROOT / "docs/how-to").rglob("*.md"))
+MARKED = re.compile(r"<!-- sample: ([a-z-]+) -->\n+```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SAMPLE = re.compile(r"^```\n((?:(?!```).*\n)*?\$ denodo-ha (?:.*\n)*?)```$", re.MULTILINE)
+EXAMPLE = "active-passive"
+TIMEOUT = ("unhealthy", "Target.Timeout", "")
+
+
+class Account:
+    """The active-passive example in two simulated regions, with nodes and Route 53."""
+
+    def __init__(self, cloud: Cloud, run: Run) -> None:
+        self.cloud, self.run = cloud, run
+        self.route53 = Route53(cloud)
+        self.agents = Agents(cloud, "active")
+
+
+def healthy(_: Account) -> None:
+    """Leave everything as it was deployed."""
+
+
+def failed_over(account: Account) -> None:
+    account.route53.put_now(1)
+
+
+def primary_down(account: Account) -> None:
+    account.route53.down.add("active")
+
+
+def secondary_down(account: Account) -> None:
+    account.route53.down.add("passive")
+
+
+def drained(account: Account) -> None:
+    account.run("drain", "node1", "--cluster", "active", "-c", EXAMPLE)
+
+
+def stopped_and_unhealthy(account: Account) -> None:
+    account.cloud.stop("passive", "node2")
+    account.cloud.become("active", "node1", TIMEOUT, "odbc")
+    account.agents.nodes["node1"].unready = {"odbc": "did not answer"}
+
+
+def terminated(account: Account) -> None:
+    account.cloud.terminate("active", "node1")
+    account.cloud.clock.sleep(400)
+
+
+SITUATIONS: dict[str, Callable[[Account], None]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        healthy,
+        failed_over,
+        primary_down,
+        secondary_down,
+        drained,
+        stopped_and_unhealthy,
+        terminated,
+    )
+}
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+SAMPLES = [
+    pytest.param(situation, block, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, (situation, block) in enumerate(MARKED.findall(_text(page)))
+]
+
+
+@pytest.fixture
+def account(clouds: Clouds, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch) -> Account:
+    cloud = clouds(EXAMPLE)
+    for module in (drain_command, pause_command, status_command):
+        monkeypatch.setattr(module, "real_clock", lambda: cloud.clock)
+    account = Account(cloud, denodo_ha)
+    account.route53.begin(monkeypatch)
+    return account
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("situation", "block"), SAMPLES)
+def test_a_sample_is_what_the_command_prints(account: Account, situation: str, block: str) -> None:
+    SITUATIONS[situation](account)
+    for step in re.split(r"^\$ denodo-ha ", block, flags=re.MULTILINE)[1:]:
+        command, _, expected = step.partition("\n")
+        words = [EXAMPLE if word == "prod" else word for word in shlex.split(command)]
+        output = account.run(*words).output.replace(f"failover of {EXAMPLE}", "failover of prod")
+        assert re.fullmatch(
+            _pattern(expected.replace(f"of {EXAMPLE}", "of prod")), _shape(output)
+        ), f"{command}\n{output}"
+
+
+def test_every_sample_of_a_command_is_compared() -> None:
+    situations = {situation for page in PAGES for situation, _ in MARKED.findall(_text(page))}
+    assert situations == set(SITUATIONS)
+    for page in PAGES:
+        text = _text(page)
+        compared = {block for _, block in MARKED.findall(text)}
+        assert [block for block in SAMPLE.findall(text) if block not in compared] == [], page
+
+
+def _shape(text: str) -> str:
+    """Return a text without what differs between two accounts or moments."""
+    for pattern, shape in (
+        (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?: UTC|Z)?", "TIME"),
+        (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
+        (r"\bi-[0-9a-f]{17}\b", "ID"),
+        (r"\b\d+ s\b", "SECONDS"),
+        (r"\bby \S+@[^\s:;]+", "by USER"),
+        (r"[ \t]+", " "),
+        (r" $", ""),
+    ):
+        text = re.sub(pattern, shape, text, flags=re.MULTILINE)
+    return text
+
+
+def _pattern(expected: str) -> str:
+    """Return a regular expression of the shape of an output, in which `…` stands for any text."""
+    lines = _shape(expected).splitlines()
+    return "".join(
+        r"(?:.*\n)*?" if line.strip() == "…" else ".*".join(map(re.escape, line.split("…"))) + r"\n"
+        for line in lines
+    )
