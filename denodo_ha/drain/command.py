@@ -193,7 +193,7 @@ def drain(
             f"would leave {labels(plan.open)}" if plan.open else f"is out of {plan.scope} already"
         )
         print_line(f"{name} {node}: {change}; its connections have {plan.seconds} s to end")
-        print_line(f"{name} {node}: drained {plan.tag}")
+        print_line(f"{name} {node}: its drain tag would be: {plan.tag}")
         return
     plan = draining.drain(node, why=why)
     change = "is out" if plan.open else "was out already"

@@ -106,6 +106,7 @@ def test_dry_run_changes_nothing(cloud: Cloud, go: Run) -> None:
     done = go("node1", "--dry-run")
     assert done.exit_code == exit_codes.DONE
     assert "would leave jdbc, odbc, web; its connections have 300 s to end" in done.stdout
+    assert "active node1: its drain tag would be: since " in done.stdout
     assert cloud.calls.changes == []
 
 
