@@ -11,6 +11,7 @@ from tools.local_aws import server_process
 from tools.local_aws.bootstrap import Location
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access
+from tools.local_aws.emulator.child_processes import ChildProcesses
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import Paths
 
@@ -36,6 +37,8 @@ def remove_all(paths: Paths, console: Console) -> None:
                 destroy(server.endpoint, manifest.parent, paths, say)
         if server_process.stop(paths):
             say("The local AWS is stopped")
+        # A suspended machine of a server that was killed cannot notice that its server has ended.
+        ChildProcesses().install(paths.folder)
         shutil.rmtree(paths.folder)
     paths.lock.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.support.assembly import ROOT
 from tests.support.waiting import until
@@ -17,6 +18,8 @@ from tools.local_aws.emulator.child_processes import (
     pause_before_restart,
     start_time,
 )
+from tools.local_aws.paths import Paths
+from tools.local_aws.removal import remove_all
 
 _CHILD = "tests.local_aws.living.sample_child"
 _SERVER = "tests.local_aws.living.sample_server"
@@ -100,3 +103,18 @@ def test_what_a_killed_server_has_left_behind_is_ended(
         for process in (left, other):
             process.kill()
             process.wait(60)
+
+
+def test_local_down_ends_what_a_killed_server_has_left_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "local"
+    folder.mkdir()
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as left:
+        try:
+            os.kill(left.pid, signal.SIGSTOP)
+            record = {"left": [left.pid, start_time(left.pid)]}
+            (folder / "processes.json").write_text(json.dumps(record))
+            remove_all(Paths(folder=folder), Console(quiet=True))
+            assert left.wait(60) == -signal.SIGKILL
+            assert not folder.exists()
+        finally:
+            left.kill()
