@@ -85,7 +85,7 @@ FIGURES = [
     (FAILOVER_PAGE, "| `alarm`, region or", [("active-passive", "region-lost")]),
     (FAILOVER_PAGE, "| the switch |", [("active-passive", "switch"), ("haproxy", "switch")]),
     (FAILOVER_PAGE, "A zone or node that dies", [("active-passive", "node-lost")]),
-    ("docs/how-to/runbooks/README.md", "answers, and a move", [("active-passive", "switch")]),
+    ("docs/how-to/runbooks/README.md", "and a failover takes", [("active-passive", "switch")]),
     ("docs/how-to/runbooks/README.md", "with alias records", [("haproxy", "switch")]),
     (
         "docs/how-to/runbooks/game-day.md",

@@ -194,7 +194,7 @@ def _ours(access: Access) -> dict[str, list[str]]:
         "secrets": [
             item["Name"]
             for item in access.client("secretsmanager").list_secrets()["SecretList"]
-            if item["Name"].startswith(("denodo/", "rds!"))
+            if item["Name"].startswith("rds!") or _is_ours(item)
         ],
         "profiles": [
             item["InstanceProfileName"]

@@ -127,6 +127,7 @@ OURS = {
     ("denodo_ha/environment/haproxy/systemd_unit.py", 1000),
     ("denodo_ha/environment/loading/bounded_document.py", 100),
     ("denodo_ha/environment/loading/problem.py", 120),
+    ("denodo_ha/environment/loading/reference_page.py", 3600),
     ("denodo_ha/environment/loading/yaml_document.py", 50),
     ("denodo_ha/environment/model/catalog.py", 100),
     ("denodo_ha/environment/model/catalog.py", 1000),

@@ -279,7 +279,7 @@ def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
     def running(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
 
-    monkeypatch.setattr("denodo_ha.drain.draining.read_cluster", lambda *_: cluster())
+    monkeypatch.setattr(ClusterOperation, "_read_cluster", lambda _: cluster())
     monkeypatch.setattr("denodo_ha.drain.draining.read_instances", running)
     monkeypatch.setattr(ClusterOperation, "_locked", _locked)
     aws, location = cast("Aws", hosts), cluster().location

@@ -35,7 +35,7 @@ CHANGES_NOTHING = {
     *("catalog status", "catalog learn", "haproxy render", "haproxy status", "haproxy verify"),
 }
 CHANGES_THIS_MACHINE = {
-    *("pin", "init", "cost"),  # files that are committed
+    *("pin", "init", "adopt", "cost"),  # files that are committed
     *("haproxy drain", "haproxy enable", "haproxy reload", "haproxy save", "haproxy prepare"),
 }
 """Commands that change a file, or HAProxy on this machine, without AWS."""

@@ -140,8 +140,7 @@ class Home:
 
     def start_web(self) -> None:
         """Start the web container with Virtual DataPort, unless it runs."""
-        if not self.listens("web"):
-            _spawn(self, "web")
+        _start_container(self)
 
     def application(self, name: str) -> Path:
         """Return the file with the state of a web application: `up` or `dead`."""
@@ -199,7 +198,9 @@ class _FailureError(Exception):
 def start(home: Home, name: str, *_: str) -> None:
     """Start a server or a web application."""
     server = "web" if name in _APPLICATIONS else {"vqlserver": "vdp"}.get(name, name)
-    if not home.listens(server):
+    if server == "web":
+        _start_container(home)
+    elif not home.listens(server):
         if not (home.path / "run/generated.json").exists() and server == "vdp":
             sys.stderr.write("regenerateFiles.sh was never run\n")
             raise _FailureError
@@ -208,7 +209,29 @@ def start(home: Home, name: str, *_: str) -> None:
         _start_application(home, name)
 
 
-def _spawn(home: Home, server: str) -> None:
+def _start_container(home: Home) -> None:
+    """Start the web container once, also for two applications that are started together."""
+    import fcntl
+
+    with (home.path / "run/web.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        pid = lock.read()
+        if home.listens("web") or (pid and _runs(pid)):
+            return
+        lock.truncate(0)
+        lock.write(str(_spawn(home, "web")))
+
+
+def _runs(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _spawn(home: Home, server: str) -> int:
     if server == "web":
         import shutil
 
@@ -222,7 +245,7 @@ def _spawn(home: Home, server: str) -> None:
     # The first argument sets the process's name to java. Python derives `sys.executable` from it,
     # so the real path of Python is passed on in STAND_IN_PYTHON.
     python = os.environ.get("STAND_IN_PYTHON", sys.executable)
-    os.posix_spawn(
+    return os.posix_spawn(
         python,
         [
             *("java", "-S", __file__, str(home.path), "serve", server),
