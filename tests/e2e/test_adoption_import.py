@@ -70,7 +70,7 @@ class Takeover:
 
     def run(self, *arguments: str) -> Result:
         """Run `denodo-ha` in this process."""
-        settings = self.cloud.access.settings(local_aws_server.paths())
+        settings = self.cloud.access.settings(local_aws_server.paths()) | {"COLUMNS": "200"}
         return CliRunner().invoke(build_program(COMMANDS), list(arguments), env=settings)
 
     def described(self) -> dict[str, Any]:

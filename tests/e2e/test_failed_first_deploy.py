@@ -196,8 +196,9 @@ def test_a_kept_bucket_is_adopted_with_its_contents(catalog: FirstDeploy) -> Non
 
 
 @pytest.mark.long
-def test_the_first_deploy_fails_at_each_resource_in_turn(with_cluster: FirstDeploy) -> None:
-    for logical_id in with_cluster.template["Resources"]:
+def test_the_first_deploy_fails_at_one_resource_after_the_other(with_cluster: FirstDeploy) -> None:
+    """Every second resource fails; each failure takes a deploy, a rollback and a repair."""
+    for logical_id in [*with_cluster.template["Resources"]][::2]:
         with_cluster.fail(logical_id)
         if not with_cluster.run_printed_commands():
             # The rollback left no resource, so `plan` prints no command. The CDK CLI would also
