@@ -37,6 +37,7 @@ from tests.faults.deployment import MachineDeployer
 from tests.faults.preparations import prepare
 from tests.faults.site import KEPT, Done, Site
 from tests.support import client_creation, local_aws_server
+from tests.support.servers.fault_proxy import INTERRUPT
 from tools.local_aws.credentials import Access
 
 _THREADS_S = 60
@@ -151,8 +152,9 @@ def _interruptible() -> Iterator[None]:
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGINT, before)
+            with INTERRUPT:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGINT, before)
 
 
 def run_here(site: Site, arguments: Sequence[str]) -> Done:

@@ -63,6 +63,10 @@ _WITHOUT_KEYS: Final = frozenset(
 _NEXT: Final = "second-page"
 
 
+INTERRUPT = threading.Lock()
+"""Held while this process is interrupted, and while a test exchanges the handler of Ctrl-C."""
+
+
 class Fault(StrEnum):
     """Kind of fault that the proxy applies to a call."""
 
@@ -369,7 +373,10 @@ class _Handler(BaseHTTPRequestHandler):
         if proxy.delay:
             time.sleep(proxy.delay)
         if fault is Fault.INTERRUPTED:
-            os.kill(os.getpid(), signal.SIGINT)
+            with INTERRUPT:
+                # A thread of the command may call after the command, and its handler, have ended.
+                if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+                    os.kill(os.getpid(), signal.SIGINT)
         if fault in {Fault.REFUSE, Fault.HANG, Fault.LOST, Fault.LATE}:
             self._answer_nothing(proxy, call, request, fault)
         else:
