@@ -20,7 +20,7 @@ BELOW = {
         *("denodo_ha.aws", "denodo_ha.cli", "denodo_ha.environment", "denodo_ha.drill.live")
     },
 }
-"""What a package may import of this project, beside itself. Command packages: `COMMANDS`."""
+"""Packages that a package may import, beside itself. Command packages: `COMMANDS`."""
 
 COMMANDS = {
     "denodo_ha.aws",
@@ -29,7 +29,7 @@ COMMANDS = {
     "denodo_ha.environment",
     "hosts",
 }
-"""What every command package may import."""
+"""Packages that every command package may import."""
 
 BESIDE = {
     "denodo_ha.drain": {"denodo_ha.drill.live"},

@@ -87,7 +87,7 @@ def _found(
 ) -> "tuple[OperationContext, FoundCluster, str]":
     """Return the context of an operation on a found cluster, the cluster, and the node's name."""
     from denodo_ha.drain.found_site import find_node  # noqa: PLC0415 - only with --live
-    from denodo_ha.drill.live.operation.found_site import chosen_locator  # noqa: PLC0415
+    from denodo_ha.drill.live.operation.found_site import chosen_locator  # noqa: PLC0415 - for --live
 
     locator = chosen_locator(
         live=site.live,

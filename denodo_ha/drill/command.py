@@ -240,8 +240,8 @@ def _drill_live(
 ) -> "LiveDrill":
     """Return the drill of the site that --config, or one of the other options, names."""
     # Imported here: the drill of templates runs where boto3 is not installed.
-    from denodo_ha.drill.live.entry_points import SiteLocator  # noqa: PLC0415
-    from denodo_ha.drill.live.live_drill import configured_site, drill_live  # noqa: PLC0415
+    from denodo_ha.drill.live.entry_points import SiteLocator  # noqa: PLC0415 - only with --live
+    from denodo_ha.drill.live.live_drill import configured_site, drill_live  # noqa: PLC0415 - for --live
 
     if config is not None and any(where):
         raise UsageError("--config, --environment, --record and --balancer: give one of them")
@@ -255,7 +255,7 @@ def _drill_live(
 def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
     """Return the drill of what runs with the names of the templates' clusters."""
     # Imported here: the drill of templates runs where boto3 is not installed.
-    from denodo_ha.drill.live.drift import with_cluster_names  # noqa: PLC0415
+    from denodo_ha.drill.live.drift import with_cluster_names  # noqa: PLC0415 - only with --live
 
     return with_cluster_names(base.model, live_drill)
 

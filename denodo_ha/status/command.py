@@ -219,7 +219,7 @@ def status(
             chosen_locator,
             searched_regions,
         )
-        from denodo_ha.status.found_status import read_found_status  # noqa: PLC0415
+        from denodo_ha.status.found_status import read_found_status  # noqa: PLC0415 - for --live
 
         locator = chosen_locator(
             live=live, record=record, balancer=balancer, config=config, environment=environment

@@ -140,7 +140,7 @@ def test_shares_are_fair(lengths: list[int], total: int) -> None:
     assert sum(shares) <= total
     assert all(share <= length for share, length in zip(shares, lengths, strict=True))
     cut = [share for share, length in zip(shares, lengths, strict=True) if share < length]
-    # What is cut has at least as much as any part that is whole.
+    # A part that is cut has at least as much as any part that is whole.
     assert not cut or min(cut) >= max(shares) - 1
     assert not cut or sum(shares) > total - len(lengths)
 

@@ -23,7 +23,7 @@ IMAGE: Final = "ami-0aaaaaaaaaaaaaaaa"
 
 @dataclass(frozen=True)
 class HandMadeCluster:
-    """What the calls made in one region.
+    """Resources that the calls made in one region.
 
     Attributes:
         cloud: the account and region.

@@ -22,7 +22,7 @@ _LB = "ElasticLoadBalancingV2"
 
 @dataclass(frozen=True)
 class Effect:
-    """What clients see after a failure.
+    """Effect of a failure, as clients see it.
 
     Attributes:
         side: the cluster to which the failover name leads.

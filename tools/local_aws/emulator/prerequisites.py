@@ -125,7 +125,7 @@ def _image(settings: Settings) -> bool:
         "VirtualizationType": "hvm",
         "CreationDate": private(ministack.ec2, "_now_ts")(),
         "OwnerId": ministack.account(),
-        # What the image contains, for the machines of its instances.
+        # The contents of the image, for the machines of its instances.
         "Contents": settings.get("contents") or {},
     }
     return True

@@ -17,7 +17,7 @@ from denodo_ha.verify.verification import VerifiedPort, auxiliary_nodes
 from denodo_ha.verify.web_probe import WebRequest, probe_web
 
 _ASYNC_RMI = b"asyncrmi\x01"
-"""What a client of Virtual DataPort 8.0 and later sends first."""
+"""The first bytes that a client of Virtual DataPort 8.0 and later sends."""
 _ACCEPTED = (
     "certificate-",
     "odbc-certificate",

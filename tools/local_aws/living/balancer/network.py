@@ -34,7 +34,7 @@ EndpointOf = Callable[[Target], Endpoint | None]
 
 @dataclass(frozen=True)
 class Arrival:
-    """Where a connection arrived, by the table of that moment."""
+    """The place at which a connection arrived, by the table of that moment."""
 
     table: Configuration
     balancer: Balancer
