@@ -47,7 +47,7 @@ class Aws:
         Raises:
             NoCredentials: The profile does not exist.
         """
-        import boto3  # noqa: PLC0415
+        import boto3  # noqa: PLC0415 - takes most of the start of a command
 
         self.profile = profile
         with translated_errors():
