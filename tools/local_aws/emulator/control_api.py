@@ -48,7 +48,7 @@ from tools.local_aws.emulator import (
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
-from tools.local_aws.emulator.cloudwatch import flow_counts
+from tools.local_aws.emulator.cloudwatch import flow_counts, metrics
 from tools.local_aws.emulator.elb import forwarding
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
@@ -130,7 +130,7 @@ class ControlApi:
         if pace <= 0:
             message = "`pace`, the AWS seconds per real second, must be more than 0"
             raise InvalidRequestError(message)
-        CLOCK.pace = pace
+        metrics.set_pace(pace)
         return {"pace": pace}
 
     def _put_signals(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
