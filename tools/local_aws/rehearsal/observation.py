@@ -29,7 +29,7 @@ _UNTIL_REPAIR_S = 330
 """Project default: AWS seconds to wait where the drill says that only a repair helps: longer than a
 failover takes."""
 _HEALING_PACE = 60.0
-"""Project default: seconds of AWS in one second while a system is repaired, which is not measured."""
+"""Project default: seconds of AWS in one second while a system becomes well again."""
 _HEALING_S = 90.0
 """Project default: real seconds until a repaired system is well."""
 _REPEATED = 3

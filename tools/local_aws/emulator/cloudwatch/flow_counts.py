@@ -45,7 +45,7 @@ def stretch(factor: float) -> None:
     """Multiply the age of each report."""
     now = CLOCK.now()
     for name, reports in [*_reports.items()]:
-        ages = [(now - (now - at) * factor, values) for at, values in reports]
+        ages = [(now - (now - at) * factor, values) for at, values in [*reports]]
         _reports[name] = deque(ages, maxlen=_KEPT)
 
 

@@ -63,7 +63,8 @@ class MetricHistory:
         """Multiply the age of each record."""
         now = CLOCK.now()
         for owner, points in [*self._points.items()]:
-            ages = [(now - (now - at) * factor, value) for at, value in points]
+            # Copies, because another thread adds records.
+            ages = [(now - (now - at) * factor, value) for at, value in [*points]]
             self._points[owner] = deque(ages, maxlen=_KEPT)
 
     def stop(self) -> None:

@@ -179,8 +179,8 @@ def set_pace(pace: float) -> None:
     factor, now = CLOCK.pace / pace, CLOCK.now()
     HISTORY.stretch(factor)
     flow_counts.stretch(factor)
-    for _, points in ministack.metrics.all_items():
-        for point in points:
+    for _, points in [*ministack.metrics.all_items()]:
+        for point in [*points]:
             point["Timestamp"] = now - (now - point["Timestamp"]) * factor
     CLOCK.began = now - (now - CLOCK.began) * factor
     CLOCK.pace = pace
