@@ -1,5 +1,10 @@
-"""The tutorial, followed literally in a fresh clone on the local AWS."""
+"""The tutorial, followed literally in a fresh clone on the local AWS, and more on what it deploys.
 
+The tests depend on each other and run in this order: the last one takes everything down.
+"""
+
+import http.client
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -8,12 +13,18 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.cli import exit_codes
+from denodo_ha.environment.facts.denodo_ports import READY_PORT
 from tests.support.assembly import ROOT
 from tests.support.fresh_clone import Shell, make_clone
+from tests.support.waiting import until
+from tools.local_aws import control, server_process
+from tools.local_aws.credentials import Access
+from tools.local_aws.paths import Paths
 
 pytestmark = pytest.mark.long
 
 TUTORIAL = ROOT / "docs/tutorial.md"
+LAST = "## 8. Take it down"
 CODES = {
     "denodo-ha status -c lab --no-ask": {exit_codes.NO},
     "denodo-ha failover status -c lab": {exit_codes.DONE, exit_codes.NO},
@@ -25,14 +36,65 @@ REPEATS = 8
 the time limits of commands do not grow on a slow machine."""
 
 
+class Lab:
+    """The tutorial's clone, and a shell in it.
+
+    Attributes:
+        clone: the folder of the clone.
+        shell: the shell.
+        printed: the output of the last `make local`.
+    """
+
+    def __init__(self, clone: Path, shell: Shell) -> None:
+        self.clone, self.shell, self.printed = clone, shell, ""
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command, again if AWS did not answer in time, and return its status and output."""
+        for _ in range(REPEATS):
+            status, output = self.shell.run(command)
+            if status != exit_codes.AWS:
+                break
+        if command.startswith("make local "):
+            self.printed = output
+        return status, output
+
+    def must(self, command: str) -> str:
+        """Run a command, which must succeed, and return its output."""
+        status, output = self.run(command)
+        assert status == 0, (command, output[-4000:])
+        return output
+
+    def follow(self, text: str) -> int:
+        """Run the commands of a part of the tutorial, compare outputs, and return their number."""
+        count = 0
+        for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if kind == "diff":
+                _apply(self.shell, block)
+                continue
+            for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                command, _, expected = step.partition("\n")
+                status, output = self.run(command)
+                assert status in CODES.get(command, {exit_codes.DONE}), (command, output[-4000:])
+                message = (command, expected, output[-4000:])
+                assert re.fullmatch(_pattern(expected), output), message
+                count += 1
+        return count
+
+    def access(self, region: str) -> Access:
+        """Return access to the account of the example in a region."""
+        server = server_process.running(Paths(folder=self.clone / ".local"))
+        assert server is not None
+        return Access(server.endpoint, "111122223333", region)
+
+
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     clone = make_clone(tmp_path_factory.mktemp("clone"))
     try:
         with Shell(clone, tmp_path_factory.mktemp("home")) as shell:
-            yield shell
+            yield Lab(clone, shell)
     finally:
-        # Ends the local AWS if a step has failed; after the last step it is stopped already.
+        # Ends the local AWS if a test has failed; after the last test it is stopped already.
         subprocess.run(
             [clone / ".venv/bin/python", "-m", "tools.local_aws", "stop"],
             cwd=clone,
@@ -42,23 +104,83 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         )
 
 
-def test_every_command_of_the_tutorial(shell: Shell) -> None:
-    text = TUTORIAL.read_text(encoding="utf-8")
-    count = 0
-    for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        if kind == "diff":
-            _apply(shell, block)
-            continue
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, expected = step.partition("\n")
-            for _ in range(REPEATS):
-                status, output = shell.run(command)
-                if status != exit_codes.AWS:
-                    break
-            assert status in CODES.get(command, {exit_codes.DONE}), (command, output[-4000:])
-            assert re.fullmatch(_pattern(expected), output), (command, expected, output[-4000:])
-            count += 1
-    assert count > 20
+def test_every_command_of_the_tutorial(lab: Lab) -> None:
+    steps, last, _ = TUTORIAL.read_text(encoding="utf-8").partition(LAST)
+    assert last
+    assert lab.follow(steps) > 20
+
+
+def test_the_five_things_that_make_local_prints(lab: Lab) -> None:
+    """The commands work when they are pasted; a client connects after each step."""
+    _, _, end = lab.printed.partition("What to try next:")
+    commands = re.findall(r"^  \d\. .*\n     (.*)$", end, re.MULTILINE)
+    assert len(commands) == 5
+    environment, enable, connect, lose, move = commands
+    lab.must(environment)
+    lab.must(enable)
+    answers = [_instance(lab.must(connect))]
+    lost = re.search(
+        r"^active/node1 \((i-\w+)\): the machine is gone", lab.must(lose), re.MULTILINE
+    )
+    assert lost is not None
+    answers.append(_instance(lab.must(connect)))
+    lab.must(move)
+    answers.append(_instance(lab.must(connect)))
+    assert lost[1] not in answers[1:]
+    assert answers[2] not in answers[:2]
+
+
+def _instance(output: str) -> str:
+    """Return the instance that answered a client."""
+    found: list[str] = re.findall(r"^(i-\w+)$", output, re.MULTILINE)
+    assert len(found) == 1, output
+    return found[0]
+
+
+def test_a_node_is_rolled_and_boots_again(lab: Lab) -> None:
+    access, node = lab.access("eu-central-1"), Node(lab.access("eu-central-1"), "node1")
+    until(lambda: node.readiness() == http.HTTPStatus.OK)
+
+    ssm, parameter = access.client("ssm"), "/denodo/denodo70/passive/node1"
+    state = json.loads(ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
+    state["jvm"]["vdp"] = "-Xmx5g"
+    ssm.put_parameter(Name=parameter, Value=json.dumps(state), Overwrite=True, Type="String")
+    assert "rolled node1" in lab.must("denodo-ha roll --node node1 --cluster passive -c lab")
+
+    ec2, id_ = access.client("ec2"), node.instance
+    ec2.stop_instances(InstanceIds=[id_])
+    until(lambda: node.readiness() == 0)
+    ec2.start_instances(InstanceIds=[id_])
+    # The disk has the records and the units, so the node is ready without an operator.
+    until(lambda: node.readiness() == http.HTTPStatus.OK)
+
+
+class Node:
+    """A living node of the passive cluster."""
+
+    def __init__(self, access: Access, name: str) -> None:
+        self._access = access
+        tagged = [{"Name": "tag:denodo:node", "Values": [name]}]
+        (found,) = access.client("ec2").describe_instances(Filters=tagged)["Reservations"]
+        self.instance = str(found["Instances"][0]["InstanceId"])
+
+    def readiness(self) -> int:
+        """Return the status of the node's own answer for the service jdbc, 0 without an answer."""
+        machines = control.call(self._access.endpoint, "machines")
+        address = machines[self.instance]["address"]
+        connection = http.client.HTTPConnection(address, READY_PORT, timeout=60)
+        try:
+            connection.request("GET", "/ready/jdbc")
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            connection.close()
+
+
+def test_everything_is_taken_down(lab: Lab) -> None:
+    _, _, end = TUTORIAL.read_text(encoding="utf-8").partition(LAST)
+    assert lab.follow(end) == 1
 
 
 def _apply(shell: Shell, difference: str) -> None:

@@ -18,13 +18,14 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.commands import COMMANDS
 from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.rotation import rotation
+from denodo_ha.environment import names
 from denodo_ha.rollout import replace_command, rollout_command
 from hosts.denodo.readiness import readiness_endpoint
 from hosts.haproxy import draining as host_draining
 from tests.e2e.balancing import Balancing, balancing
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
-from tests.e2e.replacing import Replacing
+from tests.e2e.replacing import Replacing, ReplacingDirectly
 from tests.e2e.watching import Watch, roll_until
 from tests.hosts.denodo.home import Home
 from tests.hosts.haproxy import stand_ins
@@ -294,7 +295,7 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
 
         machine.told = told
     deployment.change(heap(3))
-    deployment.deploy()
+    deployment.update(names.cluster_stack("denodo70ha", CLUSTER))
     with Watch(fronts, jdbc(deployment)) as watch:
         roll_until(begun, deployment, file(deployment))
         code, active = status(run)
@@ -382,7 +383,9 @@ def test_a_lost_node_is_replaced(
     monkeypatch.setattr(
         replace_command,
         "Cdk",
-        lambda _profile: Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
+        lambda _profile: ReplacingDirectly(
+            deployment=deployment, machines=machines, cluster=CLUSTER
+        ),
     )
     with Watch(fronts, jdbc(deployment)) as watch:
         done = run("replace", "node2", "--timeout", "300")

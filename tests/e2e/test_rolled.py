@@ -31,7 +31,7 @@ from denodo_ha.rollout.state_roll import StateRoll
 from hosts.denodo.watchdog import pause
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
-from tests.e2e.replacing import Replacing
+from tests.e2e.replacing import Replacing, ReplacingDirectly
 from tests.hosts.denodo.home import Home
 from tests.support import local_aws_server
 from tests.support.waiting import until
@@ -120,7 +120,7 @@ def test_a_node_that_fails_keeps_its_state_and_stops_the_rest(
     assert rolling.roll() == []
     before = {name: machine.instance_id for name, machine in machines.items()}
     deployment.change(heap(3))
-    deployment.deploy()
+    deployment.update(names.cluster_stack("denodo80", CLUSTER))
     nodes = deployment.topology().clusters[CLUSTER].nodes
     assert {name: node.instance_id for name, node in nodes.items()} == before
     assert not any("-Xmx3g" in machine.jvm for machine in machines.values())
@@ -159,12 +159,13 @@ def test_a_new_image_is_rolled_out(
     pins_file.write(file.with_suffix(".pins.yaml"), pins_file.changed("", pins))
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
     deployment.prepare()
-    rolling = MachineRollout(
-        OperationContext(aws, site.environment, cluster, Hurry(), Progress(), timeout=90),
-        file=file,
-        cdk=Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
-    )
     for name in ("node1", "node2", "node3"):
+        cdk = Replacing if name == "node1" else ReplacingDirectly
+        rolling = MachineRollout(
+            OperationContext(aws, site.environment, cluster, Hurry(), Progress(), timeout=90),
+            file=file,
+            cdk=cdk(deployment=deployment, machines=machines, cluster=CLUSTER),
+        )
         with pytest.raises(Failed, match=f"denodo-ha enable {name} --metadata-ok"):
             rolling.roll_out()
         changed = {
