@@ -35,6 +35,7 @@ pytestmark = pytest.mark.long
 
 BALANCED, SINGLE, LOST = "active", "solo", "node1"
 STACK = names.cluster_stack("denodo70", BALANCED)
+_PACE = 40.0
 NO_CAPACITY = (
     "We currently do not have sufficient m7i.xlarge capacity in the Availability Zone you "
     "requested (eu-west-1a). You can currently get m7i.xlarge capacity by not specifying an "
@@ -74,10 +75,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDK_VALIDATION", "false")
         folder = tmp_path_factory.mktemp("replaced")
-        made = Deployment.of_example("active-passive", folder, clusters)
-        made.prepare()
-        made.deploy()
-        yield made
+        with local_aws_server.paced(_PACE):
+            made = Deployment.of_example("active-passive", folder, clusters)
+            made.prepare()
+            made.deploy()
+            yield made
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,8 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
         (target_group_rotation, "VISIBLE_EVERY_S"),
         (instances, "VISIBLE_EVERY_S"),
     ):
-        monkeypatch.setattr(module, name, 0.1)
+        # Each look at a node starts the node program.
+        monkeypatch.setattr(module, name, 0.4 if module is rotation else 0.1)
 
     def run(*words: str, cluster: str, cdk: type[Replacing] = ReplacingDirectly) -> Result:
         """Run a command for one cluster; `status` shows all clusters."""
@@ -127,7 +130,7 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
             ),
         )
         only = [] if words[0] == "status" else ["--cluster", cluster]
-        waits = ["--timeout", "300"] if words[0] in {"roll", "rollout", "replace"} else []
+        waits = ["--timeout", "600"] if words[0] in {"roll", "rollout", "replace"} else []
         arguments = [*words, *only, *waits, "-c", file(deployment)]
         return CliRunner().invoke(build_program(COMMANDS), arguments)
 
