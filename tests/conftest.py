@@ -5,6 +5,7 @@ import locale
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -73,6 +74,18 @@ _FIRST = (
 """Files that take longest of all, in their order. The tests of a file run in one worker."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let `make test-long` read only files with long tests: reading all costs each worker most."""
+    if config.getoption("markexpr") == "long" and collection_path.match("test_*.py"):
+        return True if _has_no_long_test(collection_path) else None
+    return None
+
+
+@cache
+def _has_no_long_test(file: Path) -> bool:
+    return "pytest.mark.long" not in file.read_text(encoding="utf-8")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, and mark slow tests, which `make quick` skips.
 
@@ -80,6 +93,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=_rank)
     for item in items:
+        if item.get_closest_marker("long") and _has_no_long_test(item.path):
+            message = f"{item.nodeid}: `make test-long` needs `pytest.mark.long` in the test's file"
+            raise pytest.UsageError(message)
         synthesises = _SYNTHESISING & set(getattr(item, "fixturenames", ()))
         if synthesises or is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("slow")

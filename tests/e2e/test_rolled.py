@@ -70,21 +70,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_silence() -> Iterator[pytest.MonkeyPatch]:
-    """Let one datapoint of the suppressor silence the alarms for a week of the local AWS.
+    """Return the change that lets one datapoint silence the alarms for long, until it is undone."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def deployment(folder: Path, long_silence: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Deploy the example, with alarms that one datapoint silences for a week of the local AWS.
 
     Otherwise, the commands would have to put each datapoint within seconds of the last one, also on
     a busy machine. `tests/commands/pause/test_pause.py` has the period of the datapoints.
     """
     from stacks.alarms import notifying_alarms  # noqa: PLC0415 - importing aws_cdk starts Node.js
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(notifying_alarms, "SUPPRESSOR_EXTENSION_S", _WEEK_S)
-        yield patch
-
-
-@pytest.fixture(scope="module")
-def deployment(folder: Path, long_silence: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    assert long_silence
+    long_silence.setattr(notifying_alarms, "SUPPRESSOR_EXTENSION_S", _WEEK_S)
     with local_aws_server.paced(_PACE):
         made = Deployment.of_example("active-active", folder, short_drains)
         made.prepare()
