@@ -24,7 +24,7 @@ from hosts.denodo.system import System
 from tests.hosts.denodo import java_properties
 from tests.support.servers import certificates
 from tests.support.servers.ports import free_ports
-from tools.local_aws.living.denodo import installation, stand_in
+from tools.local_aws.living.denodo import installation, metadata_scripts, stand_in
 
 VERSIONS = ("7.0", "8.0", "9.0")
 Version = Literal["7.0", "8.0", "9.0"]
@@ -283,7 +283,7 @@ class Home:
 
     def decrypted(self, text: str) -> str:
         """Return the plain text of a password that this home's script has encrypted."""
-        return stand_in.decrypted(text)
+        return metadata_scripts.decrypted(text)
 
     def running(self, server: str = "vdp") -> dict[str, Any] | None:
         """Return the settings with which a server was started; None if the server does not run."""
