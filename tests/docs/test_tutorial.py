@@ -3,8 +3,6 @@
 The tests depend on each other and run in this order: the last one takes everything down.
 """
 
-import http.client
-import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -13,13 +11,8 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.cli import exit_codes
-from denodo_ha.environment.facts.denodo_ports import READY_PORT
 from tests.support.assembly import ROOT
 from tests.support.fresh_clone import Shell, make_clone
-from tests.support.waiting import until
-from tools.local_aws import control, server_process
-from tools.local_aws.credentials import Access
-from tools.local_aws.paths import Paths
 
 pytestmark = pytest.mark.long
 
@@ -80,12 +73,6 @@ class Lab:
                 count += 1
         return count
 
-    def access(self, region: str) -> Access:
-        """Return access to the account of the example in a region."""
-        server = server_process.running(Paths(folder=self.clone / ".local"))
-        assert server is not None
-        return Access(server.endpoint, "111122223333", region)
-
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
@@ -135,47 +122,6 @@ def _instance(output: str) -> str:
     found: list[str] = re.findall(r"^(i-\w+)$", output, re.MULTILINE)
     assert len(found) == 1, output
     return found[0]
-
-
-def test_a_node_is_rolled_and_boots_again(lab: Lab) -> None:
-    access, node = lab.access("eu-central-1"), Node(lab.access("eu-central-1"), "node1")
-    until(lambda: node.readiness() == http.HTTPStatus.OK)
-
-    ssm, parameter = access.client("ssm"), "/denodo/denodo70/passive/node1"
-    state = json.loads(ssm.get_parameter(Name=parameter)["Parameter"]["Value"])
-    state["jvm"]["vdp"] = "-Xmx5g"
-    ssm.put_parameter(Name=parameter, Value=json.dumps(state), Overwrite=True, Type="String")
-    assert "rolled node1" in lab.must("denodo-ha roll --node node1 --cluster passive -c lab")
-
-    ec2, id_ = access.client("ec2"), node.instance
-    ec2.stop_instances(InstanceIds=[id_])
-    until(lambda: node.readiness() == 0)
-    ec2.start_instances(InstanceIds=[id_])
-    # The disk has the records and the units, so the node is ready without an operator.
-    until(lambda: node.readiness() == http.HTTPStatus.OK)
-
-
-class Node:
-    """A living node of the passive cluster."""
-
-    def __init__(self, access: Access, name: str) -> None:
-        self._access = access
-        tagged = [{"Name": "tag:denodo:node", "Values": [name]}]
-        (found,) = access.client("ec2").describe_instances(Filters=tagged)["Reservations"]
-        self.instance = str(found["Instances"][0]["InstanceId"])
-
-    def readiness(self) -> int:
-        """Return the status of the node's own answer for the service jdbc, 0 without an answer."""
-        machines = control.call(self._access.endpoint, "machines")
-        address = machines[self.instance]["address"]
-        connection = http.client.HTTPConnection(address, READY_PORT, timeout=60)
-        try:
-            connection.request("GET", "/ready/jdbc")
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return 0
-        finally:
-            connection.close()
 
 
 def test_everything_is_taken_down(lab: Lab) -> None:

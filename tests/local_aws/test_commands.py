@@ -28,7 +28,7 @@ _WHO = 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"]
 
 
 def command(paths: Paths, verb: str, config: str = CONFIG) -> list[str]:
-    """Return a command; nodes run no programs, which `tests/docs/test_tutorial.py` tests."""
+    """Return a command; nodes run no programs, which `living/test_nodes.py` tests."""
     arguments = ["--folder", str(paths.folder), "--config", config, "--nodes", "none"]
     return [sys.executable, "-m", "tools.local_aws", verb, *arguments]
 
