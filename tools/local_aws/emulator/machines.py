@@ -24,6 +24,7 @@ from typing import Any
 from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins
 from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
+from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.managers import MANAGERS
@@ -266,6 +267,8 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
         "user_data": _decoded(instance.get("UserData") or ""),
         "vpc": instance["VpcId"],
         "denodo": contents.get("denodo") or {},
+        "extras": _extras(contents),
+        "starts": contents.get("starts") or [],
         "haproxy": haproxy_program() if contents.get("haproxy") else "",
         "names": MANAGERS.add(contents.get("managers") or {}),
     }
@@ -275,6 +278,13 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
     # Before its agent registers, a machine receives no commands and passes no check.
     stand_ins.put(id_, {"address": address, "commands": stand_ins.NEVER})
     CHILDREN.start(_child(id_), _MODULE, str(folder / "settings.json"))
+
+
+def _extras(contents: dict[str, Any]) -> dict[str, Any]:
+    """Return what only some installations of Denodo have (`living/denodo/installation.py`)."""
+    names = contents.get("certificate_names")
+    certificate = "".join(certificates.issued(names)) if names else ""
+    return {"flight_port": contents.get("flight_port", 0), "certificate": certificate}
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:

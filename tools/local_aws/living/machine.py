@@ -75,10 +75,10 @@ class Machine:
 
     def _boot(self) -> None:
         self._journal.add("init.scope", "boot")
+        # At a first boot, these are the units of the image.
+        self._units.start_enabled()
         if self._is_new:
             self._run_user_data()
-        else:
-            self._units.start_enabled()
 
     def _run_user_data(self) -> None:
         """Run the script that a new instance runs once, as cloud-init does."""

@@ -47,6 +47,23 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
+_IMAGE_UNIT = "image-denodo"
+_IMAGE_SERVICE = """\
+[Unit]
+Description=Servers of Denodo that this image starts itself
+
+[Service]
+Type=oneshot
+User={user}
+ExecStart=/bin/sh -c 'systemctl is-active denodo-node >/dev/null || exit 0; {commands}'
+"""
+_IMAGE_TIMER = """\
+[Timer]
+OnCalendar=*:0/1
+
+[Install]
+WantedBy=timers.target
+"""
 _SYSTEM_PROGRAMS = Path("/usr/sbin")
 _HOST_PROGRAMS = "/opt/local-aws-host-programs"
 _OWN_PROGRAMS = "opt/local-aws-programs"
@@ -68,6 +85,8 @@ class Settings:
         user_data: the script that a new instance runs once; empty without one.
         vpc: VPC of the instance.
         denodo: `version`, `home` and `user` of Denodo in the image; empty without Denodo.
+        extras: `flight_port` and `certificate` of Denodo (`installation.Extras`).
+        starts: scripts of Denodo's servers that the image itself starts.
         haproxy: HAProxy's program on this system; empty for a machine without HAProxy.
         names: names that lead to addresses of other machines.
     """
@@ -83,6 +102,8 @@ class Settings:
     user_data: str = ""
     haproxy: str = ""
     denodo: dict[str, str] = field(default_factory=dict)
+    extras: dict[str, Any] = field(default_factory=dict)
+    starts: tuple[str, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -240,7 +261,26 @@ def _install_denodo(settings: Settings) -> None:
         address=settings.address,
         python=PYTHON,
         folder=f"{LIVING}/denodo",
+        extras=installation.Extras(**settings.extras),
     )
+    if settings.starts:
+        _write_image_unit(settings)
+
+
+def _write_image_unit(settings: Settings) -> None:
+    """Write the timer by which an image starts servers that the node program does not start.
+
+    The node program stops all servers of the installation for a change, so the timer starts them
+    again each minute while the program's unit is active.
+    """
+    commands = "; ".join(f"{settings.denodo['home']}/bin/{name}" for name in settings.starts)
+    service = _IMAGE_SERVICE.format(commands=commands, user=settings.user)
+    folder = settings.root / "etc/systemd/system"
+    (folder / f"{_IMAGE_UNIT}.service").write_text(service)
+    (folder / f"{_IMAGE_UNIT}.timer").write_text(_IMAGE_TIMER)
+    wants = folder / "timers.target.wants"
+    wants.mkdir()
+    (wants / f"{_IMAGE_UNIT}.timer").symlink_to(f"/etc/systemd/system/{_IMAGE_UNIT}.timer")
 
 
 def _install_haproxy(root: Path) -> None:
