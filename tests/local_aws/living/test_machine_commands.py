@@ -118,7 +118,7 @@ def test_programs_reach_their_own_machine(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(text.replace("/etc/local-aws.json", str(settings)))
     program = (
         "import socket; s = socket.create_server(('', 0)); print(s.getsockname()[0]);"
-        "c = socket.create_connection(('127.0.0.1', s.getsockname()[1]), 10);"
+        "c = socket.create_connection(('127.0.0.1', s.getsockname()[1]), 60);"
         "print(c.getpeername()[0]); u = socket.socket(type=socket.SOCK_DGRAM);"
         "u.connect(('169.254.169.254', 80)); print(u.getsockname()[0])"
     )
