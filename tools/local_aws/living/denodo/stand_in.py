@@ -11,9 +11,9 @@ options that `regenerateFiles.sh` has read. Other behaviour of a real Denodo is 
 - a web application that is started before Virtual DataPort listens stays dead
 - `ping.sh` of 7.0 and of older updates refuses `-r`
 
-Some JVM options make a server fail: with `-Ddead` it exits at once, with `-Ddeaf` it never listens,
-and with `-Dunready` it listens but is never ready. The following words in files of `behave/` change
-the behaviour of scripts and servers too, see `Home.behaves`:
+Some JVM options make a server fail: with `-Ddead` it exits at the first connection, with `-Ddeaf`
+it never listens, and with `-Dunready` it listens but is never ready. The following words in files
+of `behave/` change the behaviour of scripts and servers too, see `Home.behaves`:
 
 - `regenerateFiles.sh`: `nothing` (exits with 0 and changes nothing)
 - a script: `hang`, `fail`, `slow=SECONDS`; a start of an application: `crash`, `crash-once`
@@ -346,7 +346,7 @@ _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
 
 def _connected(home: Home, port: int) -> bool:
     try:
-        with socket.create_connection((home.address, port), 1):
+        with socket.create_connection((home.address, port), 60):
             return True
     except OSError:
         return False
