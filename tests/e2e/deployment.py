@@ -17,6 +17,7 @@ from tests.e2e.topology import Topology
 from tests.local_aws.cloud import Cloud, Stack
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
+from tests.support.stack_updates import update_stack
 from tools.local_aws import bootstrap, deployment
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access
@@ -111,6 +112,11 @@ class Deployment:
         done = self.try_to_deploy()
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def update(self, stack: str) -> None:
+        """Update a stack without the CDK CLI, if the change adds no asset."""
+        template = json.loads((self.out / f"{stack}.template.json").read_text())
+        update_stack(self.access, stack, template)
 
     def try_to_deploy(self) -> subprocess.CompletedProcess[str]:
         """Deploy all stacks; return the CLI's result, also if the deploy fails."""

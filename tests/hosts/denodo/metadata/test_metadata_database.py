@@ -15,7 +15,7 @@ from tests.hosts.denodo.home import DATA_CATALOG as FILE
 from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
 from tests.hosts.denodo.home import VDP as VDP_FILE
 from tests.hosts.denodo.home import WRITTEN_BY_FORM, Home
-from tools.local_aws.living.denodo import stand_in
+from tools.local_aws.living.denodo import metadata_scripts
 
 _SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
 _OTHER, _BY_HAND = "another-one", "by-hand"
@@ -175,7 +175,7 @@ def test_virtual_dataport_is_put_on_its_database_once(
     assert given["mode"] == "0o600"
     storage = "com.denodo.vdb.catalog.storage"
     assert f"{storage}.uri=jdbc\\:postgresql\\://db.example.com\\:5432/vdp?" in given["text"]
-    hidden = stand_in.encrypted(_SECRET)
+    hidden = metadata_scripts.encrypted(_SECRET)
     assert f"{storage}.encryptedPassword={properties_file.escaped(hidden)}" in given["text"]
     assert Record(home.system).metadata_confirmed
     assert check(home.system, state).nothing
