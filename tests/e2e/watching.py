@@ -39,7 +39,7 @@ class Watch:
         self._thread.join(timeout=120)
 
     def _look(self) -> None:
-        while not self._end.wait(0.03):
+        while not self._end.wait(0.1):
             out = {node for node in NODES for item in self._fronts if item.states(node) != {"up"}}
             self.together.add(frozenset(out))
             self.refused += [str(item.address) for item in self._fronts if not self._served(item)]
