@@ -34,7 +34,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env local-resolve local-node local-client rehearse rehearse-all \
-	rehearse-flaws test test-long kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
+	rehearse-flaws test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
 	format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 
@@ -85,6 +85,10 @@ test: dev ## run the tests (ARGS='-k NAME' for some)
 test-long: dev ## run the long tests
 	@tools/local_aws/setup
 	@$(pytest) -m long $(ARGS)
+
+test-whole: dev ## run the long tests with all combinations instead of samples, before a release
+	@tools/local_aws/setup
+	@DENODO_HA_WHOLE=1 $(pytest) -m long $(ARGS)
 
 kill-matrix: dev ## kill the host programs at every step of a change, and run them again (ARGS='--sample 9')
 	@$(python) -m tests.hosts.denodo.kill_matrix $(ARGS)

@@ -11,6 +11,7 @@ from denodo_ha.plan.balancer_changes import BalancerChange
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.node_changes import Change
 from denodo_ha.plan.switch_change import SwitchChange, switch_changes
+from denodo_ha.review.changes.haproxy_changes import has_new_haproxy_state
 from denodo_ha.review.stack_pair import StackPair
 
 _WAITING_FOR_ROLLOUT = "waiting-for-rollout"
@@ -26,6 +27,7 @@ class DeployEffects:
         databases: the effect on each shared database.
         switches: changes of the operators' switch.
         is_changed: True if any template differs.
+        has_new_haproxy_state: True if HAProxy instances get another configuration.
     """
 
     nodes: Sequence[Change]
@@ -33,6 +35,7 @@ class DeployEffects:
     databases: Sequence[DatabaseChange]
     switches: Sequence[SwitchChange]
     is_changed: bool
+    has_new_haproxy_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def deploy_effects(pairs: Sequence[StackPair]) -> DeployEffects:
             {pair.name: pair.after.template for pair in pairs if pair.after is not None},
         ),
         any(before != after for before, after in sides),
+        any(has_new_haproxy_state(pair) for pair in pairs),
     )
 
 
@@ -98,6 +102,9 @@ def _steps(
         yield Step(f"denodo-ha pin -c {config}", why)
     yield from _database_steps(effects, config)
     yield from _node_steps(effects, config, findings)
+    if effects.has_new_haproxy_state:
+        why = "checks and applies the new haproxy.cfg on every instance, without ending connections"
+        yield Step(f"denodo-ha haproxy apply -c {config}", why)
     if effects.is_changed:
         yield Step(f"denodo-ha verify -c {config}", "connects to every service as clients do")
 
