@@ -3,6 +3,7 @@
 import shlex
 from pathlib import Path
 
+from denodo_ha.environment.full_command import make_command
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import load
 from tools.local_aws import bootstrap, server_process
@@ -44,7 +45,7 @@ def export_lines(config: str, paths: Paths) -> list[str]:
     """
     server = server_process.running(paths)
     if server is None:
-        message = "the local AWS is not running: start it with `make local`"
+        message = f"the local AWS is not running: start it with `{make_command('local')}`"
         raise LocalAwsError(message)
     environment = load(configuration_file.find_configuration(config, ROOT)).environment
     access = Access(server.endpoint, *bootstrap.home_location(environment))
