@@ -45,11 +45,11 @@ catalog = typer.Typer(
 
     denodo-ha catalog init -c prod --ca eu-west-1-bundle.pem
 
-    denodo-ha catalog learn node1 -c prod
+    denodo-ha catalog learn node1 --cluster active -c prod
 
     denodo-ha catalog status -c prod
 
-    denodo-ha catalog digest-test node1 -c prod
+    denodo-ha catalog digest-test node1 --cluster active -c prod
 
     denodo-ha catalog import-export node1 -c prod --cluster dr --from main
 

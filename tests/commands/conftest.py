@@ -103,7 +103,8 @@ def denodo_ha() -> Run:
         env: Mapping[str, str] | None = None,
     ) -> Result:
         done = CliRunner().invoke(build_program(commands), [*arguments], env=env)
-        assert_complete(done.output)
+        if "--help" not in arguments:  # a help text also names commands that are not to be run
+            assert_complete(done.output)
         return done
 
     return run
