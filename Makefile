@@ -6,6 +6,8 @@
 CONFIG ?= active-passive
 # Servers of the nodes on the local AWS: light, or none for instances that run no programs.
 NODES ?= light
+# Where the client of `make local-client` is: outside, or a VPC.
+VIEW ?= outside
 # The port of the local AWS; 0 means a free port.
 LOCAL_PORT ?= 0
 # The git revision of `make diff`, `make review` and `make upgrade-fixture`.
@@ -31,8 +33,8 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 # With it, each of the many processes of a verb would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup dev local local-down local-env local-resolve local-node rehearse rehearse-all \
-	rehearse-flaws test test-long kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
+.PHONY: help setup dev local local-down local-env local-resolve local-node local-client rehearse rehearse-all \
+	rehearse-flaws test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
 	format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 
@@ -61,6 +63,9 @@ local-resolve: setup ## print the addresses of NAME for `psql hostaddr=` and `cu
 local-node: setup ## kill, suspend, resume or start a node's machine (NODE=active/node1 DO=kill)
 	@$(python) -m tools.local_aws node --config '$(CONFIG)' --node '$(NODE)' --do '$(DO)'
 
+local-client: setup ## run a program that finds the names of the local AWS (RUN='denodo-ha verify', VIEW=vpc-…)
+	@$(python) -m tools.local_aws client --config '$(CONFIG)' --run "$$RUN" --view '$(VIEW)'
+
 rehearse: dev ## play the drill's scenarios of CONFIG on a local AWS and compare (ARGS='--first-only --format markdown')
 	@tools/local_aws/setup
 	@$(python) -m tools.local_aws.rehearsal '$(CONFIG)' $(ARGS)
@@ -80,6 +85,10 @@ test: dev ## run the tests (ARGS='-k NAME' for some)
 test-long: dev ## run the long tests
 	@tools/local_aws/setup
 	@$(pytest) -m long $(ARGS)
+
+test-whole: dev ## run the long tests with all combinations instead of samples, before a release
+	@tools/local_aws/setup
+	@DENODO_HA_WHOLE=1 $(pytest) -m long $(ARGS)
 
 kill-matrix: dev ## kill the host programs at every step of a change, and run them again (ARGS='--sample 9')
 	@$(python) -m tests.hosts.denodo.kill_matrix $(ARGS)

@@ -5,6 +5,7 @@ import locale
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,8 +64,26 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 _TESTS = Path(__file__).parent
 _LONGEST = ("e2e", "hosts", "local_aws", "stacks", "upgrade", "faults", "tools")
 """Folders whose files take minutes: a worker that begins one last would end after all others."""
-_FIRST = ("hosts/denodo/test_privileges.py", "e2e/test_proxied.py")
-"""Files that take longest of these. The tests of a file run in one worker."""
+_FIRST = (
+    "docs/test_tutorial.py",
+    "e2e/test_proxied.py",
+    "hosts/denodo/test_privileges.py",
+    "e2e/test_rolled.py",
+    "e2e/test_replaced.py",
+)
+"""Files that take longest of all, in their order. The tests of a file run in one worker."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let `make test-long` read only files with long tests: reading all costs each worker most."""
+    if config.getoption("markexpr") == "long" and collection_path.match("test_*.py"):
+        return True if _has_no_long_test(collection_path) else None
+    return None
+
+
+@cache
+def _has_no_long_test(file: Path) -> bool:
+    return "pytest.mark.long" not in file.read_text(encoding="utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,17 +93,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=_rank)
     for item in items:
+        if item.get_closest_marker("long") and _has_no_long_test(item.path):
+            message = f"{item.nodeid}: `make test-long` needs `pytest.mark.long` in the test's file"
+            raise pytest.UsageError(message)
         synthesises = _SYNTHESISING & set(getattr(item, "fixturenames", ()))
         if synthesises or is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("slow")
 
 
 def _rank(item: pytest.Item) -> int:
-    """Return 0 for tests of the files to begin with, 2 for those of short files."""
+    """Return the least number for tests of the first file, and the greatest for short files."""
     file = item.path.relative_to(_TESTS)
     if file.as_posix() in _FIRST:
-        return 0
-    return 1 if file.parts[0] in _LONGEST else 2
+        return _FIRST.index(file.as_posix())
+    return len(_FIRST) + (file.parts[0] not in _LONGEST)
 
 
 def pytest_configure() -> None:
@@ -109,9 +131,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Use one worker more than there are cores, since many tests wait for servers."""
-    return (os.cpu_count() or 1) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use more workers than there are cores, since tests wait for servers, long ones most."""
+    return (os.cpu_count() or 1) + (2 if config.getoption("markexpr") == "long" else 1)
 
 
 @pytest.fixture(params=[file.stem for file in EXAMPLES])

@@ -14,6 +14,8 @@ from denodo_ha.environment.loading.bounded_document import DocumentError, load_j
 from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 
 _MANIFEST = "manifest.json"
+_TEMPLATE_SUFFIX = ".template.json"
+_FILES_SUFFIX = ".assets.json"
 _STACK_TYPE = "aws:cloudformation:stack"
 _ASSEMBLY_TYPE = "cdk:cloud-assembly"
 _ENVIRONMENT = re.compile(r"aws://([^/]+)/(.+)")
@@ -160,4 +162,27 @@ def _region_of_zones(template: Template) -> str | None:
         match = _ZONE.fullmatch(zone) if isinstance(zone, str) else None
         if match:
             return match.group(1)
+    return None
+
+
+def read_file_asset(stack: SynthesisedStack, name: str) -> str | None:
+    """Return the text of a file that the deploy of a stack publishes, None if it cannot be read.
+
+    Args:
+        stack: the stack, whose folder contains a manifest of its files.
+        name: object key of the file in the CDK's bucket.
+    """
+    if stack.file is None:
+        return None
+    manifest = stack.file.with_name(stack.file.name.removesuffix(_TEMPLATE_SUFFIX) + _FILES_SUFFIX)
+    try:
+        files = load_json(read_text_file(manifest, LIMITS.size), LIMITS)["files"]
+        for asset in files.values():
+            keys = [destination["objectKey"] for destination in asset["destinations"].values()]
+            if name in keys:
+                # The CDK writes a name without folders: a manifest cannot name another file.
+                file = stack.file.with_name(Path(asset["source"]["path"]).name)
+                return read_text_file(file, LIMITS.size)
+    except (DocumentError, UnreadableFileError, KeyError, TypeError, AttributeError, ValueError):
+        return None
     return None

@@ -17,6 +17,7 @@ from denodo_ha.plan.balancer_changes import BalancerChange
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.node_changes import Change
 from denodo_ha.plan.switch_change import SwitchChange, switch_changes
+from denodo_ha.review.changes.haproxy_changes import has_new_haproxy_state
 from denodo_ha.review.stack_pair import StackPair
 
 _WAITING_FOR_ROLLOUT = "waiting-for-rollout"
@@ -32,6 +33,7 @@ class DeployEffects:
         databases: the effect on each shared database.
         switches: changes of the operators' switch.
         is_changed: True if any template differs.
+        has_new_haproxy_state: True if HAProxy instances get another configuration.
     """
 
     nodes: Sequence[Change]
@@ -39,6 +41,7 @@ class DeployEffects:
     databases: Sequence[DatabaseChange]
     switches: Sequence[SwitchChange]
     is_changed: bool
+    has_new_haproxy_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def deploy_effects(pairs: Sequence[StackPair]) -> DeployEffects:
             {pair.name: pair.after.template for pair in pairs if pair.after is not None},
         ),
         any(before != after for before, after in sides),
+        any(has_new_haproxy_state(pair) for pair in pairs),
     )
 
 
@@ -104,6 +108,9 @@ def _steps(
         yield Step(full_command("pin"), why)
     yield from _database_steps(effects)
     yield from _node_steps(effects, findings)
+    if effects.has_new_haproxy_state:
+        why = "checks and applies the new haproxy.cfg on every instance, without ending connections"
+        yield Step(full_command("haproxy apply"), why)
     if effects.is_changed:
         yield Step(full_command("verify"), "connects to every service as clients do")
 

@@ -1,4 +1,7 @@
-"""The tutorial, followed literally in a fresh clone on the local AWS."""
+"""The tutorial, followed literally in a fresh clone on the local AWS, and more on what it deploys.
+
+The tests depend on each other and run in this order: the last one takes everything down.
+"""
 
 import re
 import subprocess
@@ -14,6 +17,7 @@ from tests.support.fresh_clone import Shell, make_clone
 pytestmark = pytest.mark.long
 
 TUTORIAL = ROOT / "docs/tutorial.md"
+LAST = "## 8. Take it down"
 CODES = {
     "denodo-ha status -c lab --no-ask": {exit_codes.NO},
     "denodo-ha failover status -c lab": {exit_codes.DONE, exit_codes.NO},
@@ -25,14 +29,59 @@ REPEATS = 8
 the time limits of commands do not grow on a slow machine."""
 
 
+class Lab:
+    """The tutorial's clone, and a shell in it.
+
+    Attributes:
+        clone: the folder of the clone.
+        shell: the shell.
+        printed: the output of the last `make local`.
+    """
+
+    def __init__(self, clone: Path, shell: Shell) -> None:
+        self.clone, self.shell, self.printed = clone, shell, ""
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run a command, again if AWS did not answer in time, and return its status and output."""
+        for _ in range(REPEATS):
+            status, output = self.shell.run(command)
+            if status != exit_codes.AWS:
+                break
+        if command.startswith("make local "):
+            self.printed = output
+        return status, output
+
+    def must(self, command: str) -> str:
+        """Run a command, which must succeed, and return its output."""
+        status, output = self.run(command)
+        assert status == 0, (command, output[-4000:])
+        return output
+
+    def follow(self, text: str) -> int:
+        """Run the commands of a part of the tutorial, compare outputs, and return their number."""
+        count = 0
+        for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if kind == "diff":
+                _apply(self.shell, block)
+                continue
+            for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+                command, _, expected = step.partition("\n")
+                status, output = self.run(command)
+                assert status in CODES.get(command, {exit_codes.DONE}), (command, output[-4000:])
+                message = (command, expected, output[-4000:])
+                assert re.fullmatch(_pattern(expected), output), message
+                count += 1
+        return count
+
+
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     clone = make_clone(tmp_path_factory.mktemp("clone"))
     try:
         with Shell(clone, tmp_path_factory.mktemp("home")) as shell:
-            yield shell
+            yield Lab(clone, shell)
     finally:
-        # Ends the local AWS if a step has failed; after the last step it is stopped already.
+        # Ends the local AWS if a test has failed; after the last test it is stopped already.
         subprocess.run(
             [clone / ".venv/bin/python", "-m", "tools.local_aws", "stop"],
             cwd=clone,
@@ -42,23 +91,42 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         )
 
 
-def test_every_command_of_the_tutorial(shell: Shell) -> None:
-    text = TUTORIAL.read_text(encoding="utf-8")
-    count = 0
-    for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        if kind == "diff":
-            _apply(shell, block)
-            continue
-        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, expected = step.partition("\n")
-            for _ in range(REPEATS):
-                status, output = shell.run(command)
-                if status != exit_codes.AWS:
-                    break
-            assert status in CODES.get(command, {exit_codes.DONE}), (command, output[-4000:])
-            assert re.fullmatch(_pattern(expected), output), (command, expected, output[-4000:])
-            count += 1
-    assert count > 20
+def test_every_command_of_the_tutorial(lab: Lab) -> None:
+    steps, last, _ = TUTORIAL.read_text(encoding="utf-8").partition(LAST)
+    assert last
+    assert lab.follow(steps) > 20
+
+
+def test_the_five_things_that_make_local_prints(lab: Lab) -> None:
+    """The commands work when they are pasted; a client connects after each step."""
+    _, _, end = lab.printed.partition("What to try next:")
+    commands = re.findall(r"^  \d\. .*\n     (.*)$", end, re.MULTILINE)
+    assert len(commands) == 5
+    environment, enable, connect, lose, move = commands
+    lab.must(environment)
+    lab.must(enable)
+    answers = [_instance(lab.must(connect))]
+    lost = re.search(
+        r"^active/node1 \((i-\w+)\): the machine is gone", lab.must(lose), re.MULTILINE
+    )
+    assert lost is not None
+    answers.append(_instance(lab.must(connect)))
+    lab.must(move)
+    answers.append(_instance(lab.must(connect)))
+    assert lost[1] not in answers[1:]
+    assert answers[2] not in answers[:2]
+
+
+def _instance(output: str) -> str:
+    """Return the instance that answered a client."""
+    found: list[str] = re.findall(r"^(i-\w+)$", output, re.MULTILINE)
+    assert len(found) == 1, output
+    return found[0]
+
+
+def test_everything_is_taken_down(lab: Lab) -> None:
+    _, _, end = TUTORIAL.read_text(encoding="utf-8").partition(LAST)
+    assert lab.follow(end) == 1
 
 
 def _apply(shell: Shell, difference: str) -> None:

@@ -18,13 +18,14 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.commands import COMMANDS
 from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.rotation import rotation
+from denodo_ha.environment import names
 from denodo_ha.rollout import replace_command, rollout_command
 from hosts.denodo.readiness import readiness_endpoint
 from hosts.haproxy import draining as host_draining
 from tests.e2e.balancing import Balancing, balancing
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
-from tests.e2e.replacing import Replacing
+from tests.e2e.replacing import Replacing, ReplacingDirectly
 from tests.e2e.watching import Watch, roll_until
 from tests.hosts.denodo.home import Home
 from tests.hosts.haproxy import stand_ins
@@ -41,9 +42,9 @@ SERVICES = ("jdbc", "odbc", "web")
 
 Run = Callable[..., Result]
 
-HURRY = [(module, "EVERY_S") for module in (ssm_command, rotation)]
-HURRY += [(ssm_command, "HASTE_S")]
-"""Modules and names of waiting times that tests on the local AWS shorten."""
+_PACE = 40.0
+HURRY = ((ssm_command, "EVERY_S", 0.1), (ssm_command, "HASTE_S", 0.1), (rotation, "EVERY_S", 0.4))
+"""Waiting times that the tests shorten. Each look at a node starts the node program."""
 
 
 def behind_haproxy(ports: Ports) -> Change:
@@ -64,7 +65,8 @@ def behind_haproxy(ports: Ports) -> Change:
         details.update(
             hosts=dict(NODES), health_port=free_port(), metrics_port=free_port(), maxconn=2000
         )
-        details["checks"] = {"rise": 1}
+        # A busy machine must not look like a node that is down, which refuses connections.
+        details["checks"] = {"rise": 1, "timeout": 30}
 
     return change
 
@@ -91,12 +93,13 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+def deployment(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("proxied")
-    made = Deployment.of_example("haproxy", folder, behind_haproxy(site.ports))
-    made.prepare()
-    made.deploy()
-    return made
+    with local_aws_server.paced(_PACE):
+        made = Deployment.of_example("haproxy", folder, behind_haproxy(site.ports))
+        made.prepare()
+        made.deploy()
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +163,8 @@ def run(
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    for module, name in HURRY:
-        monkeypatch.setattr(module, name, 0.1)
+    for module, name, seconds in HURRY:
+        monkeypatch.setattr(module, name, seconds)
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(build_program(COMMANDS), [*arguments, "-c", file(deployment)])
@@ -294,14 +297,14 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
 
         machine.told = told
     deployment.change(heap(3))
-    deployment.deploy()
+    deployment.update(names.cluster_stack("denodo70ha", CLUSTER))
     with Watch(fronts, jdbc(deployment)) as watch:
         roll_until(begun, deployment, file(deployment))
         code, active = status(run)
         assert code == exit_codes.NO
         assert [item.states("node1") for item in fronts] == [{"maint"}, {"maint"}]
         assert any(item.endswith(": denodo-ha roll") for item in active["problems"])
-        done = run("roll", "--take-over", "--timeout", "60")
+        done = run("roll", "--take-over", "--timeout", "600")
     assert done.exit_code == exit_codes.DONE, done.output
     assert "active: rolled node1, node2" in done.stdout
     # A node may be in the list twice, if the killed run had already changed the node.
@@ -353,7 +356,7 @@ def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(
         lambda _profile: Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
     )
     with Watch(fronts, jdbc(deployment)) as watch:
-        done = run("rollout", "--timeout", "90")
+        done = run("rollout", "--timeout", "600")
         assert done.exit_code == exit_codes.FAILED, done.output
         assert "denodo-ha enable node1 --metadata-ok" in done.stderr
     assert watch.together == {frozenset(), frozenset({"node1"})}
@@ -382,10 +385,12 @@ def test_a_lost_node_is_replaced(
     monkeypatch.setattr(
         replace_command,
         "Cdk",
-        lambda _profile: Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
+        lambda _profile: ReplacingDirectly(
+            deployment=deployment, machines=machines, cluster=CLUSTER
+        ),
     )
     with Watch(fronts, jdbc(deployment)) as watch:
-        done = run("replace", "node2", "--timeout", "300")
+        done = run("replace", "node2", "--timeout", "600")
         assert done.exit_code == exit_codes.FAILED, done.output
         assert "denodo-ha enable node2 --metadata-ok" in done.stderr
         assert [item.states("node2") for item in fronts] == [{"maint"}, {"maint"}]

@@ -26,7 +26,7 @@ from denodo_ha.environment.loading.loader import load
 from denodo_ha.rollout import replace_command
 from tests.e2e.deployment import Data, Deployment
 from tests.e2e.nodes import Machine
-from tests.e2e.replacing import Replacing
+from tests.e2e.replacing import Replacing, ReplacingDirectly
 from tests.hosts.denodo.home import Home
 from tests.support import local_aws_server
 from tools.local_aws import control
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.long
 
 BALANCED, SINGLE, LOST = "active", "solo", "node1"
 STACK = names.cluster_stack("denodo70", BALANCED)
+_PACE = 40.0
 NO_CAPACITY = (
     "We currently do not have sufficient m7i.xlarge capacity in the Availability Zone you "
     "requested (eu-west-1a). You can currently get m7i.xlarge capacity by not specifying an "
@@ -74,10 +75,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDK_VALIDATION", "false")
         folder = tmp_path_factory.mktemp("replaced")
-        made = Deployment.of_example("active-passive", folder, clusters)
-        made.prepare()
-        made.deploy()
-        yield made
+        with local_aws_server.paced(_PACE):
+            made = Deployment.of_example("active-passive", folder, clusters)
+            made.prepare()
+            made.deploy()
+            yield made
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +117,11 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
         (target_group_rotation, "VISIBLE_EVERY_S"),
         (instances, "VISIBLE_EVERY_S"),
     ):
-        monkeypatch.setattr(module, name, 0.1)
+        # Each look at a node starts the node program.
+        monkeypatch.setattr(module, name, 0.4 if module is rotation else 0.1)
 
-    def run(*words: str, cluster: str, killed: bool = False) -> Result:
+    def run(*words: str, cluster: str, cdk: type[Replacing] = ReplacingDirectly) -> Result:
         """Run a command for one cluster; `status` shows all clusters."""
-        cdk = Dying if killed else Replacing
         monkeypatch.setattr(
             replace_command,
             "Cdk",
@@ -128,15 +130,15 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
             ),
         )
         only = [] if words[0] == "status" else ["--cluster", cluster]
-        waits = ["--timeout", "300"] if words[0] in {"roll", "rollout", "replace"} else []
+        waits = ["--timeout", "600"] if words[0] in {"roll", "rollout", "replace"} else []
         arguments = [*words, *only, *waits, "-c", file(deployment)]
         return CliRunner().invoke(build_program(COMMANDS), arguments)
 
     return run
 
 
-class Dying(Replacing):
-    """A CDK CLI whose caller is killed when the deploy has ended."""
+class Dying(ReplacingDirectly):
+    """A deploy whose caller is killed when the deploy has ended."""
 
     def deploy(self, out: Any, stack: str, clock: Any) -> None:
         super().deploy(out, stack, clock)
@@ -188,7 +190,7 @@ def test_a_lost_node_of_7_0_behind_a_load_balancer(
     machines[BALANCED]["node2"].license(answers=True)
     no_capacity_leaves_the_old_pin(deployment, run)
     with pytest.raises(KilledError):
-        run("replace", LOST, cluster=BALANCED, killed=True)
+        run("replace", LOST, cluster=BALANCED, cdk=Dying)
     done = run("replace", LOST, "--take-over", cluster=BALANCED)
     assert done.exit_code == exit_codes.FAILED, done.output
     assert f"denodo-ha enable {LOST} --metadata-ok" in done.stderr
@@ -233,7 +235,7 @@ def no_capacity_leaves_the_old_pin(deployment: Deployment, run: Run) -> None:
     endpoint, pins = local_aws_server.endpoint(), deployment.out.parent / "environment.pins.yaml"
     before = pins.read_text()
     control.call(endpoint, f"faults/{STACK}", fault, method="PUT")
-    done = run("replace", LOST, cluster=BALANCED)
+    done = run("replace", LOST, cluster=BALANCED, cdk=Replacing)
     control.call(endpoint, f"faults/{STACK}", {**where, "resources": []}, method="PUT")
     assert done.exit_code == exit_codes.FAILED, done.output
     assert "no capacity for m7i.xlarge" in done.stderr
@@ -267,7 +269,7 @@ def test_a_single_node_that_runs(deployment: Deployment, machines: Machines, run
     refused = run("replace", LOST, "--even-if-running", cluster=SINGLE)
     assert (refused.exit_code, "--minimum 0" in refused.stderr) == (exit_codes.REFUSED, True)
     arguments = ("--even-if-running", "--minimum", "0")
-    done = run("replace", LOST, *arguments, cluster=SINGLE)
+    done = run("replace", LOST, *arguments, cluster=SINGLE, cdk=Replacing)
     assert done.exit_code == exit_codes.FAILED, done.output
     assert "--metadata-ok" in done.stderr
     machines[SINGLE][LOST].confirm()

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,24 +30,30 @@ from denodo_ha.rollout.state_roll import StateRoll
 from hosts.denodo.watchdog import pause
 from tests.e2e.deployment import Change, Data, Deployment
 from tests.e2e.nodes import Machine
-from tests.e2e.replacing import Replacing
+from tests.e2e.replacing import ReplacingDirectly
 from tests.hosts.denodo.home import Home
 from tests.support import local_aws_server
 from tests.support.waiting import until
-from tools.local_aws import control
 
 pytestmark = pytest.mark.long
 
 CLUSTER = "main"
+STACK = names.cluster_stack("denodo80", CLUSTER)
 IMAGE = "ami-0fedcba9876543210"
-_SLOW = 30.0
+_PACE = 30.0
+_WEEK_S = 604800
+_TIMEOUT_S = 600
 
 
 class Hurry(RealClock):
     """A clock as fast as the local AWS's clock."""
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(max(seconds / local_aws_server.PACE, 0.1))
+        time.sleep(max(seconds / _PACE, 0.3))
+
+
+def short_drains(data: Data) -> None:
+    data["clusters"][CLUSTER]["balancer"]["deregistration_delay"] = 30
 
 
 def heap(gib: int) -> Change:
@@ -64,12 +69,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deployment(folder: Path) -> Iterator[Deployment]:
-    made = Deployment.of_example("active-active", folder)
-    made.prepare()
-    made.deploy()
-    yield made
-    made.destroy()
+def long_silence() -> Iterator[pytest.MonkeyPatch]:
+    """Return the change that lets one datapoint silence the alarms for long, until it is undone."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def deployment(folder: Path, long_silence: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Deploy the example, with alarms that one datapoint silences for a week of the local AWS.
+
+    Otherwise, the commands would have to put each datapoint within seconds of the last one, also on
+    a busy machine. `tests/commands/pause/test_pause.py` has the period of the datapoints.
+    """
+    from stacks.alarms import notifying_alarms  # noqa: PLC0415 - importing aws_cdk starts Node.js
+
+    long_silence.setattr(notifying_alarms, "SUPPRESSOR_EXTENSION_S", _WEEK_S)
+    with local_aws_server.paced(_PACE):
+        made = Deployment.of_example("active-active", folder, short_drains)
+        made.prepare()
+        made.deploy()
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +118,7 @@ def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) ->
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     # The commands put the suppressor's metric by the clock of the local AWS.
-    minute = ALARM_PERIOD_S / local_aws_server.PACE
-    monkeypatch.setattr(alarm_silence, "ALARM_PERIOD_S", minute)
+    monkeypatch.setattr(alarm_silence, "ALARM_PERIOD_S", ALARM_PERIOD_S / _PACE)
 
 
 @pytest.fixture
@@ -110,7 +129,7 @@ def rolling(deployment: Deployment) -> StateRoll:
     )
     location = site.cluster(CLUSTER)
     return StateRoll(
-        OperationContext(aws, site.environment, location, Hurry(), Progress(), timeout=90)
+        OperationContext(aws, site.environment, location, Hurry(), Progress(), timeout=_TIMEOUT_S)
     )
 
 
@@ -120,7 +139,7 @@ def test_a_node_that_fails_keeps_its_state_and_stops_the_rest(
     assert rolling.roll() == []
     before = {name: machine.instance_id for name, machine in machines.items()}
     deployment.change(heap(3))
-    deployment.deploy()
+    deployment.update(STACK)
     nodes = deployment.topology().clusters[CLUSTER].nodes
     assert {name: node.instance_id for name, node in nodes.items()} == before
     assert not any("-Xmx3g" in machine.jvm for machine in machines.values())
@@ -160,9 +179,9 @@ def test_a_new_image_is_rolled_out(
     deployment.change(lambda data: data["clusters"][CLUSTER]["instance"].update(image=IMAGE))
     deployment.prepare()
     rolling = MachineRollout(
-        OperationContext(aws, site.environment, cluster, Hurry(), Progress(), timeout=90),
+        OperationContext(aws, site.environment, cluster, Hurry(), Progress(), timeout=_TIMEOUT_S),
         file=file,
-        cdk=Replacing(deployment=deployment, machines=machines, cluster=CLUSTER),
+        cdk=ReplacingDirectly(deployment=deployment, machines=machines, cluster=CLUSTER),
     )
     for name in ("node1", "node2", "node3"):
         with pytest.raises(Failed, match=f"denodo-ha enable {name} --metadata-ok"):
@@ -197,21 +216,13 @@ def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
     assert alarms == []
 
 
-@pytest.fixture
-def slower(deployment: Deployment) -> Iterator[None]:
-    """Slow the local AWS down: its minute is two seconds."""
-    control.call(deployment.access.endpoint, "pace", {"pace": _SLOW}, method="PUT")
-    yield
-    control.call(deployment.access.endpoint, "pace", {"pace": local_aws_server.PACE}, method="PUT")
-
-
 @contextmanager
 def _silencing(machines: Iterable[Machine]) -> Iterator[None]:
     """Run on each machine what the watchdog does in a pause, in this process."""
     ended = threading.Event()
 
     def feed() -> None:
-        while not ended.wait(ALARM_PERIOD_S / _SLOW / 4):
+        while not ended.wait(ALARM_PERIOD_S / _PACE / 4):
             for machine in machines:
                 pause.silence(machine.home.system, argparse.Namespace())
 
@@ -224,17 +235,21 @@ def _silencing(machines: Iterable[Machine]) -> Iterator[None]:
         feeding.result()
 
 
-@pytest.mark.usefixtures("slower")
 def test_a_pause_silences_a_lost_node_until_it_ends(
-    deployment: Deployment, machines: dict[str, Machine], rolling: StateRoll
+    deployment: Deployment,
+    machines: dict[str, Machine],
+    rolling: StateRoll,
+    long_silence: pytest.MonkeyPatch,
 ) -> None:
     context = rolling._context  # noqa: SLF001 - the same cluster
     pausing, before = Pausing(context), len(_notifications(deployment))
     cloudwatch = deployment.access.client("cloudwatch")
 
-    def machine_lost() -> dict[str, Any]:
+    def machine_lost() -> tuple[str, str]:
+        """Return the state of the alarm, and what suppresses its actions."""
         described = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
-        return next(dict(one) for one in described if "MachineLost" in one["AlarmName"])
+        (alarm,) = (one for one in described if "MachineLost" in one["AlarmName"])
+        return alarm["StateValue"], alarm.get("ActionsSuppressedBy", "")
 
     result = pausing.pause(why="new switches", seconds=7200)
     assert (result.silenced, result.failures) == (True, {})
@@ -244,9 +259,13 @@ def test_a_pause_silences_a_lost_node_until_it_ends(
     with _silencing([machines["node1"], machines["node2"]]):
         client = deployment.access.client("ec2")
         client.stop_instances(InstanceIds=[machines["node3"].instance_id])
-        until(lambda: machine_lost()["StateValue"] == "ALARM")
-        assert machine_lost()["ActionsSuppressedBy"] == "Alarm"
+        until(lambda: machine_lost() == ("ALARM", "Alarm"))
         assert len(_notifications(deployment)) == before
+        # From now on, three minutes of the local AWS.
+        long_silence.undo()
+        deployment.change()
+        deployment.update(STACK)
+        until(lambda: machine_lost() == ("ALARM", "Alarm"))
         result = pausing.resume()
         assert [*result.failures] == ["node3"], "a node that is stopped cannot answer"
         until(lambda: len(_notifications(deployment)) > before)

@@ -2,9 +2,8 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +16,10 @@ from tests.faults.site import KEPT, LOST, NAME, PRIMARY, SECONDARY, Site, write_
 from tests.support import local_aws_server, pinned_template
 from tests.support.assembly import ROOT, synthesise
 from tests.support.servers.fault_proxy import FaultProxy
+from tests.support.stack_updates import update_stack, upload_template, wait_for_stack
 from tools.local_aws import deployment
 from tools.local_aws.credentials import Access
 
-_WAIT_S: Final = 120
 _ACCOUNT = re.compile(r"\b111122223333\b")
 _STACK: Final = f"{NAME}-{PRIMARY}"
 _BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
@@ -50,18 +49,6 @@ def deployed_site(folder: Path) -> Iterator[Site]:
         site = Site(proxy, loaded, file, account, folder / "cdk.out", dict(assembly.templates))
         with site.agents:
             yield site
-
-
-def _upload(access: Access, name: str, template: dict[str, Any]) -> str:
-    """Return the URL of a template, which may be larger than a request's limit."""
-    bucket = f"{name}-{access.account}"
-    client = access.client("s3")
-    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
-        client.create_bucket(
-            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": access.region}
-        )
-    client.put_object(Bucket=bucket, Key=name, Body=json.dumps(template).encode())
-    return f"{access.endpoint}/{bucket}/{name}"
 
 
 @dataclass(frozen=True)
@@ -94,10 +81,7 @@ class MachineDeployer:
         """Deploy the stack of an assembly."""
         template = json.loads((out / "stack.json").read_text())
         access = Access(local_aws_server.endpoint(), self.site.account, LOST)
-        client = self.site.client("cloudformation", PRIMARY)
-        url = _upload(access, stack, template)
-        client.update_stack(StackName=stack, TemplateURL=url, Capabilities=["CAPABILITY_NAMED_IAM"])
-        _wait_for(client, stack, "UPDATE_COMPLETE")
+        update_stack(access, stack, template)
         self.site.deployed_anew(stack, template)
 
 
@@ -109,24 +93,8 @@ def _create(access: Access, name: str, template: dict[str, Any]) -> None:
         tags["denodo:cluster"] = name.removeprefix(f"{NAME}-")
     client.create_stack(
         StackName=name,
-        TemplateURL=_upload(access, name, template),
+        TemplateURL=upload_template(access, name, template),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
     )
-    _wait_for(client, name, "CREATE_COMPLETE")
-
-
-def _wait_for(client: Any, name: str, status: str) -> None:
-    deadline = time.monotonic() + _WAIT_S
-    while time.monotonic() < deadline:
-        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
-        if stack["StackStatus"] == status:
-            return
-        if not stack["StackStatus"].endswith("IN_PROGRESS"):
-            break
-        time.sleep(0.05)
-    events = client.describe_stack_events(StackName=name)["StackEvents"]
-    message = f"{name} is {stack['StackStatus']}: " + "; ".join(
-        str(event.get("ResourceStatusReason")) for event in events
-    )
-    raise RuntimeError(message)
+    wait_for_stack(client, name, "CREATE_COMPLETE")

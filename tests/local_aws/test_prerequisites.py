@@ -1,19 +1,22 @@
 """The local AWS creates a configuration's prerequisites with the ids that the file names."""
 
+import base64
+import json
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from denodo_ha.environment.loading.loader import load
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.support import local_aws_server
-from tests.support.assembly import EXAMPLES
+from tests.support.assembly import EXAMPLES, ROOT
 from tools.local_aws import deployment
 from tools.local_aws.errors import LocalAwsError
-from tools.local_aws.prerequisites import Prerequisite, prerequisites_of
+from tools.local_aws.prerequisites import Prerequisite, image_contents, prerequisites_of
 
 CERTIFICATE = "11111111-2222-3333-4444-555555555555"
 EVERYTHING = """
@@ -56,6 +59,15 @@ clusters:
 """
 
 
+TLS: dict[str, Any] = {
+    "version": "8.0",
+    "tls": {
+        "secret": "arn:aws:secretsmanager:eu-west-1:ACCOUNT:secret:denodo-tls-AbCdEf",
+        "version": "1" * 32,
+    },
+}
+
+
 @pytest.fixture
 def loaded(tmp_path: Path, cloud: Cloud) -> Any:
     file = tmp_path / "everything.yaml"
@@ -78,7 +90,13 @@ def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> Non
     (prefix_list,) = lists["PrefixLists"]
     assert prefix_list["PrefixListName"] == "com.amazonaws.eu-west-1.route53-healthchecks"
     (reservation,) = ec2.describe_instances(InstanceIds=["i-0aaaaaaaaaaaaaaaa"])["Reservations"]
-    assert reservation["Instances"][0]["SubnetId"] == "subnet-0cccccccccccccccc"
+    (adopted,) = reservation["Instances"]
+    assert adopted["SubnetId"] == "subnet-0cccccccccccccccc"
+    # Its owner has opened it to the clients, and to health checks from the VPC.
+    groups = [item["GroupId"] for item in adopted["SecurityGroups"]]
+    rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
+    admitted = {item["CidrIp"] for rule in rules for item in rule["IpRanges"]}
+    assert admitted == {"10.8.0.0/16", "10.0.0.0/8"}
     arn = f"arn:aws:acm:eu-west-1:{cloud.access.account}:certificate/{CERTIFICATE}"
     certificate = cloud.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]
     assert certificate["Status"] == "ISSUED"
@@ -138,3 +156,39 @@ def test_prerequisites_survive_a_stack_that_uses_them(cloud: Cloud) -> None:
 
 def test_endpoint_of_the_run_is_on_this_machine() -> None:
     assert local_aws_server.endpoint().startswith("http://127.0.0.1:")
+
+
+def test_nodes_get_key_stores_that_one_authority_has_signed(tmp_path: Path, cloud: Cloud) -> None:
+    data = EVERYTHING.replace('denodo: {version: "8.0"}', f"denodo: {json.dumps(TLS)}")
+    data = data.replace("ACCOUNT", cloud.access.account)
+    file = tmp_path / "tls.yaml"
+    secrets = cloud.client("secretsmanager")
+    for version in ("1" * 32, "2" * 32):
+        file.write_text(data.replace("1" * 32, version))
+        # A renewed certificate is a new version of the same secret.
+        assert deployment.make_prerequisites(cloud.access.endpoint, load(file)) > 0
+        assert deployment.make_prerequisites(cloud.access.endpoint, load(file)) == 0
+        value = secrets.get_secret_value(SecretId="denodo-tls", VersionId=version)
+        parts = json.loads(value["SecretString"])
+        store, trusted = (
+            base64.b64decode(parts[name]).decode() for name in ("keystore", "truststore")
+        )
+        leaf, issuer = x509.load_pem_x509_certificates(store.encode())
+        leaf.verify_directly_issued_by(issuer)
+        assert trusted in store
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert "node1.main.everything.internal" in names.get_values_for_type(x509.DNSName)
+
+
+def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
+    environment = load(ROOT / "config/examples/haproxy.yaml").environment
+    contents = image_contents(environment, "active")["contents"]
+    assert contents["starts"] == ["scheduler_startup.sh"]
+    # HAProxy verifies these names.
+    assert "node1.active.denodo70ha.internal" in contents["certificate_names"]
+    environment = load(ROOT / "config/examples/internet-facing.yaml").environment
+    contents = image_contents(environment, "east")["contents"]
+    assert contents["flight_port"] == 9994
+    assert "certificate_names" not in contents  # of the key store in the secret
+    environment = load(ROOT / "config/examples/active-passive.yaml").environment
+    assert image_contents(environment, "active")["contents"].keys() == {"denodo", "managers"}

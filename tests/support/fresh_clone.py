@@ -5,6 +5,7 @@ The packages are those of this clone: `make setup` in the new one finds them and
 
 import filecmp
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -65,8 +66,10 @@ def _link_environment(environment: Path) -> None:
         if source.name == "denodo-ha":
             target.symlink_to("../../tools/denodo-ha")
         elif source.name == "activate":
+            # This clone may have been moved or copied since its environment was made.
             text = source.read_text(encoding="utf-8")
-            target.write_text(text.replace(str(ROOT / ".venv"), str(environment)))
+            (made_in,) = re.findall(r'^ *VIRTUAL_ENV="?(/[^"\n]+)"?$', text, re.MULTILINE)
+            target.write_text(text.replace(made_in, str(environment)), encoding="utf-8")
         else:
             target.symlink_to(source)
 

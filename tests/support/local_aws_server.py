@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +58,17 @@ def endpoint() -> str:
 def set_up() -> None:
     """Create the server's virtual environment unless it exists."""
     subprocess.run([str(ROOT / "tools/local_aws/setup")], timeout=_SETUP_S, check=True)
+
+
+@contextmanager
+def paced(pace: float) -> Iterator[None]:
+    """Change the pace until the block ends.
+
+    Checks of stand-ins are real requests: with `PACE`, those of one cluster take half a core.
+    """
+    control.call(endpoint(), "pace", {"pace": pace}, method="PUT")
+    yield
+    control.call(endpoint(), "pace", {"pace": PACE}, method="PUT")
 
 
 def finish() -> None:

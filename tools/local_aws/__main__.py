@@ -28,6 +28,7 @@ _VERBS = {
     "env": "local-env",
     "resolve": "local-resolve",
     "node": "local-node",
+    "client": "local-client",
 }
 _NODES = ("light", "none")
 
@@ -42,6 +43,8 @@ def main() -> int:
         "--nodes", default="light", choices=_NODES, help="servers of the nodes; none: no programs"
     )
     parser.add_argument("--name", default="", help="the DNS name to resolve")
+    parser.add_argument("--run", default="", help="the script that runs in a client's network")
+    parser.add_argument("--view", default=name_lookup.OUTSIDE, help="the client's VPC")
     parser.add_argument("--node", default="", help="the node, as CLUSTER/NODE")
     parser.add_argument("--do", default="", help="what happens to the node's machine")
     parser.add_argument("--folder", type=Path, help="folder of the state; default: .local")
@@ -53,7 +56,7 @@ def main() -> int:
         paths = Paths(folder=arguments.folder.resolve())
     try:
         with chosen(EnvironmentChoice(config=arguments.config)):
-            _run(arguments, paths, console)
+            return _run(arguments, paths, console)
     except (LocalAwsError, ConfigError) as error:
         prefix = "" if isinstance(error, ConfigError) else f"make {_VERBS[arguments.command]}: "
         print(f"{prefix}{error}", file=sys.stderr)
@@ -70,10 +73,10 @@ def main() -> int:
             file=sys.stderr,
         )
         return _INTERRUPTED
-    return 0
 
 
-def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> None:
+def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> int:
+    """Run a command; return the exit code."""
     match arguments.command:
         case "up":
             port = _port(arguments.port)
@@ -93,6 +96,10 @@ def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> None:
                 print(line, file=sys.stderr)
         case "node":
             print(_act(arguments, paths))
+        case "client":
+            script, view = arguments.run, arguments.view
+            return shell_environment.run_client(arguments.config, script, view, paths)
+    return 0
 
 
 def _act(arguments: argparse.Namespace, paths: Paths) -> str:

@@ -1,18 +1,24 @@
 """Prerequisites of a configuration: the resources that it refers to but does not create.
 
 These are VPCs, subnets, images, hosted zones, certificates, prefix lists, key pairs, policies,
-Elastic IPs, HAProxy's secrets and instances. The local AWS makes them before the first deploy,
-under exactly those ids. No other resources exist in the local AWS, so that a wrong reference fails
-as in AWS.
+Elastic IPs, secrets with certificates, and instances. The local AWS makes them before the first
+deploy, under exactly those ids. No other resources exist in the local AWS, so that a wrong
+reference fails as in AWS.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.derived import failover_plan, node_names
+from denodo_ha.environment.facts.denodo_ports import (
+    FLIGHT_PORT,
+    NODE_TLS_PORTS,
+    SCHEDULER_PORT,
+)
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.cluster import Cluster
+from denodo_ha.environment.model.denodo import cluster_secret
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import configured_machine
 
@@ -76,7 +82,8 @@ def _of_cluster(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Prerequ
     for kind, id_, properties in (
         *_network(cluster),
         *_node_instances(loaded, name, cluster),
-        *_haproxy_instances(cluster),
+        *_haproxy_instances(loaded.environment, cluster),
+        *_node_secrets(loaded.environment, name),
         *_balancer(loaded.environment, name, cluster),
         *_adopted_instances(loaded.environment, name, cluster),
         *_node_zone(cluster),
@@ -147,16 +154,17 @@ def _node_instances(loaded: Loaded, name: str, cluster: Cluster) -> Iterator[Res
     yield from _policies([boundary] if boundary else [])
 
 
-def _haproxy_instances(cluster: Cluster) -> Iterator[Resource]:
-    """Yield the image and the policies of the HAProxy instances."""
+def _haproxy_instances(environment: Environment, cluster: Cluster) -> Iterator[Resource]:
+    """Yield the image, the policies and the secrets of the HAProxy instances."""
     instance = cluster.balancer.proxy.instance
     if instance is not None:
         contents = {"haproxy": True}
         tls = cluster.balancer.proxy.tls
         if tls is not None and tls.certificate:
-            yield "secret", tls.certificate, {"key": True}
+            names = certificate_names(environment)
+            yield "secret", tls.certificate, {"use": "clients", "names": names}
         if tls is not None and tls.authority:
-            yield "secret", tls.authority, {}
+            yield "secret", tls.authority, {"use": "authority"}
         yield "image", instance.image, {"root_device": instance.root_device, "contents": contents}
         yield from _policies(instance.role_policies)
 
@@ -164,12 +172,17 @@ def _haproxy_instances(cluster: Cluster) -> Iterator[Resource]:
 def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
     """Return what an image of a node contains, as the configuration describes it.
 
-    The stand-ins of Denodo's servers have no TLS, so a node with `denodo.tls` runs nothing. The
-    managers are not in the image, but a machine must reach them as its image is configured.
+    The managers are not in the image, but a machine must reach them as its image is configured.
     """
     denodo = environment.denodo
-    if denodo.tls is not None:
-        return {}
+    ports = {service.target_port for service in environment.services.values()}
+    extras: dict[str, Any] = {}
+    if FLIGHT_PORT in ports:
+        extras["flight_port"] = FLIGHT_PORT
+    if ports & NODE_TLS_PORTS and denodo.tls is None:
+        extras["certificate_names"] = certificate_names(environment)
+    if SCHEDULER_PORT in ports and "scheduler" not in denodo.servers:
+        extras["starts"] = ["scheduler_startup.sh"]
     contents = {"version": denodo.version, "home": denodo.platform_home(), "user": denodo.user}
     managers: dict[str, set[int]] = {}
     licences = environment.license_manager_of(cluster)
@@ -178,8 +191,30 @@ def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
     solutions = environment.solution_manager_of(cluster)
     if solutions is not None and solutions.host is not None:
         managers.setdefault(solutions.host, set()).add(solutions.port)
-    ports = {host: sorted(numbers) for host, numbers in managers.items()}
-    return {"contents": {"denodo": contents, "managers": ports}}
+    hosts = {host: sorted(numbers) for host, numbers in managers.items()}
+    return {"contents": {"denodo": contents, "managers": hosts, **extras}}
+
+
+def certificate_names(environment: Environment) -> list[str]:
+    """Return the names of a certificate of nodes: of the clients, and of each node."""
+    failover = environment.failover
+    names = [failover_plan.dns_name(failover)] if failover is not None else []
+    for name, cluster in sorted(environment.clusters.items()):
+        tls = cluster.balancer.proxy.tls
+        if tls is not None and tls.node_name:
+            names.append(tls.node_name)
+        for node in sorted(cluster.nodes):
+            names += [node.lower(), node_names.host_name(environment, name, node)]
+    return [*dict.fromkeys((*names, "localhost"))]
+
+
+def _node_secrets(environment: Environment, cluster: str) -> Iterator[Resource]:
+    """Yield the secret with the key stores of the nodes' servers."""
+    tls = environment.denodo.tls
+    arn = cluster_secret(tls.secret, cluster) if tls is not None else None
+    if tls is not None and arn is not None:
+        names = certificate_names(environment)
+        yield "secret", arn, {"use": "nodes", "names": names, "version": tls.version}
 
 
 def _policies(arns: list[str] | tuple[str, ...]) -> Iterator[Resource]:
@@ -200,9 +235,15 @@ def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator
 
 
 def _adopted_instances(environment: Environment, name: str, cluster: Cluster) -> Iterator[Resource]:
-    """Yield the instances that the configuration names, in the subnets of their zones."""
+    """Yield the instances that the configuration names, in the subnets of their zones.
+
+    Their owner must have opened their ports, since the configuration changes nothing on them: to
+    the clients, and to the load balancer, whose health checks come from addresses of the VPC.
+    """
     contents = image_contents(environment, name)
+    clients = [peer for peer in cluster.balancer.clients if "/" in peer]
+    admits = [*dict.fromkeys((cluster.network.cidr or _CIDR, *clients))]
     for _, node in sorted(cluster.nodes.items()):
         zone = cluster.network.zones.get(node.zone)
         if node.instance_id is not None and zone is not None and zone.nodes is not None:
-            yield "instance", node.instance_id, {"subnet": zone.nodes, **contents}
+            yield "instance", node.instance_id, {"subnet": zone.nodes, "admits": admits, **contents}

@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,12 +26,14 @@ from tests.support import printed_commands
 from tests.support.assembly import ROOT
 from tests.support.program_commands import parsed_commands
 
-SOURCES = [
-    file
+MARKS = ("denodo-ha ", "full_command(", "operator_command(", "`make ")
+TREES = {
+    file: ast.parse(text)
     for folder in ("denodo_ha", "hosts", "stacks", "tools")
     for file in sorted((ROOT / folder).rglob("*.py"))
     if not {".venv", "reference_pages", "reference_page.py"} & set(file.parts)
-]
+    if any(mark in (text := file.read_text(encoding="utf-8")) for mark in MARKS)
+}
 BUILDERS = {"full_command", "operator_command", "environment_command"}
 SUBJECT = re.compile(
     r"Written by `|`denodo-ha pin` writes this file|rotates it with `|--show-policy` "
@@ -45,8 +46,8 @@ MAKE = re.compile(r"`make (?:-s )?([a-z-]+)([^`]*)`")
 def test_built_commands_are_accepted() -> None:
     wrong, built = [], 0
     with chosen(EnvironmentChoice(config="prod")):
-        for file in SOURCES:
-            for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for file, tree in TREES.items():
+            for call in ast.walk(tree):
                 if isinstance(call, ast.Call) and _name(call.func) in BUILDERS:
                     wrong += [f"{file}: {fault}" for fault in _faults_of(call)]
                     built += 1
@@ -57,8 +58,8 @@ def test_built_commands_are_accepted() -> None:
 def test_literal_commands_are_complete() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{line}: {fault}"
-        for file in SOURCES
-        for line, text in _texts(file)
+        for file, tree in TREES.items()
+        for line, text in _texts(tree)
         if not SUBJECT.search(text)
         for fault in _faults_in(text)
     ]
@@ -186,9 +187,8 @@ def _faults_in(text: str) -> Iterator[str]:
             yield f"make {verb}: names no configuration"
 
 
-def _texts(file: Path) -> Iterator[tuple[int, str]]:
+def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield line and text of each literal that is neither a docstring nor a help text."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
     skipped: set[int] = set()
     for node in ast.walk(tree):
         helps: list[Any] = []

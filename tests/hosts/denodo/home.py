@@ -16,13 +16,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import pytest
+
 from hosts.denodo.state import State
 from hosts.denodo.state_reader import parse
 from hosts.denodo.system import System
 from tests.hosts.denodo import java_properties
 from tests.support.servers import certificates
 from tests.support.servers.ports import free_ports
-from tools.local_aws.living.denodo import installation, stand_in
+from tools.local_aws.living.denodo import installation, metadata_scripts, stand_in
 
 VERSIONS = ("7.0", "8.0", "9.0")
 Version = Literal["7.0", "8.0", "9.0"]
@@ -150,7 +152,7 @@ class Home:
 
     @property
     def system(self) -> System:
-        """Return the program's machine: files in this folder, short time limits."""
+        """Return the program's machine: files in this folder, short pauses."""
         return System(
             folder=self.folder / "node",
             hosts=self.folder / "hosts",
@@ -158,7 +160,7 @@ class Home:
             address="10.0.1.5",
             aws=str(self.folder / "aws"),
             poll=0.02,
-            settle=1.0,
+            settle=60.0,
             patience=0.1,
             machine=self.folder / "machine",
             environment=self.folder / "etc/denodo-node/environment",
@@ -250,7 +252,7 @@ class Home:
                     "odbc": {"kind": "odbc", "port": ports["odbc"]},
                 },
             },
-            "limits": {"start_seconds": 10, "stop_seconds": 2},
+            "limits": {"start_seconds": 300, "stop_seconds": 300},
         }
         for path, value in changes.items():
             *outer, last = path.split("__")
@@ -281,7 +283,7 @@ class Home:
 
     def decrypted(self, text: str) -> str:
         """Return the plain text of a password that this home's script has encrypted."""
-        return stand_in.decrypted(text)
+        return metadata_scripts.decrypted(text)
 
     def running(self, server: str = "vdp") -> dict[str, Any] | None:
         """Return the settings with which a server was started; None if the server does not run."""
@@ -297,6 +299,17 @@ class Home:
         lines = file.read_text().splitlines() if file.exists() else []
         file.write_text("")
         return lines
+
+    @property
+    def last_call(self) -> str:
+        """Return the last script call, with arguments; empty if no script was called."""
+        file = self.path / "calls"
+        return (file.read_text().splitlines() or [""])[-1] if file.exists() else ""
+
+    def has_dead_application(self) -> bool:
+        """Return whether an application has crashed, and no script has stopped one since."""
+        files = (self.path / "run/applications").glob("*")
+        return "_startup.sh" in self.last_call and "dead" in [file.read_text() for file in files]
 
     def end(self) -> None:
         """Kill every process of this home, by its process id."""
@@ -319,6 +332,26 @@ def eventually(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def let_time_pass(
+    monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool], *, seconds: float = 1000.0
+) -> None:
+    """Advance the clock of this process at each pause at which a condition holds.
+
+    With it, a time limit expires because of what the test has caused, and on no machine earlier.
+    """
+    sleep, monotonic = time.sleep, time.monotonic
+    passed = 0.0
+
+    def pause(pause_seconds: float) -> None:
+        nonlocal passed
+        sleep(pause_seconds)
+        if when():
+            passed += seconds
+
+    monkeypatch.setattr(time, "sleep", pause)
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + passed)
 
 
 def _alive(pid: int, home: Path) -> bool:

@@ -61,7 +61,6 @@ class Scenario:
             catalog={key: {"secret": f"{arn}-{name}"} for key, arn in components},
             tls={"certificate": f"{TLS}-{name}"},
             metadata={"source": "catalog"},
-            limits={"start_seconds": 60, "stop_seconds": 30},
         )
         return parse(json.dumps(data))
 

@@ -29,7 +29,17 @@ from hosts.denodo.errors import (
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
 from hosts.denodo.system import System
-from tests.hosts.denodo.home import FILES, LICENSE, MANAGER, SCHEDULER, VDP, WEB, Home, eventually
+from tests.hosts.denodo.home import (
+    FILES,
+    LICENSE,
+    MANAGER,
+    SCHEDULER,
+    VDP,
+    WEB,
+    Home,
+    eventually,
+    let_time_pass,
+)
 from tests.support.servers.ports import free_ports
 
 ALL_SERVERS = ["vdp", "data-catalog", "scheduler"]
@@ -189,13 +199,21 @@ def test_a_server_that_ends_is_rolled_back_at_once(home: Home) -> None:
     _rolls_back(home, {"jvm__vdp": "-Ddead"}, "ended while it was starting")
 
 
-def test_a_server_that_never_listens_is_killed_and_rolled_back(home: Home) -> None:
-    _rolls_back(home, {"jvm__vdp": "-Ddeaf", "limits__start_seconds": 1}, "not ready after 1 s")
+def test_a_server_that_never_listens_is_killed_and_rolled_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_time_pass(monkeypatch, lambda: "-Ddeaf" in str(home.running()))
+    _rolls_back(home, {"jvm__vdp": "-Ddeaf"}, "not ready after 300 s")
 
 
-def test_a_server_that_is_never_ready_is_rolled_back(home: Home) -> None:
-    changes = {"jvm__vdp": "-Dunready", "limits__start_seconds": 1}
-    _rolls_back(home, changes, "the server is not ready")
+def test_a_server_that_is_never_ready_is_rolled_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unready() -> bool:
+        return "-Dunready" in str(home.running()) and home.last_call.startswith("ping.sh")
+
+    let_time_pass(monkeypatch, unready)
+    _rolls_back(home, {"jvm__vdp": "-Dunready"}, "the server is not ready")
 
 
 def test_the_previous_state_is_waited_for_with_its_own_time_limit(
@@ -256,12 +274,16 @@ def test_the_first_state_that_fails_leaves_the_image_as_it_was(home: Home) -> No
     assert home.running() is None
 
 
-def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
+def test_a_state_before_that_does_not_come_up_either(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     apply(home.system, home.state())
     home.behave("vqlserver_startup.sh", "fail")
     contents = home.contents()
-    with pytest.raises(DownError, match="fails on request"):
-        apply(home.system, home.state(jvm__vdp="-Xmx2048m", limits__start_seconds=3))
+    with monkeypatch.context() as patch:
+        let_time_pass(patch, lambda: home.last_call == "vqlserver_startup.sh")
+        with pytest.raises(DownError, match="fails on request"):
+            apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
     assert home.contents() == contents
     home.behave("vqlserver_startup.sh")
     apply(home.system, home.state())
@@ -277,11 +299,14 @@ def test_a_state_before_that_does_not_come_up_either(home: Home) -> None:
         ("ping.sh", "promotion", "the server is not ready"),
     ],
 )
-def test_a_script_that_fails_at_first_boot(home: Home, script: str, how: str, reason: str) -> None:
+def test_a_script_that_fails_at_first_boot(
+    home: Home, monkeypatch: pytest.MonkeyPatch, script: str, how: str, reason: str
+) -> None:
     home.behave(script, how)
     contents = home.contents()
+    let_time_pass(monkeypatch, lambda: home.last_call.split()[:1] == [script])
     with pytest.raises(HostError, match=reason):
-        apply(home.system, home.state(limits__start_seconds=1))
+        apply(home.system, home.state(limits__start_seconds=1 if how == "hang" else 300))
     assert home.contents() == contents
 
 
@@ -291,10 +316,13 @@ def test_a_server_that_starts_slowly_is_waited_for(home: Home) -> None:
     assert home.running()
 
 
-def test_queries_that_do_not_end_are_cut_off_at_the_limit(home: Home) -> None:
-    apply(home.system, home.state(limits__stop_seconds=1))
+def test_queries_that_do_not_end_are_cut_off_at_the_limit(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(home.system, home.state())
     home.behave("vqlserver_shutdown.sh", "queries")
     home.calls()
+    let_time_pass(monkeypatch, lambda: home.last_call == "vqlserver_shutdown.sh safe")
     apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
     assert [call for call in home.calls() if call.startswith("vqlserver_shutdown")] == [
         "vqlserver_shutdown.sh safe",
@@ -302,13 +330,16 @@ def test_queries_that_do_not_end_are_cut_off_at_the_limit(home: Home) -> None:
     ]
 
 
-def test_a_server_that_does_not_stop_is_left_as_it_is(home: Home) -> None:
-    apply(home.system, home.state(servers=ALL_SERVERS, limits__stop_seconds=1))
+def test_a_server_that_does_not_stop_is_left_as_it_is(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(home.system, home.state(servers=ALL_SERVERS))
     contents, first = home.contents(), home.running()
     home.behave("vqlserver_shutdown.sh", "deaf")
-    system = replace(home.system, settle=0.2)
-    with pytest.raises(NotStoppedError, match="still listens"):
-        apply(system, home.state(jvm__vdp="-Xmx2048m"))
+    with monkeypatch.context() as patch:
+        let_time_pass(patch, lambda: home.last_call.startswith("vqlserver_shutdown.sh"))
+        with pytest.raises(NotStoppedError, match="vdp still listens"):
+            apply(home.system, home.state(jvm__vdp="-Xmx2048m"))
     assert home.contents() == contents
     assert home.running() == first
     assert eventually(lambda: home.running("web") is not None), "what did stop is started again"

@@ -3,7 +3,10 @@
 import itertools
 import json
 import os
+import shutil
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from hosts.denodo import boot, commands, installation, program_update
 from hosts.denodo.apply import apply
 from hosts.denodo.commands import main
 from hosts.denodo.configuration.change_journal import Journal
+from hosts.denodo.metadata import database_tables
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
 from tests.hosts.denodo.cloud import (
@@ -40,6 +44,8 @@ _FAULTS = {
     "missing": "An error occurred (ResourceNotFoundException) when calling an operation",
     "slow": "",
 }
+_CALL_S = 5.0
+"""More time than a call of the stand-in for the AWS CLI takes on a busy machine."""
 _LONG = [
     pytest.param(call, fault, marks=[] if fault == "denied" or call == "scheduler" else long)
     for long in [pytest.mark.long]
@@ -57,11 +63,13 @@ def _data(home: Home, **changes: Any) -> dict[str, Any]:
     )
 
 
-@pytest.fixture
-def cloud(home: Home, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Boot a node for the first time, stop the machine, and return the stand-in for AWS."""
-    # More time than a call of the stand-in for the AWS CLI takes on a busy machine.
-    monkeypatch.setattr(commands, "BOOT_CALL_SECONDS", 5.0)
+@pytest.fixture(scope="module")
+def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Cloud, Path]]:
+    """Boot a node for the first time, and stop its machine.
+
+    Return the node, the stand-in for AWS, and a copy of their folder.
+    """
+    home = Home(tmp_path_factory.mktemp("node"))
     home.with_data_catalog()
     home.write(SSO, "# Security Token\nsso.enabled=false\n")
     cloud = Cloud(home.folder)
@@ -71,11 +79,34 @@ def cloud(home: Home, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud.secret(TOKEN, {"sso.enabled": "true"})
     cloud.answer("signal-resource", {})
     cloud.parameter(json.dumps(_data(home)))
-    assert _boot(home) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database_tables, "read_tables", lambda _: ["qrtz_locks"])
+        patch.setattr(commands, "BOOT_CALL_SECONDS", _CALL_S)
+        assert _boot(home) == 0
     calls = "\n".join(" ".join(call) for call in cloud.calls())
     assert all(call in calls for call in _CALLS.values())
     home.end()
-    return cloud
+    copy = tmp_path_factory.mktemp("copy") / "node"
+    shutil.copytree(home.folder, copy, symlinks=True)
+    yield home, cloud, copy
+    home.end()
+
+
+@pytest.fixture
+def node(booted: tuple[Home, Cloud, Path], monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Return the node as it is after its first boot, with its machine stopped."""
+    monkeypatch.setattr(commands, "BOOT_CALL_SECONDS", _CALL_S)
+    home, _, copy = booted
+    home.end()
+    shutil.rmtree(home.folder)
+    shutil.copytree(copy, home.folder, symlinks=True)
+    return home
+
+
+@pytest.fixture
+def cloud(booted: tuple[Home, Cloud, Path]) -> Cloud:
+    """Return the stand-in for AWS, with the answers of the first boot."""
+    return booted[1]
 
 
 def _boot(home: Home, *more: str) -> int:
@@ -99,24 +130,24 @@ def _fail(cloud: Cloud, call: str, fault: str) -> None:
 
 @pytest.mark.parametrize(("call", "fault"), _LONG)
 def test_every_call_fails_in_turn(
-    home: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str], call: str, fault: str
+    node: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str], call: str, fault: str
 ) -> None:
     _fail(cloud, call, fault)
-    assert _boot(home) == 0
-    assert all(home.running(process) for process in _PROCESSES)
+    assert _boot(node) == 0
+    assert all(node.running(process) for process in _PROCESSES)
     # The signal was already sent at the first boot, so this fault has no effect.
-    assert bool(_behind(home, capsys)) == (call != "signal")
+    assert bool(_behind(node, capsys)) == (call != "signal")
 
 
-def test_all_calls_fail_at_once(home: Home, cloud: Cloud) -> None:
+def test_all_calls_fail_at_once(node: Home, cloud: Cloud) -> None:
     for call in _CALLS:
         _fail(cloud, call, "denied")
-    assert _boot(home) == 0
-    assert all(home.running(process) for process in _PROCESSES)
+    assert _boot(node) == 0
+    assert all(node.running(process) for process in _PROCESSES)
 
 
 def test_a_call_is_repeated_with_growing_pauses(
-    home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    node: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS answers after the third failed call, and the boot then applies the new state."""
     _fail(cloud, "parameter", "throttled")
@@ -129,14 +160,14 @@ def test_a_call_is_repeated_with_growing_pauses(
         def sleep(seconds: float) -> None:
             pauses.append(seconds)
             if len(pauses) == 3:
-                cloud.parameter(json.dumps(_data(home, jvm={"vdp": "-Xmx2g"})))
+                cloud.parameter(json.dumps(_data(node, jvm={"vdp": "-Xmx2g"})))
 
     with monkeypatch.context() as patch:
         patch.setattr(boot, "time", Time)
-        assert main([*home.arguments, "--patience=90", "--poll=2", *_command()]) == 0
+        assert main([*node.arguments, "--patience=90", "--poll=2", *_command()]) == 0
     assert pauses[:3] == [2, 4, 8]
-    assert Record(home.system).behind == ""
-    assert home.running()
+    assert Record(node.system).behind == ""
+    assert node.running()
 
 
 def _command() -> tuple[str, ...]:
@@ -144,13 +175,13 @@ def _command() -> tuple[str, ...]:
 
 
 def test_a_new_state_that_cannot_be_applied_starts_the_old_one(
-    home: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+    node: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The machine boots after a deploy has written a state with which the servers do not start."""
-    cloud.parameter(json.dumps(_data(home, jvm={"vdp": "-Ddead"})))
-    assert _boot(home) == 6, "the unit counts it as a success, so that the servers stay"
-    assert all(home.running(process) for process in _PROCESSES)
-    (warning,) = _behind(home, capsys)
+    cloud.parameter(json.dumps(_data(node, jvm={"vdp": "-Ddead"})))
+    assert _boot(node) == 6, "the unit counts it as a success, so that the servers stay"
+    assert all(node.running(process) for process in _PROCESSES)
+    (warning,) = _behind(node, capsys)
     assert "the previous state runs again" in warning or "no server runs now" in warning
 
 
@@ -160,36 +191,36 @@ class _KilledError(BaseException):
 
 @pytest.mark.parametrize("call", ["parameter", "scheduler"])
 def test_a_boot_takes_back_the_change_of_a_killed_run(
-    home: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
+    node: Home, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     """The boot needs no answer from AWS to undo the change."""
 
     def kill(_servers: Servers) -> None:
         raise _KilledError
 
-    before = {file: (home.path / file).read_bytes() for file in FILES}
-    state = home.state(**_changes(), jvm={"vdp": "-Xmx2g"}, host="new.internal")
+    before = {file: (node.path / file).read_bytes() for file in FILES}
+    state = node.state(**_changes(), jvm={"vdp": "-Xmx2g"}, host="new.internal")
     with monkeypatch.context() as patch:
         patch.setattr(Servers, "regenerate", kill)
         with pytest.raises(_KilledError):
-            apply(home.system, state)
-    assert before != {file: (home.path / file).read_bytes() for file in FILES}
-    home.end()
+            apply(node.system, state)
+    assert before != {file: (node.path / file).read_bytes() for file in FILES}
+    node.end()
     for each in {call, "scheduler", "data-catalog", "token"}:
         _fail(cloud, each, "denied")
-    assert _boot(home) == 0
-    assert all(home.running(process) for process in _PROCESSES)
-    assert before == {file: (home.path / file).read_bytes() for file in FILES}
-    assert not Journal(home.system, home.path).open
+    assert _boot(node) == 0
+    assert all(node.running(process) for process in _PROCESSES)
+    assert before == {file: (node.path / file).read_bytes() for file in FILES}
+    assert not Journal(node.system, node.path).open
 
 
-def test_a_later_apply_catches_up(home: Home, cloud: Cloud) -> None:
+def test_a_later_apply_catches_up(node: Home, cloud: Cloud) -> None:
     _fail(cloud, "token", "denied")
-    assert _boot(home) == 0
-    assert Record(home.system).behind
+    assert _boot(node) == 0
+    assert Record(node.system).behind
     cloud.secret(TOKEN, {"sso.enabled": "true"})
-    apply(home.system, home.state(**_changes()))
-    assert Record(home.system).behind == ""
+    apply(node.system, node.state(**_changes()))
+    assert Record(node.system).behind == ""
 
 
 def _changes() -> dict[str, Any]:

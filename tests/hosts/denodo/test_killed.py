@@ -51,7 +51,6 @@ def _states(home: Home, *, bad: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     new = home.data(
         ports={**old["ports"], **ports},
         jvm={"vdp": "-Ddead" if bad else "-Xmx2g"},
-        limits__start_seconds=1 if bad else 10,
     )
     return old, new
 

@@ -31,6 +31,7 @@ from hosts.denodo.errors import ImageError, SystemRefusedError
 from hosts.denodo.state_reader import parse
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
 from tests.hosts.denodo.home import Home
+from tests.support.combinations import WHOLE
 from tests.support.host_program import unpacked
 from tests.support.servers.ports import free_ports
 from tools.local_aws.living.denodo import denodo_servers, metadata_scripts, stand_in
@@ -289,19 +290,22 @@ def test_replaced_records_change_nothing_of_root(
     _try_commands(node, replacement, [item for item in _COMMANDS if item[0] in names])
 
 
+_SAMPLED = (_link, _fifo, _large, _device)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("replacement", [_link, _fifo, _large, _device])
+@pytest.mark.parametrize("replacement", _REPLACEMENTS if WHOLE else _SAMPLED)
 def test_replaced_files_change_nothing_of_root_with_any_command(
     node: Node, replacement: Callable[[Node, Path], None]
 ) -> None:
-    """Try every second command in each place, beginning with the first or the second one.
+    """Try every fourth command in each place, and every one in `make test-whole`.
 
     So each command meets each replacement and each place, but not each pair of these.
     """
     node.install()
     assert node.run("apply", "--state").returncode == 0
-    begin = _REPLACEMENTS.index(replacement)
-    _try_commands(node, replacement, _COMMANDS[begin % 2 :: 2])
+    begin = 0 if WHOLE else _SAMPLED.index(replacement)
+    _try_commands(node, replacement, _chosen(begin))
     for place, folder in enumerate(("conf", "resources", "bin"), begin + 1):
         kept = node.home.path / f"{folder}.kept"
         shutil.copytree(node.home.path / folder, kept)
@@ -309,10 +313,15 @@ def test_replaced_files_change_nothing_of_root_with_any_command(
             files.remove(file)
             replacement(node, file)
         node.give(node.home.path)
-        _try_commands(node, replacement, _COMMANDS[place % 2 :: 2])
+        _try_commands(node, replacement, _chosen(place))
         shutil.rmtree(node.home.path / folder)
         kept.rename(node.home.path / folder)
         node.give(node.home.path)
+
+
+def _chosen(begin: int) -> Sequence[tuple[str, ...]]:
+    """Return every fourth command; together, those of four successive numbers are all."""
+    return _COMMANDS if WHOLE else _COMMANDS[begin % 4 :: 4]
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -27,7 +27,7 @@ from hosts.denodo.errors import RolledBackError
 from hosts.denodo.record import Record
 from hosts.denodo.state_reader import parse
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
-from tests.hosts.denodo.home import VDP, Home
+from tests.hosts.denodo.home import VDP, Home, let_time_pass
 from tests.support.assembly import ROOT
 from tests.support.host_program import unpacked
 from tests.support.servers.ports import free_ports
@@ -93,13 +93,16 @@ def test_exit_codes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
         _run(home, "fly")
 
 
-def test_both_names_stand_while_the_balancer_s_changes(make_home: Any) -> None:
+def test_both_names_stand_while_the_balancer_s_changes(
+    make_home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = make_home("7.0")
     assert _run(home, "apply", _state(home)) == 0
     # An apply that fails leaves the names of the old and the new state in the hosts file.
     home.behave("vqlserver_startup.sh", "fail")
-    wrong = _state(home, rmi_host="new.example.com", limits__start_seconds=3)
-    assert _run(home, "apply", wrong) == 7
+    with monkeypatch.context() as patch:
+        let_time_pass(patch, lambda: home.last_call == "vqlserver_startup.sh")
+        assert _run(home, "apply", _state(home, rmi_host="new.example.com")) == 7
     names = home.system.hosts.read_text().splitlines()[1].split()[1:]
     assert {"new.example.com", "balancer.example.com"} <= set(names)
     home.behave("vqlserver_startup.sh")
@@ -212,13 +215,16 @@ def test_a_boot_with_an_odd_hosts_file_succeeds(home: Home) -> None:
     assert cloud.signals() == [("SUCCESS", _INSTANCE)]
 
 
-def test_a_node_that_waits_for_its_licence_is_configured_first(home: Home) -> None:
+def test_a_node_that_waits_for_its_licence_is_configured_first(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cloud = Cloud(home.folder)
     cloud.answer("signal-resource", {})
     signal = {**_SIGNAL, "when": "configured"}
-    state = _state(home, signal=signal, limits__start_seconds=1)
     home.behave("vqlserver_startup.sh", "fail")
-    assert _run(home, "boot", state) == 9
+    with monkeypatch.context() as patch:
+        let_time_pass(patch, lambda: home.last_call == "vqlserver_startup.sh")
+        assert _run(home, "boot", _state(home, signal=signal)) == 9
     assert cloud.signals() == [("SUCCESS", _INSTANCE)]
     assert home.properties(VDP)["java.env.DENODO_OPTS_START"] == home.data()["jvm"]["vdp"]
     home.behave("vqlserver_startup.sh")

@@ -216,7 +216,7 @@ def test_a_killed_server_leaves_no_process_and_starts_all_again(
     assert record is not None
     until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
     below = [int(item.name) for item in Path("/proc").glob("[0-9]*") if _is_in(item, paths)]
-    assert len(below) > 3
+    assert len(below) > 1
     assert cloud.call("checkpoint", method="POST") == {"written": True}
     os.kill(record["pid"], signal.SIGKILL)
     until(lambda: not any(start_time(pid) for pid in below))

@@ -1,13 +1,17 @@
 """The real node program on machines: first boot, readiness, drain, roll, and another boot."""
 
+import base64
 import http.client
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +19,8 @@ from denodo_ha.environment.facts.denodo_ports import READY_PORT
 from denodo_ha.environment.loading.loader import load
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
-from tests.support.configurations import minimal
+from tests.support.configurations import ACCOUNT, minimal
+from tests.support.denied_namespaces import without_namespaces
 from tests.support.local_aws_server import quiet
 from tests.support.waiting import until
 from tools.local_aws import bootstrap, control, deployment, server_process
@@ -29,6 +34,7 @@ pytestmark = [
     pytest.mark.skipif(not isolation.is_allowed(), reason="this system denies namespaces to users"),
 ]
 _SECONDS = 400
+SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:denodo-tls-AbCdEf"
 
 
 @dataclass(frozen=True)
@@ -79,15 +85,31 @@ class Site:
         finally:
             connection.close()
 
+    def names_of_certificate(self, name: str, port: int) -> list[str]:
+        """Return the names in the certificate of a node's server, once it is verified."""
+        address = control.call(self.access.endpoint, "machines")[self.instance(name)]["address"]
+        client = self.access.client("secretsmanager")
+        parts = json.loads(client.get_secret_value(SecretId=SECRET)["SecretString"])
+        context = ssl.create_default_context(cadata=base64.b64decode(parts["truststore"]).decode())
+        with (
+            socket.create_connection((address, port), 60) as connection,
+            context.wrap_socket(connection, server_hostname="localhost") as secured,
+        ):
+            certificate: dict[str, Any] = secured.getpeercert() or {}
+        return [value for _, value in certificate["subjectAltName"]]
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Deploy a cluster of 7.0 to a server of its own, in which instances run their programs."""
+    """Deploy a cluster of 9.0 with TLS to a server of its own, which may create no namespaces."""
     local_aws_server.set_up()
     folder = tmp_path_factory.mktemp("nodes")
-    paths = Paths(folder=folder / "local")
+    python = without_namespaces(Paths().python, folder)
+    paths = Paths(folder=folder / "local", python=python)
     file = folder / "test.yaml"
-    file.write_text(json.dumps(minimal("7.0")))
+    data = minimal("9.0")
+    data["denodo"]["tls"] = {"secret": SECRET}
+    file.write_text(json.dumps(data))
     loaded = load(file)
     synthesise(loaded, folder / "out")
     server = server_process.start(paths, quiet, parent=os.getpid())
@@ -110,6 +132,7 @@ def test_a_node_lives(site: Site) -> None:
     site.denodo_ha("enable", "node1", "--metadata-ok")
     site.denodo_ha("enable", "node2", "--metadata-ok")
     assert site.readiness("node1")[0] == 200
+    assert "node1.main.test.internal" in site.names_of_certificate("node1", 9999)
 
     ssm = site.access.client("ssm")
     parameter = "/denodo/test/main/node1"

@@ -12,10 +12,12 @@ class Clock:
 
     Attributes:
         pace: AWS seconds per real second.
+        began: a real time at which a minute of AWS began.
     """
 
     def __init__(self, pace: float) -> None:
         self.pace = pace
+        self.began = 0.0
 
     def now(self) -> float:
         """Return real seconds since the epoch; the time also passes while the server is stopped."""

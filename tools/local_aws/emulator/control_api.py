@@ -18,10 +18,12 @@ PUT    /_local/faults/STACK             {"account": …, "region": …, "resourc
 PUT    /_local/call-faults/ACCOUNT      {"GetParameter": "throttled", "s3": "denied"}: calls of an
                                         account that fail: throttled, denied or silent
 PUT    /_local/quotas/ACCOUNT           {"eu-west-1": {"L-1216C47A": 32}}: applied quotas
+PUT    /_local/database-copies          {"age": 7200}: seconds since the newest state of copies
 GET    /_local/names                    {"outside": ["127.40.0.1", 53], "vpc-…": …}: the endpoint of
                                         the DNS server for each view
 GET    /_local/names/NAME               the addresses of a name for a client outside, and their TTL
 GET    /_local/names/NAME/VPC           the same for a client in a VPC
+GET    /_local/ports                    the TCP ports that any security group admits
 GET    /_local/addresses/INSTANCE       the loopback address that stands for an instance
 PUT    /_local/cuts                     {"zones": ["eu-west-1a"]}: all that is cut off (`cuts`)
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
@@ -43,12 +45,14 @@ from tools.local_aws.emulator import (
     ministack,
     prerequisites,
     quotas,
+    rds_backups,
     stand_ins,
 )
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudformation import creation_policy, failed_creations
-from tools.local_aws.emulator.cloudwatch import flow_counts
+from tools.local_aws.emulator.cloudwatch import flow_counts, metrics
+from tools.local_aws.emulator.ec2 import security_groups
 from tools.local_aws.emulator.elb import forwarding
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
@@ -130,7 +134,7 @@ class ControlApi:
         if pace <= 0:
             message = "`pace`, the AWS seconds per real second, must be more than 0"
             raise InvalidRequestError(message)
-        CLOCK.pace = pace
+        metrics.set_pace(pace)
         return {"pace": pace}
 
     def _put_signals(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +156,12 @@ class ControlApi:
 
     def _put_quotas(self, account: str, body: dict[str, Any]) -> dict[str, Any]:
         return {region: quotas.put(account, region, values) for region, values in body.items()}
+
+    def _put_database_copies(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(rds_backups.put(body))
+
+    def _get_ports(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return {"ports": security_groups.admitted_ports()}
 
     def _get_addresses(self, instance_id: str, _body: Any) -> dict[str, Any]:
         return {"address": loopback.address("instance", instance_id)}

@@ -97,12 +97,17 @@ def endpoint(kind: str, id_: str, port: int, zone: str = "") -> Endpoint:
     with _lock:
         own = address(kind, id_, zone)
         if own != SHARED:
-            return own, port if may_bind(port) else port + _SHIFT
+            return own, stand_in(port)
         ports: dict[str, int] = STORE.setdefault("ports", {})
         key = f"{_owner(kind, id_, zone)} {port}"
         if key not in ports:
             ports[key] = _free_port(set(ports.values()))
         return own, ports[key]
+
+
+def stand_in(port: int) -> int:
+    """Return the port that stands for a port where each owner has an address of its own."""
+    return port if may_bind(port) else port + _SHIFT
 
 
 def may_bind(port: int) -> bool:

@@ -24,6 +24,7 @@ from typing import Any
 from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins
 from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
+from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.managers import MANAGERS
@@ -57,11 +58,14 @@ class Machines:
     def start(self) -> None:
         """Start machines for all running instances, and follow their changes.
 
-        Where this system denies namespaces, instances run nothing.
+        Where this system has only one loopback address, instances run nothing.
         """
-        if not self.are_allowed():
-            _log.warning("this system denies namespaces to users, so instances run no programs")
+        if loopback.is_shared():
+            _log.warning("this system has one loopback address, so instances run no programs")
             return
+        if not self.have_namespaces():
+            _log.warning("this system denies namespaces, so machines have rewritten paths")
+        _end_programs(CHILDREN.folder / "machines")
         self._stopping.clear()
         self._thread = threading.Thread(target=self._follow, name="machines", daemon=True)
         self._thread.start()
@@ -76,15 +80,15 @@ class Machines:
             for id_, machine in self._machines.items():
                 if machine.thread is not None:
                     machine.thread.join()
-                CHILDREN.kill(_child(id_))
+                _kill_all(id_)
                 stand_ins.STORE.pop(id_, None)
             self._machines.clear()
         MANAGERS.stop()
 
     @staticmethod
     @cache
-    def are_allowed() -> bool:
-        """Return whether this system allows machines."""
+    def have_namespaces() -> bool:
+        """Return whether machines have namespaces of their own on this system."""
         command = [sys.executable, "-E", "-s", "-m", "tools.local_aws.living.isolation"]
         done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
         return done.returncode == 0
@@ -133,8 +137,7 @@ class Machines:
 
     def _signal(self, id_: str, order: dict[str, Any], number: signal.Signals) -> int:
         """Send a signal to the machine's servers, or with `"what": "machine"` to all processes."""
-        pid = CHILDREN.pid(_child(id_))
-        processes = process_tree.below(pid) if pid is not None else []
+        processes = _processes(id_)
         if order.get("what", "servers") != "machine":
             processes = [item for item in processes if item.is_denodo]
         else:
@@ -153,11 +156,10 @@ class Machines:
         return self._signal(id_, {}, signal.SIGUSR1)
 
     def _kill(self, id_: str) -> int:
-        pid = CHILDREN.pid(_child(id_))
-        processes = process_tree.below(pid) if pid is not None else []
+        processes = _processes(id_)
         with self._lock:
             self._machines[id_].state = "dead"
-        CHILDREN.kill(_child(id_))
+        _kill_all(id_)
         return len(processes)
 
     def _start_again(self, id_: str) -> int:
@@ -212,7 +214,7 @@ class Machines:
     def _end(self, id_: str) -> None:
         """End the processes of a machine, if there is one."""
         if id_ in self._machines:
-            self._do(id_, "ended", partial(CHILDREN.stop, _child(id_)))
+            self._do(id_, "ended", partial(_stop, id_))
 
     def _is_busy(self, id_: str) -> bool:
         thread = self._machines[id_].thread
@@ -245,6 +247,35 @@ def _folder(id_: str) -> Path:
     return CHILDREN.folder / "machines" / id_
 
 
+def _processes(id_: str) -> list[process_tree.Process]:
+    """Return the processes of a machine, the topmost first.
+
+    Without namespaces, those whose parent has ended are no longer below it.
+    """
+    pid = CHILDREN.pid(_child(id_))
+    below = process_tree.below(pid) if pid is not None else []
+    known = {process.pid for process in below}
+    others = process_tree.of_folder(_folder(id_))
+    return [*below, *(process for process in others if process.pid not in known)]
+
+
+def _stop(id_: str) -> None:
+    """Shut a machine down."""
+    CHILDREN.stop(_child(id_))
+    _end_programs(_folder(id_))
+
+
+def _kill_all(id_: str) -> None:
+    """End a machine as a power failure would."""
+    CHILDREN.kill(_child(id_))
+    _end_programs(_folder(id_))
+
+
+def _end_programs(folder: Path) -> None:
+    """Kill the programs that no namespace ends, also suspended ones."""
+    process_tree.send(process_tree.of_folder(folder), signal.SIGKILL)
+
+
 def _closed_ports(id_: str) -> Path:
     """Return the file with the ports that Denodo's servers of a machine must not open."""
     home = json.loads((_folder(id_) / "settings.json").read_text())["denodo"].get("home", "/")
@@ -258,6 +289,7 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
     contents = _contents(location, instance)
     settings = {
         "id": id_,
+        "is_isolated": MACHINES.have_namespaces(),
         "address": address,
         "private_ip": instance["PrivateIpAddress"],
         "endpoint": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
@@ -266,6 +298,8 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
         "user_data": _decoded(instance.get("UserData") or ""),
         "vpc": instance["VpcId"],
         "denodo": contents.get("denodo") or {},
+        "extras": _extras(contents),
+        "starts": contents.get("starts") or [],
         "haproxy": haproxy_program() if contents.get("haproxy") else "",
         "names": MANAGERS.add(contents.get("managers") or {}),
     }
@@ -277,6 +311,13 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
     CHILDREN.start(_child(id_), _MODULE, str(folder / "settings.json"))
 
 
+def _extras(contents: dict[str, Any]) -> dict[str, Any]:
+    """Return what only some installations of Denodo have (`living/denodo/installation.py`)."""
+    names = contents.get("certificate_names")
+    certificate = "".join(certificates.issued(names)) if names else ""
+    return {"flight_port": contents.get("flight_port", 0), "certificate": certificate}
+
+
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
     """Return what the image of an instance contains; empty if that is not known."""
     with ministack.acting_for(*location):
@@ -286,7 +327,8 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
 
 def _is_known(contents: dict[str, Any]) -> bool:
     """Return whether this system has what an image contains."""
-    return "denodo" in contents or ("haproxy" in contents and bool(haproxy_program()))
+    has_haproxy = bool(haproxy_program()) and MACHINES.have_namespaces()
+    return "denodo" in contents or ("haproxy" in contents and has_haproxy)
 
 
 @cache
@@ -304,7 +346,7 @@ def _decoded(user_data: str) -> str:
 
 
 def _remove(id_: str) -> None:
-    CHILDREN.stop(_child(id_))
+    _stop(id_)
     stand_ins.STORE.pop(id_, None)
     shutil.rmtree(_folder(id_), ignore_errors=True)
 

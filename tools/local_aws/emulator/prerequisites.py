@@ -4,6 +4,8 @@ Existing resources are not changed, so that a second deploy finds the networks w
 of the first deploy.
 """
 
+import base64
+import json
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -202,9 +204,25 @@ def _instance(settings: Settings) -> bool:
         "ImageId": image,
         "InstanceType": settings.get("type", "m5.xlarge"),
         "Tags": [{"Key": "Name", "Value": "adopted"}],
+        "SecurityGroupIds": _security_groups(settings),
     }
     instances.launch(properties, instance_id=settings["id"], stack="given")
     return True
+
+
+def _security_groups(settings: Settings) -> list[str]:
+    """Make the security group by which the owner of an adopted instance admits clients."""
+    if not settings.get("admits"):
+        return []
+    properties = {
+        "GroupDescription": f"Clients of {settings['id']}",
+        "VpcId": ministack.subnets[settings["subnet"]]["VpcId"],
+        "SecurityGroupIngress": [
+            {"IpProtocol": "-1", "CidrIp": network} for network in settings["admits"]
+        ],
+    }
+    group, _ = ministack.handlers["AWS::EC2::SecurityGroup"]["create"]("given", properties, "given")
+    return [group]
 
 
 def _address(settings: Settings) -> bool:
@@ -222,14 +240,31 @@ def _policy(settings: Settings) -> bool:
 
 
 def _secret(settings: Settings) -> bool:
-    """Make a secret with a certificate, and with its key unless only clients need it."""
+    """Make a secret with certificates, for `use`: `nodes`, `clients` or `authority`.
+
+    `nodes` is what Denodo's TLS script reads. Denodo's key stores are Java's; those of the
+    stand-ins for its servers are the certificate and its key in PEM form.
+    """
     name = settings["id"].partition(":secret:")[2].rpartition("-")[0]
-    if name in ministack.secrets:
+    version = settings.get("version")
+    existing = ministack.secrets.get(name)
+    if existing is not None and (not version or version in existing["Versions"]):
         return False
-    chain, key = certificates.self_signed(["localhost"])
-    text = f"{chain}{key}" if settings.get("key") else chain
-    ministack.store_secret(name, secret_string=text)
-    ministack.secrets[name]["ARN"] = settings["id"]
+    if settings["use"] == "authority":
+        text = certificates.authority()
+    else:
+        chain, key = certificates.issued(settings["names"])
+        text = f"{chain}{key}"
+        if settings["use"] == "nodes":
+            stores = {"keystore": text, "truststore": certificates.authority()}
+            parts = {key: base64.b64encode(pem.encode()).decode() for key, pem in stores.items()}
+            text = json.dumps({**parts, "certificate": chain, "credentials": ""})
+    if existing is None:
+        ministack.store_secret(name, secret_string=text)
+        ministack.secrets[name]["ARN"] = settings["id"]
+    if version:
+        versions = ministack.secrets[name]["Versions"]
+        versions[version] = {**next(iter(versions.values())), "SecretString": text, "Stages": []}
     return True
 
 

@@ -34,6 +34,17 @@ def below(pid: int) -> list[Process]:
     return chosen
 
 
+def of_folder(folder: Path) -> list[Process]:
+    """Return the processes whose program is below a folder, and the servers of Denodo there."""
+    below = f"{folder}/"
+    return [
+        item
+        for item in _all()
+        if (item.arguments and item.arguments[0].startswith(below))
+        or (item.is_denodo and any(word.startswith(below) for word in item.arguments))
+    ]
+
+
 def send(processes: list[Process], number: signal.Signals) -> None:
     """Send a signal to processes, of which some may have ended."""
     for process in processes:

@@ -14,12 +14,12 @@ from typing import Any
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation import resource_types
 from tools.local_aws.emulator.cloudformation.resource_types import Properties
-from tools.local_aws.emulator.errors import AwsError
+from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 
 _REGION = "AutomaticBackupReplicationRegion"
 _KEY = "AutomaticBackupReplicationKmsKeyId"
 _SOURCE = "SourceDBInstanceAutomatedBackupsArn"
-_AGE = timedelta(minutes=5)
+_AGE_S = 300
 """Age of a copy's newest state, from 5 to 30 minutes at RDS (AWS Prescriptive Guidance, "Amazon RDS
 PITR snapshot replication")."""
 _RETAINED = timedelta(days=7)
@@ -45,6 +45,8 @@ class _Copy:
         return f"arn:aws:rds:{self.region}:{self.account}:auto-backup:{self.id}"
 
 
+_ages = {"age": _AGE_S}
+"""The age of the newest state of all copies, in seconds."""
 _copies: dict[tuple[str, str, str], _Copy] = {}
 """Copies by the account, the region and the identifier of their databases."""
 
@@ -90,9 +92,24 @@ def _here() -> list[_Copy]:
     return [copy for copy in _copies.values() if (copy.account, copy.region) == (account, region)]
 
 
+def put(settings: dict[str, Any]) -> dict[str, int]:
+    """Set the age of the newest state of all copies, in seconds; without `age`, the usual one.
+
+    Raises:
+        InvalidRequestError: the age is not a number of seconds.
+    """
+    age = settings.get("age", _AGE_S)
+    if not isinstance(age, int) or age < 0 or settings.keys() - {"age"}:
+        raise InvalidRequestError('write {"age": SECONDS}, or {} for the usual age')
+    _ages["age"] = age
+    return dict(_ages)
+
+
 def _describe(_asked: dict[str, Any]) -> Any:
     now = datetime.now(UTC)
-    latest, earliest = (f"{now - age:%Y-%m-%dT%H:%M:%SZ}" for age in (_AGE, _RETAINED))
+    latest, earliest = (
+        f"{now - age:%Y-%m-%dT%H:%M:%SZ}" for age in (timedelta(seconds=_ages["age"]), _RETAINED)
+    )
     described = "".join(
         "<DBInstanceAutomatedBackup>"
         f"<DBInstanceArn>arn:aws:rds:{copy.source_region}:{copy.account}:db:"

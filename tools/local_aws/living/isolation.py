@@ -96,7 +96,7 @@ def _forked_with_namespaces(action: Callable[[], int]) -> int:
 
 def _in_namespaces(action: Callable[[], int], ready: int, mapped: int) -> int:
     die_with_parent()
-    _call("unshare", _NEWUSER | _NEWNS | _NEWPID)
+    system_call("unshare", _NEWUSER | _NEWNS | _NEWPID)
     os.write(ready, b"x")
     os.read(mapped, 1)
     child = os.fork()
@@ -137,14 +137,14 @@ def _map_users(child: int) -> None:
 
 
 def _trial() -> int:
-    _call("mount", b"none", b"/", None, _REC | _PRIVATE, None)
-    _call("mount", b"proc", b"/proc", b"proc", 0, None)
+    system_call("mount", b"none", b"/", None, _REC | _PRIVATE, None)
+    system_call("mount", b"proc", b"/proc", b"proc", 0, None)
     _bind(Path("/usr"), Path("/usr"))
     return 0
 
 
 def _mount_all(root: Path, folders: Mapping[Path, str]) -> None:
-    _call("mount", b"none", b"/", None, _REC | _PRIVATE, None)
+    system_call("mount", b"none", b"/", None, _REC | _PRIVATE, None)
     for name in _SYSTEM:
         source, target = Path("/", name), root / name
         if source.is_symlink():
@@ -161,20 +161,20 @@ def _mount_all(root: Path, folders: Mapping[Path, str]) -> None:
     for name in _DEVICES:
         target = root / "dev" / name
         target.touch()
-        _call("mount", f"/dev/{name}".encode(), bytes(target), None, _BIND, None)
+        system_call("mount", f"/dev/{name}".encode(), bytes(target), None, _BIND, None)
     for name, file in {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
         link = root / "dev" / name
         if not link.is_symlink():
             link.symlink_to(f"/proc/self/{file}")
-    _call("mount", b"proc", bytes(root / "proc"), b"proc", 0, None)
+    system_call("mount", b"proc", bytes(root / "proc"), b"proc", 0, None)
 
 
 def _bind(source: Path, target: Path) -> None:
     """Make a folder visible at another path, read-only."""
-    _call("mount", bytes(source), bytes(target), None, _BIND | _REC, None)
+    system_call("mount", bytes(source), bytes(target), None, _BIND | _REC, None)
     kept = os.statvfs(target).f_flag & _KEPT_FLAGS
     flags = _BIND | _REMOUNT | _RDONLY | kept
-    _call("mount", None, bytes(target), None, flags, None)
+    system_call("mount", None, bytes(target), None, flags, None)
 
 
 def _first_process(action: Callable[[], int]) -> int:
@@ -192,7 +192,12 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _call(name: str, *arguments: int | bytes | None) -> None:
+def system_call(name: str, *arguments: int | bytes | None) -> None:
+    """Call a function of the C library.
+
+    Raises:
+        DeniedError: the function returned an error.
+    """
     if getattr(_libc(), name)(*arguments):
         number = ctypes.get_errno()
         shown = " ".join(item.decode() for item in arguments if isinstance(item, bytes))

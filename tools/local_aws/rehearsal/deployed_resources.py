@@ -34,7 +34,7 @@ class DeployedResources:
     """
 
     def __init__(self, endpoint: str, locations: Iterable[Location]) -> None:
-        self._accesses = [Access(endpoint, *location) for location in locations]
+        self.accesses = [Access(endpoint, *location) for location in locations]
 
     def of(self, key: Key) -> Resource:
         """Return the resource of a key; an adopted instance is in a key with its own id.
@@ -49,13 +49,13 @@ class DeployedResources:
 
     def access_in(self, region: str) -> Access:
         """Return the first account that has resources in a region."""
-        return next(access for access in self._accesses if access.region == region)
+        return next(access for access in self.accesses if access.region == region)
 
     @cached_property
     def _stacks(self) -> dict[str, Access]:
         return {
             stack["StackName"]: access
-            for access in self._accesses
+            for access in self.accesses
             for stack in _pages(access, "list_stacks", "StackSummaries")
             if stack["StackStatus"] != "DELETE_COMPLETE"
         }

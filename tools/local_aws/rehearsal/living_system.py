@@ -42,6 +42,21 @@ class LivingSystem:
         self._nodes = nodes
         self._repairs: list[Callable[[], None]] = []
 
+    def set_pace(self, pace: float) -> None:
+        """Let so many seconds of AWS pass in one second of this machine."""
+        control.call(self._endpoint, "pace", {"pace": pace}, method="PUT")
+
+    def alarms(self) -> frozenset[str]:
+        """Return the names of the alarms in state ALARM."""
+        return frozenset(
+            alarm["AlarmName"]
+            for access in self._resources.accesses
+            for page in access.client("cloudwatch")
+            .get_paginator("describe_alarms")
+            .paginate(StateValue="ALARM", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+            for alarm in [*page["MetricAlarms"], *page["CompositeAlarms"]]
+        )
+
     def perform(self, actions: Iterable[Action]) -> None:
         """Carry out actions, cuts last and all at once."""
         cuts: dict[str, list[str]] = {}

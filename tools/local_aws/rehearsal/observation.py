@@ -6,7 +6,7 @@ seen = Observation(paths, system, notifications, pace, sides).play(outcome, acti
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,12 +28,14 @@ from tools.local_aws.rehearsal.scenario_actions import Action
 _UNTIL_REPAIR_S = 330
 """Project default: AWS seconds to wait where the drill says that only a repair helps: longer than a
 failover takes."""
-_HEALING_S, _LEAST_HEALING_S = 900, 90.0
-"""Project default: AWS seconds, and real seconds at the least, until a repaired system is well."""
+_HEALING_PACE = 60.0
+"""Project default: seconds of AWS in one second while a system becomes well again."""
+_HEALING_S = 90.0
+"""Project default: real seconds until a repaired system is well."""
 _REPEATED = 3
 """Project default: repetitions of a series of connections that are not as the drill says."""
 _POLL_S = 0.2
-_WORKERS = 8
+_WORKERS = 32
 _CHANGE = " -> ALARM"
 """End of the line of a message that says to which state an alarm changed."""
 
@@ -57,6 +59,7 @@ class Observation:
     pace: float
     sides: Mapping[str, str]
     waits_for_alarms: bool = False
+    _alarms_before: frozenset[str] | None = field(default=None, init=False)
 
     def play(self, outcome: Outcome, actions: Sequence[Action]) -> Seen:
         """Play a failure on a system that is well, and repair it.
@@ -64,7 +67,9 @@ class Observation:
         Raises:
             LocalAwsError: the system is not well before the failure.
         """
+        self.system.set_pace(_HEALING_PACE)
         self._await_well(str(outcome.failure))
+        self.system.set_pace(self.pace)
         services = [service for path in self.paths.paths for service in path.services]
         load, sessions = ClientLoad(services, self.paths.resolver), Sessions()
         arrivals = _Arrivals(self.notifications)
@@ -194,7 +199,7 @@ class Observation:
         Raises:
             LocalAwsError: the system does not become well.
         """
-        deadline = time.monotonic() + max(_HEALING_S / self.pace, _LEAST_HEALING_S)
+        deadline = time.monotonic() + _HEALING_S
         while reason := self._unwell():
             if time.monotonic() > deadline:
                 message = f"the system is not well before the failure {failure}: {reason}"
@@ -207,7 +212,13 @@ class Observation:
             if side != expected:
                 return f"{path.name} leads to {side or 'no cluster'} instead of {expected}"
         bad = [f"{name}:{port}" for (name, port), of in self.reach().items() if of is not Reach.ALL]
-        return f"not reached by all connections: {', '.join(bad)}" if bad else ""
+        if bad:
+            return f"not reached by all connections: {', '.join(bad)}"
+        alarms = self.system.alarms()
+        if self._alarms_before is None:
+            self._alarms_before = alarms
+        late = sorted(alarms - self._alarms_before)
+        return f"alarms that have not ended: {', '.join(late)}" if late else ""
 
     def _side(self, path: ClientPath) -> str:
         """Return the cluster that a name leads to; empty if it leads to several or none."""

@@ -7,7 +7,7 @@ reading of the same documents. A rehearsal shows that the two readings agree, no
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ def rehearse_variants(
     if has_haproxy(loaded.environment):
         message = f"{config} has HAProxy instances, which do not run in a rehearsal"
         raise LocalAwsError(message)
-    with _deployed(loaded, config, say) as (endpoint, paths):
+    with deployed(loaded, config, say) as (endpoint, paths):
         for prepare, options in variants:
             if prepare is not None:
                 control.call(endpoint, "pace", {"pace": _DEPLOY_PACE}, method="PUT")
@@ -143,14 +143,29 @@ class _Deployed:
 
 
 @contextmanager
-def _deployed(loaded: Loaded, config: str, say: Say) -> Iterator[tuple[str, Paths]]:
-    """Deploy to a server of its own, which ends with the block or with this process."""
+def deployed(
+    loaded: Loaded,
+    config: str,
+    say: Say,
+    *,
+    living: Mapping[str, bool] = _LIVING,
+    pace: float = _DEPLOY_PACE,
+) -> Iterator[tuple[str, Paths]]:
+    """Deploy to a server of its own, which ends with the block or with this process.
+
+    Args:
+        loaded: the configuration.
+        config: path or name of the configuration.
+        say: reports the progress.
+        living: parts of the local AWS that run.
+        pace: AWS seconds per real second.
+    """
     folder = Path(tempfile.mkdtemp(prefix="denodo-ha-rehearsal-"))
     paths = Paths(folder=folder / "local")
     try:
         server = server_process.start(paths, say, parent=os.getpid())
-        control.call(server.endpoint, "pace", {"pace": _DEPLOY_PACE}, method="PUT")
-        control.call(server.endpoint, "living", _LIVING, method="PUT")
+        control.call(server.endpoint, "pace", {"pace": pace}, method="PUT")
+        control.call(server.endpoint, "living", living, method="PUT")
         deployment.deploy(server, loaded, config, paths, say)
         yield server.endpoint, paths
     finally:

@@ -15,7 +15,7 @@ from tests.hosts.denodo.home import DATA_CATALOG as FILE
 from tests.hosts.denodo.home import SCHEDULER as SCHEDULER_FILE
 from tests.hosts.denodo.home import VDP as VDP_FILE
 from tests.hosts.denodo.home import WRITTEN_BY_FORM, Home
-from tools.local_aws.living.denodo import stand_in
+from tools.local_aws.living.denodo import metadata_scripts
 
 _SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
 _OTHER, _BY_HAND = "another-one", "by-hand"
@@ -74,7 +74,7 @@ def test_files_say_where_the_metadata_is(
 def _is_nowhere_else(home: Home, cloud: Cloud, output: str) -> None:
     told = output + json.dumps(cloud.calls()) + "\n".join(home.calls())
     assert _SECRET not in told
-    known = {home.path / SCHEDULER_FILE, home.path / FILE, home.folder / "answers.json"}
+    known = {home.path / SCHEDULER_FILE, home.path / FILE, *cloud.files}
     for file in home.folder.rglob("*"):
         assert file in known or not file.is_file() or _SECRET.encode() not in file.read_bytes()
 
@@ -175,7 +175,7 @@ def test_virtual_dataport_is_put_on_its_database_once(
     assert given["mode"] == "0o600"
     storage = "com.denodo.vdb.catalog.storage"
     assert f"{storage}.uri=jdbc\\:postgresql\\://db.example.com\\:5432/vdp?" in given["text"]
-    hidden = stand_in.encrypted(_SECRET)
+    hidden = metadata_scripts.encrypted(_SECRET)
     assert f"{storage}.encryptedPassword={properties_file.escaped(hidden)}" in given["text"]
     assert Record(home.system).metadata_confirmed
     assert check(home.system, state).nothing

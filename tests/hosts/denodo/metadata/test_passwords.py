@@ -12,7 +12,7 @@ from hosts.denodo.record import Record
 from tests.hosts.denodo import java_properties
 from tests.hosts.denodo.cloud import BUCKET, EXPORT, LOGIN, VDP, Cloud
 from tests.hosts.denodo.home import Home
-from tools.local_aws.living.denodo import stand_in
+from tools.local_aws.living.denodo import metadata_scripts
 
 PASSWORDS = [
     "a@b&c",
@@ -24,7 +24,7 @@ PASSWORDS = [
     "&queryTimeout=1",
     "plain.text-1_2",
 ]
-_HIDDEN = stand_in.encrypted("a@b")
+_HIDDEN = metadata_scripts.encrypted("a@b")
 _EXPORTS = {"bucket": BUCKET, "prefix": "node1/", "login": LOGIN, "every": 60}
 
 

@@ -10,7 +10,7 @@ from hosts.denodo.apply import apply
 from hosts.denodo.errors import RolledBackError
 from hosts.denodo.readiness import ping
 from hosts.denodo.record import Record
-from tests.hosts.denodo.home import Home
+from tests.hosts.denodo.home import Home, let_time_pass
 
 _WARNING = "has no option -r, so the node does not notice promotions"
 
@@ -41,10 +41,13 @@ def test_an_update_without_the_option_comes_up_with_a_warning(
     assert not list(node_warnings.warnings(home.system, record))
 
 
-def test_the_option_is_looked_up_once_in_an_apply(home: Home) -> None:
+def test_the_option_is_looked_up_once_in_an_apply(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.behave("ping.sh", "promotion")
+    let_time_pass(monkeypatch, lambda: home.last_call.startswith("ping.sh"))
     with pytest.raises(RolledBackError, match="the server is not ready"):
-        apply(home.system, home.state(limits__start_seconds=3))
+        apply(home.system, home.state())
     # Called without arguments, `ping.sh` prints a usage that contains -r. A failing
     # ping then means that the server is not ready, and the usage is not read a second time.
     assert _pings(home).count("ping.sh") == 1
@@ -154,12 +157,12 @@ def test_ping_never_asks_for_readiness(home: Home) -> None:
     apply(home.system, home.state(ready__virtual_dataport="ping", jvm__vdp="-Xmx2048m"))
 
 
-def test_strict_needs_the_option(make_home: Any) -> None:
-    home = make_home("8.0")
+def test_strict_needs_the_option(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.make_older()
-    state = home.state(ready__virtual_dataport="strict", limits__start_seconds=2)
-    with pytest.raises(RolledBackError, match="readiness: strict` needs an update with -r"):
-        apply(home.system, state)
+    with monkeypatch.context() as patch:
+        let_time_pass(patch, lambda: home.last_call.startswith("ping.sh"))
+        with pytest.raises(RolledBackError, match="readiness: strict` needs an update with -r"):
+            apply(home.system, home.state(ready__virtual_dataport="strict"))
     home.make_newer()
     apply(home.system, home.state(ready__virtual_dataport="strict"))
     assert "ping" not in Record(home.system).readiness

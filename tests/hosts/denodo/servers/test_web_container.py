@@ -14,17 +14,15 @@ from hosts.denodo.errors import ImageError, RolledBackError
 from hosts.denodo.readiness import earlier_rules, probes
 from hosts.denodo.readiness.readiness_endpoint import Readiness
 from hosts.denodo.record import Record
-from hosts.denodo.servers import servers
 from hosts.denodo.servers.servers import Servers
 from hosts.denodo.servers.web_container import Connector, connectors
-from tests.hosts.denodo.home import WEB, Connectors, Home, eventually
+from tests.hosts.denodo.home import WEB, Connectors, Home, eventually, let_time_pass
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]
-
-
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "_APPLICATION_SECONDS", 0.3)
-    monkeypatch.setattr(servers, "_RESTART_SECONDS", 0.3)
+_UNTIL_RESTART_S = 400.0
+"""Longer than applications may take to start, and less than twice as long."""
+_PATIENT = {"limits__start_seconds": 43200}
+"""The limits of applications apply, since the limit of the whole start is far longer."""
 
 
 def _home(make_home: Any, connectors_: Connectors, version: str = "8.0") -> Home:
@@ -135,9 +133,8 @@ def test_an_application_that_is_dead_after_the_start_is_restarted_once(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.behave("datacatalog_startup.sh", "crash-once")
-    monkeypatch.setattr(servers, "_APPLICATION_SECONDS", 1.0)
-    monkeypatch.setattr(servers, "_RESTART_SECONDS", 60.0)
-    apply(home.system, home.state(servers=_SERVERS, limits__start_seconds=300))
+    let_time_pass(monkeypatch, home.has_dead_application, seconds=_UNTIL_RESTART_S)
+    apply(home.system, home.state(servers=_SERVERS, **_PATIENT))
     calls = [call.split()[0] for call in home.calls()]
     assert [call for call in calls if call.startswith("datacatalog")] == [
         "datacatalog_startup.sh",
@@ -151,8 +148,8 @@ def test_an_application_that_stays_dead_is_reported(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.behave("datacatalog_startup.sh", "crash")
-    _in_a_hurry(monkeypatch)
-    state = home.state(servers=_SERVERS)
+    let_time_pass(monkeypatch, home.has_dead_application, seconds=_UNTIL_RESTART_S)
+    state = home.state(servers=_SERVERS, **_PATIENT)
     reason = "data-catalog: GET /denodo-data-catalog/ on port .* is answered with status 404"
     with pytest.raises(RolledBackError, match=reason):
         apply(home.system, state)
@@ -187,8 +184,9 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
     record.confirm_metadata("alice", "looked")
     home.behave("datacatalog_startup.sh", "crash")
     record.remember_readiness(rules="")  # the record as an earlier version of the program wrote it
-    _in_a_hurry(monkeypatch)
-    changed = home.state(servers=_SERVERS, ready__services=services, jvm__vdp="-Xmx2048m")
+    let_time_pass(monkeypatch, home.has_dead_application, seconds=_UNTIL_RESTART_S)
+    changes = {"ready__services": services, "jvm__vdp": "-Xmx2048m", **_PATIENT}
+    changed = home.state(servers=_SERVERS, **changes)
     apply(home.system, changed)
     assert record.readiness["rules"] == "earlier"
     assert "it serves by the earlier rules" in capsys.readouterr().out

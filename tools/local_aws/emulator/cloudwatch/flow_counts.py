@@ -41,6 +41,14 @@ def put(counts: Mapping[str, Mapping[str, float]]) -> None:
         _reports.setdefault(name, deque(maxlen=_KEPT)).append((now, dict(values)))
 
 
+def stretch(factor: float) -> None:
+    """Multiply the age of each report."""
+    now = CLOCK.now()
+    for name, reports in [*_reports.items()]:
+        ages = [(now - (now - at) * factor, values) for at, values in [*reports]]
+        _reports[name] = deque(ages, maxlen=_KEPT)
+
+
 def active(balancer: str) -> float:
     """Return the number of open flows of a load balancer, by its name in metrics: `net/NAME/ID`."""
     reports = _reports.get(balancer)

@@ -59,6 +59,14 @@ class MetricHistory:
             target=self._run, args=(value, self._stop_asked), name="metrics", daemon=True
         ).start()
 
+    def stretch(self, factor: float) -> None:
+        """Multiply the age of each record."""
+        now = CLOCK.now()
+        for owner, points in [*self._points.items()]:
+            # Copies, because another thread adds records.
+            ages = [(now - (now - at) * factor, value) for at, value in [*points]]
+            self._points[owner] = deque(ages, maxlen=_KEPT)
+
     def stop(self) -> None:
         """Stop recording."""
         if self._stop_asked is not None:

@@ -75,7 +75,17 @@ def _state_at(alarm: Alarm, series: Series, last: int) -> State:
 
 def _last_period(alarm: Alarm) -> int:
     """Return the number of the last complete period."""
-    return int(CLOCK.now() // _seconds(alarm)) - 1
+    return _period(alarm, CLOCK.now()) - 1
+
+
+def _period(alarm: Alarm, at: float) -> int:
+    """Return the number of the period of a real time."""
+    return int((at - CLOCK.began) // _seconds(alarm))
+
+
+def _begin(alarm: Alarm, period: int) -> float:
+    """Return the real time at which a period begins."""
+    return CLOCK.began + period * _seconds(alarm)
 
 
 def _seconds(alarm: Alarm) -> float:
@@ -97,7 +107,7 @@ def _series(alarm: Alarm) -> Series:
     dimensions = private(ministack.cloudwatch, "_dims_key")(named)
     points: dict[int, list[ministack.Record]] = {}
     for point in ministack.metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions)) or []:
-        points.setdefault(int(point["Timestamp"] // _seconds(alarm)), []).append(point)
+        points.setdefault(_period(alarm, point["Timestamp"]), []).append(point)
     return _by_period(alarm, points, last)
 
 
@@ -110,9 +120,9 @@ def _recorded(alarm: Alarm) -> dict[int, list[ministack.Record]]:
     points: dict[int, list[ministack.Record]] = {}
     length, before = _seconds(alarm), None
     for time, value in HISTORY.points(alarm):
-        period = int(time // length)
+        period = _period(alarm, time)
         if period not in points and before is not None:
-            begin = period * length
+            begin = _begin(alarm, period)
             if begin - before["Timestamp"] <= length / 2:
                 points[period] = [{"Timestamp": begin, "Value": before["Value"]}]
         before = {"Timestamp": time, "Value": value}
@@ -131,10 +141,12 @@ def _flows(alarm: Alarm, balancer: str, last: int) -> Series:
     there = any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers)
     if not there or _is_cut_off(alarm):
         return {}
-    length, metric = _seconds(alarm), alarm["MetricName"]
+    metric = alarm["MetricName"]
     first = last - max(10, int(alarm["EvaluationPeriods"]))
     values = {
-        period: flow_counts.total(metric, balancer, period * length, (period + 1) * length)
+        period: flow_counts.total(
+            metric, balancer, _begin(alarm, period), _begin(alarm, period + 1)
+        )
         for period in range(first, last + 1)
     }
     return {period: value for period, value in values.items() if value is not None}
@@ -157,6 +169,21 @@ def _is_cut_off(alarm: Alarm) -> bool:
     arn = next((arn for arn in ministack.load_balancers if arn.endswith(balancer)), "")
     is_cut = cuts.is_cut(ministack.region(), resource=arn)
     return is_cut or cuts.has_no_data(alarm["AlarmName"])
+
+
+def set_pace(pace: float) -> None:
+    """Set the pace, and keep the age of all measurements in seconds of AWS.
+
+    Otherwise an alarm would evaluate periods again that were over before.
+    """
+    factor, now = CLOCK.pace / pace, CLOCK.now()
+    HISTORY.stretch(factor)
+    flow_counts.stretch(factor)
+    for _, points in [*ministack.metrics.all_items()]:
+        for point in [*points]:
+            point["Timestamp"] = now - (now - point["Timestamp"]) * factor
+    CLOCK.began = now - (now - CLOCK.began) * factor
+    CLOCK.pace = pace
 
 
 def install() -> None:

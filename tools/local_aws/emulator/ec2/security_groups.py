@@ -19,6 +19,8 @@ _QUOTA = 60
 _WEIGHTS = {"route53-healthchecks": 25}
 """Rules that an AWS-managed prefix list counts as (AWS, AWS-managed prefix lists, "weight")."""
 
+_WIDEST = 100
+"""Project default: a range of more ports is not a list of ports on which servers listen."""
 _DIRECTIONS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 _DEFAULT = {
     "IpProtocol": "-1",
@@ -108,6 +110,17 @@ def rules(group_id: str) -> dict[str, list[dict[str, Any]]]:
         direction: [_plain(item) for item in record.get(key, [])]
         for direction, key in _DIRECTIONS.items()
     }
+
+
+def admitted_ports() -> list[int]:
+    """Return the TCP ports that a rule of any group admits, without ranges of many ports."""
+    ranges = [
+        range(int(item["FromPort"]), int(item["ToPort"]) + 1)
+        for _, record in [*ministack.security_groups.all_items()]
+        for item in record[_DIRECTIONS["ingress"]]
+        if str(item["IpProtocol"]) in ("tcp", "6")
+    ]
+    return sorted({port for ports in ranges if len(ports) <= _WIDEST for port in ports})
 
 
 def _plain(permission: dict[str, Any]) -> dict[str, Any]:

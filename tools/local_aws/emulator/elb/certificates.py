@@ -1,8 +1,9 @@
-"""Certificates of listeners as files, which the process of the load balancers reads.
+"""Certificates of listeners and machines.
 
 ACM's certificates of the local AWS are records without a key. A listener needs both, so the first
-use of such a certificate makes a self-signed one for its names. `aws acm get-certificate` returns
-it, and clients may trust it as their certificate authority.
+use of such a certificate makes a self-signed one for its names, in files that the process of the
+load balancers reads. `aws acm get-certificate` returns it, and clients may trust it as their
+certificate authority. Certificates of machines are issued by one authority for each local AWS.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,12 @@ from pathlib import Path
 from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.child_processes import CHILDREN
 
+_USES = ("digital_signature", "key_cert_sign", "crl_sign")
+_OTHER_USES = (
+    *("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("encipher_only", "decipher_only"),
+)
+"""Uses that the key of an authority has, and has not (RFC 5280, Key Usage)."""
 _DAYS = 395
 """Project default, as of ACM's certificates (AWS, ACM certificate characteristics)."""
 
@@ -50,7 +57,33 @@ def _written(name: str, chain: str, key: str) -> list[str]:
 
 
 def self_signed(names: list[str]) -> tuple[str, str]:
-    """Return certificate and key in PEM form."""
+    """Return certificate and key in PEM form; the certificate is its own authority."""
+    return _made(names, is_authority=True)
+
+
+def authority() -> str:
+    """Return the certificate of the authority that issues the certificates of machines."""
+    return Path(_authority_files()[0]).read_text()
+
+
+def issued(names: list[str]) -> tuple[str, str]:
+    """Return a chain for names, with the authority's certificate, and its key, in PEM form."""
+    certificate, key = _made(names, issuer=_authority_files())
+    return certificate + authority(), key
+
+
+def _authority_files() -> list[str]:
+    """Return the paths of the authority's certificate and key, which are made once."""
+    chain_file, key_file = _paths("authority")
+    if not key_file.exists():
+        return _written("authority", *self_signed(["Authority of the local AWS"]))
+    return [str(chain_file), str(key_file)]
+
+
+def _made(
+    names: list[str], *, is_authority: bool = False, issuer: list[str] | None = None
+) -> tuple[str, str]:
+    """Return a certificate for names and its key; `issuer` are the files of its authority."""
     # Imported here, because MiniStack must not find the package: see `emulator/__main__.py`.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
@@ -59,21 +92,36 @@ def self_signed(names: list[str]) -> tuple[str, str]:
 
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    signer, signing_key = subject, key
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None), True),
+        (x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+    ]
+    if is_authority:
+        uses = {**dict.fromkeys(_OTHER_USES, False), **dict.fromkeys(_USES, True)}
+        extensions.append((x509.KeyUsage(**uses), True))
+    if issuer is not None:
+        chain, signing_pem = (Path(file).read_bytes() for file in issuer)
+        signer = x509.load_pem_x509_certificate(chain).subject
+        loaded = serialization.load_pem_private_key(signing_pem, password=None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # made by this function
+        signing_key = loaded
+        of_issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
+        extensions.append((of_issuer, False))
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(signer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
-        )
-        .sign(key, hashes.SHA256())
     )
+    for extension, is_critical in extensions:
+        builder = builder.add_extension(extension, critical=is_critical)
+    certificate = builder.sign(signing_key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

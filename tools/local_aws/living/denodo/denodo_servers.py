@@ -2,8 +2,9 @@
 
 A server is a process named `java` that listens on the ports in Denodo's files. Clients see the
 protocols of Denodo: the registry of Java RMI that directs them to a second port (Virtual DataPort
-7.0, Scheduler), `asyncrmi` from 8.0 on, PostgreSQL's protocol, HTTP. A query on the ODBC port
-returns one row with the node's name, and each HTTP answer has it as `X-Node`.
+7.0, Scheduler), `asyncrmi` from 8.0 on, PostgreSQL's protocol, HTTP, the start of Arrow Flight, and
+TLS once Denodo's TLS script has run. A query on the ODBC port returns one row with the node's name,
+and each HTTP answer has it as `X-Node`.
 """
 
 # ruff: noqa: PLC0415 - few servers need TLS, and each server is a process that must start fast
@@ -20,7 +21,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
+    from pathlib import Path
 
     from tools.local_aws.living.denodo.stand_in import Home
 
@@ -31,6 +34,8 @@ _STREAM = bytes.fromhex("aced0005")
 _SECONDS = 60
 _VDP = "conf/vdp/VDBConfiguration.properties"
 _LIST, _LOOKUP = 1, 2
+_HTTP2_SETTINGS = bytes.fromhex("000000040000000000")
+"""The first frame of a server of HTTP/2, without settings (RFC 9113, SETTINGS)."""
 _OBJECT = os.urandom(8) + os.urandom(14)
 """Id of the remote object on the second port (Java RMI specification, ObjID)."""
 _PROCESS = os.urandom(4) + bytes(10)
@@ -39,10 +44,15 @@ _PROCESS = os.urandom(4) + bytes(10)
 
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
+    _end_with_machine(home.path / "ALIVE")
     started = _record(home, server)
     options = started["jvm"]
     if "-Ddead" in options:
-        time.sleep(0.2)
+        # The program that starts servers sees this one before it ends, on a slow machine as well.
+        with socket.create_server((home.address, next(iter(home.ports(server).values())))) as port:
+            port.settimeout(_SECONDS)
+            with suppress(TimeoutError):
+                port.accept()
         return 1
     for word in home.behaves(server):
         if word.startswith("slow="):
@@ -56,9 +66,26 @@ def serve(home: "Home", server: str) -> int:
         ports["object"] = second
     if server == "vdp" and "web" in home.behaves("vdp"):
         home.start_web()
-    host = str(started.get("rmi") or home.address)
-    _Listeners(home, ports).serve(lambda protocol: Session(home, protocol, (host, second)))
+    second_endpoint = (str(started.get("rmi") or home.address), second)
+    certificate = home.certificate
+    _Listeners(home, ports).serve(
+        lambda protocol: Session(home, protocol, second_endpoint, certificate)
+    )
     return 0
+
+
+def _end_with_machine(file: "Path") -> None:
+    """Let the process end with the machine that a file names, as `machine_paths` does."""
+    if not file.exists():
+        return
+    pipe = os.open(file.read_text(), os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(pipe, True)
+
+    def wait() -> None:
+        os.read(pipe, 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 class _Listeners:
@@ -130,23 +157,31 @@ class Session:
 
     Args:
         home: the installation, of which only the node's name, statuses and behaviours are used.
-        protocol: `http`, `https`, `odbc`, `rmi`, `object` or `vdp`.
+        protocol: `http`, `https`, `odbc`, `rmi`, `object`, `vdp` or `flight`.
         second: host and port to which the registry directs its clients.
+        certificate: file with certificate and key of servers with TLS; None for servers without
+            TLS, of which `https` alone uses `web.pem`.
     """
 
-    def __init__(self, home: "Home", protocol: str, second: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        home: "Home",
+        protocol: str,
+        second: tuple[str, int],
+        certificate: "Path | None" = None,
+    ) -> None:
         self._home, self._protocol, self._second = home, protocol, second
+        self._certificate = certificate
 
     def talk(self, connection: socket.socket) -> None:
         """Answer until the client or the protocol ends the connection."""
         connection.settimeout(_SECONDS)
+        is_https = self._protocol == "https"
+        begins_with_tls = self._certificate is not None and self._protocol not in ("http", "odbc")
         with connection, suppress(OSError, struct.error):
-            if self._protocol == "https":
-                import ssl
-
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(self._home.path / "web.pem")
-                with context.wrap_socket(connection, server_side=True) as secured:
+            if is_https or begins_with_tls:
+                certificate = self._certificate or self._home.path / "web.pem"
+                with _secured(connection, certificate) as secured:
                     self._answer(secured)
             else:
                 self._answer(connection)
@@ -155,7 +190,10 @@ class Session:
         if self._protocol in ("http", "https"):
             self._web(connection)
         elif self._protocol == "odbc":
-            _Postgres(self._home, connection).talk()
+            _Postgres(self._home, connection, self._certificate).talk()
+        elif self._protocol == "flight":
+            connection.sendall(_HTTP2_SETTINGS)
+            _keep(connection)
         elif self._protocol in ("rmi", "object"):
             self._rmi(connection)
         else:
@@ -174,9 +212,7 @@ class Session:
         request = connection.recv(1000)
         if request.startswith(b"asyncrmi") and len(request) >= 9:
             connection.sendall(b"asyncrmi" + bytes([(request[8] + 1) % 256]))
-        connection.settimeout(None)
-        while connection.recv(1000):
-            pass
+        _keep(connection)
 
     def _rmi(self, connection: socket.socket) -> None:
         """Answer RMI's hello and calls (Java RMI specification, RMI Transport Protocol)."""
@@ -215,6 +251,22 @@ class Session:
             value, kind = _class(f"java.rmi.{name}", parent=b"\x70", is_object=True), 2
         answer = bytes([_RMI_RETURN]) + _STREAM + b"\x77\x0f" + bytes([kind]) + _PROCESS + value
         connection.sendall(answer)
+
+
+def _secured(connection: socket.socket, certificate: "Path") -> "ssl.SSLSocket":
+    """Return the connection with TLS."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context.wrap_socket(connection, server_side=True)
+
+
+def _keep(connection: socket.socket) -> None:
+    """Keep a connection open until the client closes it."""
+    connection.settimeout(None)
+    while connection.recv(1000):
+        pass
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:
@@ -270,18 +322,28 @@ def _stub(host: str, port: int) -> bytes:
 class _Postgres:
     """PostgreSQL's protocol: any user may start a session, and each query returns one row."""
 
-    def __init__(self, home: "Home", connection: socket.socket) -> None:
-        self._home, self._connection = home, connection
+    def __init__(self, home: "Home", connection: socket.socket, certificate: "Path | None") -> None:
+        self._home, self._connection, self._certificate = home, connection, certificate
 
     def talk(self) -> None:
         """Answer until the client ends the session."""
+        try:
+            self._talk()
+        finally:
+            self._connection.close()
+
+    def _talk(self) -> None:
         head = _exactly(self._connection, 8)
         if "silent" in self._home.behaves("odbc"):
             while self._connection.recv(1000):
                 pass
             return
         if head == _SSL_REQUEST:
-            self._connection.sendall(b"N")
+            if self._certificate is None:
+                self._connection.sendall(b"N")
+            else:
+                self._connection.sendall(b"S")
+                self._connection = _secured(self._connection, self._certificate)
             head = _exactly(self._connection, 8)
         (length,) = struct.unpack(">i", head[:4])
         _exactly(self._connection, length - 8)

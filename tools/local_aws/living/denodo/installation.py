@@ -5,6 +5,7 @@ keys that the node program uses, in their original order and form. 9.0 has the f
 """
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 INSTALLATIONS = Path(__file__).parent / "installations"
@@ -14,6 +15,7 @@ WEB = "resources/apache-tomcat/conf/tomcat.properties"
 LICENSE = "conf/SolutionManager.properties"
 SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
 FILES = (VDP, WEB, LICENSE, SCHEDULER)
+_HTTPS_PORT, _DEFAULT_HTTPS_PORT = "com.denodo.tomcat.https.port", 9443
 
 SCRIPTS = (
     "vqlserver_startup.sh",
@@ -81,8 +83,29 @@ def script_names(version: str) -> tuple[str, ...]:
     return SCRIPTS if family(version) == "7.0" else (*SCRIPTS, *LATER_SCRIPTS)
 
 
+@dataclass(frozen=True)
+class Extras:
+    """Parts of an installation that only some images have.
+
+    Attributes:
+        flight_port: port of Arrow Flight; 0 without.
+        certificate: certificate and key of the web container in PEM form; empty without HTTPS.
+    """
+
+    flight_port: int = 0
+    certificate: str = ""
+
+
 def install(
-    home: Path, *, at: str, version: str, node: str, address: str, python: str, folder: str
+    home: Path,
+    *,
+    at: str,
+    version: str,
+    node: str,
+    address: str,
+    python: str,
+    folder: str,
+    extras: Extras,
 ) -> None:
     """Create an installation in which servers listen on an address of a machine.
 
@@ -94,11 +117,19 @@ def install(
         address: address on which the servers listen.
         python: interpreter of the scripts.
         folder: folder of the stand-ins, as the machine's programs see it.
+        extras: parts that only some images have.
     """
     copy_files(home, version)
     (home / "NODE").write_text(node)
     (home / "ADDRESS").write_text(address)
     (home / "metadata").write_text("# REQUIRE PROPERTIES FILE\n")
+    if extras.flight_port:
+        (home / "FLIGHT").write_text(str(extras.flight_port))
+    if extras.certificate:
+        (home / "web.pem").touch(0o600)
+        (home / "web.pem").write_text(extras.certificate)
+        with (home / WEB).open("a") as settings:
+            settings.write(f"{_HTTPS_PORT}={_DEFAULT_HTTPS_PORT}\n")
     for name in script_names(version):
         script = home / "bin" / name
         script.write_text(_SCRIPT.format(python=python, folder=folder, home=at, name=name))

@@ -1,8 +1,10 @@
-"""Stand-ins for Denodo's scripts that import, export or store metadata, and that set up TLS.
+"""Stand-ins for Denodo's scripts that import, export or store metadata, or set up TLS.
 
-Each records what the node program has given to it in a file of the home, for tests.
+Each records what the node program has given to it in a file of the home, for tests. The script that
+encrypts passwords is here, too.
 """
 
+import base64
 import json
 import os
 import sys
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from tools.local_aws.living.denodo.stand_in import Home
 
 _VDP = "conf/vdp/VDBConfiguration.properties"
+_TLS = "com.denodo.security.ssl"
 
 
 def tls(home: "Home", arguments: list[str]) -> int:
@@ -25,8 +28,11 @@ def tls(home: "Home", arguments: list[str]) -> int:
     }
     modes = {key: oct(Path(path).stat().st_mode & 0o777) for key, path in given.items()}
     (home.path / "tls.json").write_text(json.dumps({"files": files, "modes": modes}))
-    with (home.path / _VDP).open("a") as file:
-        file.write("com.denodo.security.ssl.enabled=true\n")
+    file = home.path / _VDP
+    keys = (f"{_TLS}.enabled=", f"{_TLS}.keyStore=")
+    kept = [line for line in file.read_text("latin-1").splitlines() if not line.startswith(keys)]
+    store = given["--keystore"]
+    file.write_text("\n".join((*kept, f"{keys[0]}true", f"{keys[1]}{store}", "")), "latin-1")
     return 0
 
 
@@ -48,7 +54,7 @@ def import_metadata(home: "Home", arguments: list[str]) -> int:
     address = Path(given["--servers-file"]).read_text().strip()
     user, _, password = address.partition("?")[2].partition("&")[0].partition("@")
     if password.startswith("encrypted:"):
-        password = home.decrypted(password[len("encrypted:") :])
+        password = decrypted(password[len("encrypted:") :])
     (home.path / "imported-as.json").write_text(json.dumps([user, password]))
     return 0
 
@@ -97,9 +103,41 @@ def export_metadata(home: "Home", arguments: list[str]) -> int:
     return 0
 
 
+def encrypt(home: "Home", arguments: list[str]) -> int:
+    """Encrypt the password on standard input.
+
+    Behaviours: `silent` prints nothing, `prompt` only a prompt, `fault` only an error message, and
+    `one-line` the label and the result in one line. The exit status is always 0.
+    """
+    assert not arguments
+    # Like Java, the script decodes its input according to the locale; without a locale, as ASCII.
+    coding = "utf-8" if os.environ.get("LC_ALL", "").endswith("UTF-8") else "ascii"
+    given = sys.stdin.buffer.readline().decode(coding, "replace").rstrip("\n")
+    behaviour = home.behaves("encrypt_password.sh")
+    if "prompt" in behaviour:
+        sys.stdout.write("Enter the password: ")
+    elif "fault" in behaviour:
+        sys.stdout.write("java.io.IOException: no console\n")
+    elif "silent" not in behaviour:
+        separator = " " if "one-line" in behaviour else "\n"
+        sys.stdout.write(f"Encrypted Password:{separator}{encrypted(given)}\n")
+    return 0
+
+
+def encrypted(text: str) -> str:
+    """Return a text in the form in which `encrypt` prints it."""
+    return base64.b64encode(bytes(255 - byte for byte in text.encode())).decode()
+
+
+def decrypted(text: str) -> str:
+    """Return the plain text of `encrypted`."""
+    return bytes(255 - byte for byte in base64.b64decode(text)).decode()
+
+
 SCRIPTS: dict[str, "Callable[[Home, list[str]], int]"] = {
     "denodo_tls_configurator.sh": tls,
     "import.sh": import_metadata,
     "regenerateMetadata.sh": regenerate_metadata,
     "export.sh": export_metadata,
+    "encrypt_password.sh": encrypt,
 }

@@ -11,9 +11,9 @@ options that `regenerateFiles.sh` has read. Other behaviour of a real Denodo is 
 - a web application that is started before Virtual DataPort listens stays dead
 - `ping.sh` of 7.0 and of older updates refuses `-r`
 
-Some JVM options make a server fail: with `-Ddead` it exits at once, with `-Ddeaf` it never listens,
-and with `-Dunready` it listens but is never ready. The following words in files of `behave/` change
-the behaviour of scripts and servers too, see `Home.behaves`:
+Some JVM options make a server fail: with `-Ddead` it exits at the first connection, with `-Ddeaf`
+it never listens, and with `-Dunready` it listens but is never ready. The following words in files
+of `behave/` change the behaviour of scripts and servers too, see `Home.behaves`:
 
 - `regenerateFiles.sh`: `nothing` (exits with 0 and changes nothing)
 - a script: `hang`, `fail`, `slow=SECONDS`; a start of an application: `crash`, `crash-once`
@@ -52,6 +52,8 @@ _APPLICATIONS = {
     "diagnosticmonitoringtool": "/diagnostic-monitoring-tool/",
 }
 _OPTIONS = "java.env.DENODO_OPTS_START"
+_TLS_ENABLED = "com.denodo.security.ssl.enabled"
+_TLS_STORE = "com.denodo.security.ssl.keyStore"
 _LOOPBACK = "127.0.0.1"
 
 Settings = dict[str, str]
@@ -75,6 +77,18 @@ class Home:
         """Return the name by which the servers tell clients which node answers."""
         file = self.path / "NODE"
         return file.read_text().strip() if file.exists() else "node"
+
+    @property
+    def certificate(self) -> "Path | None":
+        """Return the key store of servers with TLS; None without TLS.
+
+        A key store of the local AWS has PEM form. Other key stores, as in tests, change no server.
+        """
+        settings = self.settings(_VDP)
+        store = Path(settings.get(_TLS_STORE, ""))
+        if settings.get(_TLS_ENABLED) != "true" or not store.is_file():
+            return None
+        return store if store.read_bytes().startswith(b"-----BEGIN") else None
 
     def settings(self, file: str) -> Settings:
         """Return the values of a properties file; continued lines are not supported."""
@@ -112,7 +126,9 @@ class Home:
         key = "registryPort" if self.listens_for_rmi else "port"
         port = int(settings[f"{_MANAGER}.{key}"])
         name = "rmi" if self.listens_for_rmi else "vdp"
-        return {name: port, "odbc": int(settings[f"{_MANAGER}.odbcPort"])}
+        flight = self.path / "FLIGHT"
+        more = {"flight": int(flight.read_text())} if flight.exists() else {}
+        return {name: port, "odbc": int(settings[f"{_MANAGER}.odbcPort"]), **more}
 
     def listens(self, server: str) -> bool:
         """Return whether a port of a server is open."""
@@ -133,10 +149,6 @@ class Home:
                 file = self.application(name)
                 return 200 if file.exists() and file.read_text() == "up" else 404
         return 200 if path == "/" else 404
-
-    def decrypted(self, text: str) -> str:
-        """Return the plain text of a password that this home has encrypted."""
-        return decrypted(text)
 
     def start_web(self) -> None:
         """Start the web container with Virtual DataPort, unless it runs."""
@@ -326,51 +338,15 @@ def regenerate(home: Home, _arguments: list[str]) -> int:
     return 0
 
 
-def encrypt(home: Home, arguments: list[str]) -> int:
-    """Encrypt the password on standard input.
-
-    Behaviours: `silent` prints nothing, `prompt` only a prompt, `fault` only an error message, and
-    `one-line` the label and the result in one line. The exit status is always 0.
-    """
-    assert not arguments
-    # Like Java, the script decodes its input according to the locale; without a locale, as ASCII.
-    coding = "utf-8" if os.environ.get("LC_ALL", "").endswith("UTF-8") else "ascii"
-    given = sys.stdin.buffer.readline().decode(coding, "replace").rstrip("\n")
-    behaviour = home.behaves("encrypt_password.sh")
-    if "prompt" in behaviour:
-        sys.stdout.write("Enter the password: ")
-    elif "fault" in behaviour:
-        sys.stdout.write("java.io.IOException: no console\n")
-    elif "silent" not in behaviour:
-        separator = " " if "one-line" in behaviour else "\n"
-        sys.stdout.write(f"Encrypted Password:{separator}{encrypted(given)}\n")
-    return 0
-
-
-def encrypted(text: str) -> str:
-    """Return a text in the form in which `encrypt` prints it."""
-    import base64
-
-    return base64.b64encode(bytes(255 - byte for byte in text.encode())).decode()
-
-
-def decrypted(text: str) -> str:
-    """Return the plain text of `encrypted`."""
-    import base64
-
-    return bytes(255 - byte for byte in base64.b64decode(text)).decode()
-
-
 _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
     "ping.sh": ping,
     "regenerateFiles.sh": regenerate,
-    "encrypt_password.sh": encrypt,
 }
 
 
 def _connected(home: Home, port: int) -> bool:
     try:
-        with socket.create_connection((home.address, port), 1):
+        with socket.create_connection((home.address, port), 60):
             return True
     except OSError:
         return False

@@ -1,0 +1,238 @@
+"""A network for clients, in which every program finds the names of the local AWS.
+
+libc and Java ask port 53 of the servers in `/etc/resolv.conf`. A client's network is a network and
+mount namespace of Linux with a `resolv.conf` of its own, so that no right of root is needed and
+nothing else on this machine changes. In it, 127.0.0.1:53 leads to the DNS server of the local AWS.
+The ports of load balancers and instances lead to the same addresses outside; nothing else can be
+reached. A port that has a stand-in outside (443: 10443) keeps its number in the client's network.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import struct
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tools.local_aws.emulator import loopback
+from tools.local_aws.errors import LocalAwsError
+from tools.local_aws.living import isolation
+from tools.local_aws.living.isolation import DeniedError, system_call
+
+Endpoint = tuple[str, int]
+
+_NEWNS, _NEWUSER, _NEWNET = 0x20000, 0x10000000, 0x40000000
+_BIND, _REC, _PRIVATE = 4096, 16384, 1 << 18
+_SET_FLAGS, _UP = 0x8914, 0x1
+"""SIOCSIFFLAGS and IFF_UP (netdevice(7))."""
+_INTERFACE = struct.Struct("16sh22x")
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER that lets a close reset the connection."""
+_DNS = 53
+_LOCALHOST = "127.0.0.1"
+_ANSWER_S = 5.0
+"""Default time-out of libc's resolver (resolv.conf(5))."""
+_MOST_BYTES = 65_536
+_NOT_FOUND = 127
+"""Exit code of a shell for a program that cannot be run."""
+_FILES = {
+    "resolv.conf": f"nameserver {_LOCALHOST}\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+}
+_CACHE = Path("/run/nscd")
+"""Folder of the socket by which libc would ask the name cache of this machine."""
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    dns: Endpoint,
+    ports: Sequence[int],
+) -> int:
+    """Run a command in a client's network; return its exit code.
+
+    Args:
+        command: the program and its arguments.
+        environment: the variables of the command.
+        dns: endpoint of the DNS server.
+        ports: TCP ports that lead outside, to the same address.
+
+    Raises:
+        LocalAwsError: this system denies the namespaces, or does not have them.
+    """
+    if sys.platform != "linux":
+        message = "a client's network needs namespaces of Linux: use `make -s local-resolve`"
+        raise LocalAwsError(message)
+    inside, outside = socket.socketpair()
+    count = len({*ports, _DNS}) + 1
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        outside.close()
+        _become(command, environment, ports, inside)
+    inside.close()
+    listeners, problem = _received(outside, count)
+    if problem:
+        os.waitpid(child, 0)
+        message = (
+            f"this system denies a network of its own to this user ({problem}): "
+            "use `make -s local-resolve` (docs/reference/local.md, Names)"
+        )
+        raise LocalAwsError(message)
+    # The terminal sends an interrupt to the command, too, which decides what to do.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return asyncio.run(_relay(child, listeners, dns))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _received(outside: socket.socket, count: int) -> tuple[list[socket.socket], str]:
+    """Return the listening sockets of the client's network, or why there is none."""
+    with outside:
+        text, descriptors, _, _ = socket.recv_fds(outside, 1000, count)
+        if text != b"ready":
+            return [], text.decode() or "the process ended"
+        # The command starts once its connections are relayed.
+        outside.sendall(b"x")
+        return [socket.socket(fileno=descriptor) for descriptor in descriptors], ""
+
+
+def _become(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    ports: Sequence[int],
+    inside: socket.socket,
+) -> None:
+    """Turn this forked process into the command in a network of its own."""
+    try:
+        isolation.die_with_parent()
+        _enter()
+        listeners = [_udp(), *(_tcp(port) for port in sorted({*ports, _DNS}))]
+    except (DeniedError, OSError) as error:
+        inside.sendall(str(error).encode())
+        os._exit(1)
+    try:
+        socket.send_fds(inside, [b"ready"], [item.fileno() for item in listeners])
+        inside.recv(1)
+        os.execvpe(command[0], [*command], environment)  # noqa: S606 - in the namespaces
+    except OSError as error:
+        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(_NOT_FOUND)
+
+
+def _enter() -> None:
+    user, group = os.geteuid(), os.getegid()
+    system_call("unshare", _NEWNS | _NEWNET | (_NEWUSER if user else 0))
+    if user:
+        process = Path("/proc/self")
+        (process / "setgroups").write_text("deny")
+        (process / "uid_map").write_text(f"{user} {user} 1\n")
+        (process / "gid_map").write_text(f"{group} {group} 1\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SET_FLAGS, _INTERFACE.pack(b"lo", _UP))
+    system_call("mount", b"none", b"/", None, _REC | _PRIVATE, None)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in _FILES.items():
+            source, target = Path(folder, name), Path("/etc", name)
+            source.write_text(text)
+            source.chmod(0o644)
+            if target.exists() or name == "resolv.conf":
+                system_call("mount", bytes(source), bytes(target), None, _BIND, None)
+        if _CACHE.is_dir():
+            system_call("mount", b"none", bytes(_CACHE), b"tmpfs", 0, None)
+
+
+def _udp() -> socket.socket:
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((_LOCALHOST, _DNS))
+    server.settimeout(0)
+    return server
+
+
+def _tcp(port: int) -> socket.socket:
+    # This network has only the loopback interface, which has all addresses of 127.0.0.0/8.
+    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - see above
+
+
+async def _relay(child: int, listeners: Sequence[socket.socket], dns: Endpoint) -> int:
+    """Relay queries and connections until the command ends; return its exit code."""
+    udp, *tcp = listeners
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host, port = writer.get_extra_info("sockname")
+        target = dns if port == _DNS else (host, loopback.stand_in(port))
+        task = asyncio.create_task(_connect(reader, writer, target))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    for listener in tcp:
+        await asyncio.start_server(accept, sock=listener)
+    tasks.add(asyncio.create_task(_answer_queries(udp, dns)))
+    status = await asyncio.to_thread(os.waitpid, child, 0)
+    for task in tasks:
+        task.cancel()
+    code = os.waitstatus_to_exitcode(status[1])
+    return code if code >= 0 else 128 - code
+
+
+async def _connect(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint
+) -> None:
+    """Relay a connection; where it is refused outside, or ends with a reset, reset it."""
+    try:
+        other_reader, other_writer = await asyncio.open_connection(*target)
+    except OSError:
+        _abort(writer)
+        return
+    try:
+        await asyncio.gather(_copy(reader, other_writer), _copy(other_reader, writer))
+    except OSError:
+        _abort(writer)
+        _abort(other_writer)
+    finally:
+        writer.close()
+        other_writer.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_MOST_BYTES):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    writer.transport.abort()
+
+
+async def _answer_queries(udp: socket.socket, dns: Endpoint) -> None:
+    """Ask each DNS query of the client's network outside, and return the answer."""
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    while True:
+        query, client = await loop.sock_recvfrom(udp, _MOST_BYTES)
+        task = asyncio.create_task(_ask(query, dns, udp, client))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+async def _ask(query: bytes, dns: Endpoint, udp: socket.socket, client: Endpoint) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside, suppress(OSError):
+        outside.settimeout(0)
+        outside.connect(dns)
+        await loop.sock_sendall(outside, query)
+        async with asyncio.timeout(_ANSWER_S):
+            answer = await loop.sock_recv(outside, _MOST_BYTES)
+        await loop.sock_sendto(udp, answer, client)
