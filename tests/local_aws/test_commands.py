@@ -71,7 +71,7 @@ def trap() -> Iterator[tuple[str, list[object]]]:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}", callers
         finally:
             over.set()
-            thread.join(10)
+            thread.join(120)
 
 
 def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def command_line(pid: int) -> str:
         ["ps", "-o", "command=", "-p", str(pid)],
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         check=False,
     )
     return done.stdout.strip()

@@ -91,7 +91,7 @@ def test_two_concurrent_runs_do_the_work_of_one(catalog: Catalog, init: Init) ->
     made: list[list[str]] = []
 
     def run() -> None:
-        begin.wait(timeout=30)
+        begin.wait(timeout=120)
         made.append([change.what for change in database_setup.init(aws, metadata, access)])
 
     threads = [threading.Thread(target=run) for _ in range(2)]

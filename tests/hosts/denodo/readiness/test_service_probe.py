@@ -141,10 +141,11 @@ def test_a_failure_of_both_pings_is_dead_and_leaves_at_once(node: _Node) -> None
 
 
 def test_a_ping_that_does_not_end_is_dead(node: _Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert node.after(0).ready
     monkeypatch.setattr(ping, "SECONDS", 0.3)
     node.home.behave("ping.sh", "hang")
     node.pings()
-    verdict = node.after(0)
+    verdict = node.after(PING_SECONDS)
     assert (verdict.condition, verdict.ready) == ("dead", False)
     assert verdict.reason.startswith("did not answer: ping.sh")
     assert node.pings() == [True], "a second one would take as long"
