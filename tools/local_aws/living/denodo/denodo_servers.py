@@ -44,6 +44,7 @@ _PROCESS = os.urandom(4) + bytes(10)
 
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
+    _end_with_machine(home.path / "ALIVE")
     started = _record(home, server)
     options = started["jvm"]
     if "-Ddead" in options:
@@ -71,6 +72,20 @@ def serve(home: "Home", server: str) -> int:
         lambda protocol: Session(home, protocol, second_endpoint, certificate)
     )
     return 0
+
+
+def _end_with_machine(file: "Path") -> None:
+    """Let the process end with the machine that a file names, as `machine_paths` does."""
+    if not file.exists():
+        return
+    pipe = os.open(file.read_text(), os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(pipe, True)
+
+    def wait() -> None:
+        os.read(pipe, 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 class _Listeners:
