@@ -65,6 +65,7 @@ _TESTS = Path(__file__).parent
 _LONGEST = ("e2e", "hosts", "local_aws", "stacks", "upgrade", "faults", "tools")
 """Folders whose files take minutes: a worker that begins one last would end after all others."""
 _FIRST = (
+    "local_aws/rehearsal/test_examples_rehearsed.py",
     "docs/test_tutorial.py",
     "e2e/test_proxied.py",
     "hosts/denodo/test_privileges.py",
