@@ -73,6 +73,7 @@ _SHORT = 2
 _WAITING = ("hosts", "local_aws")
 """Folders whose tests spend most of their time waiting for servers and health checks."""
 _FIRST = (
+    "local_aws/rehearsal/test_examples_rehearsed.py",
     "docs/test_tutorial.py",
     "e2e/test_proxied.py",
     "e2e/test_deployed_examples.py",
