@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.full_command import make_command
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.cluster import Cluster
@@ -135,8 +136,9 @@ def _running(paths: Paths) -> Iterator[None]:
         if server_process.running(paths) is not None:
             raise
         message = (
-            f"the server of the local AWS has ended (log: {paths.log}). Run `make local` again: "
-            "it restores the state from before the deploy and starts the deploy again"
+            f"the server of the local AWS has ended (log: {paths.log}). Run "
+            f"`{make_command('local')}` again: it restores the state from before the deploy and "
+            "starts the deploy again"
         )
         raise _ServerEndedError(message) from error
 

@@ -184,7 +184,7 @@ def test_a_silent_odbc_port_takes_no_node_out_that_served_by_the_earlier_rule(
     assert node.after(4) == Verdict()
     apply(node.home.system, node.state)
     assert record.readiness["rules"] == "earlier"
-    assert "jdbc: did not answer on port" in earlier_rules.warning(record)
+    assert "jdbc: did not answer on port" in earlier_rules.warning(node.state, record)
     assert node.after(4) == Verdict()
 
     earlier_rules.accept(record)
