@@ -21,6 +21,7 @@ from tests.commands.account.postgres import Managed, managed
 from tests.support import client_creation
 from tests.support.assembly import ROOT, SharedAssemblies, Template
 from tests.support.configurations import keep_documents, write
+from tests.support.printed_commands import assert_complete
 
 Clouds = Callable[..., Cloud]
 Run = Callable[..., Result]
@@ -101,7 +102,10 @@ def denodo_ha() -> Run:
         commands: Sequence[Command] = COMMANDS,
         env: Mapping[str, str] | None = None,
     ) -> Result:
-        return CliRunner().invoke(build_program(commands), [*arguments], env=env)
+        done = CliRunner().invoke(build_program(commands), [*arguments], env=env)
+        if "--help" not in arguments:  # a help text also names commands that are not to be run
+            assert_complete(done.output)
+        return done
 
     return run
 

@@ -36,7 +36,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=120)
 
     def _look(self) -> None:
         while not self._end.wait(0.1):
@@ -79,4 +79,4 @@ def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> Non
         assert begun.wait(_SECONDS)
     finally:
         rolling.kill()
-        rolling.wait(timeout=30)
+        rolling.wait(timeout=120)

@@ -1,9 +1,7 @@
 """Faults that the local AWS acts out: commands that never arrive, and calls that fail."""
 
 import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.templates import IMAGE, resource
 from tests.support import local_aws_server
+from tests.support.shell_commands import AWS_CLI
 from tools.local_aws import control
 from tools.local_aws.credentials import Access
 
@@ -118,7 +117,6 @@ def _client(access: Access, service: str, config: Config) -> Any:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(shutil.which("aws") is None, reason="needs the AWS CLI (pip install awscli)")
 class TestBoot:
     """Boots of a node with the AWS CLI itself, whose texts of errors the program reads."""
 
@@ -129,7 +127,7 @@ class TestBoot:
         for key, value in faulty.access.settings(local_aws_server.paths()).items():
             monkeypatch.setenv(key, value)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        (home.folder / "aws").symlink_to(Path(shutil.which("aws") or "").resolve())
+        (home.folder / "aws").symlink_to(AWS_CLI)
         home.write(SSO, "# Security Token\nsso.enabled=false\n")
         secret = faulty.client("secretsmanager").create_secret(
             Name="token", SecretString=json.dumps({"sso.enabled": "true"})

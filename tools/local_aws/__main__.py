@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from denodo_ha.environment.full_command import EnvironmentChoice, chosen, make_command
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.configuration_file import DEFAULT
 from denodo_ha.environment.loading.loader import load
@@ -54,7 +55,8 @@ def main() -> int:
     if arguments.folder:
         paths = Paths(folder=arguments.folder.resolve())
     try:
-        return _run(arguments, paths, console)
+        with chosen(EnvironmentChoice(config=arguments.config)):
+            return _run(arguments, paths, console)
     except (LocalAwsError, ConfigError) as error:
         prefix = "" if isinstance(error, ConfigError) else f"make {_VERBS[arguments.command]}: "
         print(f"{prefix}{error}", file=sys.stderr)
@@ -63,9 +65,11 @@ def main() -> int:
             print("false")
         return 1
     except KeyboardInterrupt:
+        with chosen(EnvironmentChoice(config=arguments.config)):
+            again = make_command("local")
         print(
             "\nmake local: interrupted. The server of the local AWS is still running if it was: "
-            "continue with `make local`, or remove it with `make local-down`",
+            f"continue with `{again}`, or remove it with `make local-down`",
             file=sys.stderr,
         )
         return _INTERRUPTED

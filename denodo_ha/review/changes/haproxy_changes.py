@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_file_asset
 from denodo_ha.deployed.stack import mapping_in
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.haproxy.systemd_unit import maxconn_of
 from denodo_ha.review.changes.capacity_changes import smaller_type
 from denodo_ha.review.changes.connection_changes import CONNECTIONS_NOT_ENDED, STICKINESS_OFF
@@ -90,9 +91,10 @@ def _desired_states(pair: StackPair, before: Properties, after: Properties) -> I
         yield finding("haproxy-maxconn-lower", pair.place(_PLACE), text)
     ports = states[0].get("health_port"), states[1].get("health_port")
     if None not in ports and ports[0] != ports[1]:
+        apply = full_command("haproxy apply", cluster=pair.cluster)
         text = (
             f"the load balancer checks port {ports[0]} -> {ports[1]}, on which HAProxy does not "
-            "answer until `denodo-ha haproxy apply`: until then, every instance is unhealthy"
+            f"answer until `{apply}`: until then, every instance is unhealthy"
         )
         yield finding("haproxy-health-port-changed", pair.place(_PLACE), text)
     if states[0].get("file") != states[1].get("file"):

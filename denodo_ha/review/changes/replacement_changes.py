@@ -5,6 +5,7 @@ from typing import Final
 
 from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.environment.facts.update_effects import TARGET_GROUP_REPLACEMENTS, Effect
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.plan import balancer_changes, database_changes, node_changes
 from denodo_ha.plan.switch_change import switch_changes
 from denodo_ha.review.finding import Finding, finding
@@ -61,9 +62,11 @@ def _nodes(pair: StackPair) -> Iterator[Finding]:
     changes = node_changes.changes(*pair.templates)
     for cluster, nodes in node_changes.touched(changes).items():
         if len(nodes) > 1:
+            name = cluster or pair.cluster
+            pin, rollout = (full_command(word, cluster=name) for word in ("pin", "rollout"))
             text = (
-                f"{', '.join(nodes)} stop serving at once: pin them first (`denodo-ha pin`), and "
-                "move them one at a time (`denodo-ha rollout`)"
+                f"{', '.join(nodes)} stop serving at once: pin them first (`{pin}`), and move them "
+                f"one at a time (`{rollout}`)"
             )
             yield finding("nodes-stop-together", cluster or pair.cluster, text)
     for change in changes:

@@ -126,7 +126,7 @@ def test_programs_reach_their_own_machine(tmp_path: Path) -> None:
     )
     program = (
         "import socket; s = socket.create_server(('', 0)); print(s.getsockname()[0]);"
-        "c = socket.create_connection(('127.0.0.1', s.getsockname()[1]), 10);"
+        "c = socket.create_connection(('127.0.0.1', s.getsockname()[1]), 60);"
         "print(c.getpeername()[0]); u = socket.socket(type=socket.SOCK_DGRAM);"
         "u.connect(('169.254.169.254', 80)); print(u.getsockname()[0]);"
         "print(socket.getaddrinfo('manager.example.com', 80)[0][4][0])"

@@ -109,7 +109,7 @@ def run(cloud: Cloud, instance: str, word: str) -> dict[str, Any]:
 
 def answers(address: str, port: int) -> bool:
     """Return whether a server accepts connections."""
-    with suppress(OSError), socket.create_connection((address, port), 10):
+    with suppress(OSError), socket.create_connection((address, port), 60):
         return True
     return False
 
@@ -154,7 +154,7 @@ def test_clients_see_denodo(living: tuple[Cloud, Paths], instance: str) -> None:
     address = cloud.call("machines")[instance]["address"]
     until(lambda: answers(address, 9996))
     # PostgreSQL: start-up without TLS, then a query, which returns the node's name.
-    with socket.create_connection((address, 9996), 10) as session:
+    with socket.create_connection((address, 9996), 60) as session:
         session.sendall(bytes.fromhex("0000000804d2162f"))
         assert session.recv(1) == b"N"
         session.sendall(bytes.fromhex("0000000800030000"))

@@ -75,7 +75,7 @@ class Site:
     def readiness(self, name: str) -> tuple[int, str]:
         """Return status and text of a node's own answer for the service jdbc, 0 without one."""
         address = control.call(self.access.endpoint, "machines")[self.instance(name)]["address"]
-        connection = http.client.HTTPConnection(address, READY_PORT, timeout=10)
+        connection = http.client.HTTPConnection(address, READY_PORT, timeout=60)
         try:
             connection.request("GET", "/ready/jdbc")
             answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""Parts of the local AWS that run: programs of instances, load balancers, DNS.
+"""Parts of the local AWS that run: programs of instances, load balancers, DNS, databases.
 
 They are off until `PUT /_local/living` turns them on, since most tests rely on instances that run
 nothing and are healthy. What is on stays on when the server is started again.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tools.local_aws.emulator.errors import InvalidRequestError
 
-PARTS = ("nodes", "balancers", "names", "metrics")
+PARTS = ("nodes", "balancers", "names", "metrics", "databases")
 
 Action = Callable[[], None]
 

@@ -28,6 +28,7 @@ from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.managers import MANAGERS
+from tools.local_aws.living import machine_files
 
 _POLL_S = 0.5
 """Project default: the thread sees changes that set no event this late."""
@@ -54,6 +55,15 @@ class Machines:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
+        self._names: dict[str, str] = {}
+
+    def set_names(self, names: dict[str, str]) -> None:
+        """Let machines find names that lead to addresses, those of databases."""
+        with self._lock:
+            added = names.items() - self._names.items()
+            self._names.update(names)
+            for id_ in [*self._machines] if added else []:
+                machine_files.add_names(_folder(id_) / "root", dict(added))
 
     def start(self) -> None:
         """Start machines for all running instances, and follow their changes.
@@ -209,7 +219,8 @@ class Machines:
             return
         machine = self._machines.setdefault(id_, _Machine())
         if machine.state == "ended":
-            self._do(id_, "running", partial(_launch, id_, location, instance))
+            launch = partial(_launch, id_, location, instance, {**self._names})
+            self._do(id_, "running", launch)
 
     def _end(self, id_: str) -> None:
         """End the processes of a machine, if there is one."""
@@ -282,7 +293,9 @@ def _closed_ports(id_: str) -> Path:
     return _folder(id_) / "root" / str(home).lstrip("/") / "CLOSED"
 
 
-def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
+def _launch(
+    id_: str, location: Location, instance: ministack.Record, names: dict[str, str]
+) -> None:
     """Write what the machine has to know, and start its process."""
     account, region = location
     address = loopback.address("instance", id_)
@@ -301,7 +314,7 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
         "extras": _extras(contents),
         "starts": contents.get("starts") or [],
         "haproxy": haproxy_program() if contents.get("haproxy") else "",
-        "names": MANAGERS.add(contents.get("managers") or {}),
+        "names": names | MANAGERS.add(contents.get("managers") or {}),
     }
     folder = _folder(id_)
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_LIST_S = 10
+_LIST_S = 60
 
 
 @dataclass(frozen=True)

@@ -194,19 +194,25 @@ def prepare(settings: Settings, seen: MachineRoot) -> bool:
     return is_new
 
 
-def _write_network(settings: Settings) -> None:
-    """Write the files that depend on the local AWS's endpoint, which may change with a restart."""
-    etc = settings.root / "etc"
-    hosts = etc / "hosts"
-    own = {"localhost": settings.address, **settings.names}
-    # Denodo's names, which the node program adds, remain.
+def add_names(root: Path, names: dict[str, str]) -> None:
+    """Let the programs of a machine find names; others, such as Denodo's, remain."""
+    hosts = root / "etc/hosts"
+    hosts.parent.mkdir(parents=True, exist_ok=True)
     kept = [
         line
         for line in (hosts.read_text().splitlines() if hosts.exists() else [])
-        if not set(line.split()[1:]) & own.keys()
+        if not set(line.split()[1:]) & names.keys()
     ]
-    lines = [f"{address} {name}" for name, address in own.items()]
-    hosts.write_text("\n".join((*lines, *kept, "")))
+    lines = [f"{address} {name}" for name, address in names.items()]
+    new = hosts.with_suffix(".new")
+    new.write_text("\n".join((*lines, *kept, "")))
+    new.rename(hosts)
+
+
+def _write_network(settings: Settings) -> None:
+    """Write the files that depend on the local AWS's endpoint, which may change with a restart."""
+    etc = settings.root / "etc"
+    add_names(settings.root, {"localhost": settings.address, **settings.names})
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     shown = {
         "id": settings.id,
