@@ -20,7 +20,7 @@ def _paragraphs(topic: str) -> list[list[str]]:
     return [lines for lines in paragraphs if lines and lines[0] == f"topic {topic}"]
 
 
-def test_a_stopped_instance_is_told_without_anybody_asking(cloud: Cloud) -> None:
+def test_a_lost_machine_is_told_without_anybody_asking(cloud: Cloud) -> None:
     """No call describes the alarms: the local AWS evaluates them itself."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     part = {
@@ -50,8 +50,11 @@ def test_a_stopped_instance_is_told_without_anybody_asking(cloud: Cloud) -> None
     )
     topic = stack.ids["Topic"]
     assert _paragraphs(topic) == []
-    cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"]])
-    until(lambda: _paragraphs(topic) != [])
+    cloud.call("cuts", {"machines": [stack.ids["Node1"]]}, "PUT")
+    try:
+        until(lambda: _paragraphs(topic) != [])
+    finally:
+        cloud.call("cuts", {}, "PUT")
     (lines,) = _paragraphs(topic)
     assert lines[1] == f"to email {EMAIL}"
     assert lines[2].startswith('ALARM: "')

@@ -68,6 +68,8 @@ class LivingSystem:
         for action in actions:
             if action.verb in (Verb.CUT_ZONE, Verb.CUT_REGION):
                 self._kill_machines(action.key)
+            if action.verb in (Verb.KILL, Verb.SUSPEND):
+                cuts.setdefault("machines", []).append(self._cut_name(action))
             if action.verb in _CUT_KINDS:
                 cuts.setdefault(_CUT_KINDS[action.verb], []).append(self._cut_name(action))
             else:
