@@ -52,14 +52,15 @@ class LivingSystem:
         control.call(self._endpoint, "pace", {"pace": pace}, method="PUT")
 
     def alarms(self) -> frozenset[str]:
-        """Return the names of the alarms in state ALARM."""
+        """Return the names of the alarms that are not in state OK."""
         return frozenset(
             alarm["AlarmName"]
             for access in self._resources.accesses
             for page in access.client("cloudwatch")
             .get_paginator("describe_alarms")
-            .paginate(StateValue="ALARM", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+            .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
             for alarm in [*page["MetricAlarms"], *page["CompositeAlarms"]]
+            if alarm["StateValue"] != "OK"
         )
 
     def perform(self, actions: Iterable[Action]) -> None:

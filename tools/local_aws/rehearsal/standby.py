@@ -10,6 +10,7 @@ and no other. Exit code 1: something was not as expected. The progress is on sta
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -18,10 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from denodo_ha.aws.clients import Aws
 from denodo_ha.drill.drill_run import drill_paths
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
 from tools.local_aws import bootstrap
+from tools.local_aws.credentials import Access
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.rehearsal.client_load import ClientLoad, Sample
 from tools.local_aws.rehearsal.client_paths import ClientPaths
@@ -50,10 +53,11 @@ def ready_site(say: Say) -> Iterator[StandbySite]:
         config = configuration(Path(folder))
         loaded = load(config)
         with deployed(loaded, str(config), say, living=_LIVING, pace=PACE) as (endpoint, paths):
-            site = StandbySite(endpoint, paths, loaded, config)
+            home = Access(endpoint, *bootstrap.home_location(loaded.environment))
+            os.environ.update(home.settings(paths))
+            site = StandbySite(endpoint, paths, loaded, config, Aws(profile=None, attempts=2))
             say("the nodes are enabled")
             site.make_ready()
-            site.put_practice(late=False)
             await_ready(site)
             yield site
 
@@ -151,8 +155,8 @@ def _await(site: StandbySite, wrong: Callable[[dict[int, str], dict[int, str]], 
     deadline = time.monotonic() + _SEEN_S
     while True:
         lines = site.check()
-        states = {number: str(line["state"]) for number, line in lines.items()}
-        seen = {number: str(line["seen"]) for number, line in lines.items()}
+        states = {number: str(line.state) for number, line in lines.items()}
+        seen = {number: line.seen for number, line in lines.items()}
         reason = wrong(states, seen)
         if not reason or time.monotonic() > deadline:
             return reason

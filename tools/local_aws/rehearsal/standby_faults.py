@@ -65,7 +65,10 @@ def _cut_check(site: StandbySite) -> None:
         sets = client.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
         for record in sets:
             if record.get("Failover") == SECONDARY and record.get("HealthCheckId"):
-                site.control("cuts", {"checks": [record["HealthCheckId"]]})
+                id_ = str(record["HealthCheckId"])
+                check = client.get_health_check(HealthCheckId=id_)["HealthCheck"]
+                parts = check["HealthCheckConfig"].get("ChildHealthChecks", [])
+                site.control("cuts", {"checks": [id_, *parts]})
                 return
     message = f"{STANDBY} has no record with a health check"
     raise LocalAwsError(message)

@@ -15,11 +15,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from denodo_ha.aws.clients import Aws
+from denodo_ha.aws.polling import RealClock
+from denodo_ha.deployed.failover.location import SECONDARY, locate_failover
 from denodo_ha.deployed.history.history_entry import HistoryEntry
 from denodo_ha.environment.derived import node_metadata
 from denodo_ha.environment.facts.limits import COMPARED_QUOTAS
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.standby.check_line import CheckLine
+from denodo_ha.standby.standby_check import check_standby
+from denodo_ha.standby.standby_facts import Standby
 from tools.local_aws import bootstrap, control
 from tools.local_aws.credentials import Access
 from tools.local_aws.errors import LocalAwsError
@@ -33,6 +39,10 @@ _KEY = f"arn:aws:kms:eu-central-1:{_ACCOUNT}:key/12345678-1234-1234-1234-1234567
 _REGIONS = {"eu-west-1": f", copy: {{to: {STANDBY}, kms_key: '{_KEY}'}}", "eu-central-1": ""}
 """The regions of the example's clusters, and the copy of a cluster's database."""
 _QUOTA = 64.0
+_RECORDED, _ATTEMPTS = (8, 10), 5
+"""Lines that need what `failover check --record` puts, and attempts to put it."""
+_CHECK_S = 60.0
+"""Project default: real seconds to read the facts of a check."""
 _COMMAND_S = 900
 """Project default: real seconds after which a command is ended; the commands end earlier."""
 
@@ -68,12 +78,14 @@ class StandbySite:
         paths: its paths.
         loaded: the configuration.
         config: the configuration's file.
+        aws: credentials of the local AWS.
     """
 
     endpoint: str
     paths: Paths
     loaded: Loaded
     config: Path
+    aws: Aws
 
     @property
     def environment(self) -> Environment:
@@ -99,18 +111,17 @@ class StandbySite:
             check=False,
         )
 
-    def check(self) -> dict[int, dict[str, Any]]:
-        """Run `failover check` for the standby, and return its lines by number.
+    def check(self) -> dict[int, CheckLine]:
+        """Return the lines of `failover check` for the standby, by number.
 
-        Raises:
-            LocalAwsError: the command printed no report.
+        The check has more time than the command, since this machine also runs all that is checked.
         """
-        done = self.run("failover", "check", "--for", STANDBY, "--format", "json")
-        try:
-            return {line["number"]: line for line in json.loads(done.stdout)["lines"]}
-        except ValueError:
-            message = f"`denodo-ha failover check` failed: {done.stderr.strip()[-500:]}"
-            raise LocalAwsError(message) from None
+        location = locate_failover(
+            self.aws, config=str(self.config), environment=None, regions=None
+        )
+        standby = Standby(location, self.loaded, SECONDARY)
+        report = check_standby(self.aws, standby, RealClock(), seconds=_CHECK_S)
+        return {line.number: line for line in report.lines}
 
     def control(self, path: str, body: Mapping[str, Any]) -> None:
         """Call the control API."""
@@ -154,8 +165,13 @@ class StandbySite:
                 message = f"{cluster}/{node} cannot be enabled: {done.stderr.strip()[-500:]}"
                 raise LocalAwsError(message)
             self.put_export(cluster, node)
+        self.put_practice(late=False)
         self.put_quotas(_QUOTA)
-        self.run("failover", "check", "--record")
+        # On a busy machine the command has not the time to read all that it records.
+        for _ in range(_ATTEMPTS):
+            self.run("failover", "check", "--for", STANDBY, "--record")
+            if all(self.check()[number].state == "ok" for number in _RECORDED):
+                break
 
     def put_quotas(self, standby: float) -> None:
         """Apply quotas, with the standby's vCPUs as given."""

@@ -47,7 +47,13 @@ class State:
 
 def state(alarm: Alarm) -> State:
     """Return the state of an alarm, computed from its metric."""
-    return _state_at(alarm, _series(alarm), _last_period(alarm))
+    series, last = _series(alarm), _last_period(alarm)
+    if series and alarm.get("TreatMissingData") == "ignore":
+        # A period with data counts also if no evaluation happened before it was over.
+        newest = max(series)
+        if _begin(alarm, newest + 1) > float(alarm.get("StateUpdatedTimestamp") or 0):
+            last = min(last, newest + int(alarm["EvaluationPeriods"]) - 1)
+    return _state_at(alarm, series, last)
 
 
 def last_known(alarm: Alarm) -> State | None:
