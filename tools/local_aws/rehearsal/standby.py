@@ -81,11 +81,11 @@ def practise(site: StandbySite) -> Iterator[str]:
         return
     if report["verdict"] != "passed":
         yield f"the practice is {report['verdict']}: {'; '.join(report['findings'])}"
-    yield from _late_steps(report["directions"])
-    yield from _unserved(load_.samples, begin, paths.cluster_of)
+    yield from late_steps(report["directions"])
+    yield from unserved_clients(load_.samples, begin, paths.cluster_of)
 
 
-def _late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
+def late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
     """Yield the steps that took longer than the drill expects, in seconds of AWS."""
     for direction in directions:
         steps: list[dict[str, float | None]] = direction["steps"]  # type: ignore[assignment]
@@ -100,7 +100,7 @@ def _late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
                 )
 
 
-def _unserved(
+def unserved_clients(
     samples: Sequence[Sample], begin: float, cluster_of: Callable[[str], str]
 ) -> Iterator[str]:
     """Yield what clients saw that a planned failover does not cause."""
