@@ -8,8 +8,8 @@
 - A zone or region: its addresses of load balancers accept no connection and are not in DNS, and the
   health checks of its targets fail. A region also reports no metrics, and its endpoint checks fail.
 - A resource: an instance, whose network is gone, or a load balancer.
-- An alarm, by its name: its metric has no data. A health check, by its id: its status is unhealthy,
-  whatever it monitors.
+- An alarm, by its name: its metric has no data, also for other alarms. A health check, by its id:
+  its status is unhealthy, whatever it monitors.
 - A machine, by its instance: EC2's status checks of it fail, as they do in a cut zone.
 """
 

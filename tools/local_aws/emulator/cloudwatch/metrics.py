@@ -175,7 +175,16 @@ def _is_cut_off(alarm: Alarm) -> bool:
     balancer = f"/{named.get('LoadBalancer', '?')}"
     arn = next((arn for arn in ministack.load_balancers if arn.endswith(balancer)), "")
     is_cut = cuts.is_cut(ministack.region(), resource=arn)
-    return is_cut or cuts.has_no_data(alarm["AlarmName"])
+    return is_cut or any(
+        cuts.has_no_data(other["AlarmName"]) and _metric(other) == _metric(alarm)
+        for other in ministack.alarms.values()
+    )
+
+
+def _metric(alarm: Alarm) -> tuple[object, ...]:
+    """Return what names the metric of an alarm."""
+    dimensions = sorted((item["Name"], item["Value"]) for item in alarm.get("Dimensions") or [])
+    return alarm.get("Namespace"), alarm.get("MetricName"), dimensions
 
 
 def set_pace(pace: float) -> None:
