@@ -4,7 +4,8 @@
 # `make local`:
 # a path, or a bare name for config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
-# Servers of the nodes on the local AWS: light, or none for instances that run no programs.
+# Servers of the nodes on the local AWS: light, jvm (Java and PostgreSQL), or none for instances that
+# run no programs.
 NODES ?= light
 # Where the client of `make local-client` is: outside, or a VPC.
 VIEW ?= outside
@@ -47,7 +48,7 @@ setup: ## make .venv and node_modules from the lock files; does nothing when the
 dev: ## setup, and what the tests and linters need
 	@tools/setup dev
 
-local: setup ## deploy CONFIG to a local AWS on this machine and show the result (LOCAL_PORT=…, NODES=none)
+local: $(if $(filter jvm,$(NODES)),dev,setup) ## deploy CONFIG to a local AWS on this machine and show the result (LOCAL_PORT=…, NODES=jvm)
 	@tools/local_aws/setup
 	@$(python) -m tools.local_aws up --config '$(CONFIG)' --port '$(LOCAL_PORT)' --nodes '$(NODES)'
 

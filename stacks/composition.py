@@ -4,6 +4,7 @@ from aws_cdk import Annotations, App, Stack
 
 from denodo_ha.environment import names
 from denodo_ha.environment.derived import node_metadata
+from denodo_ha.environment.full_command import EnvironmentChoice, chosen
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.loading.problem import Problem, Severity
 from stacks.alarms.route53_alarms import Route53AlarmStack
@@ -26,6 +27,19 @@ def compose(
         node_program: the archive with the program for nodes.
         haproxy_program: the archive with the program for HAProxy instances.
     """
+    environment = loaded.environment
+    regions = sorted({cluster.region for cluster in environment.clusters.values()})
+    # Texts in AWS are read where the configuration may be missing.
+    with chosen(EnvironmentChoice(environment=environment.name, regions=regions)):
+        stacks = _stacks(app, loaded, node_program, haproxy_program)
+    for finding in loaded.findings:
+        _annotate(_stack_of(finding, stacks), finding)
+    return tuple(stacks.values())
+
+
+def _stacks(
+    app: App, loaded: Loaded, node_program: LocalFile, haproxy_program: LocalFile
+) -> dict[str, Stack]:
     environment = loaded.environment
     clusters = {
         name: ClusterStack(
@@ -83,9 +97,7 @@ def compose(
             clusters=clusters,
             failover=failover,
         )
-    for finding in loaded.findings:
-        _annotate(_stack_of(finding, stacks), finding)
-    return tuple(stacks.values())
+    return stacks
 
 
 def _stack_of(finding: Problem, stacks: dict[str, Stack]) -> Stack:

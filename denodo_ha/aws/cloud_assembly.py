@@ -9,10 +9,13 @@ from typing import Any
 
 from denodo_ha.aws.template_document import LIMITS, Template, read_template_file
 from denodo_ha.cli.errors import UsageError
+from denodo_ha.environment.full_command import cdk_command
 from denodo_ha.environment.loading.bounded_document import DocumentError, load_json
 from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 
 _MANIFEST = "manifest.json"
+_TEMPLATE_SUFFIX = ".template.json"
+_FILES_SUFFIX = ".assets.json"
 _STACK_TYPE = "aws:cloudformation:stack"
 _ASSEMBLY_TYPE = "cdk:cloud-assembly"
 _ENVIRONMENT = re.compile(r"aws://([^/]+)/(.+)")
@@ -62,7 +65,7 @@ def _synthesised(stack: SynthesisedStack) -> Template:
         if not is_resource and not str(id_).startswith("Fn::"):
             message = (
                 f"{stack.file}: is not the output of cdk synth: {id_} of Resources has no Type; "
-                "write it again with `npx cdk synth -c config=CONFIG --output FOLDER`"
+                f"write it again with `{_synth((stack.file or Path()).parent)}`"
             )
             raise UsageError(message)
     return stack.template
@@ -86,8 +89,14 @@ def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
             message = f"{name}: two of the stacks have this name; give one of them"
             raise UsageError(message)
     if not stacks:
-        raise UsageError("there is no stack in these paths; run `make synth` first")
+        message = f"there is no stack in these paths; write them with `{_synth(Path('cdk.out'))}`"
+        raise UsageError(message)
     return tuple(stacks)
+
+
+def _synth(folder: Path) -> str:
+    """Return the command that writes a cloud assembly."""
+    return cdk_command("synth", "--output", str(folder))
 
 
 def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[SynthesisedStack]:
@@ -95,13 +104,13 @@ def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[Syn
     if not manifest.is_file():
         message = (
             f"{folder}: has no {_MANIFEST}, so it is not a cdk.out folder; write one with "
-            f"`npx cdk synth -c config=CONFIG --output {folder}`"
+            f"`{_synth(folder)}`"
         )
         raise UsageError(message)
     if folder.resolve() in parents:
         message = (
             f"{manifest}: the assembly contains itself, so it is not the output of cdk synth; "
-            f"write it again with `npx cdk synth -c config=CONFIG --output {folder}`"
+            f"write it again with `{_synth(folder)}`"
         )
         raise UsageError(message)
     try:
@@ -118,13 +127,13 @@ def _read_assembly(folder: Path, parents: tuple[Path, ...] = ()) -> Iterator[Syn
     except DocumentError as error:
         message = (
             f"{manifest}{error.suffix}: is not the output of cdk synth ({error.what}); write it "
-            f"again with `npx cdk synth -c config=CONFIG --output {folder}`"
+            f"again with `{_synth(folder)}`"
         )
         raise UsageError(message) from None
     except (UnreadableFileError, KeyError, TypeError, AttributeError) as error:
         message = (
-            f"{manifest}: is not the output of cdk synth ({error!r}); write it again with `npx cdk "
-            f"synth -c config=CONFIG --output {folder}`"
+            f"{manifest}: is not the output of cdk synth ({error!r}); write it again with "
+            f"`{_synth(folder)}`"
         )
         raise UsageError(message) from None
 
@@ -153,4 +162,27 @@ def _region_of_zones(template: Template) -> str | None:
         match = _ZONE.fullmatch(zone) if isinstance(zone, str) else None
         if match:
             return match.group(1)
+    return None
+
+
+def read_file_asset(stack: SynthesisedStack, name: str) -> str | None:
+    """Return the text of a file that the deploy of a stack publishes, None if it cannot be read.
+
+    Args:
+        stack: the stack, whose folder contains a manifest of its files.
+        name: object key of the file in the CDK's bucket.
+    """
+    if stack.file is None:
+        return None
+    manifest = stack.file.with_name(stack.file.name.removesuffix(_TEMPLATE_SUFFIX) + _FILES_SUFFIX)
+    try:
+        files = load_json(read_text_file(manifest, LIMITS.size), LIMITS)["files"]
+        for asset in files.values():
+            keys = [destination["objectKey"] for destination in asset["destinations"].values()]
+            if name in keys:
+                # The CDK writes a name without folders: a manifest cannot name another file.
+                file = stack.file.with_name(Path(asset["source"]["path"]).name)
+                return read_text_file(file, LIMITS.size)
+    except (DocumentError, UnreadableFileError, KeyError, TypeError, AttributeError, ValueError):
+        return None
     return None

@@ -36,6 +36,7 @@ from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.metadata_stack import COMPONENTS, MetadataStack, read_metadata_stack
 from denodo_ha.deployed.node_agent import STATUS_S
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.catalog import Component
 
 catalog = typer.Typer(
@@ -44,11 +45,11 @@ catalog = typer.Typer(
 
     denodo-ha catalog init -c prod --ca eu-west-1-bundle.pem
 
-    denodo-ha catalog learn node1 -c prod
+    denodo-ha catalog learn node1 --cluster active -c prod
 
     denodo-ha catalog status -c prod
 
-    denodo-ha catalog digest-test node1 -c prod
+    denodo-ha catalog digest-test node1 --cluster active -c prod
 
     denodo-ha catalog import-export node1 -c prod --cluster dr --from main
 
@@ -265,9 +266,16 @@ def rotate(
         print_line(f"{component}: the login of {old_user} is disabled")
         return
     new_user = password_rotation.rotate(aws, metadata, access, checked_component)
+    roll = full_command("roll", cluster=metadata.location.name)
+    server = ["--ca", str(ca)] if ca else []
+    server += ["--through", through] if through else []
+    server += ["--admin-secret", admin_secret] if admin_secret else []
+    finish_command = full_command(
+        "catalog rotate", component, "--finish", *server, cluster=metadata.location.name
+    )
     print_line(
-        f"{component}: the secret names {new_user} with a new password. Roll the nodes, then run "
-        f"`denodo-ha catalog rotate {component} --finish` with the same options"
+        f"{component}: the secret names {new_user} with a new password. Roll the nodes with "
+        f"`{roll}`, then run `{finish_command}`"
     )
 
 
@@ -292,20 +300,21 @@ def status(
     if form is TableFormat.json:
         print_json({"good": current.good, "status": current})
     else:
-        _print_status(current)
+        _print_status(current, metadata.location.name)
     if not current.good:
         raise typer.Exit(exit_codes.NO)
 
 
-def _print_status(current: Status) -> None:
+def _print_status(current: Status, cluster: str) -> None:
     if current.database:
         _print_database(current.database)
     elif current.host:
         print_line(
             f"Database: {current.host}, an existing server that this project does not manage"
         )
+    init = full_command("catalog init", cluster=cluster)
     for component in current.uninitialised:
-        print_line(f"{component}: has no database yet; `denodo-ha catalog init` creates it")
+        print_line(f"{component}: has no database yet; `{init}` creates it")
     if current.nodes:
         print_table(
             ["Node", "Exported", "Metadata", "Problem"],

@@ -17,6 +17,7 @@ from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 ACTION: Final = "digest-test"
@@ -75,8 +76,9 @@ def run_digest_test(
             not_shown=int(answer["not_shown"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        roll = full_command("roll", "--node", node, cluster=cluster.name)
         message = (
             f"{node} does not report a digest test: {node_agent.explain_result(result)}; if its "
-            f"program is older than this command, run `denodo-ha roll --node {node}` first"
+            f"program is older than this command, run `{roll}` first"
         )
         raise Failed(message) from None

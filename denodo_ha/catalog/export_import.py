@@ -22,6 +22,7 @@ from denodo_ha.deployed.rotation.operation import ClusterOperation
 from denodo_ha.deployed.stack import read_stack
 from denodo_ha.environment import names
 from denodo_ha.environment.derived.node_metadata import EXPORT_MANIFEST
+from denodo_ha.environment.full_command import full_command
 
 ACTION: Final = "import-export"
 IMPORT_S: Final = 5400
@@ -140,10 +141,10 @@ class ExportImport(ClusterOperation):
         self._agent(cluster).require_action(ACTION)
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
         if instance is None or DrainTag.from_tags(instance.tags) is None:
+            drain = full_command("drain", node, cluster=cluster.name)
             message = (
                 f"{node} is not drained, and an import changes what its clients see: run "
-                f"`denodo-ha drain {node}` with the same options, then run this again. Nothing was "
-                "changed"
+                f"`{drain}`, then run this again. Nothing was changed"
             )
             raise Refused(message)
         exports = read_newest_manifests(self._aws, self._location.region, source.bucket)

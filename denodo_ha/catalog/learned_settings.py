@@ -17,6 +17,7 @@ from denodo_ha.deployed.cluster import read_cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.metadata_stack import COMPONENTS
 from denodo_ha.deployed.node_agent import NodeAgent
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 from denodo_ha.environment.model.catalog import Component
 
@@ -58,9 +59,10 @@ def read_settings(
         answer = parse_json_answer(result.output)
         return {_component(name): _settings(settings) for name, settings in answer.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
+        roll = full_command("roll", "--node", node, cluster=location.name)
         message = (
             f"{node} does not report its settings: {node_agent.explain_result(result)}; if its "
-            f"program is older than this command, run `denodo-ha roll --node {node}` first"
+            f"program is older than this command, run `{roll}` first"
         )
         raise Failed(message) from None
 

@@ -21,6 +21,7 @@ from denodo_ha.cli.errors import Failed, Refused, UsageError
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.metadata_stack import MetadataStack
 from denodo_ha.environment.derived.node_metadata import database_users
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.catalog import Component
 
 _LETTERS = string.ascii_letters + string.digits
@@ -126,9 +127,9 @@ def _roles(connection: Connection, metadata: MetadataStack, login: Login) -> Rol
     roles = Roles(connection, login.dbname, metadata.owner)
     missing = [step.what for step in roles.steps() if step.needed()]
     if missing:
+        init = full_command("catalog init", cluster=metadata.location.name)
         message = (
-            f"the server is not set up for this yet: {missing[0]} is missing; "
-            "`denodo-ha catalog init` creates it"
+            f"the server is not set up for this yet: {missing[0]} is missing; `{init}` creates it"
         )
         raise Refused(message)
     return roles

@@ -110,7 +110,7 @@ class Server:
             connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         except psycopg.errors.LockNotAvailable:
             message = (
-                f"another run of `denodo-ha catalog` works on {self.host} and has not ended within "
+                f"another run of denodo-ha catalog works on {self.host} and has not ended within "
                 f"{wait_ms / 1000:.0f} s; nothing was changed. Run this again when it has ended"
             )
             raise Refused(message) from None

@@ -50,8 +50,8 @@ def import_export(
 ) -> None:
     """Import the newest export into a drained node, from this region alone.
 
-    The node waits for a copy that has not arrived completely. It stays drained: check it, then run
-    `denodo-ha enable`.
+    The node waits for a copy that has not arrived completely. It stays drained: check it, then
+    enable it.
 
         denodo-ha catalog import-export node1 -c prod --cluster dr --from main
     """

@@ -5,6 +5,7 @@
 
 # ruff: noqa: PLC0415 - what only some commands need is imported when needed
 
+import functools
 import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
@@ -16,6 +17,7 @@ from denodo_ha.cli import configuration_choice, exit_codes, logging_setup, optio
 from denodo_ha.cli.commands import COMMANDS, Command, Imported
 from denodo_ha.cli.errors import CommandError, Interrupted
 from denodo_ha.cli.help_text import tidy_command
+from denodo_ha.environment.full_command import EnvironmentChoice, chosen
 from denodo_ha.environment.loading.problem import ConfigError, printable
 
 _log = logging.getLogger(__name__)
@@ -52,7 +54,33 @@ def build_command(name: str, imported: Imported) -> Any:
         program.command(name)(imported)
     command = typer.main.get_group(program).commands[name]
     tidy_command(command)
+    _remember_choice(command)
     return command
+
+
+def _remember_choice(command: Any) -> None:
+    """Make the options that choose the environment known to the messages of a command."""
+    for subcommand in getattr(command, "commands", {}).values():
+        _remember_choice(subcommand)
+    if hasattr(command, "commands"):
+        return
+    run = command.callback
+
+    @functools.wraps(run)
+    def run_with_choice(**values: Any) -> Any:
+        choice = EnvironmentChoice(
+            config=values.get("config"),
+            environment=values.get("environment"),
+            regions=tuple(values.get("region") or ()),
+            profile=values.get("profile"),
+            is_live=bool(values.get("live")),
+            record=values.get("record") if values.get("live") else None,
+            balancer=values.get("balancer") if values.get("live") else None,
+        )
+        with chosen(choice):
+            return run(**values)
+
+    command.callback = run_with_choice
 
 
 def _config_only(config: options.Config = None) -> None:

@@ -13,6 +13,7 @@ from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.cluster import Cluster, Node
 from denodo_ha.deployed.instances import Instance, read_instance, read_instances
+from denodo_ha.environment.full_command import full_command
 
 GONE: Final = "gone"
 """State of an instance that EC2 no longer lists; it lists terminated instances for a short time
@@ -60,7 +61,8 @@ def remedy(cluster: str, node: Node) -> str:
             f"set clusters.{cluster}.nodes.{node.name}.instance_id to the id of another instance, "
             "and deploy"
         )
-    return f"run `denodo-ha replace {node.name} --cluster {cluster}`, which creates it again"
+    replace = full_command("replace", node.name, cluster=cluster)
+    return f"run `{replace}`, which creates it again"
 
 
 def lost_nodes(

@@ -15,6 +15,7 @@ from denodo_ha.cli.errors import Failed
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.pins import Pin
 
 _SILENCE_METRIC = "ActiveFlowCount"
@@ -77,8 +78,8 @@ def silence_minutes(aws: Aws, cluster: Cluster) -> tuple[int | None, str]:
             return minutes, ""
         message = (
             f"the alarm {name} of {minutes} minutes without data is {state}, so the health check "
-            f"of {cluster.name} continues to follow the one of {current} minutes: run denodo-ha "
-            "pin again in some minutes"
+            f"of {cluster.name} continues to follow the one of {current} minutes: run "
+            f"`{full_command('pin')}` again in some minutes"
         )
         return current, message
     return current, ""

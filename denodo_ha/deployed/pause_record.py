@@ -15,6 +15,7 @@ from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import NotFound, Refused
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
@@ -110,9 +111,10 @@ class PauseRecord:
         """
         pause = self.read(now)
         if pause is not None:
+            resume = full_command("resume", self.location.name)
             message = (
-                f"{self.location.name} is paused {pause}; {state}. End the pause with `denodo-ha "
-                f"resume {self.location.name}`, then run this again"
+                f"{self.location.name} is paused {pause}; {state}. End the pause with `{resume}`, "
+                "then run this again"
             )
             raise Refused(message)
 

@@ -35,6 +35,7 @@ from denodo_ha.deployed.rotation.rotation import (
     labels,
     without_promise,
 )
+from denodo_ha.environment.full_command import full_command
 
 WHY: Final = "maintenance"
 LOOK_EVERY_S: Final = 2
@@ -152,7 +153,7 @@ class Draining(ClusterOperation):
             message = (
                 f"{cluster.name} has no AWS load balancer in front of {node}: there is no target "
                 "group to take it out of. Nothing was changed. Behind HAProxy hosts of your own, "
-                f"run `denodo-ha haproxy drain {node}` there"
+                f"run `{full_command('haproxy drain', node)}` there"
             )
             raise UsageError(message)
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
@@ -215,8 +216,11 @@ class Draining(ClusterOperation):
         self._state_left = (
             f"{plan.node} is out of {plan.scope}, and has a drain tag; "
             f"{rotation.drain_end(plan.node)}. Run this again to wait for that, or "
-            f"`denodo-ha enable {plan.node}` to bring it back"
+            f"`{self._enable(plan.node)}` to bring it back"
         )
+
+    def _enable(self, node: str) -> str:
+        return full_command("enable", node, cluster=self._location.name)
 
     def _hold_watchdog(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
         """Make the watchdog of the drained node rest, unless another command has the lock now."""
@@ -240,7 +244,8 @@ class Draining(ClusterOperation):
         kind = _error_class(error)
         out = f"be out of {labels(begun)}, and " if begun else ""
         left = f"{plan.node} may {out}have a drain tag"
-        process.set_state_left(f"{left}; a lock may remain: see `denodo-ha status`")
+        status = full_command("status")
+        process.set_state_left(f"{left}; a lock may remain: see `{status}`")
         closed = [entrance for entrance in begun if entrance in plan.open]
         try:
             # The command's time limit may have expired, and the undo must not depend on it.
@@ -252,8 +257,8 @@ class Draining(ClusterOperation):
         except (CommandError, KeyboardInterrupt) as second:
             message = (
                 f"{_reason(error)}. It could not be undone: {_reason(second)}. {left}. See "
-                "`denodo-ha status`, then run this again to continue, or `denodo-ha enable "
-                f"{plan.node}` to bring it back"
+                f"`{status}`, then run this again to continue, or `{self._enable(plan.node)}` to "
+                "bring it back"
             )
             raise kind(message) from error
         self._note(plan.node, after="as before")

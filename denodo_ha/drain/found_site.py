@@ -165,9 +165,10 @@ class FoundEnabling(_FoundOperation, Enabling):
         record, lost = self._found.record(instance_id), self._found.lost_groups.get(instance_id, ())
         if not record.ports:
             message = (
-                f"{node} has no drain record, the tags that `denodo-ha drain --live` writes, so it "
+                f"{node} has no drain record, the tags that drain --live writes, so it "
                 f"is not known where it was registered. {_UNCHANGED}. If it was taken out by hand, "
-                "register it with `aws elbv2 register-targets`"
+                f"register it with `aws elbv2 register-targets --region {self._location.region} "
+                f"--target-group-arn ARN --targets Id={instance_id}`"
             )
             raise Refused(message)
         if set(record.ports) <= set(lost):

@@ -176,6 +176,14 @@ class ReadingNotes:
             about=check,
         )
 
+    def existing_metadata_server(self, stack: str, host: str) -> None:
+        """Add a note that nodes keep their metadata on a server that no stack creates."""
+        self._add(
+            f"{stack}: nodes keep their metadata on {host}, which no stack creates; whether "
+            "another server takes over if it fails is not known",
+            "metadata server",
+        )
+
     def database_of_unknown_cluster(self, database: Key) -> None:
         """Add a note that the cluster of a database is not known."""
         self._add(

@@ -203,7 +203,7 @@ class DatabaseAlone(Policy):
     """A shared database has a standby."""
 
     id = "database-alone"
-    rests_on = frozenset({"database"})
+    rests_on = frozenset({"database", "metadata server"})
     sentence = "The failure of a shared database leaves no service unreachable permanently."
     source = "AWS, Well-Architected Framework, Reliability Pillar, REL10-BP01"
 

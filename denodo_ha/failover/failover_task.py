@@ -21,6 +21,7 @@ from denodo_ha.deployed.failover.location import (
 )
 from denodo_ha.deployed.failover.sides import Sides, read_sides
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.full_command import full_command
 
 LOOK_S: Final = 3.0
 """Project default: seconds to read the state before the switch is thrown. A state that is not read
@@ -138,7 +139,7 @@ def require_possible(task: FailoverTask) -> None:
         )
     message = (
         f"{side.cluster} is not healthy ({side.reason}), so {reason}. Nothing was changed. Repair "
-        f"{side.cluster}; `denodo-ha failover status` shows every health check"
+        f"{side.cluster}; `{full_command('failover status')}` shows every health check"
     )
     raise Refused(message)
 

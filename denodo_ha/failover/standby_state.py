@@ -11,6 +11,7 @@ from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import AwsError, Refused, UsageError
 from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.failover.location import FailoverLocation, Role
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.failover.failover_task import LOOK_S
 from denodo_ha.standby import data_loss, report
 from denodo_ha.standby.check_line import READY
@@ -35,10 +36,10 @@ def require_ready_standby(aws: Aws, site: FailoverLocation, role: Role, clock: C
     Progress().say(f"checking whether {standby.name} is ready, for {READ_S:.0f} s")
     checked = check_standby(aws, standby, clock)
     if checked.verdict != READY:
+        check = full_command("failover check", "--for", standby.name)
         message = (
-            f"{standby.name} is {report.sentence(checked)}. Nothing was changed. `denodo-ha "
-            f"failover check --for {standby.name}` says what to do; without --require-ready the "
-            "failover does not depend on it"
+            f"{standby.name} is {report.sentence(checked)}. Nothing was changed. `{check}` says "
+            "what to do; without --require-ready the failover does not depend on it"
         )
         raise Refused(message)
 

@@ -23,6 +23,7 @@ from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import Side, read_sides
 from denodo_ha.deployed.history import recording
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.failover.failover_task import (
     LOOK_S,
     SWITCH_STATES,
@@ -88,7 +89,7 @@ def await_healthy(
         reason = error.last.reason if isinstance(error.last, Side) else "its state is not known"
         message = (
             f"{name} is not healthy after {error.seconds:.0f} s ({reason}); the failover is as it"
-            " was. `denodo-ha failover status` shows every health check"
+            f" was. `{full_command('failover status')}` shows every health check"
         )
         raise Failed(message) from None
 
@@ -114,9 +115,8 @@ def fail_over(
         AwsError: The datapoint could not be put.
     """
     started, site = clock.monotonic(), task.site
-    process.set_state_left(
-        f"{task.datapoint} may have been put: see `denodo-ha failover status` in two minutes"
-    )
+    status = full_command("failover status")
+    process.set_state_left(f"{task.datapoint} may have been put: see `{status}` in two minutes")
     # Put the datapoint also if the switch's health check shows that it is set: the check follows a
     # datapoint after a minute or two, so it may show the state before `failover back`. The same
     # datapoint twice has the effect of one.
@@ -135,13 +135,12 @@ def fail_over(
         seconds = clock.monotonic() - started
         message = (
             f"after {seconds:.0f} s DNS does not answer with {task.cluster} yet "
-            f"({_last_answer(error.last)}); {switch}, as far as is known. `denodo-ha failover "
-            "status` shows the cause; the same command again throws the switch again if it is not "
-            "set"
+            f"({_last_answer(error.last)}); {switch}, as far as is known. `{status}` shows the "
+            "cause; the same command again throws the switch again if it is not set"
         )
         raise Failed(message) from None
     except KeyboardInterrupt:
-        message = f"interrupted; {switch}, so DNS will follow: see `denodo-ha failover status`"
+        message = f"interrupted; {switch}, so DNS will follow: see `{status}`"
         raise Interrupted(message) from None
     except SwitchUnknown:
         raise
@@ -181,7 +180,7 @@ def throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
     except KeyboardInterrupt:
         message = (
             "interrupted while the datapoint was put; it is not known whether it was put: see "
-            "`denodo-ha failover status` in two minutes"
+            f"`{full_command('failover status')}` in two minutes"
         )
         raise Interrupted(message) from None
     except AwsError as error:
@@ -233,7 +232,7 @@ def _wait_for_effect(
     message = (
         f"it is not known whether the switch is thrown: AWS has not confirmed the datapoint, and "
         f"{reason}. Run the same command again: the same datapoint twice has the effect of one. "
-        "`denodo-ha failover status` shows the switch"
+        f"`{full_command('failover status')}` shows the switch"
     )
     raise SwitchUnknown(message)
 

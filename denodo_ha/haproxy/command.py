@@ -20,6 +20,7 @@ from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances, has_haproxy
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.recording import recorded
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.haproxy.config_file import Host, render_config
 from denodo_ha.environment.haproxy.systemd_unit import render_drop_in
 from denodo_ha.haproxy import config_check
@@ -333,5 +334,6 @@ def _converted_errors() -> Iterator[None]:
         message = "; ".join(str(error).splitlines())
         raise _ERROR_CLASSES[error.code](message) from error
     except KeyboardInterrupt:
-        message = "interrupted: run `denodo-ha haproxy status` to see the current state"
+        status = full_command("haproxy status")
+        message = f"interrupted: run `{status}` to see the current state"
         raise Interrupted(message) from None

@@ -23,6 +23,7 @@ from denodo_ha.aws.ssm_command import CommandResult
 from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import Interrupted, UsageError
 from denodo_ha.deployed.rotation.haproxy_fleet import APPLY_S, DRAIN_S, ENABLE_S, HaproxyFleet
+from denodo_ha.environment.full_command import full_command
 from hosts.haproxy.runtime_api import LocalHaproxy
 
 FOLDER: Final = "/opt/denodo-ha"
@@ -175,9 +176,15 @@ class RemoteHosts(HaproxyFleet):
             state = f"{node} gets no new sessions on {hosts}; existing ones continue"
             self.wait_until_gone(node, timeout=max(1, deadline - time.monotonic()))
         except KeyboardInterrupt:
+            options = [
+                "--host",
+                ",".join(self.names),
+                *(["--user", self.user] if self.user else []),
+            ]
+            enable = full_command("haproxy enable", node, *options, *_paths(self.haproxy))
             message = (
-                f"interrupted: {state}; run the command again to continue, or `denodo-ha haproxy "
-                f"enable {node}` with the same hosts to bring the node back"
+                f"interrupted: {state}; run the command again to continue, or `{enable}` to bring "
+                "the node back"
             )
             raise Interrupted(message) from None
 
@@ -233,14 +240,20 @@ class RemoteHosts(HaproxyFleet):
 
     def _command(self, action: str, node: str, seconds: int, *, wait: bool, force: bool) -> str:
         """Return the command line for the shell of a host."""
-        default, program = LocalHaproxy(), ["python3", "-m", "haproxy"]
-        if self.haproxy.run != default.run:
-            program += ["--run", str(self.haproxy.run)]
-        if self.haproxy.state != default.state:
-            program += ["--state", str(self.haproxy.state)]
+        program = ["python3", "-m", "haproxy", *_paths(self.haproxy)]
         program += [action, node, "--timeout", str(seconds)]
         program += [] if wait else ["--no-wait"]
         program += ["--force"] if force else []
         # `&&` would return the exit code of `cd`, which the caller would mistake for one of the
         # program's exit codes.
         return f"cd {FOLDER} || exit {exit_codes.FAILED}; exec {shlex.join(program)}"
+
+
+def _paths(haproxy: LocalHaproxy) -> list[str]:
+    """Return the options for paths that are not the default ones."""
+    default, found = LocalHaproxy(), []
+    if haproxy.run != default.run:
+        found += ["--run", str(haproxy.run)]
+    if haproxy.state != default.state:
+        found += ["--state", str(haproxy.state)]
+    return found

@@ -15,6 +15,7 @@ from denodo_ha.cli.output import print_json, print_line, print_message, print_ta
 from denodo_ha.cli.time_limit import TimeLimit, limited
 from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.logs.log_reader import MOST_LINES, LogLine, LogReader, LogStream
 from denodo_ha.logs.period import parse_time
 
@@ -142,8 +143,8 @@ def _unknown_node(node: str, streams: Sequence[LogStream]) -> str:
     known = sorted({stream.node for stream in streams})
     if not known:
         return (
-            "no node has logged anything yet: nodes send their logs after denodo-ha roll, or after "
-            "their next boot (docs/how-to/logs.md)"
+            f"no node has logged anything yet: nodes send their logs after `{full_command('roll')}`"
+            ", or after their next boot (docs/how-to/logs.md)"
         )
     near = get_close_matches(node, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are logs of {', '.join(known)}"

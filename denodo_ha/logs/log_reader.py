@@ -13,6 +13,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import NotFound, UsageError
 from denodo_ha.deployed.environment_locator import StackLocation
+from denodo_ha.environment.full_command import full_command
 
 MOST_LINES: Final = 10_000
 """Project default: lines after which the reading ends."""
@@ -92,9 +93,10 @@ class LogReader:
         """
         groups = self._groups()
         if not groups:
+            roll = full_command("roll", cluster=self._location.name)
             message = (
                 f"{self._location.name} has no log group in {self._location.region}: write logs: "
-                "true into the configuration, deploy, and run denodo-ha roll (docs/how-to/logs.md)"
+                f"true into the configuration, deploy, and run `{roll}` (docs/how-to/logs.md)"
             )
             raise UsageError(message)
         return [stream for group in groups for stream in self._streams(group, node)]

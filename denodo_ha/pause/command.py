@@ -16,6 +16,7 @@ from denodo_ha.deployed.environment_locator import locate_environment
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.rotation.operation import LOCK_WAIT_S, OperationContext
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.pause.pausing import Pausing
 
 LONGEST_S: Final = 86_400
@@ -147,7 +148,9 @@ def pause(
         print_line(f"the watchdogs and export timers of {', '.join(result.resting)} rest")
     for node, reason in result.failures.items():
         print_line(f"warning: {node} does not rest: {reason}")
-    print_line(f"roll, rollout and replace refuse; `denodo-ha resume {cluster}` ends the pause")
+    print_line(
+        f"roll, rollout and replace refuse; `{full_command('resume', cluster)}` ends the pause"
+    )
 
 
 @limited(TimeLimit(CHANGE_S, waits=(LOCK_WAIT_S,)))

@@ -24,6 +24,7 @@ from denodo_ha.deployed.node_agent import NodeAgent
 from denodo_ha.deployed.pause_record import Pause
 from denodo_ha.deployed.rotation.operation import ClusterOperation
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 
 PAUSE: Final = "pause"
 RESUME: Final = "resume"
@@ -80,6 +81,7 @@ class Pausing(ClusterOperation):
             Interrupted: The command was interrupted. The message says which state remains.
         """
         name = self._location.name
+        resume = full_command("resume", name)
         with self._reported(), self._locked(PAUSE) as lock:
             cluster = read_cluster(self._aws, self._location)
             nodes = self._nodes(cluster)
@@ -94,7 +96,7 @@ class Pausing(ClusterOperation):
             lock.prove()
             self._state_left = (
                 f"{name} may be paused, and its nodes may not rest yet; run this again to "
-                f"continue, or `denodo-ha resume {name}` to end the pause"
+                f"continue, or `{resume}` to end the pause"
             )
             self._note("pause", before="not paused")
             self._pause_record().write(pause)
@@ -107,7 +109,7 @@ class Pausing(ClusterOperation):
                 message = (
                     f"no node of {name} could be paused ({reasons}): its watchdogs do not rest, "
                     "and its alarms are not silenced. roll, rollout and replace refuse until "
-                    f"{pause.until.isoformat()}. Run this again, or `denodo-ha resume {name}`"
+                    f"{pause.until.isoformat()}. Run this again, or `{resume}`"
                 )
                 raise Failed(message)
         silenced = bool(resting) and bool(suppressor_namespace(cluster.stack))
@@ -151,11 +153,11 @@ class Pausing(ClusterOperation):
 
     def _require_support(self, cluster: Cluster, nodes: list[str]) -> None:
         if nodes and not self._agent(cluster).offers(PAUSE):
+            roll = full_command("roll", cluster=self._location.name)
             message = (
                 f"{cluster.stack.name} was deployed by an earlier version, without the action "
                 "pause of its SSM document. Nothing was changed. Deploy the cluster with this "
-                "version, bring the new program to its nodes with `denodo-ha roll`, and run this "
-                "again"
+                f"version, bring the new program to its nodes with `{roll}`, and run this again"
             )
             raise Refused(message)
 

@@ -1,15 +1,16 @@
 """The table of a plan: a row for each node, load balancer and database, with the next step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.plan.balancer_changes import BalancerChange
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.node_changes import Change
 
 COLUMNS: Final = ("Cluster", "Node", "Deploy", "Because", "Then")
-CATALOG_INIT: Final = "denodo-ha catalog init, then roll"
+CATALOG_INIT: Final = "catalog init, then roll"
 CONFIRM_METADATA: Final = "confirm its metadata"
 
 
@@ -69,4 +70,17 @@ def next_node_step(change: Change) -> str:
         return CONFIRM_METADATA
     if not has_new_state(change):
         return ""
-    return "denodo-ha roll restarts its servers" if change.restarts else "denodo-ha roll"
+    return "roll restarts its servers" if change.restarts else "roll"
+
+
+def next_commands(nodes: Sequence[Change], databases: Sequence[DatabaseChange]) -> list[str]:
+    """Return the commands to run after the deploy, in their order."""
+    initialised = [change.cluster for change in databases if change.effect is Effect.NEW]
+    rolled = [
+        change.cluster
+        for change in nodes
+        if change.effect not in {Effect.NEW, Effect.REPLACEMENT} and has_new_state(change)
+    ]
+    inits = [full_command("catalog init", cluster=name) for name in dict.fromkeys(initialised)]
+    rolls = [full_command("roll", cluster=name) for name in dict.fromkeys([*initialised, *rolled])]
+    return inits + rolls

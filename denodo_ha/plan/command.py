@@ -15,9 +15,10 @@ from denodo_ha.cli.output import print_json, print_line, print_table
 from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.deployed import stack
 from denodo_ha.deployed.failover.location import locate_failover
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.plan import balancer_changes, comparison, database_changes
 from denodo_ha.plan.balancer_changes import BalancerChange
-from denodo_ha.plan.change_rows import COLUMNS, change_rows
+from denodo_ha.plan.change_rows import COLUMNS, change_rows, next_commands
 from denodo_ha.plan.comparison import ALL
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.dependent_stacks import DependentStack
@@ -104,6 +105,7 @@ def plan(
     else:
         _show(nodes, at_once, databases, balancers)
         if destroyed is None:
+            _show_next(nodes, databases)
             _show_lost_names(balancers)
         _show_lost_databases(databases, before, is_destroy=destroyed is not None)
         _show_waiting(waiting)
@@ -141,11 +143,12 @@ def _has_waiting_alarm(template: Template) -> bool:
 
 
 def _show_waiting(stacks: Sequence[str]) -> None:
+    pin = full_command("pin")
     for stack_name in stacks:
         print_line(
             f"{stack_name}: one more deploy: an alarm of minutes without data is new, and no "
-            "health check follows it before denodo-ha pin has seen it OK. Deploy, run "
-            "denodo-ha pin after some minutes, commit the pins file, and deploy again"
+            f"health check follows it before a pin has seen it OK. Deploy, run `{pin}` after some "
+            "minutes, commit the pins file, and deploy again"
         )
 
 
@@ -175,10 +178,16 @@ def _show(
 ) -> None:
     print_table(COLUMNS, change_rows(changes, balancers, databases))
     for cluster, nodes in at_once.items():
+        pin, rollout = (full_command(name, cluster=cluster) for name in ("pin", "rollout"))
         print_line(
-            f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`denodo-ha "
-            "pin`), and move them one at a time with `denodo-ha rollout`"
+            f"{cluster}: {', '.join(nodes)} would stop serving at once. Pin them (`{pin}`), and "
+            f"move them one at a time with `{rollout}`"
         )
+
+
+def _show_next(nodes: Sequence[Change], databases: Sequence[DatabaseChange]) -> None:
+    for command in next_commands(nodes, databases):
+        print_line(f"After the deploy: {command}")
 
 
 def _show_lost_names(balancers: Sequence[BalancerChange]) -> None:
@@ -215,6 +224,6 @@ def _show_switches(switches: list[SwitchChange]) -> None:
     for change in switches:
         print_line(
             f"{change.stack}: {change.text}. Deploy it only while the switch is set to the primary "
-            "(`denodo-ha failover status`), after this version of denodo-ha is installed wherever "
-            "operators run it"
+            f"(`{full_command('failover status')}`), after this version of denodo-ha is installed "
+            "wherever operators run it"
         )

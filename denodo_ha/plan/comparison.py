@@ -21,6 +21,7 @@ from denodo_ha.deployed.cluster import Cluster, cluster_of_stack
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.deployed.lost_nodes import LostNode, lost_nodes
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.pins import Pins
 from denodo_ha.plan import dependent_stacks, failed_creations
 from denodo_ha.plan.dependent_stacks import DependentStack
@@ -153,8 +154,8 @@ def _lost_nodes(aws: Aws, clusters: Sequence[Cluster]) -> tuple[list[LostNode], 
 
 def _unfinished_replacements(pins: Pins, clusters: Sequence[Cluster]) -> list[str]:
     return [
-        f"{cluster.name}: the replacement of {node.name} is not finished: run `denodo-ha replace "
-        f"{node.name} --cluster {cluster.name}`"
+        f"{cluster.name}: the replacement of {node.name} is not finished: run "
+        f"`{full_command('replace', node.name, cluster=cluster.name)}`"
         for cluster in clusters
         for node in cluster.nodes
         if (pin := pins.of(cluster.name, node.name)) is not None and pin.replacing is not None

@@ -17,6 +17,7 @@ from denodo_ha.deployed.failover.location import PRIMARY, FailoverLocation
 from denodo_ha.deployed.failover.sides import read_sides
 from denodo_ha.deployed.stack import resources_of
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.full_command import full_command
 
 _ALARM = "AWS::CloudWatch::Alarm"
 
@@ -79,6 +80,6 @@ def require_switch_at_primary(aws: Aws, site: FailoverLocation, change: SwitchCh
     message = (
         f"{change.stack}: {change.text} while the switch is {state}. The new metric has no "
         "datapoint, so the deploy could fail the site over or back. Set the switch to the primary "
-        f"first (`denodo-ha failover back`), or keep switch_namespace: {change.before}"
+        f"first (`{full_command('failover back')}`), or keep switch_namespace: {change.before}"
     )
     raise Refused(message)

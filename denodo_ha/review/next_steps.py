@@ -6,11 +6,18 @@ from dataclasses import dataclass
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.environment.full_command import (
+    EnvironmentChoice,
+    cdk_command,
+    chosen,
+    full_command,
+)
 from denodo_ha.plan import balancer_changes, change_rows, database_changes, node_changes
 from denodo_ha.plan.balancer_changes import BalancerChange
 from denodo_ha.plan.database_changes import DatabaseChange
 from denodo_ha.plan.node_changes import Change
 from denodo_ha.plan.switch_change import SwitchChange, switch_changes
+from denodo_ha.review.changes.haproxy_changes import has_new_haproxy_state
 from denodo_ha.review.stack_pair import StackPair
 
 _WAITING_FOR_ROLLOUT = "waiting-for-rollout"
@@ -26,6 +33,7 @@ class DeployEffects:
         databases: the effect on each shared database.
         switches: changes of the operators' switch.
         is_changed: True if any template differs.
+        has_new_haproxy_state: True if HAProxy instances get another configuration.
     """
 
     nodes: Sequence[Change]
@@ -33,6 +41,7 @@ class DeployEffects:
     databases: Sequence[DatabaseChange]
     switches: Sequence[SwitchChange]
     is_changed: bool
+    has_new_haproxy_state: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,7 @@ def deploy_effects(pairs: Sequence[StackPair]) -> DeployEffects:
             {pair.name: pair.after.template for pair in pairs if pair.after is not None},
         ),
         any(before != after for before, after in sides),
+        any(has_new_haproxy_state(pair) for pair in pairs),
     )
 
 
@@ -78,31 +88,34 @@ def next_steps(
         removed: the stacks that the new revision does not have.
         findings: names of the findings that the loader reports on the new configuration.
     """
-    return tuple(_steps(effects, shlex.quote(config), removed, findings))
+    with chosen(EnvironmentChoice(config=config)):
+        return tuple(_steps(effects, removed, findings))
 
 
 def _steps(
     effects: DeployEffects,
-    config: str,
     removed: Sequence[SynthesisedStack],
     findings: Sequence[str],
 ) -> Iterator[Step]:
     if effects.is_changed:
-        yield from _deploy_steps(effects, config)
+        yield from _deploy_steps(effects)
     for stack in removed:
         why = "the configuration does not have this stack any more, and a deploy deletes no stack"
         command = f"aws cloudformation delete-stack --stack-name {shlex.quote(stack.name)}"
         yield Step(f"{command} --region {shlex.quote(stack.region)}", why)
     if any(change.effect in {Effect.NEW, Effect.REPLACEMENT} for change in effects.nodes):
         why = "writes new instances into the pins file; commit it"
-        yield Step(f"denodo-ha pin -c {config}", why)
-    yield from _database_steps(effects, config)
-    yield from _node_steps(effects, config, findings)
+        yield Step(full_command("pin"), why)
+    yield from _database_steps(effects)
+    yield from _node_steps(effects, findings)
+    if effects.has_new_haproxy_state:
+        why = "checks and applies the new haproxy.cfg on every instance, without ending connections"
+        yield Step(full_command("haproxy apply"), why)
     if effects.is_changed:
-        yield Step(f"denodo-ha verify -c {config}", "connects to every service as clients do")
+        yield Step(full_command("verify"), "connects to every service as clients do")
 
 
-def _deploy_steps(effects: DeployEffects, config: str) -> Iterator[Step]:
+def _deploy_steps(effects: DeployEffects) -> Iterator[Step]:
     touched = node_changes.touched(effects.nodes)
     together = [
         f"{', '.join(nodes)} of {cluster}" for cluster, nodes in touched.items() if len(nodes) > 1
@@ -112,35 +125,36 @@ def _deploy_steps(effects: DeployEffects, config: str) -> Iterator[Step]:
             f"{'; '.join(together)} would stop serving at once; commit the pins file, and review "
             "again: the deploy then leaves them as they are, and rollout moves them one at a time"
         )
-        yield Step(f"denodo-ha pin -c {config}", why)
-    yield Step(f"denodo-ha plan -c {config}", "compares with what is deployed")
+        yield Step(full_command("pin"), why)
+    yield Step(full_command("plan"), "compares with what is deployed")
     for switch in effects.switches:
         why = f"{switch.text}: deploy only while the switch is set to the primary"
-        yield Step(f"denodo-ha failover status -c {config}", why)
-    yield Step(f"npx cdk deploy -c config={config} --all", "deploys the change")
+        yield Step(full_command("failover status"), why)
+    yield Step(cdk_command("deploy", "--all"), "deploys the change")
 
 
-def _node_steps(effects: DeployEffects, config: str, findings: Sequence[str]) -> Iterator[Step]:
+def _node_steps(effects: DeployEffects, findings: Sequence[str]) -> Iterator[Step]:
     states = [change for change in effects.nodes if change_rows.has_new_state(change)]
     has_new_database = any(change.effect is Effect.NEW for change in effects.databases)
     is_rolled = any(change.effect is not Effect.REPLACEMENT for change in states)
     if is_rolled or has_new_database:
         restarts = any(change.restarts for change in states)
         why = "brings nodes to their new state, one at a time"
-        yield Step(f"denodo-ha roll -c {config}", f"{why}; restarts servers" if restarts else why)
+        yield Step(full_command("roll"), f"{why}; restarts servers" if restarts else why)
     if _WAITING_FOR_ROLLOUT in findings:
         why = "moves nodes from their pins to image, type and disks of the configuration"
-        yield Step(f"denodo-ha rollout -c {config}", why)
+        yield Step(full_command("rollout"), why)
     for change in effects.nodes:
         if change_rows.next_node_step(change) == change_rows.CONFIRM_METADATA:
-            command = f"denodo-ha enable {shlex.quote(change.node)} -c {config}"
-            cluster = f" --cluster {shlex.quote(change.cluster)}" if change.cluster else ""
+            enable = full_command(
+                "enable", change.node, "--metadata-ok", cluster=change.cluster or None
+            )
             why = f"after the metadata of {change.node} is imported and compared"
-            yield Step(f"{command}{cluster} --metadata-ok", why)
+            yield Step(enable, why)
 
 
-def _database_steps(effects: DeployEffects, config: str) -> Iterator[Step]:
+def _database_steps(effects: DeployEffects) -> Iterator[Step]:
     if any(change.effect is Effect.NEW for change in effects.databases):
-        yield Step(f"denodo-ha catalog init -c {config}", "creates the databases of the components")
+        yield Step(full_command("catalog init"), "creates the databases of the components")
     if any(change.effect is Effect.REPLACEMENT for change in effects.databases):
         yield Step("", 'restore the database: "Restore the database" in docs/how-to/catalog.md')

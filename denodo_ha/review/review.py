@@ -9,18 +9,22 @@ from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.drill.model.model import Model
 from denodo_ha.drill.reading.model_builder import build_model
 from denodo_ha.environment.model.environment import Acceptance
-from denodo_ha.review.access_changes import access_findings
-from denodo_ha.review.capacity_changes import capacity_findings
+from denodo_ha.review.changes.access_changes import access_findings
+from denodo_ha.review.changes.capacity_changes import capacity_findings
+from denodo_ha.review.changes.connection_changes import connection_findings
+from denodo_ha.review.changes.haproxy_changes import haproxy_findings
+from denodo_ha.review.changes.node_state_changes import node_findings
+from denodo_ha.review.changes.outcome_findings import compare_outcomes
+from denodo_ha.review.changes.policy_changes import policy_findings
+from denodo_ha.review.changes.protection_changes import protection_findings
+from denodo_ha.review.changes.replacement_changes import replacement_findings
+from denodo_ha.review.changes.stored_data_changes import stored_data_findings
 from denodo_ha.review.cost.cost_change import CostChange, cost_change, cost_findings
 from denodo_ha.review.cost.price_list import Prices
 from denodo_ha.review.finding import Finding, in_order, split_accepted
 from denodo_ha.review.next_steps import DeployEffects, Step, deploy_effects, next_steps
-from denodo_ha.review.outcome_findings import compare_outcomes
 from denodo_ha.review.picture.graph import Picture, marked, simplified
 from denodo_ha.review.picture.topology import picture_of
-from denodo_ha.review.policy_changes import policy_findings
-from denodo_ha.review.protection_changes import protection_findings
-from denodo_ha.review.replacement_changes import replacement_findings
 from denodo_ha.review.stack_pair import StackPair, pair_stacks
 
 
@@ -91,7 +95,7 @@ def review_stacks(
     findings = in_order(
         [
             *outcomes.findings,
-            *_findings(pairs),
+            *change_findings(pairs),
             *(cost_findings(cost, cost_limit) if cost else ()),
         ]
     )
@@ -118,10 +122,16 @@ def _picture(before: Model, after: Model) -> Picture | None:
     return marked(simplified(picture_of(before)), drawn) if before.clusters else drawn
 
 
-def _findings(pairs: Sequence[StackPair]) -> Iterator[Finding]:
+def change_findings(pairs: Sequence[StackPair]) -> Iterator[Finding]:
+    """Yield the findings on the changes of the templates, without the outcomes of failures."""
     for pair in pairs:
         yield from capacity_findings(pair)
         yield from replacement_findings(pair)
         yield from access_findings(pair)
         yield from policy_findings(pair)
         yield from protection_findings(pair)
+        if pair.is_in_both:
+            yield from node_findings(pair)
+            yield from haproxy_findings(pair)
+            yield from connection_findings(pair)
+            yield from stored_data_findings(pair)

@@ -30,6 +30,7 @@ from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.deployed.rotation.target_group_rotation import shared_groups
 from denodo_ha.environment.facts.limits import STOP_LIMIT_DEFAULT_S
 from denodo_ha.environment.facts.update_effects import Effect
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.pins import Pin, pins_file
 from denodo_ha.plan import node_changes
@@ -187,7 +188,8 @@ class MachineRollout(NodeSequence):
         if others:
             message = (
                 f"the deploy that moves {node} would also touch {', '.join(others)}; "
-                f"{self._state_left}. Deploy or undo that change first: `denodo-ha plan` shows it"
+                f"{self._state_left}. Deploy or undo that change first: `{full_command('plan')}` "
+                "shows it"
             )
             raise Refused(message)
         effects = {change.node: change.effect for change in changes}

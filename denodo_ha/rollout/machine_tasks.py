@@ -6,6 +6,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.node_pins import deployed_pins
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.cluster import Instance
 from denodo_ha.environment.model.pins import (
@@ -43,9 +44,10 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
             unpinned.append(name)
             continue
         if pin.replacing is not None:
+            replace = full_command("replace", name, cluster=cluster.name)
             message = (
-                f"{name} is being replaced. Run `denodo-ha replace {name} --cluster "
-                f"{cluster.name}`, which continues that, and then this again. Nothing was changed"
+                f"{name} is being replaced. Run `{replace}`, which continues that, and then this "
+                "again. Nothing was changed"
             )
             raise Refused(message)
         runs = deployed.with_records_of(pin)
@@ -66,7 +68,8 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
     if unpinned:
         message = (
             f"{', '.join(unpinned)} of {cluster.name} have no pin, so a deploy would change them "
-            "all at once. Nothing was changed. Write what they run with `denodo-ha pin`"
+            "all at once. Nothing was changed. Write what they run with "
+            f"`{full_command('pin', cluster=cluster.name)}`"
         )
         raise Refused(message)
     return in_order(tasks)

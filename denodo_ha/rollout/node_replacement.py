@@ -25,6 +25,7 @@ from denodo_ha.deployed.node_pins import deployed_pins
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.operation import OperationContext
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.pins import NEWEST_FIRST_BOOT
 from denodo_ha.rollout.machine_rollout import Deployer, MachineRollout
@@ -121,9 +122,10 @@ class NodeReplacement(MachineRollout):
         made = f"{node} is {instance_id} now, generation {task.goal.generation}"
         if not _is_own(tag):
             self._complete(node, after=f"{made}; drained {tag}")
+            enable = full_command("enable", node, cluster=cluster.name)
             return (
                 f"{made}. It stays out of service, as the instance before it: it is drained {tag}. "
-                f"`denodo-ha enable {node} --cluster {cluster.name}` brings it back"
+                f"`{enable}` brings it back"
             )
         self._bring_back(cluster, node)
         self._complete(node, after=f"{made}, in service")
@@ -157,9 +159,10 @@ class NodeReplacement(MachineRollout):
         instance = self._require_replaceable(loaded, cluster, node)
         pin = loaded.pins.of(cluster.name, node)
         if pin is None:
+            pin_nodes = full_command("pin", cluster=cluster.name)
             message = (
                 f"{node} of {cluster.name} has no pin. Nothing was changed. Write what the nodes "
-                f"run with `denodo-ha pin -c {self._file}` first"
+                f"run with `{pin_nodes}` first"
             )
             raise Refused(message)
         runs = deployed_pins(cluster)[node].with_records_of(pin)
@@ -231,7 +234,8 @@ class NodeReplacement(MachineRollout):
         return Refused(message)
 
     def _other_type(self, node: str) -> str:
-        return f"`denodo-ha replace {node} --cluster {self._location.name} --type TYPE`"
+        command = full_command("replace", node, "--type", "TYPE", cluster=self._location.name)
+        return f"`{command}`"
 
     def _restore_node(self, cluster: Cluster, task: MachineTask, message: str) -> NoReturn:
         """Raise the error of the deploy; bring back a node only if it was healthy before."""
@@ -241,10 +245,10 @@ class NodeReplacement(MachineRollout):
             raise Failed(message)
         if task.condition.unhealthy:
             self._start_servers(cluster, node)
+            enable = full_command("enable", node, cluster=cluster.name)
             message = (
                 f"{message}. {node} was not healthy before, and stays out of service, drained "
-                f"{self._tag(task)}. `denodo-ha enable {node} --cluster {cluster.name}` brings it "
-                "back. The other nodes are untouched"
+                f"{self._tag(task)}. `{enable}` brings it back. The other nodes are untouched"
             )
             raise Failed(message)
         self._return(cluster, node, message)

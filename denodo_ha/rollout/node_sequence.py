@@ -29,6 +29,7 @@ from denodo_ha.deployed.rotation.operation import (
 )
 from denodo_ha.deployed.rotation.rotation import HEALTHY_S, LONGEST_DRAIN_S, READY_S
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.rollout.node_task import NodeTask
 
 Goal = TypeVar("Goal")
@@ -135,10 +136,10 @@ class NodeSequence(ClusterOperation):
     def _require_own_tag(self, task: NodeTask[Goal]) -> None:
         """Check that no other operator or operation has drained the node."""
         if task.tag is not None and not task.unfinished:
+            enable = full_command("enable", task.node, cluster=self._location.name)
             message = (
                 f"{task.node} is out {task.tag}; {self._state_left}. Bring it back first "
-                f"(`denodo-ha enable {task.node}`, or the command that its drain tag names), then "
-                "run this again"
+                f"(`{enable}`, or the command that its drain tag names), then run this again"
             )
             raise Refused(message)
 
@@ -172,7 +173,7 @@ class NodeSequence(ClusterOperation):
             Failed: The node is lost, or an operator must confirm its metadata.
         """
         try:
-            return unready_reason(agent.status(node), node)
+            return unready_reason(agent.status(node), node, cluster.name)
         except Unconfirmed:
             raise
         except Failed as error:
@@ -193,7 +194,7 @@ class Unconfirmed(Failed):
     """An operator must confirm a node's metadata."""
 
 
-def unready_reason(status: NodeStatus, node: str) -> str:
+def unready_reason(status: NodeStatus, node: str, cluster: str) -> str:
     """Return why a node reports that it is not ready yet; empty if it is ready.
 
     Raises:
@@ -203,10 +204,11 @@ def unready_reason(status: NodeStatus, node: str) -> str:
         return "no state was applied yet"
     source = status.applied.get("metadata", {}).get("source", _MANUAL)
     if not status.confirmed and source == _MANUAL:
+        enable = full_command("enable", node, "--metadata-ok", cluster=cluster)
         message = (
             f"the metadata of {node} is not confirmed, so it stays out of the shared target "
             "groups. Check its catalog, import what is missing, and then run "
-            f"`denodo-ha enable {node} --metadata-ok`; afterwards run this again"
+            f"`{enable}`; afterwards run this again"
         )
         raise Unconfirmed(message)
     return ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))

@@ -17,6 +17,7 @@ from denodo_ha.deployed.environment_locator import EnvironmentLocation, locate_e
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.recording import recorded
 from denodo_ha.deployed.rotation.operation import OperationContext
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.pins import pins_file
 from denodo_ha.rollout.cluster_order import cluster_order
 from denodo_ha.rollout.machine_rollout import MachineRollout
@@ -96,7 +97,7 @@ def rollout(
     if not pins_file(file).exists():
         message = (
             f"there is no {pins_file(file)}. Nothing was changed. Write what the nodes run with "
-            f"`denodo-ha pin -c {config}` first"
+            f"`{full_command('pin')}` first"
         )
         raise Refused(message)
     clusters = cluster_order(site, cluster)

@@ -20,6 +20,7 @@ from denodo_ha.deployed.node_agent import (
     NodeAgent,
     explain_result,
 )
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.standby.check_line import (
     NO,
     OK,
@@ -187,7 +188,7 @@ def _machines(machines: Machines | Unknown, active_types: Mapping[str, str]) -> 
     for name, instance in machines.nodes.items():
         if instance is None or instance.state not in {_RUNNING, "pending", "stopping", "stopped"}:
             state = instance.state if instance is not None else "gone"
-            remedy = "`denodo-ha status` names the command that brings it back"
+            remedy = f"`{full_command('status')}` names the command that brings it back"
             yield Finding(NO, f"{name} is {state}", limit=limit, remedy=remedy)
         elif instance.state == _RUNNING:
             yield Finding(OK, f"{name} runs", limit=limit)
@@ -202,7 +203,8 @@ def _machines(machines: Machines | Unknown, active_types: Mapping[str, str]) -> 
         yield Finding(OK, f"type {', '.join(sorted(types))}", limit=limit)
     else:
         seen = f"types {', '.join(sorted(types)) or 'none'}, active {', '.join(sorted(expected))}"
-        remedy = "give both clusters the same instance types, and run `denodo-ha rollout`"
+        rollout = full_command("rollout")
+        remedy = f"give both clusters the same instance types, and run `{rollout}`"
         yield Finding(NO, seen, limit=limit, remedy=remedy)
 
 

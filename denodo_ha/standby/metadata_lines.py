@@ -14,6 +14,7 @@ from denodo_ha.catalog.exports import (
 )
 from denodo_ha.deployed.database_copy import DatabaseCopy
 from denodo_ha.environment.facts.limits import DATABASE_COPY_DELAY_S
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.standby.check_line import (
     NO,
     OK,
@@ -127,9 +128,11 @@ def _equal(
         return
     listed = " | ".join(", ".join(names) for names in groups.values())
     when = f" since {clock_text(since, now)}" if since else ""
+    bring = full_command(
+        "catalog import-export", "NODE", "--from", active.cluster, cluster=own.cluster
+    )
     remedy = (
-        f"import the export into {own.cluster} (`denodo-ha catalog import-export`), or promote "
-        "the change to it as well"
+        f"import the export into {own.cluster} (`{bring}`), or promote the change to it as well"
     )
     yield Finding(NO, f"different{when}: {listed}", age=now - oldest, limit=limit, remedy=remedy)
 
@@ -152,9 +155,9 @@ def _ages(site: SiteExports, now: datetime) -> Iterator[Finding]:
         if age <= site.every * OVERDUE_INTERVALS:
             yield Finding(OK, seen, age, limit)
         else:
+            status = full_command("catalog status", cluster=site.cluster)
             remedy = (
-                f"see why {name} does not export, or why S3 does not copy its export "
-                f"(`denodo-ha catalog status --cluster {site.cluster}`)"
+                f"see why {name} does not export, or why S3 does not copy its export (`{status}`)"
             )
             yield Finding(NO, seen, age, limit, remedy)
 
@@ -173,7 +176,8 @@ def _exports_of(site: SiteExports) -> Iterator[tuple[str, Export | Finding]]:
         name, export = f"{site.cluster} {node}", site.newest.get(node)
         if export is None:
             seen = f"there is no export of {name} in the standby's region"
-            remedy = f"`denodo-ha catalog status --cluster {site.cluster}` shows the exports"
+            status = full_command("catalog status", cluster=site.cluster)
+            remedy = f"`{status}` shows the exports"
             yield name, Finding(NO, seen, remedy=remedy)
         elif export.error:
             yield name, Finding(UNKNOWN, f"the manifest of {name} is unreadable: {export.error}")

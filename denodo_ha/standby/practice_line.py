@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from denodo_ha.deployed.history.history_entry import DONE, History, HistoryEntry
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.standby.check_line import (
     NO,
     OK,
@@ -82,7 +83,7 @@ def practice_line(
 
 def _practice(history: History | Unknown, now: datetime) -> Finding:
     limit = f"within {age_text(PRACTICE_MAX)}, and within its objective"
-    remedy = "`denodo-ha failover practice` (docs/how-to/runbooks/practice.md)"
+    remedy = f"`{full_command('failover practice')}` (docs/how-to/runbooks/practice.md)"
     if isinstance(history, Unknown):
         return unknown(history, "history", limit)
     practices = [entry for entry in history.entries if entry.command == PRACTICE]
@@ -131,8 +132,8 @@ def _rights(
 ) -> Iterator[Finding]:
     limit = f"the caller's right to throw the switch, used within {age_text(RIGHTS_MAX)}"
     remedy = (
-        "run `denodo-ha failover check --record` with the role that is on call: it puts metrics "
-        "with the right that the switch needs"
+        f"run `{full_command('failover check', '--record')}` with the role that is on call: it "
+        "puts metrics with the right that the switch needs"
     )
     for reason in denied:
         yield Finding(NO, reason, limit=limit, remedy="attach the operators' policies to the role")

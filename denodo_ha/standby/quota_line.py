@@ -10,6 +10,7 @@ from denodo_ha.aws.concurrency import map_concurrently
 from denodo_ha.aws.error_translation import translated_errors
 from denodo_ha.cli.errors import NotFound
 from denodo_ha.environment.facts.limits import BALANCER_LIMITS, COMPARED_QUOTAS
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.standby.check_line import (
     NO,
     OK,
@@ -22,12 +23,16 @@ from denodo_ha.standby.check_line import (
 )
 
 HEALTH_CHECKS: Final = "MAX_HEALTH_CHECKS_BY_OWNER"
-RECORD_REMEDY: Final = (
-    "run `denodo-ha failover check --record` with this configuration while the active cluster's "
-    "region answers: it records the quotas there"
-)
 Quotas = Mapping[str, float]
 """Applied values by name of the quota."""
+
+
+def record_remedy() -> str:
+    """Return what records the quotas of the active cluster's region."""
+    return (
+        f"run `{full_command('failover check', '--record')}` while the active cluster's region "
+        "answers: it records the quotas there"
+    )
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def _quotas(
         yield unknown(active, "recorded quotas", limit)
     elif active is None:
         seen = "the active cluster's quotas were never recorded"
-        yield Finding(UNKNOWN, seen, limit=limit, remedy=RECORD_REMEDY)
+        yield Finding(UNKNOWN, seen, limit=limit, remedy=record_remedy())
     else:
         yield from _compared(own, active, limit, now)
 
@@ -143,4 +148,4 @@ def _compared(own: Quotas, active: RecordedQuotas, limit: str, now: datetime) ->
     if compared:
         yield Finding(OK, f"{compared} quotas not below the active cluster's", age, limit)
     elif not active.values:
-        yield Finding(UNKNOWN, "no quota was recorded", age, limit, RECORD_REMEDY)
+        yield Finding(UNKNOWN, "no quota was recorded", age, limit, record_remedy())

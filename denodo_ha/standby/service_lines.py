@@ -11,6 +11,7 @@ from denodo_ha.deployed.failover import health_checks
 from denodo_ha.deployed.failover.health_checks import HEALTHY, UNHEALTHY, Route53Check
 from denodo_ha.deployed.failover.location import FailoverLocation, Role
 from denodo_ha.deployed.failover.sides import read_records, record_name, record_target
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.standby.check_line import (
     NO,
     OK,
@@ -96,7 +97,7 @@ def _targets(targets: tuple[TargetCount, ...] | Unknown) -> Iterator[Finding]:
         if count.wanted and count.healthy >= count.wanted:
             yield Finding(OK, seen, limit=limit)
         else:
-            remedy = "`denodo-ha status` names the targets that are missing, and why"
+            remedy = f"`{full_command('status')}` names the targets that are missing, and why"
             yield Finding(NO, seen, limit=limit, remedy=remedy)
 
 
@@ -117,7 +118,7 @@ def _dns(record: Record | Unknown, cluster: Cluster | Unknown) -> Iterator[Findi
     else:
         state: State = NO if record.check.state == UNHEALTHY else UNKNOWN
         seen = f"health check {record.check.state}: {record.check.reason}"
-        remedy = "`denodo-ha failover status` shows every health check"
+        remedy = f"`{full_command('failover status')}` shows every health check"
         yield Finding(state, seen, limit=limit, remedy=remedy)
     if isinstance(cluster, Unknown):
         yield unknown(cluster, "load balancer", limit)

@@ -2,22 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.status.model import HEALTHY, Group, Node, Proxy, Server
 
 InstanceServer = tuple[Proxy, Server]
 
 
 def problems(
-    nodes: Sequence[Node], groups: Sequence[Group], proxies: Sequence[Proxy]
+    nodes: Sequence[Node], groups: Sequence[Group], proxies: Sequence[Proxy], *, cluster: str
 ) -> Iterator[str]:
     """Yield the reasons why a cluster behind HAProxy is not healthy, the worst first."""
+    apply = full_command("haproxy apply", cluster=cluster)
     for proxy in proxies:
         if proxy.problem:
             yield f"HAProxy {proxy.instance} did not report its status: {proxy.problem}"
         if proxy.failed_reloads:
             yield (
                 f"HAProxy {proxy.instance} could not load its last configuration file and runs "
-                "with the previous one: `denodo-ha haproxy apply` shows why"
+                f"with the previous one: `{apply}` shows why"
             )
     if not any(proxy.answered for proxy in proxies):
         return
@@ -27,9 +29,9 @@ def problems(
                 f"{service}: no HAProxy instance has a node that is up, so its clients are not "
                 "served"
             )
-    yield from _unapplied(nodes, groups, proxies)
+    yield from _unapplied(nodes, groups, proxies, apply)
     for node in nodes:
-        yield from _node_problems(node, proxies)
+        yield from _node_problems(node, proxies, full_command("enable", node.name, cluster=cluster))
 
 
 def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str]:
@@ -83,7 +85,7 @@ def _servers(proxies: Iterable[Proxy]) -> list[InstanceServer]:
 
 
 def _unapplied(
-    nodes: Sequence[Node], groups: Sequence[Group], proxies: Sequence[Proxy]
+    nodes: Sequence[Node], groups: Sequence[Group], proxies: Sequence[Proxy], apply: str
 ) -> Iterator[str]:
     """Yield the instances that do not run the configuration file of the last deploy."""
     expected = {node.name for node in nodes}, set(_services(groups))
@@ -103,31 +105,32 @@ def _unapplied(
             differ.setdefault(" and ".join(parts), []).append(proxy.instance)
     for difference, instances in differ.items():
         yield (
-            f"HAProxy {', '.join(instances)} {difference}: run `denodo-ha haproxy apply` to load "
-            "the last deploy's configuration file"
+            f"HAProxy {', '.join(instances)} {difference}: run `{apply}` to load the last deploy's "
+            "configuration file"
         )
 
 
-def _node_problems(node: Node, proxies: Sequence[Proxy]) -> Iterator[str]:
+def _node_problems(node: Node, proxies: Sequence[Proxy], enable: str) -> Iterator[str]:
     servers = [pair for pair in _servers(proxies) if pair[1].node == node.name]
     if not servers:
         return
     services = [pair for pair in servers if pair[1].kind == "service"]
     outside = [pair for pair in services if pair[1].drained]
     inside = [pair for pair in services if not pair[1].drained]
-    back = f"`denodo-ha enable {node.name}`"
     if node.drained is not None:
-        yield from _drain_problems(node.name, str(node.drained), inside, outside, proxies)
+        yield from _drain_problems(
+            node.name, str(node.drained), inside, outside, proxies, enable=enable
+        )
     elif outside:
         yield (
             f"{node.name} is out of {_scope(outside, proxies)} without a drain tag: it was taken "
-            f"out by hand, or a command was interrupted; {back} brings it back"
+            f"out by hand, or a command was interrupted; `{enable}` brings it back"
         )
     closed = [pair for pair in servers if pair[1].kind == "auxiliary" and pair[1].drained]
     if closed:
         yield (
             f"the auxiliary port of {node.name} is closed on {_instances(closed)}, so second "
-            f"connections of its clients fail: {back} opens it"
+            f"connections of its clients fail: `{enable}` opens it"
         )
     if node.state != "running":
         return
@@ -140,6 +143,8 @@ def _drain_problems(
     inside: list[InstanceServer],
     outside: list[InstanceServer],
     proxies: Sequence[Proxy],
+    *,
+    enable: str,
 ) -> Iterator[str]:
     """Yield the state of a tagged node's drain, or the instances that still use the node."""
     left: dict[str, int] = {}
@@ -150,7 +155,7 @@ def _drain_problems(
         yield (
             f"{node} has a drain tag ({drain}) but gets sessions in {_scope(inside, proxies)}: an "
             "HAProxy instance is new, or a drain or enable was interrupted; drain it again, or run "
-            f"`denodo-ha enable {node}` to remove the tag"
+            f"`{enable}` to remove the tag"
         )
     elif left:
         counted = ", ".join(f"{service} {count}" for service, count in sorted(left.items()))

@@ -246,7 +246,11 @@ def cluster_status(
     if cluster.balancer is not None:
         balancer = Balancer(cluster.balancer.dns_name, *known.balancers[cluster.balancer.arn])
     status, pause = cluster.stack.status, known.pauses.get(location)
-    problems = list(verdict.problems(nodes, groups, balancer, status, proxies, accepted=accepted))
+    problems = list(
+        verdict.problems(
+            nodes, groups, balancer, status, proxies, cluster=location.name, accepted=accepted
+        )
+    )
     if haproxy.problem:
         problems.append(haproxy.problem)
     silent = haproxy.unasked or (proxies and not any(proxy.answered for proxy in proxies))
@@ -272,7 +276,7 @@ def cluster_status(
         problems=tuple(problems),
         notes=(
             *_pause_notes(pause, cluster.stack),
-            *verdict.notes(nodes, status),
+            *verdict.notes(nodes, status, cluster=location.name),
             *_silent_nodes(nodes),
             *_silent_haproxy(haproxy),
         ),

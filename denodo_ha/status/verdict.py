@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.status import haproxy_verdict
 from denodo_ha.status.model import (
     DEGRADED,
@@ -42,6 +43,7 @@ def problems(
     stack_status: str,
     proxies: Sequence[Proxy] = (),
     *,
+    cluster: str,
     accepted: Collection[Part] = (),
 ) -> Iterator[str]:
     """Yield the reasons why a cluster is not healthy or its state is not known, the worst first."""
@@ -57,11 +59,14 @@ def problems(
             target = "HAProxy instance" if _is_proxied(group, nodes) else "node"
             yield f"{group.name}: no healthy {target}, so its clients are not served"
     yield from _haproxy_problems(nodes, groups)
-    yield from haproxy_verdict.problems(nodes, groups, proxies)
+    yield from haproxy_verdict.problems(nodes, groups, proxies, cluster=cluster)
     answered = any(proxy.answered for proxy in proxies)
     reported = haproxy_verdict.unusable_services(nodes, proxies)
     for node in nodes:
-        yield from _node_problems(node, groups, reported[node.name], behind_haproxy=answered)
+        enable = full_command("enable", node.name, cluster=cluster)
+        yield from _node_problems(
+            node, groups, reported[node.name], behind_haproxy=answered, enable=enable
+        )
 
 
 def _is_proxied(group: Group, nodes: Sequence[Node]) -> bool:
@@ -84,7 +89,12 @@ def _haproxy_problems(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterato
 
 
 def _node_problems(
-    node: Node, groups: Sequence[Group], reported: set[str], *, behind_haproxy: bool
+    node: Node,
+    groups: Sequence[Group],
+    reported: set[str],
+    *,
+    behind_haproxy: bool,
+    enable: str,
 ) -> Iterator[str]:
     """Yield the problems of a node, except those that HAProxy instances report."""
     if node.state not in {"running", UNKNOWN}:
@@ -95,7 +105,7 @@ def _node_problems(
     ]
     shared = [(group, target) for group, target in targets if group.kind != "auxiliary"]
     if not behind_haproxy:
-        yield from _rotation_problems(node, shared)
+        yield from _rotation_problems(node, shared, enable)
     if node.state not in {"running", UNKNOWN}:
         return
     for group, target in targets:
@@ -111,7 +121,9 @@ def _node_problems(
                 yield f"{node.name} reports that {service} is not ready: {why}"
 
 
-def _rotation_problems(node: Node, shared: Sequence[tuple[Group, Target]]) -> Iterator[str]:
+def _rotation_problems(
+    node: Node, shared: Sequence[tuple[Group, Target]], enable: str
+) -> Iterator[str]:
     """Yield a problem if a node has a drain tag or is not registered in a shared target group."""
     inside = [group.name for group, target in shared if target.state not in {OUT, _DRAINING}]
     outside = [group.name for group, target in shared if target.state == OUT]
@@ -119,12 +131,12 @@ def _rotation_problems(node: Node, shared: Sequence[tuple[Group, Target]]) -> It
     if node.drained is not None and not shared:
         yield f"{node.name} has a drain tag {node.drained!s}"
     elif node.drained is not None:
-        yield from _drain_problems(node.name, str(node.drained), inside, leaving)
+        yield from _drain_problems(node.name, str(node.drained), inside, leaving, enable)
     elif (outside or leaving) and not node.remedy:
         out = f"out of {', '.join([*outside, *leaving])}"
         yield (
             f"{node.name} is {out} without a drain tag: it was taken out by hand, or a command was "
-            f"interrupted; `denodo-ha enable {node.name}` brings it back"
+            f"interrupted; `{enable}` brings it back"
         )
 
 
@@ -132,12 +144,14 @@ def _groups(pairs: Sequence[tuple[Group, object]]) -> list[Group]:
     return [group for group, _ in pairs]
 
 
-def _drain_problems(node: str, drain: str, inside: list[str], leaving: list[str]) -> Iterator[str]:
+def _drain_problems(
+    node: str, drain: str, inside: list[str], leaving: list[str], enable: str
+) -> Iterator[str]:
     if inside:
         yield (
             f"{node} has a drain tag ({drain}) but is in {', '.join(inside)}: a deploy or a manual "
             f"change put it back, or a drain or enable was interrupted; drain it again, or run "
-            f"`denodo-ha enable {node}` to remove the tag"
+            f"`{enable}` to remove the tag"
         )
     elif leaving:
         yield f"{node} is being drained {drain}; its connections end in {', '.join(leaving)}"
@@ -145,16 +159,14 @@ def _drain_problems(node: str, drain: str, inside: list[str], leaving: list[str]
         yield f"{node} is drained {drain}"
 
 
-def notes(nodes: Sequence[Node], stack_status: str) -> Iterator[str]:
+def notes(nodes: Sequence[Node], stack_status: str, *, cluster: str) -> Iterator[str]:
     """Yield information that is not a problem."""
     if stack_status.endswith("_IN_PROGRESS"):
         yield f"a deploy of its stack is running: {stack_status}"
     waiting = [node.name for node in nodes if node.waits]
     if waiting:
-        yield (
-            f"{', '.join(waiting)}: a new desired state is not applied yet; `denodo-ha roll` "
-            "applies it"
-        )
+        roll = full_command("roll", cluster=cluster)
+        yield (f"{', '.join(waiting)}: a new desired state is not applied yet; `{roll}` applies it")
     for node in nodes:
         for warning in node.warnings:
             yield f"{node.name}: {warning}"

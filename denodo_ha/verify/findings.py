@@ -19,6 +19,7 @@ from typing import Final
 from rich.text import Text
 
 from denodo_ha.cli.output import print_json, print_line, print_table
+from denodo_ha.environment.full_command import full_command
 
 _LONGEST_TEXT: Final = 300
 """Maximum number of characters of a server's message in the output."""
@@ -66,7 +67,7 @@ class Step:
     @property
     def meaning(self) -> str:
         """The meaning of the finding, and what to check."""
-        return FINDINGS[self.finding] if self.finding else ""
+        return meaning(self.finding) if self.finding else ""
 
     def fail(self, finding: str, seen: str) -> None:
         """Mark the step as wrong; the probe continues."""
@@ -208,7 +209,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "dns-secondary": (
             "The secondary cluster serves: the primary's health check fails, or an operator "
-            "failed over. Run `denodo-ha status`."
+            "failed over. Run `{status}`."
         ),
         "dns-neither": (
             "The name resolves to neither load balancer. A load balancer was replaced and the "
@@ -376,12 +377,12 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "manager-tls": (
             "The nodes connect to the License Manager in the way that `license_manager.tls` says, "
-            "and get no licence. Correct the key, deploy, and run `denodo-ha roll`."
+            "and get no licence. Correct the key, deploy, and run `{roll}`."
         ),
         # Distribution of connections
         "spread-missing": (
             "A node gets no connections. It may be drained, unhealthy or not registered: run "
-            "`denodo-ha status`."
+            "`{status}`."
         ),
         "spread-uneven": (
             "Connections are not distributed evenly over the nodes. Look at the target health and "
@@ -396,3 +397,8 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Meaning of each finding and what to check, by code; `docs/reference/verify.md` has more."""
+
+
+def meaning(finding: str) -> str:
+    """Return the meaning of a finding, and what to check, with whole commands."""
+    return FINDINGS[finding].format(status=full_command("status"), roll=full_command("roll"))

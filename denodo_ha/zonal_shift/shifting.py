@@ -10,6 +10,7 @@ from denodo_ha.cli.errors import Refused, UsageError
 from denodo_ha.deployed import instances, target_health
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.history import recording
+from denodo_ha.environment.full_command import full_command
 
 _ENABLED: Final = {"Key": "zonal_shift.config.enabled", "Value": "true"}
 LONGEST_HOURS: Final = 72
@@ -136,7 +137,8 @@ class ZonalShifts:
     @property
     def _look(self) -> str:
         """Return how an operator sees the active shift, for messages."""
-        return f"`denodo-ha shift --cluster {self._cluster.name}` shows the active shift"
+        shift = full_command("shift", cluster=self._cluster.name)
+        return f"`{shift}` shows the active shift"
 
     def _client(self) -> Any:
         return self._aws.client("arc-zonal-shift", self._region)

@@ -47,8 +47,8 @@ def missing_agent(root: Path) -> str:
     if _agent(root) is not None:
         return ""
     return (
-        "the SSM agent is missing; install amazon-ssm-agent and enable its unit, or `denodo-ha"
-        " roll` and `status` cannot reach the node"
+        "the SSM agent is missing; install amazon-ssm-agent and enable its unit, or commands of"
+        " denodo-ha cannot reach the node"
     )
 
 
@@ -71,8 +71,8 @@ def agent_age(root: Path) -> str:
     return (
         f"the SSM agent is {version[0]}, and Run Command reaches versions before {newer} by"
         " ec2messages: the node's role allows it, and the network must lead to the endpoint"
-        " ec2messages of the region. Update amazon-ssm-agent if `denodo-ha status` cannot reach"
-        " the node"
+        " ec2messages of the region. Update amazon-ssm-agent if commands of denodo-ha"
+        " cannot reach the node"
     )
 
 

@@ -46,7 +46,7 @@ def warnings(system: System, record: Record) -> Iterator[str]:
     yield from data_disk.warnings(state)
     if warning := scripts.missing_java(state):
         yield warning
-    if warning := earlier_rules.warning(record):
+    if warning := earlier_rules.warning(state, record):
         yield warning
     if warning := ping.warning(state, record):
         yield warning

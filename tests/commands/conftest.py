@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
+from denodo_ha.aws import deadline
 from denodo_ha.cli.commands import COMMANDS, Command
 from denodo_ha.cli.main import build_program
 from denodo_ha.environment.loading.loader import load
@@ -21,6 +22,7 @@ from tests.commands.account.postgres import Managed, managed
 from tests.support import client_creation
 from tests.support.assembly import ROOT, SharedAssemblies, Template
 from tests.support.configurations import keep_documents, write
+from tests.support.printed_commands import assert_complete
 
 Clouds = Callable[..., Cloud]
 Run = Callable[..., Result]
@@ -37,6 +39,12 @@ def templates_of(assemblies: SharedAssemblies) -> Templates:
 @cache
 def _environment(file: Path, _content: str) -> Environment:
     return load(file).environment
+
+
+@pytest.fixture
+def stopped_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the time of deadlines, so that seconds which a busy machine takes do not count."""
+    monkeypatch.setattr(deadline, "_now", lambda: 1000.0)
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +109,10 @@ def denodo_ha() -> Run:
         commands: Sequence[Command] = COMMANDS,
         env: Mapping[str, str] | None = None,
     ) -> Result:
-        return CliRunner().invoke(build_program(commands), [*arguments], env=env)
+        done = CliRunner().invoke(build_program(commands), [*arguments], env=env)
+        if "--help" not in arguments:  # a help text also names commands that are not to be run
+            assert_complete(done.output)
+        return done
 
     return run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.assembly import ROOT
+from tests.support.printed_commands import faults
 from tests.support.program_commands import parsed_commands
 from tests.support.repository import project_files
 
@@ -43,6 +44,22 @@ def test_commands_and_options_exist() -> None:
             for option in sorted({option.partition("=")[0] for option in options} - known)
         ]
     assert wrong == []
+
+
+def test_commands_to_run_are_complete() -> None:
+    """On the pages that operators follow, each command with arguments can be pasted as it is."""
+    wrong = [
+        f"{page}: {fault}"
+        for page, line in _lines("denodo-ha")
+        if page.is_relative_to("docs/how-to")
+        or page.name in {"alarms.md", "commands.md", "tutorial.md"}
+        if (words := _words(line)) and not words[0].startswith("-")
+        if not _ABBREVIATED & set(words) and "…" not in line and "[OPTIONS]" not in line
+        if " ".join(words)
+        not in dict(_parsed()).keys() | {name.split()[0] for name, _ in _parsed()}
+        for fault in faults(shlex.join(["denodo-ha", *words]))
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_make_verbs_exist() -> None:

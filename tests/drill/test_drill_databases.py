@@ -22,6 +22,7 @@ from tests.drill.sample_templates import (
     ref,
     resource,
     two_clusters,
+    unknown_policies,
     violations,
 )
 from tests.support.assembly import ROOT, Assembly
@@ -54,6 +55,18 @@ def with_database(
     group = resource("AWS::RDS::DBSubnetGroup", SubnetIds=subnets)
     templates["database"] = {"Resources": {"Subnets": group, "Store": store}}
     return templates
+
+
+def test_a_server_that_no_stack_creates_is_unknown() -> None:
+    templates = plain()
+    templates["database"] = {
+        "Resources": {},
+        "Outputs": {"CatalogHost": {"Value": "db.example.com"}},
+    }
+    (reason,) = unknown_policies(drill(templates)).pop("database-alone")
+    assert reason.startswith("database: nodes keep their metadata on db.example.com")
+    assert set(unknown_policies(drill(templates))) == {"database-alone"}
+    assert unknown_policies(drill(with_database(multi_az=True))) == {}
 
 
 def test_a_standby_takes_over() -> None:

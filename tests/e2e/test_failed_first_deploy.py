@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +18,11 @@ from tests.local_aws.cloud import Cloud, DeployError, Stack
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, Template
 from tests.support.combinations import WHOLE
+from tests.support.shell_commands import AWS_CLI
 
 CLUSTER, CATALOG = "denodo80s-main", "denodo80s-main-catalog"
 DATABASE, BUCKET = "AWS::RDS::DBInstance", "AWS::S3::Bucket"
 _TIMEOUT_S = 600
-pytestmark = pytest.mark.skipif(
-    shutil.which("aws") is None, reason="needs the AWS CLI (pip install awscli)"
-)
 
 
 def _protected(data: Data) -> None:
@@ -50,7 +47,7 @@ class FirstDeploy:
             # Without a terminal, the CDK CLI cannot ask for approval.
             "CDK_REQUIRE_APPROVAL": "never",
             "CDK_VALIDATION": "false",
-            "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{AWS_CLI.parent}{os.pathsep}{os.environ['PATH']}",
         }
 
     @property

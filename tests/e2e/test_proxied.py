@@ -65,7 +65,8 @@ def behind_haproxy(ports: Ports) -> Change:
         details.update(
             hosts=dict(NODES), health_port=free_port(), metrics_port=free_port(), maxconn=2000
         )
-        details["checks"] = {"rise": 1}
+        # A busy machine must not look like a node that is down, which refuses connections.
+        details["checks"] = {"rise": 1, "timeout": 30}
 
     return change
 

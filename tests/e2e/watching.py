@@ -36,17 +36,17 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=120)
 
     def _look(self) -> None:
-        while not self._end.wait(0.03):
+        while not self._end.wait(0.1):
             out = {node for node in NODES for item in self._fronts if item.states(node) != {"up"}}
             self.together.add(frozenset(out))
             self.refused += [str(item.address) for item in self._fronts if not self._served(item)]
 
     def _served(self, front: Balancing) -> bool:
         try:
-            with socket.create_connection((front.address, self._port), 10) as client:
+            with socket.create_connection((front.address, self._port), 60) as client:
                 client.sendall(bytes.fromhex(RMI_HELLO))
                 return client.recv(1) == b"\x4e"
         except OSError:
@@ -79,4 +79,4 @@ def roll_until(begun: threading.Event, deployment: Deployment, file: str) -> Non
         assert begun.wait(_SECONDS)
     finally:
         rolling.kill()
-        rolling.wait(timeout=30)
+        rolling.wait(timeout=120)

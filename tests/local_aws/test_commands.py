@@ -71,7 +71,7 @@ def trap() -> Iterator[tuple[str, list[object]]]:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}", callers
         finally:
             over.set()
-            thread.join(10)
+            thread.join(120)
 
 
 def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:
     killed, output = _disturbed(paths, lambda _process: _kill_server(paths))
     assert killed == 1, output
     assert "the server of the local AWS has ended" in output
-    assert "Run `make local` again" in output
+    assert "Run `make local CONFIG=" in output
     assert "Traceback" not in output
 
     done = run(paths, "up")
@@ -267,7 +267,7 @@ def test_without_a_server_a_shell_goes_nowhere(paths: Paths) -> None:
     assert done.returncode == 1
     # `eval` runs this output: `false` lets a script stop before it calls a real account.
     assert done.stdout.strip() == "false"
-    assert "start it with `make local`" in done.stderr
+    assert "start it with `make local CONFIG=" in done.stderr
 
 
 def test_down_without_anything_is_no_error(paths: Paths) -> None:

@@ -1,9 +1,7 @@
 """Faults that the local AWS acts out: commands that never arrive, and calls that fail."""
 
 import json
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.templates import IMAGE, resource
 from tests.support import local_aws_server
+from tests.support.shell_commands import AWS_CLI
 from tools.local_aws import control
 from tools.local_aws.credentials import Access
 
@@ -118,7 +117,6 @@ def _client(access: Access, service: str, config: Config) -> Any:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(shutil.which("aws") is None, reason="needs the AWS CLI (pip install awscli)")
 class TestBoot:
     """Boots of a node with the AWS CLI itself, whose texts of errors the program reads."""
 
@@ -129,7 +127,7 @@ class TestBoot:
         for key, value in faulty.access.settings(local_aws_server.paths()).items():
             monkeypatch.setenv(key, value)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        (home.folder / "aws").symlink_to(Path(shutil.which("aws") or "").resolve())
+        (home.folder / "aws").symlink_to(AWS_CLI)
         home.write(SSO, "# Security Token\nsso.enabled=false\n")
         secret = faulty.client("secretsmanager").create_secret(
             Name="token", SecretString=json.dumps({"sso.enabled": "true"})
@@ -147,29 +145,23 @@ class TestBoot:
     def boot(home: Home) -> int:
         return main([*home.arguments, "boot", "--parameter=/denodo/test/main/node1"])
 
-    @pytest.mark.parametrize(
-        "faults",
-        [
+    def test_denodo_runs_although_calls_fail(
+        self, booted: Home, faulty: Cloud, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        behind = "the last boot started what was applied before"
+        for faults in (
             {"ssm": "throttled", "secretsmanager": "throttled"},
             {"ssm": "denied"},
             {"secretsmanager": "denied"},
-        ],
-        ids=str,
-    )
-    def test_denodo_runs_although_calls_fail(
-        self,
-        booted: Home,
-        faulty: Cloud,
-        capsys: pytest.CaptureFixture[str],
-        faults: dict[str, str],
-    ) -> None:
-        fail(faulty, **faults)
-        assert self.boot(booted) == 0
-        assert booted.running()
-        capsys.readouterr()
-        main([*booted.arguments, "status"])
-        assert "the last boot started what was applied before" in capsys.readouterr().out
-        fail(faulty)
-        assert self.boot(booted) == 0
-        main([*booted.arguments, "status"])
-        assert "the last boot started" not in capsys.readouterr().out
+        ):
+            fail(faulty, **faults)
+            assert self.boot(booted) == 0
+            assert booted.running(), faults
+            capsys.readouterr()
+            main([*booted.arguments, "status"])
+            assert behind in capsys.readouterr().out, faults
+            fail(faulty)
+            assert self.boot(booted) == 0
+            main([*booted.arguments, "status"])
+            assert behind not in capsys.readouterr().out
+            booted.end()

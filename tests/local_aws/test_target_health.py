@@ -209,4 +209,4 @@ def answering() -> Iterator[Answering]:
             yield server
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(120)

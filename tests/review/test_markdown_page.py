@@ -119,10 +119,10 @@ def test_every_part_that_is_too_long_is_cut_with_a_word() -> None:
     assert text.rstrip().endswith("</details>")
     sections = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
     for title, words in {
-        "What gets worse": "… `denodo-ha review --html FILE` has all.",
-        "Access that widens": "more: `denodo-ha review --html FILE` has all.",
+        "What gets worse": "… `denodo-ha review --html FILE -c CONFIG` has all.",
+        "Access that widens": "more: `denodo-ha review --html FILE -c CONFIG` has all.",
         "Topology": "The picture is too large",
-        "Every difference of the templates": "The rest is cut: `make diff` shows all.",
+        "Every difference of the templates": "The rest is cut: `make diff CONFIG=CONFIG` shows",
     }.items():
         assert words in sections[title]
     # Cut tables count what they leave out.
@@ -131,7 +131,8 @@ def test_every_part_that_is_too_long_is_cut_with_a_word() -> None:
     wanted = sum(category == "access" for category in CATEGORY_OF.values()) * 9
     assert f"And {wanted - rows} more:" in access
     verdict = text.split("\n")[1]
-    assert "iam-widened (cluster0, cluster1, cluster2, cluster3 and 5 more)" in verdict
+    assert "alarm-lost (cluster0, cluster1, cluster2, cluster3 and 5 more)" in verdict
+    assert verdict.endswith("and more, below")
 
 
 @given(st.lists(st.integers(0, 90_000), max_size=12), st.integers(1_000, 70_000))

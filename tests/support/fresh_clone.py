@@ -127,10 +127,10 @@ class Shell:
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=120)
         self._process.stdout.close()
 
     def run(self, command: str) -> tuple[int, str]:

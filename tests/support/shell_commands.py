@@ -1,4 +1,4 @@
-"""Commands of the AWS CLI, as plans print them, made with boto3 from the same API model.
+"""The AWS CLI, and its commands made with boto3 from the same API model, as plans print them.
 
 The CLI derives the names of its commands and options from the model that boto3 has: an option that
 does not exist is an error here too.
@@ -7,12 +7,16 @@ does not exist is an error here too.
 import json
 import re
 import shlex
+import sys
+from pathlib import Path
 from typing import Any
 
 from botocore import xform_name
 
 from tests.local_aws.cloud import Cloud
 
+AWS_CLI = Path(sys.executable).with_name("aws")
+"""The AWS CLI of the lock file, for tests that run a command line or read a text of the CLI."""
 _PAIR = re.compile(r"([A-Za-z]+)=(\[\{.*?\}\]|[^,]*)")
 
 

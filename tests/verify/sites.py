@@ -17,7 +17,11 @@ NOBODY = "127.0.7.200"
 ENDPOINT = "denodo.example.com"
 
 SHORT_S = 0.6
-"""Timeout; generous for servers on this machine."""
+"""Timeout of a connection to a server that stays silent."""
+LONG_S = 60.0
+"""Timeout of a connection to a server that answers or closes the connection."""
+UNFINISHED = frozenset({"silent", "malformed"})
+"""Findings about servers that may leave an answer out, or unfinished, until the timeout."""
 
 
 @dataclass

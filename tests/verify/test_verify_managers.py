@@ -13,7 +13,7 @@ from tests.support.servers.certificates import authority
 from tests.support.servers.ports import free_port
 from tests.support.servers.scripted import says, scripted
 from tests.support.servers.web import Web, web
-from tests.verify.sites import SHORT_S, one_cluster
+from tests.verify.sites import LONG_S, one_cluster
 from tests.verify.test_verify_command import HOST, run, write_managed
 
 PATHS = ["/pingLicenseManager", "/pingSolutionManager"]
@@ -29,7 +29,7 @@ def _verified(folder: Path, port: int, *, tls: bool = False) -> list[StepLog]:
     environment = one_cluster(folder, "8.0", changes)
     for each in managers_of(environment, environment.clusters):
         logs.append(StepLog(each.name))
-        probe_manager(logs[-1], each, SHORT_S)
+        probe_manager(logs[-1], each, LONG_S)
     return logs
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from denodo_ha.environment.full_command import EnvironmentChoice, chosen, make_command
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.configuration_file import DEFAULT
 from denodo_ha.environment.loading.loader import load
@@ -29,7 +30,7 @@ _VERBS = {
     "node": "local-node",
     "client": "local-client",
 }
-_NODES = ("light", "none")
+_NODES = ("light", "jvm", "none")
 
 
 def main() -> int:
@@ -38,9 +39,7 @@ def main() -> int:
     parser.add_argument("command", choices=list(_VERBS))
     parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
     parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
-    parser.add_argument(
-        "--nodes", default="light", choices=_NODES, help="servers of the nodes; none: no programs"
-    )
+    parser.add_argument("--nodes", default="light", choices=_NODES, help="servers of the nodes")
     parser.add_argument("--name", default="", help="the DNS name to resolve")
     parser.add_argument("--run", default="", help="the script that runs in a client's network")
     parser.add_argument("--view", default=name_lookup.OUTSIDE, help="the client's VPC")
@@ -54,7 +53,8 @@ def main() -> int:
     if arguments.folder:
         paths = Paths(folder=arguments.folder.resolve())
     try:
-        return _run(arguments, paths, console)
+        with chosen(EnvironmentChoice(config=arguments.config)):
+            return _run(arguments, paths, console)
     except (LocalAwsError, ConfigError) as error:
         prefix = "" if isinstance(error, ConfigError) else f"make {_VERBS[arguments.command]}: "
         print(f"{prefix}{error}", file=sys.stderr)
@@ -63,9 +63,11 @@ def main() -> int:
             print("false")
         return 1
     except KeyboardInterrupt:
+        with chosen(EnvironmentChoice(config=arguments.config)):
+            again = make_command("local")
         print(
             "\nmake local: interrupted. The server of the local AWS is still running if it was: "
-            "continue with `make local`, or remove it with `make local-down`",
+            f"continue with `{again}`, or remove it with `make local-down`",
             file=sys.stderr,
         )
         return _INTERRUPTED
@@ -76,8 +78,9 @@ def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> int:
     match arguments.command:
         case "up":
             port = _port(arguments.port)
-            runs = arguments.nodes != "none"
-            deployment.make_local(arguments.config, paths, console, port=port, nodes=runs)
+            deployment.make_local(
+                arguments.config, paths, console, port=port, nodes=arguments.nodes
+            )
         case "down":
             removal.remove_all(paths, console)
         case "stop":

@@ -43,7 +43,7 @@ def call(
         raise ConnectionError(message) from error
 
 
-def identity(endpoint: str, *, timeout: float = 5.0) -> dict[str, Any] | None:
+def identity(endpoint: str, *, timeout: float = _TIMEOUT_S) -> dict[str, Any] | None:
     """Return the identity of the server at an endpoint, None if it is not a local AWS."""
     try:
         answer = call(endpoint, "identity", timeout=timeout)

@@ -14,6 +14,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from denodo_ha.environment.full_command import make_command
 from tools.local_aws import control
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT, Paths
@@ -126,7 +127,7 @@ def require_local_aws(access: Access) -> None:
     if control.identity(access.endpoint) is None:
         message = (
             f"the server at {access.endpoint} is not the local AWS, or does not answer: nothing "
-            "was sent there. Start the local AWS with `make local`"
+            f"was sent there. Start the local AWS with `{make_command('local')}`"
         )
         raise LocalAwsError(message)
     try:

@@ -11,8 +11,10 @@ from botocore.exceptions import BotoCoreError
 from rich.console import Console
 
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.full_command import make_command
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
+from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
 from tools.local_aws import bootstrap, control, name_lookup, server_process
 from tools.local_aws.cdk import Cdk
@@ -26,7 +28,13 @@ from tools.local_aws.things_to_try import Thing, things_to_try
 
 Say = Callable[[str], None]
 
-LIVING = {"nodes": True, "balancers": True, "names": True, "metrics": True}
+LIVING = {
+    "nodes": True,
+    "balancers": True,
+    "names": True,
+    "metrics": True,
+    "databases": True,
+}
 """The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
 _FIRST_CHECKS_S = 10.0
@@ -35,7 +43,7 @@ _STATUS_TIMEOUT_S = 300.0
 
 
 def make_local(
-    config: str, paths: Paths, console: Console, *, port: int = 0, nodes: bool = True
+    config: str, paths: Paths, console: Console, *, port: int = 0, nodes: str = "light"
 ) -> None:
     """Deploy a configuration to the local AWS and show its status.
 
@@ -44,7 +52,7 @@ def make_local(
         paths: paths of the local AWS.
         console: shows what happens.
         port: port of the server; 0 for a free port.
-        nodes: whether instances run their programs.
+        nodes: servers of the nodes: `light`, `jvm`, or `none` for instances without programs.
     """
 
     def say(text: str) -> None:
@@ -56,7 +64,7 @@ def make_local(
     with paths.exclusive():
         say(f"Configuration {file}: {_summary(loaded.environment)}")
         server = server_process.ensure_running(paths, say, port=port)
-        control.call(server.endpoint, "living", LIVING | {"nodes": nodes}, method="PUT")
+        control.call(server.endpoint, "living", _parts(nodes), method="PUT")
         deploy(server, loaded, config, paths, say)
         with _running(paths):
             _wait_for_first_checks(server.endpoint, loaded.environment, say)
@@ -65,11 +73,18 @@ def make_local(
         write_commands(paths)
         for line in name_lookup.servers(server.endpoint):
             say(f"Names: {line}")
+        for line in _databases(server, loaded.environment, config):
+            say(line)
         say(_pace(server))
         say(_machines(server))
         name = _client_name(server, loaded.environment)
-    things = things_to_try(loaded.environment, config, name, nodes_run=nodes)
+    things = things_to_try(loaded.environment, config, name, nodes_run=nodes != "none")
     _show_next_steps(console, paths, things)
+
+
+def _parts(nodes: str) -> dict[str, bool]:
+    """Return the parts that run with these servers of the nodes."""
+    return LIVING | {"nodes": nodes != "none", "jvm": nodes == "jvm"}
 
 
 def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:
@@ -126,8 +141,9 @@ def _running(paths: Paths) -> Iterator[None]:
         if server_process.running(paths) is not None:
             raise
         message = (
-            f"the server of the local AWS has ended (log: {paths.log}). Run `make local` again: "
-            "it restores the state from before the deploy and starts the deploy again"
+            f"the server of the local AWS has ended (log: {paths.log}). Run "
+            f"`{make_command('local')}` again: it restores the state from before the deploy and "
+            "starts the deploy again"
         )
         raise _ServerEndedError(message) from error
 
@@ -213,6 +229,28 @@ def _pace(server: Server) -> str:
         f"Time: {pace:g} seconds of AWS pass in one second, in health checks, alarms, TTLs and "
         "deregistration delays"
     )
+
+
+def _databases(server: Server, environment: Environment, config: str) -> Iterator[str]:
+    """Yield a sentence on each database that the configuration creates."""
+    databases = control.call(server.endpoint, "databases")
+    created = [name for name, of in environment.clusters.items() if _creates_database(of)]
+    if created and not databases:
+        yield (
+            f"The database of {', '.join(created)} does not run: this machine has no PostgreSQL. "
+            "`make dev` installs one, then run `make local` again"
+        )
+    for name, database in databases.items() if created else ():
+        address, port = database["endpoint"]
+        yield (
+            f"Database {name}: PostgreSQL at {address}:{port}. Create its users: "
+            f"denodo-ha catalog init -c {config} --ca {database['authority']} "
+            f"--through {address}:{port}"
+        )
+
+
+def _creates_database(cluster: Cluster) -> bool:
+    return cluster.catalog is not None and cluster.catalog.existing is None
 
 
 def _machines(server: Server) -> str:

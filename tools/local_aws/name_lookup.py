@@ -9,6 +9,7 @@ curl --resolve denodo.example.com:9090:$(make -s local-resolve NAME=denodo.examp
 from collections.abc import Iterator
 from typing import Any
 
+from denodo_ha.environment.full_command import make_command
 from tools.local_aws import control, server_process
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import Paths
@@ -28,14 +29,14 @@ def resolve(name: str, paths: Paths) -> dict[str, Any]:
         raise LocalAwsError(message)
     server = server_process.running(paths)
     if server is None:
-        message = "the local AWS is not running: start it with `make local`"
+        message = f"the local AWS is not running: start it with `{make_command('local')}`"
         raise LocalAwsError(message)
     answer = control.call(server.endpoint, f"names/{name}")
     if not answer["addresses"]:
         message = (
             f"{name} has no address: {answer['code']}"
             f"{', after ' + ', '.join(answer['names']) if answer['names'] else ''}. The names are "
-            "those of the hosted zones and load balancers that `make local` has deployed"
+            "those of the hosted zones and load balancers that are deployed here"
         )
         raise LocalAwsError(message)
     return answer

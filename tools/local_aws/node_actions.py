@@ -1,5 +1,6 @@
 """`make local-node NODE=active/node1 DO=kill`: what can happen to a machine of the local AWS."""
 
+from denodo_ha.environment.full_command import full_command, make_command
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.names import CLUSTER_TAG, ENVIRONMENT_TAG, NODE_TAG
 from tools.local_aws import control, server_process
@@ -37,7 +38,7 @@ def act(environment: Environment, node: str, action: str, paths: Paths) -> str:
         raise LocalAwsError(message)
     server = server_process.running(paths)
     if server is None:
-        message = "the local AWS is not running: start it with `make local`"
+        message = f"the local AWS is not running: start it with `{make_command('local')}`"
         raise LocalAwsError(message)
     where = environment.clusters[cluster]
     access = Access(server.endpoint, where.account, where.region)
@@ -57,5 +58,5 @@ def _instance(access: Access, environment: Environment, cluster: str, node: str)
     for reservation in found:
         for instance in reservation["Instances"]:
             return str(instance["InstanceId"])
-    message = f"{cluster}/{node} has no running instance: see `denodo-ha status`"
+    message = f"{cluster}/{node} has no running instance: see `{full_command('status')}`"
     raise LocalAwsError(message)

@@ -94,7 +94,7 @@ class Paths:
                 flock(lock, LOCK_EX | LOCK_NB)
             except BlockingIOError:
                 message = (
-                    "another `make local` or `make local-down` is running in this clone: wait "
+                    "another make local or make local-down is running in this clone: wait "
                     "until it has ended"
                 )
                 raise LocalAwsError(message) from None

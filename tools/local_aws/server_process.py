@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from denodo_ha.environment.full_command import make_command
 from tools.local_aws import control
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT, Paths
@@ -96,7 +97,7 @@ def start(paths: Paths, say: Say, *, port: int = 0, parent: int | None = None) -
         LocalAwsError: the server cannot be started.
     """
     if not paths.python.exists():
-        message = f"{paths.python} is missing: run `make local` or tools/local_aws/setup first"
+        message = f"{paths.python} is missing: run `{make_command('local')}` first"
         raise LocalAwsError(message)
     paths.folder.mkdir(parents=True, exist_ok=True)
     if port:
@@ -154,8 +155,8 @@ def _launch(paths: Paths, port: int, parent: int | None) -> Server:
         raise LocalAwsError(message)
     if "is taken" in output:
         message = (
-            f"port {port} of 127.0.0.1 is taken: name another port with `make local "
-            "LOCAL_PORT=PORT`, or leave LOCAL_PORT out for a free one"
+            f"port {port} of 127.0.0.1 is taken: name another port with "
+            f"`{make_command('local')} LOCAL_PORT=PORT`, or leave LOCAL_PORT out for a free one"
         )
         raise _PortTakenError(message)
     message = f"the local AWS ended with status {process.returncode} (log: {paths.log})\n{output}"
@@ -193,7 +194,7 @@ def command_line(pid: int) -> str:
         ["ps", "-o", "command=", "-p", str(pid)],
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
         check=False,
     )
     return done.stdout.strip()

@@ -8,6 +8,7 @@ import os
 import shlex
 from pathlib import Path
 
+from denodo_ha.environment.full_command import full_command, make_command
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import load
 from tools.local_aws import bootstrap, control, server_process
@@ -76,7 +77,8 @@ def run_client(config: str, script: str, view: str, paths: Paths) -> int:
         LocalAwsError: the local AWS is not running, or this system denies such a network.
     """
     if not script:
-        message = "which program? Write `make local-client RUN='denodo-ha verify'`"
+        again = make_command("local-client")
+        message = f"which program? Write `{again} RUN='{full_command('verify')}'`"
         raise LocalAwsError(message)
     access = _access(config, paths)
     views = control.call(access.endpoint, "names")
@@ -102,7 +104,7 @@ def _access(config: str, paths: Paths) -> Access:
     """
     server = server_process.running(paths)
     if server is None:
-        message = "the local AWS is not running: start it with `make local`"
+        message = f"the local AWS is not running: start it with `{make_command('local')}`"
         raise LocalAwsError(message)
     environment = load(configuration_file.find_configuration(config, ROOT)).environment
     access = Access(server.endpoint, *bootstrap.home_location(environment))

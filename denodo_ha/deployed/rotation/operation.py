@@ -35,6 +35,7 @@ from denodo_ha.deployed.rotation.haproxy_rotation import HaproxyRotation
 from denodo_ha.deployed.rotation.rotation import Rotation
 from denodo_ha.deployed.rotation.target_group_rotation import TargetGroupRotation
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 
 UNCHANGED: Final = "nothing was changed"
 _UNCHANGED = re.compile(r"\b([Nn])othing was changed")
@@ -103,7 +104,8 @@ class ClusterOperation:
     def _state_left(self, state: str) -> None:
         self._state = state
         # A second signal ends the program at once, and the program then prints this state.
-        process.set_state_left(f"{of_nodes(state)}; a lock may remain: see `denodo-ha status`")
+        status = full_command("status")
+        process.set_state_left(f"{of_nodes(state)}; a lock may remain: see `{status}`")
 
     @contextmanager
     def _reported(self) -> Iterator[None]:

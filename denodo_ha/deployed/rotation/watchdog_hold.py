@@ -19,6 +19,7 @@ from denodo_ha.deployed import node_agent
 from denodo_ha.deployed.node_agent import NodeAgent, NodeStatus
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import full_command
 
 HOLD: Final = "hold"
 RELEASE: Final = "release"
@@ -40,18 +41,18 @@ def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
     if failure := _run(agent, node, HOLD, why):
         progress.say(
             f"warning: the watchdog of {node} may not rest ({failure}): it may start servers that "
-            "stop there. Before you stop a server, run `python3 -m node hold WHY` on the node "
-            "(docs/reference/node.md, Watchdog)"
+            "stop there. Before you stop a server, run `cd /opt/denodo-node/current; python3 -m "
+            "node hold WHY` as root on the node (docs/reference/node.md, Watchdog)"
         )
 
 
 def release(agent: NodeAgent, node: str, progress: Progress) -> None:
     """End the hold of a node that is back in service; warn if that is not possible."""
     if failure := _run(agent, node, RELEASE):
+        enable = full_command("enable", node, cluster=agent.cluster.name)
         progress.say(
             f"warning: the watchdog of {node} may still rest, as for a drained node ({failure}): "
-            f"then it starts no server that dies. Run `denodo-ha enable {node} --cluster "
-            f"{agent.cluster.name}` again when the node answers"
+            f"then it starts no server that dies. Run `{enable}` again when the node answers"
         )
 
 
@@ -65,12 +66,12 @@ def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) 
     if status.drain_hold is False and tag is not None and watches:
         yield (
             "it is drained, and its watchdog does not rest: it may start servers that stop. "
-            f"`denodo-ha drain {node} --cluster {cluster}` again holds it"
+            f"`{full_command('drain', node, cluster=cluster)}` again holds it"
         )
     elif status.drain_hold and tag is None:
         yield (
             "its watchdog rests as for a drained node, and it has no drain tag: no server that "
-            f"dies is started. `denodo-ha enable {node} --cluster {cluster}` ends that"
+            f"dies is started. `{full_command('enable', node, cluster=cluster)}` ends that"
         )
 
 

@@ -78,9 +78,15 @@ class FoundDatabases:
         Args:
             networks: regions by the VPC of nodes that no stack of this project has.
         """
-        for vpc, region in networks.items():
+        for region, vpc in sorted((region, vpc) for vpc, region in networks.items()):
             ids = sorted(item.id for item in self.others if item.properties.get("VpcId") == vpc)
-            if ids:
+            if not ids:
+                text = (
+                    f"{region}: {vpc} has no database on RDS; whether nodes keep their metadata "
+                    "elsewhere is in Denodo's configuration, which is not read"
+                )
+                yield UnreadPart("", region, text, frozenset({"metadata server"}))
+            else:
                 listed = ", ".join(ids[:_MAX_NAMES])
                 more = f" and {len(ids) - _MAX_NAMES} more" if len(ids) > _MAX_NAMES else ""
                 text = (

@@ -75,8 +75,11 @@ class Copies:
     is_database_copied: bool
 
 
-Subject = Literal["balancer", "address", "node", "zone", "record", "check", "database"]
-"""The kinds of objects that an unknown part may hide; "address" means a balancer's zones."""
+Subject = Literal[
+    "balancer", "address", "node", "zone", "record", "check", "database", "metadata server"
+]
+"""The kinds of objects that an unknown part may hide: "address" means a balancer's zones, and
+"metadata server" a database outside of the networks that were read."""
 
 
 ANY_SUBJECT: frozenset[Subject] = frozenset(

@@ -12,7 +12,7 @@ from denodo_ha.drill.reading.resource_reader import (
     ResourceReader,
 )
 from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, is_true, references
-from denodo_ha.environment.names import CLUSTER_TAG, DATABASE_METADATA
+from denodo_ha.environment.names import CATALOG_HOST, CLUSTER_TAG, DATABASE_METADATA
 
 
 def read_databases(
@@ -27,6 +27,10 @@ def read_databases(
         machines: the machines, with the zones of subnets.
         clusters: the name of the first cluster of each stack.
     """
+    for stack in reader.stacks:
+        host = as_mapping(as_mapping(stack.template.get("Outputs")).get(CATALOG_HOST)).get("Value")
+        if isinstance(host, str):
+            reader.notes.existing_metadata_server(stack.name, host)
     databases: dict[Key, Database] = {}
     for resource in reader.of_type(DATABASE):
         if {"DBClusterIdentifier", "SourceDBInstanceIdentifier"} & set(resource.properties):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.environment import Environment
 
 Urgency = Literal["urgent", "notice"]
@@ -38,8 +39,8 @@ SUPPRESSOR_EXTENSION_S: Final = 180
 metric may have no data for up to two minutes, and alarms on metrics of a node that is back end one
 or two minutes late."""
 SUPPRESSOR_TEXT: Final = (
-    "While this alarm is in state ALARM, the alarms of {} do not notify: `denodo-ha pause`, or a "
-    "command that changes nodes. Does not notify by itself"
+    "While this alarm is in state ALARM, the alarms of {} do not notify: the cluster is paused, or "
+    "a command changes its nodes. Does not notify by itself"
 )
 CERTIFICATE_DAYS: Final = 30
 """Project value: ACM begins to renew its own certificates 60 days before they expire (AWS, AWS
@@ -79,7 +80,7 @@ class AlarmText:
         anchor = self.name.lower().replace(" ", "-")
         return (
             f"{self.urgency}, {self.name}: {self.what} {self.means} What to do: {PAGE}#{anchor}, "
-            "and `denodo-ha status`."
+            f"and `{full_command('status')}`."
         )
 
 
@@ -214,8 +215,8 @@ def switch_still_thrown(environment: Environment) -> AlarmText:
 def standby_not_ready(hours: int) -> AlarmText:
     """Return the texts of the alarm on the standby's readiness."""
     what = (
-        "`denodo-ha failover check --record` found the standby not ready, or has not run for "
-        f"{hours} h."
+        f"`{full_command('failover check', '--record')}` found the standby not ready, or has not "
+        f"run for {hours} h."
     )
     means = "Clients are served; if the active cluster fails, the standby may not take over."
     return AlarmText("standby not ready", "notice", what, means)

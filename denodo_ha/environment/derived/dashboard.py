@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from denodo_ha.environment.derived import failover_plan
 from denodo_ha.environment.facts.limits import ROUTE53_METRICS_REGION
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.model.environment import Environment
 
 COLUMNS: Final = 24
@@ -111,7 +112,9 @@ def _first_row(
     ]
     if others:
         lines.append(f"Not shown, since they are in another account: {', '.join(others)}.")
-    lines.append("Who serves, and why: `denodo-ha status`, `denodo-ha failover status`.")
+    commands = [full_command("status")]
+    commands += [full_command("failover status")] if failover is not None else []
+    lines.append(f"Who serves, and why: {', '.join(f'`{command}`' for command in commands)}.")
     height = _HEIGHT if failover is not None else _TEXT_HEIGHT
     row = [_text("\n\n".join(lines), height)]
     if failover is None:

@@ -8,6 +8,7 @@ If the configuration file or its pins file has errors, `load` raises `ConfigErro
 from dataclasses import dataclass
 from pathlib import Path as File
 
+from denodo_ha.environment.full_command import chosen_file
 from denodo_ha.environment.loading import yaml_document
 from denodo_ha.environment.loading.placeholders import placeholders as placeholders_of
 from denodo_ha.environment.loading.problem import ConfigError, Problem, Severity
@@ -44,6 +45,11 @@ def load(file: File, *, deploying: bool = True, placeholders: bool = False) -> L
         ConfigError: At least one of the files has an error. The exception contains every error of
             both files.
     """
+    with chosen_file(str(file)):
+        return _load(file, deploying=deploying, placeholders=placeholders)
+
+
+def _load(file: File, *, deploying: bool, placeholders: bool) -> Loaded:
     document = yaml_document.read(file)
     validated = validate(document, Environment)
     environment = validated.model

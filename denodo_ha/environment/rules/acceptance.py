@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from denodo_ha.environment.facts.review_findings import CATEGORY_OF
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.problem import Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import Pins
@@ -89,7 +90,7 @@ def accepted_names(environment: Environment) -> Iterator[Problem]:
                 ("accept", name),
                 "is not the name of a finding",
                 "the name is at the end of the finding, as in [ack: denodo-ha:NAME], or in the "
-                "output of denodo-ha review",
+                f"output of `{full_command('review')}`",
                 f"did you mean {near[0]}?" if near else "write the name that cdk synth prints",
                 value=name,
                 at_key=True,

@@ -7,6 +7,7 @@ from denodo_ha.environment.derived.firewall import haproxy_target_ports
 from denodo_ha.environment.derived.topology import listeners
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.instance_recovery import Recovery, recovery_of
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.cluster import Cluster, Instance, InstanceOverride
 from denodo_ha.environment.model.environment import Environment
@@ -311,7 +312,8 @@ def no_recovery(environment: Environment) -> Iterator[Problem]:
                     "has no automatic recovery by EC2",
                     "a node whose host fails does not run again until an operator acts",
                     "choose another type, or be ready to stop and start the instance, or to run "
-                    "`denodo-ha replace` (docs/how-to/runbooks/node-gone.md)",
+                    f"`{full_command('replace', 'NODE', cluster=name)}` "
+                    "(docs/how-to/runbooks/node-gone.md)",
                     value=settings.type,
                     severity=Severity.NOTE,
                     rule="no-recovery",

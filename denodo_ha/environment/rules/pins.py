@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from denodo_ha.environment.derived import failover_plan
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.pins import MACHINE_KEYS, Pins, configured_machine, pinned_machine
@@ -71,8 +72,8 @@ def silence_alarm_waits(environment: Environment, pins: Pins) -> Iterator[Proble
                 f"the deploy creates the alarm of {wanted} minutes, but the health check still "
                 f"monitors the alarm of {current} minutes, since a new alarm has no data, which "
                 "counts as unhealthy",
-                "deploy, run denodo-ha pin after some minutes, commit the pins file, and deploy "
-                "again",
+                f"deploy, run `{full_command('pin')}` after some minutes, commit the pins file, "
+                "and deploy again",
                 severity=Severity.NOTE,
                 rule="silence-alarm-waits",
             )

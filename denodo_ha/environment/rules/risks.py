@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from denodo_ha.environment.derived import cookie_balancer, failover_plan, readiness
 from denodo_ha.environment.facts import limits
 from denodo_ha.environment.facts.denodo_ports import NODE_TLS_PORTS
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.haproxy.routes import speaks_https
 from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.model.environment import Environment
@@ -225,8 +226,8 @@ def shared_switch(environment: Environment) -> Iterator[Problem]:
         "IAM can limit access to a metric only by namespace, so operators of any environment in "
         "this account and region can fail over this environment (AWS, Service Authorization "
         "Reference, Amazon CloudWatch)",
-        f"write switch_namespace: {suggestion}, while the switch is set to the primary; `denodo-ha "
-        "plan` checks that",
+        f"write switch_namespace: {suggestion}, while the switch is set to the primary; "
+        f"`{full_command('plan')}` checks that",
         value=failover_plan.SWITCH_NAMESPACE,
         severity=Severity.WARNING,
         rule="shared-switch",

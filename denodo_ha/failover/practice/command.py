@@ -4,7 +4,6 @@
 # not need the imports of a practice
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from denodo_ha.deployed.failover.location import (
 )
 from denodo_ha.deployed.history import recording
 from denodo_ha.deployed.history.recording import recorded
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.failover.switching import TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def practice(
             timeout=float(timeout or TIMEOUT_S),
             look=dns_answer.lookup,
             watching=watching,
-            back_command=_back_command(config, profile),
+            back_command=full_command("failover back"),
             readiness=lambda signed_in: readiness_notes(
                 signed_in, site, clock, even_if_not_ready=even_if_not_ready
             ),
@@ -227,12 +227,6 @@ def parse_stay(text: str) -> int:
         )
         raise UsageError(message)
     return seconds
-
-
-def _back_command(config: str, profile: str | None) -> str:
-    """Return the command that fails back, as operators type it."""
-    words = ["denodo-ha", "failover", "back", "-c", config]
-    return shlex.join([*words, *(["--profile", profile] if profile else [])])
 
 
 def _observer(

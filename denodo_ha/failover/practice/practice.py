@@ -15,6 +15,7 @@ from denodo_ha.aws import deadline
 from denodo_ha.cli.errors import AwsError, CommandError, Failed, Interrupted, Refused
 from denodo_ha.deployed.failover.health_checks import UNHEALTHY
 from denodo_ha.deployed.failover.location import PRIMARY, SECONDARY, Role
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.failover.failover_task import FailoverTask, read_task, require_possible
 from denodo_ha.failover.practice.client_observer import Observer
 from denodo_ha.failover.practice.cluster_locks import held_locks, practice_was_killed
@@ -137,8 +138,8 @@ class Practice:
             f"({task.answer.by}), and the switch is set to "
             f"{name(task.sides.switched_to, 'an unknown cluster')}. A practice begins and ends at "
             f"the primary, {self._context.primary}. Nothing was changed. "
-            f"`{self._context.back_command}` fails back; `denodo-ha failover status` shows every "
-            "health check"
+            f"`{self._context.back_command}` fails back; `{full_command('failover status')}` shows "
+            "every health check"
         )
         return Refused(message)
 
@@ -163,8 +164,8 @@ class Practice:
             message = (
                 f"this machine does not see that {primary} serves {self._context.site.endpoint} "
                 f"({'; '.join(reasons)}). Nothing was changed. Run the practice in the clients' "
-                "network, where `denodo-ha verify` finds nothing wrong; select services with "
-                "--service; or measure only DNS with --without-client"
+                f"network, where `{full_command('verify')}` finds nothing wrong; select services "
+                "with --service; or measure only DNS with --without-client"
             )
             raise Refused(message)
 

@@ -6,6 +6,7 @@ from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import Clock
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.failover.location import SECONDARY, FailoverLocation
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.standby.check_line import NO, OK
 from denodo_ha.standby.standby_check import check_standby
 from denodo_ha.standby.standby_facts import Standby
@@ -32,10 +33,10 @@ def readiness_notes(
     notes = {line: f"{line.number} {line.subject}: {line.state}, {line.seen}" for line in lines}
     wrong = [note for line, note in notes.items() if line.state == NO]
     if wrong and not even_if_not_ready:
+        check = full_command("failover check", "--for", standby.name)
         message = (
-            f"{standby.name} is not ready ({'; '.join(wrong)}). Nothing was changed. `denodo-ha "
-            f"failover check --for {standby.name}` says what to do; --even-if-not-ready practises "
-            "all the same"
+            f"{standby.name} is not ready ({'; '.join(wrong)}). Nothing was changed. `{check}` "
+            "says what to do; --even-if-not-ready practises all the same"
         )
         raise Refused(message)
     return tuple(f"check, {note}" for note in notes.values())

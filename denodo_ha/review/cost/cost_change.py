@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.review.cost.monthly_cost import (
     CostLine,
     MonthlyCost,
@@ -138,7 +139,7 @@ def cost_findings(change: CostChange, limit: Decimal | None) -> Iterator[Finding
         names = ", ".join(dict.fromkeys(item.item for item in _unknown_items(change)))
         text = (
             "the prices of these items are unknown, so the cost may rise by more than the limit: "
-            f"{names}; denodo-ha cost -c CONFIG --online reads AWS's price list"
+            f"{names}; `{full_command('cost', '--online')}` reads AWS's price list"
         )
         yield finding("cost-unknown", ", ".join(place.place for place in unknown), text)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.review.cost.monthly_cost import CostLine, MonthlyCost
 from denodo_ha.review.cost.price_list import HOURS
 
@@ -25,8 +26,8 @@ def notes(result: MonthlyCost) -> Iterator[str]:
     """Yield what to know about the numbers: missing prices, and the sources."""
     if not result.month.is_complete:
         yield (
-            "At least: a price is unknown. `denodo-ha cost -c CONFIG --online` reads AWS's current "
-            "price list; disks of an image without `disk_gib` have no known size."
+            f"At least: a price is unknown. `{full_command('cost', '--online')}` reads AWS's "
+            "current price list; disks of an image without `disk_gib` have no known size."
         )
     if result.sources:
         texts = (f"{source.title} ({source.published})" for source in result.sources)

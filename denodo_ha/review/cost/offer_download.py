@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, build_opener
 
 from denodo_ha.cli.errors import Failed, NotFound, Unreachable, UsageError
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.review.cost.offer_file import (
     GLOBAL_SERVICES,
     Offer,
@@ -79,9 +80,10 @@ def download_offer(url: str, clock: Clock = time.monotonic) -> Offer:
         raise Failed(message) from None
     except (URLError, OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
+        update = full_command("cost", "--update", "FILE")
         message = (
             f"{url}: no answer ({reason}). The prices are as before; if this machine has no access "
-            "to the internet, download the file elsewhere and use `denodo-ha cost --update FILE`"
+            f"to the internet, download the file elsewhere and use `{update}`"
         )
         raise Unreachable(message) from None
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from denodo_ha.cli import configuration_choice
 from denodo_ha.cli.errors import Failed, UsageError
 from denodo_ha.cli.output import json_text
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.environment.loading.bounded_document import DocumentError, Limits, load_json
 from denodo_ha.environment.loading.text_file import UnreadableFileError, read_text_file
 
@@ -104,7 +105,7 @@ def read_prices(file: Path) -> Prices:
         )
     message = (
         f"{file}: is not a file of prices ({reason}); remove it, and write it again with "
-        "`denodo-ha cost -c CONFIG --online`"
+        f"`{full_command('cost', '--online')}`"
     )
     raise UsageError(message)
 

@@ -43,5 +43,5 @@ def _basis(change: CostChange) -> str:
     since = f" of {dates[0]} to {dates[-1]}" if dates else ""
     return (
         f"List prices{since} for {HOURS} hours, without tax, discounts, and what AWS charges by "
-        "use. denodo-ha cost lists each item, with the page of its price."
+        "use. {full_command('cost')} lists each item, with the page of its price."
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
 
 from denodo_ha.cli.output import markdown_table, markdown_text
+from denodo_ha.environment.full_command import full_command, make_command
 from denodo_ha.environment.loading.problem import printable
 from denodo_ha.review.page.page_parts import (
     Block,
@@ -30,7 +31,11 @@ _MERMAID_EDGES: Final = 500
 """Edges that Mermaid draws by default (Mermaid Config Schema, maxEdges)."""
 _MERMAID_CHARACTERS: Final = 50_000
 """Characters that Mermaid draws by default (Mermaid Config Schema, maxTextSize)."""
-_WHOLE: Final = "`denodo-ha review --html FILE` has all"
+
+
+def _whole() -> str:
+    """Return where the whole page is, for places where this page is cut."""
+    return f"`{full_command('review', '--html', 'FILE')}` has all"
 
 
 def markdown_page(page: Page) -> str:
@@ -104,10 +109,10 @@ def _table(table: Table, most: int) -> str:
     text = f"\n{markdown_table(_titles(table.columns), rows)}\n"
     if len(text) <= most:
         return text
-    note = f"\nAnd {len(rows)} more: {_WHOLE}.\n"
+    note = f"\nAnd {len(rows)} more: {_whole()}.\n"
     kept = text[: max(most - len(note), 0)].rpartition("\n")[0]
     more = len(rows) - max(kept.count("\n") - 2, 0)
-    return f"{kept}\n\nAnd {more} more: {_WHOLE}.\n"
+    return f"{kept}\n\nAnd {more} more: {_whole()}.\n"
 
 
 def _titles(columns: Iterable[Column]) -> list[str]:
@@ -119,7 +124,7 @@ def _drawing(picture: Picture, most: int) -> str:
     is_drawn = len(text) <= _MERMAID_CHARACTERS and len(picture.edges) <= _MERMAID_EDGES
     if is_drawn and len(text) <= most:
         return text
-    return f"\nThe picture is too large for this page: {_WHOLE}.\n"
+    return f"\nThe picture is too large for this page: {_whole()}.\n"
 
 
 def _folded(block: Folded, most: int) -> str:
@@ -129,7 +134,7 @@ def _folded(block: Folded, most: int) -> str:
     fenced = _fenced(lines, "")
     room = most - len(begin) - len(end)
     if len(fenced) > room:
-        note = "\nThe rest is cut: `make diff` shows all.\n"
+        note = f"\nThe rest is cut: `{make_command('diff')}` shows all.\n"
         spare = room - len(note) - 2 * len(_fenced("", "")) - _longest_run(lines) * 2
         kept = lines[: max(spare, 0)].rpartition("\n")[0]
         fenced = _fenced(kept, "") + note
@@ -151,7 +156,7 @@ def _cut_line(line: str, most: int) -> str:
 
 
 def _cut_text(text: str, most: int) -> str:
-    note = f" … {_WHOLE}."
+    note = f" … {_whole()}."
     return text[: max(most - len(note) - 2, 0)].rpartition(" ")[0] + note
 
 

@@ -31,6 +31,7 @@ _NAMED = {"t": "\t", "r": "\r", "n": "\n", "f": "\f"}
 _ESCAPES = {"\t": "\\t", "\r": "\\r", "\n": "\\n", "\f": "\\f"}
 _SPECIAL = "\\=:#!"
 _UNICODE = re.compile(r"[0-9A-Fa-f]{4}")
+_KEY = re.compile(r"(?:[^\\=: \t\f]|\\.?)*", re.DOTALL)
 _NATURAL = re.compile(r"[ \t\f]*(?P<content>[^\r\n]*)(?P<end>\r\n|\r|\n|$)")
 _COMMENT = re.compile(r"^[ \t\f]*[#!]+[ \t\f]*([^\r\n]*)(\r\n|\r|\n|$)", re.MULTILINE)
 
@@ -199,11 +200,8 @@ def _logical_lines(text: str) -> Iterator[tuple[str, int, int]]:
 
 def _split(line: str) -> tuple[str, str]:
     """Return key and value of a logical line, with their escapes."""
-    key, backslash = 0, False
-    while key < len(line) and (backslash or line[key] not in "=:" + _BLANK):
-        backslash = line[key] == "\\" and not backslash
-        key += 1
-    value = key
+    match = _KEY.match(line)
+    value = key = match.end() if match else 0
     while value < len(line) and line[value] in _BLANK:
         value += 1
     if value < len(line) and line[value] in "=:":
@@ -214,6 +212,8 @@ def _split(line: str) -> tuple[str, str]:
 
 
 def _without_escapes(text: str) -> str:
+    if "\\" not in text and text.isascii():
+        return text  # most keys and values, and an apply reads each file many times
     out: list[str] = []
     position = 0
     while position < len(text):

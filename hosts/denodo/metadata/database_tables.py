@@ -21,9 +21,12 @@ from hosts.denodo.metadata.postgres_session import (
     SessionError,
     UntrustedError,
 )
+from hosts.denodo.operator_command import operator_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from hosts.denodo.state import State
 
 TABLE_PREFIX = "org.quartz.jobStore.tablePrefix"
 _DEFAULT_PREFIX = "QRTZ_"
@@ -48,12 +51,12 @@ def read_tables(server: Server) -> list[str]:
 
 
 def problem(
-    home: Path, component: str, server: Server, *, prefix: str = "", must_reach: bool
+    state: State, component: str, server: Server, *, prefix: str = "", must_reach: bool
 ) -> str:
     """Return why a component cannot use its database; empty if nothing speaks against it.
 
     Args:
-        home: DENODO_HOME.
+        state: the desired state of the node.
         component: the component.
         server: the database, with the component's login.
         prefix: prefix of the Scheduler's tables; empty: the default of Quartz.
@@ -65,7 +68,7 @@ def problem(
     except LoginRefusedError as error:
         return (
             f"{component}: {where} refuses the login of {server.username}: {error}; "
-            "run `denodo-ha catalog init`, which creates or repairs the login"
+            f"run `{operator_command(state, 'catalog init')}`, which creates or repairs the login"
         )
     except SessionError as error:
         reason = f"{component}: {where} cannot be asked for its tables: {error}"
@@ -74,16 +77,17 @@ def problem(
         if must_reach and not (isinstance(error, UntrustedError) and not server.ca):
             return (
                 f"{reason}; check the database's security group and state, or give its CA "
-                "certificates with `denodo-ha catalog init --ca FILE`"
+                f"certificates with `{operator_command(state, 'catalog init', '--ca', 'FILE')}`"
             )
         log.warning(reason)
         return ""
     lacking = _lacking(component, tables, prefix or _DEFAULT_PREFIX)
     if not lacking:
         return ""
+    init = operator_command(state, "catalog init", f"--{component}-sql", "FILE")
     return (
-        f"{component}: {where} {lacking}; run `denodo-ha catalog init --{component}-sql FILE` with "
-        f"the SQL scripts for PostgreSQL in {home / _SCRIPTS[component]} (docs/how-to/catalog.md)"
+        f"{component}: {where} {lacking}; run `{init}` with the SQL scripts for PostgreSQL in "
+        f"{state.home / _SCRIPTS[component]} (docs/how-to/catalog.md)"
     )
 
 

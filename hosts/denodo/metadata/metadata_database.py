@@ -28,6 +28,7 @@ from hosts.denodo.errors import ImageError, NotReadyError, StateError, Unavailab
 from hosts.denodo.metadata import database_drivers, database_tables
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
 from hosts.denodo.metadata.postgres_session import Server
+from hosts.denodo.operator_command import operator_command
 from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
 from hosts.denodo.state import OLDEST
@@ -151,9 +152,11 @@ def startable(system: System, state: State) -> State:
     ]
     if not waiting:
         return state
+    init = operator_command(state, "catalog init")
+    roll = operator_command(state, "roll", "--node", state.node)
     log.warning(
-        f"not started, because their database has no user yet: {', '.join(waiting)}; run `denodo-ha"
-        " catalog init`, then roll this node"
+        f"not started, because their database has no user yet: {', '.join(waiting)}; run `{init}`,"
+        f" then `{roll}`"
     )
     return replace(state, servers=[server for server in state.servers if server not in waiting])
 
@@ -185,7 +188,8 @@ def login(system: System, state: State, component: str) -> Login | None:
         message = f"the login {arn} cannot be read: {error}"
         raise UnavailableError(message) from None
     except (AttributeError, KeyError, TypeError, ValueError):
-        message = f"the login {arn} is not a JSON object as `denodo-ha catalog init` leaves it"
+        init = operator_command(state, "catalog init")
+        message = f"the login {arn} is not a JSON object as `{init}` leaves it"
         raise StateError(message) from None
 
 
@@ -274,7 +278,7 @@ def check(system: System, state: State, record: Record) -> None:
             database_drivers.problem(state.home, component),
             _mixed_databases(system, state, record, component),
             database_tables.problem(
-                state.home,
+                state,
                 component,
                 account.server,
                 prefix=_table_prefix(state, options),
@@ -302,11 +306,12 @@ def _mixed_databases(system: System, state: State, record: Record, component: st
     left = [f"{key}={values[key]}" for key in values.keys() - known if _DERBY.search(values[key])]
     if not left or _DERBY.search(values.get("ComplexDataSource/url", "")):
         return ""
+    learn = operator_command(state, "catalog learn", "NODE")
     return (
         f"{state.home / file} would name PostgreSQL and the embedded database (Derby) at the same"
         f" time: {'; '.join(sorted(left))}; on one node, choose PostgreSQL in the form Database"
-        " Settings of the Scheduler's administration tool, add what `denodo-ha catalog learn` of"
-        " that node prints for these keys to catalog.settings.scheduler.entries, and deploy"
+        f" Settings of the Scheduler's administration tool, add what `{learn}` prints for these"
+        " keys to catalog.settings.scheduler.entries, and deploy; NODE is the name of that node"
     )
 
 

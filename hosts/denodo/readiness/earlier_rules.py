@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hosts.denodo import log
+from hosts.denodo.operator_command import operator_command
 from hosts.denodo.readiness import ping, probes
 from hosts.denodo.record import CURRENT_RULES, EARLIER_RULES
 from hosts.denodo.servers import web_container
@@ -68,7 +69,7 @@ def settle(system: System, state: State, record: Record) -> None:
         accept(record)
         return
     record.remember_readiness(rules=EARLIER_RULES, why="; ".join(differences), odbc=odbc)
-    log.warning(warning(record))
+    log.warning(warning(state, record))
 
 
 def counts_odbc(record: Record) -> bool:
@@ -81,13 +82,14 @@ def _silent_odbc(system: System, state: State) -> Failure | None:
     return failure if failure is not None and failure.silent else None
 
 
-def warning(record: Record) -> str:
+def warning(state: State, record: Record) -> str:
     """Return a warning if the node is judged by the earlier rules, else an empty text."""
     readiness = record.readiness
     if readiness.get("rules") != EARLIER_RULES:
         return ""
+    accept_rules = operator_command(state, "roll", "--node", state.node, "--accept-readiness")
     return (
         f"by the rules of this version the node is not ready ({readiness.get('why', '')}); it"
-        " serves by the earlier rules. Correct that, or run `denodo-ha roll --accept-readiness`,"
-        " which takes the node out until it is ready"
+        f" serves by the earlier rules. Correct that, or run `{accept_rules}`, which takes the"
+        " node out until it is ready"
     )

@@ -10,6 +10,7 @@ from hosts.denodo import log
 from hosts.denodo.apply import apply, check
 from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.errors import OK, WOULD_CHANGE, BusyError
+from hosts.denodo.operator_command import operator_command
 from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import process_of
 from hosts.denodo.servers.servers import Servers
@@ -57,7 +58,8 @@ def catch_up(system: System, parameter: str) -> None:
     try:
         state = fetch(system, parameter)
         if check(system, state).restarts:
-            record.fall_behind("the desired state needs a restart of the servers: denodo-ha roll")
+            roll = operator_command(state, "roll", "--node", state.node)
+            record.fall_behind(f"the desired state needs a restart of the servers: run `{roll}`")
         else:
             apply(system, state, start=False)
             log.info("the node has caught up with its desired state")

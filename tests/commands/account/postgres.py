@@ -61,7 +61,7 @@ class Managed:
             dbname=dbname,
             sslmode="verify-full",
             sslrootcert=str(self.ca),
-            connect_timeout=10,
+            connect_timeout=120,
             autocommit=True,
         )
 

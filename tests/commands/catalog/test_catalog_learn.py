@@ -80,7 +80,7 @@ def test_one_component_and_settings_that_are_as_usual(
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ("", "`denodo-ha roll --node node1`"),
+        ("", "`denodo-ha roll --node node1 --cluster "),
         ("[]", "does not report its settings"),
         (_settings(**{"scheduler:\n\x1b[2J": {}}), "does not report its settings"),
         ('{"scheduler": {"file": "f", "configured": true, "entries": []}}', "does not report"),

@@ -325,5 +325,5 @@ def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
 def test_status_tells_of_a_haproxy_that_is_lost() -> None:
     targets = (Target(FIRST, "healthy", "", ""), Target(SECOND, "unhealthy", "", "no answer"))
     groups = [Group(name, "service", 1, targets) for name in ("jdbc", "web")]
-    found = list(problems((), groups, None, "UPDATE_COMPLETE"))
+    found = list(problems((), groups, None, "UPDATE_COMPLETE", cluster="active"))
     assert found == [f"jdbc, web: HAProxy {SECOND} unhealthy: no answer"]

@@ -323,7 +323,10 @@ def test_a_second_ctrl_c_never_says_that_nothing_was_changed(cloud: Cloud, go: R
 
     cloud.faults.add(Fault(lambda call: call.service == "ssm", note))
     assert go("node1").exit_code == exit_codes.DONE
-    assert texts[0] == "no node was changed; a lock may remain: see `denodo-ha status`"
+    assert (
+        texts[0]
+        == "no node was changed; a lock may remain: see `denodo-ha status -c active-passive`"
+    )
     assert not [text for text in texts if "othing was changed" in text]
 
 

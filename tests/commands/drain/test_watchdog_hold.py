@@ -150,8 +150,8 @@ def test_a_command_that_lost_the_lock_holds_nothing(site: Site) -> None:
     ("held", "tagged", "drained", "said"),
     [
         (True, True, False, ""),
-        (True, False, False, "`denodo-ha enable node1 --cluster c` ends that"),
-        (False, True, False, "`denodo-ha drain node1 --cluster c` again holds it"),
+        (True, False, False, "`denodo-ha enable node1 --cluster c -c CONFIG` ends that"),
+        (False, True, False, "`denodo-ha drain node1 --cluster c -c CONFIG` again holds it"),
         (False, True, True, ""),
         (None, True, False, ""),
         (False, False, False, ""),

@@ -56,7 +56,7 @@ class TwoSites:
             environment, ENDPOINT, failover_name=ENDPOINT, balancers=NAMES, resolver=dns.resolve
         )
         self.observer = ClientObserver(
-            site, Settings(client_name=ENDPOINT, timeout=20), RealClock()
+            site, Settings(client_name=ENDPOINT, timeout=120), RealClock()
         )
 
     def lead_to(self, cluster: str) -> None:

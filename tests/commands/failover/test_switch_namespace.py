@@ -166,7 +166,7 @@ def test_plan_refuses_the_change_while_the_switch_is_thrown(
     done = go(world, "plan", str(planned), "-c", str(EXAMPLE))
     assert done.exit_code == exit_codes.REFUSED
     assert "while the switch is set to passive" in done.stderr
-    assert "`denodo-ha failover back`" in done.stderr
+    assert f"`denodo-ha failover back -c {EXAMPLE}`" in done.stderr
 
 
 def test_plan_refuses_the_change_while_the_switch_is_unknown(

@@ -94,7 +94,7 @@ def test_a_pause_reaches_everything_and_ends_by_itself(site: Site) -> None:
     site.agents.deploy(jvm={"vdp": "-Xmx2048m"})
     refused = site.go("roll", "--cluster", CLUSTER, code=exit_codes.REFUSED)
     assert "active is paused until " in refused.stderr
-    assert "nothing was changed. End the pause with `denodo-ha resume active`" in refused.stderr
+    assert "nothing was changed. End the pause with `denodo-ha resume active -c " in refused.stderr
     assert site.agents.most_out == 0
     site.cloud.clock.sleep(7200)
     assert _cluster(site.status("--format", "json"))["paused"] is None
@@ -137,7 +137,7 @@ def test_one_node_that_answers_silences_the_alarms(site: Site) -> None:
         node.reachable = False
     done = site.pause(code=exit_codes.FAILED)
     assert "no node of active could be paused (node1: node1 (" in done.stderr
-    assert "`denodo-ha resume active`" in done.stderr
+    assert "`denodo-ha resume active -c " in done.stderr
 
 
 def _document(site: Site) -> None:

@@ -198,7 +198,7 @@ def test_a_node_that_is_down_stays_out(cloud: Cloud, agents: Agents) -> None:
 def test_no_empty_catalog_in_a_shared_group(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     agents.nodes["node1"].confirmed = False
-    message = re.escape("`denodo-ha enable node1 --metadata-ok`")
+    message = re.escape("`denodo-ha enable node1 --metadata-ok --cluster ")
     with pytest.raises(Failed, match=message):
         rolling(cloud).roll()
     assert agents.out() == {"node1"}

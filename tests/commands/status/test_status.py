@@ -178,7 +178,9 @@ def test_out_without_a_mark(cloud: Cloud, go: Run) -> None:
     done = go()
     assert done.exit_code == exit_codes.NO
     assert "node1 is out of odbc without a drain tag" in done.stdout
-    assert "`denodo-ha enable node1` brings it back" in done.stdout
+    assert (
+        "`denodo-ha enable node1 --cluster active -c active-passive` brings it back" in done.stdout
+    )
 
 
 def test_down_where_dns_leads_is_down(cloud: Cloud, go: Run) -> None:

@@ -49,7 +49,7 @@ def test_an_instance_that_was_terminated_meanwhile(cloud: Cloud, denodo_ha: Run)
     assert done.exit_code == exit_codes.NO
     # `enable` cannot bring back an instance that does not exist: `replace` is the only remedy.
     (problem,) = active(done)["problems"]
-    assert "is terminated; run `denodo-ha replace node2 --cluster active`" in problem
+    assert "is terminated; run `denodo-ha replace node2 --cluster active -c " in problem
     states = [one["targets"][1]["state"] for one in active(done)["groups"][:3]]
     assert states == ["out"] * 3
 

@@ -84,7 +84,8 @@ def proxy(instance: str, *others: Server, services: Sequence[str] = SERVICES) ->
 def judged(*proxies: Proxy, nodes: Sequence[Node] | None = None) -> tuple[str, list[str]]:
     """Return the state of a cluster, and its problems."""
     nodes = [node(name) for name in NODES] if nodes is None else nodes
-    problems = list(verdict.problems(nodes, GROUPS, None, "UPDATE_COMPLETE", proxies))
+    status = "UPDATE_COMPLETE"
+    problems = list(verdict.problems(nodes, GROUPS, None, status, proxies, cluster="active"))
     return verdict.cluster_state(nodes, GROUPS, problems, proxies), problems
 
 
@@ -97,9 +98,10 @@ def test_a_healthy_cluster() -> None:
 
 
 DEAD = "down: L4CON Connection refused"
+ENABLE = "`denodo-ha enable node1 --cluster active -c CONFIG`"
 WITHOUT_TAG = (
-    "without a drain tag: it was taken out by hand, or a command was interrupted; `denodo-ha "
-    "enable node1` brings it back"
+    "without a drain tag: it was taken out by hand, or a command was interrupted; "
+    f"{ENABLE} brings it back"
 )
 PARTLY_UP = (
     "node1 is up on HAProxy i-b for jdbc, web: its server runs, but the other HAProxy "
@@ -107,7 +109,7 @@ PARTLY_UP = (
 )
 CLOSED = (
     "the auxiliary port of node1 is closed on HAProxy i-a, so second connections of its "
-    "clients fail: `denodo-ha enable node1` opens it"
+    f"clients fail: {ENABLE} opens it"
 )
 AUXILIARY = Server("node1", "node1", "auxiliary", "maint", usable=False, sessions=0, check="")
 
@@ -148,7 +150,7 @@ def test_each_problem_has_its_remedy(
 IN_SERVICE = f"node1 has a drain tag ({TAG}) but gets sessions in jdbc, web on {{}}: {{}}"
 WHY = (
     "an HAProxy instance is new, or a drain or enable was interrupted; drain it again, or run "
-    "`denodo-ha enable node1` to remove the tag"
+    f"{ENABLE} to remove the tag"
 )
 
 
@@ -203,7 +205,8 @@ def test_a_service_that_no_haproxy_has_yet() -> None:
     old = proxy(FIRST, services=["web"]), proxy(SECOND, services=["web"])
     state, found = judged(*old)
     assert state == DOWN
-    apply = "run `denodo-ha haproxy apply` to load the last deploy's configuration file"
+    command = "denodo-ha haproxy apply --cluster active -c CONFIG"
+    apply = f"run `{command}` to load the last deploy's configuration file"
     assert found == [
         "jdbc: no HAProxy instance has a node that is up, so its clients are not served",
         f"HAProxy i-a, i-b lacks jdbc: {apply}",

@@ -137,7 +137,7 @@ def test_a_call_without_an_answer_may_have_taken_effect(
     monkeypatch.setattr(arc, call, lost)
     done = denodo_ha("shift", *arguments, *_ARGUMENTS)
     assert done.exit_code == code
-    assert f"{effect}: `denodo-ha shift --cluster active` shows" in done.stderr
+    assert f"{effect}: `denodo-ha shift --cluster active -c active-passive` shows" in done.stderr
 
 
 def test_an_empty_page_is_not_the_last(

@@ -1,6 +1,7 @@
-"""Stand-in for the AWS CLI: a program named `aws` that reads its answers from a file."""
+"""Stand-in for the AWS CLI: a program named `aws` that reads its answers from files."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,30 @@ VDP = f"{_ARN}vdp"
 BUCKET = "exports"
 EXPORT = "s3://bucket/export.vql"
 
-_PROGRAM = """\
-#!{python} -SE
+_SHELL = """\
+#!/bin/sh
+case "$1 $2" in
+"s3api "*|"s3 "*|"logs "*) exec {python} -SE {other} "$@" ;;
+esac
+printf '%s\\0' "$@" '{end}' >> {calls}
+. {answers}
+printf '%s\\n' "An error occurred (NotFound): $1 $2" >&2
+exit 1
+"""
+"""The program. A test runs it hundreds of times, and a shell starts in a tenth of Python's time.
+
+It reads the answers from a file in the shell's language, which the class below writes. Calls that
+exchange files are answered by `_PYTHON`.
+"""
+
+_END = "\1"
+"""End of a call's arguments in the file of calls; each argument ends with a zero byte."""
+
+_PYTHON = """\
 import json, pathlib, sys
-answers = json.load(open({answers!r}))
+answers = json.load(open({json!r}))
 arguments = sys.argv[1:]
-open({calls!r}, "a").write(json.dumps(arguments) + chr(10))
+open({calls!r}, "a").write("".join(one + chr(0) for one in [*arguments, {end!r}]))
 options = dict(one[2:].split("=", 1) for one in arguments if one.startswith("--") and "=" in one)
 if arguments[0] == "s3api" and not any(key in " ".join(arguments) for key in answers):
     # A versioned bucket: one file for each version.
@@ -72,26 +91,50 @@ class Cloud:
 
     def __init__(self, folder: Path) -> None:
         self._answers = folder / "answers.json"
+        self._shell_answers = folder / "answers.sh"
         self._calls = folder / "aws-calls"
         self._events = folder / "log-events"
-        self._answers.write_text("{}")
-        program = folder / "aws"
-        program.write_text(
-            _PROGRAM.format(
-                python=sys.executable,
-                answers=str(self._answers),
+        self._set_answers({})
+        other = folder / "aws-files.py"
+        other.write_text(
+            _PYTHON.format(
+                json=str(self._answers),
                 calls=str(self._calls),
+                end=_END,
                 objects=str(folder / "objects"),
                 events=str(self._events),
                 streams=str(folder / "log-streams"),
             )
         )
+        paths = {"python": sys.executable, "other": other, "answers": self._shell_answers}
+        quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
+        program = folder / "aws"
+        program.write_text(_SHELL.format(calls=shlex.quote(str(self._calls)), end=_END, **quoted))
         program.chmod(0o755)
+
+    def _set_answers(self, answers: dict[str, Any]) -> None:
+        """Write the answers for the shell and for Python, each with one replacement of its file."""
+        cases = (_case(key, answer) for key, answer in answers.items())
+        text = "\n".join(['case "$*" in', *cases, "esac\n"])
+        for file, content in ((self._shell_answers, text), (self._answers, json.dumps(answers))):
+            new = file.with_suffix(".new")
+            new.write_text(content)
+            new.replace(file)
+
+    @property
+    def files(self) -> set[Path]:
+        """The files with the answers, which contain secrets."""
+        return {self._answers, self._shell_answers}
 
     def answer(self, call: str, answer: Any) -> None:
         """Set the answer to all calls whose arguments contain a text."""
+        self._set_answers({**json.loads(self._answers.read_text()), call: answer})
+
+    def forget(self, call: str) -> None:
+        """Remove the answer to calls whose arguments contain a text."""
         answers = json.loads(self._answers.read_text())
-        self._answers.write_text(json.dumps({**answers, call: answer}))
+        del answers[call]
+        self._set_answers(answers)
 
     def parameter(self, text: str) -> None:
         """Set the value of the parameter with the desired state."""
@@ -112,11 +155,11 @@ class Cloud:
     @contextmanager
     def unavailable(self) -> Iterator[None]:
         """Deny every call until the block ends."""
-        answers = self._answers.read_text()
+        answers = json.loads(self._answers.read_text())
         denied = "An error occurred (AccessDeniedException) when calling an operation"
-        self._answers.write_text(json.dumps({"": {"!": denied}}))
+        self._set_answers({"": {"!": denied}})
         yield
-        self._answers.write_text(answers)
+        self._set_answers(answers)
 
     def hang(self, call: str) -> None:
         """Make all calls that contain a text hang for longer than any time limit of the program."""
@@ -133,8 +176,7 @@ class Cloud:
 
     def calls(self) -> list[list[str]]:
         """Return the arguments of each call so far."""
-        lines = self._calls.read_text().splitlines() if self._calls.exists() else []
-        return [json.loads(line) for line in lines]
+        return calls(self._calls.parent)
 
     def accept_logs(self) -> None:
         """Let log events be put into streams, which must be created first."""
@@ -158,3 +200,22 @@ class Cloud:
                 given = dict(one[2:].split("=", 1) for one in call[2:])
                 statuses.append((given["status"], given["unique-id"]))
         return statuses
+
+
+def calls(folder: Path) -> list[list[str]]:
+    """Return the arguments of each call so far on the machine in a folder."""
+    file = folder / "aws-calls"
+    *items, _ = file.read_text().split(f"{_END}\0") if file.exists() else [""]
+    return [item.split("\0")[:-1] for item in items]
+
+
+def _case(key: str, answer: Any) -> str:
+    """Return the shell's commands for calls whose arguments contain a text."""
+    if isinstance(answer, dict) and "~" in answer:
+        sleep = shlex.quote(f"import time; time.sleep({answer['~']})")
+        commands = f"exec {shlex.quote(sys.executable)} -SEc {sleep}"
+    elif isinstance(answer, dict) and "!" in answer:
+        commands = f"printf '%s\\n' {shlex.quote(answer['!'])} >&2; exit 1"
+    else:
+        commands = f"printf '%s\\n' {shlex.quote(json.dumps(answer))}; exit"
+    return f"*{shlex.quote(key)}*) {commands} ;;"

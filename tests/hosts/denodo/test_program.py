@@ -329,7 +329,7 @@ def test_serve_answers(home: Home) -> None:
     try:
         deadline = time.monotonic() + 120
         while True:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             try:
                 connection.request("GET", "/ready/jdbc")
                 status = connection.getresponse().status

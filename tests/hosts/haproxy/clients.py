@@ -16,7 +16,7 @@ from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.hosts.haproxy.ports import PROXY
 from tests.support.jvm import java
 
-_SECONDS = 20
+_SECONDS = 120
 
 
 class Rmi:

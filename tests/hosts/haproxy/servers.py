@@ -48,7 +48,7 @@ def web(
             yield
         finally:
             server.shutdown()
-            thread.join(timeout=10)
+            thread.join(timeout=120)
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def dns(address: str, answers: dict[str, str]) -> Iterator[int]:
             yield server.getsockname()[1]
         finally:
             end.set()
-            thread.join(timeout=10)
+            thread.join(timeout=120)
 
 
 def _answer(asked: bytes, answers: dict[str, str]) -> bytes:

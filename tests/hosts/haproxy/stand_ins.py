@@ -206,7 +206,7 @@ def _own(folder: Path) -> None:
 
 def _accepts(address: str, port: int) -> bool:
     try:
-        with socket.create_connection((address, port), 1):
+        with socket.create_connection((address, port), _COME_UP_S):
             return True
     except OSError:
         return False

@@ -313,11 +313,20 @@ def nodes_reached(endpoint: Endpoint, count: int = 20, *, source: str = "127.0.0
     return reached
 
 
-def outcome(endpoint: Endpoint, *, source: str = "127.0.0.1") -> str:
-    """Return what a new connection gets: the node's name, refused, reset, or silent."""
+def expect(endpoint: Endpoint, expected: str, *, source: str = "127.0.0.1") -> None:
+    """Check the outcome of a new connection; silence has a short limit only if it is expected."""
+    patience = SILENCE_S if expected == "silent" else TIMEOUT_S
+    assert outcome(endpoint, source=source, patience=patience) == expected
+
+
+def outcome(endpoint: Endpoint, *, source: str = "127.0.0.1", patience: float = SILENCE_S) -> str:
+    """Return what a new connection gets: the node's name, refused, reset, or silent.
+
+    The default patience is for callers that repeat the call until a condition holds.
+    """
     with socket.socket() as connection:
         connection.bind((source, 0))
-        connection.settimeout(SILENCE_S)
+        connection.settimeout(patience)
         try:
             connection.connect(endpoint)
             answer = connection.recv(100)

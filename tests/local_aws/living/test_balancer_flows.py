@@ -17,8 +17,8 @@ from tests.local_aws.living.balancing import (
     Control,
     Node,
     balancer,
+    expect,
     listener,
-    outcome,
     table,
 )
 from tests.support.servers.certificates import Authority
@@ -288,4 +288,4 @@ class TestTls:
         control.apply(table(balancer(there)))
         with socket.create_connection(at(port), TIMEOUT_S):
             pass
-        assert outcome(at(port)) == "silent", "it waits for TLS"
+        expect(at(port), "silent")  # it waits for TLS

@@ -17,8 +17,8 @@ from tests.local_aws.living.balancing import (
     ZONES,
     Control,
     balancer,
+    expect,
     listener,
-    outcome,
     table,
 )
 from tests.support.servers.certificates import Authority
@@ -289,4 +289,4 @@ def test_a_network_load_balancer_in_front_keeps_the_client_address(
     assert content["headers"]["X-Forwarded-Proto"] == "https"
     assert "; Secure" in cookies[1]
     host, _ = own_zone["a"]
-    assert outcome((str(host), port)) == "silent", "clients do not get past the front"
+    expect((str(host), port), "silent")  # clients do not get past the front

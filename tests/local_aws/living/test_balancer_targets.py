@@ -7,11 +7,13 @@ import pytest
 
 from tests.local_aws.living import balancing
 from tests.local_aws.living.balancing import (
+    TIMEOUT_S,
     ZONES,
     Client,
     Control,
     Node,
     balancer,
+    expect,
     listener,
     nodes_reached,
     outcome,
@@ -114,11 +116,11 @@ def test_a_zone_without_a_target_refuses_and_fails_open_on_its_own(
 ) -> None:
     only = both(nodes)[0]
     control.apply(table(balancer(listener(port, only), cross_zone=False)))
-    assert outcome(at("a", port)) == "node1"
-    assert outcome(at("b", port)) == "refused"
+    expect(at("a", port), "node1")
+    expect(at("b", port), "refused")
     states = both(nodes, "unhealthy", "healthy")
     control.apply(table(balancer(listener(port, *states), cross_zone=False)))
-    assert outcome(at("a", port)) == "node1"
+    expect(at("a", port), "node1")
 
 
 def test_a_target_group_without_healthy_targets_fails_open(
@@ -154,7 +156,7 @@ def test_a_zonal_shift_keeps_flows_from_the_zones_targets(
 
 def test_without_targets_a_listener_refuses(control: Control, port: int) -> None:
     control.apply(table(balancer(listener(port))))
-    assert outcome(at("a", port)) == "refused"
+    expect(at("a", port), "refused")
 
 
 def test_a_listener_that_is_deleted_closes(
@@ -165,7 +167,7 @@ def test_a_listener_that_is_deleted_closes(
         control.apply(table(balancer()))
         with pytest.raises(ConnectionError):
             client.ask("still there?")
-    assert outcome(at("a", port)) == "refused"
+    expect(at("a", port), "refused")
 
 
 class TestAddresses:
@@ -187,7 +189,7 @@ class TestAddresses:
             attributes = {"preserve_client_ip.enabled": kept}
             there = balancer(listener(port, node.target(), attributes=attributes))
             control.apply(table(there, sources=sources))
-            assert outcome(at("a", port), source="127.0.9.1") == result
+            expect(at("a", port), result, source="127.0.9.1")
 
 
 class TestSecurityGroups:
@@ -204,10 +206,10 @@ class TestSecurityGroups:
         }
         there = balancer(listener(port, nodes[0].target()))
         control.apply(table(there, rules=rules, sources=sources))
-        assert outcome(at("a", port), source="127.0.9.1") == "node1"
-        assert outcome(at("a", port), source="127.0.9.2") == "silent"
+        expect(at("a", port), "node1", source="127.0.9.1")
+        expect(at("a", port), "silent", source="127.0.9.2")
         # An address of this machine that is not known stands for a usual client.
-        assert outcome(at("a", port), source="127.0.9.3") == "node1"
+        expect(at("a", port), "node1", source="127.0.9.3")
 
     def test_a_port_without_a_rule_is_closed_to_usual_clients(
         self, control: Control, nodes: tuple[Node, Node], port: int
@@ -220,8 +222,8 @@ class TestSecurityGroups:
         target = nodes[0].target()
         both_ports = balancer(listener(port, target), listener(other, target))
         control.apply(table(both_ports, rules=rules))
-        assert outcome(at("a", port)) == "node1"
-        assert outcome(at("a", other)) == "silent"
+        expect(at("a", port), "node1")
+        expect(at("a", other), "silent")
 
     @pytest.mark.parametrize(
         ("of_node", "of_balancer", "result"),
@@ -247,7 +249,7 @@ class TestSecurityGroups:
         }
         there = balancer(listener(deployed.port, deployed.nodes[0].target()))
         deployed.control.apply(table(there, rules=rules))
-        assert outcome(at("a", deployed.port)) == result
+        expect(at("a", deployed.port), result)
 
     def test_without_groups_the_nodes_rules_decide(
         self, control: Control, nodes: tuple[Node, Node], port: int
@@ -259,8 +261,8 @@ class TestSecurityGroups:
             attributes = {"preserve_client_ip.enabled": kept}
             there = balancer(listener(port, nodes[0].target(), attributes=attributes), groups=[])
             control.apply(table(there, rules=rules, sources=sources))
-            reached = [outcome(at("a", port), source=f"127.0.9.{number}") for number in (1, 2)]
-            assert tuple(reached) == results
+            for number, result in enumerate(results, 1):
+                expect(at("a", port), result, source=f"127.0.9.{number}")
 
 
 def test_a_cut_zone_and_a_cut_target_are_silent(
@@ -269,15 +271,15 @@ def test_a_cut_zone_and_a_cut_target_are_silent(
     there = balancer(listener(port, *both(nodes)))
     there["zones"]["a"]["cut"] = True
     control.apply(table(there))
-    assert outcome(at("a", port)) == "silent"
-    assert outcome(at("b", port)) in ("node1", "node2")
+    expect(at("a", port), "silent")
+    assert outcome(at("b", port), patience=TIMEOUT_S) in ("node1", "node2")
     control.apply(table(balancer(listener(port, nodes[0].target(cut=True)))))
-    assert outcome(at("a", port)) == "silent"
+    expect(at("a", port), "silent")
 
 
 def test_nothing_that_listens_resets(control: Control, nodes: tuple[Node, Node], port: int) -> None:
     for endpoint in (None, ["127.0.0.1", balancing.port()]):
         there = listener(port, nodes[0].target(endpoint=endpoint))
         control.apply(table(balancer(there, arn="resets")))
-        assert outcome(at("a", port)) == "reset"
+        expect(at("a", port), "reset")
     until(lambda: control.counted("resets", "TCP_Target_Reset_Count") == 2)

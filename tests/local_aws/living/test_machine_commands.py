@@ -1,4 +1,4 @@
-"""Commands of a machine: `aws` against the local AWS, and HAProxy's file with its addresses."""
+"""Commands of a machine: `aws`, HAProxy's file, and the addresses and paths of programs."""
 
 import json
 import os
@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from stacks.nodes.first_boot import first_boot_script
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.templates import resource
-from tools.local_aws.living.commands import aws_command, haproxy_command
+from tools.local_aws.living import machine_files
+from tools.local_aws.living.commands import aws_command, haproxy_command, machine_paths
+from tools.local_aws.living.machine_files import Settings
+from tools.local_aws.living.machine_root import MachineRoot
 
 _FILE = """\
 global
@@ -111,23 +115,80 @@ def test_haproxy_has_the_addresses_of_the_machine(monkeypatch: pytest.MonkeyPatc
 
 def test_programs_reach_their_own_machine(tmp_path: Path) -> None:
     """The module that Python imports at each start moves 127.0.0.1 to the machine's address."""
-    settings = tmp_path / "settings.json"
+    settings = tmp_path / "etc/local-aws.json"
+    settings.parent.mkdir()
     settings.write_text(json.dumps({"address": "127.0.0.9", "private_ip": "10.0.0.4"}))
+    (settings.parent / "hosts").write_text("127.0.0.9 manager.example.com # a comment\n")
     folder = Path(aws_command.__file__).parent
-    text = (folder / "sitecustomize.py").read_text()
-    (tmp_path / "sitecustomize.py").write_text(text.replace("/etc/local-aws.json", str(settings)))
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys; sys.path.append({str(folder)!r}); import machine_network\n"
+        f"machine_network.install({str(tmp_path)!r})\n"
+    )
     program = (
         "import socket; s = socket.create_server(('', 0)); print(s.getsockname()[0]);"
-        "c = socket.create_connection(('127.0.0.1', s.getsockname()[1]), 10);"
+        "c = socket.create_connection(('127.0.0.1', s.getsockname()[1]), 60);"
         "print(c.getpeername()[0]); u = socket.socket(type=socket.SOCK_DGRAM);"
-        "u.connect(('169.254.169.254', 80)); print(u.getsockname()[0])"
+        "u.connect(('169.254.169.254', 80)); print(u.getsockname()[0]);"
+        "print(socket.getaddrinfo('manager.example.com', 80)[0][4][0])"
     )
+    output = _output(sys.executable, program, PYTHONPATH=str(tmp_path))
+    assert output.split() == ["127.0.0.9", "127.0.0.9", "10.0.0.4", "127.0.0.9"]
+
+
+_ROUND = """
+import os, pathlib, pwd, shutil, subprocess, sys, tempfile
+folder = pathlib.Path("/var/lib/denodo-node")
+(folder / "a").mkdir(parents=True)
+(folder / "a/file").write_text("written")
+os.symlink("/var/lib/denodo-node/a", "/opt/current")
+with open("/opt/current/file") as file, os.scandir("/var/lib/denodo-node") as entries:
+    print(file.read(), [entry.name for entry in entries])
+print(pathlib.Path("/etc/hosts").resolve() == pathlib.Path("/etc/hosts").absolute())
+words = ["cat", "/var/lib/denodo-node/a/file"]
+print(subprocess.run(words, capture_output=True, check=True, cwd="/opt").stdout)
+print(pwd.getpwnam("denodo").pw_uid == os.geteuid())
+print([name for name in os.listdir("/proc") if name.isdigit()] == [str(os.getpid())])
+os.replace("/opt/current", "/opt/other")
+shutil.rmtree("/var/lib/denodo-node")
+print(os.path.lexists("/opt/other"), os.path.exists("/opt/other"))
+"""
+
+
+def test_programs_have_the_paths_of_a_machine_without_namespaces(tmp_path: Path) -> None:
+    """Where no folder can become `/`, Python's own functions lead into the machine's folder."""
+    root = MachineRoot(tmp_path / "machine/root")
+    settings = Settings("i-1", root.folder.parent, "127.0.0.9", "10.0.0.4", "", "1", "eu-west-1")
+    assert machine_files.prepare(settings, root)
+    output = _output(str(root.path("/opt/bin/python3")), _ROUND)
+    assert output.splitlines() == [
+        *("written ['a']", "False", "b'written'", "True", "True", "True False"),
+    ]
+    assert not Path("/opt/other").is_symlink()
+
+
+def test_scripts_have_the_paths_of_a_machine_without_namespaces() -> None:
+    script = first_boot_script(parameter="/denodo/test/main/node1", region="eu-west-1")
+    root = "/home/user/machines/i-1/root"
+    text = machine_paths.rewritten(script, root)
+    assert f"folder={root}/opt/denodo-node\n" in text
+    assert f"$(cat {root}/var/lib/cloud/data/instance-id 2>/dev/null)" in text
+    assert f"PATH={root}/opt/bin:/usr/local/sbin:" in text
+    assert "parameter='/denodo/test/main/node1'" in text
+    assert text.startswith("#!/bin/sh\n")
+    # A second rewrite changes nothing but the PATH.
+    again = machine_paths.rewritten(text, root)
+    assert again.count(f"{root}/opt/denodo-node") == text.count(f"{root}/opt/denodo-node")
+    assert f"{root}{root}" not in again
+
+
+def _output(python: str, program: str, **variables: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        [python, "-c", program],
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=60,
-        check=True,
+        check=False,
     )
-    assert done.stdout.split() == ["127.0.0.9", "127.0.0.9", "10.0.0.4"]
+    assert done.returncode == 0, done.stderr
+    return done.stdout

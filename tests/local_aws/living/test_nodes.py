@@ -20,6 +20,7 @@ from denodo_ha.environment.loading.loader import load
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
 from tests.support.configurations import ACCOUNT, minimal
+from tests.support.denied_namespaces import without_namespaces
 from tests.support.local_aws_server import quiet
 from tests.support.waiting import until
 from tools.local_aws import bootstrap, control, deployment, server_process
@@ -74,7 +75,7 @@ class Site:
     def readiness(self, name: str) -> tuple[int, str]:
         """Return status and text of a node's own answer for the service jdbc, 0 without one."""
         address = control.call(self.access.endpoint, "machines")[self.instance(name)]["address"]
-        connection = http.client.HTTPConnection(address, READY_PORT, timeout=10)
+        connection = http.client.HTTPConnection(address, READY_PORT, timeout=60)
         try:
             connection.request("GET", "/ready/jdbc")
             answer = connection.getresponse()
@@ -100,10 +101,11 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Deploy a cluster of 9.0 with TLS to a server of its own, in which its instances run."""
+    """Deploy a cluster of 9.0 with TLS to a server of its own, which may create no namespaces."""
     local_aws_server.set_up()
     folder = tmp_path_factory.mktemp("nodes")
-    paths = Paths(folder=folder / "local")
+    python = without_namespaces(Paths().python, folder)
+    paths = Paths(folder=folder / "local", python=python)
     file = folder / "test.yaml"
     data = minimal("9.0")
     data["denodo"]["tls"] = {"secret": SECRET}

@@ -8,6 +8,7 @@ import pytest
 from hosts.denodo import installation
 from tests.support.waiting import until
 from tools.local_aws.living.journal import Journal
+from tools.local_aws.living.machine_root import MachineRoot
 from tools.local_aws.living.unit_service import UnitService
 from tools.local_aws.living.units import UnitError, Units, seconds_until
 
@@ -20,7 +21,7 @@ class Machine:
         self._folder = root / "etc/systemd/system"
         self._folder.mkdir(parents=True)
         self.journal = Journal(root / "journal")
-        self.units = Units(self.journal, dict(os.environ), root)
+        self.units = Units(self.journal, dict(os.environ), MachineRoot(root))
         self._service = UnitService(self.units, self.journal)
 
     def write(self, name: str, *lines: str) -> None:

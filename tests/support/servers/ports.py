@@ -67,7 +67,7 @@ def await_port(host: str, port: int, server: subprocess.Popen[bytes] | None = No
             message = f"the server for {host}:{port} ended with {server.returncode}"
             raise ChildProcessError(message)
         try:
-            with socket.create_connection((host, port), 1):
+            with socket.create_connection((host, port), _PATIENCE_S):
                 return
         except OSError:
             time.sleep(0.02)

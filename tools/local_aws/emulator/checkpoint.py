@@ -12,10 +12,11 @@ import shutil
 import time
 from pathlib import Path
 
-from tools.local_aws.emulator import cuts, living, loopback, ministack, rds, stand_ins
+from tools.local_aws.emulator import cuts, living, loopback, ministack, stand_ins
 from tools.local_aws.emulator.ec2 import capacity_reservations
 from tools.local_aws.emulator.elb import zonal_shifts
 from tools.local_aws.emulator.ministack import private
+from tools.local_aws.emulator.rds import instances
 from tools.local_aws.emulator.ssm import documents
 
 _PLUGIN_KEY = "local_aws"
@@ -98,7 +99,7 @@ def _stores() -> dict[str, ministack.AccountRegionScopedDict]:
         "capacity_reservations": capacity_reservations.reservations,
         "documents": documents.documents,
         "associations": documents.associations,
-        "subscriptions": rds.subscriptions,
+        "subscriptions": instances.subscriptions,
         "zonal_shifts": zonal_shifts.shifts,
     }
 

@@ -201,7 +201,7 @@ def start_time(pid: int) -> str:
             ["ps", "-o", "lstart=", "-p", str(pid)],
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=60,
             check=False,
         )
         return done.stdout.strip()

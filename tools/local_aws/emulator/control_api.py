@@ -10,6 +10,8 @@ PUT    /_local/machines/INSTANCE        {"action": …}: kill, start (undo of al
                                         servers kill-server, suspend, resume, close-port and
                                         open-port; `"what": "machine"` suspends all programs
 PUT    /_local/managers/HOST            {"answers": false}: a License or Solution Manager is lost
+GET    /_local/databases                state and endpoint of each database's server
+PUT    /_local/databases/REGION/ID      {"action": "kill"}: a database is lost; start: it runs again
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
@@ -45,7 +47,6 @@ from tools.local_aws.emulator import (
     ministack,
     prerequisites,
     quotas,
-    rds_backups,
     stand_ins,
 )
 from tools.local_aws.emulator.checkpoint import Checkpoint, stacks_in_progress
@@ -58,6 +59,8 @@ from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.machines import MACHINES
 from tools.local_aws.emulator.managers import MANAGERS
+from tools.local_aws.emulator.rds import backups
+from tools.local_aws.emulator.rds.servers import DATABASES
 from tools.local_aws.emulator.route53 import dns_answer
 from tools.local_aws.emulator.route53.dns_server import DnsServer
 
@@ -129,6 +132,12 @@ class ControlApi:
     def _put_managers(self, host: str, body: dict[str, Any]) -> dict[str, Any]:
         return dict(MANAGERS.set(host, answers=bool(body["answers"])))
 
+    def _get_databases(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return dict(DATABASES.show())
+
+    def _put_databases(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(DATABASES.act(name, str(body["action"])))
+
     def _put_pace(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
         pace = float(body["pace"])
         if pace <= 0:
@@ -158,7 +167,7 @@ class ControlApi:
         return {region: quotas.put(account, region, values) for region, values in body.items()}
 
     def _put_database_copies(self, _rest: str, body: dict[str, Any]) -> dict[str, Any]:
-        return dict(rds_backups.put(body))
+        return dict(backups.put(body))
 
     def _get_ports(self, _rest: str, _body: Any) -> dict[str, Any]:
         return {"ports": security_groups.admitted_ports()}

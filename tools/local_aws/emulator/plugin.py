@@ -1,6 +1,6 @@
 """Installation of all parts of the plugin, in the order that the parts require."""
 
-from tools.local_aws.emulator import iam, machines, rds, s3_replication, secrets_manager
+from tools.local_aws.emulator import iam, machines, s3_replication, secrets_manager
 from tools.local_aws.emulator.cloudformation import (
     creation_policy,
     failed_creations,
@@ -29,6 +29,7 @@ from tools.local_aws.emulator.elb import (
     target_health,
     zonal_shifts,
 )
+from tools.local_aws.emulator.rds import instances as rds_instances
 from tools.local_aws.emulator.route53 import health_checks, health_status, hosted_zones, queries
 from tools.local_aws.emulator.ssm import documents
 
@@ -61,7 +62,7 @@ def install() -> None:
     queries.install()
     documents.install()
     secrets_manager.install()
-    rds.install()
+    rds_instances.install()
     s3_replication.install()
     stack_outputs.install()
     stack_events.install()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-_LIST_S = 10
+_LIST_S = 60
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,14 @@ class Process:
 
     @property
     def is_denodo(self) -> bool:
-        """Return whether the process is a server of Denodo, which is a Java program."""
-        return self.arguments[:1] == ("java",)
+        """Return whether the process is a server of Denodo: Java, or its PostgreSQL."""
+        program = self.arguments[0] if self.arguments else ""
+        return program == "java" or program.endswith("/postgres") or program[:9] == "postgres:"
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Return whether the process is a stand-in of a server, which may have real programs."""
+        return self.is_denodo and "serve" in self.arguments
 
 
 def below(pid: int) -> list[Process]:
@@ -32,6 +38,17 @@ def below(pid: int) -> list[Process]:
     for known in chosen:
         chosen += [item for item in processes if item.parent == known.pid]
     return chosen
+
+
+def of_folder(folder: Path) -> list[Process]:
+    """Return the processes whose program is below a folder, and the servers of Denodo there."""
+    below = f"{folder}/"
+    return [
+        item
+        for item in _all()
+        if (item.arguments and item.arguments[0].startswith(below))
+        or (item.is_denodo and any(word.startswith(below) for word in item.arguments))
+    ]
 
 
 def send(processes: list[Process], number: signal.Signals) -> None:

@@ -27,6 +27,7 @@ from tools.local_aws.living import isolation, machine_files, parent
 from tools.local_aws.living.commands.unit_command import SOCKET
 from tools.local_aws.living.journal import Journal
 from tools.local_aws.living.machine_files import Settings
+from tools.local_aws.living.machine_root import MachineRoot
 from tools.local_aws.living.unit_service import UnitService, move_to_unit
 from tools.local_aws.living.units import Units
 
@@ -37,36 +38,40 @@ _TIMED_OUT = 137
 
 
 class Machine:
-    """The first program of a machine, whose root folder is `/`.
+    """The first program of a machine.
 
     Args:
         settings: what the local AWS says of the instance.
+        root: the root folder.
         is_new: whether this is the first boot.
         denodo_uid: id of Denodo's user.
     """
 
-    def __init__(self, settings: Settings, *, is_new: bool, denodo_uid: int) -> None:
+    def __init__(
+        self, settings: Settings, root: MachineRoot, *, is_new: bool, denodo_uid: int
+    ) -> None:
         self._settings, self._is_new, self._denodo_uid = settings, is_new, denodo_uid
+        self._root = root
         self._environment = {
-            "PATH": isolation.PATH,
             "LANG": "C.UTF-8",
-            "HOME": "/root",
-            # Without the modules of this folder, programs would use the addresses of this system.
-            "PYTHONPATH": f"{machine_files.LIVING}/commands",
+            "HOME": str(root.path("/root")),
+            **machine_files.environment(root),
         }
-        self._journal = Journal(Path("/var/log/journal.jsonl"))
-        self._units = Units(self._journal, self._environment, Path("/"))
+        self._journal = Journal(root.path("/var/log/journal.jsonl"))
+        self._units = Units(self._journal, self._environment, root)
 
     def run(self) -> int:
         """Boot, and run until a signal arrives."""
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        _clear(Path("/run"))
+        os.chdir(self._root.folder)
+        _clear(self._root.path("/run"))
+        self._root.end_with()
         self._journal.shorten()
-        _give(self._settings, self._denodo_uid)
+        self._give()
         UnitService(self._units, self._journal).listen(Path(SOCKET))
-        move_to_unit(Path("/sys/fs/cgroup"), "denodo-node")
+        move_to_unit(self._root.path("/sys/fs/cgroup"), "denodo-node")
         self._start_agent()
         threading.Thread(target=self._boot, daemon=True).start()
         stopping.wait()
@@ -85,8 +90,8 @@ class Machine:
         if not self._settings.user_data.startswith("#!"):
             self._start_without_program()
             return
-        script = Path("/var/lib/cloud/user-data")
-        script.write_text(self._settings.user_data)
+        script = self._root.path("/var/lib/cloud/user-data")
+        script.write_text(self._root.text(self._settings.user_data))
         script.chmod(0o700)
         process = subprocess.Popen(
             [script],
@@ -104,7 +109,7 @@ class Machine:
         """Start Denodo on an instance without user data, as an init script of its image would."""
         if not self._settings.denodo:
             return
-        scripts = Path(self._settings.denodo["home"]) / "bin"
+        scripts = self._root.path(self._settings.denodo["home"]) / "bin"
         for name in ("regenerateFiles.sh", "vqlserver_startup.sh", "datacatalog_startup.sh"):
             result = self._command([str(scripts / name)], 600.0)
             self._journal.add("denodo.service", f"{name} ended with {result['code']}")
@@ -146,7 +151,8 @@ class Machine:
 
     def run_document(self, command: dict[str, Any]) -> dict[str, Any]:
         """Run the script of a document, as the SSM agent does; return its output."""
-        return self._command(["/bin/sh", "-c", command["script"]], float(command["timeout"]))
+        script = self._root.text(command["script"])
+        return self._command(["/bin/sh", "-c", script], float(command["timeout"]))
 
     def _command(self, command: Sequence[str], limit: float) -> dict[str, Any]:
         process = subprocess.Popen(
@@ -168,24 +174,24 @@ class Machine:
             return {"code": _TIMED_OUT, "output": output, "error": error}
         return {"code": process.returncode, "output": output, "error": error}
 
+    def _give(self) -> None:
+        """Give Denodo's files to its user."""
+        account = self._denodo_uid
+        folders = [self._root.path(f"/home/{self._settings.user}")]
+        if self._settings.denodo:
+            folders.append(self._root.path(self._settings.denodo["home"]))
+        for folder in folders:
+            if folder.stat().st_uid == account:
+                continue
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, account, account, follow_symlinks=False)
+
 
 def _clear(folder: Path) -> None:
     """Remove the files of a folder that a boot empties."""
     for file in folder.rglob("*"):
         if not file.is_dir() or file.is_symlink():
             file.unlink()
-
-
-def _give(settings: Settings, account: int) -> None:
-    """Give Denodo's files to its user."""
-    folders = [Path("/home", settings.user)]
-    if settings.denodo:
-        folders.append(Path(settings.denodo["home"]))
-    for folder in folders:
-        if folder.stat().st_uid == account:
-            continue
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, account, account, follow_symlinks=False)
 
 
 def main() -> int:
@@ -195,12 +201,15 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent.end_with_parent()
-    is_new = machine_files.prepare(settings)
-    folders = machine_files.shared_folders(settings)
+    root = MachineRoot() if settings.is_isolated else MachineRoot(settings.root)
+    is_new = machine_files.prepare(settings, root)
     # Python imports these encodings when a host name is resolved first.
     socket.getaddrinfo("127.0.0.1", 0)
-    machine = Machine(settings, is_new=is_new, denodo_uid=isolation.denodo_uid())
-    return isolation.run(settings.root, folders, machine.run)
+    uid = machine_files.denodo_uid(root)
+    machine = Machine(settings, root, is_new=is_new, denodo_uid=uid)
+    if root.is_rewritten:
+        return machine.run()
+    return isolation.run(settings.root, machine_files.shared_folders(settings), machine.run)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.local_aws.living import isolation, machine_root
+from tools.local_aws.living.commands import machine_paths
 from tools.local_aws.living.denodo import installation
-from tools.local_aws.living.isolation import PATH, denodo_uid
+from tools.local_aws.living.isolation import PATH
+from tools.local_aws.living.machine_root import MachineRoot
 
 LIVING = "/opt/local-aws"
 """Path of the folder `living` in a machine."""
@@ -33,6 +36,10 @@ _PROGRAMS = {
     "aws": "aws_command.py",
     **dict.fromkeys(("systemctl", "journalctl", "logger"), "unit_command.py"),
 }
+_START = """\
+{}
+import machine_paths; machine_paths.install()
+"""
 _AGENT = '#!/bin/sh\necho "SSM Agent version: 3.3.987.0"\n'
 _HAPROXY_UNIT = """\
 [Unit]
@@ -65,6 +72,8 @@ OnCalendar=*:0/1
 WantedBy=timers.target
 """
 _SYSTEM_PROGRAMS = Path("/usr/sbin")
+_PACKAGES = "site-packages"
+"""Folder of the Python packages that have real programs."""
 _HOST_PROGRAMS = "/opt/local-aws-host-programs"
 _OWN_PROGRAMS = "opt/local-aws-programs"
 """Folders of an HAProxy machine: this system's /usr/sbin, and the same with `haproxy`."""
@@ -86,6 +95,7 @@ class Settings:
         vpc: VPC of the instance.
         denodo: `version`, `home` and `user` of Denodo in the image; empty without Denodo.
         extras: `flight_port` and `certificate` of Denodo (`installation.Extras`).
+        is_isolated: whether the machine has namespaces of its own.
         starts: scripts of Denodo's servers that the image itself starts.
         haproxy: HAProxy's program on this system; empty for a machine without HAProxy.
         names: names that lead to addresses of other machines.
@@ -103,7 +113,9 @@ class Settings:
     haproxy: str = ""
     denodo: dict[str, str] = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
+    real: dict[str, str] = field(default_factory=dict)
     starts: tuple[str, ...] = ()
+    is_isolated: bool = True
     names: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -142,11 +154,33 @@ def shared_folders(settings: Settings) -> dict[Path, str]:
         wheel = Path(settings.haproxy).parents[1]
         if wheel.parts[1] != "usr":
             folders[wheel] = str(wheel)
+    for program in filter(None, settings.real.values()):
+        packages = next((path for path in Path(program).parents if path.name == _PACKAGES), None)
+        if packages is not None:
+            folders[packages] = str(packages)
     return folders
 
 
-def prepare(settings: Settings) -> bool:
-    """Create or update the root folder; return whether the machine is new."""
+def denodo_uid(root: MachineRoot) -> int:
+    """Return the id of Denodo's user: this system's user, where paths are rewritten."""
+    return os.geteuid() if root.is_rewritten else isolation.denodo_uid()
+
+
+def environment(root: MachineRoot) -> dict[str, str]:
+    """Return the variables by which programs find the machine's commands and network."""
+    if root.is_rewritten:
+        return {"PATH": f"{root.path('/opt/bin')}:{PATH}", "LOCAL_AWS_ROOT": str(root.folder)}
+    # Without the modules of this folder, programs would use the addresses of this system.
+    return {"PATH": PATH, "PYTHONPATH": f"{LIVING}/commands"}
+
+
+def prepare(settings: Settings, seen: MachineRoot) -> bool:
+    """Create or update the root folder; return whether the machine is new.
+
+    Args:
+        settings: what the local AWS says of the instance.
+        seen: the root folder as the machine's processes see it.
+    """
     root = settings.root
     is_new = not (root / "etc/passwd").exists()
     for name in _FOLDERS:
@@ -155,31 +189,39 @@ def prepare(settings: Settings) -> bool:
         (root / name).mkdir(exist_ok=True)
         (root / name).chmod(0o1777)
     _write_network(settings)
+    if is_new and settings.denodo:
+        _install_denodo(settings, seen)
+    if settings.denodo:
+        _write_real_programs(settings)
     if is_new:
         _copy_system_files(root / "etc")
-        _write_commands(root)
+        _write_commands(seen, root)
         _write_identity(settings)
-        if settings.denodo:
-            _install_denodo(settings)
         if settings.haproxy:
             _install_haproxy(root)
-        _write_users(settings)
+        _write_users(settings, denodo_uid(seen))
     return is_new
+
+
+def add_names(root: Path, names: dict[str, str]) -> None:
+    """Let the programs of a machine find names; others, such as Denodo's, remain."""
+    hosts = root / "etc/hosts"
+    hosts.parent.mkdir(parents=True, exist_ok=True)
+    kept = [
+        line
+        for line in (hosts.read_text().splitlines() if hosts.exists() else [])
+        if not set(line.split()[1:]) & names.keys()
+    ]
+    lines = [f"{address} {name}" for name, address in names.items()]
+    new = hosts.with_suffix(".new")
+    new.write_text("\n".join((*lines, *kept, "")))
+    new.rename(hosts)
 
 
 def _write_network(settings: Settings) -> None:
     """Write the files that depend on the local AWS's endpoint, which may change with a restart."""
     etc = settings.root / "etc"
-    hosts = etc / "hosts"
-    own = {"localhost": settings.address, **settings.names}
-    # Denodo's names, which the node program adds, remain.
-    kept = [
-        line
-        for line in (hosts.read_text().splitlines() if hosts.exists() else [])
-        if not set(line.split()[1:]) & own.keys()
-    ]
-    lines = [f"{address} {name}" for name, address in own.items()]
-    hosts.write_text("\n".join((*lines, *kept, "")))
+    add_names(settings.root, {"localhost": settings.address, **settings.names})
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     shown = {
         "id": settings.id,
@@ -215,15 +257,31 @@ def _unreadable(folder: str, names: list[str]) -> list[str]:
     ]
 
 
-def _write_commands(root: Path) -> None:
-    """Write the machine's commands into a folder that becomes `COMMANDS`."""
-    folder = root / "opt/local-aws-commands"
+def _write_commands(seen: MachineRoot, root: Path) -> None:
+    """Write the machine's commands into a folder that becomes `COMMANDS`, or is first in PATH."""
+    folder = root / ("opt/bin" if seen.is_rewritten else "opt/local-aws-commands")
+    folder.mkdir(exist_ok=True)
+    start, living = (
+        (f"LOCAL_AWS_ROOT='{seen.folder}' exec '{python()}'", str(machine_root.LIVING))
+        if seen.is_rewritten
+        else (f"exec {PYTHON}", LIVING)
+    )
     for name, program in _PROGRAMS.items():
         more = "" if name == "aws" else f" {name}"
-        text = f'#!/bin/sh\nexec {PYTHON} -IS {LIVING}/commands/{program}{more} "$@"\n'
+        text = f"#!/bin/sh\n{start} -IS '{living}/commands/{program}'{more} \"$@\"\n"
         _executable(folder / name, text)
     (folder / "python3").symlink_to(python())
+    if seen.is_rewritten:
+        _write_virtual_environment(root / "opt")
     _executable(root / "snap/amazon-ssm-agent/current/amazon-ssm-agent", _AGENT)
+
+
+def _write_virtual_environment(folder: Path) -> None:
+    """Let the machine's Python import the modules that rewrite paths, at each start."""
+    (folder / "pyvenv.cfg").write_text(f"home = {python().parent}\n")
+    packages = folder / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    packages.mkdir(parents=True)
+    (packages / "local_aws.pth").write_text(_START.format(machine_root.LIVING / "commands"))
 
 
 def _executable(file: Path, text: str) -> None:
@@ -236,9 +294,8 @@ def _write_identity(settings: Settings) -> None:
         (settings.root / name).write_text(f"{settings.id}\n")
 
 
-def _write_users(settings: Settings) -> None:
+def _write_users(settings: Settings, uid: int) -> None:
     """Write root and Denodo's user, who has root's id where this user may give only one."""
-    uid = denodo_uid()
     etc, user = settings.root / "etc", settings.user
     users = f"root:x:0:0:root:/root:/bin/sh\n{user}:x:{uid}:{uid}::/home/{user}:/bin/sh\n"
     (etc / "passwd").write_text(users + f"haproxy:x:{uid}:{uid}::/var/lib/haproxy:/bin/sh\n")
@@ -251,20 +308,31 @@ def _write_users(settings: Settings) -> None:
         (etc / "denodo-node/environment").write_text(f"DENODO_NODE_USER={user}\n")
 
 
-def _install_denodo(settings: Settings) -> None:
+def _install_denodo(settings: Settings, seen: MachineRoot) -> None:
     home = settings.denodo["home"]
+    folder = settings.root / home.lstrip("/")
     installation.install(
-        settings.root / home.lstrip("/"),
-        at=home,
+        folder,
+        at=str(seen.path(home)),
         version=settings.denodo["version"],
         node=settings.id,
         address=settings.address,
-        python=PYTHON,
-        folder=f"{LIVING}/denodo",
+        python=str(python()) if seen.is_rewritten else PYTHON,
+        folder=str(machine_root.LIVING / "denodo") if seen.is_rewritten else f"{LIVING}/denodo",
         extras=installation.Extras(**settings.extras),
     )
+    if seen.is_rewritten:
+        (folder / "ALIVE").write_text(str(seen.path(machine_paths.ALIVE)))
     if settings.starts:
         _write_image_unit(settings)
+
+
+def _write_real_programs(settings: Settings) -> None:
+    """Write which real programs Denodo's servers are from this boot on."""
+    file = settings.root / settings.denodo["home"].lstrip("/") / "REAL"
+    file.unlink(missing_ok=True)
+    if settings.real:
+        file.write_text(json.dumps(settings.real))
 
 
 def _write_image_unit(settings: Settings) -> None:

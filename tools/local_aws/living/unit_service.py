@@ -41,7 +41,10 @@ class UnitService:
         }
 
     def listen(self, path: Path) -> None:
-        """Answer at a Unix socket until the process ends."""
+        """Answer at a Unix socket until the process ends.
+
+        The path is relative, because the path of a socket has at most some hundred characters.
+        """
         service = self
 
         class Handler(socketserver.StreamRequestHandler):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.local_aws.living.journal import Journal
+from tools.local_aws.living.machine_root import MachineRoot
 
 VERSION = "systemd 252"
 FOLDERS = ("/etc/systemd/system", "/lib/systemd/system")
@@ -57,11 +58,12 @@ class Units:
     Args:
         journal: receives the output of the units.
         environment: variables of all processes of the machine.
-        root: folder of the unit files, for tests.
+        root: the machine's root folder.
     """
 
-    def __init__(self, journal: Journal, environment: dict[str, str], root: Path) -> None:
-        self._journal, self._environment, self._root = journal, environment, root
+    def __init__(self, journal: Journal, environment: dict[str, str], root: MachineRoot) -> None:
+        self._journal, self._environment, self._machine = journal, environment, root
+        self._root = root.folder
         self._units: dict[str, Unit] = {}
         self._lock = threading.RLock()
 
@@ -274,7 +276,8 @@ class Units:
 
     def _execute(self, unit: Unit, settings: Settings, line: str) -> "subprocess.Popen[bytes]":
         user = _one(settings, "User", "")
-        account = pwd.getpwnam(user) if user else None
+        # Without namespaces, all users of a machine are this system's user.
+        account = pwd.getpwnam(user) if user and not self._machine.is_rewritten else None
         for name in shlex.split(_one(settings, "RuntimeDirectory", "")):
             (self._root / "run" / name).mkdir(parents=True, exist_ok=True)
         more: dict[str, Any] = (
@@ -284,7 +287,7 @@ class Units:
         )
         process: subprocess.Popen[bytes] = subprocess.Popen(
             self._words(unit, line),
-            cwd=_one(settings, "WorkingDirectory", "/"),
+            cwd=self._machine.text(_one(settings, "WorkingDirectory", str(self._root))),
             env=self._variables(unit, settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -299,7 +302,8 @@ class Units:
     def _words(self, unit: Unit, line: str) -> list[str]:
         """Return the words of a command, with the id of the unit's main process."""
         main = str(unit.process.pid if unit.process else 0)
-        return [word.replace("$MAINPID", main) for word in shlex.split(line.lstrip("@-:+!"))]
+        line = self._machine.text(line.lstrip("@-:+!"))
+        return [word.replace("$MAINPID", main) for word in shlex.split(line)]
 
     def _variables(self, unit: Unit, settings: Settings) -> dict[str, str]:
         result = {**self._environment, "INVOCATION_ID": unit.invocation}

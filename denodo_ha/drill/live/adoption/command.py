@@ -31,6 +31,7 @@ from denodo_ha.drill.live.aws_calls import ADOPT_CALLS, SiteCalls, read_only_pol
 from denodo_ha.drill.live.entry_points import SiteLocator
 from denodo_ha.drill.live.site_reader import read_live_site
 from denodo_ha.drill.reading.resource_reader import LISTENER, TARGET_GROUP
+from denodo_ha.environment.full_command import environment_command
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.loading.problem import ConfigError
 from denodo_ha.environment.model.field_types import EnvironmentName
@@ -251,10 +252,11 @@ class _Files:
         if not file.exists():
             owners = sorted({item.balancer.place for item in site.clusters if item.balancer.is_own})
             if owners:
+                regions = sorted({item.balancer.region for item in site.clusters})
+                status = environment_command("status", "NAME", regions)
                 message = (
                     f"there is nothing to adopt: the stack {', '.join(owners)} of this project has "
-                    "the load balancer; `denodo-ha status --environment NAME --region REGION` "
-                    "shows the environment"
+                    f"the load balancer; `{status}` shows the environment NAME"
                 )
                 raise Refused(message)
             write_new(file, configuration_text(self._adoption.name, site))

@@ -34,6 +34,7 @@ from denodo_ha.environment.facts.denodo_ports import (
     PORTS,
     SCHEDULER_PORT,
 )
+from denodo_ha.environment.full_command import full_command
 
 _SERVICES: Final[Mapping[int, str]] = {
     **{port: name for name, port in PORTS["9.0"].services.items()},
@@ -60,8 +61,8 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
         kinds = ", ".join(f"{item.id} is an Application Load Balancer" for item in every)
         message = (
             f"there is no Network Load Balancer to adopt ({kinds or 'no load balancer was found'});"
-            " clients of Denodo need TCP: start with `denodo-ha init`, and move the clients to the "
-            "new name"
+            f" clients of Denodo need TCP: start with `{full_command('init', 'NAME')}`, and move "
+            "the clients to the new name"
         )
         raise UsageError(message)
     return balancers

@@ -145,8 +145,8 @@ def _takeover_steps(takeover: Takeover, names: Names) -> Iterator[Step]:
         yield Step(
             f"{takeover.cluster}: make what runs equal to the template. Each command changes in "
             "place and at once. An import compares nothing and changes nothing, and a later deploy "
-            "would not correct these differences either. Run `denodo-ha adopt` again afterwards: "
-            "it must find none.",
+            "would not correct these differences either. Run the command that printed this plan "
+            "again afterwards: it must find none.",
             tuple(Command(change.command, change.what) for change in takeover.changes),
         )
     yield _step(

@@ -137,19 +137,22 @@ def test_all_databases_without_tables_are_named(
     database: Postgres,
     catalog: Callable[..., Any],
     create: Callable[[str, str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _serves(home)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     create("scheduler", "jobs")
     state = catalog("scheduler", "data-catalog", "vdp")
     scheduler, data_catalog = _problems(home, state)
     where = f"on localhost:{database.port}"
+    choice = "--cluster active --environment denodo --region eu-west-1"
     assert scheduler == (
         f"scheduler: the database scheduler {where} has tables, but none whose name begins with "
-        "QRTZ_; run `denodo-ha catalog init --scheduler-sql FILE` with the SQL scripts for "
-        f"PostgreSQL in {home.path}/scripts/scheduler/sql (docs/how-to/catalog.md)"
+        f"QRTZ_; run `denodo-ha catalog init --scheduler-sql FILE {choice}` with the SQL scripts "
+        f"for PostgreSQL in {home.path}/scripts/scheduler/sql (docs/how-to/catalog.md)"
     )
     assert data_catalog.startswith(f"data-catalog: the database data_catalog {where} has no tables")
-    assert "`denodo-ha catalog init --data-catalog-sql FILE`" in data_catalog
+    assert f"`denodo-ha catalog init --data-catalog-sql FILE {choice}`" in data_catalog
     create("scheduler", "QRTZ_LOCKS")
     create("data_catalog", "anything")
     _check(home, state)

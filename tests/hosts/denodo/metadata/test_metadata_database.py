@@ -74,7 +74,7 @@ def test_files_say_where_the_metadata_is(
 def _is_nowhere_else(home: Home, cloud: Cloud, output: str) -> None:
     told = output + json.dumps(cloud.calls()) + "\n".join(home.calls())
     assert _SECRET not in told
-    known = {home.path / SCHEDULER_FILE, home.path / FILE, home.folder / "answers.json"}
+    known = {home.path / SCHEDULER_FILE, home.path / FILE, *cloud.files}
     for file in home.folder.rglob("*"):
         assert file in known or not file.is_file() or _SECRET.encode() not in file.read_bytes()
 

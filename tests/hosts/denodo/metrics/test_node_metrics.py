@@ -20,6 +20,7 @@ from hosts.denodo.metrics import node_metrics
 from hosts.denodo.readiness import readiness_endpoint
 from hosts.denodo.record import Record
 from hosts.denodo.system import System
+from tests.hosts.denodo import cloud
 from tests.hosts.denodo.cloud import LOGIN, Cloud
 from tests.hosts.denodo.home import Home
 from tests.support.servers.ports import free_port
@@ -67,8 +68,7 @@ def _metrics(system: System) -> dict[str, float]:
 
 
 def _calls(home: Home) -> list[list[str]]:
-    file = home.folder / "aws-calls"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return cloud.calls(home.folder)
 
 
 def test_all_metrics_of_a_node_are_one_call(home: Home, system: System) -> None:

@@ -37,13 +37,13 @@ def endpoint(home: Home) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness_endpoint, "KEPT_SECONDS", 0.3)
-    monkeypatch.setattr(readiness_endpoint, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(readiness_endpoint, "PATIENCE_SECONDS", TIMEOUT_S)
     monkeypatch.setattr(readiness_endpoint, "STALE_SECONDS", 0.6)
 
 
 def _get(address: str) -> tuple[int, dict[str, Any]]:
     try:
-        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own server
+        with urllib.request.urlopen(address, timeout=2 * TIMEOUT_S) as answer:  # noqa: S310 - ours
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -121,7 +121,7 @@ def test_hung_servers_do_not_hang_the_endpoint(
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     monkeypatch.setattr(readiness_endpoint, "PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(readiness_endpoint, "STALE_SECONDS", 10.0)
+    monkeypatch.setattr(readiness_endpoint, "STALE_SECONDS", 600.0)
     monkeypatch.setattr(ping, "SECONDS", 0.5)
     monkeypatch.setattr(probes, "SECONDS", 0.5)
     home.behave("ping.sh", "hang")
@@ -152,7 +152,7 @@ def test_checks_from_many_zones_start_one_java(
 ) -> None:
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
-    monkeypatch.setattr(readiness_endpoint, "KEPT_SECONDS", 5.0)
+    monkeypatch.setattr(readiness_endpoint, "KEPT_SECONDS", 600.0)
     home.calls()
     threads = [threading.Thread(target=_get, args=(f"{endpoint}/ready/jdbc",)) for _ in range(12)]
     for thread in threads:

@@ -53,7 +53,7 @@ def _server(answers: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:
                 connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(120)
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         yield listener.getsockname()[1], seen
@@ -125,7 +125,7 @@ def test_the_readiness_of_a_scheduler_with_tls_costs_one_connection(
             secured.sendall(_ACK)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(120)
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         port = listener.getsockname()[1]

@@ -141,10 +141,11 @@ def test_a_failure_of_both_pings_is_dead_and_leaves_at_once(node: _Node) -> None
 
 
 def test_a_ping_that_does_not_end_is_dead(node: _Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert node.after(0).ready
     monkeypatch.setattr(ping, "SECONDS", 0.3)
     node.home.behave("ping.sh", "hang")
     node.pings()
-    verdict = node.after(0)
+    verdict = node.after(PING_SECONDS)
     assert (verdict.condition, verdict.ready) == ("dead", False)
     assert verdict.reason.startswith("did not answer: ping.sh")
     assert node.pings() == [True], "a second one would take as long"
@@ -183,7 +184,7 @@ def test_a_silent_odbc_port_takes_no_node_out_that_served_by_the_earlier_rule(
     assert node.after(4) == Verdict()
     apply(node.home.system, node.state)
     assert record.readiness["rules"] == "earlier"
-    assert "jdbc: did not answer on port" in earlier_rules.warning(record)
+    assert "jdbc: did not answer on port" in earlier_rules.warning(node.state, record)
     assert node.after(4) == Verdict()
 
     earlier_rules.accept(record)

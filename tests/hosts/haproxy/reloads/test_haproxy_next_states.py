@@ -76,7 +76,7 @@ def serving(site: WebSite) -> Iterator[WebSite]:
 
 
 def _drain(site: WebSite, node: str) -> None:
-    drain(site.haproxy, node, site.said.append, seconds=30, force=False)
+    drain(site.haproxy, node, site.said.append, seconds=300, force=False)
 
 
 def test_the_file_wins_over_the_saved_state(serving: WebSite) -> None:

@@ -92,7 +92,7 @@ def test_metrics_clients_can_be_turned_on_and_off(
 
 
 def _status(address: str, port: int) -> int:
-    connection = http.client.HTTPConnection(address, port, timeout=20)
+    connection = http.client.HTTPConnection(address, port, timeout=120)
     try:
         connection.request("GET", "/metrics")
         return connection.getresponse().status

@@ -45,7 +45,7 @@ def test_a_reload_under_load_fails_nobody(proxy: Running) -> None:
 
 
 def test_a_reload_keeps_who_is_drained(proxy: Running, tmp_path: Path) -> None:
-    drain(proxy.haproxy, "node1", _say, seconds=30, force=False)
+    drain(proxy.haproxy, "node1", _say, seconds=300, force=False)
     before = proxy.states()
     new = tmp_path / "new.cfg"
     new.write_text(
@@ -71,7 +71,7 @@ def test_sessions_of_an_old_worker_are_waited_for(proxy: Running) -> None:
     assert all(lives(connection) for connection in connections)
     for connection in connections:
         connection.close()
-    drain(proxy.haproxy, "node1", _say, seconds=30, force=False)
+    drain(proxy.haproxy, "node1", _say, seconds=300, force=False)
     proxy.until(lambda: not workers(proxy.haproxy).old)
 
 

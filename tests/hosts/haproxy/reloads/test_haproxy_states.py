@@ -60,7 +60,7 @@ def _backends() -> str:
 
 
 def _serves(port: int, backend: str) -> bool:
-    connection = http.client.HTTPConnection(PROXY, port, timeout=20)
+    connection = http.client.HTTPConnection(PROXY, port, timeout=120)
     try:
         connection.request("GET", f"/{backend}")
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -147,11 +147,11 @@ def test_a_node_that_wants_no_new_sessions_is_stopping(site: WebSite) -> None:
         with pytest.raises(Refused, match="no other node would serve web"):
             drain(site.haproxy, "node1", site.said.append, seconds=1, force=False)
         assert "web/node2 is stopping: L7OKC" in "".join(site.wrong())
-        drain(site.haproxy, "node2", site.said.append, seconds=30, force=False)
+        drain(site.haproxy, "node2", site.said.append, seconds=300, force=False)
         with pytest.raises(Failed, match="no passed check"):
             enable(site.haproxy, "node2", site.said.append, seconds=2)
         made[TWO].status = None
-        enable(site.haproxy, "node2", site.said.append, seconds=30)
+        enable(site.haproxy, "node2", site.said.append, seconds=300)
         assert site.states()["web/node2"] == "up"
 
 
@@ -161,8 +161,8 @@ def test_a_server_that_is_disabled_in_the_file_can_be_enabled(site: WebSite) -> 
     prepare_start(site.haproxy, site.said.append)
     with nodes(ONE, TWO, ports=(PORT,)), started(site):
         site.until(lambda: site.states() == {"web/node1": "up", "web/node2": "maint"})
-        enable(site.haproxy, "node2", site.said.append, seconds=30)
+        enable(site.haproxy, "node2", site.said.append, seconds=300)
         assert site.states() == {"web/node1": "up", "web/node2": "up"}
         site.reload(*lines)
         assert site.states() == {"web/node1": "up", "web/node2": "up"}
-        drain(site.haproxy, "node1", site.said.append, seconds=30, force=False)
+        drain(site.haproxy, "node1", site.said.append, seconds=300, force=False)

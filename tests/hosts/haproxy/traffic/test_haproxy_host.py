@@ -77,20 +77,20 @@ def test_only_a_balancer_in_front_gets_in_by_the_proxy_protocol(site: Site) -> N
     hello = bytes.fromhex(RMI_HELLO)
     with running(configuration(site.ports), behind_proxy=True) as proxy:
         port = proxy.port("jdbc")
-        with socket.create_connection((PROXY, port), 10) as bare:
+        with socket.create_connection((PROXY, port), 120) as bare:
             bare.sendall(hello)
             with suppress(ConnectionResetError):
                 assert bare.recv(1) == b""
         # PROXY protocol, version 2: TCP over IPv4, from 10.9.8.7:1234 to the load balancer.
         head = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
         ends = socket.inet_aton("10.9.8.7") + socket.inet_aton(PROXY) + b"\x04\xd2\x27\x0f"
-        with socket.create_connection((PROXY, port), 10) as told:
+        with socket.create_connection((PROXY, port), 120) as told:
             told.sendall(head + ends + hello)
             assert told.recv(1) == b"\x4e"
         proxy.until(lambda: "10.9.8.7:1234 [" in proxy.log)
         # A load balancer in front of HAProxy sends the header with health checks, too.
         health = proxy.environment.clusters["main"].balancer.proxy.health_port
-        with socket.create_connection((PROXY, health), 10) as check:
+        with socket.create_connection((PROXY, health), 120) as check:
             check.sendall(head + ends + b"GET /health HTTP/1.0\r\n\r\n")
             assert check.recv(12) == b"HTTP/1.1 200"
 

@@ -24,7 +24,7 @@ def _get(
 ) -> tuple[int, str, dict[str, str]]:
     """Return a page over TLS; the server's certificate must be valid for this name."""
     context = ssl.create_default_context(cafile=authority)
-    connection = http.client.HTTPSConnection(name, port, timeout=10, context=context)
+    connection = http.client.HTTPSConnection(name, port, timeout=120, context=context)
     # Connect to this machine instead of resolving the name, as if DNS returned this machine.
     connection._create_connection = (  # type: ignore[attr-defined]  # noqa: SLF001
         lambda _to, *rest: __import__("socket").create_connection((PROXY, port), *rest)

@@ -13,7 +13,7 @@ BOTH = {"node1", "node2"}
 
 
 def _get(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(PROXY, port, timeout=10)
+    connection = http.client.HTTPConnection(PROXY, port, timeout=120)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -68,7 +68,7 @@ def test_the_cookie_stays_between_browser_and_balancer(proxy: Running, site: Sit
     port = site.ports.web
     seen: list[str] = []
     with socket.create_server((site["node1"].address, port)) as server:
-        server.settimeout(10)
+        server.settimeout(120)
 
         def answer() -> None:
             while not seen:
@@ -83,7 +83,7 @@ def test_the_cookie_stays_between_browser_and_balancer(proxy: Running, site: Sit
         thread.start()
         # On a slow machine, checks may have marked the node down before this server listened.
         proxy.until(lambda: proxy.states()["web/node1"] == "up")
-        client = http.client.HTTPConnection(PROXY, proxy.port("web"), timeout=10)
+        client = http.client.HTTPConnection(PROXY, proxy.port("web"), timeout=120)
         forged = {
             "Cookie": "denodo-web=node1; mine=1",
             "X-Forwarded-For": "6.6.6.6",
@@ -92,7 +92,7 @@ def test_the_cookie_stays_between_browser_and_balancer(proxy: Running, site: Sit
         client.request("GET", "/name", headers=forged)
         assert client.getresponse().status == 200
         client.close()
-        thread.join(timeout=10)
+        thread.join(timeout=120)
     heads = dict(line.lower().split(": ", 1) for line in seen[0].splitlines()[1:] if line)
     assert heads["cookie"] == "mine=1"
     assert heads["x-forwarded-for"] == PROXY

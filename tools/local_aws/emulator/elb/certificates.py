@@ -66,6 +66,11 @@ def authority() -> str:
     return Path(_authority_files()[0]).read_text()
 
 
+def authority_file() -> str:
+    """Return the path of the authority's certificate."""
+    return _authority_files()[0]
+
+
 def issued(names: list[str]) -> tuple[str, str]:
     """Return a chain for names, with the authority's certificate, and its key, in PEM form."""
     certificate, key = _made(names, issuer=_authority_files())

@@ -21,11 +21,14 @@ from typing import Any
 from tools.local_aws.emulator import loopback, ministack, stand_ins
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.elb import zone_health
+from tools.local_aws.emulator.rds import servers
 from tools.local_aws.emulator.route53 import health_status
 
 Record = ministack.Record
 
 _BALANCER_TTL_S = 60
+_DATABASE_TTL_S = 5
+"""Project default: AWS publishes no TTL of the endpoints of RDS."""
 _MAXIMUM_LINKS = 8
 """Project default: CNAME records and aliases that an answer follows, so that a loop ends."""
 _NEGATIVE_TTL_FIELD = -1
@@ -98,6 +101,11 @@ def answer(name: str, kind: str, vpc: str = "") -> Answer:
         if balancer is not None:
             owner, zone = balancer
             result.records += _of_balancer(name, kind, owner, zone)
+            return result
+        database = servers.address_of(name)
+        if database is not None:
+            ttl, values = _real(_DATABASE_TTL_S), (database,) if kind == "A" else ()
+            result.records += [RecordSet(name, kind, ttl, values)] if values else []
             return result
         hosted = _zone_of(name, vpc)
         if hosted is None:

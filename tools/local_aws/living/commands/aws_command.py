@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
-SETTINGS = "/etc/local-aws.json"
+SETTINGS = os.environ.get("LOCAL_AWS_ROOT", "") + "/etc/local-aws.json"
 _TIMEOUT_S = 60.0
 _MISUSE, _REFUSED = 252, 254
 """Exit codes of the AWS CLI for a wrong command line, and for an error of the service."""

@@ -1,16 +1,19 @@
 """`systemctl`, `journalctl` and `logger` of a machine: asks the machine's first process."""
 
 import json
+import os
 import socket
 import sys
 
-SOCKET = "/run/local-aws/units"
+SOCKET = "run/local-aws/units"
+"""Path of the socket in the machine's root folder."""
 
 
 def main() -> int:
     """Send the program's name and arguments, and print the answer."""
     request = {"program": sys.argv[1], "arguments": sys.argv[2:]}
     with socket.socket(socket.AF_UNIX) as connection:
+        os.chdir(os.environ.get("LOCAL_AWS_ROOT") or "/")
         connection.connect(SOCKET)
         connection.sendall(json.dumps(request).encode() + b"\n")
         answer = b""

@@ -1,4 +1,4 @@
-"""Protections that a change turns off: deletion, TLS, health checks, alarms, backups, Multi-AZ."""
+"""Protections that a change turns off: deletion, TLS, health checks, failover checks, alarms."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -7,7 +7,8 @@ from denodo_ha.aws.template_document import Template
 from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.plan.balancer_changes import LOAD_BALANCER
 from denodo_ha.plan.database_changes import INSTANCE as DATABASE
-from denodo_ha.review.capacity_changes import node_states
+from denodo_ha.review.changes.connection_changes import CONNECTIONS_NOT_ENDED
+from denodo_ha.review.changes.node_state_changes import node_states
 from denodo_ha.review.finding import Finding, finding
 from denodo_ha.review.stack_pair import (
     LISTENER,
@@ -20,13 +21,15 @@ from denodo_ha.review.stack_pair import (
     listener_label,
     number,
     of_type,
+    referred_id,
     resource_label,
     text_of,
 )
 
 _RECORD: Final = "AWS::Route53::RecordSet"
-_ALARMS: Final = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
-_FLOW_LOG: Final = "AWS::EC2::FlowLog"
+_METRIC_ALARM: Final = "AWS::CloudWatch::Alarm"
+_COMPOSITE_ALARM: Final = "AWS::CloudWatch::CompositeAlarm"
+_TOPIC: Final = "AWS::SNS::Topic"
 _TLS: Final = frozenset({"HTTPS", "TLS"})
 _READY: Final = "/ready/"
 """Beginning of the path of the node program's readiness (docs/reference/node.md)."""
@@ -52,9 +55,7 @@ def protection_findings(pair: StackPair) -> Iterator[Finding]:
     yield from _health_checks(pair)
     yield from _failover_checks(pair)
     yield from _alarms(pair)
-    yield from _node_programs(pair)
-    yield from _logs(pair)
-    yield from _databases(pair)
+    yield from _later_alarms(pair)
 
 
 def _deletion_protection(pair: StackPair) -> Iterator[Finding]:
@@ -94,11 +95,6 @@ def _tls(pair: StackPair) -> Iterator[Finding]:
         if old in _TLS and new not in _TLS:
             text = f"the listener's protocol {old} -> {new}: port {after.get('Port')} has no TLS"
             yield finding("tls-off", pair.place(listener_label(pair.new, id_)), text)
-    states = node_states(pair.old), node_states(pair.new)
-    for node in sorted(states[0].keys() & states[1].keys()):
-        if states[0][node].get("tls") and not states[1][node].get("tls"):
-            text = "Denodo's servers on the node accept connections without TLS"
-            yield finding("tls-off", pair.place(node), text)
 
 
 def _certificates(pair: StackPair) -> Iterator[Finding]:
@@ -150,10 +146,7 @@ def _weaker(before: Properties, after: Properties) -> Iterator[str]:
         attributes(group, "TargetGroupAttributes").get(_TERMINATION) for group in (before, after)
     ]
     if not _is_false(ends[0]) and _is_false(ends[1]):
-        yield (
-            "connections to a node that is out of service are no longer ended, so that their "
-            "clients wait for time-outs of their own"
-        )
+        yield CONNECTIONS_NOT_ENDED
 
 
 def _is_false(value: Any) -> bool:
@@ -199,68 +192,66 @@ def _alarms(pair: StackPair) -> Iterator[Finding]:
         text = f"the alarm no longer notifies: {before[id_]}"
         yield finding("alarm-removed", pair.place(), text)
     topics = _subscriptions(pair.old), _subscriptions(pair.new)
-    for endpoint in sorted(topics[0] - topics[1]):
-        yield finding("notification-removed", pair.place(), f"{endpoint} is no longer notified")
+    for topic, endpoint in sorted(topics[0] - topics[1]):
+        text = f"{endpoint} is no longer notified by the topic {topic}"
+        yield finding("notification-removed", pair.place(), text)
+
+
+def _later_alarms(pair: StackPair) -> Iterator[Finding]:
+    """Yield alarms that notify later after the same events than before."""
+    for id_, before, after in pair.kept(_METRIC_ALARM):
+        old, new = (_seconds_until_alarm(each) for each in (before, after))
+        if old is not None and new is not None and new > old and _notifies(pair.new, id_):
+            text = f"the alarm {id_} notifies after {old} -> {new} s"
+            yield finding("alarm-later", pair.place(), text)
+
+
+def _seconds_until_alarm(alarm: Properties) -> int | None:
+    periods = alarm.get("DatapointsToAlarm", alarm.get("EvaluationPeriods"))
+    seconds, count = number(alarm.get("Period")), number(periods)
+    return None if seconds is None or count is None else seconds * count
+
+
+def _notifies(resources: Resources, id_: str) -> bool:
+    """Return whether an alarm notifies, or is part of a composite alarm that notifies."""
+    notifying = _notifying(resources)
+    parents = (
+        text_of(properties.get("AlarmRule", ""))
+        for composite, properties in of_type(resources, _COMPOSITE_ALARM).items()
+        if composite in notifying
+    )
+    return id_ in notifying or any(f'"{id_}"' in rule for rule in parents)
 
 
 def _notifying(resources: Resources) -> dict[str, str]:
     """Return a short description of each alarm that notifies, by logical id."""
     return {
         id_: str(properties.get("AlarmDescription", id_)).partition(":")[0]
-        for kind in _ALARMS
+        for kind in (_METRIC_ALARM, _COMPOSITE_ALARM)
         for id_, properties in of_type(resources, kind).items()
         if properties.get("AlarmActions") and str(properties.get("ActionsEnabled", True)) != "False"
     }
 
 
-def _subscriptions(resources: Resources) -> set[str]:
-    found: set[str] = set()
-    for topic in of_type(resources, "AWS::SNS::Topic").values():
-        found |= {_endpoint(entry) for entry in topic.get("Subscription") or ()}
+def _subscriptions(resources: Resources) -> set[tuple[str, str]]:
+    """Return the name and a subscriber of each topic."""
+    topics = of_type(resources, _TOPIC)
+    found = {
+        (_topic_label(topics, id_), _endpoint(entry))
+        for id_, topic in topics.items()
+        for entry in topic.get("Subscription") or ()
+    }
     for entry in of_type(resources, "AWS::SNS::Subscription").values():
-        found.add(_endpoint(entry))
+        topic = referred_id(entry.get("TopicArn"))
+        label = _topic_label(topics, topic) if topic else text_of(entry.get("TopicArn", ""))
+        found.add((label, _endpoint(entry)))
     return found
+
+
+def _topic_label(topics: Mapping[str, Properties], id_: str) -> str:
+    name = topics.get(id_, {}).get("DisplayName")
+    return name if isinstance(name, str) else id_
 
 
 def _endpoint(entry: Any) -> str:
     return text_of(entry.get("Endpoint", "")) if isinstance(entry, Mapping) else text_of(entry)
-
-
-def _node_programs(pair: StackPair) -> Iterator[Finding]:
-    before, after = node_states(pair.old), node_states(pair.new)
-    for node in sorted(before.keys() & after.keys()):
-        # The key is in a state only if the watchdog is off.
-        if before[node].get("watchdog", True) and not after[node].get("watchdog", True):
-            text = "a server whose process ends unexpectedly is no longer started again"
-            yield finding("watchdog-off", pair.place(node), text)
-        if before[node].get("logs") and not after[node].get("logs"):
-            text = "its logs are no longer sent to CloudWatch Logs: they are lost with the machine"
-            yield finding("logs-off", pair.place(node), text)
-        if before[node].get("exports") and not after[node].get("exports"):
-            text = "Virtual DataPort's metadata is no longer exported"
-            yield finding("backups-fewer", pair.place(node), text)
-
-
-def _logs(pair: StackPair) -> Iterator[Finding]:
-    if of_type(pair.old, _FLOW_LOG) and not of_type(pair.new, _FLOW_LOG):
-        yield finding("logs-off", pair.place("VPC"), "connections of the VPC are no longer logged")
-    for _, before, after in pair.kept(DATABASE):
-        key = "EnableCloudwatchLogsExports"
-        if before.get(key) and not after.get(key):
-            text = "the logs of PostgreSQL are no longer sent to CloudWatch Logs"
-            yield finding("logs-off", pair.place("database"), text)
-
-
-def _databases(pair: StackPair) -> Iterator[Finding]:
-    for _, before, after in pair.kept(DATABASE):
-        if is_true(before.get("MultiAZ")) and not is_true(after.get("MultiAZ")):
-            text = "the database has no standby in another zone"
-            yield finding("multi-az-off", pair.place("database"), text)
-        days = [number(one.get("BackupRetentionPeriod", 1)) for one in (before, after)]
-        if days[0] is not None and days[1] is not None and days[1] < days[0]:
-            text = f"backups are kept {days[0]} -> {days[1]} days"
-            yield finding("backups-fewer", pair.place("database"), text)
-        regions = [one.get("AutomaticBackupReplicationRegion") for one in (before, after)]
-        if regions[0] and not regions[1]:
-            text = f"backups are no longer replicated to {text_of(regions[0])}"
-            yield finding("backups-fewer", pair.place("database"), text)

@@ -26,6 +26,8 @@ _SOURCES: Final = {
     "Egress": (*("CidrIp", "CidrIpv6", "DestinationPrefixListId", "DestinationSecurityGroupId"),),
 }
 _LAST_PORT: Final = 65_535
+_NO_ADDRESS: Final = "255.255.255.255/32"
+"""Peer of the rule with which the CDK removes the default rule of EC2 that allows all egress."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _parsed(
     if not isinstance(entry, dict):
         return
     peer = next((entry[key] for key in _SOURCES[direction] if key in entry), None)
-    if peer is None or referred_id(peer) in of_type(resources, _GROUP):
+    if peer is None or peer == _NO_ADDRESS or referred_id(peer) in of_type(resources, _GROUP):
         return
     protocol = str(entry.get("IpProtocol", "-1"))
     first, last = number(entry.get("FromPort")), number(entry.get("ToPort"))

@@ -1,27 +1,20 @@
-"""Capacity that a change removes: nodes, zones, services, instance types, heap, connections."""
+"""Capacity that a change removes: nodes, zones, services, instance types, reservations."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from denodo_ha.deployed.stack import mapping_in, resource_tag
+from denodo_ha.deployed.stack import resource_tag
 from denodo_ha.environment import names
 from denodo_ha.environment.facts.instance_memory import memory_gib, virtual_cpus
-from denodo_ha.environment.facts.limits import NLB_IDLE_TIMEOUT_DEFAULT_S
-from denodo_ha.environment.haproxy.systemd_unit import maxconn_of
-from denodo_ha.environment.loading.bounded_document import parse_json_answer
 from denodo_ha.plan.balancer_changes import LOAD_BALANCER
 from denodo_ha.plan.database_changes import INSTANCE as DATABASE
-from denodo_ha.plan.node_changes import joined_text
 from denodo_ha.review.finding import Finding, finding
 from denodo_ha.review.stack_pair import (
-    LISTENER,
     TARGET_GROUP,
     Properties,
     Resources,
     StackPair,
-    attributes,
-    listener_label,
     number,
     of_type,
     text_of,
@@ -45,9 +38,8 @@ def capacity_findings(pair: StackPair) -> Iterator[Finding]:
         return
     yield from _removed(pair)
     yield from _smaller_nodes(pair)
-    yield from _smaller_haproxy(pair)
     yield from _smaller_databases(pair)
-    yield from _shorter_idle_timeouts(pair)
+    yield from _smaller_reservations(pair)
 
 
 def _removed(pair: StackPair) -> Iterator[Finding]:
@@ -55,6 +47,13 @@ def _removed(pair: StackPair) -> Iterator[Finding]:
     for node in sorted(old.keys() - new.keys()):
         text = f"the node is removed: {len(old)} -> {len(new)} nodes"
         yield finding("node-removed", pair.place(node), text)
+    targets = _existing_instances(pair.old), _existing_instances(pair.new)
+    for instance in sorted(targets[0] - targets[1]):
+        text = (
+            "the existing instance is no longer a target of the load balancer: "
+            f"{len(targets[0])} -> {len(targets[1])} of them"
+        )
+        yield finding("node-removed", pair.place(instance), text)
     before, after = _zones(old), _zones(new)
     for zone in sorted(before - after):
         text = f"no node is in the zone any more: {len(before)} -> {len(after)} zones"
@@ -76,6 +75,14 @@ def _nodes(resources: Resources) -> dict[str, Properties]:
         for properties in of_type(resources, _INSTANCE).values()
         if (node := resource_tag(properties, names.NODE_TAG))
     }
+
+
+def _existing_instances(resources: Resources) -> set[str]:
+    """Return the ids of the targets that the stack does not create."""
+    groups = of_type(resources, TARGET_GROUP).values()
+    targets = [target for group in groups for target in group.get("Targets") or ()]
+    ids = [target.get("Id") for target in targets if isinstance(target, Mapping)]
+    return {id_ for id_ in ids if isinstance(id_, str) and id_.startswith("i-")}
 
 
 def _zones(nodes: Mapping[str, Properties]) -> set[str]:
@@ -100,27 +107,12 @@ def _services(resources: Resources) -> set[str]:
 
 def _smaller_nodes(pair: StackPair) -> Iterator[Finding]:
     old, new = _nodes(pair.old), _nodes(pair.new)
-    before, after = node_states(pair.old), node_states(pair.new)
     for node in sorted(old.keys() & new.keys()):
         types = old[node].get("InstanceType"), new[node].get("InstanceType")
-        yield from _smaller_type(pair.place(node), *types, "instance-smaller")
-    for node in sorted(before.keys() & after.keys()):
-        heaps = number(before[node].get("heap_mib")), number(after[node].get("heap_mib"))
-        if heaps[0] is not None and heaps[1] is not None and heaps[1] < heaps[0]:
-            text = f"Virtual DataPort's heap {heaps[0]} -> {heaps[1]} MiB"
-            yield finding("heap-smaller", pair.place(node), text)
-        versions = [
-            mapping_in(state, "denodo").get("version") for state in (before[node], after[node])
-        ]
-        if None not in versions and versions[0] != versions[1]:
-            text = (
-                f"Denodo {versions[0]} -> {versions[1]}: the node needs an image of this version, "
-                "and its metadata must be migrated"
-            )
-            yield finding("version-changed", pair.place(node), text)
+        yield from smaller_type(pair.place(node), *types, "instance-smaller")
 
 
-def _smaller_type(place: str, before: Any, after: Any, name: str) -> Iterator[Finding]:
+def smaller_type(place: str, before: Any, after: Any, name: str) -> Iterator[Finding]:
     """Yield a finding if an instance type has less memory or fewer CPUs, or may have."""
     if not (isinstance(before, str) and isinstance(after, str)) or before == after:
         return
@@ -135,48 +127,6 @@ def _smaller_type(place: str, before: Any, after: Any, name: str) -> Iterator[Fi
     ]
     if less:
         yield finding(name, place, f"{before} -> {after}: {', '.join(less)}")
-
-
-def node_states(resources: Resources) -> dict[str, Mapping[str, Any]]:
-    """Return the desired states of nodes by node; a state that is not JSON is left out."""
-    return {
-        node: state
-        for properties in of_type(resources, _PARAMETER).values()
-        if (node := resource_tag(properties, names.NODE_TAG))
-        and (state := _parsed(properties.get("Value", "")))
-    }
-
-
-def _parsed(value: Any) -> Mapping[str, Any]:
-    try:
-        state = parse_json_answer(joined_text(value) or "{}")
-    except ValueError:
-        return {}
-    return state if isinstance(state, Mapping) else {}
-
-
-def _smaller_haproxy(pair: StackPair) -> Iterator[Finding]:
-    for _, before, after in pair.kept("AWS::EC2::LaunchTemplate"):
-        data = [mapping_in(properties, "LaunchTemplateData") for properties in (before, after)]
-        types = [settings.get("InstanceType") for settings in data]
-        yield from _smaller_type(pair.place("HAProxy"), types[0], types[1], "haproxy-smaller")
-    for _, before, after in pair.kept("AWS::AutoScaling::AutoScalingGroup"):
-        counts = [number(properties.get("MinSize")) for properties in (before, after)]
-        if counts[0] is not None and counts[1] is not None and counts[1] < counts[0]:
-            text = f"{counts[0]} -> {counts[1]} HAProxy instances"
-            yield finding("haproxy-fewer", pair.place("HAProxy"), text)
-    for _, before, after in pair.kept(_PARAMETER):
-        limits = [_maxconn(properties) for properties in (before, after)]
-        if limits[0] is not None and limits[1] is not None and limits[1] < limits[0]:
-            text = (
-                f"maxconn {limits[0]} -> {limits[1]} client connections for each HAProxy instance"
-            )
-            yield finding("haproxy-maxconn-lower", pair.place("HAProxy"), text)
-
-
-def _maxconn(properties: Properties) -> int | None:
-    drop_in = _parsed(properties.get("Value", "")).get("drop_in")
-    return maxconn_of(drop_in) if isinstance(drop_in, str) else None
 
 
 def _smaller_databases(pair: StackPair) -> Iterator[Finding]:
@@ -208,17 +158,23 @@ def _size(class_: str) -> int | None:
     return len(_SIZES) + int(match[1]) if match else None
 
 
-def _shorter_idle_timeouts(pair: StackPair) -> Iterator[Finding]:
-    """Yield listeners that end idle connections earlier, such as those of clients with a query."""
-    for id_, before, after in pair.kept(LISTENER):
-        old, new = (
-            number(attributes(each, "ListenerAttributes").get("tcp.idle_timeout.seconds"))
-            or NLB_IDLE_TIMEOUT_DEFAULT_S
-            for each in (before, after)
-        )
-        if new < old:
+def _smaller_reservations(pair: StackPair) -> Iterator[Finding]:
+    """Yield zones with fewer reserved places for instances of a platform and tenancy."""
+    before, after = _reserved_places(pair.old), _reserved_places(pair.new)
+    for key in sorted(before):
+        if after.get(key, 0) < before[key]:
             text = (
-                f"idle connections end after {old} -> {new} s; a connection is idle while its "
-                "client waits for the result of a query"
+                f"reserved places for {key[1]} instances {before[key]} -> {after.get(key, 0)}: EC2 "
+                "may have no capacity for a node that is started or replaced"
             )
-            yield finding("idle-timeout-shorter", pair.place(listener_label(pair.new, id_)), text)
+            yield finding("capacity-reservation-smaller", pair.place(key[0]), text)
+
+
+def _reserved_places(resources: Resources) -> dict[tuple[str, str], int]:
+    """Return the places by zone, and by platform and tenancy, which instances must match."""
+    places: dict[tuple[str, str], int] = {}
+    for item in of_type(resources, "AWS::EC2::CapacityReservation").values():
+        kind = f"{text_of(item.get('InstancePlatform', ''))} ({item.get('Tenancy', 'default')})"
+        key = text_of(item.get("AvailabilityZone", "")), kind
+        places[key] = places.get(key, 0) + (number(item.get("InstanceCount")) or 0)
+    return places

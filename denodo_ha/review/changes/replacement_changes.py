@@ -5,7 +5,9 @@ from typing import Final
 
 from denodo_ha.deployed.stack import mapping_in
 from denodo_ha.environment.facts.update_effects import TARGET_GROUP_REPLACEMENTS, Effect
+from denodo_ha.environment.full_command import full_command
 from denodo_ha.plan import balancer_changes, database_changes, node_changes
+from denodo_ha.plan.switch_change import switch_changes
 from denodo_ha.review.finding import Finding, finding
 from denodo_ha.review.stack_pair import (
     LISTENER,
@@ -29,6 +31,7 @@ def replacement_findings(pair: StackPair) -> Iterator[Finding]:
     yield from _moved(pair)
     yield from _balancers(pair)
     yield from _failover_names(pair)
+    yield from _switches(pair)
     if pair.after is None:
         yield from _databases(pair)
         return
@@ -59,9 +62,11 @@ def _nodes(pair: StackPair) -> Iterator[Finding]:
     changes = node_changes.changes(*pair.templates)
     for cluster, nodes in node_changes.touched(changes).items():
         if len(nodes) > 1:
+            name = cluster or pair.cluster
+            pin, rollout = (full_command(word, cluster=name) for word in ("pin", "rollout"))
             text = (
-                f"{', '.join(nodes)} stop serving at once: pin them first (`denodo-ha pin`), and "
-                "move them one at a time (`denodo-ha rollout`)"
+                f"{', '.join(nodes)} stop serving at once: pin them first (`{pin}`), and move them "
+                f"one at a time (`{rollout}`)"
             )
             yield finding("nodes-stop-together", cluster or pair.cluster, text)
     for change in changes:
@@ -137,14 +142,31 @@ def _haproxy_instances(pair: StackPair) -> Iterator[Finding]:
 
 
 def _failover_names(pair: StackPair) -> Iterator[Finding]:
-    new = _names(pair.new)
-    for name in sorted(_names(pair.old) - new):
+    old, new = _names(pair.old), _names(pair.new)
+    for name in sorted(old.keys() - new.keys()):
         instead = f"; the names are now {', '.join(sorted(new))}" if new else ""
         yield finding("failover-name-changed", name, f"the name no longer exists{instead}")
+    for name in sorted(old.keys() & new.keys()):
+        if not old[name] & new[name]:
+            zones = " -> ".join(", ".join(sorted(zones)) for zones in (old[name], new[name]))
+            text = f"its records are in another hosted zone: {zones}"
+            yield finding("failover-name-changed", name, text)
 
 
-def _names(resources: Resources) -> set[str]:
-    records = of_type(resources, "AWS::Route53::RecordSet").values()
-    return {
-        text_of(record.get("Name", "")).rstrip(".") for record in records if "Failover" in record
-    }
+def _names(resources: Resources) -> dict[str, set[str]]:
+    """Return the hosted zones of each failover name."""
+    zones: dict[str, set[str]] = {}
+    for record in of_type(resources, "AWS::Route53::RecordSet").values():
+        if "Failover" in record:
+            name = text_of(record.get("Name", "")).rstrip(".")
+            zones.setdefault(name, set()).add(text_of(record.get("HostedZoneId", "")))
+    return zones
+
+
+def _switches(pair: StackPair) -> Iterator[Finding]:
+    if pair.before is None or pair.after is None:
+        return
+    sides = {pair.name: pair.before.template}, {pair.name: pair.after.template}
+    for change in switch_changes(*sides):
+        text = f"{change.text}: deploy only while the switch is set to the primary"
+        yield finding("switch-changed", pair.place(), text)

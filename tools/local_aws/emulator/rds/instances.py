@@ -1,6 +1,7 @@
 """RDS: resources referenced by databases must exist; RDS manages the administrator's password.
 
-No database server runs: MiniStack makes only the record of a database.
+MiniStack makes only the record of a database; its server is a part of the local AWS that runs on
+request (`servers`).
 """
 
 import json
@@ -9,11 +10,13 @@ import uuid
 from html import escape
 from typing import Any
 
-from tools.local_aws.emulator import ministack, rds_backups
+from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation import resource_types
 from tools.local_aws.emulator.cloudformation.resource_types import Made, Properties
 from tools.local_aws.emulator.ec2 import network
 from tools.local_aws.emulator.errors import AwsError
+from tools.local_aws.emulator.rds import backups, servers
+from tools.local_aws.emulator.rds.servers import DATABASES
 
 KIND = "AWS::RDS::DBInstance"
 SUBNETS = "AWS::RDS::DBSubnetGroup"
@@ -92,7 +95,31 @@ def _ensure_password_secret(id_: str, properties: Properties) -> dict[str, Any]:
         )
         kept = {"SecretArn": arn, "SecretStatus": "active"}
         ministack.databases[id_]["MasterUserSecret"] = kept
+        ministack.databases[id_]["_MasterUserPassword"] = login["password"]
     return {"MasterUserSecret.SecretArn": kept["SecretArn"]}
+
+
+def _ensured(id_: str, properties: Properties) -> dict[str, Any]:
+    """Make the administrator's secret, and let the database run with its password."""
+    attributes = _ensure_password_secret(id_, properties)
+    DATABASES.compare()
+    return attributes
+
+
+def _rename(id_: str, new_id: str) -> None:
+    """Give a database another identifier and endpoint (ModifyDBInstance).
+
+    Raises:
+        AwsError: another database has the identifier.
+    """
+    if new_id in ministack.databases:
+        raise _fault("DBInstanceAlreadyExists", f"DB instance {new_id} already exists")
+    record = ministack.databases.pop(id_)
+    arn = f"{str(record['DBInstanceArn']).rpartition(':')[0]}:{new_id}"
+    ministack.databases[new_id] = record | {"DBInstanceIdentifier": new_id, "DBInstanceArn": arn}
+    servers.name_endpoint(new_id)
+    owner = ministack.account(), ministack.region()
+    DATABASES.rename((*owner, id_), (*owner, new_id))
 
 
 def _with_password_secrets(body: bytes) -> bytes:
@@ -174,23 +201,25 @@ def install() -> None:
 
     def created(logical_id: str, properties: Properties, stack: str) -> Made:
         id_, attributes = create(logical_id, properties, stack)
-        rds_backups.replicate(id_, properties)
-        return id_, {**attributes, **_ensure_password_secret(id_, properties)}
+        backups.replicate(id_, properties)
+        return id_, {**attributes, **servers.name_endpoint(id_), **_ensured(id_, properties)}
 
     def updated(
         id_: str, old: Properties, new: Properties, stack: str, logical_id: str = ""
     ) -> Made:
         new_id, attributes = update(id_, old, new, stack, logical_id)
-        rds_backups.replicate(new_id, new)
-        return new_id, {**attributes, **_ensure_password_secret(new_id, new)}
+        backups.replicate(new_id, new)
+        return new_id, {**attributes, **servers.name_endpoint(new_id), **_ensured(new_id, new)}
 
     def deleted(id_: str, properties: Properties) -> None:
         kept = (ministack.databases.get(id_) or {}).get("MasterUserSecret")
         delete(id_, properties)
         _delete_password_secret(kept)
+        if id_ not in ministack.databases:
+            DATABASES.forget((ministack.account(), ministack.region(), id_))
 
     handler.update(create=created, update=updated, delete=deleted)
-    resource_types.check(KIND, _check_settings, _check_references, rds_backups.check)
+    resource_types.check(KIND, _check_settings, _check_references, backups.check)
     resource_types.before_delete(KIND, _check_protection)
     resource_types.check(SUBNETS, _check_two_zones)
     resource_types.declare(
@@ -210,9 +239,13 @@ def install() -> None:
         id_ = str(_first(asked.get("DBInstanceIdentifier")))
         if id_ in ministack.databases and resource_types.truth(_first(asked.get(MANAGED))):
             properties = {**ministack.databases[id_], MANAGED: True}
-            _ensure_password_secret(id_, properties)
+            _ensured(id_, properties)
+        new_id = _first(asked.get("NewDBInstanceIdentifier"))
+        if new_id and id_ in ministack.databases:
+            _rename(id_, str(new_id))
         return answer
 
     ministack.rds_actions["ModifyDBInstance"] = modified
     ministack.rds_actions["DescribeDBInstances"] = described
-    rds_backups.install()
+    backups.install()
+    servers.install()

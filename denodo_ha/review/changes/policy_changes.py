@@ -30,22 +30,61 @@ _POLICIES: Final = {
 
 
 @dataclass(frozen=True)
+class Names:
+    """Actions or resources of a statement: one pattern, or all but some patterns.
+
+    Attributes:
+        patterns: the patterns, which may have wildcards.
+        is_excluded: True for `NotAction` and `NotResource`, which mean all but these patterns.
+    """
+
+    patterns: tuple[str, ...]
+    is_excluded: bool = False
+
+    def __str__(self) -> str:
+        """Return the patterns in words."""
+        return f"{'all but ' if self.is_excluded else ''}{', '.join(self.patterns)}"
+
+    def in_lower_case(self) -> "Names":
+        """Return the patterns in lower case."""
+        return Names(tuple(pattern.lower() for pattern in self.patterns), self.is_excluded)
+
+    def covers(self, other: "Names") -> bool:
+        """Return whether all that the other patterns mean is included here."""
+        if self == other or (self.patterns == ("*",) and not self.is_excluded):
+            return True
+        match self.is_excluded, other.is_excluded:
+            case False, False:
+                return all(_is_matched(name, self.patterns) for name in other.patterns)
+            case True, True:
+                return all(_is_matched(name, other.patterns) for name in self.patterns)
+            case True, False:
+                # A pattern that overlaps with an excluded one is not included as a whole.
+                return not any(
+                    _is_matched(name, self.patterns) or _is_matched(excluded, (name,))
+                    for name in other.patterns
+                    for excluded in self.patterns
+                )
+        return False
+
+
+@dataclass(frozen=True)
 class Permission:
-    """An action that a policy allows or denies on a resource.
+    """Actions that a policy allows or denies on resources.
 
     Attributes:
         holder: the role, policy or resource that the statement belongs to.
         effect: `Allow` or `Deny`.
-        action: the action, which may have wildcards.
-        resource: the resource, which may have wildcards.
+        action: the action, or all but some actions.
+        resource: the resource, or all but some resources.
         principal: the principal of a resource's policy; empty in a policy of a role.
         condition: the condition; empty for none.
     """
 
     holder: str
     effect: str
-    action: str
-    resource: str
+    action: Names
+    resource: Names
     principal: str = ""
     condition: str = ""
 
@@ -55,8 +94,9 @@ class Permission:
             (self.holder, self.effect) == (other.holder, other.effect)
             and self.condition in {"", other.condition}
             and self.principal in {"*", other.principal}
-            and fnmatchcase(other.action.lower(), self.action.lower())
-            and (self.resource == other.resource or _matches(other.resource, self.resource))
+            # IAM does not tell lower and upper case of actions apart, unlike those of resources.
+            and self.action.in_lower_case().covers(other.action.in_lower_case())
+            and self.resource.covers(other.resource)
         )
 
 
@@ -89,7 +129,8 @@ def _grouped(pair: StackPair, verb: str, permissions: Iterable[Permission]) -> I
     for item in permissions:
         suffix = f" for {item.principal}" if item.principal else ""
         suffix += f" if {item.condition}" if item.condition else ""
-        actions.setdefault((item.holder, item.resource, suffix), []).append(item.action)
+        key = item.holder, str(item.resource), suffix
+        actions.setdefault(key, []).append(str(item.action))
     resources: dict[tuple[str, str, str], list[str]] = {}
     for (holder, resource, suffix), names_ in actions.items():
         resources.setdefault((holder, ", ".join(names_), suffix), []).append(resource)
@@ -118,7 +159,9 @@ def _permissions(resources: Resources) -> list[Permission]:
             for document in documents:
                 permissions |= dict.fromkeys(_statements(document, holder, normalise))
             for arn in _listed(properties.get("ManagedPolicyArns")):
-                policy = Permission(holder, "Allow", "*", f"policy {normalise(arn)}")
+                policy = Permission(
+                    holder, "Allow", Names(("*",)), Names((f"policy {normalise(arn)}",))
+                )
                 permissions[policy] = None
     return list(permissions)
 
@@ -182,17 +225,26 @@ def _statements(document: Any, holder: str, normalise: _Normaliser) -> Iterator[
         if not isinstance(statement, Mapping):
             continue
         condition = statement.get("Condition")
-        principal = statement.get("Principal", "")
-        for action in _listed(statement.get("Action", statement.get("NotAction"))):
-            for resource in _listed(statement.get("Resource", "*")):
+        principal = normalise(statement.get("Principal", ""))
+        if "NotPrincipal" in statement:
+            principal = f"all but {normalise(statement['NotPrincipal'])}"
+        for action in _names(statement, "Action", normalise):
+            for resource in _names(statement, "Resource", normalise) or [Names(("*",))]:
                 yield Permission(
                     holder,
                     str(statement.get("Effect")),
-                    normalise(action),
-                    normalise(resource),
-                    normalise(principal),
+                    action,
+                    resource,
+                    principal,
                     normalise(condition) if condition else "",
                 )
+
+
+def _names(statement: Mapping[str, Any], key: str, normalise: _Normaliser) -> list[Names]:
+    """Return each pattern of `Action` or `Resource`, or all patterns of `NotAction` together."""
+    excluded = tuple(sorted(normalise(name) for name in _listed(statement.get(f"Not{key}"))))
+    named = [Names((normalise(name),)) for name in _listed(statement.get(key))]
+    return [*named, *([Names(excluded, is_excluded=True)] if excluded else [])]
 
 
 def _listed(value: Any) -> list[Any]:
@@ -201,6 +253,11 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _matches(resource: str, pattern: str) -> bool:
-    """Return whether a resource matches a pattern; only plain texts are patterns."""
-    return not pattern.startswith("{") and fnmatchcase(resource, pattern)
+def _is_matched(name: str, patterns: Iterable[str]) -> bool:
+    """Return whether a pattern is equal to a name or matches it; JSON is not a pattern."""
+    return any(
+        name == pattern
+        # Square brackets are no wildcards of IAM.
+        or (not pattern.startswith("{") and fnmatchcase(name, pattern.replace("[", "[[]")))
+        for pattern in patterns
+    )

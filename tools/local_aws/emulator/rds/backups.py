@@ -1,8 +1,8 @@
 """RDS: automated backups that are replicated to another region, and the restore of such a copy.
 
 A copy exists from the deploy of its database on, and stays when the database is deleted, as RDS
-retains automated backups. It has no content: a restored database is only a record, like every
-database of the local AWS.
+retains automated backups. A restored database has the present content of its source, if that has a
+server (`servers`).
 """
 
 import secrets
@@ -15,10 +15,13 @@ from tools.local_aws.emulator import ministack
 from tools.local_aws.emulator.cloudformation import resource_types
 from tools.local_aws.emulator.cloudformation.resource_types import Properties
 from tools.local_aws.emulator.errors import AwsError, InvalidRequestError
+from tools.local_aws.emulator.rds import servers
+from tools.local_aws.emulator.rds.servers import DATABASES
 
 _REGION = "AutomaticBackupReplicationRegion"
 _KEY = "AutomaticBackupReplicationKmsKeyId"
 _SOURCE = "SourceDBInstanceAutomatedBackupsArn"
+_OWN = "SourceDBInstanceIdentifier"
 _AGE_S = 300
 """Age of a copy's newest state, from 5 to 30 minutes at RDS (AWS Prescriptive Guidance, "Amazon RDS
 PITR snapshot replication")."""
@@ -129,12 +132,8 @@ def _describe(_asked: dict[str, Any]) -> Any:
 
 
 def _restore(asked: dict[str, Any]) -> Any:
-    """Make the record of a database from a copy in this region."""
-    arn = _first(asked.get(_SOURCE))
-    copy = next((copy for copy in _here() if copy.arn == arn), None)
-    if copy is None:
-        message = f"DBInstanceAutomatedBackup {arn} not found"
-        raise AwsError("DBInstanceAutomatedBackupNotFound", message, service="Rds")
+    """Make a database from a copy in this region, or from a database of this region."""
+    copy = _of_database(_first(asked.get(_OWN))) if _OWN in asked else _of_copy(asked)
     more = {
         "DBInstanceIdentifier": _first(asked.get("TargetDBInstanceIdentifier")),
         "Engine": copy.engine,
@@ -144,8 +143,40 @@ def _restore(asked: dict[str, Any]) -> Any:
     status, headers, body = ministack.rds_actions["CreateDBInstance"](
         {**asked, **{key: [value] for key, value in more.items()}}
     )
+    if status == 200:
+        servers.name_endpoint(more["DBInstanceIdentifier"])
+        source = (copy.account, copy.source_region, copy.database)
+        target = (copy.account, copy.region, more["DBInstanceIdentifier"])
+        DATABASES.copy(source, target)
     restored = body.replace(b"CreateDBInstance", b"RestoreDBInstanceToPointInTime")
     return status, headers, restored
+
+
+def _of_copy(asked: dict[str, Any]) -> _Copy:
+    arn = _first(asked.get(_SOURCE))
+    copy = next((copy for copy in _here() if copy.arn == arn), None)
+    if copy is None:
+        message = f"DBInstanceAutomatedBackup {arn} not found"
+        raise AwsError("DBInstanceAutomatedBackupNotFound", message, service="Rds")
+    return copy
+
+
+def _of_database(id_: str) -> _Copy:
+    record = ministack.databases.get(id_)
+    if record is None:
+        raise AwsError("DBInstanceNotFound", f"DBInstance {id_} not found.", service="Rds")
+    region = ministack.region()
+    return _Copy(
+        account=ministack.account(),
+        region=region,
+        source_region=region,
+        database=id_,
+        key="",
+        engine=record["Engine"],
+        version=record["EngineVersion"],
+        username=record["MasterUsername"],
+        id="",
+    )
 
 
 def _first(value: Any) -> str:

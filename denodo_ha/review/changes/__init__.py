@@ -1,0 +1,1 @@
+"""Findings on the changes between the templates of two revisions, one module per subject."""

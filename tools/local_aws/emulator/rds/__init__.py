@@ -1,0 +1,1 @@
+"""RDS of the local AWS: database instances, their backups, and their servers."""

@@ -1,0 +1,48 @@
+"""The root folder of a machine, as its processes see it.
+
+With namespaces the root folder is `/`. Where the system denies them, it is a folder of this system,
+and the paths in scripts, units and Python programs are rewritten (`commands/machine_paths.py`).
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.local_aws.living.commands import machine_paths
+
+LIVING = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class MachineRoot:
+    """The root folder.
+
+    Attributes:
+        folder: `/`, or the folder that stands for it.
+    """
+
+    folder: Path = Path("/")
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Return whether paths are rewritten."""
+        return self.folder != Path("/")
+
+    def path(self, path: str) -> Path:
+        """Return where the machine has a path."""
+        return self.folder / path.lstrip("/")
+
+    def text(self, text: str) -> str:
+        """Return a script or a unit's command for the machine."""
+        if not self.is_rewritten:
+            return text
+        return machine_paths.rewritten(text, str(self.folder), (sys.base_prefix, str(LIVING)))
+
+    def end_with(self) -> None:
+        """Let Python programs end when this process ends, where no namespace ends them."""
+        if self.is_rewritten:
+            pipe = self.path(machine_paths.ALIVE)
+            os.mkfifo(pipe)
+            # The pipe stays open until this process ends.
+            os.open(pipe, os.O_RDWR)
