@@ -4,7 +4,8 @@
 # `make local`:
 # a path, or a bare name for config/NAME.yaml, else config/examples/NAME.yaml.
 CONFIG ?= active-passive
-# Servers of the nodes on the local AWS: light, or none for instances that run no programs.
+# Servers of the nodes on the local AWS: light, jvm (Java and PostgreSQL), or none for instances that
+# run no programs.
 NODES ?= light
 # Where the client of `make local-client` is: outside, or a VPC.
 VIEW ?= outside
@@ -34,7 +35,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env local-resolve local-node local-client rehearse rehearse-all \
-	rehearse-flaws test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
+	rehearse-flaws rehearse-standby test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
 	format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 
@@ -47,7 +48,7 @@ setup: ## make .venv and node_modules from the lock files; does nothing when the
 dev: ## setup, and what the tests and linters need
 	@tools/setup dev
 
-local: setup ## deploy CONFIG to a local AWS on this machine and show the result (LOCAL_PORT=…, NODES=none)
+local: $(if $(filter jvm,$(NODES)),dev,setup) ## deploy CONFIG to a local AWS on this machine and show the result (LOCAL_PORT=…, NODES=jvm)
 	@tools/local_aws/setup
 	@$(python) -m tools.local_aws up --config '$(CONFIG)' --port '$(LOCAL_PORT)' --nodes '$(NODES)'
 
@@ -73,6 +74,10 @@ rehearse: dev ## play the drill's scenarios of CONFIG on a local AWS and compare
 rehearse-all: dev ## rehearse all examples; takes hours (ARGS=--first-only: minutes for each)
 	@tools/local_aws/setup
 	@$(python) -m tools.local_aws.rehearsal --all $(ARGS)
+
+rehearse-standby: dev ## practise a failover, and plant the faults of `failover check`; minutes (ARGS='--fault NAME')
+	@tools/local_aws/setup
+	@$(python) -m tools.local_aws.rehearsal.standby $(ARGS)
 
 rehearse-flaws: dev ## rehearse templates with planted flaws; minutes (ARGS='articles-recipe' for some)
 	@tools/local_aws/setup

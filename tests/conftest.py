@@ -4,9 +4,10 @@ import gc
 import locale
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 _TESTS = Path(__file__).parent
-_LONGEST = ("e2e", "hosts", "local_aws", "stacks", "upgrade", "faults", "tools")
-"""Folders whose files take minutes: a worker that begins one last would end after all others."""
+_SECONDS = {"e2e": 25} | dict.fromkeys(
+    ("hosts", "local_aws", "stacks", "upgrade", "faults", "tools"), 10
+)
+"""Folders whose files take long, with seconds for each file: a worker that begins one last would
+end after all others.
+"""
+_SHORT = 2
+_WAITING = ("hosts", "local_aws")
+"""Folders whose tests spend most of their time waiting for servers and health checks."""
 _FIRST = (
+    "local_aws/rehearsal/test_examples_rehearsed.py",
     "docs/test_tutorial.py",
     "e2e/test_proxied.py",
+    "e2e/test_deployed_examples.py",
     "hosts/denodo/test_privileges.py",
     "e2e/test_rolled.py",
     "e2e/test_replaced.py",
@@ -92,6 +102,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Tests that synthesise stacks or try many examples are slow.
     """
     items.sort(key=_rank)
+    begins = _spread(dict.fromkeys(item.path for item in items if _rank(item) >= len(_FIRST)))
+    items.sort(key=lambda item: begins.get(item.path, -1.0))
     for item in items:
         if item.get_closest_marker("long") and _has_no_long_test(item.path):
             message = f"{item.nodeid}: `make test-long` needs `pytest.mark.long` in the test's file"
@@ -106,7 +118,27 @@ def _rank(item: pytest.Item) -> int:
     file = item.path.relative_to(_TESTS)
     if file.as_posix() in _FIRST:
         return _FIRST.index(file.as_posix())
-    return len(_FIRST) + (file.parts[0] not in _LONGEST)
+    return len(_FIRST) + (file.parts[0] not in _SECONDS)
+
+
+def _spread(files: Iterable[Path]) -> dict[Path, float]:
+    """Return when each file begins, as a part of the run's time.
+
+    Files whose tests wait are spread among files whose tests compute. If several workers waited at
+    the same time, a core would be idle. Short files that compute are last.
+    """
+    folders = {file: file.relative_to(_TESTS).parts[0] for file in files}
+    begins: dict[Path, float] = {}
+    for waiting, part in ((True, 0.9), (False, 1.0)):
+        group = {
+            file: _SECONDS.get(folder, _SHORT)
+            for file, folder in folders.items()
+            if (folder in _WAITING) == waiting
+        }
+        before = accumulate(group.values(), initial=0)
+        total = sum(group.values())
+        begins |= {file: part * at / total for file, at in zip(group, before, strict=False)}
+    return begins
 
 
 def pytest_configure() -> None:

@@ -168,15 +168,17 @@ class Connection:
         return Fault("malformed", f"{self.endpoint} closed after {self._beginning}")
 
 
-def connect(address: str, port: int, timeout: float) -> Connection:
-    """Connect to a port.
+def connect(address: str, port: int, timeout: float, source: str = "") -> Connection:
+    """Connect to a port, from an address of this machine if `source` is one.
 
     Raises:
         Fault: The connection failed.
     """
     endpoint = host_port(address, port)
     try:
-        connected = socket.create_connection((address, port), timeout)
+        connected = socket.create_connection(
+            (address, port), timeout, source_address=(source, 0) if source else None
+        )
         # Disable Nagle's algorithm, which would add delays of this machine to the measured times.
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Connection(connected, endpoint, timeout)

@@ -154,6 +154,7 @@ class Endpoint:
         timeout: seconds that a step may take.
         trust: the certificates that are accepted.
         tls: True if the connection begins with a TLS handshake.
+        source: address of this machine to connect from; empty for any.
     """
 
     address: str
@@ -162,6 +163,7 @@ class Endpoint:
     timeout: float
     trust: Trust
     tls: bool = False
+    source: str = ""
 
     def connect(self) -> Connection:
         """Return a new connection without TLS.
@@ -169,7 +171,7 @@ class Endpoint:
         Raises:
             Fault: The connection failed.
         """
-        return connect(self.address, self.port, self.timeout)
+        return connect(self.address, self.port, self.timeout, self.source)
 
     def open(self, log: StepLog | None = None) -> Connection:
         """Return a new connection, with TLS if the endpoint uses TLS.

@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner, Result
 
+from denodo_ha.aws import deadline
 from denodo_ha.cli.commands import COMMANDS, Command
 from denodo_ha.cli.main import build_program
 from denodo_ha.environment.loading.loader import load
@@ -38,6 +39,12 @@ def templates_of(assemblies: SharedAssemblies) -> Templates:
 @cache
 def _environment(file: Path, _content: str) -> Environment:
     return load(file).environment
+
+
+@pytest.fixture
+def stopped_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the time of deadlines, so that seconds which a busy machine takes do not count."""
+    monkeypatch.setattr(deadline, "_now", lambda: 1000.0)
 
 
 @pytest.fixture(autouse=True)

@@ -140,7 +140,9 @@ class TestGate:
             "146.02 -> at least 219.04 USD a month, +73.02 (+50.0 %), and unknown prices; "
             "the limit is +20 %"
         )
-        assert "EC2 instance x, Linux on demand; `denodo-ha cost --online -c CONFIG`" in unknown.text
+        assert (
+            "EC2 instance x, Linux on demand; `denodo-ha cost --online -c CONFIG`" in unknown.text
+        )
 
     def test_it_names_the_clusters_that_rise(self) -> None:
         before = [cluster("a", "m"), cluster("b", "m", "m"), cluster("c", "m")]

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from denodo_ha.environment.loading.loader import load
 from hosts import archive
-from tests.support.assembly import ROOT, Template, synthesise
+from tests.support.assembly import ROOT, SharedAssemblies, Template, synthesise
 
 GROUP_OF_RULES = "AWS::EC2::SecurityGroup"
 Data = dict[str, Any]
@@ -21,16 +21,16 @@ Synth = Callable[[Data], dict[str, Template]]
 
 
 @pytest.fixture
-def synth(tmp_path: Path) -> Synth:
-    """Return a function that synthesises a configuration, given as plain data."""
-    count = iter(range(100))
+def synth(tmp_path: Path, assemblies: SharedAssemblies) -> Synth:
+    """Return a function that synthesises a configuration, given as plain data, once for all tests.
+
+    Most tests change one of two examples.
+    """
+    file = tmp_path / "environment.yaml"
 
     def of(data: Data) -> dict[str, Template]:
-        folder = tmp_path / str(next(count))
-        folder.mkdir()
-        file = folder / "environment.yaml"
         file.write_text(json.dumps(data))
-        return synthesise(load(file), folder / "out").templates
+        return assemblies.of(file).templates
 
     return of
 

@@ -12,11 +12,16 @@ from tests.support.assembly import Template
 
 def findings(template: Template, region: str, *, ignored: Sequence[str] = ()) -> list[str]:
     """Return what cfn-lint finds in a template, except for the ignored rules."""
-    from cfnlint.api import lint
-    from cfnlint.config import ManualArgs
+    from cfnlint.config import ConfigMixIn, ManualArgs
+    from cfnlint.decode.decode import decode_str
+    from cfnlint.runner import run_template_by_data
 
-    config = ManualArgs(regions=[region], ignore_checks=[*ignored])
-    return [str(match) for match in lint(json.dumps(template), rules=_rules(), config=config)]
+    decoded, errors = decode_str(json.dumps(template))
+    if errors:
+        return [str(error) for error in errors]
+    # `cfnlint.api.lint` would read all rules again: most of the time of a small template.
+    config = ConfigMixIn(**ManualArgs(regions=[region], ignore_checks=[*ignored]))
+    return [str(match) for match in run_template_by_data(decoded, config, _rules())]
 
 
 @cache

@@ -149,7 +149,7 @@ def test_synth_that_fails_says_why(repository: Repository) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.Signals) -> None:
     started = repository.root / "temporary/started"
-    waits = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(30)"
+    waits = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(300)"
     (repository.root / "app.py").write_text(waits)
     process = subprocess.Popen(
         repository.command,

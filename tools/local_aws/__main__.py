@@ -30,7 +30,7 @@ _VERBS = {
     "node": "local-node",
     "client": "local-client",
 }
-_NODES = ("light", "none")
+_NODES = ("light", "jvm", "none")
 
 
 def main() -> int:
@@ -39,9 +39,7 @@ def main() -> int:
     parser.add_argument("command", choices=list(_VERBS))
     parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
     parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
-    parser.add_argument(
-        "--nodes", default="light", choices=_NODES, help="servers of the nodes; none: no programs"
-    )
+    parser.add_argument("--nodes", default="light", choices=_NODES, help="servers of the nodes")
     parser.add_argument("--name", default="", help="the DNS name to resolve")
     parser.add_argument("--run", default="", help="the script that runs in a client's network")
     parser.add_argument("--view", default=name_lookup.OUTSIDE, help="the client's VPC")
@@ -80,8 +78,9 @@ def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> int:
     match arguments.command:
         case "up":
             port = _port(arguments.port)
-            runs = arguments.nodes != "none"
-            deployment.make_local(arguments.config, paths, console, port=port, nodes=runs)
+            deployment.make_local(
+                arguments.config, paths, console, port=port, nodes=arguments.nodes
+            )
         case "down":
             removal.remove_all(paths, console)
         case "stop":

@@ -43,7 +43,7 @@ _STATUS_TIMEOUT_S = 300.0
 
 
 def make_local(
-    config: str, paths: Paths, console: Console, *, port: int = 0, nodes: bool = True
+    config: str, paths: Paths, console: Console, *, port: int = 0, nodes: str = "light"
 ) -> None:
     """Deploy a configuration to the local AWS and show its status.
 
@@ -52,7 +52,7 @@ def make_local(
         paths: paths of the local AWS.
         console: shows what happens.
         port: port of the server; 0 for a free port.
-        nodes: whether instances run their programs.
+        nodes: servers of the nodes: `light`, `jvm`, or `none` for instances without programs.
     """
 
     def say(text: str) -> None:
@@ -64,7 +64,7 @@ def make_local(
     with paths.exclusive():
         say(f"Configuration {file}: {_summary(loaded.environment)}")
         server = server_process.ensure_running(paths, say, port=port)
-        control.call(server.endpoint, "living", LIVING | {"nodes": nodes}, method="PUT")
+        control.call(server.endpoint, "living", _parts(nodes), method="PUT")
         deploy(server, loaded, config, paths, say)
         with _running(paths):
             _wait_for_first_checks(server.endpoint, loaded.environment, say)
@@ -78,8 +78,13 @@ def make_local(
         say(_pace(server))
         say(_machines(server))
         name = _client_name(server, loaded.environment)
-    things = things_to_try(loaded.environment, config, name, nodes_run=nodes)
+    things = things_to_try(loaded.environment, config, name, nodes_run=nodes != "none")
     _show_next_steps(console, paths, things)
+
+
+def _parts(nodes: str) -> dict[str, bool]:
+    """Return the parts that run with these servers of the nodes."""
+    return LIVING | {"nodes": nodes != "none", "jvm": nodes == "jvm"}
 
 
 def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) -> None:

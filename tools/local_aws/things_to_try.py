@@ -75,7 +75,7 @@ def _connect(environment: Environment, name: str, cluster: str) -> str:
                 f"curl -s{insecure} -m {_WEB_S} --resolve {name}:{port.port}:{resolved} "
                 f"{scheme}://{name}:{port.port}/"
             )
-    return f'psql "hostaddr={resolved} port=9996 user=me dbname=admin" -c "select 1"'
+    return f'psql "hostaddr={resolved} port=9996 user=admin dbname=admin" -c "select 1"'
 
 
 def _last(environment: Environment, config: str, cluster: str, nodes: list[str]) -> Thing:

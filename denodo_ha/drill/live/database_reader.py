@@ -78,7 +78,7 @@ class FoundDatabases:
         Args:
             networks: regions by the VPC of nodes that no stack of this project has.
         """
-        for vpc, region in networks.items():
+        for region, vpc in sorted((region, vpc) for vpc, region in networks.items()):
             ids = sorted(item.id for item in self.others if item.properties.get("VpcId") == vpc)
             if not ids:
                 text = (

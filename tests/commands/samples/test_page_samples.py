@@ -111,9 +111,14 @@ def test_a_sample_is_what_the_command_prints(account: Account, situation: str, b
         command, _, expected = step.partition("\n")
         words = [EXAMPLE if word == "prod" else word for word in shlex.split(command)]
         output = account.run(*words).output
-        assert re.fullmatch(_pattern(_with_one_name(expected)), _shape(_with_one_name(output))), (
+        assert re.fullmatch(_pattern(_of_prod(expected)), _shape(_of_prod(output))), (
             f"{command}\n{output}"
         )
+
+
+def _of_prod(text: str) -> str:
+    """Return a text in which the example has the name that most pages use."""
+    return re.sub(rf"(\bof|-c) {EXAMPLE}\b", r"\1 prod", text)
 
 
 def test_every_sample_of_a_command_is_compared() -> None:
@@ -123,11 +128,6 @@ def test_every_sample_of_a_command_is_compared() -> None:
         text = _text(page)
         compared = {block for _, block in MARKED.findall(text)}
         assert [block for block in SAMPLE.findall(text) if block not in compared] == [], page
-
-
-def _with_one_name(text: str) -> str:
-    """Return a text in which the configuration has the name that most pages use."""
-    return re.sub(rf"(of|-c) {EXAMPLE}\b", r"\1 prod", text)
 
 
 def _shape(text: str) -> str:

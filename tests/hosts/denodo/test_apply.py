@@ -484,15 +484,26 @@ def test_a_full_disk_changes_nothing(home: Home, size: int) -> None:
     assert home.running()
 
 
-def test_two_runs_at_once(home: Home) -> None:
-    home.behave("vdp", "slow=0.6")
+def test_two_runs_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts, refused, start = threading.Event(), threading.Event(), Servers.start
+
+    def held(servers: Servers, names: Sequence[str], deadline: float) -> None:
+        starts.set()
+        assert refused.wait(120)
+        start(servers, names, deadline)
+
+    monkeypatch.setattr(Servers, "start", held)
     first = threading.Thread(target=apply, args=(home.system, home.state()))
     first.start()
-    while not (home.folder / "node/journal.json").exists():
-        assert first.is_alive()
-    with pytest.raises(BusyError, match=rf"another run is at work \(process {os.getpid()}, since"):
-        apply(home.system, home.state())
-    first.join()
+    try:
+        assert starts.wait(120)
+        with pytest.raises(
+            BusyError, match=rf"another run is at work \(process {os.getpid()}, since"
+        ):
+            apply(home.system, home.state())
+    finally:
+        refused.set()
+        first.join()
     apply(home.system, home.state())
 
 

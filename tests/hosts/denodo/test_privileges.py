@@ -34,7 +34,7 @@ from tests.hosts.denodo.home import Home
 from tests.support.combinations import WHOLE
 from tests.support.host_program import unpacked
 from tests.support.servers.ports import free_ports
-from tools.local_aws.living.denodo import denodo_servers, metadata_scripts, stand_in
+from tools.local_aws.living.denodo import denodo_servers, metadata_scripts, server_process, stand_in
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -103,7 +103,7 @@ class Node:
         Cloud(self.home.folder)
         # The user may lack permission to read the clone of the repository and its Python.
         copy = shutil.copy(stand_in.__file__, folder / "stand_in.py")
-        for file in (denodo_servers.__file__, metadata_scripts.__file__):
+        for file in (denodo_servers.__file__, metadata_scripts.__file__, server_process.__file__):
             shutil.copy(file, folder)
         for script in (self.home.path / "bin").iterdir():
             text = script.read_text().replace(stand_in.__file__, str(copy))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.local_aws import templates
@@ -59,6 +60,11 @@ _DOCUMENT = {
         }
     ],
 }
+
+_RMI_HELLO = bytes.fromhex("4a524d4900024b")
+_RMI_LIST = bytes(6) + bytes.fromhex("50aced00057722") + bytes(22)
+_RMI_LIST += bytes.fromhex("0000000144154dc9d4e63bdf")
+"""An empty client address, and a call of `list` of a registry (Java RMI specification)."""
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +211,41 @@ def test_a_group_replaces_a_lost_instance(living: tuple[Cloud, Paths]) -> None:
     (first,) = instances()
     ec2.terminate_instances(InstanceIds=[first])
     until(lambda: len(instances()) == 1 and instances() != [first])
+
+
+def test_java_and_postgresql_serve_after_a_reboot(
+    living: tuple[Cloud, Paths], instance: str
+) -> None:
+    """The last test but one, so that the last test also ends these programs."""
+    cloud, _ = living
+    address = cloud.call("machines")[instance]["address"]
+    cloud.call("living", {"jvm": True}, "PUT")
+    cloud.client("ec2").reboot_instances(InstanceIds=[instance])
+    until(lambda: is_java(address))
+    until(lambda: answers(address, 9996))
+    with psycopg.connect(host=address, port=9996, user="admin", dbname="admin") as session:
+        assert session.execute("SELECT node FROM node").fetchone() == (instance,)
+
+    act(cloud, instance, "close-port", port=9996)
+    until(lambda: not answers(address, 9996))
+    assert is_java(address)
+    act(cloud, instance, "open-port", port=9996)
+    until(lambda: answers(address, 9996))
+
+    act(cloud, instance, "kill-server")
+    until(lambda: not answers(address, 9999) and not answers(address, 9996))
+    cloud.client("ec2").reboot_instances(InstanceIds=[instance])
+    until(lambda: is_java(address))
+
+
+def is_java(address: str) -> bool:
+    """Return whether the registry of Java RMI on port 9999 is the management agent of Java."""
+    with suppress(OSError), socket.create_connection((address, 9999), 60) as connection:
+        connection.sendall(_RMI_HELLO)
+        connection.recv(100)
+        connection.sendall(_RMI_LIST)
+        return b"jmxrmi" in connection.recv(4096)
+    return False
 
 
 def test_a_killed_server_leaves_no_process_and_starts_all_again(

@@ -4,13 +4,19 @@ The rehearsals run at the same time, each on a local AWS of its own: they mostly
 shared among the examples, so that none waits much longer than the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
 
 import pytest
 
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
+from denodo_ha.environment.loading.loader import load
 from tests.support import local_aws_server
+from tests.support.assembly import ROOT, synthesise
+from tools.local_aws import deployment
+from tools.local_aws.cdk import TIMEOUT_S, Cdk
 from tools.local_aws.rehearsal.comparison import Seen
 from tools.local_aws.rehearsal.rehearsal import Options, Play, rehearse
 
@@ -47,10 +53,25 @@ _NOT_REHEARSED = {"nothing", "database-failed", "license-manager-lost", "zone-sh
 """No failure, what no rehearsal plays, and what none of these examples has."""
 
 Plays = dict[str, list[Play]]
+_SYNTHESIS = Lock()
+
+
+class CdkWithOwnSynth(Cdk):
+    """The CDK CLI, but for `synth`, which runs in this process: it takes half of a deploy."""
+
+    def run(self, *arguments: str, timeout: float = TIMEOUT_S) -> None:
+        """Run the CLI, or synthesise."""
+        if arguments[0] != "synth":
+            super().run(*arguments, timeout=timeout)
+            return
+        out, config = arguments[arguments.index("--output") + 1], arguments[-1]
+        file = ROOT / "config/examples" / f"{config.removeprefix('config=')}.yaml"
+        with _SYNTHESIS:
+            synthesise(load(file), Path(out))
 
 
 @pytest.fixture(scope="module")
-def plays() -> Plays:
+def plays() -> Iterator[Plays]:
     """Rehearse the examples, each in a thread."""
     local_aws_server.set_up()
 
@@ -59,8 +80,9 @@ def plays() -> Plays:
         options = Options(pace=PACE, kinds=KINDS[config], first_only=True)
         return rehearse(config, options, progress.append)
 
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(KINDS, pool.map(rehearsed, KINDS), strict=True))
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
+        patch.setattr(deployment, "Cdk", CdkWithOwnSynth)
+        yield dict(zip(KINDS, pool.map(rehearsed, KINDS), strict=True))
 
 
 def test_each_kind_of_failure_is_rehearsed() -> None:

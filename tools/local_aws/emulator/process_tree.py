@@ -21,8 +21,14 @@ class Process:
 
     @property
     def is_denodo(self) -> bool:
-        """Return whether the process is a server of Denodo, which is a Java program."""
-        return self.arguments[:1] == ("java",)
+        """Return whether the process is a server of Denodo: Java, or its PostgreSQL."""
+        program = self.arguments[0] if self.arguments else ""
+        return program == "java" or program.endswith("/postgres") or program[:9] == "postgres:"
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Return whether the process is a stand-in of a server, which may have real programs."""
+        return self.is_denodo and "serve" in self.arguments
 
 
 def below(pid: int) -> list[Process]:

@@ -72,6 +72,8 @@ OnCalendar=*:0/1
 WantedBy=timers.target
 """
 _SYSTEM_PROGRAMS = Path("/usr/sbin")
+_PACKAGES = "site-packages"
+"""Folder of the Python packages that have real programs."""
 _HOST_PROGRAMS = "/opt/local-aws-host-programs"
 _OWN_PROGRAMS = "opt/local-aws-programs"
 """Folders of an HAProxy machine: this system's /usr/sbin, and the same with `haproxy`."""
@@ -111,6 +113,7 @@ class Settings:
     haproxy: str = ""
     denodo: dict[str, str] = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
+    real: dict[str, str] = field(default_factory=dict)
     starts: tuple[str, ...] = ()
     is_isolated: bool = True
     names: dict[str, str] = field(default_factory=dict)
@@ -151,6 +154,10 @@ def shared_folders(settings: Settings) -> dict[Path, str]:
         wheel = Path(settings.haproxy).parents[1]
         if wheel.parts[1] != "usr":
             folders[wheel] = str(wheel)
+    for program in filter(None, settings.real.values()):
+        packages = next((path for path in Path(program).parents if path.name == _PACKAGES), None)
+        if packages is not None:
+            folders[packages] = str(packages)
     return folders
 
 
@@ -182,12 +189,14 @@ def prepare(settings: Settings, seen: MachineRoot) -> bool:
         (root / name).mkdir(exist_ok=True)
         (root / name).chmod(0o1777)
     _write_network(settings)
+    if is_new and settings.denodo:
+        _install_denodo(settings, seen)
+    if settings.denodo:
+        _write_real_programs(settings)
     if is_new:
         _copy_system_files(root / "etc")
         _write_commands(seen, root)
         _write_identity(settings)
-        if settings.denodo:
-            _install_denodo(settings, seen)
         if settings.haproxy:
             _install_haproxy(root)
         _write_users(settings, denodo_uid(seen))
@@ -316,6 +325,14 @@ def _install_denodo(settings: Settings, seen: MachineRoot) -> None:
         (folder / "ALIVE").write_text(str(seen.path(machine_paths.ALIVE)))
     if settings.starts:
         _write_image_unit(settings)
+
+
+def _write_real_programs(settings: Settings) -> None:
+    """Write which real programs Denodo's servers are from this boot on."""
+    file = settings.root / settings.denodo["home"].lstrip("/") / "REAL"
+    file.unlink(missing_ok=True)
+    if settings.real:
+        file.write_text(json.dumps(settings.real))
 
 
 def _write_image_unit(settings: Settings) -> None:

@@ -4,6 +4,8 @@ The handshakes are those of `denodo-ha verify`, which also follows a Denodo 7.0 
 the second port. Certificates are not verified: the local AWS makes its own.
 """
 
+import random
+import sys
 from dataclasses import dataclass
 
 from denodo_ha.environment.model.environment import Environment
@@ -31,6 +33,18 @@ _ACCEPTED = (
 """Beginnings of findings on what a client of the rehearsal does not verify: certificates, names."""
 
 
+def client_address() -> str:
+    """Return an address to connect from; empty where this system has one loopback address.
+
+    Clients have different addresses. With stickiness by the client's address, connections from one
+    address would never meet a second node.
+    """
+    if not sys.platform.startswith("linux"):
+        return ""
+    third, fourth = (random.randint(1, 250) for _ in range(2))  # noqa: S311 - any address
+    return f"127.0.{third}.{fourth}"
+
+
 @dataclass(frozen=True)
 class Client:
     """A client of one service.
@@ -49,7 +63,8 @@ class Client:
 
     def fault(self, address: str, port: int) -> str:
         """Connect once and return why the client is not served; empty if it is served."""
-        endpoint = Endpoint(address, port, self.host, self.timeout, Trust(), self.port.tls)
+        source = client_address()
+        endpoint = Endpoint(address, port, self.host, self.timeout, Trust(), self.port.tls, source)
         log = StepLog(self.port.name)
         try:
             self._probe(log, endpoint)

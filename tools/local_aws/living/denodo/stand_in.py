@@ -23,7 +23,7 @@ of `behave/` change the behaviour of scripts and servers too, see `Home.behaves`
 - `web`: `broken` answers every request with status 500
 
 Tests run thousands of scripts, so modules that few scripts need are imported in their functions.
-The servers are in `denodo_servers`, and scripts for metadata in `metadata_scripts`, in the same
+The servers are in `server_process`, and scripts for metadata in `metadata_scripts`, in the same
 folder.
 """
 
@@ -173,9 +173,9 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
         # The interpreter runs this file by its path, so its folder is on the import path.
-        import denodo_servers  # type: ignore[import-not-found]
+        import server_process  # type: ignore[import-not-found]
 
-        return int(denodo_servers.serve(Home(home), arguments[0]))
+        return int(server_process.serve(Home(home), arguments[0]))
     with (home / "calls").open("a") as calls:
         calls.write(" ".join([name, *arguments]) + "\n")
     behaviour = Home(home).behaves(name)
@@ -249,6 +249,8 @@ def _spawn(home: Home, server: str) -> int:
 
         shutil.rmtree(home.path / "run/applications", ignore_errors=True)
         (home.path / "run/applications").mkdir()
+        shutil.rmtree(home.path / "run/pages", ignore_errors=True)
+        _publish(home, "/", is_up=True)
     made = home.path / "run/generated.json"
     options = json.loads(made.read_text())["options"] if made.exists() else {}
     more = options.get(server, "").split()
@@ -276,12 +278,25 @@ def _start_application(home: Home, name: str) -> None:
         crashed.touch()
     up = not crashes and home.listens("vdp")
     home.application(name).write_text("up" if up else "dead")
+    _publish(home, _APPLICATIONS[name], is_up=up)
+
+
+def _publish(home: Home, path: str, *, is_up: bool) -> None:
+    """Let a real web server serve a path, or not; the light one needs no files."""
+    page = home.path / "run/pages" / path.strip("/") / "index.html"
+    if is_up and (home.path / "REAL").exists():
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"{home.node}\n")
+    elif not is_up and page.exists():
+        page.unlink()
+        page.parent.rmdir()
 
 
 def stop(home: Home, name: str, *how: str) -> None:
     """Stop a server or a web application."""
     if name in _APPLICATIONS:
         home.application(name).unlink(missing_ok=True)
+        _publish(home, _APPLICATIONS[name], is_up=False)
         return
     server = {"vqlserver": "vdp", "webcontainer": "web"}.get(name, name)
     if "deaf" in home.behaves(f"{name}_shutdown.sh") or (

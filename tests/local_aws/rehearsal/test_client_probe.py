@@ -1,0 +1,37 @@
+"""Clients of a rehearsal."""
+
+import socket
+import sys
+import threading
+
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from denodo_ha.verify.verification import VerifiedPort
+from tests.support.assembly import ROOT
+from tools.local_aws.rehearsal.client_probe import Client
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one loopback address")
+def test_clients_have_different_addresses() -> None:
+    """With stickiness by the client's address, clients must meet more nodes than one."""
+    environment = load(ROOT / "config/examples/active-passive.yaml").environment
+    client = Client(environment, VerifiedPort("other", "tcp", 9000), "127.0.0.1", 30.0)
+    seen: set[str] = set()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            connections = [listener.accept() for _ in range(8)]
+            seen.update(address for _, (address, _) in connections)
+            is_over.wait(60)
+            for connection, _ in connections:
+                connection.close()
+
+        is_over = threading.Event()
+        server = threading.Thread(target=accept)
+        server.start()
+        for _ in range(8):
+            assert client.fault("127.0.0.1", listener.getsockname()[1]) == ""
+        is_over.set()
+        server.join(60)
+    assert len(seen) > 1
