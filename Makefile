@@ -35,7 +35,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env local-resolve local-node local-client rehearse rehearse-all \
-	rehearse-flaws test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
+	rehearse-flaws rehearse-standby test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
 	format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 
@@ -74,6 +74,10 @@ rehearse: dev ## play the drill's scenarios of CONFIG on a local AWS and compare
 rehearse-all: dev ## rehearse all examples; takes hours (ARGS=--first-only: minutes for each)
 	@tools/local_aws/setup
 	@$(python) -m tools.local_aws.rehearsal --all $(ARGS)
+
+rehearse-standby: dev ## practise a failover, and plant the faults of `failover check`; minutes (ARGS='--fault NAME')
+	@tools/local_aws/setup
+	@$(python) -m tools.local_aws.rehearsal.standby $(ARGS)
 
 rehearse-flaws: dev ## rehearse templates with planted flaws; minutes (ARGS='articles-recipe' for some)
 	@tools/local_aws/setup

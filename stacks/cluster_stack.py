@@ -343,7 +343,7 @@ class ClusterStack(EnvironmentStack):
             node_document=node_document,
             haproxy_documents=[layer.document, layer.rotation_document] if layer else [],
             existing_instance_ids=self._existing_instance_ids(),
-            history_buckets=self._history_buckets(),
+            history_buckets=node_metadata.history_buckets_of(self._environment, self.name),
             has_alarms=self.has_alarms,
             shifted_balancer=(
                 self._balancer.nlb.load_balancer_arn
@@ -376,18 +376,10 @@ class ClusterStack(EnvironmentStack):
             cluster=self.name,
             haproxy_documents=[self._haproxy.rotation_document] if self._haproxy else [],
             existing_instance_ids=self._existing_instance_ids(),
-            history_buckets=self._history_buckets(),
+            history_buckets=node_metadata.history_buckets_of(self._environment, self.name),
             has_alarms=self.has_alarms,
         )
         self._output(names.SOLUTION_MANAGER_POLICY_ARN, policy.arn)
-
-    def _history_buckets(self) -> tuple[str, ...]:
-        """Return the names of the buckets in which commands leave this cluster's history."""
-        return node_metadata.history_buckets(
-            self._environment,
-            node_metadata.history_clusters(self._environment, self.name),
-            self.cluster.account,
-        )
 
     def _create_outputs(self, host: str) -> None:
         """Create the outputs with endpoints and nodes, and metadata for commands and drill."""

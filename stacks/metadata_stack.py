@@ -105,11 +105,7 @@ class MetadataStack(EnvironmentStack):
                 names.export_copy_stack(self._environment.name, source)
                 for source in node_metadata.copied_clusters(self._environment, name)
             ],
-            history_buckets=node_metadata.history_buckets(
-                self._environment,
-                node_metadata.history_clusters(self._environment, name),
-                settings.account,
-            ),
+            history_buckets=node_metadata.history_buckets_of(self._environment, name),
         )
         CfnOutput(self, names.CATALOG_OPERATOR_POLICY_ARN, value=policy.arn)
 

@@ -1,6 +1,5 @@
 """`denodo-ha init`: copy an example to a new configuration."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from denodo_ha.cli import configuration_choice, exit_codes
 from denodo_ha.cli.errors import UsageError
+from denodo_ha.cli.new_file import write_new
 from denodo_ha.cli.output import print_line
 from denodo_ha.environment.loading.configuration_file import DEFAULT, EXAMPLES
 
@@ -46,16 +46,7 @@ def init(
         raise UsageError(message)
     text = _example_text(root, example)
     new = root / "config" / f"{name}.yaml"
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except FileExistsError:
-        message = f"{_shown(new)} exists: choose another name, or edit this file"
-        raise UsageError(message) from None
-    except OSError as error:
-        message = f"{_shown(new)} cannot be written: {error.strerror}"
-        raise UsageError(message) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    write_new(new, text, _shown(new))
     print_line(f"{_shown(new)} is a copy of the example {example}. Replace these values:")
     print_line("")
     for line in yours(text):

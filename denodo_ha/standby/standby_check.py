@@ -45,7 +45,7 @@ class StandbyReport:
 
 
 def check_standby(
-    aws: Aws, standby: Standby, clock: Clock, *, has_put: bool = False
+    aws: Aws, standby: Standby, clock: Clock, *, has_put: bool = False, seconds: float = READ_S
 ) -> StandbyReport:
     """Read and judge the ten lines.
 
@@ -54,12 +54,13 @@ def check_standby(
         standby: the standby.
         clock: the clock.
         has_put: True if this run has put a metric in the switch's namespace.
+        seconds: what is not read in this time is unknown.
 
     Raises:
         NoCredentials: There are no credentials.
         ExpiredCredentials: The credentials have expired.
     """
-    with deadline.limited(READ_S):
+    with deadline.limited(seconds):
         facts = read_facts(aws, standby, clock)
     return StandbyReport(judge(standby, facts, has_put=has_put), facts)
 

@@ -19,7 +19,8 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.cli.time_limit import ANSWER, limited
 from denodo_ha.deployed import environment_locator
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
-from denodo_ha.status import haproxy_query, node_query, reader, verdict
+from denodo_ha.status import aws_state, haproxy_query, node_query, verdict
+from denodo_ha.status.cluster_status import cluster_status
 from denodo_ha.status.dns import read_dns
 from denodo_ha.status.model import DEGRADED, DOWN, HEALTHY, UNKNOWN, Dns, Environment
 from denodo_ha.status.report import as_json, as_table
@@ -100,7 +101,7 @@ class StatusReader:
                 asked = readings.values() if asks else ()
                 queries = [begin(pool, self._query, reading) for reading in asked]
                 dns = self._read_dns(readings)
-                known = reader.merged([reading.result() for reading in readings.values()])
+                known = aws_state.merged([reading.result() for reading in readings.values()])
                 for query in queries:
                     query.result()
         finally:
@@ -108,7 +109,7 @@ class StatusReader:
         if asks:
             self._queried = self._clock.monotonic()
         clusters = tuple(
-            reader.cluster_status(
+            cluster_status(
                 location,
                 known,
                 self._node_answers,
@@ -128,13 +129,13 @@ class StatusReader:
             problems=self._site.unread,
         )
 
-    def _read_cluster(self, location: StackLocation) -> reader.AwsState:
+    def _read_cluster(self, location: StackLocation) -> aws_state.AwsState:
         with deadline.limited(deadline.LOOK_S):
-            return reader.read_aws_state(
+            return aws_state.read_aws_state(
                 self._aws, self._site.environment, [location], self._clock.now()
             )
 
-    def _query(self, reading: Future[reader.AwsState]) -> None:
+    def _query(self, reading: Future[aws_state.AwsState]) -> None:
         """Query the nodes and HAProxy instances of a cluster, after the cluster has been read."""
         known = reading.result()
         states = {id_: instance.state for id_, instance in known.instances.items()}
@@ -148,8 +149,8 @@ class StatusReader:
             haproxy_query.query_haproxy(self._aws, known.readable, clock=self._clock)
         )
 
-    def _read_dns(self, readings: Mapping[str, Future[reader.AwsState]]) -> Dns | None:
-        def known_of(location: StackLocation) -> reader.AwsState | None:
+    def _read_dns(self, readings: Mapping[str, Future[aws_state.AwsState]]) -> Dns | None:
+        def known_of(location: StackLocation) -> aws_state.AwsState | None:
             reading = readings.get(location.stack)
             return reading.result() if reading else None
 

@@ -12,8 +12,8 @@ from denodo_ha.deployed.failover.dns_answer import Lookup
 from denodo_ha.deployed.failover.location import FailoverLocation, Role, failover_of
 from denodo_ha.deployed.failover.sides import ClusterTargets, ReadTargets, Sides
 from denodo_ha.deployed.target_health import GroupHealth
+from denodo_ha.status.aws_state import AwsState
 from denodo_ha.status.model import Dns, Side
-from denodo_ha.status.reader import AwsState
 
 KnownOf = Callable[[StackLocation], AwsState | None]
 """Function that waits until a cluster has been read; returns its AWS state, None if not read."""

@@ -13,9 +13,10 @@ from denodo_ha.cli.errors import AwsError
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.drill.live.entry_points import SiteLocator
 from denodo_ha.drill.live.operation.found_site import FoundCluster, FoundSite, read_found_site
-from denodo_ha.status import reader, verdict
+from denodo_ha.status import verdict
+from denodo_ha.status.aws_state import AwsState
+from denodo_ha.status.cluster_status import cluster_status
 from denodo_ha.status.model import Dns, Environment
-from denodo_ha.status.reader import AwsState
 from denodo_ha.status.verdict import Part
 
 
@@ -37,7 +38,7 @@ def read_found_status(
         site = read_found_site(aws, regions, locator)
     dns = _dns(site)
     clusters = tuple(
-        reader.cluster_status(found.cluster.location, _known(found), {}, accepted=accepted)
+        cluster_status(found.cluster.location, _known(found), {}, accepted=accepted)
         for found in site.clusters
     )
     return Environment(

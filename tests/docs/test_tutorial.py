@@ -79,8 +79,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     clone = make_clone(tmp_path_factory.mktemp("clone"))
     try:
         with Shell(clone, tmp_path_factory.mktemp("home")) as shell:
-            # The CDK's own validation of templates takes a third of a synthesis.
-            shell.run("export CDK_VALIDATION=false")
             yield Lab(clone, shell)
     finally:
         # Ends the local AWS if a test has failed; after the last test it is stopped already.

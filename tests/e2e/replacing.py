@@ -47,8 +47,8 @@ class Replacing(Cdk):
 class ReplacingDirectly(Replacing):
     """Replacement of the CDK CLI by its app in this process, and by CloudFormation's API.
 
-    Two starts of the CLI take most of the time of a replacement. A module that uses this class has
-    one replacement that uses the CLI.
+    Two starts of the CLI take most of the time of a replacement. `test_proxied` and `test_replaced`
+    have replacements that use the CLI.
     """
 
     def synth(self, config: Path, out: Path) -> None:

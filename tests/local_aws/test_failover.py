@@ -1,5 +1,6 @@
 """Metrics change alarm states, alarms change health checks, and checks change the DNS answer."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from botocore.exceptions import ClientError
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
 from tests.local_aws.templates import attribute, ref, resource
+from tests.support.local_aws_server import PACE
 from tests.support.waiting import until
 
 _NAME = "site.example.com"
@@ -60,6 +62,12 @@ def record(role: str, answer: str, **properties: Any) -> dict[str, Any]:
 
 
 SWITCH = alarm("Denodo/Failover", "SecondaryActive", {"Environment": "one"})
+THROWN = alarm(
+    "Denodo/Failover",
+    "SecondaryActive",
+    {"Environment": "one"},
+    TreatMissingData="ignore",
+)
 WELL = alarm(
     "AWS/NetworkELB",
     "HealthyHostCount",
@@ -81,6 +89,7 @@ def site(cloud: Cloud) -> Stack:
             "Zone": resource("Route53::HostedZone", Name="example.com"),
             "SwitchAlarm": SWITCH,
             "WellAlarm": WELL,
+            "Thrown": THROWN,
             "Switch": watching("SwitchAlarm"),
             "Well": watching("WellAlarm", "Unhealthy"),
             "Both": both("Switch", "Well"),
@@ -105,12 +114,25 @@ def answer(cloud: Cloud, stack: Stack, kind: str = "CNAME") -> list[str]:
     return list(description["RecordData"])
 
 
-def put(cloud: Cloud, value: float, environment: str = "one") -> None:
-    dimensions = [{"Name": "Environment", "Value": environment}]
-    cloud.client("cloudwatch").put_metric_data(
-        Namespace="Denodo/Failover",
-        MetricData=[{"MetricName": "SecondaryActive", "Dimensions": dimensions, "Value": value}],
-    )
+def put(
+    cloud: Cloud, value: float, environment: str = "one", *, at: datetime | None = None
+) -> None:
+    datapoint = {
+        "MetricName": "SecondaryActive",
+        "Dimensions": [{"Name": "Environment", "Value": environment}],
+        "Value": value,
+        "Timestamp": at or datetime.now(UTC),
+    }
+    cloud.client("cloudwatch").put_metric_data(Namespace="Denodo/Failover", MetricData=[datapoint])
+
+
+def test_a_minute_that_nobody_has_seen_counts(cloud: Cloud, site: Stack) -> None:
+    """An alarm that ignores missing data has the state of its last datapoint."""
+    minute = timedelta(seconds=60 / PACE)
+    put(cloud, 1, at=datetime.now(UTC) - 3 * minute)
+    assert state(cloud, site.ids["Thrown"]) == "ALARM"
+    put(cloud, 0, at=datetime.now(UTC) - 2 * minute)
+    until(lambda: state(cloud, site.ids["Thrown"]) == "OK")
 
 
 def test_one_datapoint_moves_the_site_and_holds(cloud: Cloud, site: Stack) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.templates import ref, resource
+from tests.local_aws.test_failover import state
 from tests.support import local_aws_server
 from tests.support.waiting import until
 
@@ -20,7 +21,7 @@ def _paragraphs(topic: str) -> list[list[str]]:
     return [lines for lines in paragraphs if lines and lines[0] == f"topic {topic}"]
 
 
-def test_a_stopped_instance_is_told_without_anybody_asking(cloud: Cloud) -> None:
+def test_a_lost_machine_is_told_without_anybody_asking(cloud: Cloud) -> None:
     """No call describes the alarms: the local AWS evaluates them itself."""
     cloud.give({"kind": "image", "id": templates.IMAGE})
     part = {
@@ -50,8 +51,16 @@ def test_a_stopped_instance_is_told_without_anybody_asking(cloud: Cloud) -> None
     )
     topic = stack.ids["Topic"]
     assert _paragraphs(topic) == []
-    cloud.client("ec2").stop_instances(InstanceIds=[stack.ids["Node1"]])
-    until(lambda: _paragraphs(topic) != [])
+    try:
+        cloud.call("cuts", {"regions": ["eu-west-1"]}, "PUT")
+        until(lambda: state(cloud, stack.ids["Machine"]) == "ALARM")
+        cloud.call("cuts", {}, "PUT")
+        until(lambda: state(cloud, stack.ids["Machine"]) == "OK")
+        assert _paragraphs(topic) == []
+        cloud.call("cuts", {"machines": [stack.ids["Node1"]]}, "PUT")
+        until(lambda: _paragraphs(topic) != [])
+    finally:
+        cloud.call("cuts", {}, "PUT")
     (lines,) = _paragraphs(topic)
     assert lines[1] == f"to email {EMAIL}"
     assert lines[2].startswith('ALARM: "')

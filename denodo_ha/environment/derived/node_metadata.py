@@ -218,6 +218,12 @@ def history_buckets(
     )
 
 
+def history_buckets_of(environment: Environment, cluster_name: str) -> tuple[str, ...]:
+    """Return the names of the buckets in which commands leave a cluster's history."""
+    clusters = history_clusters(environment, cluster_name)
+    return history_buckets(environment, clusters, environment.clusters[cluster_name].account)
+
+
 def export_keys(node: str) -> tuple[str, str]:
     """Return the keys of a node's export in the bucket: its manifest and the metadata.
 

@@ -149,7 +149,10 @@ def _read_file(file: Path) -> tuple[Source, Offer]:
         with file.open("rb") as stream:
             offer = read_offer(stream)
     except OfferFileError as error:
-        message = f"{file}: {error}. The prices are as before"
+        message = (
+            f"{file}: {error}. The prices are as before; download the file again, as AWS offers it "
+            "(docs/how-to/review-changes.md#current-prices)"
+        )
         raise Failed(message) from None
     except OSError as error:
         message = f"{file}: cannot be read: {error.strerror}. The prices are as before"

@@ -110,10 +110,15 @@ def test_a_sample_is_what_the_command_prints(account: Account, situation: str, b
     for step in re.split(r"^\$ denodo-ha ", block, flags=re.MULTILINE)[1:]:
         command, _, expected = step.partition("\n")
         words = [EXAMPLE if word == "prod" else word for word in shlex.split(command)]
-        output = account.run(*words).output.replace(f"failover of {EXAMPLE}", "failover of prod")
-        assert re.fullmatch(
-            _pattern(expected.replace(f"of {EXAMPLE}", "of prod")), _shape(output)
-        ), f"{command}\n{output}"
+        output = account.run(*words).output
+        assert re.fullmatch(_pattern(_of_prod(expected)), _shape(_of_prod(output))), (
+            f"{command}\n{output}"
+        )
+
+
+def _of_prod(text: str) -> str:
+    """Return a text in which the example has the name that most pages use."""
+    return re.sub(rf"(\bof|-c) {EXAMPLE}\b", r"\1 prod", text)
 
 
 def test_every_sample_of_a_command_is_compared() -> None:

@@ -14,7 +14,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.deployed.cluster import Cluster, read_clusters
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.instances import read_instances
-from denodo_ha.status import command, reader
+from denodo_ha.status import aws_state, command
 from tests.commands.account.cloud import Cloud
 from tests.commands.conftest import Clouds, Run
 
@@ -75,8 +75,8 @@ def test_a_new_instance_that_ec2_does_not_show_yet_is_not_gone(
             if isinstance(one, Cluster)
         ]
 
-    monkeypatch.setattr(reader, "read_instances", without_new)
-    monkeypatch.setattr(reader, "read_clusters", with_times)
+    monkeypatch.setattr(aws_state, "read_instances", without_new)
+    monkeypatch.setattr(aws_state, "read_clusters", with_times)
     done = denodo_ha(*STATUS)
     assert done.exit_code == exit_codes.NO
     (node,) = [one for one in active(done)["nodes"] if one["name"] == "node2"]
@@ -100,7 +100,7 @@ def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
     places = [
         StackLocation(f"c{number}", stack.name, stack.account, stack.region) for number in range(50)
     ]
-    known = reader.read_aws_state(Aws(attempts=1), "denodo70", places, cloud.clock.now())
+    known = aws_state.read_aws_state(Aws(attempts=1), "denodo70", places, cloud.clock.now())
     calls = Counter(call.operation for call in cloud.calls.made)
     assert len(known.readable) == 50
     assert calls["DescribeTargetHealth"] == 50 * 5

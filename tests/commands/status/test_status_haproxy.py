@@ -13,6 +13,7 @@ from denodo_ha.cli import exit_codes
 from denodo_ha.cli.errors import ExpiredCredentials
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.status import haproxy_query, verdict
+from denodo_ha.status.cluster_status import ReadinessSources
 from denodo_ha.status.haproxy_query import HaproxyAnswer
 from denodo_ha.status.haproxy_verdict import notes
 from denodo_ha.status.model import (
@@ -28,7 +29,6 @@ from denodo_ha.status.model import (
     Target,
 )
 from denodo_ha.status.node_query import NodeAnswer
-from denodo_ha.status.reader import ReadinessSources
 from denodo_ha.status.report import as_json, as_table
 from tests.commands.account.virtual_clock import VirtualClock
 from tests.commands.deployed.test_haproxy_instances import FIRST, SECOND, Hosts, cluster

@@ -31,6 +31,7 @@ _SERVERS = ["vdp", "data-catalog", "scheduler"]
 _PASSWORDS = {"old": "password-of-old", "new": "password-of-new"}
 _MOST_STEPS = 1000
 _KEPT = ("tls-", "catalog-")
+_APPENDED = "com.denodo.vdb.catalog.storage.plugin=postgresql"
 _RECORDS = ("applied.json", "metadata.json", "logins.json", "readiness.json", "signal.json")
 _LOCKS = ("lock", "export-lock", "record-lock")
 
@@ -88,9 +89,11 @@ class Scenario:
         return {**values, "applied": applied["hash"]}
 
     def _lines(self, file: str) -> str:
-        # Two stand-in scripts append the same line to this file at each run.
         lines = (self.home.path / file).read_text("latin-1").splitlines()
-        return "\n".join(dict.fromkeys(lines) if file == VDP_FILE else lines)
+        if file == VDP_FILE and _APPENDED in lines:
+            # Stand-in scripts append this line at each run, so its position depends on the kills.
+            lines = [*(line for line in lines if line != _APPENDED), _APPENDED]
+        return "\n".join(lines)
 
     def left(self, *records: str) -> Iterator[str]:
         """Yield the names of files that a finished run must not leave, except the given records."""

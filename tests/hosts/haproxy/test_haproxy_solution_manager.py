@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -276,10 +277,25 @@ def test_without_ssh_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert "there is no ssh in PATH" in done.stderr
 
 
-def test_a_host_that_never_ends_is_given_up(network: Network) -> None:
-    (network.folder / "bin/ssh").write_text("#!/bin/sh\necho begun\nexec sleep 60\n")
+def test_a_host_that_never_ends_is_given_up(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of the command is over when its first line has arrived."""
+    (network.folder / "bin/ssh").write_text("#!/bin/sh\necho begun\nexec sleep 300\n")
     told: list[str] = []
+    begun = threading.Event()
+
+    class Timer(threading.Timer):
+        def run(self) -> None:
+            begun.wait(TIMEOUT_S)
+            self.function()
+
+    def report(line: str) -> None:
+        told.append(line)
+        begun.set()
+
+    monkeypatch.setattr(threading, "Timer", Timer)
     with SshSession() as session:
-        ended = session.run("lb1", "true", seconds=0.5, report=told.append)
+        ended = session.run("lb1", "true", seconds=30, report=report)
     assert (ended.code, told) == (exit_codes.FAILED, ["begun"])
-    assert failure_reason(ended) == "it did not end within 0.5 s"
+    assert failure_reason(ended) == "it did not end within 30 s"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.solution_manager.test_solution_manager_scripts import HANGING, SCRIPTS, Manager
+from tests.hosts.solution_manager.manager_host import HANGING, SCRIPTS, Manager
 from tests.support.waiting import read_until
 
 DEFAULT_TIMEOUT_S = 600
@@ -167,6 +167,7 @@ def test_a_drain_that_takes_too_long_undoes_itself(
     environment: Environment, clusters: Mapping[str, Sequence[str]]
 ) -> None:
     environment.host.put(HANGING)
+    environment.host.environment["SECOND_IS_OVER"] = str(environment.host.hold_time())
     environment.clusters = clusters
     for parameters in (["prod", "cluster.name", "server.name", "1"], ["prod", "cluster.name", "1"]):
         level = "server" if "server.name" in parameters else "cluster"
@@ -182,10 +183,12 @@ def test_a_script_that_is_killed_leaves_the_command_running(
 ) -> None:
     """The denodo-ha command continues until it is done or its time is over, and writes its log."""
     environment.host.put(HANGING)
-    given = ["prod", "active", "node1", "3"] if script == "disable" else ["prod", "active", "3"]
+    over = environment.host.hold_time()
+    given = ["prod", "active", "node1", "1"] if script == "disable" else ["prod", "active", "1"]
     with environment.host.start(script, *given) as process:
         read_until(process.stdout, "ready")
         process.kill()
+        over.touch()
         # The output is complete when the last process that writes to it has ended.
         assert "undone" in process.communicate(timeout=DEFAULT_TIMEOUT_S)[0]
     assert "undone" in environment.host.log.read_text()

@@ -10,69 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.assembly import ROOT
+from tests.hosts.solution_manager.manager_host import HANGING, SCRIPTS, TIMEOUT_S, Manager
 from tests.support.waiting import read_until
 
-SCRIPTS = ROOT / "solution-manager"
-TIMEOUT_S = 300
-
 PASSWORD = "pa55word"  # noqa: S105 - nobody's
-STAND_IN = """#!/bin/sh
-printf '%s\\n' "$@" >"$ARGUMENTS"
-{ env; ps -eo args= || cat /proc/[0-9]*/cmdline; } >"$ARGUMENTS.seen" 2>/dev/null
-echo "draining node1"
-echo "an error line" >&2
-exit "$CODE"
-"""
-HANGING = """#!/usr/bin/env python3
-import os, signal, time
-def undo(*_):
-    # Not by print, because the signal may have interrupted another print.
-    os.write(1, b"undone\\n")
-    os._exit(130)
-signal.signal(signal.SIGTERM, undo)
-print("ready", flush=True)
-time.sleep(120)
-"""
-
-
-class Manager:
-    """A host of the Solution Manager."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.arguments, self.log = folder / "arguments", folder / "manager.log"
-        self.program = folder / "denodo-ha"
-        self.put(STAND_IN)
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-            "DENODO_HA": str(self.program),
-            "DENODO_HA_LOG": str(self.log),
-            "ARGUMENTS": str(self.arguments),
-            "CODE": "0",
-        }
-
-    def put(self, text: str) -> None:
-        self.program.write_text(text)
-        self.program.chmod(0o700)
-
-    def start(self, script: str, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [SCRIPTS / script, *arguments],
-            env=self.environment,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, script: str, *arguments: str) -> tuple[int, str]:
-        with self.start(script, *arguments) as process:
-            output, _ = process.communicate(timeout=TIMEOUT_S)
-        return process.returncode, output
 
 
 @pytest.fixture
@@ -149,9 +90,9 @@ def test_values_are_not_read_by_the_shell(manager: Manager) -> None:
 
 
 def test_a_command_that_takes_too_long_is_ended(manager: Manager) -> None:
-    # The shell sets its trap within the limit also on a slow machine.
-    manager.put("#!/bin/sh\ntrap 'kill $!; echo undone; exit 130' TERM\nsleep 120 &\nwait\n")
-    code, said = manager.run("disable", "prod", "active", "node1", "3")
+    manager.put(HANGING)
+    manager.environment["SECOND_IS_OVER"] = str(manager.hold_time())
+    code, said = manager.run("disable", "prod", "active", "node1", "1")
     assert code == 130
     assert "undone" in said
 

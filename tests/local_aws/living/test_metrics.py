@@ -32,6 +32,7 @@ def site(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[Stack]:
         {
             **templates.serving(),
             "Alarm": WELL,
+            "Other": {**WELL, "Properties": {**WELL["Properties"], "EvaluationPeriods": 2}},
             "Check": watching("Alarm", "Unhealthy"),
             "Endpoint": resource("Route53::HealthCheck", HealthCheckConfig=_TCP),
         }
@@ -84,6 +85,7 @@ def test_a_metric_and_a_check_that_are_cut_off(cloud: Cloud, site: Stack) -> Non
     cloud.call("cuts", {"alarms": [site.ids["Alarm"]], "checks": [site.ids["Endpoint"]]}, "PUT")
     assert status(cloud, site.ids["Endpoint"]).startswith("Failure: The health check is cut off")
     until(lambda: state(cloud, site.ids["Alarm"]) == "INSUFFICIENT_DATA")
+    until(lambda: state(cloud, site.ids["Other"]) == "INSUFFICIENT_DATA")
     cloud.call("cuts", {}, "PUT")
     until(lambda: state(cloud, site.ids["Alarm"]) == "OK")
 

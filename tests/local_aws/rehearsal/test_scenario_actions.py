@@ -1,9 +1,11 @@
 """Every scenario of the drill has actions that cause its situation, or a reason why it has none."""
 
+from dataclasses import replace
+
 import pytest
 
 from denodo_ha.drill.engine.situation import ClusterState, Situation
-from denodo_ha.drill.model.model import Cluster, Model
+from denodo_ha.drill.model.model import Cluster, Database, Model
 from tools.local_aws.rehearsal.scenario_actions import (
     Action,
     NotPlayableError,
@@ -13,7 +15,14 @@ from tools.local_aws.rehearsal.scenario_actions import (
 
 _ONE = Cluster("one", "eu-west-1", ("one/A", "one/B"), (), ())
 _TWO = Cluster("two", "eu-west-1", ("two/A",), (), ())
-MODEL = Model({"one": _ONE, "two": _TWO}, {}, {}, {})
+_DATABASE = Database("one/D", "D", "one", multi_az=False, zones=None, ports=(8000,))
+MODEL = Model(
+    {"one": _ONE, "two": _TWO},
+    {},
+    {},
+    {},
+    {"one/D": _DATABASE, "one/E": replace(_DATABASE, key="one/E", ports=None)},
+)
 
 
 def situation(**state: object) -> Situation:
@@ -31,6 +40,14 @@ def situation(**state: object) -> Situation:
         ),
         ({"shifted_zones": frozenset({"a"})}, [Action(Verb.SHIFT_ZONE, "a", "one")]),
         ({"lost_balancers": frozenset({"one/N"})}, [Action(Verb.CUT_BALANCER, "one/N", "one")]),
+        (
+            {"lost_databases": frozenset({"one/D"})},
+            [Action(Verb.LOSE_DATABASE, "one/D", "one")],
+        ),
+        (
+            {"failing_over_databases": frozenset({"one/D"})},
+            [Action(Verb.FAIL_OVER_DATABASE, "one/D", "one")],
+        ),
         ({"region_lost": True}, [Action(Verb.CUT_REGION, "eu-west-1")]),
     ],
 )
@@ -70,8 +87,7 @@ def test_alarms_checks_and_switches() -> None:
 @pytest.mark.parametrize(
     ("failures", "reason"),
     [
-        ({"lost_databases": frozenset({"one/D"})}, "shared database"),
-        ({"failing_over_databases": frozenset({"one/D"})}, "shared database"),
+        ({"lost_databases": frozenset({"one/E"})}, "not known which services need the database"),
         ({"license_manager_lost": True}, "License Manager"),
     ],
 )

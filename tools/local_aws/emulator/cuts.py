@@ -3,13 +3,14 @@
 `PUT /_local/cuts` replaces all cuts, and `{}` ends them:
 
     {"zones": ["eu-west-1a"], "regions": ["eu-central-1"], "resources": ["i-0…", "arn:…"],
-     "alarms": ["NAME"], "checks": ["ID"]}
+     "alarms": ["NAME"], "checks": ["ID"], "machines": ["i-0…"]}
 
 - A zone or region: its addresses of load balancers accept no connection and are not in DNS, and the
   health checks of its targets fail. A region also reports no metrics, and its endpoint checks fail.
 - A resource: an instance, whose network is gone, or a load balancer.
-- An alarm, by its name: its metric has no data. A health check, by its id: its status is unhealthy,
-  whatever it monitors.
+- An alarm, by its name: its metric has no data, also for other alarms. A health check, by its id:
+  its status is unhealthy, whatever it monitors.
+- A machine, by its instance: EC2's status checks of it fail, as they do in a cut zone.
 """
 
 from typing import Any
@@ -22,6 +23,7 @@ STORE: dict[str, list[str]] = {
     "resources": [],
     "alarms": [],
     "checks": [],
+    "machines": [],
 }
 """Names and ids of what is cut, by kind."""
 
@@ -55,3 +57,8 @@ def has_no_data(alarm: str) -> bool:
 def is_unhealthy(check: str) -> bool:
     """Return whether a health check is unhealthy, whatever it monitors."""
     return check in STORE["checks"]
+
+
+def fails_status_checks(region: str, zone: str, instance: str) -> bool:
+    """Return whether EC2's status checks of an instance fail because of a cut."""
+    return instance in STORE["machines"] or is_cut(region, zone, instance)

@@ -109,6 +109,11 @@ class Machines:
         """Return whether instances run their programs."""
         return self._thread is not None and self._thread.is_alive()
 
+    def is_dead(self, id_: str) -> bool:
+        """Return whether a machine was killed, though its instance runs."""
+        machine = self._machines.get(id_)
+        return machine is not None and machine.state == "dead"
+
     def show(self) -> dict[str, Any]:
         """Return state and address of each machine, by instance."""
         with self._lock:

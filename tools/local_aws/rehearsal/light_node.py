@@ -7,8 +7,9 @@ of a service is that of the node program: as long as its ports listen, and after
 time that the program's own checks take, which the settings give in real seconds.
 
 Each further line of the input changes the servers: `{"closed": [9996]}` closes ports and ends their
-sessions, `{"closed": []}` opens all, and with `"hung": true` they accept connections and answer
-nothing. The process ends with its input.
+sessions, `{"closed": []}` opens all, with `"hung": true` they accept connections and answer
+nothing, and with `"silent": [9090]` these ports do, while the services are ready. The process ends
+with its input.
 """
 
 import contextlib
@@ -88,6 +89,7 @@ class LightNode:
         self._delay = float(settings["delay"])
         self._woken, self._waking = socket.socketpair()
         self._hung_at: float | None = None
+        self._silent: frozenset[int] = frozenset()
 
     def start(self) -> None:
         """Open all ports and accept connections."""
@@ -114,6 +116,10 @@ class LightNode:
         """Answer nothing from now on, or answer again."""
         if hung != (self._hung_at is not None):
             self._hung_at = time.monotonic() if hung else None
+
+    def silence(self, ports: frozenset[int]) -> None:
+        """Answer nothing on these ports, and answer on the others."""
+        self._silent = ports
 
     def is_ready(self, service: str) -> bool:
         """Return what the node program answers for a service."""
@@ -144,7 +150,7 @@ class LightNode:
                     threading.Thread(target=self._talk, args=arguments, daemon=True).start()
 
     def _talk(self, port: Port, connection: socket.socket) -> None:
-        if self._hung_at is not None:
+        if self._hung_at is not None or port.number in self._silent:
             with connection, contextlib.suppress(OSError):
                 while connection.recv(4096):
                     continue
@@ -190,6 +196,7 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         node.hang(hung=bool(order.get("hung")))
+        node.silence(frozenset(order.get("silent", ())))
         node.close(set(order["closed"]))
         _answer()
 

@@ -104,6 +104,7 @@ class LightNodes:
         self._settings: dict[Key, tuple[NodeSettings, str]] = {}
         self._closed: dict[Key, set[int]] = {}
         self._hung: set[Key] = set()
+        self._silent: dict[Key, frozenset[int]] = {}
         _write_certificate(folder / "web.pem")
 
     def start(self, settings: NodeSettings, address: str) -> None:
@@ -155,26 +156,37 @@ class LightNodes:
     def close_ports(self, key: Key, ports: set[int]) -> None:
         """Close ports of a node, and end their sessions."""
         self._closed[key] |= ports
-        self._tell(key, {"closed": sorted(self._closed[key]), "hung": key in self._hung})
+        self._change(key)
 
     def hang(self, key: Key) -> None:
         """Let the servers of a node accept connections and answer nothing, also not ready."""
         self._hung.add(key)
-        self._tell(key, {"closed": sorted(self._closed[key]), "hung": True})
+        self._change(key)
+
+    def silence(self, key: Key, ports: frozenset[int]) -> None:
+        """Let only these ports of a node accept connections and answer nothing."""
+        self._silent[key] = ports
+        if self._processes[key].poll() is None:
+            self._change(key)
+
+    def _change(self, key: Key) -> None:
+        order = {"closed": sorted(self._closed[key]), "hung": key in self._hung}
+        self._tell(key, {**order, "silent": sorted(self._silent.get(key, ()))})
 
     def repair(self) -> None:
         """Bring all nodes back to their state after the start."""
         for key, (settings, address) in self._settings.items():
+            is_silent = bool(self._silent.pop(key, None))
             process = self._processes[key]
             if process.poll() is not None:
                 self._close_pipes(process)
                 self.start(settings, address)
                 continue
             os.kill(process.pid, signal.SIGCONT)
-            if self._closed[key] or key in self._hung:
+            if self._closed[key] or key in self._hung or is_silent:
                 self._closed[key].clear()
                 self._hung.discard(key)
-                self._tell(key, {"closed": []})
+                self._change(key)
 
     def stop(self) -> None:
         """End all processes."""

@@ -5,11 +5,13 @@ checks are cut off with `PUT /_local/cuts`; the rest are calls to AWS, as operat
 of this project make them.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from denodo_ha.drill.model.machines import Key
 from denodo_ha.drill.model.model import Model
+from denodo_ha.environment.facts.limits import DATABASE_FAILOVER_S
 from tools.local_aws import control
 from tools.local_aws.rehearsal.deployed_resources import DeployedResources, Resource
 from tools.local_aws.rehearsal.light_nodes import LightNodes
@@ -41,20 +43,24 @@ class LivingSystem:
         self._endpoint, self._model, self._resources = endpoint, model, resources
         self._nodes = nodes
         self._repairs: list[Callable[[], None]] = []
+        self._timers: list[threading.Timer] = []
+        self._pace = 1.0
 
     def set_pace(self, pace: float) -> None:
         """Let so many seconds of AWS pass in one second of this machine."""
+        self._pace = pace
         control.call(self._endpoint, "pace", {"pace": pace}, method="PUT")
 
     def alarms(self) -> frozenset[str]:
-        """Return the names of the alarms in state ALARM."""
+        """Return the names of the alarms that are not in state OK."""
         return frozenset(
             alarm["AlarmName"]
             for access in self._resources.accesses
             for page in access.client("cloudwatch")
             .get_paginator("describe_alarms")
-            .paginate(StateValue="ALARM", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+            .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
             for alarm in [*page["MetricAlarms"], *page["CompositeAlarms"]]
+            if alarm["StateValue"] != "OK"
         )
 
     def perform(self, actions: Iterable[Action]) -> None:
@@ -63,6 +69,8 @@ class LivingSystem:
         for action in actions:
             if action.verb in (Verb.CUT_ZONE, Verb.CUT_REGION):
                 self._kill_machines(action.key)
+            if action.verb in (Verb.KILL, Verb.SUSPEND):
+                cuts.setdefault("machines", []).append(self._cut_name(action))
             if action.verb in _CUT_KINDS:
                 cuts.setdefault(_CUT_KINDS[action.verb], []).append(self._cut_name(action))
             else:
@@ -73,6 +81,10 @@ class LivingSystem:
     def repair(self) -> None:
         """Undo all actions."""
         control.call(self._endpoint, "cuts", {}, method="PUT")
+        while self._timers:
+            timer = self._timers.pop()
+            timer.cancel()
+            timer.join()
         self._nodes.repair()
         while self._repairs:
             self._repairs.pop()()
@@ -99,6 +111,13 @@ class LivingSystem:
                 self._nodes.hang(action.key)
             case Verb.CLOSE_PORT:
                 self._nodes.close_ports(action.key, {action.port})
+            case Verb.LOSE_DATABASE:
+                self._lose_database(action.key)
+            case Verb.FAIL_OVER_DATABASE:
+                self._lose_database(action.key)
+                self._restore_after(
+                    action.key, (DATABASE_FAILOVER_S.low + DATABASE_FAILOVER_S.high) / 2
+                )
             case Verb.DRAIN:
                 self._drain(action.key)
             case Verb.SHIFT_ZONE:
@@ -109,6 +128,28 @@ class LivingSystem:
             case _:
                 message = f"{action} is not an action on a machine or by a call"
                 raise ValueError(message)
+
+    def _lose_database(self, key: Key) -> None:
+        """Let the services that need a database accept connections and answer nothing.
+
+        The nodes remain ready: their readiness does not depend on the database.
+        """
+        database = self._model.databases[key]
+        for node in self._model.clusters[database.cluster].nodes:
+            self._nodes.silence(node, frozenset(database.ports or ()))
+
+    def _restore_after(self, key: Key, seconds: float) -> None:
+        """Restore a database after some seconds of AWS."""
+        nodes = self._model.clusters[self._model.databases[key].cluster].nodes
+
+        def restore() -> None:
+            for node in nodes:
+                self._nodes.silence(node, frozenset())
+
+        timer = threading.Timer(seconds / self._pace, restore)
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
 
     def _drain(self, key: Key) -> None:
         """Deregister a node from the target groups of services, as `denodo-ha drain` does."""

@@ -36,8 +36,8 @@ _REPEATED = 3
 """Project default: repetitions of a series of connections that are not as the drill says."""
 _POLL_S = 0.2
 _WORKERS = 32
-_CHANGE = " -> ALARM"
-"""End of the line of a message that says to which state an alarm changed."""
+_CHANGES = (" -> ALARM", " -> INSUFFICIENT_DATA")
+"""Ends of the lines of messages that say to which state an alarm changed, if not to OK."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Observation:
         self.system.set_pace(self.pace)
         services = [service for path in self.paths.paths for service in path.services]
         load, sessions = ClientLoad(services, self.paths.resolver), Sessions()
-        arrivals = _Arrivals(self.notifications)
+        arrivals = Arrivals(self.notifications)
         try:
             sessions.open(self._endpoints(), CLIENT_TIMEOUT_S)
             with load.running():
@@ -155,7 +155,7 @@ class Observation:
         ]
 
     def _wait(
-        self, outcome: Outcome, load: ClientLoad, begin: float, arrivals: "_Arrivals"
+        self, outcome: Outcome, load: ClientLoad, begin: float, arrivals: "Arrivals"
     ) -> float:
         """Wait until all is as the drill says, or until the time of the drill is over.
 
@@ -182,7 +182,7 @@ class Observation:
                 break
         return moved_at
 
-    def _wait_for_alarms(self, outcome: Outcome, begin: float, arrivals: "_Arrivals") -> float:
+    def _wait_for_alarms(self, outcome: Outcome, begin: float, arrivals: "Arrivals") -> float:
         """Wait until each alarm of the drill should have arrived; return the AWS seconds."""
         latest = max((sent.seconds for sent in outcome.notifications), default=0)
         deadline = begin + (latest + tolerance(self.pace, latest)) / self.pace
@@ -226,7 +226,7 @@ class Observation:
         return clusters.pop() if len(clusters) == 1 else ""
 
 
-class _Arrivals:
+class Arrivals:
     """The alarms in the file of messages, with the time of the look that saw them first."""
 
     def __init__(self, file: Path) -> None:
@@ -240,7 +240,7 @@ class _Arrivals:
             text = messages.read().decode(errors="replace")
         lines = text.splitlines()
         for change, description in pairwise(lines):
-            named = name_in_description(description) if change.endswith(_CHANGE) else None
+            named = name_in_description(description) if change.endswith(_CHANGES) else None
             if named is not None:
                 self.times.setdefault(named[1], time.monotonic())
 

@@ -24,6 +24,8 @@ class Verb(Enum):
     CUT_BALANCER = "cut off the load balancer"
     CUT_ALARM = "take away the metric's data"
     CUT_CHECK = "make the health check unhealthy"
+    LOSE_DATABASE = "let services that need the database not answer"
+    FAIL_OVER_DATABASE = "the same until the database's standby has taken over"
     DRAIN = "deregister from the shared target groups"
     SHIFT_ZONE = "start a zonal shift"
     THROW_SWITCH = "throw the switch"
@@ -35,7 +37,8 @@ class Action:
 
     Attributes:
         verb: what is done.
-        key: key of the machine, load balancer, alarm or health check; name of the zone or region.
+        key: key of the machine, load balancer, database, alarm or health check; name of the zone or
+            region.
         cluster: name of the cluster; empty for an object of no cluster.
         port: the port to close.
     """
@@ -80,9 +83,7 @@ def actions(model: Model, situation: Situation, *, suspend: bool = False) -> lis
 def _of_cluster(
     model: Model, cluster: str, state: ClusterState, *, suspend: bool
 ) -> Iterator[Action]:
-    if state.lost_databases or state.failing_over_databases:
-        message = "the servers of the local AWS use no shared database"
-        raise NotPlayableError(message)
+    yield from _of_databases(model, cluster, state)
     if state.license_manager_lost:
         message = "the servers of the local AWS ask no License Manager"
         raise NotPlayableError(message)
@@ -103,3 +104,15 @@ def _of_cluster(
     yield from (Action(Verb.CUT_BALANCER, key, cluster) for key in sorted(state.lost_balancers))
     if state.region_lost:
         yield Action(Verb.CUT_REGION, model.clusters[cluster].region)
+
+
+def _of_databases(model: Model, cluster: str, state: ClusterState) -> Iterator[Action]:
+    databases = {
+        **dict.fromkeys(state.lost_databases, Verb.LOSE_DATABASE),
+        **dict.fromkeys(state.failing_over_databases, Verb.FAIL_OVER_DATABASE),
+    }
+    for key, verb in sorted(databases.items()):
+        if model.databases[key].ports is None:
+            message = f"it is not known which services need the database {key}"
+            raise NotPlayableError(message)
+        yield Action(verb, key, cluster)

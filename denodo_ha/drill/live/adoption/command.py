@@ -1,6 +1,5 @@
 """`denodo-ha adopt`: write the configuration of a hand-made site, and show the ways forward."""
 
-import os
 import re
 import shlex
 import tempfile
@@ -17,6 +16,7 @@ from denodo_ha.aws.cloud_assembly import SynthesisedStack, read_stacks
 from denodo_ha.cli import exit_codes, options
 from denodo_ha.cli.configuration_choice import configuration_root
 from denodo_ha.cli.errors import AwsError, Refused, UsageError
+from denodo_ha.cli.new_file import write_new
 from denodo_ha.cli.output import json_text, print_document, print_json, print_line, print_message
 from denodo_ha.cli.time_limit import READ_S, TimeLimit, limited
 from denodo_ha.drill.live import aws_calls
@@ -259,7 +259,7 @@ class _Files:
                     f"the load balancer; `{status}` shows the environment NAME"
                 )
                 raise Refused(message)
-            write_new(file, configuration_text(self._adoption.name, site))
+            write_new(file, configuration_text(self._adoption.name, site), displayed_path(file))
             self._note(file, "written")
         else:
             self._note(file, "exists and is left as it is")
@@ -284,7 +284,7 @@ class _Files:
             file = self._adoption.mapping(takeover.cluster)
             text = json_text(takeover.identifiers) + "\n"
             if not file.exists():
-                write_new(file, text)
+                write_new(file, text, displayed_path(file))
                 self._note(file, "written")
             elif file.read_text(encoding="utf-8") == text:
                 self._note(file, "exists and is right")
@@ -298,24 +298,6 @@ class _Files:
     def _note(self, file: Path, state: str) -> None:
         self.report[str(displayed_path(file))] = state
         print_message(f"{displayed_path(file)}: {state}")
-
-
-def write_new(file: Path, text: str) -> None:
-    """Write a file that does not exist.
-
-    Raises:
-        UsageError: The file exists, or cannot be written.
-    """
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        message = f"{displayed_path(file)} exists: choose another name, or edit this file"
-        raise UsageError(message) from None
-    except OSError as error:
-        message = f"{displayed_path(file)} cannot be written: {error.strerror}"
-        raise UsageError(message) from None
 
 
 def displayed_path(file: Path) -> Path:

@@ -2,9 +2,9 @@
 
 A datapoint counts only after the end of its period, because the period's value may change until
 then. Some metrics are computed: HealthyHostCount and UnHealthyHostCount, from the current target
-health; the counts of a Network Load Balancer's flows (`flow_counts`); StatusCheckFailed, which is 0
-while the instance runs; and DaysToExpiry, since no certificate of the local AWS expires. Other
-metrics of load balancers and instances have no data.
+health; the counts of a Network Load Balancer's flows (`flow_counts`); StatusCheckFailed of an
+instance that runs: 1 while its machine is lost, else 0; and DaysToExpiry, since no certificate of
+the local AWS expires. Other metrics of load balancers and instances have no data.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from tools.local_aws.emulator.cloudwatch import flow_counts
 from tools.local_aws.emulator.cloudwatch.metric_history import HISTORY
 from tools.local_aws.emulator.elb import target_health
 from tools.local_aws.emulator.living import LIVING
+from tools.local_aws.emulator.machines import MACHINES
 from tools.local_aws.emulator.ministack import private
 
 Alarm = ministack.Record
@@ -46,7 +47,13 @@ class State:
 
 def state(alarm: Alarm) -> State:
     """Return the state of an alarm, computed from its metric."""
-    return _state_at(alarm, _series(alarm), _last_period(alarm))
+    series, last = _series(alarm), _last_period(alarm)
+    if series and alarm.get("TreatMissingData") == "ignore":
+        # A period with data counts also if no evaluation happened before it was over.
+        newest = max(series)
+        if _begin(alarm, newest + 1) > float(alarm.get("StateUpdatedTimestamp") or 0):
+            last = min(last, newest + int(alarm["EvaluationPeriods"]) - 1)
+    return _state_at(alarm, series, last)
 
 
 def last_known(alarm: Alarm) -> State | None:
@@ -168,7 +175,16 @@ def _is_cut_off(alarm: Alarm) -> bool:
     balancer = f"/{named.get('LoadBalancer', '?')}"
     arn = next((arn for arn in ministack.load_balancers if arn.endswith(balancer)), "")
     is_cut = cuts.is_cut(ministack.region(), resource=arn)
-    return is_cut or cuts.has_no_data(alarm["AlarmName"])
+    return is_cut or any(
+        cuts.has_no_data(other["AlarmName"]) and _metric(other) == _metric(alarm)
+        for other in ministack.alarms.values()
+    )
+
+
+def _metric(alarm: Alarm) -> tuple[object, ...]:
+    """Return what names the metric of an alarm."""
+    dimensions = sorted((item["Name"], item["Value"]) for item in alarm.get("Dimensions") or [])
+    return alarm.get("Namespace"), alarm.get("MetricName"), dimensions
 
 
 def set_pace(pace: float) -> None:
@@ -209,12 +225,20 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
             there = any(arn.endswith(f"/{name}") for arn in ministack.load_balancers)
             return flow_counts.active(name) if there else None
         case "StatusCheckFailed":
-            instance = ministack.instances.get(dimensions.get("InstanceId", "?"))
-            is_running = instance is not None and instance["State"]["Name"] == "running"
-            return 0.0 if is_running else None
+            return _status_check(dimensions.get("InstanceId", "?"))
         case "DaysToExpiry":
             return _DAYS_TO_EXPIRY
     return None
+
+
+def _status_check(id_: str) -> float | None:
+    """Return 1 if the status checks of an instance fail; None if it does not run."""
+    instance = ministack.instances.get(id_)
+    if instance is None or instance["State"]["Name"] != "running":
+        return None
+    zone = str((instance.get("Placement") or {}).get("AvailabilityZone", ""))
+    is_lost = MACHINES.is_dead(id_) or cuts.fails_status_checks(ministack.region(), zone, id_)
+    return float(is_lost)
 
 
 def _targets(dimensions: dict[str, str], state: str) -> float | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.local_aws.emulator import ministack
+from tools.local_aws.emulator import cuts, ministack
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.cloudwatch import action_suppression, alarms
 
@@ -54,6 +54,7 @@ def evaluate_all() -> None:
 def install(file: Path) -> None:
     """Append each message to a topic to a file, before MiniStack delivers it.
 
+    Messages in a region that is cut off are lost.
     The file is there from the start: `make local` names `tail -f`, which needs it.
     """
     file.touch()
@@ -62,6 +63,8 @@ def install(file: Path) -> None:
     def recorded(
         topic: str, id_: str, message: str, subject: str, *others: Any, **settings: Any
     ) -> Any:
+        if cuts.is_cut(topic.split(":")[3]):
+            return None
         with file.open("a") as notifications:
             notifications.write("\n".join([*_lines(topic, message, subject), "", ""]))
         return fan_out(topic, id_, message, subject, *others, **settings)

@@ -16,13 +16,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-# The interpreter runs the stand-in by its path, so its folder is on the import path.
-from denodo_servers import Session  # type: ignore[import-not-found]
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tools.local_aws.living.denodo.denodo_servers import Session
     from tools.local_aws.living.denodo.real_servers import RealServers
     from tools.local_aws.living.denodo.stand_in import Home
 
@@ -32,6 +30,9 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
 
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
+    # The interpreter runs the stand-in by its path, so its folder is on the import path.
+    import denodo_servers  # type: ignore[import-not-found]
+
     _end_with_machine(home.path / "ALIVE")
     started = _record(home, server)
     options = started["jvm"]
@@ -57,7 +58,7 @@ def serve(home: "Home", server: str) -> int:
     second_endpoint = (str(started.get("rmi") or home.address), second)
     certificate = home.certificate
     _Listeners(home, ports, _real_servers(home, ports, second_endpoint[0])).serve(
-        lambda protocol: Session(home, protocol, second_endpoint, certificate)
+        lambda protocol: denodo_servers.Session(home, protocol, second_endpoint, certificate)
     )
     return 0
 
