@@ -85,7 +85,7 @@ _FIRST = (
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Let `make test-long` read only files with long tests: reading all costs each worker most."""
+    """Let `make test-long` import only files with long tests, since importing all is slow."""
     if config.getoption("markexpr") == "long" and collection_path.match("test_*.py"):
         return True if _has_no_long_test(collection_path) else None
     return None
@@ -114,7 +114,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(item: pytest.Item) -> int:
-    """Return the least number for tests of the first file, and the greatest for short files."""
+    """Return the rank of a test: the first file has the lowest, short files have the highest."""
     file = item.path.relative_to(_TESTS)
     if file.as_posix() in _FIRST:
         return _FIRST.index(file.as_posix())
@@ -122,7 +122,7 @@ def _rank(item: pytest.Item) -> int:
 
 
 def _spread(files: Iterable[Path]) -> dict[Path, float]:
-    """Return when each file begins, as a part of the run's time.
+    """Return the start of each file, as a fraction of the run's time.
 
     Files whose tests wait are spread among files whose tests compute. If several workers waited at
     the same time, a core would be idle. Short files that compute are last.

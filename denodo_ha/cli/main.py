@@ -59,7 +59,7 @@ def build_command(name: str, imported: Imported) -> Any:
 
 
 def _remember_choice(command: Any) -> None:
-    """Make the options that choose the environment known to the messages of a command."""
+    """Record the options that choose the environment, for the commands that messages print."""
     for subcommand in getattr(command, "commands", {}).values():
         _remember_choice(subcommand)
     if hasattr(command, "commands"):

@@ -33,7 +33,7 @@ def write_new(file: Path, text: str, displayed: Path) -> None:
 
 
 def _link(new: Path, file: Path) -> None:
-    """Give a complete file its name, which no file has yet."""
+    """Move a complete file to a path at which no file exists."""
     try:
         # Unlike a rename, a link replaces no file of this name.
         os.link(new, file)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Final
 
 _CONFIG: Final = "CONFIG"
-"""Stands for the configuration, where it is not known."""
+"""Placeholder for the configuration, if it is not known."""
 FILE_COMMANDS: Final = frozenset({"check", "cost", "haproxy render", "nodes", "review"})
-"""Commands that call AWS not at all, or without options for it: they take a configuration only."""
+"""Commands that do not call AWS, or have no options for AWS: they take only a configuration."""
 CONFIGURED_COMMANDS: Final = frozenset(
     {"failover check", "failover practice", "pin", "plan", "replace", "rollout", "verify"}
 )
-"""Commands that need the configuration, and do not search an environment by its name."""
+"""Commands that need the configuration file: they cannot find an environment by its name."""
 COMMANDS_WITHOUT_REGION: Final = frozenset({"failover check", "failover practice", "verify"})
 COMMANDS_WITHOUT_ENVIRONMENT: Final = frozenset(
     {"adopt", "haproxy drain", "haproxy enable", "haproxy status", "init"}

@@ -79,7 +79,7 @@ class LiveTemplate:
 
     @property
     def stack(self) -> SynthesisedStack:
-        """The template as the drill's readers take it."""
+        """The template in the form that the drill's readers take."""
         return SynthesisedStack(self.name, self.region, self.account, dict(self.template))
 
 
@@ -103,7 +103,7 @@ class LiveSite:
 
     @cached_property
     def stacks(self) -> tuple[SynthesisedStack, ...]:
-        """The templates as the drill's readers take them."""
+        """The templates in the form that the drill's readers take."""
         return tuple(template.stack for template in self.templates)
 
 

@@ -56,7 +56,7 @@ def _idle_timeouts(pair: StackPair) -> Iterator[Finding]:
 
 
 def _target_groups(pair: StackPair) -> Iterator[Finding]:
-    """Yield target groups that treat connections of clients worse."""
+    """Yield target groups with settings that are worse for the connections of clients."""
     for id_, before, after in pair.kept(TARGET_GROUP):
         place = pair.place(resource_label(pair.new, id_))
         old, new = (attributes(each, "TargetGroupAttributes") for each in (before, after))

@@ -25,7 +25,7 @@ _LABELS: Final = {
     DATABASE: "database",
     _LOG_GROUP: "logs",
 }
-"""Names of resources by type that are usual on the page."""
+"""Names of resource types on the page of the review."""
 
 
 def stored_data_findings(pair: StackPair) -> Iterator[Finding]:

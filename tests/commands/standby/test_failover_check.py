@@ -198,7 +198,7 @@ PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
         lambda site: site.standby.put_practice(timedelta(minutes=1)),
     ),
 }
-"""Faults by name: the line that says no, what it says, how to plant the fault, and to mend it."""
+"""Faults by name: the line that says no, what it says, and how to plant and repair the fault."""
 
 
 QUICK = ("an old copy",)
@@ -210,7 +210,7 @@ QUICK = ("an old copy",)
     [pytest.param(fault, marks=() if fault in QUICK else pytest.mark.long) for fault in PLANTED],
 )
 def test_a_planted_fault_is_seen_by_its_line_alone(site: Site, check: Check, fault: str) -> None:
-    number, seen, plant, mend = PLANTED[fault]
+    number, seen, plant, repair = PLANTED[fault]
     record_once(site, check)
     plant(site)
     try:
@@ -223,7 +223,7 @@ def test_a_planted_fault_is_seen_by_its_line_alone(site: Site, check: Check, fau
         assert re.search(rf"^{number} .*: \S", text, re.MULTILINE)
         assert text.splitlines()[-1].startswith(f"passive is not ready: {number} ")
     finally:
-        mend(site)
+        repair(site)
 
 
 def test_each_line_has_a_planted_fault() -> None:
@@ -241,8 +241,8 @@ def test_two_planted_faults_are_seen_by_two_lines(site: Site, check: Check) -> N
         try:
             report = json.loads(check("--format", "json").stdout)
         finally:
-            for _, _, _, mend in faulty:
-                mend(site)
+            for _, _, _, repair in faulty:
+                repair(site)
         assert others(report) == {number: "no" for number, *_ in faulty}, report["lines"]
     assert others(json.loads(check("--format", "json").stdout)) == {}
 

@@ -196,7 +196,8 @@ def machine(user: pwd.struct_passwd) -> Iterator[Machine]:
 def test_root_follows_nothing_of_the_user(cases: int) -> None:
     """Run a number of cases in a process with a time limit and limited memory.
 
-    With 0, the process runs each pair of command, file and trap, or in `make test-whole` all cases.
+    With 0, the process runs a sample in which each command meets each file and each trap, and
+    each file each trap; `make test-whole` runs all cases.
     """
     done = subprocess.run(
         [sys.executable, "-m", "tests.hosts.haproxy.test_haproxy_privileges", str(cases)],

@@ -35,7 +35,7 @@ class Database:
         return f"{self.cloud.access.region}/{self.id}"
 
     def described(self) -> dict[str, Any]:
-        """Return what RDS says of the database."""
+        """Return RDS's description of the database."""
         rds = self.cloud.client("rds")
         (record,) = rds.describe_db_instances(DBInstanceIdentifier=self.id)["DBInstances"]
         return dict(record)

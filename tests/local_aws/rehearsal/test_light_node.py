@@ -1,4 +1,4 @@
-"""A light node listens as a Denodo node does, and fails as it is told to."""
+"""A light node listens as a Denodo node does, and fails as its input says."""
 
 import socket
 from collections.abc import Iterator

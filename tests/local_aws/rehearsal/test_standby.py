@@ -75,7 +75,7 @@ def sample(at: float, address: str, fault: str = "") -> Sample:
                 sample(10, "127.0.0.3"),
                 sample(11, "127.0.0.2"),
             ],
-            ["connections failed until 91 s after the begin"],
+            ["connections failed until 91 s after the start"],
         ),
     ],
 )

@@ -58,7 +58,7 @@ class Machines:
         self._names: dict[str, str] = {}
 
     def set_names(self, names: dict[str, str]) -> None:
-        """Let machines find names that lead to addresses, those of databases."""
+        """Set the addresses to which machines resolve names, such as those of databases."""
         with self._lock:
             added = names.items() - self._names.items()
             self._names.update(names)

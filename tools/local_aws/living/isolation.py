@@ -39,7 +39,7 @@ class DeniedError(Exception):
 
 
 def denodo_uid() -> int:
-    """Return the id that Denodo's user has in machines: root's own if it may have no other.
+    """Return the id that Denodo's user has in machines: root's if no other id is possible.
 
     Only root may give a user namespace more users than one, and only users that root itself has:
     root of a user namespace, as in a container, may be its only user.

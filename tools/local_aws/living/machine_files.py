@@ -204,7 +204,7 @@ def prepare(settings: Settings, seen: MachineRoot) -> bool:
 
 
 def add_names(root: Path, names: dict[str, str]) -> None:
-    """Let the programs of a machine find names; others, such as Denodo's, remain."""
+    """Add names to a machine's hosts file, or change their addresses; other names remain."""
     hosts = root / "etc/hosts"
     hosts.parent.mkdir(parents=True, exist_ok=True)
     kept = [

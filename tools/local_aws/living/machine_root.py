@@ -30,7 +30,7 @@ class MachineRoot:
         return self.folder != Path("/")
 
     def path(self, path: str) -> Path:
-        """Return where the machine has a path."""
+        """Return this system's path for a path of the machine."""
         return self.folder / path.lstrip("/")
 
     def text(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""A node of the rehearsal: one process that listens as a Denodo node does, and is quickly started.
+"""A node of the rehearsal: one process that listens as a Denodo node does, and starts quickly.
 
     python -m tools.local_aws.rehearsal.light_node   # its settings are the first line of its input
 
@@ -118,7 +118,7 @@ class LightNode:
             self._hung_at = time.monotonic() if hung else None
 
     def silence(self, ports: frozenset[int]) -> None:
-        """Answer nothing on these ports, and answer on the others."""
+        """Stay silent on these ports, and answer on the others."""
         self._silent = ports
 
     def is_ready(self, service: str) -> bool:

@@ -29,9 +29,9 @@ _UNTIL_REPAIR_S = 330
 """Project default: AWS seconds to wait where the drill says that only a repair helps: longer than a
 failover takes."""
 _HEALING_PACE = 60.0
-"""Project default: seconds of AWS in one second while a system becomes well again."""
+"""Project default: seconds of AWS in one second while a repaired system recovers."""
 _HEALING_S = 90.0
-"""Project default: real seconds until a repaired system is well."""
+"""Project default: real seconds within which a repaired system recovers."""
 _REPEATED = 3
 """Project default: repetitions of a series of connections that are not as the drill says."""
 _POLL_S = 0.2

@@ -1,4 +1,4 @@
-"""`make rehearse-standby`: a practised failover, and each fault of `failover check`, seen alive.
+"""`make rehearse-standby`: a practised failover, and the faults of `failover check`, on live nodes.
 
     .venv/bin/python -m tools.local_aws.rehearsal.standby [--fault NAME …]
 
@@ -37,7 +37,7 @@ from tools.local_aws.rehearsal.standby_site import ACTIVE, STANDBY, StandbySite,
 _LIVING = {"names": True, "metrics": True, "balancers": True, "nodes": True}
 _STAY = "20s"
 _SEEN_S = 240.0
-"""Project default: real seconds until a fault is seen by its line, or its repair is."""
+"""Project default: real seconds within which a line must show a fault, or its repair."""
 _POLL_S = 1.0
 _INTERRUPTED = 130
 
@@ -63,7 +63,7 @@ def ready_site(say: Say) -> Iterator[StandbySite]:
 
 
 def practise(site: StandbySite) -> Iterator[str]:
-    """Practise a failover while clients connect; yield what was not as it must be."""
+    """Practise a failover while clients connect; yield each difference from what is expected."""
     result = drill_paths([site.paths.assemblies / site.environment.name])
     resources = DeployedResources(site.endpoint, bootstrap.locations(site.environment))
     paths = ClientPaths(site.endpoint, site.environment, result.model, resources)
@@ -113,7 +113,7 @@ def unserved_clients(
     ports = {item.port for item in samples}
     unserved = recovery_seconds(samples, begin, PACE, [*ports])
     if unserved > tolerance(PACE):
-        yield f"connections failed until {unserved:.0f} s after the begin"
+        yield f"connections failed until {unserved:.0f} s after the start"
 
 
 def await_ready(site: StandbySite) -> None:
@@ -137,7 +137,7 @@ def _not_ok(states: dict[int, str], seen: dict[int, str]) -> str:
 
 
 def rehearse_fault(site: StandbySite, fault: Fault) -> str:
-    """Plant a fault, and mend it; return what the check did not say, empty if it did.
+    """Plant a fault and repair it; return how the check differs from the expected lines, or "".
 
     Raises:
         LocalAwsError: the standby does not become ready after the repair.
@@ -146,7 +146,7 @@ def rehearse_fault(site: StandbySite, fault: Fault) -> str:
     try:
         return _await(site, fault.disagreement)
     finally:
-        fault.mend(site)
+        fault.repair(site)
         await_ready(site)
 
 

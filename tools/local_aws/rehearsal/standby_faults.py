@@ -21,16 +21,16 @@ class Fault:
         name: its name.
         lines: the numbers of the lines that must be no.
         seen: what the first of these lines says, in part.
-        plant: plants the fault.
-        mend: mends it.
-        others: the numbers of the lines that may be no or unknown besides.
+        plant: causes the fault.
+        repair: ends the fault.
+        others: the numbers of the other lines that may be no or unknown.
     """
 
     name: str
     lines: tuple[int, ...]
     seen: str
     plant: Plant
-    mend: Plant
+    repair: Plant
     others: tuple[int, ...] = ()
 
     def disagreement(self, states: dict[int, str], seen: dict[int, str]) -> str:

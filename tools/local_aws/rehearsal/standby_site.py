@@ -40,11 +40,11 @@ _REGIONS = {"eu-west-1": f", copy: {{to: {STANDBY}, kms_key: '{_KEY}'}}", "eu-ce
 """The regions of the example's clusters, and the copy of a cluster's database."""
 _QUOTA = 64.0
 _RECORDED, _ATTEMPTS = (8, 10), 5
-"""Lines that need what `failover check --record` puts, and attempts to put it."""
+"""Lines of the check that need a run of `failover check --record`, and the attempts to run it."""
 _CHECK_S = 60.0
 """Project default: real seconds to read the facts of a check."""
 _COMMAND_S = 900
-"""Project default: real seconds after which a command is ended; the commands end earlier."""
+"""Project default: real seconds after which a command is killed; normally, it ends earlier."""
 
 
 def configuration(folder: Path) -> Path:
@@ -154,7 +154,7 @@ class StandbySite:
             yield from ((cluster, node) for node in settings.nodes)
 
     def make_ready(self) -> None:
-        """Let the nodes serve, and put what the local AWS does not make: exports and quotas.
+        """Enable the nodes, and create what the local AWS does not: exports and quotas.
 
         Raises:
             LocalAwsError: a node cannot be enabled.
@@ -167,7 +167,7 @@ class StandbySite:
             self.put_export(cluster, node)
         self.put_practice(late=False)
         self.put_quotas(_QUOTA)
-        # On a busy machine the command has not the time to read all that it records.
+        # On a busy machine, the command may reach its time limit before it has recorded everything.
         for _ in range(_ATTEMPTS):
             self.run("failover", "check", "--for", STANDBY, "--record")
             if all(self.check()[number].state == "ok" for number in _RECORDED):

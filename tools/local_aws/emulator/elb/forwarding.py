@@ -38,10 +38,10 @@ _PROCESS, _MODULE = "balancers", "tools.local_aws.living.balancer"
 _LONGEST_WAIT_S = 25.0
 """Project default: below the time-out of clients of the control API."""
 _LOOK_S = 0.2
-"""Project default: changes are looked for this often."""
+"""Project default: seconds between two polls for changes."""
 _CLOCK_S = 10
-"""Project default: AWS seconds after which the table is compared without a change, too, since
-health also changes by the clock: a deregistration delay ends, or a zonal shift."""
+"""Project default: AWS seconds after which the table is compared even without a recorded change,
+since health also changes with time: a deregistration delay or a zonal shift ends."""
 
 
 async def changed(after: str) -> None:

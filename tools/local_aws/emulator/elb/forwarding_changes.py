@@ -1,6 +1,6 @@
-"""Changes after which the table of forwarding is made again at once (`forwarding.py`).
+"""Changes after which the forwarding table is built again at once (`forwarding.py`).
 
-Building the table takes milliseconds, so it is not built in each look for changes.
+Building the table takes milliseconds, so a poll without a change does not build it.
 """
 
 import itertools
@@ -14,7 +14,7 @@ class ForwardingChanges:
         self.number = 0
 
     def note(self) -> None:
-        """Record a change: a call that may write, or another health of a target."""
+        """Record a change: a call that may write, or a changed health of a target."""
         self.number = next(self._numbers)
 
 

@@ -40,7 +40,7 @@ class MachineSocket(socket.socket):
         return super().connect_ex(self._moved(address))
 
     def getsockname(self) -> Any:
-        """Return the private address of the instance after a connect to the metadata."""
+        """Return the instance's private address once the socket is connected to the metadata."""
         return (self.machine["private_ip"], 0) if self._is_asking else super().getsockname()
 
     def _moved(self, address: Any) -> Any:

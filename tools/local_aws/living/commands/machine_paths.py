@@ -53,7 +53,7 @@ def rewritten(text: str, root: str, kept: "tuple[str, ...]" = ()) -> str:
 
 
 def mapped(path: Any) -> Any:
-    """Return where the machine has a path; other paths, and descriptors, stay as they are."""
+    """Return this system's path for a path of the machine; leave other paths and descriptors."""
     if hasattr(path, "__fspath__"):
         path = os.fspath(path)
     if isinstance(path, bytes):
@@ -64,7 +64,7 @@ def mapped(path: Any) -> Any:
 
 
 def _word(word: Any) -> Any:
-    """Return an argument of a command, of which `--name=PATH` contains a path, too."""
+    """Return an argument of a command with rewritten paths, also in `--name=PATH`."""
     text = os.fsdecode(word) if isinstance(word, bytes) else word
     if isinstance(text, str) and text.startswith("--"):
         name, separator, value = text.partition("=")
@@ -144,7 +144,7 @@ def _replace_spawning() -> None:
 
 
 def _replace_users() -> None:
-    """Let users be those of the machine, who have the id of this system's user."""
+    """Replace look-ups of users: all users of the machine have the id of this system's user."""
     import pwd  # noqa: PLC0415 - few programs need it
 
     def named(name: str) -> "pwd.struct_passwd":

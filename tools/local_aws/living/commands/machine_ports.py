@@ -13,7 +13,7 @@ _TIMEOUT_S = 60.0
 
 
 def settings(root: str) -> Any:
-    """Return what the machine knows of itself; empty on another system."""
+    """Return the machine's settings; empty on a system that is not a machine."""
     try:
         with open(f"{root}/etc/local-aws.json") as file:  # noqa: PTH123 - pathlib takes time to import
             return json.load(file)
@@ -22,7 +22,7 @@ def settings(root: str) -> Any:
 
 
 def actual(root: str, owner: str, port: int) -> int:
-    """Return the port that stands for a port of a machine, by its instance id, or of a manager."""
+    """Return this system's port for a port of a machine (by its instance id) or of a manager."""
     known = settings(root)
     if known.get("address") != SHARED or not port:
         return port
@@ -36,7 +36,7 @@ def actual(root: str, owner: str, port: int) -> int:
         with open(cache, "w") as file:  # noqa: PTH123 - see above
             file.write(str(found))
     except OSError:
-        pass  # another user's process asks again
+        pass  # without a cache, each process asks again
     return found
 
 
