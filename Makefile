@@ -35,7 +35,7 @@ export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/jsii-cache
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup dev local local-down local-env local-resolve local-node local-client rehearse rehearse-all \
-	rehearse-flaws rehearse-standby test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
+	rehearse-standby rehearse-flaws test test-long test-whole kill-matrix fault-matrix fuzz spin quick snapshots reference lint \
 	format synth drill plan deploy destroy \
 	diff review upgrade-fixture readiness-cost bench lock clean
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from denodo_ha.drill.drill_run import DrillResult, drill_model, drill_paths
-from denodo_ha.drill.live.live_site import LivePlace, LiveSite, UnreadPart, build_live_model
+from denodo_ha.drill.live.live_site import LiveSite, LiveTemplate, UnreadPart, build_live_model
 from tests.drill.sample_templates import (
     Data,
     Templates,
@@ -318,10 +318,10 @@ def test_a_load_balancer_that_serves_no_port_is_unknown() -> None:
     for id_, part in [*template["Resources"].items()]:
         if part["Type"] == "AWS::ElasticLoadBalancingV2::Listener":
             del template["Resources"][id_]
-    site = LiveSite((LivePlace("site-a", "", "eu-west-1", template),))
+    site = LiveSite((LiveTemplate("site-a", "", "eu-west-1", template),))
     unknown = unknown_policies(drill_model(build_live_model(site)))
     assert {"nothing-failed", "node-unreachable", "zone-unreachable"} <= unknown.keys()
     assert "the load balancer Front has no listener" in unknown["nothing-failed"][0]
     denied = UnreadPart("", "eu-west-1", "the listeners", frozenset({"balancer", "node"}))
-    model = build_live_model(LiveSite(site.places, (denied,)))
+    model = build_live_model(LiveSite(site.templates, (denied,)))
     assert [one.text for one in model.unknowns if "balancer" in one.hides] == ["the listeners"]

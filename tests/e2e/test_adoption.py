@@ -182,6 +182,7 @@ class TestArticle:
     def test_the_configuration_has_no_flaw(
         self, adopted: Callable[[str], Adopted], recipe: str
     ) -> None:
+        # The stand-in of the synthesis uses no CDK CLI.
         stacks = command.synthesise(None, adopted(recipe).file)  # type: ignore[arg-type]
         assert broken_policies(build_model(stacks)) == set()
 
@@ -192,6 +193,7 @@ class TestArticle:
         result = adopted(AS_THE_ARTICLE)
         for key, value in result.made.cloud.access.settings(local_aws_server.paths()).items():
             monkeypatch.setenv(key, value)
+        # The stand-in of the synthesis uses no CDK CLI.
         stacks = command.synthesise(None, result.file)  # type: ignore[arg-type]
         base = drill_model(build_model(stacks), frozenset())
         drill = drill_live(profile=None, regions=REGIONS, locator=SiteLocator(record=RECORD))

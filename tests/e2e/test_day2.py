@@ -38,7 +38,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     folder = tmp_path_factory.mktemp("day2")
     deployment = Deployment.of_example("active-passive", folder, _quick)
     deployment.prepare()
-    deployment.deploy()
+    deployment.deploy_through_api()
     return deployment
 
 
@@ -142,11 +142,11 @@ def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
 
     assert run("drain", "node1", "--cluster", "active").exit_code == exit_codes.DONE
     deployment.change(clients)
-    deployment.deploy()
+    deployment.deploy_through_api()
     _, active = _status(run)
     assert _inside(active) == ["node1"]
     deployment.change(delay)
-    deployment.deploy()
+    deployment.deploy_through_api()
     code, active = _status(run)
     assert code == exit_codes.NO
     assert any(

@@ -42,7 +42,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     folder = tmp_path_factory.mktemp("silence")
     deployment = Deployment.of_example("active-passive", folder, _one_minute)
     deployment.prepare()
-    deployment.deploy()
+    deployment.deploy_through_api()
     return deployment
 
 
@@ -89,7 +89,7 @@ def _minutes(deployment: Deployment) -> tuple[set[int], int]:
 
 
 def _deploy(deployment: Deployment) -> None:
-    deployment.deploy()
+    deployment.deploy_through_api()
     _assert_at_primary(deployment)
 
 

@@ -25,8 +25,8 @@ FEW = settings(
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
-SOME = settings(FEW, max_examples=10)
-MANY = settings(FEW, max_examples=120)
+SOME = settings(FEW, max_examples=5)
+MANY = settings(FEW, max_examples=50)
 MESSAGE = re.compile(r"\S+\.yaml:[1-9]\d*:[1-9]\d*(: .+)?: .+; .+; .+")
 
 

@@ -33,7 +33,7 @@ BARE = {
     "clusters/main/balancer": {"kind": "none", "clients": ["10.0.0.0/8"]},
 }
 MANY = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,

@@ -37,7 +37,7 @@ SCHEMA = jsonschema.Draft202012Validator(
 BALANCER = "balancer-0123456789abcdef.elb.eu-west-1.amazonaws.com"
 LONG = Deployed(rmi_host=BALANCER, stack="x" * 41, resource="NodeXInstance", program="s3://b/k.zip")
 MANY = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     database=None,

@@ -172,7 +172,7 @@ class Site:
         with self.start(*arguments, program=program) as process:
             try:
                 stdout, stderr = process.communicate(timeout=TIMEOUT_S)
-            except BaseException:
+            except BaseException:  # also after Ctrl-C and a time-out of the test
                 process.kill()
                 raise
         return Done(process.returncode, stdout, stderr, time.monotonic() - begin)

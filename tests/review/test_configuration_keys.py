@@ -36,7 +36,7 @@ from tests.review.configuration_key_rows import (
     Worse,
 )
 from tests.review.environment_keys import ENVIRONMENT_KEYS
-from tests.review.test_seeded_changes import SEEDS
+from tests.review.seeded_changes import SEEDS
 from tests.support.assembly import ROOT, synthesise
 from tests.support.configurations import Data, changed, loaded
 

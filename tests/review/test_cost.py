@@ -218,12 +218,12 @@ class TestSums:
             None,
         )
 
-    def test_stacks_of_a_cluster_are_one_place(self) -> None:
+    def test_stacks_of_a_cluster_are_one_scope(self) -> None:
         tags = [{"Key": "denodo:cluster", "Value": "active"}]
         stacks = [stack(node(Tags=tags), name="one"), stack(node(Tags=tags), name="two")]
-        (place,) = monthly_cost([*stacks], self.PRICES).places
-        assert (place.name, place.region) == ("active", "eu-west-1")
-        assert [line.item.amount for line in place.lines if not line.is_by_use] == [2, 200]
+        (scope,) = monthly_cost([*stacks], self.PRICES).scopes
+        assert (scope.name, scope.region) == ("active", "eu-west-1")
+        assert [line.item.amount for line in scope.lines if not line.is_by_use] == [2, 200]
 
 
 class TestPages:

@@ -58,9 +58,9 @@ ONE: Final = [cluster("active", "m", "m")]
 class TestChange:
     def test_sums_and_items(self) -> None:
         change = changed(ONE, [cluster("active", "m", "n", "n")])
-        (place,) = change.places
-        assert (str(place.before), str(place.after)) == ("146.02", "233.63")
-        assert str(place) == "+87.61 (+60.0 %)"
+        (scope,) = change.scopes
+        assert (str(scope.before), str(scope.after)) == ("146.02", "233.63")
+        assert str(scope) == "+87.61 (+60.0 %)"
         assert [(item.item, item.before, item.after) for item in change.items] == [
             ("EC2 instance m, Linux on demand", "2 for 146.00", "1 for 73.00"),
             ("EBS disk of the image", "2 for 0.02", "3 for 0.03"),
@@ -69,12 +69,12 @@ class TestChange:
 
     def test_a_cluster_that_moves_is_one_cluster(self) -> None:
         change = changed(ONE, [cluster("active", "m", "m", region="eu-west-2")])
-        (place,) = change.places
-        assert (place.place, str(place)) == ("active", "+146.00 (+100.0 %)")
+        (scope,) = change.scopes
+        assert (scope.scope, str(scope)) == ("active", "+146.00 (+100.0 %)")
 
     def test_clusters_come_and_go(self) -> None:
         change = changed(ONE, [cluster("other", "m")])
-        assert {place.place: str(place) for place in change.places} == {
+        assert {scope.scope: str(scope) for scope in change.scopes} == {
             "other": "+73.01",
             "active": "-146.02 (-100.0 %)",
         }
@@ -140,7 +140,9 @@ class TestGate:
             "146.02 -> at least 219.04 USD a month, +73.02 (+50.0 %), and unknown prices; "
             "the limit is +20 %"
         )
-        assert "EC2 instance x, Linux on demand; denodo-ha cost -c CONFIG --online" in unknown.text
+        assert (
+            "EC2 instance x, Linux on demand; `denodo-ha cost --online -c CONFIG`" in unknown.text
+        )
 
     def test_it_names_the_clusters_that_rise(self) -> None:
         before = [cluster("a", "m"), cluster("b", "m", "m"), cluster("c", "m")]
@@ -157,7 +159,7 @@ class TestGate:
         moved = [cluster("a", "x"), cluster("b", "x", "x")]
         change = changed(before, moved)
         assert change.total.is_known
-        assert not any(place.is_known for place in change.places)
+        assert not any(scope.is_known for scope in change.scopes)
 
     def test_a_new_environment_has_no_finding(self) -> None:
         assert list(cost_findings(changed([], ONE), Decimal(0))) == []

@@ -37,6 +37,8 @@ LIVING = {
 }
 """The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
+_SHARED = "127.0.0.1"
+"""Address of all machines where the system has one loopback address."""
 _FIRST_CHECKS_S = 10.0
 _POLL_S = 0.2
 _STATUS_TIMEOUT_S = 300.0
@@ -258,9 +260,15 @@ def _machines(server: Server) -> str:
     machines = control.call(server.endpoint, "machines")
     if not machines:
         return "Instances run no programs here (docs/reference/local.md, What is not like AWS)"
+    shared = all(machine["address"] == _SHARED for machine in machines.values())
+    where = (
+        f" at ports of their own on {_SHARED}, which `GET /_local/endpoints/INSTANCE/PORT` names"
+        if shared
+        else ""
+    )
     return (
-        f"{len(machines)} instances run their programs. A new node serves once an operator has "
-        "confirmed its metadata, as below"
+        f"{len(machines)} instances run their programs{where}. A new node serves once an operator "
+        "has confirmed its metadata, as below"
     )
 
 

@@ -29,8 +29,8 @@ def table(examples: Mapping[str, Sequence[SynthesisedStack]]) -> str:
     rows = []
     for name, stacks in sorted(examples.items()):
         cost = monthly_cost(stacks, shipped_prices())
-        parts = ", ".join(f"{place.name} {place.month}" for place in cost.places)
-        rows.append((f"`{name}`", str(cost.month), parts if len(cost.places) > 1 else ""))
+        parts = ", ".join(f"{scope.name} {scope.month}" for scope in cost.scopes)
+        rows.append((f"`{name}`", str(cost.month), parts if len(cost.scopes) > 1 else ""))
     return f"{markdown_table(('example', 'USD a month', 'of which'), rows)}\n"
 
 

@@ -31,7 +31,7 @@ class TargetHealthRow:
     """The health of a target now, with the names that the report has for it.
 
     Attributes:
-        cluster: the cluster of the target group's balancer; the target group's place without one.
+        cluster: the cluster of the target group's balancer, else the template of the group.
         service: the target group's name.
         target: the node's name, or the target's id.
         port: the target's port.
@@ -135,8 +135,8 @@ def _clusters_of_groups(model: Model) -> dict[Key, str]:
 def _row(model: Model, clusters: dict[Key, str], state: TargetState) -> TargetHealthRow:
     group = model.target_groups.get(state.target_group)
     machine = model.machines.get(state.target)
-    place, _, id_ = state.target_group.partition("/")
-    cluster = clusters.get(state.target_group) or (machine.cluster if machine else place)
+    template, _, id_ = state.target_group.partition("/")
+    cluster = clusters.get(state.target_group) or (machine.cluster if machine else template)
     return TargetHealthRow(
         cluster,
         group.name if group else id_,

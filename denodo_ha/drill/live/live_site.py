@@ -53,7 +53,7 @@ class TargetState:
 
 
 @dataclass(frozen=True)
-class LivePlace:
+class LiveTemplate:
     """The resources of one stack of this project, or all others of one region.
 
     Attributes:
@@ -79,7 +79,7 @@ class LivePlace:
 
     @property
     def stack(self) -> SynthesisedStack:
-        """The place as the drill's readers take it."""
+        """The template as the drill's readers take it."""
         return SynthesisedStack(self.name, self.region, self.account, dict(self.template))
 
 
@@ -88,14 +88,14 @@ class LiveSite:
     """State of what runs: the balancers, nodes, records and what belongs to them, at one time.
 
     Attributes:
-        places: the resources by place; own stacks first.
+        templates: the resources by template; own stacks first.
         unread: the calls that gave no answer.
         target_states: the health of every target at the time of the reading.
         drained: keys of the nodes that `denodo-ha drain` has taken out of service.
         notes: sentences on what is not as the stacks of this project were deployed.
     """
 
-    places: tuple[LivePlace, ...]
+    templates: tuple[LiveTemplate, ...]
     unread: tuple[UnreadPart, ...] = ()
     target_states: tuple[TargetState, ...] = ()
     drained: frozenset[Key] = frozenset()
@@ -103,8 +103,8 @@ class LiveSite:
 
     @cached_property
     def stacks(self) -> tuple[SynthesisedStack, ...]:
-        """The places as the drill's readers take them."""
-        return tuple(place.stack for place in self.places)
+        """The templates as the drill's readers take them."""
+        return tuple(template.stack for template in self.templates)
 
 
 def build_live_model(site: LiveSite) -> Model:

@@ -1,4 +1,4 @@
-"""Site reader: reads what runs, from a locator to the places of a site.
+"""Site reader: reads what runs, from a locator to the templates of a site.
 
     read_live_site(Aws(), ["eu-west-1", "eu-central-1"], SiteLocator(record="denodo.example.com"))
 
@@ -29,7 +29,7 @@ from denodo_ha.drill.live.live_site import LiveSite, TargetState, UnreadPart
 from denodo_ha.drill.live.machine_reader import list_addresses
 from denodo_ha.drill.live.registered_targets import with_registered_targets
 from denodo_ha.drill.live.route53_reader import Route53Reader, check_ids, values_of
-from denodo_ha.drill.live.site_places import SitePlaces
+from denodo_ha.drill.live.site_templates import SiteTemplates
 from denodo_ha.drill.reading.resource_reader import (
     ALARM,
     AUTO_SCALING_GROUP,
@@ -93,7 +93,7 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
         *checks,
     ]
     found += alarms_of_site(alarms, found, points.own)
-    places = SitePlaces(points.own, found, account)
+    templates = SiteTemplates(points.own, found, account)
     unread = (
         *calls.unread,
         *points.unread,
@@ -104,15 +104,15 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
     # Health checks are the same in every region.
     dropped = _unread_types(calls, _DROPPED, *regions)
     return LiveSite(
-        places.places(
+        templates.templates(
             machines.zones(listing.balancers.values()),
             kept,
             frozenset(part.region for part in unread if {"balancer", "node"} & part.hides),
         ),
         unread,
-        tuple(_target_states(places, balancers)),
+        tuple(_target_states(templates, balancers)),
         machines.drained_keys(points.own),
-        (*places.gone(kept, dropped), *machines.notes()),
+        (*templates.gone(kept, dropped), *machines.notes()),
     )
 
 
@@ -162,14 +162,14 @@ def _other_regions(
                 yield UnreadPart("", region, text, frozenset({"record"}))
 
 
-def _target_states(places: SitePlaces, balancers: FoundBalancers) -> Iterator[TargetState]:
+def _target_states(templates: SiteTemplates, balancers: FoundBalancers) -> Iterator[TargetState]:
     """Yield the health of each registered target, by target group."""
     for arn, health in balancers.health.items():
         region = arn.split(":")[3]
         for target in health:
-            machine = places.key_of(target.id, region, INSTANCE, LOAD_BALANCER)
+            machine = templates.key_of(target.id, region, INSTANCE, LOAD_BALANCER)
             yield TargetState(
-                places.key_of(arn, region) or arn,
+                templates.key_of(arn, region) or arn,
                 machine or target.id,
                 target.port,
                 target.state,

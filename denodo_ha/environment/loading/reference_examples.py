@@ -8,11 +8,7 @@ from typing import Final
 
 _SECRET: Final = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo"  # noqa: S105 - a name
 
-EXAMPLES: Final[dict[str, str]] = {
-    "NAME.yaml": """
-name: denodo-prod
-denodo: {version: "8.0"}
-services: {jdbc: 9999, odbc: 9996, web: 9090}
+_CLUSTER: Final = """\
 clusters:
   main:
     account: "111122223333"
@@ -23,7 +19,15 @@ clusters:
       node1: {zone: eu-west-1a}
       node2: {zone: eu-west-1b}
     balancer: {kind: nlb, clients: [10.0.0.0/8]}
-""",
+"""
+
+EXAMPLES: Final[dict[str, str]] = {
+    "NAME.yaml": """
+name: denodo-prod
+denodo: {version: "8.0"}
+services: {jdbc: 9999, odbc: 9996, web: 9090}
+"""
+    + _CLUSTER,
     "denodo": """
 denodo:
   version: "8.0"
@@ -77,18 +81,9 @@ services:
 services:
   jdbc: {port: 9999, health: {protocol: tcp, interval: 10, timeout: 5}}
 """,
-    "clusters.NAME": """
-clusters:
-  main:
-    account: "111122223333"
-    region: eu-west-1
-    network: {cidr: 10.30.0.0/16, zones: [eu-west-1a, eu-west-1b]}
-    instance: {type: m7i.xlarge, image: ami-0123456789abcdef0}
-    nodes:
-      node1: {zone: eu-west-1a}
-      node2: {zone: eu-west-1b}
-    balancer: {kind: nlb, clients: [10.0.0.0/8]}
-    capacity: {reserve: running}
+    "clusters.NAME": "\n"
+    + _CLUSTER
+    + """    capacity: {reserve: running}
 """,
     "clusters.NAME.network": """
 clusters:

@@ -11,7 +11,7 @@ from denodo_ha.review.cost.monthly_cost import (
     CostLine,
     MonthlyCost,
     MonthlySum,
-    PlaceCost,
+    ScopeCost,
     monthly_cost,
 )
 from denodo_ha.review.cost.price_list import Prices
@@ -23,14 +23,14 @@ class SumChange:
     """A monthly sum before and after a change.
 
     Attributes:
-        place: cluster or stack; empty for the environment.
+        scope: cluster or stack; empty for the environment.
         before: the sum before.
         after: the sum after.
         is_known: True if the resources with unknown prices are the same, so that the difference
             between the known prices is the whole difference.
     """
 
-    place: str
+    scope: str
     before: MonthlySum
     after: MonthlySum
     is_known: bool
@@ -57,13 +57,13 @@ class ItemChange:
     """An item with another monthly cost.
 
     Attributes:
-        place: cluster or stack.
+        scope: cluster or stack.
         item: the item.
         before: amount and US dollars a month before.
         after: amount and US dollars a month after.
     """
 
-    place: str
+    scope: str
     item: str
     before: str
     after: str
@@ -87,7 +87,7 @@ class CostChange:
         return _sum_change("", self.before, self.after)
 
     @cached_property
-    def places(self) -> tuple[SumChange, ...]:
+    def scopes(self) -> tuple[SumChange, ...]:
         """The sums of the clusters and other stacks."""
         return tuple(_sum_change(name, *sides) for name, sides in self._sides.items())
 
@@ -102,10 +102,10 @@ class CostChange:
         )
 
     @cached_property
-    def _sides(self) -> dict[str, tuple[PlaceCost, PlaceCost]]:
+    def _sides(self) -> dict[str, tuple[ScopeCost, ScopeCost]]:
         """The cost of each cluster before and after, also if it moves to another region."""
         before, after = _by_name(self.before), _by_name(self.after)
-        none = PlaceCost("", "", ())
+        none = ScopeCost("", "", ())
         return {
             name: (before.get(name, none), after.get(name, none))
             for name in dict.fromkeys((*after, *before))
@@ -126,22 +126,22 @@ def cost_findings(change: CostChange, limit: Decimal | None) -> Iterator[Finding
         change: the change.
         limit: the limit in percent; None for no findings.
     """
-    if limit is None or not change.before.places:
+    if limit is None or not change.before.scopes:
         return
     total = change.total
     sums = f"{total.before} -> {total.after} USD a month, {total}"
-    rising = [place for place in change.places if place.rise > 0]
-    where = ", ".join(place.place for place in rising)
+    rising = [scope for scope in change.scopes if scope.rise > 0]
+    where = ", ".join(scope.scope for scope in rising)
     if total.rise > 0 and (total.percent is None or total.percent > limit):
         yield finding("cost-higher", where, f"{sums}; the limit is +{limit.normalize():f} %")
-    unknown = [place for place in change.places if not place.is_known]
+    unknown = [scope for scope in change.scopes if not scope.is_known]
     if unknown:
         names = ", ".join(dict.fromkeys(item.item for item in _unknown_items(change)))
         text = (
             "the prices of these items are unknown, so the cost may rise by more than the limit: "
             f"{names}; `{full_command('cost', '--online')}` reads AWS's price list"
         )
-        yield finding("cost-unknown", ", ".join(place.place for place in unknown), text)
+        yield finding("cost-unknown", ", ".join(scope.scope for scope in unknown), text)
 
 
 def _unknown_items(change: CostChange) -> Iterator[ItemChange]:
@@ -155,12 +155,12 @@ def _unknown_items(change: CostChange) -> Iterator[ItemChange]:
 
 
 def _sum_change(
-    place: str, before: MonthlyCost | PlaceCost, after: MonthlyCost | PlaceCost
+    scope: str, before: MonthlyCost | ScopeCost, after: MonthlyCost | ScopeCost
 ) -> SumChange:
-    return SumChange(place, before.month, after.month, _unknown(before) == _unknown(after))
+    return SumChange(scope, before.month, after.month, _unknown(before) == _unknown(after))
 
 
-def _unknown(side: MonthlyCost | PlaceCost) -> dict[tuple[object, ...], Decimal]:
+def _unknown(side: MonthlyCost | ScopeCost) -> dict[tuple[object, ...], Decimal]:
     """Return the amounts of the items with unknown prices."""
     amounts: dict[tuple[object, ...], Decimal] = {}
     for line in side.lines:
@@ -170,22 +170,22 @@ def _unknown(side: MonthlyCost | PlaceCost) -> dict[tuple[object, ...], Decimal]
     return amounts
 
 
-def _by_name(cost: MonthlyCost) -> dict[str, PlaceCost]:
+def _by_name(cost: MonthlyCost) -> dict[str, ScopeCost]:
     lines: dict[str, tuple[CostLine, ...]] = {}
-    for place in cost.places:
-        lines[place.name] = (*lines.get(place.name, ()), *place.lines)
-    return {name: PlaceCost(name, "", each) for name, each in lines.items()}
+    for scope in cost.scopes:
+        lines[scope.name] = (*lines.get(scope.name, ()), *scope.lines)
+    return {name: ScopeCost(name, "", each) for name, each in lines.items()}
 
 
-def _amounts(place: PlaceCost) -> dict[str, tuple[Decimal, Decimal | None]]:
+def _amounts(scope: ScopeCost) -> dict[str, tuple[Decimal, Decimal | None]]:
     """Return amount and monthly cost of each item that is charged by time."""
     return {
-        line.item.name: (line.item.amount, line.month) for line in place.lines if not line.is_by_use
+        line.item.name: (line.item.amount, line.month) for line in scope.lines if not line.is_by_use
     }
 
 
-def _text(place: PlaceCost, item: str) -> str:
-    amount, month = _amounts(place).get(item, (Decimal(0), None))
+def _text(scope: ScopeCost, item: str) -> str:
+    amount, month = _amounts(scope).get(item, (Decimal(0), None))
     if not amount:
         return "none"
     return f"{amount:,} for {'unknown' if month is None else f'{month:,.2f}'}"

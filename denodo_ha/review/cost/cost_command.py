@@ -188,9 +188,9 @@ def _print(result: MonthlyCost, form: DocumentFormat) -> None:
     if form is DocumentFormat.json:
         print_json(json_report(result))
         return
-    for place in result.places:
-        title = f"{place.name}, {place.region}: {place.month} USD a month"
-        rows = list(map(cells, place.lines))
+    for scope in result.scopes:
+        title = f"{scope.name}, {scope.region}: {scope.month} USD a month"
+        rows = list(map(cells, scope.lines))
         if form is DocumentFormat.markdown:
             print_line(f"\n## {title}\n")
             print_markdown(COLUMNS, rows)

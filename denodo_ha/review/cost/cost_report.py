@@ -47,13 +47,13 @@ def json_report(result: MonthlyCost) -> Mapping[str, object]:
         "is_complete": result.month.is_complete,
         "clusters": [
             {
-                "name": place.name,
-                "region": place.region,
-                "month": _number(place.month.usd),
-                "is_complete": place.month.is_complete,
-                "items": list(map(_json_line, place.lines)),
+                "name": scope.name,
+                "region": scope.region,
+                "month": _number(scope.month.usd),
+                "is_complete": scope.month.is_complete,
+                "items": list(map(_json_line, scope.lines)),
             }
-            for place in result.places
+            for scope in result.scopes
         ],
         "sources": result.sources,
     }

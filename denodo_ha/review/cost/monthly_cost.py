@@ -68,7 +68,7 @@ class MonthlySum:
 
 
 @dataclass(frozen=True)
-class PlaceCost:
+class ScopeCost:
     """The cost of a cluster, or of a stack that belongs to no cluster.
 
     Attributes:
@@ -92,15 +92,15 @@ class MonthlyCost:
     """The cost of an environment.
 
     Attributes:
-        places: the clusters, and the stacks that belong to no cluster.
+        scopes: the clusters, and the stacks that belong to no cluster.
     """
 
-    places: tuple[PlaceCost, ...]
+    scopes: tuple[ScopeCost, ...]
 
     @cached_property
     def lines(self) -> tuple[CostLine, ...]:
         """All lines."""
-        return tuple(line for place in self.places for line in place.lines)
+        return tuple(line for scope in self.scopes for line in scope.lines)
 
     @cached_property
     def month(self) -> MonthlySum:
@@ -114,14 +114,14 @@ class MonthlyCost:
 
 
 def monthly_cost(stacks: Iterable[SynthesisedStack], prices: Prices) -> MonthlyCost:
-    """Return the monthly cost of stacks; the stacks of one cluster are one place."""
-    places: dict[tuple[str, str], list[SynthesisedStack]] = {}
+    """Return the monthly cost of stacks; the stacks of one cluster are one scope."""
+    scopes: dict[tuple[str, str], list[SynthesisedStack]] = {}
     for stack in stacks:
-        places.setdefault((_cluster(stack), stack.region), []).append(stack)
+        scopes.setdefault((_cluster(stack), stack.region), []).append(stack)
     return MonthlyCost(
         tuple(
-            PlaceCost(name, region, tuple(_lines(charged_items(each), prices)))
-            for (name, region), each in places.items()
+            ScopeCost(name, region, tuple(_lines(charged_items(each), prices)))
+            for (name, region), each in scopes.items()
         )
     )
 

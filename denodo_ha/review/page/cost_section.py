@@ -21,20 +21,20 @@ _ITEM_COLUMNS: Final = (
 
 def cost_blocks(change: CostChange) -> Iterator[Block]:
     """Yield the monthly cost before and after a change, and the items that differ."""
-    places = [place for place in change.places if place.rise or not place.is_known]
-    if places:
-        rows = tuple(map(_row, (*places, change.total)))
+    scopes = [scope for scope in change.scopes if scope.rise or not scope.is_known]
+    if scopes:
+        rows = tuple(map(_row, (*scopes, change.total)))
         yield Table("USD a month, before and after", _SUM_COLUMNS, rows)
     else:
         yield Paragraph(f"No difference: {change.total.after} USD a month.")
     if change.items:
-        rows = tuple((item.place, item.item, item.before, item.after) for item in change.items)
+        rows = tuple((item.scope, item.item, item.before, item.after) for item in change.items)
         yield Table("Items that differ: amount, and USD a month", _ITEM_COLUMNS, rows)
     yield Paragraph(_basis(change))
 
 
 def _row(change: SumChange) -> tuple[str, ...]:
-    return change.place or "All", str(change.before), str(change.after), str(change)
+    return change.scope or "All", str(change.before), str(change.after), str(change)
 
 
 def _basis(change: CostChange) -> str:

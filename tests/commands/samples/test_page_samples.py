@@ -140,6 +140,8 @@ def _shape(text: str) -> str:
         (r"\bby \S+@[^\s:;]+", "by USER"),
         (r"[ \t]+", " "),
         (r" $", ""),
+        # Two alarms have one text only if they changed in the same second.
+        (r"(\d of \d checkers [^;\n]*; its alarm in [^;\n]*? TIME)(?:; \1)+", r"\1"),
     ):
         text = re.sub(pattern, shape, text, flags=re.MULTILINE)
     return text

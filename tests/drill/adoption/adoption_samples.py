@@ -13,7 +13,7 @@ from denodo_ha.drill.live.adoption.found_cluster import FoundSite, SiteResources
 from denodo_ha.drill.live.adoption.site_clusters import find_clusters
 from denodo_ha.drill.live.adoption.site_details import SiteDetails
 from denodo_ha.drill.live.adoption.takeover import Takeover, takeovers
-from denodo_ha.drill.live.live_site import LivePlace, LiveSite
+from denodo_ha.drill.live.live_site import LiveSite, LiveTemplate
 
 Data = dict[str, Any]
 Change = Callable[[Data], None]
@@ -117,7 +117,7 @@ def live_data() -> Data:
     return {
         "resources": resources,
         "ids": ids,
-        "place": REGION,
+        "owner": REGION,
         "others": [],
         "details": {
             "balancers": {
@@ -238,8 +238,8 @@ def found_site(change: Change | None = None) -> FoundSite:
     data = copy.deepcopy(live_data())
     if change is not None:
         change(data)
-    places = [
-        LivePlace(
+    templates = [
+        LiveTemplate(
             name,
             ACCOUNT,
             SECOND_REGION if name == SECOND_REGION else REGION,
@@ -248,10 +248,10 @@ def found_site(change: Change | None = None) -> FoundSite:
         )
         for name, resources, ids in (
             *data["others"],
-            (data["place"], data["resources"], data["ids"]),
+            (data["owner"], data["resources"], data["ids"]),
         )
     ]
-    return find_clusters(SiteResources(LiveSite(tuple(places))), SiteDetails(**data["details"]))
+    return find_clusters(SiteResources(LiveSite(tuple(templates))), SiteDetails(**data["details"]))
 
 
 def with_second_region(data: Data) -> None:

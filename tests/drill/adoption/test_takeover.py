@@ -244,7 +244,7 @@ def test_a_rule_that_differs_is_not_imported() -> None:
 
 def test_a_stack_that_has_the_load_balancer_is_done() -> None:
     def own(data: Data) -> None:
-        data["place"] = "prod-main"
+        data["owner"] = "prod-main"
         for resource in data["resources"].values():
             for value in (resource["Properties"], *resource["Properties"].get("Targets", [])):
                 for key, item in value.items():

@@ -297,7 +297,7 @@ def main() -> int:
             chosen = list(steps)
             if options.sample:
                 few = range(1, _FEWEST_STEPS[name] + 1)
-                chosen = random.Random(options.seed).sample(few, min(options.sample, len(few)))  # noqa: S311
+                chosen = random.Random(options.seed).sample(few, min(options.sample, len(few)))  # noqa: S311  # a sample, not a secret
             kills[name] = 0
             for step in chosen:
                 problem = _try(machine, name, step)

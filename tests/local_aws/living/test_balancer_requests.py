@@ -167,6 +167,12 @@ def test_bodies_pass_in_both_directions(
 
 
 class TestCookies:
+    @pytest.fixture(autouse=True)
+    def _cookies(self, control: Control, nodes: tuple[WebNode, WebNode], port: int) -> None:
+        """Let the load balancer keep clients on their targets."""
+        targets = [node.target() for node in nodes]
+        control.apply(table(alb(port, *targets, attributes=_COOKIES)))
+
     def test_the_load_balancers_cookie_keeps_the_target(
         self,
         control: Control,
@@ -174,8 +180,6 @@ class TestCookies:
         port: int,
         connection: http.client.HTTPConnection,
     ) -> None:
-        targets = [node.target() for node in nodes]
-        control.apply(table(alb(port, *targets, attributes=_COOKIES)))
         _, content, cookies = get(connection)
         first, own = content["node"], cookies[0].partition(";")[0]
         assert [item.partition("=")[0] for item in cookies] == ["AWSALB", "AWSALBCORS"]
@@ -188,15 +192,7 @@ class TestCookies:
         assert content["node"] != first
         assert cookies[0].partition(";")[0].partition("-")[2] != own.partition("-")[2]
 
-    def test_a_cookie_expires(
-        self,
-        control: Control,
-        nodes: tuple[WebNode, WebNode],
-        port: int,
-        connection: http.client.HTTPConnection,
-    ) -> None:
-        targets = [node.target() for node in nodes]
-        control.apply(table(alb(port, *targets, attributes=_COOKIES)))
+    def test_a_cookie_expires(self, connection: http.client.HTTPConnection) -> None:
         token = get(connection)[2][0].partition(";")[0].partition("-")[2]
         names = {get(connection, Cookie=f"AWSALB=1-{token}")[1]["node"] for _ in range(4)}
         assert names == {"node1", "node2"}, "the cookie was made in 1970"

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from denodo_ha.catalog.roles import Roles, Step
 from tests.local_aws.cloud import Cloud
 from tests.local_aws.test_databases import KEY, OTHER_REGION, resources
 from tests.support import local_aws_server
@@ -75,6 +76,14 @@ class Database:
             return connection.execute("SELECT * FROM kept").fetchall()
 
 
+def make(step: Step) -> bool:
+    """Make a step if it is needed, and return whether it was."""
+    needed = step.needed()
+    if needed:
+        step.make()
+    return needed
+
+
 @pytest.fixture
 def database() -> Iterator[Database]:
     """Return a database with a table and a copy in another region."""
@@ -103,6 +112,13 @@ def test_a_database_serves_is_lost_and_is_restored_elsewhere(database: Database)
     assert row == (False,)
     with pytest.raises(psycopg.OperationalError, match="no encryption"):
         database.connect("disable")
+
+    # As `denodo-ha catalog init` does, an administrator who is not a superuser creates roles.
+    with database.connect() as connection:
+        made = [step.what for step in Roles(connection, "scheduler", "it").steps() if make(step)]
+        again = [step for step in Roles(connection, "scheduler", "it").steps() if step.needed()]
+    assert "database scheduler" in made
+    assert again == []
 
     cloud.call(f"databases/{database.name}", {"action": "kill"}, "PUT")
     assert not database.answers()

@@ -113,11 +113,16 @@ def run(cloud: Cloud, instance: str, word: str) -> dict[str, Any]:
     return dict(ssm.get_command_invocation(**about))
 
 
-def answers(address: str, port: int) -> bool:
-    """Return whether a server accepts connections."""
-    with suppress(OSError), socket.create_connection((address, port), 60):
+def answers(cloud: Cloud, owner: str, port: int) -> bool:
+    """Return whether a server of an instance or a manager accepts connections."""
+    with suppress(OSError), socket.create_connection(endpoint(cloud, owner, port), 60):
         return True
     return False
+
+
+def endpoint(cloud: Cloud, owner: str, port: int) -> tuple[str, int]:
+    found = cloud.call(f"endpoints/{owner}/{port}")
+    return found["address"], found["port"]
 
 
 def act(cloud: Cloud, instance: str, action: str, **more: Any) -> None:
@@ -126,41 +131,39 @@ def act(cloud: Cloud, instance: str, action: str, **more: Any) -> None:
 
 def test_programs_run_and_end(living: tuple[Cloud, Paths], instance: str) -> None:
     cloud, paths = living
-    address = cloud.call("machines")[instance]["address"]
     assert (paths.folder / "machines" / instance / "root/etc/hosts").exists()
     assert run(cloud, instance, "hello")["StandardOutputContent"] == "hello boot\n"
-    assert answers(address, 9999)
+    assert answers(cloud, instance, 9999)
 
     act(cloud, instance, "close-port", port=9996)
-    until(lambda: not answers(address, 9996))
+    until(lambda: not answers(cloud, instance, 9996))
     act(cloud, instance, "open-port", port=9996)
-    until(lambda: answers(address, 9996))
+    until(lambda: answers(cloud, instance, 9996))
 
     act(cloud, instance, "kill-server")
-    until(lambda: not answers(address, 9999))
+    until(lambda: not answers(cloud, instance, 9999))
     assert run(cloud, instance, "still")["StandardOutputContent"] == "still boot\n"
 
     cloud.client("ec2").reboot_instances(InstanceIds=[instance])
-    until(lambda: answers(address, 9999))
+    until(lambda: answers(cloud, instance, 9999))
     assert run(cloud, instance, "again")["StandardOutputContent"] == "again boot boot\n"
 
     act(cloud, instance, "kill")
-    until(lambda: not answers(address, 9999))
+    until(lambda: not answers(cloud, instance, 9999))
     act(cloud, instance, "start")
-    until(lambda: answers(address, 9999))
+    until(lambda: answers(cloud, instance, 9999))
 
     cloud.client("ec2").stop_instances(InstanceIds=[instance])
-    until(lambda: not answers(address, 9999))
+    until(lambda: not answers(cloud, instance, 9999))
     cloud.client("ec2").start_instances(InstanceIds=[instance])
-    until(lambda: answers(address, 9999))
+    until(lambda: answers(cloud, instance, 9999))
 
 
 def test_clients_see_denodo(living: tuple[Cloud, Paths], instance: str) -> None:
     cloud, _ = living
-    address = cloud.call("machines")[instance]["address"]
-    until(lambda: answers(address, 9996))
+    until(lambda: answers(cloud, instance, 9996))
     # PostgreSQL: start-up without TLS, then a query, which returns the node's name.
-    with socket.create_connection((address, 9996), 60) as session:
+    with socket.create_connection(endpoint(cloud, instance, 9996), 60) as session:
         session.sendall(bytes.fromhex("0000000804d2162f"))
         assert session.recv(1) == b"N"
         session.sendall(bytes.fromhex("0000000800030000"))
@@ -172,13 +175,13 @@ def test_clients_see_denodo(living: tuple[Cloud, Paths], instance: str) -> None:
 def test_machines_reach_managers(living: tuple[Cloud, Paths], instance: str) -> None:
     cloud, paths = living
     hosts = (paths.folder / "machines" / instance / "root/etc/hosts").read_text().splitlines()
-    (address,) = [line.split()[0] for line in hosts if line.endswith(" sm.example.com")]
-    assert answers(address, 10091)
+    assert any(line.endswith(" sm.example.com") for line in hosts)
+    assert answers(cloud, "sm.example.com", 10091)
     lost = cloud.call("managers/sm.example.com", {"answers": False}, "PUT")
     assert lost == {"sm.example.com": False}
-    assert not answers(address, 10091)
+    assert not answers(cloud, "sm.example.com", 10091)
     cloud.call("managers/sm.example.com", {"answers": True}, "PUT")
-    assert answers(address, 10091)
+    assert answers(cloud, "sm.example.com", 10091)
     with pytest.raises(LocalAwsError, match=r"no machine knows the manager other; known: sm\."):
         cloud.call("managers/other", {"answers": False}, "PUT")
 
@@ -222,18 +225,18 @@ def test_java_and_postgresql_serve_after_a_reboot(
     cloud.call("living", {"jvm": True}, "PUT")
     cloud.client("ec2").reboot_instances(InstanceIds=[instance])
     until(lambda: is_java(address))
-    until(lambda: answers(address, 9996))
+    until(lambda: answers(cloud, instance, 9996))
     with psycopg.connect(host=address, port=9996, user="admin", dbname="admin") as session:
         assert session.execute("SELECT node FROM node").fetchone() == (instance,)
 
     act(cloud, instance, "close-port", port=9996)
-    until(lambda: not answers(address, 9996))
+    until(lambda: not answers(cloud, instance, 9996))
     assert is_java(address)
     act(cloud, instance, "open-port", port=9996)
-    until(lambda: answers(address, 9996))
+    until(lambda: answers(cloud, instance, 9996))
 
     act(cloud, instance, "kill-server")
-    until(lambda: not answers(address, 9999) and not answers(address, 9996))
+    until(lambda: not answers(cloud, instance, 9999) and not answers(cloud, instance, 9996))
     cloud.client("ec2").reboot_instances(InstanceIds=[instance])
     until(lambda: is_java(address))
 
@@ -255,7 +258,7 @@ def test_a_killed_server_leaves_no_process_and_starts_all_again(
     cloud, paths = living
     record = paths.server_record()
     assert record is not None
-    until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
+    until(lambda: answers(cloud, instance, 9999))
     below = [int(item.name) for item in Path("/proc").glob("[0-9]*") if _is_in(item, paths)]
     assert len(below) > 1
     assert cloud.call("checkpoint", method="POST") == {"written": True}
@@ -264,7 +267,7 @@ def test_a_killed_server_leaves_no_process_and_starts_all_again(
 
     server_process.start(paths, quiet, parent=os.getpid())
     until(lambda: instance in cloud.call("machines"))
-    until(lambda: answers(cloud.call("machines")[instance]["address"], 9999))
+    until(lambda: answers(cloud, instance, 9999))
     assert "boot boot" in run(cloud, instance, "it")["StandardOutputContent"]
 
 

@@ -56,6 +56,8 @@ def _started_java() -> Java:
         str(library),
         *("--enable-native-access=ALL-UNNAMED", "-Xmx64m", "-XX:+UseSerialGC"),
         "-XX:TieredStopAtLevel=1",
+        # Signals are for Python: Java would end under it.
+        "-Xrs",
     )
     return jpype.JClass  # type: ignore[no-any-return]
 

@@ -175,6 +175,12 @@ class ControlApi:
     def _get_addresses(self, instance_id: str, _body: Any) -> dict[str, Any]:
         return {"address": loopback.address("instance", instance_id)}
 
+    def _get_endpoints(self, rest: str, _body: Any) -> dict[str, Any]:
+        owner, _, port = rest.partition("/")
+        kind = "manager" if owner in MANAGERS.show() else "instance"
+        address, actual = loopback.endpoint(kind, owner, int(port))
+        return {"address": address, "port": actual}
+
     def _put_cuts(self, _rest: str, body: Any) -> dict[str, Any]:
         return dict(cuts.put(body))
 

@@ -66,13 +66,9 @@ class Machines:
                 machine_files.add_names(_folder(id_) / "root", dict(added))
 
     def start(self) -> None:
-        """Start machines for all running instances, and follow their changes.
-
-        Where this system has only one loopback address, instances run nothing.
-        """
+        """Start machines for all running instances, and follow their changes."""
         if loopback.is_shared():
-            _log.warning("this system has one loopback address, so instances run no programs")
-            return
+            _log.warning("this system has one loopback address: machines have ports of their own")
         if not self.have_namespaces():
             _log.warning("this system denies namespaces, so machines have rewritten paths")
         _end_programs(CHILDREN.folder / "machines")
@@ -348,7 +344,8 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
 
 def _is_known(contents: dict[str, Any]) -> bool:
     """Return whether this system has what an image contains."""
-    has_haproxy = bool(system_programs.haproxy()) and MACHINES.have_namespaces()
+    can_listen = MACHINES.have_namespaces() and not loopback.is_shared()
+    has_haproxy = bool(system_programs.haproxy()) and can_listen
     return "denodo" in contents or ("haproxy" in contents and has_haproxy)
 
 

@@ -13,6 +13,7 @@ commands are sent to the stand-in, and the health depends on the instance's stat
 from ipaddress import ip_address
 from typing import Any
 
+from tools.local_aws.emulator import loopback
 from tools.local_aws.emulator.errors import InvalidRequestError
 
 Endpoint = tuple[str, int]
@@ -50,6 +51,9 @@ def endpoint(instance_id: str, port: int) -> Endpoint | None:
     stand_in = STORE.get(instance_id)
     if stand_in is None or not stand_in.get("checks", True):
         return None
+    if loopback.is_shared() and "commands" in stand_in and str(port) not in stand_in["ports"]:
+        # A machine, which has ports of its own on the shared address.
+        return loopback.endpoint("instance", instance_id, port)
     return stand_in["address"], int(stand_in["ports"].get(str(port), port))
 
 

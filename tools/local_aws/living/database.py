@@ -31,7 +31,7 @@ _GSS_REQUEST = bytes.fromhex("0000000804d21630")
 _REFUSED = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for host, no encryption\0\0"
 _SOCKET = ".s.PGSQL.5432"
 _SUPERUSER = "rdsadmin"
-"""The user of RDS itself; the administrator of a database is no superuser."""
+"""The user of RDS itself; the administrator of a database is not a superuser."""
 _MOST_BYTES = 65_536
 _STEP_S, _START_S, _STOP_S, _POLL_S = 120.0, 120.0, 8.0, 0.1
 _NEWUSER = 0x10000000

@@ -39,11 +39,21 @@ class DeniedError(Exception):
 
 
 def denodo_uid() -> int:
-    """Return the id that Denodo's user has in machines: root's own if this user is not root.
+    """Return the id that Denodo's user has in machines: root's own if it may have no other.
 
-    Only root may give a user namespace more users than one.
+    Only root may give a user namespace more users than one, and only users that root itself has:
+    root of a user namespace, as in a container, may be its only user.
     """
-    return _DENODO_UID if os.geteuid() == 0 else 0
+    return _DENODO_UID if _has_second_user() else 0
+
+
+def _has_second_user() -> bool:
+    if os.geteuid() != 0 or sys.platform != "linux":
+        return False
+    lines = (line.split() for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return any(
+        int(first) <= _OUTSIDE_UID < int(first) + int(count) for first, _outside, count in lines
+    )
 
 
 def die_with_parent() -> None:
@@ -126,7 +136,7 @@ def _exit_with(action: Callable[[], int]) -> None:
 
 def _map_users(child: int) -> None:
     process = Path(f"/proc/{child}")
-    if os.geteuid() == 0:
+    if _has_second_user():
         for kind in ("uid", "gid"):
             lines = f"0 0 1\n{_DENODO_UID} {_OUTSIDE_UID} 1\n"
             (process / f"{kind}_map").write_text(lines)

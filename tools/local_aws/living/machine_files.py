@@ -232,7 +232,9 @@ def _write_network(settings: Settings) -> None:
         "endpoint": settings.endpoint,
         "account": settings.account,
         "region": settings.region,
+        "names": settings.names,
     }
+    (etc / "local-aws-ports").mkdir(exist_ok=True)
     (etc / "local-aws.json").write_text(json.dumps(shown))
 
 
@@ -321,6 +323,7 @@ def _install_denodo(settings: Settings, seen: MachineRoot) -> None:
         folder=str(machine_root.LIVING / "denodo") if seen.is_rewritten else f"{LIVING}/denodo",
         extras=installation.Extras(**settings.extras),
     )
+    (folder / "MACHINE").write_text(str(seen.folder).rstrip("/"))
     if seen.is_rewritten:
         (folder / "ALIVE").write_text(str(seen.path(machine_paths.ALIVE)))
     if settings.starts:

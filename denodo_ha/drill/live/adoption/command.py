@@ -250,7 +250,7 @@ class _Files:
         """
         file = self._adoption.file
         if not file.exists():
-            owners = sorted({item.balancer.place for item in site.clusters if item.balancer.is_own})
+            owners = sorted({item.balancer.owner for item in site.clusters if item.balancer.is_own})
             if owners:
                 regions = sorted({item.balancer.region for item in site.clusters})
                 status = environment_command("status", "NAME", regions)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from denodo_ha.drill.live.adoption.site_details import SiteDetails
-from denodo_ha.drill.live.live_site import LivePlace, LiveSite
-from denodo_ha.drill.live.site_places import ROUTE53
+from denodo_ha.drill.live.live_site import LiveSite, LiveTemplate
+from denodo_ha.drill.live.site_templates import ROUTE53
 from denodo_ha.drill.reading.resource_reader import INSTANCE
 from denodo_ha.drill.reading.values import as_integer, as_list, as_mapping, references
 
@@ -19,7 +19,7 @@ class LiveResource:
     """A resource of a live site.
 
     Attributes:
-        place: the stack of this project that has the resource, else its region.
+        owner: the stack of this project that has the resource, else its region.
         logical_id: its logical id.
         type: its type.
         id: its physical id.
@@ -28,7 +28,7 @@ class LiveResource:
         properties: its properties.
     """
 
-    place: str
+    owner: str
     logical_id: str
     type: str
     id: str
@@ -57,7 +57,7 @@ class LiveResource:
     @property
     def is_own(self) -> bool:
         """Return whether a stack of this project has the resource."""
-        return self.place not in (self.region, ROUTE53)
+        return self.owner not in (self.region, ROUTE53)
 
 
 @dataclass(frozen=True)
@@ -174,14 +174,14 @@ class SiteResources:
 
     def __init__(self, site: LiveSite) -> None:
         self._of_key = {
-            f"{place.name}/{logical_id}": _resource(place, logical_id, raw)
-            for place in site.places
-            for logical_id, raw in place.resources.items()
-            if logical_id in place.ids
+            f"{template.name}/{logical_id}": _resource(template, logical_id, raw)
+            for template in site.templates
+            for logical_id, raw in template.resources.items()
+            if logical_id in template.ids
         }
 
     def of_type(self, kind: str) -> list[LiveResource]:
-        """Return the resources of a type, in the order of the places."""
+        """Return the resources of a type, in the order of the templates."""
         return [item for item in self._of_key.values() if item.type == kind]
 
     def targets(self, group: LiveResource) -> list[tuple[str, int]]:
@@ -200,20 +200,20 @@ class SiteResources:
 
     def referenced(self, value: object, kind: str) -> LiveResource | None:
         """Return the resource of a type to which a value refers."""
-        for place, logical_id, _ in references(value):
-            resource = self._of_key.get(f"{place}/{logical_id}")
+        for template, logical_id, _ in references(value):
+            resource = self._of_key.get(f"{template}/{logical_id}")
             if resource is not None and resource.type == kind:
                 return resource
         return None
 
 
-def _resource(place: LivePlace, logical_id: str, raw: Mapping[str, Any]) -> LiveResource:
+def _resource(template: LiveTemplate, logical_id: str, raw: Mapping[str, Any]) -> LiveResource:
     return LiveResource(
-        place.name,
+        template.name,
         logical_id,
         str(raw.get("Type")),
-        place.ids[logical_id],
-        place.region,
-        place.account,
+        template.ids[logical_id],
+        template.region,
+        template.account,
         as_mapping(raw.get("Properties")),
     )

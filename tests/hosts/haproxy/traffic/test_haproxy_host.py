@@ -135,7 +135,7 @@ def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
         proxy.until(lambda: proxy.statistic("jdbc", "node1", "check_duration") >= 0)
         unready.add("node1")
         for service in ("jdbc", "odbc", "web"):
-            proxy.until(lambda service=service: proxy.states()[f"{service}/node1"] == "down")  # type: ignore[misc]
+            proxy.until(lambda service=service: proxy.states()[f"{service}/node1"] == "down")  # type: ignore[misc]  # mypy infers no type of a lambda with a default
             assert proxy.states()[f"{service}/node2"] == "up"
         unready.clear()
         proxy.until(lambda: "down" not in proxy.states().values())

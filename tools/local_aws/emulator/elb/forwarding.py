@@ -8,6 +8,7 @@ and the rules of the security groups.
 
 import asyncio
 import json
+import time
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
@@ -24,6 +25,7 @@ from tools.local_aws.emulator.elb import (
     target_health,
     zonal_shifts,
 )
+from tools.local_aws.emulator.elb.forwarding_changes import CHANGES
 from tools.local_aws.emulator.errors import InvalidRequestError
 from tools.local_aws.emulator.living import LIVING
 
@@ -36,14 +38,21 @@ _PROCESS, _MODULE = "balancers", "tools.local_aws.living.balancer"
 _LONGEST_WAIT_S = 25.0
 """Project default: below the time-out of clients of the control API."""
 _LOOK_S = 0.2
-"""Project default: the table is compared this often, since health also changes by the clock."""
+"""Project default: changes are looked for this often."""
+_CLOCK_S = 10
+"""Project default: AWS seconds after which the table is compared without a change, too, since
+health also changes by the clock: a deregistration delay ends, or a zonal shift."""
 
 
 async def changed(after: str) -> None:
     """Wait until the version differs from a given one, but not longer than some seconds."""
+    number, since = -1, 0.0
     for _ in range(int(_LONGEST_WAIT_S / _LOOK_S)):
-        if current()["version"] != after:
-            return
+        now = time.monotonic()
+        if number != CHANGES.number or now >= since + CLOCK.real(_CLOCK_S):
+            number, since = CHANGES.number, now
+            if current()["version"] != after:
+                return
         await asyncio.sleep(_LOOK_S)
 
 

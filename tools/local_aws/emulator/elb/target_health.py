@@ -16,6 +16,7 @@ from typing import Any
 from tools.local_aws.emulator import ministack, stand_ins
 from tools.local_aws.emulator.clock import CLOCK
 from tools.local_aws.emulator.elb import alb_targets, health_check_flows, probe
+from tools.local_aws.emulator.elb.forwarding_changes import CHANGES
 from tools.local_aws.emulator.ministack import private
 
 Target = dict[str, Any]
@@ -219,6 +220,7 @@ def check(group: ministack.Record, target: Target) -> None:
         return
     outcome = _outcome(group, target, address)
     result = target.setdefault("Checked", {"State": None, "Passed": 0, "Failed": 0})
+    before = result["State"]
     if outcome.passed:
         result.update(Passed=result["Passed"] + 1, Failed=0)
         if result["Passed"] >= group["HealthyThresholdCount"] or result["State"] is None:
@@ -229,6 +231,8 @@ def check(group: ministack.Record, target: Target) -> None:
         result.update(Failed=result["Failed"] + 1, Passed=0)
         if result["Failed"] >= group["UnhealthyThresholdCount"]:
             result.update(State="unhealthy", Reason=outcome.reason, Description=outcome.description)
+    if result["State"] != before:
+        CHANGES.note()
 
 
 def _outcome(group: ministack.Record, target: Target, address: tuple[str, int]) -> probe.Outcome:

@@ -6,27 +6,22 @@ program does with its own machine goes to that address: it listens on all addres
 module at each start (`sitecustomize.py`, `machine_paths.py`).
 """
 
-import json
 import socket
 from typing import Any, ClassVar
 
+import machine_ports  # type: ignore[import-not-found] # beside this file in the path
+
 _METADATA = "169.254.169.254"
 _OWN = ("", "0.0.0.0", "127.0.0.1", "localhost")  # noqa: S104 - the addresses that are replaced
-
-
-def _settings(root: str) -> "dict[str, str]":
-    try:
-        with open(f"{root}/etc/local-aws.json") as file:  # noqa: PTH123 - pathlib takes time to import
-            result: dict[str, str] = json.load(file)
-            return result
-    except (OSError, ValueError):
-        return {}
 
 
 class MachineSocket(socket.socket):
     """A socket of the machine."""
 
     machine: ClassVar[Any] = {}
+    root = ""
+    issued: ClassVar[Any] = set()
+    """Ports of the shared address that name resolution has returned already."""
     _is_asking = False
 
     def bind(self, address: Any) -> None:
@@ -50,7 +45,10 @@ class MachineSocket(socket.socket):
 
     def _moved(self, address: Any) -> Any:
         if self.family == socket.AF_INET and address[0] in _OWN:
-            return (self.machine["address"], *address[1:])
+            port = address[1]
+            if self.machine["address"] == machine_ports.SHARED and port not in self.issued:
+                port = machine_ports.actual(self.root, self.machine["id"], port)
+            return (self.machine["address"], port, *address[2:])
         return address
 
 
@@ -63,15 +61,21 @@ def _names(root: str) -> "dict[str, str]":
 
 def install(root: str = "") -> None:
     """Replace sockets, and the resolution of names, where the root folder is not `/`."""
-    MachineSocket.machine = _settings(root)
-    if not MachineSocket.machine:
+    known = MachineSocket.machine = machine_ports.settings(root)
+    MachineSocket.root = root
+    if not known:
         return
     socket.socket = MachineSocket  # type: ignore[misc] # replaces the class itself
-    if root:
+    if root or known["address"] == machine_ports.SHARED:
         resolved = socket.getaddrinfo
 
-        def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
-            """Resolve a name as the machine's hosts file says."""
-            return resolved(_names(root).get(host, host), *arguments, **options)
+        def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
+            """Resolve a name as the machine's hosts file says, and a manager's port."""
+            if host in known.get("names", {}) and isinstance(port, int):
+                actual = machine_ports.actual(root, host, port)
+                if actual != port:
+                    MachineSocket.issued.add(actual)
+                port = actual
+            return resolved(_names(root).get(host, host), port, *arguments, **options)
 
         socket.getaddrinfo = getaddrinfo

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-# The folder of the machine's programs is no package in a machine.
+# In a machine, the folder of its programs is not a package.
 import isolation  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def serve(home: "Home", server: str) -> int:
     options = started["jvm"]
     if "-Ddead" in options:
         # The program that starts servers sees this one before it ends, on a slow machine as well.
-        with socket.create_server((home.address, next(iter(home.ports(server).values())))) as port:
+        with socket.create_server(home.endpoint(next(iter(home.ports(server).values())))) as port:
             port.settimeout(_SECONDS)
             with suppress(TimeoutError):
                 port.accept()
@@ -133,7 +133,7 @@ class _Listeners:
                     listener.close()
             elif protocol not in self._open:
                 try:
-                    self._open[protocol] = socket.create_server((self._home.address, port))
+                    self._open[protocol] = socket.create_server(self._home.endpoint(port))
                 except OSError:
                     # A second port that is taken is not a reason for Denodo not to start.
                     if protocol != "object":

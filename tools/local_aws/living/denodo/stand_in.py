@@ -72,6 +72,16 @@ class Home:
         file = self.path / "ADDRESS"
         return file.read_text().strip() if file.exists() else _LOOPBACK
 
+    def endpoint(self, port: int) -> "tuple[str, int]":
+        """Return the endpoint of this system that stands for a port."""
+        machine = self.path / "MACHINE"
+        if self.address != _LOOPBACK or not machine.exists():
+            return self.address, port
+        sys.path.append(str(Path(__file__).parents[1] / "commands"))
+        import machine_ports  # type: ignore[import-not-found]
+
+        return self.address, machine_ports.actual(machine.read_text(), self.node, port)
+
     @property
     def node(self) -> str:
         """Return the name by which the servers tell clients which node answers."""
@@ -361,7 +371,7 @@ _OTHERS: dict[str, Callable[[Home, list[str]], int]] = {
 
 def _connected(home: Home, port: int) -> bool:
     try:
-        with socket.create_connection((home.address, port), 60):
+        with socket.create_connection(home.endpoint(port), 60):
             return True
     except OSError:
         return False

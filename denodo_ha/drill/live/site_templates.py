@@ -1,4 +1,4 @@
-"""Places of a site: found resources as templates, with references instead of ids.
+"""Templates of a site: found resources as templates, with references instead of ids.
 
 A resource of a stack of this project keeps its logical id, its metadata, and the properties that no
 describe call reports. All other resources get logical ids from their names.
@@ -16,7 +16,7 @@ from denodo_ha.drill.live.found_resource import (
     FoundResource,
     Link,
 )
-from denodo_ha.drill.live.live_site import LivePlace
+from denodo_ha.drill.live.live_site import LiveTemplate
 from denodo_ha.drill.live.own_stacks import OwnStack
 from denodo_ha.drill.model.machines import Key
 from denodo_ha.drill.reading.resource_reader import (
@@ -41,7 +41,7 @@ from denodo_ha.drill.reading.values import as_mapping, reference
 from denodo_ha.environment import names
 
 ROUTE53: Final = "route53"
-"""The name of the place of records and health checks that no stack of this project has."""
+"""The name of the template of records and health checks that no stack of this project has."""
 _COMPLETE: Final = frozenset(
     {LOAD_BALANCER, LISTENER, LISTENER_RULE, TARGET_GROUP, ALARM, COMPOSITE_ALARM}
     | {HEALTH_CHECK, RECORD_SET, ELASTIC_IP}
@@ -63,8 +63,8 @@ _NAMES: Final = frozenset({"Name", "AlarmName"})
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9-]+")
 
 
-class SitePlaces:
-    """The places of a site.
+class SiteTemplates:
+    """The templates of a site.
 
     Args:
         own: the stacks of this project.
@@ -102,13 +102,13 @@ class SitePlaces:
             owner = self._by_owner.get((resource.type, region, resource.id))
         if owner is not None:
             return f"{owner[0].name}/{owner[1]}"
-        place = ROUTE53 if resource.type in GLOBAL_TYPES else resource.region
+        template = ROUTE53 if resource.type in GLOBAL_TYPES else resource.region
         base = _NOT_IN_IDS.sub("-", resource.name).strip("-") or "resource"
         id_, number = base, 1
-        while f"{place}/{id_}" in self._found:
+        while f"{template}/{id_}" in self._found:
             number += 1
             id_ = f"{base}-{number}"
-        return f"{place}/{id_}"
+        return f"{template}/{id_}"
 
     def _owner_of_record(self, record: FoundResource) -> tuple[OwnStack, str] | None:
         """Return the stack and logical id of a record: a name has one record of each role."""
@@ -166,10 +166,10 @@ class SitePlaces:
 
         return ALARM_IN_RULE.sub(replaced, text)
 
-    def places(
+    def templates(
         self, zones: Mapping[str, str], kept: Mapping[str, frozenset[str]], unread: frozenset[str]
-    ) -> tuple[LivePlace, ...]:
-        """Return the places.
+    ) -> tuple[LiveTemplate, ...]:
+        """Return the templates.
 
         Args:
             zones: the zones of subnets and adopted instances, by id.
@@ -192,7 +192,7 @@ class SitePlaces:
             key.partition("/")[0]: resource.region for key, resource in self._found.items()
         } | {stack.name: stack.region for stack in self._own}
         return tuple(
-            LivePlace(
+            LiveTemplate(
                 name,
                 stacks[name].account if name in stacks else self._account,
                 regions[name],
@@ -263,8 +263,8 @@ class SitePlaces:
 
 
 def _reference(key: Key, attribute: str) -> str:
-    place, _, logical_id = key.partition("/")
-    return reference(place, logical_id, attribute)
+    template, _, logical_id = key.partition("/")
+    return reference(template, logical_id, attribute)
 
 
 def _marked(resources: Mapping[str, Any]) -> dict[str, Any]:
