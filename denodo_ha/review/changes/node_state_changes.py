@@ -1,4 +1,4 @@
-"""What the desired states of nodes no longer say: servers, limits, managers, exports, readiness."""
+"""Desired states of nodes that get worse: servers, limits, managers, exports, readiness."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,7 +112,7 @@ _REMOVED: Final = (
 """Keys of the desired state whose removal is worse: path, name of the finding, and meaning with the
 place of the earlier value."""
 _PARTS: Final = (("license_manager", "tls"), ("logs", "statements"))
-"""Paths that are no finding of their own if the whole section is removed."""
+"""Paths that are not reported if their whole section is removed."""
 _READINESS: Final = ("ping", "auto", "strict")
 """Values of `denodo.readiness` in ascending order of what they consider not ready."""
 _HEAP: Final = re.compile(r"-Xmx([0-9]{1,9})([kKmMgG]?)(?![0-9A-Za-z])")

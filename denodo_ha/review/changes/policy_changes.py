@@ -257,7 +257,7 @@ def _is_matched(name: str, patterns: Iterable[str]) -> bool:
     """Return whether a pattern is equal to a name or matches it; JSON is not a pattern."""
     return any(
         name == pattern
-        # Square brackets are no wildcards of IAM.
+        # IAM has no wildcards in square brackets.
         or (not pattern.startswith("{") and fnmatchcase(name, pattern.replace("[", "[[]")))
         for pattern in patterns
     )
