@@ -48,7 +48,7 @@ WORSE_CHANGES: Final = {
 }
 IN_BOTH_DIRECTIONS: Final = {
     *("haproxy-replaced", "database-interrupted"),
-    # Resources that a change adds need permissions; with stricter checks, some failures take longer.
+    # Added resources need permissions; with stricter checks, some failures take longer.
     *("iam-widened", "failure-worse"),
 }
 EDITED: Final = {key: row for key, row in KEYS.items() if isinstance(row, Edited)}
