@@ -9,6 +9,7 @@ from denodo_ha.cli.errors import NotFound, Refused
 from denodo_ha.deployed.environment_locator import EnvironmentLocation, StackLocation
 from denodo_ha.deployed.stack import Stack, read_stack
 from denodo_ha.environment import names
+from denodo_ha.environment.full_command import cdk_command
 from denodo_ha.environment.model.catalog import Component
 
 COMPONENTS: tuple[Component, ...] = get_args(Component)
@@ -78,6 +79,6 @@ def read_metadata_stack(
     except NotFound:
         message = (
             f"{stack_name} is not deployed in {location.region}; add `catalog` or `exports` to the "
-            f"cluster's configuration, and run `cdk deploy {stack_name}`"
+            f"cluster's configuration, and run `{cdk_command('deploy', stack_name)}`"
         )
         raise Refused(message) from None

@@ -62,6 +62,25 @@ def test_commands_to_run_are_complete() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_cdk_commands_name_what_they_need() -> None:
+    """Without `config=` the CDK CLI takes the default example, and `--trust` needs policies."""
+    lines = list(_lines("npx cdk"))
+    wrong = [
+        f"{page}: npx cdk {line}"
+        for page, line in lines
+        if line.split()[0] in {"deploy", "destroy", "diff", "import", "synth"}
+        if "config=" not in line and "…" not in line
+    ]
+    wrong += [
+        f"{page}: npx cdk {line}"
+        for page, line in lines
+        if "--trust" in line
+        if "aws://" not in line or "--cloudformation-execution-policies" not in line
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert len(lines) > 10
+
+
 def test_make_verbs_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     verbs = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))

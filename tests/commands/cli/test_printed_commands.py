@@ -26,7 +26,7 @@ from tests.support import printed_commands
 from tests.support.assembly import ROOT
 from tests.support.program_commands import parsed_commands
 
-MARKS = ("denodo-ha ", "full_command(", "operator_command(", "`make ")
+MARKS = ("denodo-ha ", "full_command(", "operator_command(", "`make ", "cdk ")
 TREES = {
     file: ast.parse(text)
     for folder in ("denodo_ha", "hosts", "stacks", "tools")
@@ -40,6 +40,7 @@ SUBJECT = re.compile(
 )
 """Texts in files and templates that name the command which is their subject, and a command whose
 name is a variable."""
+CDK = re.compile(r"`((?:npx )?cdk (?:deploy|destroy|import) [^`]+)`")
 MAKE = re.compile(r"`make (?:-s )?([a-z-]+)([^`]*)`")
 
 
@@ -74,6 +75,8 @@ def test_literal_commands_are_complete() -> None:
         "`denodo-ha status --nonsense -c prod`",
         "`denodo-ha fly -c prod`",
         "start it with `make local`",
+        "run `cdk deploy prod-active-catalog`",
+        "run `npx cdk deploy --all`",
         "`make fly`",
     ],
 )
@@ -180,6 +183,9 @@ def _faults_in(text: str) -> Iterator[str]:
         commands.append(text)
     for command in commands:
         yield from printed_commands.faults(" ".join(command.split()))
+    for command in CDK.findall(text):
+        if not command.startswith("npx ") or "config=" not in command:
+            yield f"{command}: must begin with npx, and name the configuration"
     for verb, rest in MAKE.findall(text):
         if verb not in printed_commands.verbs():
             yield f"make {verb}: there is no such verb"
