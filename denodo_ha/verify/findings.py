@@ -376,7 +376,6 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "The nodes connect to the License Manager in the way that `license_manager.tls` says, "
             "and get no licence. Correct the key, deploy, and run `{roll}`."
         ),
-        # Distribution of connections
         "spread-missing": (
             "A node gets no connections. It may be drained, unhealthy or not registered: run "
             "`{status}`."
