@@ -125,11 +125,12 @@ reference: dev ## write config/schema.json and the generated pages of docs/refer
 	@$(python) -m tools.deploy_permissions
 	@$(python) -m tools.reference_pages
 
-lint: dev ## check format, rules, types and workflows
+lint: dev ## check format, rules, types, workflows, spelling and language
 	@$(python) -m ruff format --check .
 	@$(python) -m ruff check .
 	@$(python) -m mypy $(typed)
 	@.venv/node tools/workflow_lint.mjs .github/workflows/*.yml docs/how-to/ci/scheduled.yml
+	@$(python) -m tools.language
 
 format: dev ## format the code, and fix what ruff can fix
 	@$(python) -m ruff check --fix-only --quiet .

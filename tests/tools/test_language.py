@@ -84,3 +84,8 @@ def test_texts_of_all_pages_and_packages_are_checked() -> None:
     names = {str(file.relative_to(ROOT)) for file in texts.files()}
     assert {"README.md", "docs/README.md", "denodo_ha/cli/main.py", "hosts/archive.py"} <= names
     assert not any("node_modules" in name or ".venv" in name for name in names)
+
+
+def test_lint_checks_the_language() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2]
+    assert "$(python) -m tools.language" in recipe.partition("\n\n")[0]
