@@ -57,8 +57,9 @@ class BoundSession:
         seconds = deadline.left(ATTEMPT_S)
         if seconds <= 0:
             message = (
-                f"AWS does not answer in time, so {request.url} was not called any more; see the "
-                "region's state at https://health.aws.amazon.com, and run it again"
+                f"AWS does not answer in time, or this machine is too busy to read its answers, so "
+                f"{request.url} was not called any more; see the region's state at "
+                "https://health.aws.amazon.com and the load of this machine, and run it again"
             )
             raise Unreachable(message)
         try:

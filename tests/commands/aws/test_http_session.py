@@ -109,9 +109,11 @@ def test_the_answer_of_a_rest_service_is_read(proxy: FaultProxy) -> None:
 
 
 def test_an_expired_deadline_sends_nothing(proxy: FaultProxy) -> None:
-    with deadline.limited(0), pytest.raises(Unreachable, match="was not called any more"):
+    with deadline.limited(0), pytest.raises(Unreachable, match="was not called any more") as error:
         account(Aws())
     assert proxy.calls == []
+    assert "or this machine is too busy" in str(error.value)
+    assert "the load of this machine" in str(error.value)
 
 
 def test_threads_have_the_deadline_of_their_caller(proxy: FaultProxy) -> None:
