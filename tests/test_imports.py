@@ -107,7 +107,7 @@ def package(module: str) -> str:
 
 
 def longest(names: dict[str, set[str]], module: str) -> set[str]:
-    """Return what a table says of the longest name that contains a module."""
+    """Return the value in a table for the longest name that contains a module."""
     fits = [name for name in names if f"{module}.".startswith(f"{name}.")]
     return names[max(fits, key=len)]
 

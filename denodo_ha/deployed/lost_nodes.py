@@ -55,7 +55,7 @@ def lost_state(node: Node, instance: Instance | None) -> str:
 
 
 def remedy(cluster: str, node: Node) -> str:
-    """Return what brings a node back whose instance no longer exists."""
+    """Return the instruction that restores a node whose instance no longer exists."""
     if node.logical_id is None:
         return (
             f"set clusters.{cluster}.nodes.{node.name}.instance_id to the id of another instance, "

@@ -287,7 +287,7 @@ def model_notes(
 
 
 def _recovery_notes(cluster: str, nodes: Iterable[Machine]) -> Iterator[str]:
-    """Yield what EC2 does if the host of a node's instance fails."""
+    """Yield notes on what EC2 does if the host of a node's instance fails."""
     names: dict[Recovery, list[str]] = {}
     for node in nodes:
         if node.recovery is not None:

@@ -149,7 +149,7 @@ def _revisions(
 
 
 def _configuration(config: str | None) -> Configuration:
-    """Return what the review needs of the configuration in the working tree."""
+    """Return the parts of the configuration in the working tree that the review needs."""
     if config is None:
         return Configuration()
     loaded = load_configuration(config)

@@ -28,7 +28,7 @@ Quotas = Mapping[str, float]
 
 
 def record_remedy() -> str:
-    """Return what records the quotas of the active cluster's region."""
+    """Return the instruction that records the quotas of the active cluster's region."""
     return (
         f"run `{full_command('failover check', '--record')}` while the active cluster's region "
         "answers: it records the quotas there"

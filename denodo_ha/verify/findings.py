@@ -250,10 +250,8 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "machine and the server changes it, or another program has the port."
         ),
         # RMI
-        "not-rmi": (
-            "Another protocol answers. Compare the service's ports with those of the nodes."
-        ),
-        "speaks-tls": ("The server expects TLS on this port: give `--tls SERVICE`."),
+        "not-rmi": "Another protocol answers. Compare the service's ports with those of the nodes.",
+        "speaks-tls": "The server expects TLS on this port: give `--tls SERVICE`.",
         "not-registry": (
             "A Java server answers, but not an RMI registry. The port may be a node's auxiliary "
             "port."
@@ -360,8 +358,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "session-unseen": (
             "The answers do not tell nodes apart, so stickiness could not be verified. Give "
-            "`--web-path` with the path of an application that opens a session, or "
-            "`--node-mark`."
+            "`--web-path` with the path of an application that opens a session, or `--node-mark`."
         ),
         # Flight
         "not-flight": "The port does not speak gRPC: the answer is not HTTP/2.",
@@ -379,7 +376,6 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "The nodes connect to the License Manager in the way that `license_manager.tls` says, "
             "and get no licence. Correct the key, deploy, and run `{roll}`."
         ),
-        # Distribution of connections
         "spread-missing": (
             "A node gets no connections. It may be drained, unhealthy or not registered: run "
             "`{status}`."
@@ -392,7 +388,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "There were too few connections to tell chance from a fault: raise `--connections`."
         ),
         "spread-unseen": "The answers do not tell nodes apart, so connections were only counted.",
-        "spread-sticky": ("The service is sticky, but one client reached several nodes."),
+        "spread-sticky": "The service is sticky, but one client reached several nodes.",
         "spread-failed": "Some connections failed. Look for a node that is partly down.",
     }
 )

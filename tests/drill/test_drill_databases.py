@@ -220,7 +220,7 @@ def test_the_services_that_need_a_component(
 
 
 def lost(templates: Templates, kind: str) -> list[str]:
-    """Return what may be lost in the first scenario of a kind that moves the site."""
+    """Return the data that may be lost in the first scenario of a kind that moves the site."""
     result = drill(templates)
     reports = drill_report(result, ())["scenarios"]
     found: list[list[str]] = [

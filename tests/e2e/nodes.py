@@ -136,7 +136,7 @@ class Machine:
         assert self._run("confirm-metadata")[0] == 0
 
     def become(self, instance_id: str) -> None:
-        """Register as the stand-in of another instance, whose metadata is not confirmed yet."""
+        """Continue as the stand-in of a new instance, whose metadata is not confirmed yet."""
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self.instance_id = instance_id
         (self.home.folder / "machine").write_text(instance_id)

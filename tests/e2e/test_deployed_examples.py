@@ -118,7 +118,7 @@ def _live_drill(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Live
 
 
 def _compared(result: DrillResult) -> object:
-    """Return what must be equal: the model, each scenario, who is told, and the verdicts."""
+    """Return the parts that must be equal: model, scenarios, notified operators, verdicts."""
     verdicts = apply_policies(result, max_recovery=None, min_secondary=1)
     return (
         replace(result.model, notes=()),

@@ -106,7 +106,7 @@ class Agents:
         return max(2 * int(each["start_seconds"] + each["stop_seconds"]) for each in limits)
 
     def facts(self) -> dict[str, str]:
-        """Return what each node runs, and why its watchdog rests."""
+        """Return the program of each node, and why its watchdog rests."""
         rests = {
             f"{node} of {cluster} rests": " and ".join(
                 ["held"] * known.held + ["paused"] * known.paused

@@ -48,7 +48,7 @@ def changed_example(assembly: Assembly) -> str:
 def results(
     assembly_of: Callable[[str], Assembly], tmp_path_factory: pytest.TempPathFactory
 ) -> Results:
-    """Return what the browser finds on each page, by the page's name."""
+    """Return the browser's findings on each page, by the page's name."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
         pytest.skip("Chromium is missing: apt-get install chromium")

@@ -82,7 +82,7 @@ def test_parts_in_their_order() -> None:
         assert len(list(document.all(landmark))) == 1
     assert all(attributes.get("scope") in {"col", "row"} for attributes in document.all("th"))
     assert len(list(document.all("caption"))) == len(list(document.all("table"))) == 5
-    # A caption that the heading says already is for screen readers alone.
+    # A caption that repeats the heading is hidden, except from screen readers.
     shown = [attributes["class"] for attributes in document.all("caption")]
     assert shown == ["hidden", "shown", "hidden", "hidden", "hidden"]
     # Browsers forget what the parts of a table are if a style shows them as blocks.

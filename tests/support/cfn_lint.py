@@ -11,7 +11,7 @@ from tests.support.assembly import Template
 
 
 def findings(template: Template, region: str, *, ignored: Sequence[str] = ()) -> list[str]:
-    """Return what cfn-lint finds in a template, except for the ignored rules."""
+    """Return the findings of cfn-lint on a template, except for the ignored rules."""
     from cfnlint.config import ConfigMixIn, ManualArgs
     from cfnlint.decode.decode import decode_str
     from cfnlint.runner import run_template_by_data

@@ -6,7 +6,7 @@ from itertools import combinations, product
 from typing import Final
 
 WHOLE: Final = os.environ.get("DENODO_HA_WHOLE") == "1"
-"""Whether tests run all combinations, as `make test-whole` does before a release."""
+"""True if tests run all combinations, as in `make test-whole` before a release."""
 
 
 def pairwise(*factors: Collection[str]) -> list[tuple[str, ...]]:

@@ -28,6 +28,10 @@ def run(name):
     """Return it."""
     # A comment that goes on.
     return f"{name} is no node of this cluster"
+
+
+NUMBER = 1
+"""How many there are."""
 '''
 
 
@@ -61,6 +65,7 @@ def test_docstrings_comments_and_messages_of_a_module_are_read(folder: Path) -> 
         "module.py:10: 'is no': write is not a",
         "module.py:9: 'goes on': write continue",
         "module.py:1: docstring begins with 'Whether': begin with a verb or a noun",
+        "module.py:14: docstring begins with 'How': begin with a verb or a noun",
     ]
 
 

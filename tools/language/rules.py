@@ -37,7 +37,7 @@ OPENINGS: Final = re.compile(r"(What|Whether|How|Who)\b")
 
 
 def findings(file: Path) -> Iterator[str]:
-    """Yield what breaks a rule in a file, each with its position."""
+    """Yield each violation of a rule in a file, with its position."""
     name = file.relative_to(texts.ROOT)
     prose = texts.prose(file)
     for pattern, instead in WORDS if str(name) not in DEPLOYED else ():

@@ -47,14 +47,13 @@ def prose(file: Path) -> str:
 
 
 def docstrings(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of the docstrings of a module, its classes and functions."""
+    """Yield line and text of the docstrings of a module, its classes, functions and variables."""
     if file.suffix != ".py":
         return
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         match node:
-            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-                if text := ast.get_docstring(node):
-                    yield node.body[0].lineno, text
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield node.lineno, text.strip()
 
 
 def _strings(text: str) -> Iterator[tuple[int, str]]:

@@ -170,7 +170,7 @@ def _haproxy_instances(environment: Environment, cluster: Cluster) -> Iterator[R
 
 
 def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
-    """Return what an image of a node contains, as the configuration describes it.
+    """Return the contents of the image of a node, as the configuration describes them.
 
     The managers are not in the image, but a machine must reach them as its image is configured.
     """

@@ -261,7 +261,7 @@ class SiteCalls:
         return None if page is None else list(page)
 
     def answer(self, call: LiveCall, region: str, **arguments: Any) -> Any:
-        """Return what one answer has at the call's key, None if there is no answer.
+        """Return the value of one answer at the call's key, None if there is no answer.
 
         Raises:
             NoCredentials: There are no credentials.
@@ -321,7 +321,7 @@ class SiteCalls:
 
 
 def _unread_text(call: LiveCall, region: str, error: AwsError) -> str:
-    """Return what is unknown without an answer, why, and what to do."""
+    """Return a sentence on what is unknown without an answer, why, and what to do."""
     unknown = f"{region}: not known: {call.subject}"
     if isinstance(error, AccessDenied):
         return (

@@ -256,7 +256,7 @@ def _of_group(model: Model, group: TargetGroup) -> dict[str, str]:
 
 
 def _request(group: TargetGroup) -> str:
-    """Return what a check asks for; a check of the one port that all targets have is as any."""
+    """Return the protocol, path and port of a check; a port that all targets share is not named."""
     check = group.health_check
     path = f" {check.path}" if check.is_http else ""
     same_port = not check.port or {target.port for target in group.targets} == {check.port}

@@ -25,7 +25,7 @@ _ASSUMED = (
 
 
 def live_report(drill: LiveDrill) -> dict[str, Any]:
-    """Return what the report of a drill of what runs has in addition, as data for programs."""
+    """Return the additional data of a report on a live drill, for programs."""
     return {
         "targets": [asdict(row) for row in target_health_rows(drill)],
         "unknown": [

@@ -1,9 +1,9 @@
-"""Site reader: reads what runs, from a locator to the templates of a site.
+"""Site reader: reads the deployed resources that a locator finds, as templates.
 
     read_live_site(Aws(), ["eu-west-1", "eu-central-1"], SiteLocator(record="denodo.example.com"))
 
-The number of calls depends on balancers, target groups, stacks and regions, and not on nodes. What
-one call finds decides what the next ones read, so the reading has steps: the entry points, the
+The number of calls depends on balancers, target groups, stacks and regions, and not on nodes. The
+answers of one call decide which calls follow, so the reading has steps: the entry points, the
 balancers, the machines, and what watches them.
 """
 
@@ -64,7 +64,7 @@ _DROPPED: Final[Mapping[LiveCall, frozenset[str]]] = {
 
 
 def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> LiveSite:
-    """Return what runs of a site.
+    """Read the deployed resources of a site.
 
     Raises:
         UsageError: The locator names nothing that exists in these regions.

@@ -210,8 +210,8 @@ class SiteTemplates:
         """Yield a sentence on each resource that a template has and that no longer exists.
 
         Args:
-            kept: the types of resources, by region, of calls that gave no answer.
-            dropped: further types of calls that gave no answer in a region.
+            kept: by region, types of resources that are unknown, because a call gave no answer.
+            dropped: types of resources that are unknown in every region.
         """
         for stack in self._own:
             if stack.status.endswith("_IN_PROGRESS"):

@@ -111,7 +111,7 @@ def _desired_states(
 def _copies(
     reader: ResourceReader, clusters: Mapping[str, str], databases: Mapping[Key, Database]
 ) -> dict[str, Copies]:
-    """Return what the templates copy of each cluster: its exports, and its database's backups."""
+    """Return the data of each cluster that is copied: its exports, and its database's backups."""
     every = {
         cluster: int(match.group(1))
         for cluster, state in _desired_states(reader, clusters)

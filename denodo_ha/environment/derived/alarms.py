@@ -159,7 +159,7 @@ def balancer_silent(environment: Environment, name: str, cluster: str) -> AlarmT
 
 
 def _without_cluster(environment: Environment, name: str) -> str:
-    """Return what it means for clients that a cluster does not serve."""
+    """Return the consequence for clients if a cluster does not serve."""
     failover = environment.failover
     if failover is not None and name == failover.primary:
         how = "only operators fail over" if failover.control == "operator" else "DNS fails over"

@@ -43,7 +43,7 @@ def problem(error: ErrorDetails, root: type[BaseModel], document: Document) -> P
 def _message(
     kind: str, context: Mapping[str, Any], error: ErrorDetails, path: Path, root: type[BaseModel]
 ) -> tuple[str, str, str]:
-    """Return what is wrong, why, and what to write instead."""
+    """Return a message that says what is wrong, why, and what to write instead."""
     meaning = _lower(_meaning(root, path))
     if kind == "form":
         return context["what"], context["why"], context["instead"]
@@ -87,7 +87,7 @@ _FLAGS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 def _other_type(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
-    """Return what is wrong with a value of another scalar type, and what to write instead.
+    """Return the message for a value of another scalar type, with what to write instead.
 
     The values differ only in their quotes, or in the version of YAML that the user has in mind.
     Return None for all other errors.

@@ -74,7 +74,7 @@ class PracticeContext:
 
     @property
     def remains(self) -> str:
-        """Return what remains if the practice cannot fail back, and the command that does."""
+        """Return the state if the practice cannot fail back, and the command that fails back."""
         return (
             f"it is not known that {self.site.endpoint} leads to {self.primary} again, and "
             f"nothing else fails back: run `{self.back_command}`"
@@ -210,7 +210,7 @@ class UnlockedClock:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what an error says, without what is true of one attempt only."""
+    """Return the message of an error, without the part that applies to one attempt only."""
     return _UNCHANGED.sub("", str(error))
 
 

@@ -281,7 +281,7 @@ class Practice:
         return leg
 
     def _limits_of_measurement(self) -> Iterator[str]:
-        """Yield what was not measured, and why."""
+        """Yield a sentence on each value that was not measured, with the reason."""
         if not self._observer.services:
             yield "no connection was made: the clusters are those of DNS answers (--without-client)"
         if self._expected.problem:

@@ -110,7 +110,7 @@ def _drop_in(state: Mapping[str, Any]) -> str:
 def _files(
     pair: StackPair, states: tuple[Mapping[str, Any], Mapping[str, Any]]
 ) -> Iterator[Finding]:
-    """Yield what gets worse between two configuration files of HAProxy."""
+    """Yield findings on a changed configuration file of HAProxy."""
     texts = _text(pair.before, states[0]), _text(pair.after, states[1])
     if texts[0] is None or texts[1] is None:
         text = (
@@ -123,7 +123,7 @@ def _files(
 
 
 def file_findings(pair: StackPair, before: str, after: str) -> Iterator[Finding]:
-    """Yield what gets worse between two texts of `haproxy.cfg`."""
+    """Yield findings on a changed text of `haproxy.cfg`."""
     old, new = _sections(before), _sections(after)
     stops = [sections["global"].times().get(_OLD_WORKER, 0) for sections in (old, new)]
     if stops[1] < stops[0]:

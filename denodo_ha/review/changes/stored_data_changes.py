@@ -73,7 +73,7 @@ def _databases(pair: StackPair) -> Iterator[Finding]:
 
 
 def _database_room(pair: StackPair) -> Iterator[Finding]:
-    """Yield databases that run out of storage or connections earlier, or are another server."""
+    """Yield databases with less storage or fewer connections, and a change of the server."""
     place = pair.place("database")
     for _, before, after in pair.kept(DATABASE):
         old, new = (number(one.get("MaxAllocatedStorage")) for one in (before, after))

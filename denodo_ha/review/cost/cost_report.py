@@ -23,7 +23,7 @@ def cells(line: CostLine) -> tuple[str, str, str, str]:
 
 
 def notes(result: MonthlyCost) -> Iterator[str]:
-    """Yield what to know about the numbers: missing prices, and the sources."""
+    """Yield notes on the numbers: missing prices, and the sources."""
     if not result.month.is_complete:
         yield (
             f"At least: a price is unknown. `{full_command('cost', '--online')}` reads AWS's "

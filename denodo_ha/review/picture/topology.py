@@ -62,7 +62,7 @@ class _Drawing:
                 yield Box(database.key, "database", title, (detail,), _area(name))
 
     def edges(self) -> Iterator[Edge]:
-        """Yield what connections take, and what decides where they go."""
+        """Yield the paths of connections, and the health checks that select a path."""
         behind_names = set()
         for dns in self._model.failover_names:
             yield Edge(_CLIENTS, _name(dns))
@@ -146,7 +146,7 @@ class _Drawing:
         return [line.replace(_NO_BREAK, " ") for line in lines]
 
     def _reached(self, balancer: Balancer, groups: list[TargetGroup]) -> str:
-        """Return what the targets of a listener are: all nodes, or their names."""
+        """Return the targets of a listener in words: all nodes, or their names."""
         cluster = self._model.clusters[balancer.cluster]
         keys = {target.machine for group in groups for target in group.targets}
         if not keys:
@@ -184,7 +184,7 @@ class _Drawing:
                     yield f"{listener.port}: this node only"
 
     def _conditions(self, record: Record) -> Iterator[str]:
-        """Yield what must hold for a record to be healthy, as Route 53 sees it."""
+        """Yield the conditions under which Route 53 considers a record healthy."""
         if record.alias and record.evaluates:
             yield "its load balancer has healthy targets"
         for check in self._model.checks_of([record]):
@@ -202,7 +202,7 @@ class _Drawing:
 
 
 def _quiet(alarm: Alarm, model: Model) -> str:
-    """Return what an alarm of a health check means while it is OK."""
+    """Return the condition that an alarm of a health check monitors, which holds while it is OK."""
     times = f"{alarm.period} s x {alarm.periods}"
     if alarm.switch:
         return "the operators' switch is not thrown"

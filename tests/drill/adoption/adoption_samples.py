@@ -61,7 +61,7 @@ def ref(logical_id: str) -> str:
 
 
 def live_data() -> Data:
-    """Return what runs: resources with their ids, and the answers of the adoption's calls."""
+    """Return deployed resources with their ids, and the answers of the adoption's calls."""
     resources = {
         "nlb": {
             "Type": f"{_ELB}LoadBalancer",

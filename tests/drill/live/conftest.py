@@ -12,7 +12,7 @@ from tests.support.recorded_calls import RecordedCalls
 
 @pytest.fixture(scope="module")
 def calls() -> Iterator[RecordedCalls]:
-    """The calls of the tests of a module."""
+    """Records the calls to AWS, and replays them for later tests of the module."""
     with pytest.MonkeyPatch.context() as patch:
         client_creation.keep_descriptions(patch)
         yield RecordedCalls(patch)

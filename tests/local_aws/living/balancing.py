@@ -90,7 +90,7 @@ class Control:
             assert applied, "the table was not applied"
 
     def counted(self, balancer: str, metric: str) -> int:
-        """Return what has been reported of a load balancer so far."""
+        """Return the metrics that a load balancer has reported so far."""
         return sum(report.get(balancer, {}).get(metric, 0) for report in self.reports)
 
 
@@ -320,7 +320,7 @@ def expect(endpoint: Endpoint, expected: str, *, source: str = "127.0.0.1") -> N
 
 
 def outcome(endpoint: Endpoint, *, source: str = "127.0.0.1", patience: float = SILENCE_S) -> str:
-    """Return what a new connection gets: the node's name, refused, reset, or silent.
+    """Return the outcome of a new connection: the node's name, refused, reset, or silent.
 
     The default patience is for callers that repeat the call until a condition holds.
     """

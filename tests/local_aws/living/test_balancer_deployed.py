@@ -171,7 +171,7 @@ def test_checks_send_the_header_of_the_proxy_protocol(site: Site) -> None:
 
 
 def first_bytes(server: socket.socket) -> bytes:
-    """Return what the next client sends first; empty if it only connects."""
+    """Return the first bytes of the next client; empty if it only connects."""
     connection, _ = server.accept()
     with connection:
         connection.settimeout(TIMEOUT_S)

@@ -28,7 +28,7 @@ class Site:
         self._deployed: Templates = {}
 
     def planting(self, plant: Plant) -> Callable[[str, Paths], None]:
-        """Return what replaces the flaw of deployed stacks by another one."""
+        """Return the changes that replace the flaw of deployed stacks by another flaw."""
 
         def prepare(endpoint: str, paths: Paths) -> None:
             if not self._sound:

@@ -25,7 +25,7 @@ def say(text: str) -> None:
 
 
 def seen_effect(seen: Seen) -> Effect:
-    """Return what clients saw in the end."""
+    """Return the final observations of clients."""
     (side,) = seen.sides.values()
     return Effect(side, seen.ports(Reach.NONE), seen.ports(Reach.SOME))
 

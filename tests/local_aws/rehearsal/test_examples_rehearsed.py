@@ -101,7 +101,7 @@ def test_clients_see_what_the_drill_says(plays: Plays, config: str) -> None:
 
 
 def seen(plays: Plays, config: str) -> dict[str, Seen]:
-    """Return what was seen at each kind of failure; of a node, at its suspension."""
+    """Return the observations for each kind of failure; for a node, those of its suspension."""
     return {play.outcome.failure.kind: play.seen for play in plays[config] if play.seen}
 
 

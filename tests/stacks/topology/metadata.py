@@ -41,7 +41,7 @@ def actions_of_a_node(cluster: Cluster) -> set[str]:
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert every rule."""
+    """Assert that the metadata stacks are as the configuration demands."""
     for name, cluster in environment.clusters.items():
         stack = f"{environment.name}-{name}-catalog"
         if stack in assembly.templates:

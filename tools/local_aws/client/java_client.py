@@ -59,7 +59,7 @@ def _started_java() -> Java:
         # Signals are for Python: Java would end under it.
         "-Xrs",
     )
-    return jpype.JClass  # type: ignore[no-any-return]
+    return jpype.JClass  # type: ignore[no-any-return] # JPype has no types
 
 
 def _connect(java: Java, name: str, port: int) -> str:

@@ -60,7 +60,7 @@ def main() -> None:
     set_environment(server.getsockname()[1], folder)
     # MiniStack would make an RSA key in the state folder if it could import this, which only
     # certificates of listeners need: at each start, and before an interrupted write is repaired.
-    sys.modules["cryptography"] = None  # type: ignore[assignment]
+    sys.modules["cryptography"] = None  # type: ignore[assignment] # None refuses imports
     # Imported here, because MiniStack reads the environment variables when it is imported.
     from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - see above
 

@@ -329,14 +329,14 @@ def _launch(
 
 
 def _extras(contents: dict[str, Any]) -> dict[str, Any]:
-    """Return what only some installations of Denodo have (`living/denodo/installation.py`)."""
+    """Return the optional parts of an installation of Denodo (`living/denodo/installation.py`)."""
     names = contents.get("certificate_names")
     certificate = "".join(certificates.issued(names)) if names else ""
     return {"flight_port": contents.get("flight_port", 0), "certificate": certificate}
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
-    """Return what the image of an instance contains; empty if that is not known."""
+    """Return the contents of the image of an instance; empty if they are not known."""
     with ministack.acting_for(*location):
         image = ministack.images.get(instance["ImageId"]) or {}
     return dict(image.get("Contents") or {})

@@ -122,7 +122,7 @@ class LightNode:
         self._silent = ports
 
     def is_ready(self, service: str) -> bool:
-        """Return what the node program answers for a service."""
+        """Return the node program's answer for a service."""
         ports = [self._ports[number] for number in self._services.get(service, [])]
         since = [port.closed_at for port in ports] + [self._hung_at]
         now = time.monotonic()

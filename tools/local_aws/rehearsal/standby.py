@@ -88,7 +88,7 @@ def practise(site: StandbySite) -> Iterator[str]:
 def late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
     """Yield the steps that took longer than the drill expects, in seconds of AWS."""
     for direction in directions:
-        steps: list[dict[str, float | None]] = direction["steps"]  # type: ignore[assignment]
+        steps: list[dict[str, float | None]] = direction["steps"]  # type: ignore[assignment] # JSON
         for step in steps:
             expected, seconds = step["expected"], step["seconds"]
             if expected is None or seconds is None:
@@ -103,7 +103,7 @@ def late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
 def unserved_clients(
     samples: Sequence[Sample], begin: float, cluster_of: Callable[[str], str]
 ) -> Iterator[str]:
-    """Yield what clients saw that a planned failover does not cause."""
+    """Yield observations of clients that a planned failover does not cause."""
     served = list(dict.fromkeys(cluster_of(item.address) for item in samples if not item.fault))
     if set(served) != {ACTIVE, STANDBY}:
         yield f"clients were served by {', '.join(served) or 'no cluster'}"

@@ -57,7 +57,7 @@ def json_report(
         files: the files, and what was done with each.
         site: the site.
         takeovers: the takeover of each cluster.
-        ways: the ways.
+        ways: the ways forward for the site.
     """
     record = new_record(site)
     return {

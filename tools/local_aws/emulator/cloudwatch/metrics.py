@@ -182,7 +182,7 @@ def _is_cut_off(alarm: Alarm) -> bool:
 
 
 def _metric(alarm: Alarm) -> tuple[object, ...]:
-    """Return what names the metric of an alarm."""
+    """Return the identity of an alarm's metric: namespace, name and dimensions."""
     dimensions = sorted((item["Name"], item["Value"]) for item in alarm.get("Dimensions") or [])
     return alarm.get("Namespace"), alarm.get("MetricName"), dimensions
 

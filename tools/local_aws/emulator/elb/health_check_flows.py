@@ -31,7 +31,7 @@ def reach(group: ministack.Record, instance: Instance | None, port: int) -> bool
 
 
 def header(arn: str) -> bytes:
-    """Return what the checks of a target group send first; nothing while nothing is forwarded."""
+    """Return the first bytes that checks of a target group send: a PROXY header, or nothing."""
     proxied = {"Key": "proxy_protocol_v2.enabled", "Value": "true"}
     uses_it = proxied in (ministack.target_group_attributes.get(arn) or [])
     return probe.PROXY_HEADER if uses_it and LIVING.is_on("balancers") else b""

@@ -217,7 +217,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
 
 
 def returned_attributes(record: ministack.Record) -> dict[str, Any]:
-    """Return what `Fn::GetAtt` returns of a load balancer."""
+    """Return the attributes of a load balancer for `Fn::GetAtt`."""
     arn = record["LoadBalancerArn"]
     return {
         "LoadBalancerArn": arn,

@@ -170,7 +170,7 @@ def _create(logical_id: str, properties: Properties, stack: str) -> Made:
 
 
 def returned_attributes(arn: str) -> dict[str, Any]:
-    """Return what `Fn::GetAtt` returns of a target group."""
+    """Return the attributes of a target group for `Fn::GetAtt`."""
     record = ministack.target_groups[arn]
     return {
         "TargetGroupArn": arn,

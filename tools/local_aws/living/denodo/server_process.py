@@ -31,7 +31,7 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
     # The interpreter runs the stand-in by its path, so its folder is on the import path.
-    import denodo_servers  # type: ignore[import-not-found]
+    import denodo_servers  # type: ignore[import-not-found] # see above
 
     _end_with_machine(home.path / "ALIVE")
     started = _record(home, server)
@@ -67,7 +67,7 @@ def _real_servers(home: "Home", ports: dict[str, int], host: str) -> "RealServer
     """Return the real programs, None for an installation without them, or with TLS."""
     if not (home.path / "REAL").exists() or home.certificate or "https" in ports:
         return None
-    import real_servers  # type: ignore[import-not-found]
+    import real_servers  # type: ignore[import-not-found] # see `serve`
 
     result: RealServers = real_servers.RealServers(home, ports, host)
     return result

@@ -78,7 +78,7 @@ class Home:
         if self.address != _LOOPBACK or not machine.exists():
             return self.address, port
         sys.path.append(str(Path(__file__).parents[1] / "commands"))
-        import machine_ports  # type: ignore[import-not-found]
+        import machine_ports  # type: ignore[import-not-found] # a path of the machine
 
         return self.address, machine_ports.actual(machine.read_text(), self.node, port)
 
@@ -183,7 +183,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
         # The interpreter runs this file by its path, so its folder is on the import path.
-        import server_process  # type: ignore[import-not-found]
+        import server_process  # type: ignore[import-not-found] # see above
 
         return int(server_process.serve(Home(home), arguments[0]))
     with (home / "calls").open("a") as calls:
@@ -208,7 +208,7 @@ def main() -> int:
         return 1
     if name in _OTHERS:
         return _OTHERS[name](Home(home), arguments)
-    import metadata_scripts  # type: ignore[import-not-found]
+    import metadata_scripts  # type: ignore[import-not-found] # as above
 
     return int(metadata_scripts.SCRIPTS[name](Home(home), arguments))
 
