@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("command", choices=list(_VERBS))
     parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
     parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
-    parser.add_argument("--nodes", default="light", choices=_NODES, help="servers of the nodes")
+    parser.add_argument("--nodes", default="light", help="servers of the nodes")
     parser.add_argument("--name", default="", help="the DNS name to resolve")
     parser.add_argument("--run", default="", help="the script that runs in a client's network")
     parser.add_argument("--view", default=name_lookup.OUTSIDE, help="the client's VPC")
@@ -77,10 +77,13 @@ def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> int:
     """Run a command; return the exit code."""
     match arguments.command:
         case "up":
-            port = _port(arguments.port)
-            deployment.make_local(
-                arguments.config, paths, console, port=port, nodes=arguments.nodes
-            )
+            port, nodes = _port(arguments.port), arguments.nodes
+            if nodes not in _NODES:
+                message = (
+                    f"NODES={nodes} is not a kind of servers: write one of {', '.join(_NODES)}"
+                )
+                raise LocalAwsError(message)
+            deployment.make_local(arguments.config, paths, console, port=port, nodes=nodes)
         case "down":
             removal.remove_all(paths, console)
         case "stop":

@@ -16,6 +16,7 @@ from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
 from denodo_ha.environment.model.cluster import Cluster
 from denodo_ha.environment.model.environment import Environment
+from denodo_ha.environment.names import catalog_stack
 from tools.local_aws import bootstrap, control, name_lookup, server_process
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access, require_local_aws
@@ -24,7 +25,7 @@ from tools.local_aws.paths import ROOT, Paths
 from tools.local_aws.prerequisites import prerequisites_of
 from tools.local_aws.server_process import Server
 from tools.local_aws.shell_environment import write_commands
-from tools.local_aws.things_to_try import Thing, things_to_try
+from tools.local_aws.things_to_try import TABLES_FILE, Thing, things_to_try
 
 Say = Callable[[str], None]
 
@@ -75,12 +76,13 @@ def make_local(
         write_commands(paths)
         for line in name_lookup.servers(server.endpoint):
             say(f"Names: {line}")
-        for line in _databases(server, loaded.environment, config):
+        for line in _databases(server, loaded.environment):
             say(line)
+        init = list(_init_commands(server, loaded.environment, config))
         say(_pace(server))
         say(_machines(server))
         name = _client_name(server, loaded.environment)
-    things = things_to_try(loaded.environment, config, name, nodes_run=nodes != "none")
+    things = things_to_try(loaded.environment, config, name, nodes_run=nodes != "none", init=init)
     _show_next_steps(console, paths, things)
 
 
@@ -233,7 +235,7 @@ def _pace(server: Server) -> str:
     )
 
 
-def _databases(server: Server, environment: Environment, config: str) -> Iterator[str]:
+def _databases(server: Server, environment: Environment) -> Iterator[str]:
     """Yield a sentence on each database that the configuration creates."""
     databases = control.call(server.endpoint, "databases")
     created = [name for name, of in environment.clusters.items() if _creates_database(of)]
@@ -244,11 +246,28 @@ def _databases(server: Server, environment: Environment, config: str) -> Iterato
         )
     for name, database in databases.items() if created else ():
         address, port = database["endpoint"]
-        yield (
-            f"Database {name}: PostgreSQL at {address}:{port}. Create its users: "
-            f"denodo-ha catalog init -c {config} --ca {database['authority']} "
-            f"--through {address}:{port}"
+        yield f"Database {name}: PostgreSQL at {address}:{port}"
+
+
+def _init_commands(server: Server, environment: Environment, config: str) -> Iterator[str]:
+    """Yield the command that creates the users of each database of the configuration."""
+    databases = control.call(server.endpoint, "databases")
+    for cluster, of in environment.clusters.items():
+        if of.catalog is None or not _creates_database(of):
+            continue
+        prefix = f"{of.region}/{catalog_stack(environment.name, cluster)}-".lower()
+        tables = "".join(
+            f" --{component}-sql {TABLES_FILE}"
+            for component in of.catalog.components
+            if component != "vdp"
         )
+        for name, database in databases.items():
+            if name.lower().startswith(prefix):
+                address, port = database["endpoint"]
+                yield (
+                    f"denodo-ha catalog init --cluster {cluster} -c {config} "
+                    f"--ca {database['authority']} --through {address}:{port}{tables}"
+                )
 
 
 def _creates_database(cluster: Cluster) -> bool:

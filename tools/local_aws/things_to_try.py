@@ -1,5 +1,6 @@
 """Five things to try after `make local`, each a command to paste that works."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from denodo_ha.environment.loading import configuration_file
@@ -8,6 +9,10 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.verify.verification import ports_to_verify
 
 _WEB_S = 5
+_COUNT = 5
+TABLES_FILE = ".local/tables.sql"
+_TABLES = "CREATE TABLE QRTZ_LOCKS (name text);"
+"""Stands for the scripts of Denodo, which create the tables that nodes look for."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,12 @@ class Thing:
 
 
 def things_to_try(
-    environment: Environment, config: str, name: str, *, nodes_run: bool = True
+    environment: Environment,
+    config: str,
+    name: str,
+    *,
+    nodes_run: bool = True,
+    init: Sequence[str] = (),
 ) -> list[Thing]:
     """Return the five things; where no node runs, those that need none.
 
@@ -28,6 +38,7 @@ def things_to_try(
         config: name or path of its configuration.
         name: the DNS name that clients use.
         nodes_run: whether instances run their programs.
+        init: the command `denodo-ha catalog init` for each database.
     """
     option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
     cluster_name, cluster = _first_cluster(environment)
@@ -44,8 +55,11 @@ def things_to_try(
     )
     if not nodes_run:
         return [shell, last]
-    return [
+    text = "create the users and tables of the database, and boot the nodes, which then use it"
+    databases = [Thing(_create_users(environment, init), text)] if init else []
+    things = [
         shell,
+        *databases,
         Thing(
             f"for node in {' '.join(all_nodes)}; do {enable}; done",
             "let the new nodes serve: their metadata is right",
@@ -57,6 +71,25 @@ def things_to_try(
         ),
         last,
     ]
+    return things[:_COUNT]
+
+
+def _create_users(environment: Environment, init: Sequence[str]) -> str:
+    """Return commands that create users and tables, and boot the nodes, which then use them."""
+    regions = {
+        cluster.region: sorted(cluster.nodes)
+        for cluster in environment.clusters.values()
+        if cluster.catalog is not None
+    }
+    boots = [
+        f"aws ec2 reboot-instances --region {region} --instance-ids $(aws ec2 describe-instances "
+        f"--region {region} --filters Name=tag:denodo:node,Values={','.join(nodes)} "
+        "Name=instance-state-name,Values=running "
+        "--query 'Reservations[].Instances[].InstanceId' --output text)"
+        for region, nodes in regions.items()
+    ]
+    tables = f"echo '{_TABLES}' > {TABLES_FILE}"
+    return " && ".join([tables, *init, *boots])
 
 
 def _first_cluster(environment: Environment) -> tuple[str, Cluster]:

@@ -14,7 +14,11 @@ VDP = "conf/vdp/VDBConfiguration.properties"
 WEB = "resources/apache-tomcat/conf/tomcat.properties"
 LICENSE = "conf/SolutionManager.properties"
 SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
+DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
 FILES = (VDP, WEB, LICENSE, SCHEDULER)
+_EMBEDDED = "spring.datasource.url=jdbc\\:derby\\:data_catalog\n"
+"""Content of the Data Catalog's file, of which no real copy is at hand: a key that the node program
+replaces."""
 _HTTPS_PORT, _DEFAULT_HTTPS_PORT = "com.denodo.tomcat.https.port", 9443
 
 SCRIPTS = (
@@ -123,6 +127,8 @@ def install(
     (home / "NODE").write_text(node)
     (home / "ADDRESS").write_text(address)
     (home / "metadata").write_text("# REQUIRE PROPERTIES FILE\n")
+    (home / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
+    (home / DATA_CATALOG).write_text(_EMBEDDED)
     if extras.flight_port:
         (home / "FLIGHT").write_text(str(extras.flight_port))
     if extras.certificate:

@@ -1,0 +1,53 @@
+"""The things to try after `make local`, and what `make local` refuses."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from denodo_ha.environment.loading.loader import load
+from tools.local_aws import __main__
+from tools.local_aws.living.denodo import installation
+from tools.local_aws.paths import ROOT
+from tools.local_aws.things_to_try import things_to_try
+
+
+def test_users_of_a_database_are_created_before_its_nodes_are_enabled() -> None:
+    environment = load(ROOT / "config/examples/shared-catalog.yaml").environment
+    without = things_to_try(environment, "shared-catalog", "example")
+    init = "denodo-ha catalog init --cluster main"
+    things = things_to_try(environment, "shared-catalog", "example", init=[init])
+    assert len(things) == len(without) == 5
+    assert not any("catalog init" in thing.command for thing in without)
+    commands = [thing.command for thing in things]
+    assert init in commands[1]
+    assert "aws ec2 reboot-instances --region eu-west-1" in commands[1]
+    assert "denodo-ha enable" in commands[2]
+
+
+def test_a_machine_has_the_file_in_which_the_data_catalog_finds_its_database(
+    tmp_path: Path,
+) -> None:
+    installation.install(
+        tmp_path,
+        at=str(tmp_path),
+        version="8.0",
+        node="i-1",
+        address="127.0.0.1",
+        python=sys.executable,
+        folder=str(tmp_path),
+        extras=installation.Extras(),
+    )
+    assert "spring.datasource.url" in (tmp_path / installation.DATA_CATALOG).read_text()
+
+
+def test_unknown_servers_of_nodes_are_refused_with_the_known_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["local_aws", "up", "--nodes", "x", "--folder", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert __main__.main() == 1
+    message = "make local: NODES=x is not a kind of servers: write one of light, jvm, none"
+    assert capsys.readouterr().err.strip() == message
