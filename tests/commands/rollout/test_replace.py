@@ -299,7 +299,7 @@ def test_no_capacity_leaves_the_old_pin_and_says_what_to_try(site: Site, *, runn
         site.replacing(even_if_running=running).replace_node(NODE)
     message = str(failed.value)
     assert "no capacity for m7i.xlarge in the zone of node2" in message
-    assert f"`{COMMAND} --type TYPE`" in message
+    assert f"`denodo-ha replace {NODE} --type TYPE --cluster {CLUSTER} -c " in message
     assert "zone to one of eu-west-1a, eu-west-1c" in message
     assert ("is still lost" in message) is not running
     assert site.pins.read_text() == before
@@ -321,7 +321,7 @@ def test_capacity_that_cannot_be_reserved_is_named_as_such(site: Site) -> None:
         site.replacing().replace_node(NODE)
     message = str(failed.value)
     assert f"cannot reserve the places of clusters.{CLUSTER}.capacity" in message
-    assert f"`{COMMAND} --type TYPE`" in message
+    assert f"`denodo-ha replace {NODE} --type TYPE --cluster {CLUSTER} -c " in message
     assert "a smaller capacity.reserve or none" in message
 
 
@@ -397,7 +397,9 @@ def test_plan_shows_a_replacement_that_is_not_finished(site: Site, denodo_ha: Ru
         site.replacing().replace_node(NODE)
     done = denodo_ha("plan", str(assembly(site)), "-c", str(site.file))
     assert "generation 1 -> 2" in done.stdout
-    assert f"the replacement of {NODE} is not finished: run `{COMMAND}`" in done.stdout
+    assert (
+        f"the replacement of {NODE} is not finished: run `{COMMAND} -c {site.file}`" in done.stdout
+    )
     done = denodo_ha("plan", str(assembly_again(site)), "-c", str(site.file), "--format", "json")
     (lost,) = json.loads(done.stdout)["lost"]
     assert (lost["name"], lost["state"]) == (NODE, "terminated")

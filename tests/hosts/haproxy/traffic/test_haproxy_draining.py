@@ -104,7 +104,7 @@ def test_what_is_drained_twice_is_drained(proxy: Running) -> None:
 
 def test_the_last_usable_node_stays(proxy: Running, site: Site) -> None:
     site["node2"].kill()
-    proxy.until(lambda: _of(proxy, "node2")["jdbc"] == "down")
+    proxy.until(lambda: set(_of(proxy, "node2").values()) == {"down"})
     before = proxy.states()
     with pytest.raises(Refused, match="no other node would serve jdbc"):
         _out(proxy)
