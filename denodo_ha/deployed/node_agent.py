@@ -36,6 +36,7 @@ UNKNOWN_ACTION: Final = 2
 BUSY: Final = 5
 ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
+WOULD_CHANGE: Final = 10
 LICENSE_MANAGER: Final = "license-manager"
 """Action that asks the License Manager; deployed documents and programs of earlier versions lack
 it."""
@@ -145,6 +146,19 @@ class NodeAgent:
         except (AttributeError, ValueError, KeyError, TypeError):
             message = f"{node} does not report its status: {explain_result(result)}"
             raise Failed(message) from None
+
+    def would_change(self, node: str) -> bool:
+        """Return whether an apply of the desired state would change anything on a node.
+
+        Raises:
+            Failed: The node does not answer, or cannot compare, for example because it cannot read
+                the login of its metadata database.
+        """
+        result = self.run(node, "check", timeout=STATUS_S)
+        if result.code not in {DONE, WOULD_CHANGE}:
+            message = f"{node} cannot compare its desired state: {explain_result(result)}"
+            raise Failed(message)
+        return result.code == WOULD_CHANGE
 
     def offers(self, action: str) -> bool:
         """Return whether the deployed document has an action, which earlier versions may lack.

@@ -1,9 +1,9 @@
 """State roll: bring nodes to their desired state, one at a time (`denodo-ha roll`).
 
-Each node whose applied state differs from its SSM parameter is taken out of service, drained,
-changed, and brought back when it is ready and healthy. The first failure stops the roll and leaves
-the other nodes unchanged. Nodes that a killed run has not finished are recognised by their drain
-tag, and completed first.
+Each node whose applied state differs from its SSM parameter, or whose login to the metadata
+database has changed since, is taken out of service, drained, changed, and brought back when it is
+ready and healthy. The first failure stops the roll and leaves the other nodes unchanged. Nodes that
+a killed run has not finished are recognised by their drain tag, and completed first.
 """
 
 import uuid
@@ -109,6 +109,9 @@ class StateRoll(NodeSequence):
             differences = []
             if status.applied != state:
                 differences.append("waits for its new state")
+            elif state.get("catalog") and agent.would_change(node):
+                # `catalog init` and `catalog rotate` change a secret, and not the desired state.
+                differences.append("waits for its login to the metadata database")
             if self._accept_readiness and status.earlier_rules:
                 differences.append("takes the readiness rules of its version")
             return NodeTask(node, state, tuple(differences), conditions[node], WHY)

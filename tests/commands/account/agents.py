@@ -45,6 +45,8 @@ class Node:
         paused: end of its pause, empty if it is not paused.
         holds: the actions `hold` and `release` that were run.
         hold_outcome: exit code of these two actions; only 0 has an effect.
+        has_old_login: True if the login to the metadata database has changed since the last apply.
+        check_outcome: exit code of the command `check` if it fails; 0 if it compares.
     """
 
     applied: dict[str, Any] | None = None
@@ -67,6 +69,12 @@ class Node:
     paused: str = ""
     holds: list[str] = field(default_factory=list)
     hold_outcome: int = node_agent.DONE
+    has_old_login: bool = False
+    check_outcome: int = node_agent.DONE
+
+    def become(self, state: dict[str, Any]) -> None:
+        """End an apply: the node has this state, and the logins of this time."""
+        self.applied, self.has_old_login = state, False
 
     def hold(self, action: str, why: str) -> None:
         """Carry out the action `hold` or `release`."""
@@ -184,7 +192,7 @@ class Agents:
             if node.outcome == node_agent.DONE:
                 state = self.desired(names[id_])
                 # A command continues even if its sender was killed.
-                self.cloud.clock.at(ended.ends, lambda: setattr(node, "applied", state))
+                self.cloud.clock.at(ended.ends, lambda: node.become(state))
         self._commands[command] = ended
         return answer({"Command": {"CommandId": command}})
 
@@ -208,6 +216,10 @@ class Agents:
         match action:
             case "status":
                 result = self._status(node)
+            case "check":
+                is_due = node.has_old_login or node.applied != self.desired(name)
+                compared = node_agent.WOULD_CHANGE if is_due else node_agent.DONE
+                result = node.check_outcome or compared, ""
             case "license-manager":
                 result = self._licensed(name)
             case "confirm-metadata":

@@ -207,6 +207,37 @@ def test_no_empty_catalog_in_a_shared_group(cloud: Cloud, agents: Agents) -> Non
     all_is_well(cloud, agents)
 
 
+CATALOG = {"catalog": {"vdp": {"secret": "arn:aws:secretsmanager:eu-west-1:1:secret:login"}}}
+
+
+def with_old_logins(agents: Agents, *nodes: str) -> None:
+    """Use a shared metadata database, and change the login of some nodes since their last apply."""
+    agents.deploy(**CATALOG)
+    for name, node in agents.nodes.items():
+        node.become(agents.desired(name))
+        node.has_old_login = name in nodes
+
+
+def test_nodes_with_an_old_login_to_their_database_are_rolled(cloud: Cloud, agents: Agents) -> None:
+    """`catalog init` and `catalog rotate` change a secret, and no desired state."""
+    with_old_logins(agents, "node1", "node3")
+    reasons = {task.node: task.differences for task in rolling(cloud).plan()}
+    due = ("waits for its login to the metadata database",)
+    assert reasons == {"node1": due, "node2": (), "node3": due}
+    assert rolling(cloud).roll() == ["node1", "node3"]
+    all_is_well(cloud, agents)
+    assert not any(node.has_old_login for node in agents.nodes.values())
+    assert rolling(cloud).roll() == []
+
+
+def test_a_node_that_cannot_read_its_login_stops_the_roll(cloud: Cloud, agents: Agents) -> None:
+    with_old_logins(agents, "node1")
+    agents.nodes["node2"].check_outcome = 3
+    with pytest.raises(Failed, match="node2 cannot compare its desired state: the desired state, "):
+        rolling(cloud).roll()
+    assert (agents.out(), agents.nodes["node1"].applies) == (set(), 0)
+
+
 def test_a_sick_node_is_mended_first(cloud: Cloud, agents: Agents) -> None:
     agents.deploy(**NEW)
     cloud.become(CLUSTER, "node3", UNHEALTHY)
