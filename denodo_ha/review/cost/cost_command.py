@@ -151,7 +151,7 @@ def _read_file(file: Path) -> tuple[Source, Offer]:
     except OfferFileError as error:
         message = (
             f"{file}: {error}. The prices are as before; download the file again, as AWS offers it "
-            "(docs/how-to/review-changes.md#current-prices)"
+            "(docs/explanation/costs.md#current-prices)"
         )
         raise Failed(message) from None
     except OSError as error:

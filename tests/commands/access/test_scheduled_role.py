@@ -10,7 +10,7 @@ from tests.commands.conftest import Clouds, Run, Templates
 from tests.support.assembly import ROOT
 from tests.support.policy_simulator import allows
 
-PAGE = ROOT / "docs/how-to/review-changes.md"
+PAGE = ROOT / "docs/how-to/ci.md"
 ACTION_PREFIX = {"elbv2": "elasticloadbalancing"}
 
 
