@@ -160,15 +160,22 @@ def warnings(account: Account) -> list[str]:
     return []
 
 
-def run_as(account: Account, arguments: Sequence[str], stdin: str = "") -> int:
+def run_as(
+    account: Account, arguments: Sequence[str], stdin: str = "", *, continues: bool = False
+) -> int:
     """Run the program again as the Denodo user; return its exit code.
 
-    The new process has its own session, so that it cannot put input into root's terminal.
+    The new process has its own session, so that it cannot put input into root's terminal. A signal
+    is forwarded to it.
 
     Args:
         account: the user.
         arguments: arguments of the program.
         stdin: text for its standard input.
+        continues: whether the caller has more to do after the process; a signal ends it too.
+
+    Raises:
+        Interrupted: A signal has arrived, and the caller would continue.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "hosts.denodo", *arguments],
@@ -181,14 +188,17 @@ def run_as(account: Account, arguments: Sequence[str], stdin: str = "") -> int:
         start_new_session=True,
     )
     pending: str | None = stdin
+    received: Interrupted | None = None
     while True:
         try:
             process.communicate(None if pending is None else pending.encode())
             break
         except Interrupted as interruption:
             # Forward the signal and continue to wait: the process may first have to clean up.
-            pending = None
+            pending, received = None, interruption
             process.send_signal(interruption.number)
+    if received is not None and continues:
+        raise received
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 

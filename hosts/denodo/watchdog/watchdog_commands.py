@@ -80,7 +80,7 @@ def watch(system: System, options: argparse.Namespace, machine: Sequence[str]) -
             try:
                 account = privileges.installed_account(system)
                 if account.uid != 0:
-                    return privileges.run_as(account, [*machine, *command])
+                    return privileges.run_as(account, [*machine, *command], continues=True)
             except HostError as error:
                 log.error(str(error))
                 return error.code

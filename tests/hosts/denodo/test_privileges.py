@@ -25,9 +25,11 @@ from typing import Any
 import pytest
 
 from hosts.common import files
+from hosts.common.program import Interrupted
 from hosts.denodo import commands, privileges, record
 from hosts.denodo.configuration import environment_file
 from hosts.denodo.errors import ImageError, SystemRefusedError
+from hosts.denodo.privileges import Account
 from hosts.denodo.state_reader import parse
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
 from tests.hosts.denodo.home import Home
@@ -243,6 +245,35 @@ def test_every_command_and_every_record_is_tried() -> None:
     assert {f"{name}.json" for name in names} <= {*_RECORDS}
 
 
+@pytest.mark.parametrize("continues", [False, True])
+def test_a_signal_ends_the_process_and_a_caller_that_would_continue(
+    monkeypatch: pytest.MonkeyPatch, *, continues: bool
+) -> None:
+    """The watchdog has lost its SIGTERM in a check, and ran on with all signals ignored."""
+    sent: list[int] = []
+
+    class Process(subprocess.Popen[bytes]):
+        """A real process; a signal to this program arrives when it is waited for."""
+
+        def communicate(self, *given: Any, **more: Any) -> Any:
+            if not sent:
+                raise Interrupted(signal.SIGTERM)
+            return super().communicate(*given, **more)
+
+        def send_signal(self, sig: int) -> None:
+            sent.append(sig)
+            super().send_signal(sig)
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    own = Account.named(pwd.getpwuid(os.geteuid()).pw_name)
+    if continues:
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            privileges.run_as(own, ["serve", "--port=0"], continues=True)
+    else:
+        assert privileges.run_as(own, ["serve", "--port=0"]) == 128 + signal.SIGTERM
+    assert sent == [signal.SIGTERM]
+
+
 @pytest.mark.parametrize("replacement", [_link, _fifo, _endless])
 @pytest.mark.parametrize("command", _WITHOUT_AN_END)
 def test_a_command_without_an_end_changes_nothing_of_root(
@@ -274,7 +305,10 @@ def test_a_command_without_an_end_changes_nothing_of_root(
                 assert process.poll() is None
         finally:
             process.terminate()
-            output, _ = process.communicate(timeout=300)
+            try:
+                output, _ = process.communicate(timeout=300)
+            finally:
+                process.kill()
     assert process.returncode == 128 + signal.SIGTERM, output
     assert "Traceback" not in output
     shutil.rmtree(watched, ignore_errors=True)
