@@ -9,6 +9,8 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.verify.verification import ports_to_verify
 
 _WEB_S = 5
+_RETRIES = "--retry 6 --retry-all-errors"
+"""Until the health checks of a lost node have failed, new connections to it are reset."""
 _COUNT = 5
 TABLES_FILE = ".local/tables.sql"
 _TABLES = "CREATE TABLE QRTZ_LOCKS (name text);"
@@ -105,7 +107,7 @@ def _connect(environment: Environment, name: str, cluster: str) -> str:
         if port.protocol == "web":
             scheme, insecure = ("https", " -k") if port.tls else ("http", "")
             return (
-                f"curl -s{insecure} -m {_WEB_S} --resolve {name}:{port.port}:{resolved} "
+                f"curl -s{insecure} -m {_WEB_S} {_RETRIES} --resolve {name}:{port.port}:{resolved} "
                 f"{scheme}://{name}:{port.port}/"
             )
     return f'psql "hostaddr={resolved} port=9996 user=admin dbname=admin" -c "select 1"'

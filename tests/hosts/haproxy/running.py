@@ -40,8 +40,6 @@ def configuration(ports: Ports, **more: object) -> Data:
                 "health_port": free_port(),
                 "metrics_port": free_port(),
                 "maxconn": 2000,
-                # A busy machine must not look like a node that is down, which refuses connections.
-                "checks": {"timeout": 30},
             },
             "services": {
                 "jdbc": {"port": free_port(), "node_port": ports.jdbc},

@@ -1,6 +1,7 @@
 """Nodes are drained and enabled while clients connect, and no client fails."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,18 @@ from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import Failed, Refused, UsageError
 from hosts.haproxy.server_state_file import admin_states
 from tests.hosts.haproxy.clients import Load, Rmi, Web, handshaken, lives, load, odbc, rmi_once
-from tests.hosts.haproxy.running import Running
+from tests.hosts.haproxy.running import BALANCER, Running, configuration, running
 from tests.hosts.haproxy.stand_ins import Site
 
 SERVICES = ("jdbc", "odbc", "web")
+
+
+@pytest.fixture
+def proxy(site: Site) -> Iterator[Running]:
+    """Run HAProxy with checks for which a busy machine is not a node that is down."""
+    patient = {f"{BALANCER}/haproxy/checks": {"timeout": 30}}
+    with running(configuration(site.ports, **patient)) as made:
+        yield made
 
 
 def _say(_line: str) -> None:
