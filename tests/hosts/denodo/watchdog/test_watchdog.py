@@ -273,7 +273,8 @@ def test_root_checks_as_the_denodo_user_at_once(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(privileges, "installed_account", lambda _system: account)
 
-    def run_as(_account: privileges.Account, arguments: list[str]) -> int:
+    def run_as(_account: privileges.Account, arguments: list[str], *, continues: bool) -> int:
+        assert continues
         started.append(("denodo", *arguments))
         return 0
 
