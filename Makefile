@@ -7,7 +7,7 @@ CONFIG ?= active-passive
 # Servers of the nodes on the local AWS: light, jvm (Java and PostgreSQL), or none for instances that
 # run no programs.
 NODES ?= light
-# Where the client of `make local-client` is: outside, or a VPC.
+# Network of the client of `make local-client`: outside, or a VPC.
 VIEW ?= outside
 # The port of the local AWS; 0 means a free port.
 LOCAL_PORT ?= 0

@@ -162,7 +162,7 @@ def named_effect(effect: str) -> Iterator[None]:
 
 def _answer_errors() -> tuple[type[Exception], ...]:
     # This function is called only after an error, because the import loads the SDK's HTTP client.
-    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - see above
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - slow to import
 
     return (*_ANSWER_ERRORS, ResponseParserError)
 

@@ -42,7 +42,7 @@ def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
         ConfigError: The file does not exist, or its configuration has errors.
     """
     # Imported here, because the import takes 0.2 s of CPU time and completion does not need it.
-    from denodo_ha.environment.loading.loader import load  # noqa: PLC0415 - see above
+    from denodo_ha.environment.loading.loader import load  # noqa: PLC0415 - slow to import
 
     return load(configuration_path(choice), deploying=deploying)
 

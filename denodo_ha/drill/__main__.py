@@ -18,11 +18,11 @@ def main() -> None:
 
 def _load() -> Callable[[], None]:
     # Imported here: a signal during these imports must end the process without a traceback.
-    import typer  # noqa: PLC0415 - see above
+    import typer  # noqa: PLC0415 - slow to import
 
-    from denodo_ha.cli.errors import CommandError  # noqa: PLC0415 - see above
-    from denodo_ha.cli.output import print_message  # noqa: PLC0415 - see above
-    from denodo_ha.drill.command import drill  # noqa: PLC0415 - see above
+    from denodo_ha.cli.errors import CommandError  # noqa: PLC0415 - slow to import
+    from denodo_ha.cli.output import print_message  # noqa: PLC0415 - slow to import
+    from denodo_ha.drill.command import drill  # noqa: PLC0415 - slow to import
 
     def program() -> None:
         typer_program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

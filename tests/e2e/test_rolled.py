@@ -49,6 +49,7 @@ class Hurry(RealClock):
     """A clock as fast as the local AWS's clock."""
 
     def sleep(self, seconds: float) -> None:
+        # At least a third of a second, so that commands do not poll the server without a pause.
         time.sleep(max(seconds / _PACE, 0.3))
 
 

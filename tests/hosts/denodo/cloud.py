@@ -212,6 +212,7 @@ def calls(folder: Path) -> list[list[str]]:
 def _case(key: str, answer: Any) -> str:
     """Return the shell's commands for calls whose arguments contain a text."""
     if isinstance(answer, dict) and "~" in answer:
+        # An answer that takes long, for limits of calls.
         sleep = shlex.quote(f"import time; time.sleep({answer['~']})")
         commands = f"exec {shlex.quote(sys.executable)} -SEc {sleep}"
     elif isinstance(answer, dict) and "!" in answer:

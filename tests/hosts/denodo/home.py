@@ -341,6 +341,7 @@ def let_time_pass(
 
     With it, a time limit expires because of what the test has caused, and on no machine earlier.
     """
+    # The real functions, which the clock of this process still needs.
     sleep, monotonic = time.sleep, time.monotonic
     passed = 0.0
 

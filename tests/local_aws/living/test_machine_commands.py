@@ -155,7 +155,7 @@ print(os.path.lexists("/opt/other"), os.path.exists("/opt/other"))
 
 
 def test_programs_have_the_paths_of_a_machine_without_namespaces(tmp_path: Path) -> None:
-    """Where no folder can become `/`, Python's own functions lead into the machine's folder."""
+    """Without namespaces, Python's own functions lead into the machine's folder."""
     root = MachineRoot(tmp_path / "machine/root")
     settings = Settings("i-1", root.folder.parent, "127.0.0.9", "10.0.0.4", "", "1", "eu-west-1")
     assert machine_files.prepare(settings, root)
