@@ -1,5 +1,6 @@
 """The things to try after `make local`, and what `make local` refuses."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from denodo_ha.environment.loading.loader import load
 from tools.local_aws import __main__
 from tools.local_aws.living.denodo import installation
-from tools.local_aws.paths import ROOT
+from tools.local_aws.paths import ROOT, Paths
+from tools.local_aws.shell_environment import write_commands
 from tools.local_aws.things_to_try import things_to_try
 
 
@@ -51,3 +53,14 @@ def test_unknown_servers_of_nodes_are_refused_with_the_known_ones(
     assert __main__.main() == 1
     message = "make local: NODES=x is not a kind of servers: write one of light, jvm, none"
     assert capsys.readouterr().err.strip() == message
+
+
+def test_a_command_that_runs_is_written_again_beside_it(tmp_path: Path) -> None:
+    """The kernel does not execute a file that another process has open to write ("busy")."""
+    file = write_commands(Paths(folder=tmp_path)) / "java-client"
+    with file.open() as executed:
+        text, inode = executed.read(), os.fstat(executed.fileno()).st_ino
+        write_commands(Paths(folder=tmp_path))
+        assert (file.read_text(), os.access(file, os.X_OK)) == (text, True)
+        assert file.stat().st_ino != inode
+    assert not [item for item in file.parent.iterdir() if item.name.startswith(".")]

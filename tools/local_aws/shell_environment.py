@@ -41,10 +41,12 @@ def write_commands(paths: Paths) -> Path:
         "denodo-ha": [ROOT / "tools/denodo-ha"],
         "java-client": [ROOT / ".venv/bin/python", _JAVA_CLIENT],
     }.items():
-        file = folder / name
         line = shlex.join(str(part) for part in command)
-        file.write_text(_WRAPPER.format(name=name, command=line))
-        file.chmod(0o755)
+        # Another shell may execute the file now: the kernel refuses a file that is being written.
+        new = folder / f".{name}.{os.getpid()}"
+        new.write_text(_WRAPPER.format(name=name, command=line))
+        new.chmod(0o755)
+        new.replace(folder / name)
     return folder
 
 

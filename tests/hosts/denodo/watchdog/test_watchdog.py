@@ -16,6 +16,7 @@ import pytest
 from hosts.denodo import boot, privileges
 from hosts.denodo.commands import main
 from hosts.denodo.errors import OK, WOULD_CHANGE, BusyError
+from hosts.denodo.readiness import probes
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
 from hosts.denodo.watchdog import server_revival, watchdog_commands
@@ -23,6 +24,7 @@ from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 from hosts.denodo.watchdog.watch_loop import LOOK_S, MOST_REVIVALS, WINDOW_S, WatchLoop
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
 from tests.hosts.denodo.home import Home
+from tests.support.waiting import until
 
 BUSY = BusyError.code
 
@@ -41,8 +43,8 @@ def _kill(home: Home) -> None:
     running = home.running()
     assert running is not None
     os.kill(running["pid"], signal.SIGKILL)
-    while home.running():
-        pass
+    # The kernel closes the sockets of a killed process after its command line has gone.
+    until(lambda: not home.running() and not probes.listens(home.system, home.ports["vdp"]))
 
 
 def test_a_server_that_dies_is_started_again(up: Home, capsys: pytest.CaptureFixture[str]) -> None:
