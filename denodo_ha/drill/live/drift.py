@@ -307,7 +307,7 @@ def _dns_differences(base: Model, live: Model) -> Iterator[Difference]:
         {alarm.key: _of_alarm(alarm) for alarm in model.alarms.values()} for model in (base, live)
     ]
     for kind, (of_base, of_live) in (("health check", checks), ("alarm", alarms)):
-        # If no stack of the templates runs, all names differ without a drift.
+        # If none of the templates' stacks is deployed, different names do not mean drift.
         if of_base.keys() & of_live.keys():
             yield from _mappings("", kind, of_base, of_live, "check")
 

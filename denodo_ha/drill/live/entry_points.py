@@ -109,7 +109,8 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
     else:
         record_names, arns, instances = _behind_name(around, dns_name(str(locator.record)))
     environments = _environments(calls, arns, instances)
-    # A tag alone is not a stack: an adoption sets the tags before a stack has the balancer.
+    # A tag does not prove that a stack owns the balancer: an adoption sets the tags before a stack
+    # imports the balancer.
     every = list_own_stacks(calls, regions) if environments else {}
     own = [_of_stacks(calls, every[name]) for name in environments if name in every]
     return EntryPoints(

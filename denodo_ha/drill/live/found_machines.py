@@ -148,7 +148,8 @@ def read_machines(
     }
     found = read_instances(calls, missing, addresses)
     wanted = {id_ for of_region in missing.values() for id_ in of_region}
-    # Another network may have an instance with the same private address.
+    # Leave out instances of other networks, which may have the same private address, unless their
+    # id was requested.
     near = {
         id_: item for id_, item in found.items() if id_ in wanted or item.get("VpcId") in networks
     }

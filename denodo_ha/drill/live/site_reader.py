@@ -101,7 +101,7 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
         *databases.unknown(machines.networks(points.own)),
     )
     kept = {region: _unread_types(calls, _KEPT, region) for region in regions}
-    # Health checks are the same in every region.
+    # Health checks are global: every region returns the same ones.
     dropped = _unread_types(calls, _DROPPED, *regions)
     return LiveSite(
         templates.templates(

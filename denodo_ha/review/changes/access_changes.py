@@ -86,7 +86,8 @@ def access_findings(pair: StackPair) -> Iterator[Finding]:
 def _widened_ingress(pair: StackPair) -> Iterator[Finding]:
     for rules in _by_peer(_added_rules(pair, "Ingress")):
         name = "access-from-anywhere" if rules[0].is_from_anywhere else "access-widened"
-        # Every rule of a new stack is new, so only access from anywhere is worth a finding.
+        # Every rule of a new stack is new, so only rules that allow access from any address are
+        # reported.
         if pair.is_in_both or rules[0].is_from_anywhere:
             yield finding(name, pair.place(rules[0].group), f"allows {_text(rules)}")
 

@@ -61,7 +61,8 @@ def test_denodo_is_stopped_before_the_deploy(site: Site, setting: tuple[str, str
     )
     assert site.rolling().roll_out() == NODES
     assert running == [[other for other in NODES if other != node] for node in NODES]
-    # The limit of the configuration's default, and that of the systemd unit beyond it.
+    # The command waits for the default of `stop_limit` (900 s), and for what the systemd unit adds
+    # (360 s).
     assert [node.stops for node in site.agents.nodes.values()] == [[900 + 360]] * 3
     site.is_well()
 

@@ -415,7 +415,7 @@ class TestFailover:
         assert done.exit_code == exit_codes.DONE, done.output
         assert site.route53.thrown == [1.0]
         assert "what is lost: metadata: not known" in done.stderr
-        # It ends with the other looks before the switch.
+        # This call has the same deadline as the other looks before the switch is thrown.
         assert 0 < max(left) <= 3
 
     def test_a_planned_move_needs_a_ready_standby(

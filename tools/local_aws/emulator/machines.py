@@ -152,7 +152,8 @@ class Machines:
         if order.get("what", "servers") != "machine":
             processes = [item for item in processes if item.is_denodo]
         else:
-            # The topmost process holds the pipe by which the machine ends with the server.
+            # The machine's first process holds the pipe whose end tells the machine that the server
+            # has ended.
             processes = processes[1:]
         process_tree.send(processes, number)
         return len(processes)
@@ -163,7 +164,7 @@ class Machines:
         file = _closed_ports(id_)
         closed = set(json.loads(file.read_text())) if file.exists() else set()
         file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
-        # The stand-ins read the file at this signal, which would end a real Java.
+        # The stand-ins reread the file at this signal; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
         return len(processes)

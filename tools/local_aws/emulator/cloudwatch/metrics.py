@@ -49,7 +49,7 @@ def state(alarm: Alarm) -> State:
     """Return the state of an alarm, computed from its metric."""
     series, last = _series(alarm), _last_period(alarm)
     if series and alarm.get("TreatMissingData") == "ignore":
-        # A period with data counts also if no evaluation happened before it was over.
+        # A period with data counts even if it ended before the next evaluation.
         newest = max(series)
         if _begin(alarm, newest + 1) > float(alarm.get("StateUpdatedTimestamp") or 0):
             last = min(last, newest + int(alarm["EvaluationPeriods"]) - 1)

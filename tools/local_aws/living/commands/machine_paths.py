@@ -190,7 +190,7 @@ def install() -> None:
         _moved(name)
     for name in ("scandir", "listdir"):
         setattr(os, name, _own_processes(getattr(os, name)))
-    # The types of these functions are those of the originals.
+    # Assign through `vars`: mypy would refuse functions of other types than the originals.
     vars(builtins)["open"] = vars(io)["open"] = opened
     vars(posixpath)["realpath"] = lambda path, **options: plain_realpath(mapped(path), **options)
     _replace_spawning()

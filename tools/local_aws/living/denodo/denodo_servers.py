@@ -115,7 +115,7 @@ class Session:
             elif kind[0] == _RMI_CALL:
                 self._call(connection)
             else:
-                # The client acknowledges an answer: UID of 14 bytes.
+                # The client acknowledges each answer with a UID of 14 bytes.
                 _exactly(connection, 14)
 
     def _call(self, connection: socket.socket) -> None:

@@ -59,7 +59,8 @@ class RealServers:
         self._home, self._ports, self._host = home, ports, host
         programs = json.loads((home.path / "REAL").read_text())
         self._java, self._postgres = programs.get("java", ""), programs.get("postgres", "")
-        # PostgreSQL refuses root, whose id Denodo's user has in the machine of a user without root.
+        # PostgreSQL refuses to run as root. If the local AWS does not run as root, Denodo's user in
+        # the machine has root's id.
         self._groups = {
             "rmi": ("rmi", "object") if self._java else (),
             "http": ("http",) if self._java else (),
