@@ -125,11 +125,11 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
 def _behind_name(
     around: Surroundings, name: str
 ) -> tuple[tuple[str, ...], list[str], dict[str, Any]]:
-    """Return the names from the clients' name on, and the balancers and instances at their end.
+    """Return the clients' name, the names that it leads to, and the balancers and instances behind.
 
-    A name without a routing policy may lead to another name, as the CNAME record with which an
-    adopted site is switched. The names after a routing policy are not followed: the policy, which
-    may be the failover, is at the name before.
+    A name without a routing policy may lead to another name, such as the CNAME record that switches
+    an adopted site. Names behind a routing policy are not followed: the name with the policy, which
+    may be the failover, is the one to read.
 
     Raises:
         UsageError: There is no record, or it leads to neither.

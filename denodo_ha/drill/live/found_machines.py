@@ -99,7 +99,7 @@ class FoundMachines:
         }
 
     def notes(self) -> Iterator[str]:
-        """Yield notes on adopted nodes that are gone, and on nodes that another group replaces."""
+        """Yield notes on adopted nodes that do not exist, and on nodes of Auto Scaling groups."""
         for id_ in sorted(self.missing):
             yield f"{id_}: a stack registers this instance, and it no longer exists"
         names: dict[str, list[str]] = {}

@@ -4,7 +4,7 @@
 
 The number of calls depends on balancers, target groups, stacks and regions, and not on nodes. The
 answers of one call decide which calls follow, so the reading has steps: the entry points, the
-balancers, the machines, and what watches them.
+balancers, the machines, then alarms and health checks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

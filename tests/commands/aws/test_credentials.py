@@ -1,4 +1,4 @@
-"""Credentials are got within a limited time, and apart from the time of the looks."""
+"""Credentials are obtained within a time limit of their own, which does not count for reads."""
 
 import os
 import subprocess

@@ -85,7 +85,7 @@ def test_a_document_of_an_earlier_version_gets_only_actions_that_it_has(
 
 
 def test_an_action_that_a_document_lacks_is_refused_with_the_way_on(site: Site) -> None:
-    """The kind: no command sends a value that the deployed document does not have."""
+    """No command sends an action that the deployed document does not have."""
     _remove_actions(site)
     with pytest.raises(Refused, match=r"does not have the action accept-readiness.*deploy"):
         rolling(site.cloud, accept_readiness=True).roll()
@@ -114,7 +114,7 @@ def test_denodo_is_started_again_after_a_deploy_that_rolls_back(site: Site) -> N
 
 
 def test_denodo_is_started_again_if_the_configuration_is_changed_back(site: Site) -> None:
-    """A run is killed after it has stopped Denodo; then its reason is gone."""
+    """A run is killed after it has stopped Denodo; then the node needs no change any more."""
 
     def kill() -> None:
         raise KilledError

@@ -262,7 +262,7 @@ def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
 
 
 def test_the_region_of_the_switch_is_not_called_either(site: Site, check: Check) -> None:
-    """After a failover the active cluster is in it; Route 53 has one endpoint for all regions."""
+    """After a failover, the switch is in the active cluster's region; Route 53 is global."""
     site.cloud.calls.forget()
     lines = json.loads(check("--for", ACTIVE, "--format", "json").stdout)["lines"]
     assert lines[1]["state"] == "ok", lines

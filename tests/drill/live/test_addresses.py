@@ -97,7 +97,7 @@ def cname(name: str, value: str, **policy: Any) -> dict[str, Any]:
 def test_a_name_of_a_name_leads_to_its_failover_records(
     site: HandMadeSite, calls: RecordedCalls
 ) -> None:
-    """As after the switch of an adopted site, whose old name is a CNAME record."""
+    """After the switch of an adopted site, its old name is a CNAME record to the failover name."""
     first = create_record(site, **cname(f"first.{ZONE_NAME}", "Second.example.com."))
     create_record(site, **cname(f"second.{ZONE_NAME}", site.record))
     model = drill_of(calls, first).result.model

@@ -244,7 +244,7 @@ def test_what_is_not_http_gets_400(
 def test_a_network_load_balancer_in_front_keeps_the_client_address(
     control: Control, nodes: tuple[WebNode, WebNode], port: int, tmp_path: Path
 ) -> None:
-    """TLS ends at the Application Load Balancer, whose security group admits only the other's."""
+    """TLS ends at the Application Load Balancer, which admits only the Network Load Balancer."""
     authority = Authority("tests")
     identity = authority.issue("denodo.example.com")
     files = [tmp_path / "chain.pem", tmp_path / "key.pem"]

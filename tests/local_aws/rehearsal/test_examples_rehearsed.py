@@ -50,7 +50,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """The kinds of failures that are rehearsed, by example."""
 _NOT_REHEARSED = {"nothing", "database-failed", "license-manager-lost", "zone-shifted"}
-"""No failure, what no rehearsal plays, and what none of these examples has."""
+"""Kinds that are left out: no failure, failures that no rehearsal plays, and failures that none of
+these examples has.
+"""
 
 Plays = dict[str, list[Play]]
 _SYNTHESIS = Lock()

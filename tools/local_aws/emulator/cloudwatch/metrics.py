@@ -121,8 +121,8 @@ def _series(alarm: Alarm) -> Series:
 def _recorded(alarm: Alarm) -> dict[int, list[ministack.Record]]:
     """Return the recorded values in each period, with the value at the period's beginning.
 
-    The value at the beginning is the last one recorded before, unless it is old: recording had
-    stopped.
+    The value at the period's beginning is the last value recorded before it, unless that value is
+    so old that recording had stopped in between.
     """
     points: dict[int, list[ministack.Record]] = {}
     length, before = _seconds(alarm), None

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = os.path.dirname(sys.prefix)  # noqa: PTH120 - pathlib takes time to import
 """The machine's folder, which has the virtual environment in `opt`."""
 ALIVE = "run/local-aws-alive"
-"""A pipe whose other end the machine's first process has."""
+"""A pipe whose other end is held by the machine's first process."""
 _OWN = re.compile(r"/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/|$)")
 _OWN_IN_TEXT = re.compile(r"(?<![\w./$}-])/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/)")
 _KEPT = (ROOT, sys.base_prefix, posixpath.dirname(posixpath.dirname(posixpath.realpath(__file__))))
