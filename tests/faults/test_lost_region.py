@@ -149,7 +149,7 @@ class _Waves:
 
 
 def test_status_makes_its_calls_side_by_side(site: Site) -> None:
-    """Its calls are in six waves, each of which needs the answers to the wave before."""
+    """Its calls are in at most six waves, each of which needs the answers to the wave before."""
     waves = _Waves()
     site.proxy.on_call = waves.hold
     with short_waits(site):
