@@ -326,7 +326,10 @@ class TestSetup:
         assert not (clone.place / ".venv/npm-cache").exists()
 
     def test_leaves_no_temporary_files(
-        self, clone: Clone, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+        self,
+        clone: Clone,
+        tmp_path_factory: pytest.TempPathFactory,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """A folder of npm's compiled modules stayed in the system's folder."""
         folder = tmp_path_factory.mktemp("temporary")
