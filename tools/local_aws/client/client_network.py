@@ -125,7 +125,7 @@ def _kill_programs(network: str) -> None:
     for process in Path("/proc").glob("[0-9]*"):
         # The process has ended, or is one of another user.
         with suppress(OSError):
-            if os.readlink(process / "ns/net") == network:
+            if str((process / "ns/net").readlink()) == network:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
@@ -156,7 +156,7 @@ def _become(
         inside.sendall(str(error).encode())
         os._exit(1)
     try:
-        ready = f"ready {os.readlink('/proc/self/ns/net')}".encode()
+        ready = f"ready {Path('/proc/self/ns/net').readlink()}".encode()
         socket.send_fds(inside, [ready], [item.fileno() for item in listeners])
         inside.recv(1)
         os.execvpe(command[0], [*command], environment)  # noqa: S606 - in the namespaces
