@@ -226,7 +226,10 @@ class NodeReplacement(MachineRollout):
             f" To start it: `aws ec2 start-instances --region {self._location.region} "
             f"--instance-ids {instance.id}`."
         )
-        anyway = "terminate it, and run this again" if is_new else "add --even-if-running"
+        options = [] if self._instance_type is None else ["--type", self._instance_type]
+        words = [node, *options, *([] if is_new else ["--even-if-running"])]
+        replace_node = f"`{full_command('replace', *words, cluster=self._location.name)}`"
+        anyway = f"terminate it, and run {replace_node}" if is_new else f"run {replace_node}"
         message = (
             f"{node} is not lost: its instance {instance.id} is {instance.state}. Nothing was "
             f"changed.{start if instance.state in _STOPPED else ''} To replace it nevertheless, "

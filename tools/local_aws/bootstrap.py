@@ -76,7 +76,7 @@ def bootstrap(
     deployer, _ = home_location(environment)
     for account, regions in sorted(regions_of.items()):
         trust = ("--trust", deployer, "--cloudformation-execution-policies", _POLICY)
-        with tempfile.TemporaryDirectory(prefix="denodo-ha-") as empty:
+        with tempfile.TemporaryDirectory(dir=paths.temporary) as empty:
             done = Cdk(Access(endpoint, account, regions[0]), paths, Path(empty)).captured(
                 "bootstrap",
                 *(f"aws://{account}/{region}" for region in regions),

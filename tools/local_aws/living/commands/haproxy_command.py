@@ -17,7 +17,8 @@ import urllib.request
 SETTINGS = "/etc/local-aws.json"
 COPIES = "/run/local-aws/haproxy"
 PROGRAM = "/usr/sbin/haproxy"
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 60.0
+"""Project default: without the answer, HAProxy would never find the nodes."""
 _SHIFT = 10_000
 """Ports that this user may not bind, as in `emulator/loopback.py`."""
 _BIND = re.compile(r"^(\s*bind\s+)(?:\*|0\.0\.0\.0|127\.0\.0\.1)?:(\d+)", re.MULTILINE)
