@@ -97,7 +97,8 @@ class StatusReader:
                     location.stack: begin(pool, self._read_cluster, location)
                     for location in reachable
                 }
-                # The name and the switch do not wait for the nodes, nor do the HAProxy instances.
+                # The DNS answer, the switch and the HAProxy instances are read in parallel, without
+                # waiting for the nodes.
                 queries = [
                     begin(pool, query, reading)
                     for reading in (readings.values() if asks else ())
