@@ -80,6 +80,9 @@ def test_addresses_and_paths_are_those_of_this_machine(tmp_path: Path) -> None:
     assert "libc" not in text
     paths = [word for word in text.split() if word.startswith(("/etc", "/run", "/var", "/opt"))]
     assert paths == []
+    assert " group haproxy" not in text
+    # Names of nodes are resolved by the DNS server of the VPC.
+    assert "server node1 node1.active.denodo70ha.internal:9999 resolvers nodes" in text
     assert not any(line.split()[:1] in (["user"], ["group"]) for line in text.splitlines())
 
 
