@@ -1,5 +1,6 @@
 """HAProxy instances of a rehearsal: the deployed file on this machine, with a real HAProxy."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -177,12 +178,35 @@ def test_an_instance_fails_drains_and_is_repaired(tmp_path: Path) -> None:
             until(lambda: answering(port) == {*NODES})
             instances.drain("main", "node1")
             assert answering(port) == {"node2"}
+            instances.repair()
+            until(lambda: answering(port) == {*NODES})
+            instances.drain("main", "node1")
             instances.kill(KEY)
             assert answering(port) == set()
             instances.repair()
             until(lambda: answering(port) == {*NODES})
         finally:
             instances.stop()
+
+
+def test_haproxy_ends_with_the_process_that_started_it() -> None:
+    module = "tools.local_aws.rehearsal.haproxy_program"
+    program = subprocess.Popen(
+        [sys.executable, "-m", module, "sh", "-c", "echo begun; sleep 600"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    with program, program.stdout:
+        assert program.stdout.readline()
+        # As the system does when the other process ends.
+        program.stdin.close()
+        # The output ends only once HAProxy, too, has ended.
+        assert program.stdout.read() == b""
+        assert program.wait(TIMEOUT_S) == -signal.SIGKILL
 
 
 def test_a_file_that_haproxy_refuses_is_an_error_with_its_reason(tmp_path: Path) -> None:
