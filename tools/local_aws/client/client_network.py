@@ -86,7 +86,8 @@ def run(
             "use `make -s local-resolve` (docs/reference/local.md, Names)"
         )
         raise LocalAwsError(message)
-    # The terminal sends an interrupt to the command, too, which decides what to do.
+    # On Ctrl-C, the terminal sends SIGINT to the command as well, and the command decides what to
+    # do.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with _ended_with_this_process(network):
@@ -136,7 +137,7 @@ def _received(outside: socket.socket, count: int) -> tuple[list[socket.socket], 
         ready, _, network = text.decode().partition(" ")
         if ready != "ready":
             return [], "", text.decode() or "the process ended"
-        # The command starts once its connections are relayed.
+        # This byte starts the command, whose connections are relayed from now on.
         outside.sendall(b"x")
         return [socket.socket(fileno=descriptor) for descriptor in descriptors], network, ""
 
