@@ -57,7 +57,7 @@ class PullRequest:
         for comment in self._comments():
             author = comment.get("user") or {}
             text = comment.get("body") or ""
-            # Others can write the marker, too; their comments are left alone.
+            # Other authors can write the marker too; do not change their comments.
             if author.get("login") == AUTHOR and text.startswith(marker):
                 self._call("PATCH", f"issues/comments/{int(comment['id'])}", body)
                 return "updated"

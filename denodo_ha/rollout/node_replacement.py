@@ -116,7 +116,8 @@ class NodeReplacement(MachineRollout):
             with OUT.stage(self._timeout):
                 cluster = self._keep_out(node, tag)
         else:
-            # The pin may be of an earlier generation, if the run was on another machine.
+            # The pins file may have an earlier generation, if the interrupted run was on another
+            # machine.
             self._write_pin(node, task.goal)
         instance_id = cluster.node(node).instance_id
         made = f"{node} is {instance_id} now, generation {task.goal.generation}"

@@ -97,7 +97,7 @@ class StatusReader:
                     location.stack: begin(pool, self._read_cluster, location)
                     for location in reachable
                 }
-                # The name and the switch do not wait for the nodes.
+                # The DNS answer and the switch are read in parallel, without waiting for the nodes.
                 asked = readings.values() if asks else ()
                 queries = [begin(pool, self._query, reading) for reading in asked]
                 dns = self._read_dns(readings)

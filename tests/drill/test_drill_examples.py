@@ -96,7 +96,9 @@ FIGURES = [
     ("docs/how-to/haproxy.md", "| 1.1 s |", [("web-cookies", "node-lost")]),
     ("docs/how-to/haproxy-aws.md", "| a HAProxy |", [("haproxy", "proxy-lost")]),
 ]
-"""Lines of documents, found by a text, and the example and failure that each figure is from."""
+"""Figures in documents: the page, a text that finds the line, and the examples and failures that
+each figure comes from.
+"""
 
 
 @pytest.mark.parametrize(("document", "text", "sources"), FIGURES)

@@ -51,7 +51,8 @@ _LIMITS: Final = (
     (node_sequence, "HEALTHY_S"),
 )
 _UNDISTURBED_S = 60
-"""Limit of the same waits without faults, which end earlier: a slow machine must not exceed it."""
+"""Seconds for the same waits in runs without faults: so many that no slow machine needs them all.
+"""
 
 
 def _shared_clients() -> Callable[[Aws, str, str], Any]:

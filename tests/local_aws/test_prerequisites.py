@@ -92,7 +92,8 @@ def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> Non
     (reservation,) = ec2.describe_instances(InstanceIds=["i-0aaaaaaaaaaaaaaaa"])["Reservations"]
     (adopted,) = reservation["Instances"]
     assert adopted["SubnetId"] == "subnet-0cccccccccccccccc"
-    # Its owner has opened it to the clients, and to health checks from the VPC.
+    # The adopted instance's security groups allow traffic from the clients, and health checks from
+    # the VPC.
     groups = [item["GroupId"] for item in adopted["SecurityGroups"]]
     rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
     admitted = {item["CidrIp"] for rule in rules for item in rule["IpRanges"]}
@@ -189,6 +190,6 @@ def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     environment = load(ROOT / "config/examples/internet-facing.yaml").environment
     contents = image_contents(environment, "east")["contents"]
     assert contents["flight_port"] == 9994
-    assert "certificate_names" not in contents  # of the key store in the secret
+    assert "certificate_names" not in contents  # the secret's key store has the certificate
     environment = load(ROOT / "config/examples/active-passive.yaml").environment
     assert image_contents(environment, "active")["contents"].keys() == {"denodo", "managers"}

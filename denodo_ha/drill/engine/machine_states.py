@@ -169,7 +169,8 @@ class MachineStates:
         ]
 
     def _drained(self, upstream: Upstream) -> frozenset[Key]:
-        # An upstream with one node is for an auxiliary port, which still uses a drained node.
+        # A proxy's upstream with one node belongs to an auxiliary port, which uses its node even
+        # while the node is drained.
         return self._state.drained_nodes if len(upstream.nodes) > 1 else frozenset()
 
 

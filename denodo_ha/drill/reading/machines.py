@@ -155,7 +155,8 @@ class MachineReader:
         tag = group.tags.get(NODE_TAG)
         key = self._add_existing(group.stack, id_, names.get(str(id_)) or tag)
         if tag is not None and self.machines[key].name == str(id_):
-            # The machine was added for a shared target group, which does not contain its name.
+            # The machine was first found in a shared target group, which does not contain the
+            # machine's name.
             self.machines[key] = replace(self.machines[key], name=tag)
         return [key]
 

@@ -134,7 +134,7 @@ def html_page(page: Page, drawing: str) -> str:
         verdict=_verdict(page.verdict),
         sections=_lines(_section(_id(number), section, drawing) for number, section in sections),
     )
-    # Text that a caller adds to plain text is not escaped a second time.
+    # `Markup` keeps this text from being escaped a second time when a caller adds it to plain text.
     return str(document)
 
 

@@ -226,7 +226,7 @@ def test_killed_at_each_change_and_continued(site: Site, *, running: bool) -> No
             faults.heal()
             site.agents.install()
             if len(site.cdk.deploys) > before and not site.marked() and not pin(site).replacing:
-                # Only the release of the lock was missing.
+                # The killed command had done everything but the release of the lock.
                 is_replaced(site, pin(site).generation)
                 continue
             site.replacing(take_over=True, even_if_running=running).replace_node(NODE)

@@ -51,7 +51,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """The kinds of failures that are rehearsed, by example."""
 _NOT_REHEARSED = {"nothing", "database-failed", "license-manager-lost", "zone-shifted"}
-"""No failure, what `test_light_node` shows in less time, and what none of these examples has."""
+"""Kinds that are left out: no failure, failures that `test_light_node` shows in less time, and
+failures that none of these examples has.
+"""
 
 Plays = dict[str, list[Play]]
 _SYNTHESIS = Lock()

@@ -31,7 +31,7 @@ from tools.local_aws.emulator.managers import MANAGERS
 from tools.local_aws.living import machine_files
 
 _POLL_S = 0.5
-"""Project default: the thread sees changes that set no event this late."""
+"""Project default: seconds after which the thread sees changes that set no event."""
 _TRIAL_S = 60
 _MODULE = "tools.local_aws.living.machine"
 _log = logging.getLogger("local-aws")
@@ -41,7 +41,7 @@ Location = tuple[str, str]
 
 @dataclass
 class _Machine:
-    """A machine, and what is done with it at the moment."""
+    """A machine, and the operation on it that is under way."""
 
     state: str = "ended"
     thread: threading.Thread | None = None
@@ -152,7 +152,8 @@ class Machines:
         if order.get("what", "servers") != "machine":
             processes = [item for item in processes if item.is_denodo]
         else:
-            # The topmost process holds the pipe by which the machine ends with the server.
+            # The machine's first process holds the pipe whose end tells the machine that the server
+            # has ended.
             processes = processes[1:]
         process_tree.send(processes, number)
         return len(processes)
@@ -163,7 +164,7 @@ class Machines:
         file = _closed_ports(id_)
         closed = set(json.loads(file.read_text())) if file.exists() else set()
         file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
-        # The stand-ins read the file at this signal, which would end a real Java.
+        # The stand-ins reread the file at this signal; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
         return len(processes)
@@ -235,9 +236,10 @@ class Machines:
         return thread is not None and thread.is_alive()
 
     def _do(self, id_: str, state: str, action: Callable[[], None]) -> bool:
-        """Bring a machine to a state; return whether it is there.
+        """Bring a machine to a state; return whether the machine is in that state.
 
-        One thing at a time is done with a machine; the next round sees what has come meanwhile.
+        A machine has one operation at a time; the next round follows the changes that came
+        meanwhile.
         """
         machine = self._machines[id_]
         if self._is_busy(id_):
@@ -299,7 +301,7 @@ def _closed_ports(id_: str) -> Path:
 def _launch(
     id_: str, location: Location, instance: ministack.Record, names: dict[str, str]
 ) -> None:
-    """Write what the machine has to know, and start its process."""
+    """Write the machine's settings, and start its process."""
     account, region = location
     address = loopback.address("instance", id_)
     contents = _contents(location, instance)

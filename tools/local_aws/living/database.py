@@ -104,7 +104,7 @@ def set_administrator(settings: Settings) -> None:
     user = settings.user.replace('"', '""')
     name, password = (text.replace("'", "''") for text in (settings.user, settings.password))
     exists = f"SELECT FROM pg_roles WHERE rolname = '{name}'"
-    # This mode reads one statement from each line.
+    # PostgreSQL's single-user mode reads one statement from each line.
     lines = (
         f'DO $$BEGIN IF NOT EXISTS ({exists}) THEN CREATE ROLE "{user}"; END IF; END$$',
         f"ALTER ROLE \"{user}\" LOGIN CREATEDB CREATEROLE PASSWORD '{password}'",

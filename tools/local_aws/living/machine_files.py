@@ -283,7 +283,8 @@ def _write_users(settings: Settings, uid: int) -> None:
     (etc / "group").write_text(groups)
     (settings.root / "home" / user).mkdir(exist_ok=True)
     if uid == 0:
-        # A first boot refuses a Denodo that runs as root; on an installed node it is a warning.
+        # The node program refuses root as the Denodo user at first boot, and only warns on an
+        # installed node.
         (etc / "denodo-node").mkdir()
         (etc / "denodo-node/environment").write_text(f"DENODO_NODE_USER={user}\n")
 

@@ -26,7 +26,7 @@ _PROTOCOLS = {
     "tcp": "vdp",
     "auxiliary": "object",
 }
-"""The protocol of `light_node` for each protocol of `denodo-ha verify`."""
+"""Protocol of `light_node` by the protocol of `denodo-ha verify`."""
 _SHARE_OF_DELAY = 0.5
 """Project default: the node program's own checks take up to the delay of the drill; on average half
 of it."""

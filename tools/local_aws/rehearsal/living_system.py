@@ -45,7 +45,7 @@ class LivingSystem:
         self._pace = 1.0
 
     def set_pace(self, pace: float) -> None:
-        """Let so many seconds of AWS pass in one second of this machine."""
+        """Set the pace: the seconds of AWS that pass in one second of this machine."""
         self._pace = pace
         control.call(self._endpoint, "pace", {"pace": pace}, method="PUT")
 

@@ -37,7 +37,7 @@ def rewritten(text: str, address: str, name_server: str) -> str:
         return f"{match[1]}{address}:{_port(int(match[2]))}"
 
     text = _BIND.sub(bound, text)
-    # The limit of open files is that of this system's user.
+    # The user of this system may not raise the limit of open files.
     text = re.sub(r"^global$", "global\n    no strict-limits", text, count=1, flags=re.MULTILINE)
     if name_server:
         text = text.replace("parse-resolv-conf", f"nameserver local {name_server}")
@@ -86,7 +86,7 @@ def main() -> None:
     with open(SETTINGS) as file:  # noqa: PTH123 - see above
         settings = json.load(file)
     name_server = _name_server(settings)
-    # HAProxy of the wheel has no support of systemd's protocol.
+    # The HAProxy of the Python wheel does not support systemd's notifications (-Ws).
     arguments = ["-W" if word == "-Ws" else word for word in sys.argv[1:]]
     for place, word in enumerate(arguments[:-1]):
         if word == "-f":

@@ -1,7 +1,7 @@
 """The ports of a machine where all machines share one loopback address, as on macOS.
 
 The local AWS gives each port of each machine or manager a port of its own on that address
-(`emulator/loopback.py`). Programs that listen or connect ask it once for each.
+(`emulator/loopback.py`). Programs that listen or connect ask the local AWS once for each port.
 """
 
 import json

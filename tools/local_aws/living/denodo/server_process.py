@@ -37,7 +37,8 @@ def serve(home: "Home", server: str) -> int:
     started = _record(home, server)
     options = started["jvm"]
     if "-Ddead" in options:
-        # The program that starts servers sees this one before it ends, on a slow machine as well.
+        # Wait for a connection, so that the program that starts servers sees this process before it
+        # ends, on a slow machine as well.
         with socket.create_server(home.endpoint(next(iter(home.ports(server).values())))) as port:
             port.settimeout(_SECONDS)
             with suppress(TimeoutError):

@@ -292,7 +292,7 @@ def _start_application(home: Home, name: str) -> None:
 
 
 def _publish(home: Home, path: str, *, is_up: bool) -> None:
-    """Let a real web server serve a path, or not; the light one needs no files."""
+    """Let a real web server serve a path, or remove the path; the light server needs no files."""
     page = home.path / "run/pages" / path.strip("/") / "index.html"
     if is_up and (home.path / "REAL").exists():
         page.parent.mkdir(parents=True, exist_ok=True)
