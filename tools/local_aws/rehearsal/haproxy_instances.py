@@ -76,8 +76,6 @@ class HaproxyInstances:
     def _start(self, instance: _Instance) -> None:
         folder = instance.folder
         log = folder / "haproxy.log"
-        # Drained servers of an earlier run are in the state file.
-        instance.haproxy.state.unlink(missing_ok=True)
         arguments = ["-W", "-f", str(folder / CONFIG), "-S", str(folder / "master.sock")]
         module = "tools.local_aws.rehearsal.haproxy_program"
         with log.open("wb") as output:
