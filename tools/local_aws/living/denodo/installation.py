@@ -20,7 +20,7 @@ FILES = (VDP, WEB, LICENSE, SCHEDULER)
 _EMBEDDED = "spring.datasource.url=jdbc\\:derby\\:data_catalog\n"
 """Content of the Data Catalog's file, of which no real copy is at hand: a key that the node program
 replaces."""
-_WITHOUT_TOKEN = "sso.enabled=false\n"
+_NO_SSO = "sso.enabled=false\n"
 """Content of the Security Token's file, of which no real copy is at hand either."""
 _HTTPS_PORT, _DEFAULT_HTTPS_PORT = "com.denodo.tomcat.https.port", 9443
 
@@ -133,7 +133,7 @@ def install(
     (home / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
     (home / DATA_CATALOG).write_text(_EMBEDDED)
     if family(version) != "7.0":
-        (home / SSO).write_text(_WITHOUT_TOKEN)
+        (home / SSO).write_text(_NO_SSO)
     if extras.flight_port:
         (home / "FLIGHT").write_text(str(extras.flight_port))
     if extras.certificate:
