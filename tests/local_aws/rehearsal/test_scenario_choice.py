@@ -15,8 +15,8 @@ HOST = "sm.example.com"
 
 def result(*, by_http: bool = True, proxy_checks_by_http: bool = True) -> DrillResult:
     """Return the drill of two clusters, the first behind proxies, with one License Manager."""
-    of = model(with_proxies(SERVES))
-    groups = of.target_groups
+    of_templates = model(with_proxies(SERVES))
+    groups = of_templates.target_groups
     if by_http:
         groups = {key: replace(group, health_check=HTTP) for key, group in groups.items()}
     check = replace(HTTP, protocol="HTTP" if proxy_checks_by_http else "TCP")
@@ -30,11 +30,11 @@ def result(*, by_http: bool = True, proxy_checks_by_http: bool = True) -> DrillR
         )
         if machine.kind == "proxy"
         else machine
-        for key, machine in of.machines.items()
+        for key, machine in of_templates.machines.items()
     }
-    managers = dict.fromkeys(of.clusters, HOST)
+    managers = dict.fromkeys(of_templates.clusters, HOST)
     return drill_model(
-        replace(of, target_groups=groups, machines=machines, license_managers=managers)
+        replace(of_templates, target_groups=groups, machines=machines, license_managers=managers)
     )
 
 

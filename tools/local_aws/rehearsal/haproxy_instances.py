@@ -91,8 +91,8 @@ class HaproxyInstances:
         deadline = time.monotonic() + _START_S
         while not _answers(instance.haproxy):
             if process.poll() is not None or time.monotonic() > deadline:
-                said = " ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-                message = f"HAProxy of {instance.key} does not start: {said or 'no output'}"
+                log_end = " ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+                message = f"HAProxy of {instance.key} does not start: {log_end or 'no output'}"
                 raise LocalAwsError(message)
             time.sleep(_POLL_S)
 
