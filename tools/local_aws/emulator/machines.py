@@ -334,7 +334,11 @@ def _extras(contents: dict[str, Any]) -> dict[str, Any]:
     """Return the optional parts of an installation of Denodo (`living/denodo/installation.py`)."""
     names = contents.get("certificate_names")
     certificate = "".join(certificates.issued(names)) if names else ""
-    return {"flight_port": contents.get("flight_port", 0), "certificate": certificate}
+    return {
+        "flight_port": contents.get("flight_port", 0),
+        "certificate": certificate,
+        "shares_scheduler": contents.get("shares_scheduler", False),
+    }
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
