@@ -9,6 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import Phase, is_hypothesis_test, settings
@@ -25,6 +26,7 @@ from tests.support.assembly import (  # noqa: E402 - see above
     Assembly,
     SharedAssemblies,
 )
+from tests.support.collection_order import from_share  # noqa: E402 - see above
 
 # Shrinking a whole environment takes minutes and simplifies the example little.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -98,11 +100,34 @@ def _has_no_long_test(file: Path) -> bool:
     return "pytest.mark.long" not in file.read_text(encoding="utf-8")
 
 
+class _Folder(pytest.Dir):
+    """A folder of which each worker of pytest-xdist collects another part first.
+
+    pytest rewrites the assertions of a file at its first import, which takes longer than all else
+    of a collection. Workers that import all files in the same order would all rewrite all files.
+    """
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        worker: dict[str, Any] | None = getattr(self.config, "workerinput", None)
+        entries = list(super().collect())
+        if worker is None:
+            return entries
+        number = int(worker["workerid"].removeprefix("gw"))
+        return from_share(entries, number, worker["workercount"])
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector:
+    """Collect a folder in the worker's own order."""
+    return _Folder.from_parent(parent, path=path)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, and mark slow tests, which `make quick` skips.
 
-    Tests that synthesise stacks or try many examples are slow.
+    Tests that synthesise stacks or try many examples are slow. All workers need the same order.
     """
+    items.sort(key=lambda item: item.path)
     items.sort(key=_rank)
     begins = _spread(dict.fromkeys(item.path for item in items if _rank(item) >= len(_FIRST)))
     items.sort(key=lambda item: begins.get(item.path, -1.0))
