@@ -54,6 +54,8 @@ class NodeReplacement(MachineRollout):
         instance_type: the type of the new instance; None: the type of the pin.
     """
 
+    continuation = ". Then nothing remains to be done but to commit the pins file"
+
     def __init__(
         self,
         context: OperationContext,

@@ -181,6 +181,36 @@ def test_nodes_get_key_stores_that_one_authority_has_signed(tmp_path: Path, clou
         assert "node1.main.everything.internal" in names.get_values_for_type(x509.DNSName)
 
 
+def test_a_node_finds_each_secret_that_its_configuration_names(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:ACCOUNT:secret"
+    denodo = {
+        "version": "8.0",
+        "security_token": f"{arn}:denodo/token-AbCdEf",
+        "metadata": {
+            "source": "export",
+            "uri": "s3://exports/metadata.vql",
+            "login": f"{arn}:denodo/import-AbCdEf",
+        },
+    }
+    data = EVERYTHING.replace('denodo: {version: "8.0"}', f"denodo: {json.dumps(denodo)}")
+    data += f"    exports: {{login: '{arn}:denodo/export-AbCdEf'}}\n"
+    file = tmp_path / "secrets.yaml"
+    file.write_text(data.replace("ACCOUNT", cloud.access.account))
+    deployment.make_prerequisites(cloud.access.endpoint, load(file))
+    secrets = cloud.client("secretsmanager")
+    account_arn = arn.replace("ACCOUNT", cloud.access.account)
+    keys = {
+        name: set(json.loads(secrets.get_secret_value(SecretId=id_)["SecretString"]))
+        for name in ("token", "import", "export")
+        for id_ in [f"{account_arn}:denodo/{name}-AbCdEf"]
+    }
+    login = {"username", "password"}
+    assert keys == {"token": {"sso.enabled", "sso.key"}, "import": login, "export": login}
+    assert deployment.make_prerequisites(cloud.access.endpoint, load(file)) == 0
+
+
 def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     environment = load(ROOT / "config/examples/haproxy.yaml").environment
     contents = image_contents(environment, "active")["contents"]

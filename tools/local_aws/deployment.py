@@ -39,7 +39,7 @@ LIVING = {
 """The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
 _SHARED = "127.0.0.1"
-"""Address of all machines where the system has one loopback address."""
+"""Address of all machines on a system that has only one loopback address, such as macOS."""
 _FIRST_CHECKS_S = 10.0
 _POLL_S = 0.2
 _STATUS_TIMEOUT_S = 300.0

@@ -63,7 +63,7 @@ def source() -> Iterator[Source]:
 def signed_in_from(source: Source) -> Aws:
     aws = Aws()
     session: Any = aws._session._session  # noqa: SLF001 - no other access to botocore's session
-    session._credentials = source  # noqa: SLF001 - as above
+    session._credentials = source  # noqa: SLF001 - there is no public setter
     return aws
 
 

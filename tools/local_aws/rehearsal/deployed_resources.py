@@ -105,8 +105,8 @@ class DeployedSite:
 
     def access(self, cluster: str) -> Access:
         """Return access to the account and region of a cluster."""
-        of = self.environment.clusters[cluster]
-        return Access(self.endpoint, of.account, of.region)
+        settings = self.environment.clusters[cluster]
+        return Access(self.endpoint, settings.account, settings.region)
 
     def address_of(self, key: Key) -> str:
         """Return the loopback address of a node or HAProxy instance."""

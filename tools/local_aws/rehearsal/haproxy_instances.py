@@ -76,8 +76,6 @@ class HaproxyInstances:
     def _start(self, instance: _Instance) -> None:
         folder = instance.folder
         log = folder / "haproxy.log"
-        # Drained servers of an earlier run are in the state file.
-        instance.haproxy.state.unlink(missing_ok=True)
         arguments = ["-W", "-f", str(folder / CONFIG), "-S", str(folder / "master.sock")]
         module = "tools.local_aws.rehearsal.haproxy_program"
         with log.open("wb") as output:
@@ -93,8 +91,8 @@ class HaproxyInstances:
         deadline = time.monotonic() + _START_S
         while not _answers(instance.haproxy):
             if process.poll() is not None or time.monotonic() > deadline:
-                said = " ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-                message = f"HAProxy of {instance.key} does not start: {said or 'no output'}"
+                log_end = " ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+                message = f"HAProxy of {instance.key} does not start: {log_end or 'no output'}"
                 raise LocalAwsError(message)
             time.sleep(_POLL_S)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 # In a machine, the folder of its programs is not a package.
-import isolation  # type: ignore[import-not-found] # see above
+import isolation  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from tools.local_aws.living.denodo.stand_in import Home

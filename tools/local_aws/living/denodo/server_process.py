@@ -31,7 +31,7 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
     # The interpreter runs the stand-in by its path, so its folder is on the import path.
-    import denodo_servers  # type: ignore[import-not-found] # see above
+    import denodo_servers  # type: ignore[import-not-found]
 
     _end_with_machine(home.path / "ALIVE")
     started = _record(home, server)
