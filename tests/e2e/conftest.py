@@ -22,7 +22,7 @@ def _patient_looks() -> Iterator[None]:
             patch.setattr(module, "LOOK_S", 60.0)
         for module in (failover_task, command):
             patch.setattr(module, "ANSWER_S", 60.0)
-        # All looks before the switch is thrown together have less time than that.
+        # The looks before the switch is thrown have together less time than `LOOK_S`.
         patch.setattr(command, "LEAST_LOOK_S", 60.0)
         yield
 
