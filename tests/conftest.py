@@ -110,25 +110,21 @@ def _has_no_long_test(file: Path) -> bool:
     return "pytest.mark.long" not in file.read_text(encoding="utf-8")
 
 
-class _Folder(pytest.Dir):
-    """A folder of which each worker of pytest-xdist collects another part first.
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each worker of pytest-xdist begin with another part of a folder.
 
     pytest rewrites the assertions of a file at its first import, which takes longer than all else
     of a collection. Workers that import all files in the same order would all rewrite all files.
     """
-
-    def collect(self) -> list[pytest.Item | pytest.Collector]:
-        worker: dict[str, Any] | None = getattr(self.config, "workerinput", None)
-        entries = list(super().collect())
-        if worker is None:
-            return entries
+    report = yield
+    worker: dict[str, Any] | None = getattr(collector.config, "workerinput", None)
+    if worker is not None and isinstance(collector, pytest.Directory):
         number = int(worker["workerid"].removeprefix("gw"))
-        return from_share(entries, number, worker["workercount"])
-
-
-def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector:
-    """Collect a folder in the worker's own order."""
-    return _Folder.from_parent(parent, path=path)
+        report.result = from_share(report.result, number, worker["workercount"])
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

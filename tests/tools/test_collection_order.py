@@ -22,6 +22,7 @@ def test_workers_import_no_file_at_the_same_time(
         folder = request.config.hook.pytest_collect_directory(
             path=Path(__file__).parent, parent=request.session
         )
-        collected.append([entry.name for entry in folder.collect()])
+        report = request.config.hook.pytest_make_collect_report(collector=folder)
+        collected.append([entry.name for entry in report.result])
     assert len({tuple(sorted(names)) for names in collected}) == 1
     assert all(len(set(names)) == 3 for names in zip(*collected, strict=True))
