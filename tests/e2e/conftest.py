@@ -4,26 +4,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from denodo_ha.aws import deadline
-from denodo_ha.cli import time_limit
-from denodo_ha.failover import command, failover_task, switching
+from denodo_ha.aws import deadline, http_session
+from denodo_ha.status import haproxy_query, node_query
 from tests.local_aws.cloud import Cloud
 from tests.support import client_creation, local_aws_server
 from tests.support.configurations import keep_documents
 
+_PATIENCE_S = 120.0
+
 
 @pytest.fixture(autouse=True, scope="module")
-def _patient_looks() -> Iterator[None]:
-    """Give commands a minute to read a state: a loaded machine must not look like a lost region."""
+def _patient_commands() -> Iterator[None]:
+    """Remove the deadlines of commands, and give each call and node two minutes to answer.
+
+    A loaded machine must not look like a lost region or node.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deadline, "LOOK_S", 60.0)
-        patch.setattr(time_limit, "LEAST_S", 60.0)
-        for module in (failover_task, switching, command):
-            patch.setattr(module, "LOOK_S", 60.0)
-        for module in (failover_task, command):
-            patch.setattr(module, "ANSWER_S", 60.0)
-        # All looks before the switch is thrown together have less time than that.
-        patch.setattr(command, "LEAST_LOOK_S", 60.0)
+        patch.setattr(deadline, "left", lambda limit: limit)
+        patch.setattr(http_session, "ATTEMPT_S", _PATIENCE_S)
+        for module in (node_query, haproxy_query):
+            patch.setattr(module, "PATIENCE_S", _PATIENCE_S)
         yield
 
 
