@@ -4,26 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from denodo_ha.aws import deadline, http_session
-from denodo_ha.status import haproxy_query, node_query
 from tests.local_aws.cloud import Cloud
 from tests.support import client_creation, local_aws_server
 from tests.support.configurations import keep_documents
-
-_PATIENCE_S = 120.0
+from tests.support.patience import remove_deadlines
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _patient_commands() -> Iterator[None]:
-    """Remove the deadlines of commands, and give each call and node two minutes to answer.
-
-    A loaded machine must not look like a lost region or node.
-    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deadline, "left", lambda limit: limit)
-        patch.setattr(http_session, "ATTEMPT_S", _PATIENCE_S)
-        for module in (node_query, haproxy_query):
-            patch.setattr(module, "PATIENCE_S", _PATIENCE_S)
+        remove_deadlines(patch)
         yield
 
 
