@@ -31,7 +31,8 @@ def main() -> None:
     context = app.node.get_all_context()
     try:
         file = find_configuration(configuration_choice(context), ROOT)
-        # A local AWS has every account, zone and image of the examples.
+        # A local AWS has every account, zone and image of the examples, so placeholders are valid
+        # there.
         is_local = os.environ.get("AWS_ENDPOINT_URL", NO_SERVER) != NO_SERVER
         loaded = load(file, placeholders=has_own_values(file, ROOT) and not is_local)
     except ConfigError as error:

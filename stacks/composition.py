@@ -29,7 +29,8 @@ def compose(
     """
     environment = loaded.environment
     regions = sorted({cluster.region for cluster in environment.clusters.values()})
-    # Texts in AWS are read where the configuration may be missing.
+    # Operators may read alarms and descriptions where the configuration file is missing, so printed
+    # commands use name and region.
     with chosen(EnvironmentChoice(environment=environment.name, regions=regions)):
         stacks = _stacks(app, loaded, node_program, haproxy_program)
     for finding in loaded.findings:

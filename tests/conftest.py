@@ -19,7 +19,7 @@ _VENV = Path(__file__).parent.parent / ".venv"
 os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))
 
-from tests.support.assembly import (  # noqa: E402 - see above
+from tests.support.assembly import (  # noqa: E402 - jsii reads the variables when it is imported
     EXAMPLES,
     ROOT,
     Assembly,

@@ -141,7 +141,7 @@ def test_host_programs_are_python_3_9() -> None:
 
 
 def test_the_drill_needs_no_aws() -> None:
-    """Nor what it imports; so a template is judged where boto3 is not installed.
+    """The drill and its imports do not need boto3, which some machines do not have.
 
     The live reading does need it, and is imported by functions that need it.
     """
@@ -174,7 +174,7 @@ def test_stacks_ask_neither_machine_nor_network() -> None:
 def test_importing_calls_nothing_of_aws() -> None:
     """Modules import neither the CDK nor boto3 when they are imported.
 
-    But for `jsii.implements`, which only notes what a class is for.
+    The exception is `jsii.implements`, which only registers the interface of a class.
     """
     for module, tree in PRODUCT.items():
         if module.startswith(("denodo_ha.environment.", "stacks.")):
@@ -206,7 +206,7 @@ def _aliases(tree: ast.Module) -> set[str]:
 
 
 def test_the_checks_find_what_they_look_for() -> None:
-    """The sources are there, and the app does read the context, as only it may."""
+    """The source files exist, and `app.py`, the only module that may, reads the context."""
     assert {"denodo_ha.environment.model.environment", "stacks.cluster_stack", "app"} <= set(
         PRODUCT
     )

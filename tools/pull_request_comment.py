@@ -57,7 +57,7 @@ class PullRequest:
         for comment in self._comments():
             author = comment.get("user") or {}
             text = comment.get("body") or ""
-            # Others can write the marker, too; their comments are left alone.
+            # Other authors can write the marker too; do not change their comments.
             if author.get("login") == AUTHOR and text.startswith(marker):
                 self._call("PATCH", f"issues/comments/{int(comment['id'])}", body)
                 return "updated"
@@ -86,7 +86,7 @@ class PullRequest:
             },
         )
         try:
-            with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310 - as above
+            with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310 - the address is checked in `from_environment`
                 return json.loads(answer.read() or b"null")
         except HTTPError as error:
             reason = error.read(500).decode(errors="backslashreplace")

@@ -60,14 +60,15 @@ def sign_in(session: Any) -> None:
     """
     from botocore.config import Config  # noqa: PLC0415 - imported only by commands that call AWS
 
-    # For the calls that botocore itself makes to get credentials.
+    # These settings apply to the calls that botocore itself makes to get credentials.
     retries = {"mode": "standard", "total_max_attempts": 2}
     session.set_default_client_config(
         Config(connect_timeout=_CALL_S, read_timeout=_CALL_S, retries=retries)
     )
     with deadline.paused():
         if _asks_for_code(session):
-            # No limit: a person types the code, also when the credentials are renewed.
+            # The prompt has no time limit: a person types the code, also when the credentials are
+            # renewed.
             provider = session.get_component("credential_provider").get_provider("assume-role")
             provider._prompter = _prompt  # noqa: SLF001 - there is no public setter
             credentials = session.get_credentials()
@@ -75,7 +76,7 @@ def sign_in(session: Any) -> None:
             credentials = _in_time(session.get_credentials)
             if credentials is not None:
                 credentials = BoundCredentials(credentials)
-                session._credentials = credentials  # noqa: SLF001 - as above
+                session._credentials = credentials  # noqa: SLF001 - there is no public setter
         if credentials is not None:
             credentials.get_frozen_credentials()
 
@@ -103,7 +104,8 @@ def _prompt(text: str) -> str:
     except OSError:
         if sys.stdin is None or not sys.stdin.isatty():
             raise EOFError from None
-    # A code is also asked for when credentials are renewed during a call.
+    # botocore also prompts for a code when it renews credentials during a call: typing must not use
+    # up the deadline.
     with deadline.paused():
         return getpass.getpass(text)
 

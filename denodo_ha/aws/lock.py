@@ -118,7 +118,7 @@ class Lock:
             self._acquire(take_over=take_over)
             yield _RenewingClock(self._clock, self)
         finally:
-            # Release also after an interrupted `_acquire`: its write may have reached AWS.
+            # Release the lock also after an interrupted `_acquire`: its write may have reached AWS.
             if self._may_be_ours:
                 self._release()
 
@@ -313,7 +313,8 @@ class Lock:
                 Name=self._name, Value=json.dumps(value), Type="String", Overwrite=overwrite
             )
         except ClientError as error:
-            # An attempt before this answer may have been lost, and still reach AWS.
+            # A repetition by the SDK got this answer; the first request got none, and may still
+            # reach AWS.
             self._in_flight = UNANSWERED in error.response.get("ResponseMetadata", {})
             code = error.response["Error"]["Code"]
             if code == _EXISTS:

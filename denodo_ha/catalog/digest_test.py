@@ -67,7 +67,7 @@ def run_digest_test(
             progress=lambda state, passed: step.update(f"{state} ({passed:.0f} s)"),
         )
     try:
-        # If the exit code is not 0, the output is not JSON, and this raises ValueError.
+        # If the exit code is not 0, the output is not JSON, and `json.loads` raises ValueError.
         answer = parse_json_answer(result.output)
         return DigestTest(
             elements=int(answer["elements"]),

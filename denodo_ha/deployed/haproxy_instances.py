@@ -31,6 +31,8 @@ from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
 """Actions of the SSM document for the Solution Manager (`stacks/haproxy/ssm_document.py`)."""
+_NO_NODE: Final = "-"
+"""Value of the document's parameter `Node` for actions on the instance as a whole."""
 _GROUP: Final = "tag:aws:autoscaling:groupName"
 
 
@@ -131,7 +133,7 @@ class HaproxyInstances(HaproxyFleet):
         self,
         ids: Iterable[str],
         action: str,
-        node: str = "-",
+        node: str = _NO_NODE,
         seconds: int = APPLY_S,
         *,
         wait: bool = True,
@@ -157,7 +159,7 @@ class HaproxyInstances(HaproxyFleet):
             "Wait": "yes" if wait else "no",
             "Force": "yes" if force else "no",
         }
-        comment = f"denodo-ha: haproxy {action} {node}"
+        comment = f"denodo-ha: haproxy {action}{'' if node == _NO_NODE else f' {node}'}"
         command = SsmCommand(self._document(action), parameters, comment, seconds)
         client = self.aws.client("ssm", self.cluster.location.region)
         try:

@@ -122,7 +122,8 @@ class Draining(ClusterOperation):
                     self._silence.begin(cluster)
                 self._take_out(rotation, plan, lock)
                 self._hold_watchdog(rotation, plan, lock)
-                # A node that is out is not unhealthy, and its connections may take an hour to end.
+                # A node that is out of service sets off no alarm, and its connections may take an
+                # hour to end, so the silence ends here.
                 self._silence.end()
             self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan

@@ -282,7 +282,8 @@ def model_notes(
                 f"{cluster.name}: the zone of {', '.join(unknown)} is not known, so losing a zone "
                 "does not include it"
             )
-            # A cluster of one node is lost with its zone in any case: no policy needs the zone.
+            # A cluster of one node is lost with its zone in any case, so no policy depends on
+            # whether the zone is known.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
 
 

@@ -17,7 +17,7 @@ class Reach(Enum):
 
 
 def reach_of_alternatives(parts: Iterable[Reach]) -> Reach:
-    """Return the reach of connections that are spread over alternatives; NONE without any."""
+    """Return the reach of connections that are spread over several paths; NONE without a path."""
     first, mixed, unknown = None, False, False
     for part in parts:
         first = first or part

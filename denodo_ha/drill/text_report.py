@@ -125,7 +125,7 @@ def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
     """Return the rows of outcomes, in the order of the first outcome of each row."""
     by_effect: dict[Outcome, list[Outcome]] = {}
     for outcome in outcomes:
-        # The address of a gap and the load are in the JSON report only.
+        # Only the JSON report has `gaps` and `load_percent`, so the rows ignore them.
         effect = replace(outcome.effect, gaps=(), load_percent=100)
         by_effect.setdefault(effect, []).append(outcome)
     return [_row(effect, same, model) for effect, same in by_effect.items()]

@@ -117,12 +117,12 @@ def fail_over(
     started, site = clock.monotonic(), task.site
     status = full_command("failover status")
     process.set_state_left(f"{task.datapoint} may have been put: see `{status}` in two minutes")
-    # Put the datapoint also if the switch's health check shows that it is set: the check follows a
-    # datapoint after a minute or two, so it may show the state before `failover back`. The same
-    # datapoint twice has the effect of one.
+    # Put the datapoint even if the switch's health check already shows it: the health check lags
+    # behind by a minute or two, so it may show the state before `failover back`. Putting the same
+    # datapoint twice has the effect of putting it once.
     recording.note("", site.endpoint, before=_before(task))
     with deadline.limited(timeout):
-        # Only the call that must arrive has more attempts; looks have the usual number.
+        # Only this call, which must reach AWS, has more attempts; reads have the usual number.
         sure = throw_switch(aws.with_attempts(MUST_ARRIVE), task, progress)
     on_put()
     switch = f"the switch is set to {task.cluster} and remains set"

@@ -123,7 +123,8 @@ def plan(
         with ANSWER.stage():
             site = locate_failover(aws, config=config, environment=None, regions=None)
             require_switch_at_primary(aws, site, switches[0])
-    # A destroy deletes the data on purpose; the output says so.
+    # `plan --destroy` lists the deleted data in its output, so the data does not count as lost
+    # here.
     lost = destroyed is None and any(change.loses for change in databases)
     replaced = destroyed is None and any(change.loses_name for change in balancers)
     refused = at_once or lost or replaced or compared.failed or compared.dependent

@@ -116,7 +116,7 @@ def _deployed(
         name: item for name, item in deployed.items() if not failed_creations.is_failed(item)
     }
     deploy = f"npx cdk deploy -c config={shlex.quote(config)}"
-    # A synthesis may have taken all of the command's time.
+    # The synthesis may have used up the command's time limit, so the reads get time of their own.
     with nullcontext() if folder is not None else ANSWER.stage():
         failed = [
             failed_creations.failed_creation(

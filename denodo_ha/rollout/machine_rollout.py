@@ -122,8 +122,8 @@ class MachineRollout(NodeSequence):
             if task.differences:
                 cluster = self._change_machine(loaded, cluster, task, tag)
             else:
-                # A killed run may have stopped the servers, before the configuration was changed
-                # back.
+                # An earlier run may have stopped the servers before it was killed, and the
+                # configuration may have been changed back since.
                 self._start_servers(cluster, node)
             self._bring_back(cluster, node)
         self._complete(node)

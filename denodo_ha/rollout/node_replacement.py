@@ -54,6 +54,8 @@ class NodeReplacement(MachineRollout):
         instance_type: the type of the new instance; None: the type of the pin.
     """
 
+    continuation = ". Then nothing remains to be done but to commit the pins file"
+
     def __init__(
         self,
         context: OperationContext,
@@ -116,7 +118,8 @@ class NodeReplacement(MachineRollout):
             with OUT.stage(self._timeout):
                 cluster = self._keep_out(node, tag)
         else:
-            # The pin may be of an earlier generation, if the run was on another machine.
+            # The pins file may have an earlier generation, if the interrupted run was on another
+            # machine.
             self._write_pin(node, task.goal)
         instance_id = cluster.node(node).instance_id
         made = f"{node} is {instance_id} now, generation {task.goal.generation}"
@@ -225,7 +228,10 @@ class NodeReplacement(MachineRollout):
             f" To start it: `aws ec2 start-instances --region {self._location.region} "
             f"--instance-ids {instance.id}`."
         )
-        anyway = "terminate it, and run this again" if is_new else "add --even-if-running"
+        options = [] if self._instance_type is None else ["--type", self._instance_type]
+        words = [node, *options, *([] if is_new else ["--even-if-running"])]
+        replace_node = f"`{full_command('replace', *words, cluster=self._location.name)}`"
+        anyway = f"terminate it, and run {replace_node}" if is_new else f"run {replace_node}"
         message = (
             f"{node} is not lost: its instance {instance.id} is {instance.state}. Nothing was "
             f"changed.{start if instance.state in _STOPPED else ''} To replace it nevertheless, "

@@ -51,11 +51,17 @@ _NOT_ASKED: Final = "it is not known whether the License Manager answers"
 class NodeSequence(ClusterOperation):
     """Changes the nodes of one cluster, one after another.
 
+    Attributes:
+        continuation: the end of the message about a node whose metadata is not confirmed, after
+            the command that brings this node back.
+
     Args:
         context: the cluster of the operation, and the options with which the operation runs.
         minimum: the number of other nodes that must be healthy; None: all of them.
         without_license_manager: True to take nodes out even if the License Manager does not answer.
     """
+
+    continuation = "; afterwards run this again"
 
     def __init__(
         self,
@@ -173,7 +179,7 @@ class NodeSequence(ClusterOperation):
             Failed: The node is lost, or an operator must confirm its metadata.
         """
         try:
-            return unready_reason(agent.status(node), node, cluster.name)
+            return unready_reason(agent.status(node), node, cluster.name, self.continuation)
         except Unconfirmed:
             raise
         except Failed as error:
@@ -194,8 +200,14 @@ class Unconfirmed(Failed):
     """An operator must confirm a node's metadata."""
 
 
-def unready_reason(status: NodeStatus, node: str, cluster: str) -> str:
+def unready_reason(status: NodeStatus, node: str, cluster: str, continuation: str) -> str:
     """Return why a node reports that it is not ready yet; empty if it is ready.
+
+    Args:
+        status: the node's status.
+        node: the node's name.
+        cluster: the cluster's name.
+        continuation: the end of the message after the command that confirms the metadata.
 
     Raises:
         Unconfirmed: An operator must confirm the node's metadata.
@@ -207,8 +219,8 @@ def unready_reason(status: NodeStatus, node: str, cluster: str) -> str:
         enable = full_command("enable", node, "--metadata-ok", cluster=cluster)
         message = (
             f"the metadata of {node} is not confirmed, so it stays out of the shared target "
-            "groups. Check its catalog, import what is missing, and then run "
-            f"`{enable}`; afterwards run this again"
+            "groups. Check its catalog, import what is missing, and then bring it into service "
+            f"with `{enable}`{continuation}"
         )
         raise Unconfirmed(message)
     return ", ".join(f"{service}: {why}" for service, why in sorted(status.unready.items()))

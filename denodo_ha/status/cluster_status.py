@@ -154,7 +154,7 @@ def _pause_notes(pause: Pause | AwsError | None, stack: Stack) -> Iterator[str]:
     if isinstance(pause, Pause):
         effects = ["roll, rollout and replace refuse"]
         if names.NODE_DOCUMENT in stack.outputs:
-            # Only the command knows which nodes it has reached.
+            # Status cannot tell which nodes the pause command has reached.
             effects.append("the watchdogs of nodes that the pause has reached rest")
             if suppressor_namespace(stack):
                 effects.append("alarms are silenced while such a node runs")

@@ -90,16 +90,20 @@ class StatusReader:
         """
         asks = self._ask and self._is_query_due()
         reachable = self._site.reachable
-        pool = ThreadPoolExecutor(max_workers=max(2 * len(reachable), 1))
+        pool = ThreadPoolExecutor(max_workers=max(3 * len(reachable), 1))
         try:
             with deadline.limited(READ_S):
                 readings = {
                     location.stack: begin(pool, self._read_cluster, location)
                     for location in reachable
                 }
-                # The name and the switch do not wait for the nodes.
-                asked = readings.values() if asks else ()
-                queries = [begin(pool, self._query, reading) for reading in asked]
+                # The DNS answer, the switch and the HAProxy instances are read in parallel, without
+                # waiting for the nodes.
+                queries = [
+                    begin(pool, query, reading)
+                    for reading in (readings.values() if asks else ())
+                    for query in (self._query_nodes, self._query_haproxy)
+                ]
                 dns = self._read_dns(readings)
                 known = aws_state.merged([reading.result() for reading in readings.values()])
                 for query in queries:
@@ -135,8 +139,8 @@ class StatusReader:
                 self._aws, self._site.environment, [location], self._clock.now()
             )
 
-    def _query(self, reading: Future[aws_state.AwsState]) -> None:
-        """Query the nodes and HAProxy instances of a cluster, after the cluster has been read."""
+    def _query_nodes(self, reading: Future[aws_state.AwsState]) -> None:
+        """Query the nodes of a cluster, after the cluster has been read."""
         known = reading.result()
         states = {id_: instance.state for id_, instance in known.instances.items()}
         environment = self._site.environment
@@ -145,6 +149,10 @@ class StatusReader:
                 self._aws, environment, known.readable, states, clock=self._clock
             )
         )
+
+    def _query_haproxy(self, reading: Future[aws_state.AwsState]) -> None:
+        """Query the HAProxy instances of a cluster, after the cluster has been read."""
+        known = reading.result()
         self._haproxy_answers.update(
             haproxy_query.query_haproxy(self._aws, known.readable, clock=self._clock)
         )

@@ -41,7 +41,7 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | No
             failover = failover_of(aws, site)
             if failover is None:
                 return None
-            # The machine's resolver may take seconds, so it works while AWS is read.
+            # The machine's resolver may take seconds, so the lookup runs while AWS is read.
             look = dns_answer.lookup_ahead(failover.endpoint)
             sides = failover_sides.read_sides(aws, failover, _targets_of(known_of))
         return _dns(aws, failover, sides, look)

@@ -29,7 +29,8 @@ def read_plan(config: str, profile: str | None, seconds: float) -> str:
     Raises:
         Failed: The command does not end in time, or prints nothing.
     """
-    # As `scripts/denodo-ha` does: PYTHONPATH would be inherited by the CDK CLI.
+    # Like `scripts/denodo-ha`, pass the import path as an argument: the CDK CLI would inherit
+    # PYTHONPATH.
     command = [sys.executable, "-c", _PROGRAM, str(_PACKAGE_PARENT)]
     command += ["plan", "-c", config, "--format", "json"]
     command += ["--profile", profile] if profile else []

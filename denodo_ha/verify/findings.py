@@ -362,7 +362,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         # Flight
         "not-flight": "The port does not speak gRPC: the answer is not HTTP/2.",
-        # Solution Manager and License Manager
+        # Findings about the Solution Manager and the License Manager
         "manager-unseen": (
             "The manager did not answer this machine. If only the nodes may reach it, repeat this "
             "on a node. Otherwise start it: a node that restarts without its License Manager does "

@@ -85,9 +85,10 @@ class ZonalShifts:
         self._require_enabled()
         for shift in self.active():
             if shift.zone != zone:
+                back = full_command("shift", "--back", cluster=self._cluster.name)
                 message = (
                     f"{shift.zone} is shifted until {shift.until} ({shift.comment}); AWS shifts "
-                    "one zone at a time. First bring it back with --back. Nothing was changed"
+                    f"one zone at a time. First bring it back: `{back}`. Nothing was changed"
                 )
                 raise Refused(message)
         if not force:
@@ -176,9 +177,11 @@ class ZonalShifts:
         outside = {id_ for id_, instance in found.items() if instance.zone != zone}
         lacking = [group.group.key for group in health if not outside & {*group.healthy}]
         if lacking:
+            forced = full_command("shift", zone, "--force", cluster=self._cluster.name)
             message = (
                 f"no healthy node outside {zone} serves {', '.join(lacking)}, so clients would get "
-                "no answer. Nothing was changed. Repair the other nodes first, or add --force"
+                "no answer. Nothing was changed. Repair the other nodes first, or shift the zone "
+                f"nevertheless: `{forced}`"
             )
             raise Refused(message)
 

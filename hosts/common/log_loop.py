@@ -77,7 +77,8 @@ class KnownSecrets:
         return self._filter
 
     def _add(self, arn: str) -> None:
-        # Earlier values are kept: lines that were written before may contain them.
+        # Earlier values of the secret are kept: log lines that were written before may contain
+        # these.
         known = self._values.setdefault(arn, [])
         try:
             known += [value for value in _secret_texts(self._read(arn)) if value not in known]
@@ -166,7 +167,7 @@ def send_repeatedly(
                 send(sender)
                 failure = ""
             except (AwsError, OSError) as error:
-                # The same reason is reported once: AWS may not answer for hours.
+                # Report each reason once: AWS may not answer for hours.
                 if str(error) != failure:
                     sender.warn(f"nothing is sent: {error}; it is tried again each minute")
                 failure = str(error)

@@ -115,7 +115,7 @@ def _open_closed_streams() -> None:
         os.set_inheritable(descriptor, inheritable)
         descriptor = os.open(os.devnull, os.O_RDWR)
     os.close(descriptor)
-    # Without `with`, since the streams stay open; with `open`, since pathlib takes time to import.
+    # No `with`, since the streams stay open; `open` instead of pathlib, which takes time to import.
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

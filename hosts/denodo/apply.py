@@ -184,7 +184,8 @@ class _Change:
         try:
             self._old.stop()
         except (HostError, OSError):
-            # Start servers that have stopped already, because clients need all servers.
+            # The change did not begin, but some servers may have stopped already: start them,
+            # because clients need all servers.
             self._old.launch(self._old.state.servers)
             self._journal.end()
             raise

@@ -74,7 +74,7 @@ def boot(system: System, state: State) -> None:
         if _bring_up(system, state, record):
             metadata_confirmation.ensure(system, state, record)
     except Interrupted:
-        raise  # this is not a failed boot: the next boot continues, so nothing is signalled
+        raise  # not a failure: the next boot continues an interrupted one, so nothing is signalled
     except BaseException as error:
         signal_failure(system, state, str(error) or repr(error))
         raise

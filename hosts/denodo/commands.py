@@ -82,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = command_line.system_of(options)
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
-        # Remove the variable: the processes of the Denodo user repeat nothing.
+        # Remove the variable, so that the processes of the Denodo user do not repeat the command
+        # too.
         if os.environ.pop(program_update.REPEAT, "") and not options.repeat:
             options.repeat, given = True, [*given, "--repeat"]
     try:
@@ -161,7 +162,7 @@ def _boot(system: System, options: argparse.Namespace) -> int:
     try:
         code = _change(system, options, state, lambda state: boot.boot(system, state))
     except Interrupted:
-        raise  # not a failure: the next boot continues
+        raise  # an interrupted boot has not failed: the next boot continues it
     except BaseException as error:
         _signal_failure(system, state, str(error) or repr(error))
         raise
@@ -197,7 +198,8 @@ def _signal_failure(system: System, state: State, reason: str) -> None:
                 privileges.run_as(account, arguments, json.dumps(state.raw))
                 return
         except HostError:
-            # Without the user there are no records, so an earlier signal is unknown.
+            # Without the Denodo user there are no records, so it is unknown whether a signal was
+            # sent before.
             boot.signal_failure(system, state, reason, recorded=False)
             return
     boot.signal_failure(system, state, reason)

@@ -89,7 +89,7 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
         report("no metrics" if days is None else f"{certificate_metric.METRIC} {days:g}")
     else:
         machine = host.Host(haproxy)
-        # Before the rest, so that the reason of a failure is sent.
+        # Start the journal's unit first, so that the reason of a later failure is sent too.
         journal_unit.ensure(
             machine,
             desired,

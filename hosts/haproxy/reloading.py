@@ -90,8 +90,8 @@ def reload_locked(
         requested = True
         answer = _request_reload(haproxy)
     except BaseException:
-        # After the request the new worker may serve, so nothing is undone: the next run
-        # completes the change.
+        # Once the reload was requested, the new worker may serve, so do not undo the change: the
+        # next run completes it.
         if not requested:
             undo()
             if not incomplete:

@@ -89,7 +89,8 @@ class Trial:
                 answer += part
         except OSError as error:
             raise _NoAnswerError(str(error)) from error
-        # The prompt begins with the empty line that ends an answer.
+        # The prompt begins with the line end that also ends the answer, so the answer keeps that
+        # one character.
         return answer[: 1 - len(_PROMPT)].decode(errors="replace")
 
 

@@ -235,7 +235,7 @@ class ClusterAlarms(Construct):
             services = [
                 group for group in groups if group.namespace == namespace and not group.is_auxiliary
             ]
-            # The group of jdbc first, which has every node.
+            # The target group of jdbc comes first, because it contains every node.
             services.sort(key=lambda group: (group.id != "service-jdbc", group.id))
             for group in services[:1]:
                 self._watch_for_silence(id_, group)

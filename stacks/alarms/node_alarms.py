@@ -61,7 +61,7 @@ class NodeAlarms(Construct):
             self._watch_haproxy_certificate(topics)
         text = node_alarms.silent_node(environment, name)
         for node in nodes:
-            # No value of the metric is below the threshold.
+            # The metric never falls below this threshold, so the alarm monitors only missing data.
             create_metric_alarm(
                 self,
                 f"Silent-{node}",

@@ -58,8 +58,8 @@ def _create_reservations(
     return {
         (item.zone, item.type): ec2.CfnCapacityReservation(
             scope,
-            # A change of zone or type is another resource: its capacity is reserved before the
-            # capacity of the old one is released.
+            # A changed zone or type leads to another logical id: CloudFormation reserves the new
+            # capacity before it releases the old one.
             re.sub(r"[^0-9A-Za-z]", "-", f"{item.zone}-{item.type}"),
             availability_zone=item.zone,
             instance_type=item.type,

@@ -145,7 +145,7 @@ def _script(*, exports: bool, pause_namespace: str) -> list[str]:
         "start) exec systemctl start --no-block denodo-node;;",
         "drain) exec python3 -m node drain --who '{{ Who }}' --why '{{ Why }}';;",
         *(_EXPORT_SCRIPT if exports else ()),
-        # "drained: " also keeps a reason that begins with "-" from being an option.
+        # The prefix "drained: " keeps a reason that begins with "-" from being parsed as an option.
         "hold) exec python3 -m node hold --for-drain --who '{{ Who }}' 'drained: {{ Why }}';;",
         "release) exec python3 -m node release --for-drain;;",
         f"pause) {_PAUSE} --namespace '{pause_namespace}';;",

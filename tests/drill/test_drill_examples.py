@@ -96,7 +96,9 @@ FIGURES = [
     ("docs/how-to/haproxy.md", "| 1.1 s |", [("web-cookies", "node-lost")]),
     ("docs/how-to/haproxy-aws.md", "| a HAProxy |", [("haproxy", "proxy-lost")]),
 ]
-"""Lines of documents, found by a text, and the example and failure that each figure is from."""
+"""Figures in documents: the page, a text that finds the line, and the examples and failures that
+each figure comes from.
+"""
 
 
 @pytest.mark.parametrize(("document", "text", "sources"), FIGURES)
@@ -139,6 +141,25 @@ def test_sticky_sessions_add_one_balancer_and_no_node(assembly_of: AssemblyOf) -
     for kind, failed, own in (("service-down", "web on node1", delay), ("node-lost", "node1", 0)):
         outcome = result.by_failure[Failure(kind, "main", failed)]
         assert (outcome.unreachable, outcome.partial, outcome.recovery) == ((), (), own + 14)
+
+
+def test_haproxy_leaves_out_a_node_whose_auxiliary_port_does_not_answer(
+    assembly_of: AssemblyOf,
+) -> None:
+    """The node's own report for jdbc needs the port, and HAProxy requests this report."""
+    result = drill(assembly_of("haproxy"))
+    down = result.by_failure[Failure("auxiliary-down", "active", "19997 of node1")]
+    assert (down.unreachable, down.partial, down.moves_site) == ((), (), False)
+    (delay,) = {
+        result.model.machines[key].readiness_delay for key in result.model.clusters["active"].nodes
+    }
+    assert down.recovery == delay + 1 * 2 + 2 * 4
+
+
+def test_each_failure_is_one_scenario(example: str, assembly_of: AssemblyOf) -> None:
+    """Several proxies have the same nodes, whose services fail once."""
+    failures = [outcome.failure for outcome in drill(assembly_of(example)).outcomes]
+    assert len(failures) == len(set(failures))
 
 
 def test_with_one_of_two_nodes_drained_losing_the_other_triggers_a_failover(

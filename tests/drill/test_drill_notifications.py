@@ -174,12 +174,13 @@ def test_route_53_tells_of_a_lost_region_and_of_a_failed_check(tmp_path: Path) -
     }
     assert untold == OPERATORS
     lost = result.by_failure[Failure("region-lost", "active", "denodo70-active")]
-    # As long as DNS takes, without the TTL, and then one minute of alarm.
+    # The alarm needs the time until DNS changes, without the TTL, and then one minute of its own.
     assert [(one.name, one.seconds) for one in lost.notifications] == [("site moved", 300 + 180)]
     standby = result.by_failure[Failure("region-lost", "passive", "denodo70-passive")]
     assert [one.name for one in standby.notifications] == ["no standby"]
     thrown = next(one for one in result.outcomes if one.failure.kind == "switch-thrown")
-    # An hour until the first hour that is thrown throughout, then twelve.
+    # Up to an hour passes until a full hour with the thrown switch begins; the alarm needs twelve
+    # such hours.
     assert [(one.name, one.seconds // 3600) for one in thrown.notifications] == [
         ("switch thrown", 0),
         ("site moved", 0),

@@ -200,7 +200,7 @@ def test_no_number_stands_anywhere_else() -> None:
 
 
 def test_a_number_in_any_folder_is_found(tmp_path: Path) -> None:
-    """The search once looked into one folder that has no code, and into the top of another."""
+    """An earlier version of the search missed files in subfolders."""
     for name in ("stacks/network/deep/vpc.py", "stacks/top.py"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -90,10 +90,14 @@ NOT_DONE: Final[Mapping[str, int]] = {
 }
 """Exit codes of undisturbed runs other than 0: nothing listens where `verify` connects to, and the
 environment has no metadata database, no exports, no HAProxy instances and no log groups. Without
-exports, it is not known whether the standby is ready. What stacks have is not adopted."""
+exports, it is not known whether the standby is ready. `adopt` refuses load balancers that stacks
+have.
+"""
 VARIANT_KINDS: Final = 1
 """Kinds of faults that a further row of a command gets; its main row, the last that changes
-something, gets all. Commands that refuse in this environment, and wrappers, get as few."""
+something, gets all. Commands that refuse in this environment, and commands that only wrap another,
+get as few kinds.
+"""
 WRAPPERS: Final = frozenset({"failover back", "failover from", "failover restore"})
 """Commands that do what `failover to` does, and little else."""
 WHOLE_MATRIX_ONLY: Final = frozenset({"drill", "failover practice", "support"})

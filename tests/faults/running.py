@@ -52,7 +52,8 @@ _LIMITS: Final = (
     (switching, "EFFECT_S"),
 )
 _UNDISTURBED_S = 60
-"""Limit of the same waits without faults, which end earlier: a slow machine must not exceed it."""
+"""Seconds for the same waits in runs without faults: so many that no slow machine needs them all.
+"""
 
 
 def _shared_clients() -> Callable[[Aws, str, str], Any]:
@@ -61,10 +62,10 @@ def _shared_clients() -> Callable[[Aws, str, str], Any]:
     Creating its clients is most of a run's CPU time. `RetryQuota` of botocore counts the retries of
     a client; a command has too few of them to exceed the quota.
     """
-    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - see above
+    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - its creation is replaced
 
     def shared(aws: Aws, service: str, region: str) -> Any:
-        key = service, region, aws._attempts  # noqa: SLF001 - as above
+        key = service, region, aws._attempts  # noqa: SLF001 - a part of the key
         if key not in clients:
             clients[key] = create(aws, service, region)
         return clients[key]

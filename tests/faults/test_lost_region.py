@@ -108,7 +108,7 @@ def test_a_datapoint_that_never_arrives_is_not_claimed(site: Site, fault: Fault,
 
 @pytest.mark.parametrize("later", [Fault.LOST, Fault.THROTTLED])
 def test_a_datapoint_without_an_answer_is_seen_by_its_effect(site: Site, later: Fault) -> None:
-    """AWS gets the first attempt, and its answer is lost; so are the later ones, or refused."""
+    """AWS gets the first attempt, whose answer is lost; later attempts are lost or throttled."""
     site.proxy.add(
         Rule(Fault.LOST, operation="PutMetricData", on=1),
         Rule(later, operation="PutMetricData", since=2),
@@ -149,7 +149,7 @@ class _Waves:
 
 
 def test_status_makes_its_calls_side_by_side(site: Site) -> None:
-    """The account, the stacks, their contents, the nodes and checks, their states, the answers."""
+    """Its calls are in at most six waves, each of which needs the answers to the wave before."""
     waves = _Waves()
     site.proxy.on_call = waves.hold
     with patient_waits(site):

@@ -81,7 +81,7 @@ def judge(reader: Reader, data: bytes) -> Outcome:
             str(error).encode()
         except _WorkError as error:
             failure, details = "too much work", str(error)
-        except Exception as error:  # noqa: BLE001 - the finding
+        except Exception as error:  # noqa: BLE001 - an unexpected error is a finding
             last = traceback.extract_tb(error.__traceback__)[-1]
             failure = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
             details = "".join(traceback.format_exception(error, limit=-6))

@@ -122,7 +122,8 @@ def test_without_update_and_drivers(machine: Machine) -> None:
 
 def test_everything_that_is_missing_is_named_at_once(machine: Machine) -> None:
     (machine.files / "response.xml").unlink()
-    # A path with the recorders alone, and the programs of a shell.
+    # The PATH has only the stand-ins that record their calls, without runuser, and what a shell
+    # script needs.
     (machine.programs / "runuser").unlink()
     for name in ("sh", "python3", "grep", "dirname", "basename"):
         (machine.programs / name).symlink_to(_found(name))

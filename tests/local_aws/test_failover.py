@@ -130,7 +130,7 @@ def test_a_minute_that_nobody_has_seen_counts(cloud: Cloud, site: Stack) -> None
     """An alarm that ignores missing data has the state of its last datapoint."""
     put(cloud, 1)
     until(lambda: state(cloud, site.ids["Thrown"]) == "ALARM")
-    # Nobody asks for the state while the next datapoint's minute, and those after it, pass.
+    # No request reads the state during the next datapoint's minute and the minutes after it.
     time.sleep(_MINUTE_S)
     put(cloud, 0)
     time.sleep(4 * _MINUTE_S)

@@ -106,7 +106,8 @@ def test_an_import_takes_what_runs_as_it_is(made: HandMadeCluster) -> None:
     assert stack.status == "IMPORT_COMPLETE"
     expected = {key: next(iter(of.values())) for key, (_, of) in identifiers_of(made).items()}
     assert stack.ids == expected
-    # The template says 5 s: an import does not change the resource, and does not say so.
+    # The template has 5 s. As on AWS, an import does not change the resource, and does not report
+    # the difference.
     after = cloud.client("elbv2").describe_target_groups(TargetGroupArns=[made.groups["jdbc"]])
     assert after["TargetGroups"] == before["TargetGroups"]
     assert after["TargetGroups"][0]["HealthCheckIntervalSeconds"] == 30

@@ -92,7 +92,8 @@ def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> Non
     (reservation,) = ec2.describe_instances(InstanceIds=["i-0aaaaaaaaaaaaaaaa"])["Reservations"]
     (adopted,) = reservation["Instances"]
     assert adopted["SubnetId"] == "subnet-0cccccccccccccccc"
-    # Its owner has opened it to the clients, and to health checks from the VPC.
+    # The adopted instance's security groups allow traffic from the clients, and health checks from
+    # the VPC.
     groups = [item["GroupId"] for item in adopted["SecurityGroups"]]
     rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
     admitted = {item["CidrIp"] for rule in rules for item in rule["IpRanges"]}
@@ -180,6 +181,36 @@ def test_nodes_get_key_stores_that_one_authority_has_signed(tmp_path: Path, clou
         assert "node1.main.everything.internal" in names.get_values_for_type(x509.DNSName)
 
 
+def test_a_node_finds_each_secret_that_its_configuration_names(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:ACCOUNT:secret"
+    denodo = {
+        "version": "8.0",
+        "security_token": f"{arn}:denodo/token-AbCdEf",
+        "metadata": {
+            "source": "export",
+            "uri": "s3://exports/metadata.vql",
+            "login": f"{arn}:denodo/import-AbCdEf",
+        },
+    }
+    data = EVERYTHING.replace('denodo: {version: "8.0"}', f"denodo: {json.dumps(denodo)}")
+    data += f"    exports: {{login: '{arn}:denodo/export-AbCdEf'}}\n"
+    file = tmp_path / "secrets.yaml"
+    file.write_text(data.replace("ACCOUNT", cloud.access.account))
+    deployment.make_prerequisites(cloud.access.endpoint, load(file))
+    secrets = cloud.client("secretsmanager")
+    account_arn = arn.replace("ACCOUNT", cloud.access.account)
+    keys = {
+        name: set(json.loads(secrets.get_secret_value(SecretId=id_)["SecretString"]))
+        for name in ("token", "import", "export")
+        for id_ in [f"{account_arn}:denodo/{name}-AbCdEf"]
+    }
+    login = {"username", "password"}
+    assert keys == {"token": {"sso.enabled", "sso.key"}, "import": login, "export": login}
+    assert deployment.make_prerequisites(cloud.access.endpoint, load(file)) == 0
+
+
 def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     environment = load(ROOT / "config/examples/haproxy.yaml").environment
     contents = image_contents(environment, "active")["contents"]
@@ -189,6 +220,6 @@ def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     environment = load(ROOT / "config/examples/internet-facing.yaml").environment
     contents = image_contents(environment, "east")["contents"]
     assert contents["flight_port"] == 9994
-    assert "certificate_names" not in contents  # of the key store in the secret
+    assert "certificate_names" not in contents  # the secret's key store has the certificate
     environment = load(ROOT / "config/examples/active-passive.yaml").environment
     assert image_contents(environment, "active")["contents"].keys() == {"denodo", "managers"}

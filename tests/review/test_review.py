@@ -63,7 +63,7 @@ def test_every_finding_has_a_category_and_is_reported_somewhere() -> None:
     ]
     named = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
     assert named <= set(CATEGORY_OF)
-    # Other names are chosen in a variable.
+    # Calls that pass a variable have the name of the finding as a literal elsewhere.
     texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
     assert set(CATEGORY_OF) <= texts
 
@@ -296,7 +296,7 @@ class TestEventOrders:
         assert "the shortest orders" in self.compared(None).compared[1]
         (result,) = search_orders(model(two_clusters("alias")), states_per_name=20)
         assert not result.complete
-        # A state's successors are all kept.
+        # The search keeps all successors of a state, so it may exceed the limit a little.
         assert 20 <= result.states < 40
 
 

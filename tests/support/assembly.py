@@ -58,7 +58,7 @@ def synthesise(loaded: "Loaded", out: Path, *, validated: bool = False) -> Assem
         validated: run the CDK's own validation, which takes a third of the time of a synth, and
             cdk-nag's AwsSolutions.
     """
-    # ruff: noqa: PLC0415 - see above
+    # ruff: noqa: PLC0415 - importing aws_cdk starts Node.js
     from aws_cdk import App, Validations
 
     from stacks.composition import compose

@@ -186,7 +186,7 @@ case "$*" in
     *npm-cli.js*)
         case "$*" in *--include=dev*) echo npm-dev ;; *--omit=dev*) echo npm ;; esac >>asked
         rm -rf node_modules
-        mkdir -p node_modules .venv/npm-cache ;;
+        mkdir -p node_modules .venv/npm-cache "${TMPDIR:-/tmp}/node-compile-cache" ;;
 esac
 """
 
@@ -324,6 +324,19 @@ class TestSetup:
     def test_leaves_the_caches_out(self, clone: Clone) -> None:
         clone.setup()
         assert not (clone.place / ".venv/npm-cache").exists()
+
+    def test_leaves_no_temporary_files(
+        self,
+        clone: Clone,
+        tmp_path_factory: pytest.TempPathFactory,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A folder of npm's compiled modules stayed in the system's folder."""
+        folder = tmp_path_factory.mktemp("temporary")
+        monkeypatch.setenv("TMPDIR", str(folder))
+        clone.setup()
+        assert [*folder.iterdir()] == []
+        assert not (clone.place / ".venv/tmp").exists()
 
     def test_old_python_is_refused(self, clone: Clone) -> None:
         done = clone.setup(old=1)

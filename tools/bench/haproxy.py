@@ -73,7 +73,7 @@ def _loss(site: Site, make: Make, what: Callable[[Running], None], total: int) -
 def _change(make: Make) -> Callable[[Running], None]:
     """Return a function that applies the configuration file again.
 
-    The article's procedure restarts HAProxy; this project reloads HAProxy.
+    The procedure of Denodo's article restarts HAProxy; this project reloads HAProxy.
     """
 
     def restart(proxy: Running) -> None:

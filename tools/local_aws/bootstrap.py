@@ -26,7 +26,8 @@ def locations(environment: Environment) -> list[Location]:
     """Return the accounts and regions that a configuration deploys to."""
     clusters = {(cluster.account, cluster.region) for cluster in environment.clusters.values()}
     failover = _failover_location(environment)
-    # The stack with alarms on Route 53's health checks is in the account of the failover stack.
+    # The stack with alarms on Route 53's health checks is in the failover stack's account, so this
+    # region is bootstrapped too.
     route53 = [(account, ROUTE53_METRICS_REGION) for account, _ in failover]
     return sorted({*clusters, *failover, *(route53 if environment.alarms.route53 else ())})
 
@@ -75,7 +76,7 @@ def bootstrap(
     deployer, _ = home_location(environment)
     for account, regions in sorted(regions_of.items()):
         trust = ("--trust", deployer, "--cloudformation-execution-policies", _POLICY)
-        with tempfile.TemporaryDirectory(prefix="denodo-ha-") as empty:
+        with tempfile.TemporaryDirectory(dir=paths.temporary) as empty:
             done = Cdk(Access(endpoint, account, regions[0]), paths, Path(empty)).captured(
                 "bootstrap",
                 *(f"aws://{account}/{region}" for region in regions),

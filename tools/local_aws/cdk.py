@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from denodo_ha.aws.cdk_cli import cdk_command, run_cdk
+from denodo_ha.aws.cdk_cli import Wait, cdk_command, run_cdk
 from denodo_ha.cli.errors import Failed
+from tools.local_aws.command_end import killed_with_this_process
 from tools.local_aws.credentials import Access, require_local_aws
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT, Paths
@@ -45,7 +46,7 @@ class Cdk:
         try:
             run_cdk(
                 *arguments,
-                wait=lambda process: process.wait(timeout),
+                wait=_guarded(lambda process: process.wait(timeout)),
                 environment=self.access.environment(self.paths),
                 folder=self.folder,
             )
@@ -82,7 +83,7 @@ class Cdk:
             try:
                 run_cdk(
                     *arguments,
-                    wait=wait,
+                    wait=_guarded(wait),
                     environment=self.access.environment(self.paths),
                     folder=self.folder,
                     stdout=output,
@@ -101,16 +102,32 @@ class Cdk:
     ) -> subprocess.CompletedProcess[str]:
         """Run the CLI and return its output."""
         require_local_aws(self.access)
-        return subprocess.run(
+        with subprocess.Popen(
             cdk_command(*arguments),
             cwd=self.folder,
             env=self.access.environment(self.paths),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
-        )
+        ) as process:
+            try:
+                with killed_with_this_process(process.pid):
+                    output, error = process.communicate(timeout=timeout)
+            except BaseException:  # Also on Ctrl-C: the CLI must not outlive this process.
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, output, error)
+
+
+def _guarded(wait: Wait) -> Wait:
+    """Return a wait during which the CLI is killed if this process is."""
+
+    def guarded(process: subprocess.Popen[bytes]) -> None:
+        with killed_with_this_process(process.pid):
+            wait(process)
+
+    return guarded
 
 
 def _say_finished(lines: Iterable[str], say: Callable[[str], None]) -> None:

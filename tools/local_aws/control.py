@@ -10,7 +10,7 @@ from tools.local_aws.errors import LocalAwsError
 
 NAME = "denodo-ha local AWS"
 _TIMEOUT_S = 30.0
-# Without the user's proxy: both processes are on this machine.
+# Ignore the user's HTTP proxy: client and server are on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -65,6 +65,7 @@ class Access:
         own = {
             # The CDK's libraries write to the home folder even if CDK_HOME is set.
             "HOME": str(paths.home),
+            "TMPDIR": str(paths.temporary),
             "JSII_NODE": str(ROOT / ".venv/node"),
             "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".venv/jsii-cache"),
         }

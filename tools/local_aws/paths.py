@@ -52,6 +52,13 @@ class Paths:
         (home / ".cdk").mkdir(parents=True, exist_ok=True)
         return home
 
+    @cached_property
+    def temporary(self) -> Path:
+        """A folder for temporary files of the CDK CLI and jsii, which leave some when killed."""
+        folder = self.folder / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     @property
     def lock(self) -> Path:
         """The lock file, which is outside the folder: the folder is removed under the lock."""

@@ -209,12 +209,24 @@ def certificate_names(environment: Environment) -> list[str]:
 
 
 def _node_secrets(environment: Environment, cluster: str) -> Iterator[Resource]:
-    """Yield the secret with the key stores of the nodes' servers."""
-    tls = environment.denodo.tls
+    """Yield the secrets that nodes and `catalog init` read: key stores, tokens and logins."""
+    denodo, of = environment.denodo, environment.clusters[cluster]
+    tls = denodo.tls
     arn = cluster_secret(tls.secret, cluster) if tls is not None else None
     if tls is not None and arn is not None:
         names = certificate_names(environment)
         yield "secret", arn, {"use": "nodes", "names": names, "version": tls.version}
+    token = cluster_secret(denodo.security_token, cluster)
+    if token is not None:
+        yield "secret", token, {"use": "token"}
+    logins = [cluster_secret(denodo.metadata.login, cluster)]
+    if of.exports is not None:
+        logins.append(of.exports.login)
+    if of.catalog is not None and of.catalog.existing is not None:
+        logins.append(of.catalog.existing.secret)
+    for login in logins:
+        if login is not None:
+            yield "secret", login, {"use": "login"}
 
 
 def _policies(arns: list[str] | tuple[str, ...]) -> Iterator[Resource]:

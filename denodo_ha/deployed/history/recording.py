@@ -194,7 +194,7 @@ def _record(recording: _Recording, error: BaseException | None, *, extra_time: b
     except KeyboardInterrupt:
         reason = "interrupted"
     # The command's result does not depend on the history.
-    except Exception as problem:  # noqa: BLE001 - as above
+    except Exception as problem:  # noqa: BLE001 - no failure of the history may end the command
         reason = f"{type(problem).__name__}: {problem}"
     if reason:
         Progress().say(f"not recorded: {reason}")

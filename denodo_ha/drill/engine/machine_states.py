@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from denodo_ha.drill.engine.situation import ClusterState
 from denodo_ha.drill.model.machines import (
+    JDBC_READINESS_PATH,
     READINESS_PATH,
     Key,
     Machine,
@@ -76,12 +77,16 @@ class MachineStates:
         The program connects as a client does. With Denodo 7.0 it therefore also needs the auxiliary
         port.
         """
-        second = self._auxiliary.get(node.key) if jdbc else None
         return (
             node.key not in self._state.unready_nodes | self._state.drained_nodes
             and self.listens(node, port)
-            and (second is None or self.listens(node, second))
+            and (not jdbc or self._listens_on_second(node))
         )
+
+    def _listens_on_second(self, node: Machine) -> bool:
+        """Return whether a node listens on its auxiliary port; True for a node without one."""
+        second = self._auxiliary.get(node.key)
+        return second is None or self.listens(node, second)
 
     def connect(
         self, target: Target, *, served: bool, auxiliary_reach: AuxiliaryReach | None
@@ -154,15 +159,18 @@ class MachineStates:
         by_readiness = upstream.path.startswith(READINESS_PATH)
         unready = self._state.unready_nodes if by_readiness else frozenset()
         drained = self._drained(upstream)
+        jdbc = upstream.path == JDBC_READINESS_PATH
         return [
             key
             for key in upstream.nodes
             if self.listens(self._model.machines[key], upstream.port)
             and key not in unready | drained
+            and (not jdbc or self._listens_on_second(self._model.machines[key]))
         ]
 
     def _drained(self, upstream: Upstream) -> frozenset[Key]:
-        # An upstream with one node is for an auxiliary port, which still uses a drained node.
+        # A proxy's upstream with one node belongs to an auxiliary port, which uses its node even
+        # while the node is drained.
         return self._state.drained_nodes if len(upstream.nodes) > 1 else frozenset()
 
 

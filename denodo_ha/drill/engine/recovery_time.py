@@ -253,8 +253,8 @@ def target_healthy(check: TargetHealthCheck) -> RecoveryStep:
 def metric_alarm(alarm: Alarm, periods: int, text: str = "alarm") -> RecoverySteps:
     """Return the steps until an alarm on a balancer's metric has changed its state."""
     seconds = alarm.period * periods
-    # AWS does not document for how many periods without data an alarm waits. It evaluates at least
-    # `alarm.periods`, so only these are certain.
+    # AWS does not document after how many periods without data an alarm changes its state. An alarm
+    # evaluates at least `alarm.periods` periods, so only these are certain.
     certain = min(seconds, alarm.period * alarm.periods)
     return (
         RecoveryStep("until its minute begins", alarm.period),

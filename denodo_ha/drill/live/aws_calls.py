@@ -220,7 +220,7 @@ def read_only_policy(calls: Iterable[LiveCall] = CALLS) -> dict[str, Any]:
 
 
 class SiteCalls:
-    """Makes the calls of one reading, and keeps which gave no answer.
+    """Makes the calls of one reading, and records the calls that got no answer.
 
     Args:
         aws: the credentials.

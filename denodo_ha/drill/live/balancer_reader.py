@@ -266,7 +266,7 @@ class _Reader:
 
 
 def _subnets(zones: Iterable[Item]) -> dict[str, Any]:
-    """Return a balancer's subnets, with their addresses if it has addresses of its own choice."""
+    """Return a balancer's subnets, with the fixed address in each subnet, if there is one."""
     zones = list(zones)
     mappings = [
         {

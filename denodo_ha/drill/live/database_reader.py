@@ -35,7 +35,8 @@ def _resources(region: str, item: Mapping[str, Any]) -> Iterator[FoundResource]:
         source = item["ReadReplicaSourceDBInstanceIdentifier"]
         properties["SourceDBInstanceIdentifier"] = Link(source)
     if not item.get("MultiAZ"):
-        # With a standby, the zones of the two instances change with every failover.
+        # The two instances of a Multi-AZ database exchange their zones with every failover, so no
+        # zone is recorded.
         properties |= chosen(item, "AvailabilityZone")
     if subnets and "VpcId" in subnets:
         properties["VpcId"] = subnets["VpcId"]

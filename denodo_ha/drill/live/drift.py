@@ -1,7 +1,7 @@
-"""Drift in meaning: what differs between templates and what runs, and which failure it changes.
+"""Drift: differences between templates and what runs, and the failures whose outcome they change.
 
-Objects are compared by the names that operators know, cluster by cluster, so that a site that no
-template has made can be compared too. What could not be read is not compared.
+Objects are compared by the names that operators know, cluster by cluster. So a hand-made site,
+which has other logical ids, can be compared too. Objects that could not be read are left out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -115,7 +115,7 @@ def drift_sentences(
 
 
 def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
-    """Return how a failure affects what runs and the templates differently; empty if equally."""
+    """Return how a failure's effects differ between what runs and the templates, or empty text."""
     survived = not before.unreachable and before.recovery is not None
     survives = not after.unreachable and after.recovery is not None
     if survived and not survives:
@@ -141,7 +141,7 @@ def _details(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
-    """Return the differences of clusters and of objects without a cluster, to end a sentence."""
+    """Return the end of a sentence: the differences in the given clusters, and in no cluster."""
     of_clusters = [one for one in differences if one.cluster in clusters or not one.cluster]
     causes = list(dict.fromkeys(one.text for one in of_clusters))
     if not causes:
@@ -307,7 +307,7 @@ def _dns_differences(base: Model, live: Model) -> Iterator[Difference]:
         {alarm.key: _of_alarm(alarm) for alarm in model.alarms.values()} for model in (base, live)
     ]
     for kind, (of_base, of_live) in (("health check", checks), ("alarm", alarms)):
-        # If no stack of the templates runs, all names differ without a drift.
+        # If none of the templates' stacks is deployed, different names do not mean drift.
         if of_base.keys() & of_live.keys():
             yield from _mappings("", kind, of_base, of_live, "check")
 

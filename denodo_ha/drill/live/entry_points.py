@@ -109,7 +109,8 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
     else:
         record_names, arns, instances = _behind_name(around, dns_name(str(locator.record)))
     environments = _environments(calls, arns, instances)
-    # A tag alone is not a stack: an adoption sets the tags before a stack has the balancer.
+    # A tag does not prove that a stack owns the balancer: an adoption sets the tags before a stack
+    # imports the balancer.
     every = list_own_stacks(calls, regions) if environments else {}
     own = [_of_stacks(calls, every[name]) for name in environments if name in every]
     return EntryPoints(
@@ -124,11 +125,11 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
 def _behind_name(
     around: Surroundings, name: str
 ) -> tuple[tuple[str, ...], list[str], dict[str, Any]]:
-    """Return the names from the clients' name on, and the balancers and instances at their end.
+    """Return the clients' name, the names that it leads to, and the balancers and instances behind.
 
-    A name without a routing policy may lead to another name, as the CNAME record with which an
-    adopted site is switched. The names after a routing policy are not followed: the policy, which
-    may be the failover, is at the name before.
+    A name without a routing policy may lead to another name, such as the CNAME record that switches
+    an adopted site. Names behind a routing policy are not followed: the name with the policy, which
+    may be the failover, is the one to read.
 
     Raises:
         UsageError: There is no record, or it leads to neither.

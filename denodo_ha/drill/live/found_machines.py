@@ -99,7 +99,7 @@ class FoundMachines:
         }
 
     def notes(self) -> Iterator[str]:
-        """Yield notes on adopted nodes that are gone, and on nodes that another group replaces."""
+        """Yield notes on adopted nodes that do not exist, and on nodes of Auto Scaling groups."""
         for id_ in sorted(self.missing):
             yield f"{id_}: a stack registers this instance, and it no longer exists"
         names: dict[str, list[str]] = {}
@@ -148,7 +148,8 @@ def read_machines(
     }
     found = read_instances(calls, missing, addresses)
     wanted = {id_ for of_region in missing.values() for id_ in of_region}
-    # Another network may have an instance with the same private address.
+    # Leave out instances of other networks, which may have the same private address, unless their
+    # id was requested.
     near = {
         id_: item for id_, item in found.items() if id_ in wanted or item.get("VpcId") in networks
     }

@@ -47,7 +47,7 @@ class Route53Reader:
         ]
 
     def _first_pages(self, keyed: Mapping[Any, Any]) -> dict[Any, list[Any]]:
-        """Return the records from each name on: a name has at most as many as a page."""
+        """Return the first page of records for each name: it contains all records of the name."""
         return {
             key: self._calls.first_page(aws_calls.RECORDS, region, **arguments) or []
             for key, (region, arguments) in keyed.items()

@@ -4,7 +4,7 @@
 
 The number of calls depends on balancers, target groups, stacks and regions, and not on nodes. The
 answers of one call decide which calls follow, so the reading has steps: the entry points, the
-balancers, the machines, and what watches them.
+balancers, the machines, then alarms and health checks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -101,7 +101,7 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
         *databases.unknown(machines.networks(points.own)),
     )
     kept = {region: _unread_types(calls, _KEPT, region) for region in regions}
-    # Health checks are the same in every region.
+    # Health checks are global: every region returns the same ones.
     dropped = _unread_types(calls, _DROPPED, *regions)
     return LiveSite(
         templates.templates(

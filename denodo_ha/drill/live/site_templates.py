@@ -59,7 +59,7 @@ _LIVE_ONLY: Final = {
 }
 """Properties of merged resources whose absence in an answer means that they are not set."""
 _NAMES: Final = frozenset({"Name", "AlarmName"})
-"""Properties with names that CloudFormation makes if a template has none."""
+"""Properties whose value is a name that CloudFormation generates if the template gives none."""
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9-]+")
 
 

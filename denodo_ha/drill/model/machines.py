@@ -6,16 +6,20 @@ the text by which a template refers to the object.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from denodo_ha.environment.facts.instance_recovery import Recovery
 
 Key = str
 
 
+MEMBER_MARK: Final = "#"
+"""Mark in the key of an instance of an Auto Scaling group, between the group's key and a number."""
 READINESS_PATH = "/ready/"
 """The path on which a node's host program reports whether a service is ready
 (docs/reference/node.md)."""
+JDBC_READINESS_PATH = f"{READINESS_PATH}jdbc"
+"""The path for Virtual DataPort: with Denodo 7.0, the program also needs the auxiliary port."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,11 @@ class Machine:
     health_port: int | None = None
     readiness_delay: int = 0
     recovery: Recovery | None = None
+
+    @property
+    def is_balancer(self) -> bool:
+        """Return whether this proxy is a load balancer that is a target of another one."""
+        return self.kind == "proxy" and self.zone is None and self.health_port is None
 
     def upstream(self, port: int) -> Upstream | None:
         """Return the upstream of a port, None for a node or if the upstream is unknown."""

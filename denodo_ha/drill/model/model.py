@@ -156,8 +156,9 @@ class Model:
                     if group.auxiliary_node is not None:
                         auxiliary_ports += ports
                     else:
-                        known = services.setdefault(group.name, [])
-                        known += [port for port in ports if port not in known]
+                        # Each proxy of a group has the same nodes.
+                        known = services.get(group.name, [])
+                        services[group.name] = list(dict.fromkeys((*known, *ports)))
         for port_number in cluster.ports:
             services.setdefault(str(port_number), [(key, port_number) for key in cluster.nodes])
         return services, list(dict.fromkeys(auxiliary_ports))

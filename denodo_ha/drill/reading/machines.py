@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from denodo_ha.aws.cloud_assembly import SynthesisedStack
 from denodo_ha.cli.errors import UsageError
-from denodo_ha.drill.model.machines import Key, Machine, TargetHealthCheck, Upstream
+from denodo_ha.drill.model.machines import MEMBER_MARK, Key, Machine, TargetHealthCheck, Upstream
 from denodo_ha.drill.reading.resource_reader import (
     ALARM,
     AUTO_SCALING_GROUP,
@@ -133,7 +133,7 @@ class MachineReader:
         if upstreams is None:
             self._reader.notes.upstreams_unknown(group.key)
         health_port = as_integer(group.own_metadata.get(HEALTH_PORT_METADATA), 0) or None
-        keys = [f"{group.key}#{number}" for number in range(1, count + 1)]
+        keys = [f"{group.key}{MEMBER_MARK}{number}" for number in range(1, count + 1)]
         for index, key in enumerate(keys):
             name = f"{group.id}-{index + 1}"
             zone = zones[index % len(zones)] if zones else None
@@ -155,7 +155,8 @@ class MachineReader:
         tag = group.tags.get(NODE_TAG)
         key = self._add_existing(group.stack, id_, names.get(str(id_)) or tag)
         if tag is not None and self.machines[key].name == str(id_):
-            # The machine was added for a shared target group, which does not contain its name.
+            # The machine was first found in a shared target group, which does not contain the
+            # machine's name.
             self.machines[key] = replace(self.machines[key], name=tag)
         return [key]
 

@@ -87,7 +87,8 @@ DATABASE_EFFECTS: Final[dict[str, Effect]] = {
         (
             *("AllocatedStorage", "AllowMajorVersionUpgrade", "ApplyImmediately"),
             *("AssociatedRoles", "AutoMinorVersionUpgrade", "BackupRetentionPeriod"),
-            # None of these is create-only in CloudFormation's schema; what RDS does is not tried.
+            # CloudFormation's schema marks none of these properties as create-only; the effect on
+            # RDS has not been tried.
             *("AutomaticBackupReplicationRegion", "AutomaticBackupReplicationKmsKeyId"),
             *("CopyTagsToSnapshot", "DatabaseInsightsMode", "DeleteAutomatedBackups"),
             *("DeletionProtection", "EnableCloudwatchLogsExports"),

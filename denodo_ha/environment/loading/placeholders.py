@@ -8,7 +8,7 @@ from denodo_ha.environment.loading.problem import Path, Problem, Severity
 from denodo_ha.environment.loading.yaml_document import Document
 
 _PLACEHOLDER: Final = re.compile(
-    # The account of AWS's own documentation, alone or in an ARN.
+    # Account id of AWS's own documentation, alone or in an ARN.
     r"111122223333|.*:111122223333:.*"
     # Domains for documentation (RFC 2606, Reserved Top Level DNS Names).
     r"|(.*[.@])?example\.(com|net|org)"

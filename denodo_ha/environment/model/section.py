@@ -91,8 +91,8 @@ class Section(BaseModel):
             valid = INVALID if value is INVALID else handler(value)
         except ValidationError:
             return INVALID
-        # A rule that iterates over a map ends at the first incomplete section. Therefore complete
-        # sections come first.
+        # A rule that iterates over a map ends at the first incomplete section, so complete sections
+        # come first.
         is_map = isinstance(valid, dict)
         return (
             dict(sorted(valid.items(), key=lambda item: _incomplete(item[1]))) if is_map else valid

@@ -156,9 +156,10 @@ def max_resources(environment: Environment, name: str) -> int:
     rules = sum(len(rule_set.rules) for rule_set in firewall(environment, name))
     zones = len(cluster.network.zones)
     endpoints = interface_endpoints(cluster.network)
-    # Resources of a created VPC: the VPC, gateway, attachment and S3 endpoint; the endpoints with
-    # security group and rule; flow log, log group, role and policy. Resources of each zone: two
-    # subnets, each with route table, association and route, and a NAT gateway with address.
+    # Resources of a created VPC: the VPC, its internet gateway with attachment, and the S3
+    # endpoint; the interface endpoints with a security group and a rule; the flow log with log
+    # group, role and policy. Resources of each zone: two subnets, each with a route table, an
+    # association and a route, and a NAT gateway with its address.
     network = 0
     if cluster.network.vpc is None:
         network = 4 + 10 * zones + len(endpoints) + 2 * bool(endpoints)

@@ -110,7 +110,8 @@ def _found(environment: Environment, pinned: Pins | None, *, deploying: bool) ->
         if not deploying and rule in DEPLOY_RULES:
             continue
         for problem in _until_invalid(rule(environment)):
-            # Clusters share the services, so a rule may find the same problem for each cluster.
+            # The clusters share `services`, so a rule may report the same problem of a service once
+            # for each cluster.
             if (problem.path, problem.what) not in seen:
                 seen.add((problem.path, problem.what))
                 yield problem

@@ -49,7 +49,7 @@ def held_locks(
         remaining = _remaining(locks)
         if not remaining:
             raise
-        # A lock that remains is a change.
+        # Refused and UsageError mean that nothing was changed, which is not true if a lock remains.
         kind = Failed if isinstance(error, Refused | UsageError) else type(error)
         message = f"{of_nodes(str(error))}. But {'; '.join(remaining)}"
         raise kind(message) from error

@@ -87,7 +87,7 @@ class PracticeContext:
             leg.put = clock.monotonic() if leg.put is None else leg.put
             process.set_state_left(self.remains)
 
-        # The way back may need a second datapoint within the timeout.
+        # Failing back may need a second datapoint, and both waits must fit into the timeout.
         timeout = self.timeout / 2 if task.role == PRIMARY else self.timeout
         fail_over(
             aws,

@@ -190,13 +190,13 @@ class Practice:
         self._go_back(observation, move)
 
     def _move(self, observation: Observation, leg: Leg) -> None:
-        # The checks before took seconds, in which the state may have changed.
+        # Check again: the checks above took seconds, during which the state may have changed.
         task = self.require_possible()
         self._may_have_moved = True
         try:
             self._context.fail_over(self._aws, task, leg, self._clock)
         except AwsError as error:
-            # Without the time of a datapoint, AWS has refused the datapoint.
+            # If `leg.put` is None, AWS has refused the datapoint, so the site did not move.
             self._may_have_moved = leg.put is not None
             message = f"there was no failover: {reason_of(error)}"
             raise (error if self._may_have_moved else type(error)(message)) from None

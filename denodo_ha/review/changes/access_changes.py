@@ -86,7 +86,8 @@ def access_findings(pair: StackPair) -> Iterator[Finding]:
 def _widened_ingress(pair: StackPair) -> Iterator[Finding]:
     for rules in _by_peer(_added_rules(pair, "Ingress")):
         name = "access-from-anywhere" if rules[0].is_from_anywhere else "access-widened"
-        # Every rule of a new stack is new, so only access from anywhere is worth a finding.
+        # Every rule of a new stack is new, so only rules that allow access from any address are
+        # reported.
         if pair.is_in_both or rules[0].is_from_anywhere:
             yield finding(name, pair.place(rules[0].group), f"allows {_text(rules)}")
 
@@ -113,7 +114,8 @@ def _text(rules: Sequence[SecurityGroupRule]) -> str:
 def _added_rules(pair: StackPair, direction: str) -> list[SecurityGroupRule]:
     """Return rules that no earlier rule covers.
 
-    A rule whose peer is another group of the same stack follows from the rules of that group.
+    A rule whose peer is another security group of the same stack is left out: the rules of that
+    security group decide.
     """
     before = _rules(pair.old, direction)
     return [
@@ -139,7 +141,7 @@ def _rules(resources: Resources, direction: str) -> list[SecurityGroupRule]:
 def _parsed(
     resources: Resources, group: str, direction: str, entry: Any
 ) -> Iterable[SecurityGroupRule]:
-    """Yield the rule of an entry, unless its peer is a group of the same stack."""
+    """Yield the rule of an entry, unless its peer is a security group of the same stack."""
     if not isinstance(entry, dict):
         return
     peer = next((entry[key] for key in _SOURCES[direction] if key in entry), None)

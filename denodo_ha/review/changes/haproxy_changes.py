@@ -73,7 +73,8 @@ def haproxy_findings(pair: StackPair) -> Iterator[Finding]:
 def has_new_haproxy_state(pair: StackPair) -> bool:
     """Return whether the HAProxy instances of a stack need `denodo-ha haproxy apply`."""
     states = [(parsed_state(old), parsed_state(new)) for _, old, new in pair.kept(PARAMETER)]
-    # A new program alone needs no apply: instances update it themselves.
+    # A change of only the program needs no `haproxy apply`: instances update their program
+    # themselves.
     keys = ("file", "drop_in", "certificate", "authority")
     return any(
         _drop_in(new) and any(old.get(key) != new.get(key) for key in keys) for old, new in states

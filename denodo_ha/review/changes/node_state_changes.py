@@ -21,7 +21,7 @@ State = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Limit:
-    """A number of the desired state with a worse direction.
+    """A number of the desired state of which higher, or lower, values are worse.
 
     Attributes:
         path: the keys.

@@ -66,7 +66,7 @@ def _failure_findings(before: DrillResult, after: DrillResult) -> Iterator[Findi
 
 def _order_findings(base: Model, orders: tuple[OrdersResult, ...]) -> Iterator[Finding]:
     """Yield a finding for each property that an order of events violates, unless it did before."""
-    # Without a violation, the base need not be searched.
+    # Without a violation in the new templates, the base's templates need not be searched.
     if not any(result.stories for result in orders):
         return
     violated = {

@@ -59,7 +59,8 @@ class Names:
             case True, True:
                 return all(_is_matched(name, other.patterns) for name in self.patterns)
             case True, False:
-                # A pattern that overlaps with an excluded one is not included as a whole.
+                # If a pattern overlaps with an excluded pattern, the statement does not allow all
+                # of the former.
                 return not any(
                     _is_matched(name, self.patterns) or _is_matched(excluded, (name,))
                     for name in other.patterns

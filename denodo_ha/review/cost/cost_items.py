@@ -160,7 +160,7 @@ def _balancer(region: str, properties: Properties, _resources: Resources) -> Ite
     yield _priced(region, f"{str(kind).capitalize()} Load Balancer", f"elb {kind}")
     yield _by_use("load balancers' capacity units", "per LCU-hour, by connections and traffic")
     mappings = _list(properties, "SubnetMappings")
-    # Addresses of the same template are counted as its `AWS::EC2::EIP`.
+    # Addresses that the same template creates are counted as `AWS::EC2::EIP`, not here.
     own = [
         entry
         for entry in mappings
@@ -296,7 +296,7 @@ _FREE: Final = frozenset(
         "AWS::RDS::EventSubscription",
         *("AWS::Route53::RecordSet", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"),
         *("AWS::SNS::Subscription", "AWS::Events::Rule", "AWS::KMS::Alias", "AWS::CDK::Metadata"),
-        # Counted as places that no instance uses.
+        # Counts as reserved places that no instance uses.
         _RESERVATION,
     }
 )

@@ -103,7 +103,8 @@ def _offer(details: Mapping[str, str], found: Mapping[tuple[str, str], set[str]]
         raise OfferFileError("its publicationDate is not a date")
     prices: dict[str, dict[str, str]] = {}
     for (region, item), usd in sorted(found.items()):
-        # Two prices for one item: the file distinguishes more than this reader, so it is unknown.
+        # Two prices for one item: the file distinguishes more than this reader, so the price is
+        # unknown.
         if len(usd) == 1:
             prices.setdefault(region, {})[item] = next(iter(usd))
     if not prices:

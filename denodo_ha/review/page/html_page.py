@@ -134,7 +134,7 @@ def html_page(page: Page, drawing: str) -> str:
         verdict=_verdict(page.verdict),
         sections=_lines(_section(_id(number), section, drawing) for number, section in sections),
     )
-    # Text that a caller adds to plain text is not escaped a second time.
+    # `Markup` keeps this text from being escaped a second time when a caller adds it to plain text.
     return str(document)
 
 
@@ -219,7 +219,7 @@ def _drawing(block: Drawing, drawing: str) -> Markup:
     if not drawing:
         return Markup("<ul>\n{}\n</ul>").format(items)
     # Graphviz escapes the texts of the drawing.
-    shown = Markup(drawing)  # noqa: S704 - see above
+    shown = Markup(drawing)  # noqa: S704 - Graphviz escapes its texts
     return _DRAWING.format(drawing=shown, caption=f"{caption}.", sentences=items)
 
 

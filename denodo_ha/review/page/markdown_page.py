@@ -34,7 +34,7 @@ _MERMAID_CHARACTERS: Final = 50_000
 
 
 def _whole() -> str:
-    """Return where the whole page is, for places where this page is cut."""
+    """Return a text that says where to find the whole page, for places where this page is cut."""
     return f"`{full_command('review', '--html', 'FILE')}` has all"
 
 

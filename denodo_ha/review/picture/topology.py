@@ -202,7 +202,7 @@ class _Drawing:
 
 
 def _quiet(alarm: Alarm, model: Model) -> str:
-    """Return the condition that an alarm of a health check monitors, which holds while it is OK."""
+    """Return the condition that holds while an alarm, which a health check follows, is OK."""
     times = f"{alarm.period} s x {alarm.periods}"
     if alarm.switch:
         return "the operators' switch is not thrown"

@@ -45,8 +45,8 @@ def settle(system: System, state: State, record: Record) -> None:
     """
     if record.has_current_rules:
         return
-    # `raw` has all servers of the state, also those that are not started because their database
-    # has no user yet. The applied state has them too.
+    # `raw` lists all servers of the desired state, including those that are not started because
+    # their database has no user yet, as the applied state does.
     paths = web_container.paths(state.raw["servers"])
     differences = []
     odbc = _COUNTS

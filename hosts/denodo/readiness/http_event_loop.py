@@ -210,8 +210,9 @@ class HttpEventLoop:
                 return
             except OSError as error:
                 if error.errno in _NO_FILES:
-                    # At the first `accept` a connection is pending. Later perhaps none is, and the
-                    # kernel reports the error also then, so no connection is closed for it.
+                    # At the first `accept` a connection is pending. Later there may be none, and
+                    # the kernel reports this error all the same. So only an error at the first
+                    # `accept` makes room by closing a connection.
                     if not accepted:
                         self._free_files(error)
                     return
@@ -354,7 +355,8 @@ class HttpEventLoop:
                 request.answer(response)
                 self._respond(connection)
             else:
-                # While watched, a client that has closed its side would wake the loop continuously.
+                # Stop watching the socket: a client that has closed its side would wake the loop
+                # continuously.
                 self._watch(connection, 0)
 
     def _respond(self, connection: _Connection) -> None:

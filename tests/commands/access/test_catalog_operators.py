@@ -20,7 +20,7 @@ _S3 = {
 """Actions of calls that read versions (AWS, Service Authorization Reference, Amazon S3)."""
 _BY_OTHERS = {
     *("rds:DescribeDBInstances", "s3:GetObject", "secretsmanager:DescribeSecret"),
-    "s3:ListBucket",  # of the history
+    "s3:ListBucket",  # to read the history
     *("ssm:StartSession", "ssm:TerminateSession", "ssm:ResumeSession"),
 }
 """Actions for a database that the stack created, for `--through`, and for operators' own reads."""
@@ -35,7 +35,7 @@ def _request(call: Call, admin: str) -> tuple[str, str]:
     action = f"{call.service}:{call.operation}"
     if call.service == "secretsmanager":
         arn = parameters["SecretId"]
-        # moto generates another suffix than the configured one, in an account of its own.
+        # moto's secrets have another account and another suffix than the configured secret.
         return action, _CONFIGURED if arn == admin else arn.replace(MOTO, ACCOUNT)
     name = parameters["StackName"]
     prefix = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/"

@@ -76,7 +76,7 @@ def _context(key: str, tags: Mapping[str, str], **more: str) -> dict[str, str]:
 def test_snapshots_of_the_clusters_volumes_alone(
     statements: dict[str, dict[str, Any]], tags: dict[str, str]
 ) -> None:
-    """EC2 judges the volume by its tags, the snapshot and its tags by those of the request."""
+    """IAM compares the tags of the volume, and for the new snapshot the tags in the request."""
     created = {"ec2:CreateAction": "CreateSnapshot"}
     for action, resource, context in (
         ("ec2:CreateSnapshot", VOLUME, _context("aws:ResourceTag", tags)),

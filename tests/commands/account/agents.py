@@ -73,7 +73,7 @@ class Node:
     check_outcome: int = node_agent.DONE
 
     def become(self, state: dict[str, Any]) -> None:
-        """End an apply: the node has this state, and the logins of this time."""
+        """End an apply: the node has this state, and the present logins to its database."""
         self.applied, self.has_old_login = state, False
 
     def hold(self, action: str, why: str) -> None:

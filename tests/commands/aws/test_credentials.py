@@ -1,4 +1,4 @@
-"""Credentials are got within a limited time, and apart from the time of the looks."""
+"""Credentials are obtained within a time limit of their own, which does not count for reads."""
 
 import os
 import subprocess
@@ -63,7 +63,7 @@ def source() -> Iterator[Source]:
 def signed_in_from(source: Source) -> Aws:
     aws = Aws()
     session: Any = aws._session._session  # noqa: SLF001 - no other access to botocore's session
-    session._credentials = source  # noqa: SLF001 - as above
+    session._credentials = source  # noqa: SLF001 - there is no public setter
     return aws
 
 
@@ -86,7 +86,7 @@ def test_the_time_of_the_source_is_not_the_time_of_the_looks(source: Source) -> 
         left = deadline.left(1000)
         passed = time.monotonic() - before
     assert passed >= 0.5
-    assert left > 100 - passed + 0.4  # of which 0.5 s are the time of the source
+    assert left > 100 - passed + 0.4  # obtaining the credentials took 0.5 s, which do not count
 
 
 def test_with_attempts_shares_the_credentials(source: Source) -> None:

@@ -192,7 +192,7 @@ def _read_outside(source: str) -> Iterator[str]:
 
 
 def test_answers_are_read_where_a_missing_key_is_translated() -> None:
-    """Elsewhere an answer without a key would end the command with an internal error."""
+    """Outside of `translated_errors`, a missing key would cause an internal error."""
     sample = """
 def read(client):
     with translated_errors():

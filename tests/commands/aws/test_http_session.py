@@ -148,7 +148,7 @@ def test_an_answer_that_stays_wrong_is_named(proxy: FaultProxy, fault: Fault, sa
 
 
 def test_an_answer_that_names_no_request_is_not_aws_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers of EC2 to changes contain nothing else, so a skeleton would count as success."""
+    """EC2 answers a change with a request id alone; without the id, the answer is not AWS's."""
     for content, readable in (
         (b"<DeleteTagsResponse><requestId>1</requestId></DeleteTagsResponse>", True),
         (b"<DeleteTagsResponse/>", False),

@@ -320,7 +320,7 @@ def test_a_proof_during_a_take_over_ends_the_run(
 def test_a_take_over_during_another_one_is_refused(
     store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both operators are told to run the command again, and the loser does not call it AWS's."""
+    """The refused operator is asked to run the command again, and sees no error of AWS."""
     store.write("{}")
     busy_writes(store, monkeypatch, 2)
     with pytest.raises(Refused, match="taking the lock"):

@@ -10,7 +10,7 @@ CHECK = ("check", "-c", "active-passive")
 
 
 def test_help_fits_the_terminal(denodo_ha: Run) -> None:
-    """No line is longer, none is broken where the source code is, and flags take no value."""
+    """Help has at most 80 columns, no line breaks of the source code, and flags without values."""
     names = [[], *(name.split() for name, _ in command_functions())]
     for name in names:
         shown = denodo_ha(*name, "--help", env={"COLUMNS": "80"}).stdout

@@ -28,7 +28,7 @@ def test_a_copy_loads_and_its_schema_is_beside_it(denodo_ha: Run, clone: Path) -
     schema = first.rpartition("=")[2]
     assert (ROOT / "config" / schema).resolve() == ROOT / "config/schema.json"
     assert load(file).environment.name == "denodo70"
-    # Every line that is marked, and the name of the environment.
+    # `init` lists every line that is marked `# yours`, and the name of the environment.
     assert 'account: "111122223333"' in done.stdout
     assert "name: denodo70" in done.stdout
     assert "denodo-ha check -c prod" in done.stdout

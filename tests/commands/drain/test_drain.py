@@ -163,7 +163,8 @@ def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
     cloud.targets.hurry(1)
     seen = set()
     for after in (False, True):
-        # The lock, a datapoint, the drain tag, the lock, three groups, the lock, the hold.
+        # The changes of a drain, in order: the lock, a datapoint, the drain tag, the lock, three
+        # target groups, the lock, the hold.
         for on in range(1, 10):
             cloud.faults.interrupt(on=on, changing=True, after=after)
             done = go("node1")

@@ -96,7 +96,8 @@ def test_called_off_while_it_drains(cloud: Cloud, go: Run) -> None:
 
 def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
     for after in (False, True):
-        # The lock, a datapoint, three target groups, the lock, the release, the drain tag.
+        # The changes of `enable`, in order: the lock, a datapoint, three target groups, the lock,
+        # the release, the drain tag.
         for on in range(1, 9):
             drained.faults.interrupt(on=on, changing=True, after=after)
             done = go("enable", "node1")

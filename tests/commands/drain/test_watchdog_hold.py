@@ -72,7 +72,7 @@ def _is_slow(site: Site) -> None:
 
 
 def _is_denied(site: Site) -> None:
-    """As to the Solution Manager, whose policy allows no commands on nodes."""
+    """Deny commands on nodes, as the Solution Manager's policy does."""
     site.cloud.faults.heal()
     site.cloud.faults.deny("SendCommand")
     site.agents.install()

@@ -512,7 +512,7 @@ def test_every_look_ends_before_the_switch_is_due(
 
 
 def test_a_switch_that_was_just_set_back_is_thrown_again(world: Route53, go: Go) -> None:
-    """The switch's health check still shows the earlier datapoint, and DNS answers by another."""
+    """The switch's health check still shows the earlier datapoint; DNS answers the primary."""
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     # The check shows the switch as set, and DNS does not follow: the secondary was unhealthy.
     world.down.add("passive")

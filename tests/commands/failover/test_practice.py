@@ -160,7 +160,8 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
     assert practising.world.thrown == [1.0, 0.0]
     for cluster in (SECONDARY, PRIMARY):
         steps = steps_of(report, cluster)
-        # The drill: one minute of the switch's alarm, one minute for the metric, and the TTL.
+        # The drill predicts 120 s: one minute of the switch's alarm, one minute for the metric, and
+        # the TTL.
         assert steps["the switch's health check"] == (75.0, 120)
         assert steps["DNS, first answer"] == (75.0, 130)
         assert steps["first served connection, web"] == (75.0, 130)
@@ -367,7 +368,7 @@ def ends_where_it_began(practising: Practising, changes: int, *, after: bool) ->
 
 def test_the_next_practice_ends_one_that_was_killed(practising: Practising) -> None:
     ends_where_it_began(practising, 2, after=True)
-    # The one datapoint moves the site; those that fail back are in different minutes.
+    # The datapoint 1 moved the site. The datapoints 0 fail back, and are in different minutes.
     assert practising.world.thrown == [1.0, 0.0, 0.0]
 
 

@@ -1,4 +1,4 @@
-"""Locks of a practice: one that cannot be released is part of the error, never beside it."""
+"""Locks of a practice: the error of the practice also says that a lock could not be released."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -42,7 +42,7 @@ def account() -> Iterator[FoundAccount]:
 @pytest.fixture
 def found(account: FoundAccount) -> Iterator[FoundAccount]:
     """Return the site of the module, without recorded calls and faults."""
-    # So long that every target is healthy again.
+    # Wait until every target is healthy again.
     account.cloud.clock.sleep(60)
     before, tags = account.registrations(), account.tags()
     account.cloud.calls.forget()

@@ -90,7 +90,7 @@ def test_a_site_that_cannot_be_read_is_not_changed(
 
 
 def test_what_a_drain_refuses(found: FoundAccount, go: Run) -> None:
-    """The last healthy node, and with --dry-run nothing is changed."""
+    """The last healthy node is not drained, and --dry-run changes nothing."""
     done = go("drain", NODE, "--dry-run")
     assert "would leave jdbc, odbc; its connections have 300 s to end" in done.output
     node2 = found.cluster.nodes["node2"]
@@ -102,7 +102,7 @@ def test_what_a_drain_refuses(found: FoundAccount, go: Run) -> None:
 
 
 def test_the_drain_of_another_operator_counts(found: FoundAccount, go: Run) -> None:
-    """The other node has no auxiliary port, so that after its drain only its tags show it."""
+    """Without an auxiliary port, a drained node can be found only by its tags."""
     elb = found.cloud.client("elbv2", REGION)
     node2 = found.cluster.nodes["node2"]
     elb.deregister_targets(
@@ -143,7 +143,7 @@ def test_a_node_with_two_ports_in_a_target_group(
 
 
 def test_enable_needs_a_record(found: FoundAccount, go: Run) -> None:
-    """Tags of a record without a drain tag are left over, and mean nothing."""
+    """Tags of a drain record without a drain tag are leftovers without a meaning."""
     ec2, node = found.cloud.client("ec2", REGION), found.cluster.nodes["node1"]
     stale = "denodo:drained-from:denodo-other"
     ec2.create_tags(Resources=[node], Tags=[{"Key": stale, "Value": "1"}])
@@ -195,7 +195,7 @@ def test_options(
 def test_a_record_leads_to_two_regions(
     found: FoundAccount, go: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same name in both is refused with the list, and DNS answers with one of them."""
+    """A node name that exists in both regions is refused with a list of the nodes."""
     site = ("--live", "--region", REGIONS[0], "--region", REGIONS[1], "--record", RECORD)
     done = go("drain", NODE, site=site)
     assert done.exit_code == exit_codes.USAGE, done.output

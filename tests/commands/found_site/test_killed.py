@@ -37,7 +37,7 @@ def killed_before(found: FoundAccount, go: Run, number: int) -> None:
 
 
 def test_a_process_that_is_killed_anywhere_is_completed(found: FoundAccount, go: Run) -> None:
-    """By the same command again, and by enable; what is registered is as before."""
+    """The same command completes a killed one; `enable` restores the registrations."""
     before, tags = found.registrations(), found.tags()
     found.cloud.calls.forget()
     go("drain", NODE)
@@ -66,7 +66,7 @@ def test_enable_alone_completes_a_drain_that_was_killed(found: FoundAccount, go:
 
 
 def test_a_target_group_that_no_listener_uses_any_more(found: FoundAccount, go: Run) -> None:
-    """Its registration comes back too; a record of a deleted one alone is refused."""
+    """Its registration is restored too; a record of a deleted target group alone is refused."""
     elb, before = found.cloud.client("elbv2", REGION), found.registrations()
     assert go("drain", NODE).exit_code == exit_codes.DONE
     elb.delete_listener(ListenerArn=found.cluster.listeners["odbc"])

@@ -72,7 +72,8 @@ def filled(logs: Logs) -> Logs:
     logs.put(f"node1/vdp/{NEW}/vdp.log", [(5, "starts")])
     logs.put(f"node1/cloud-init/{NEW}", [(10, "first boot")])
     logs.put(f"node2/program/{NEW}", [(20, "of node2")])
-    # Neither the group of another cluster, nor of a stack whose name begins alike.
+    # The log group of another cluster is not read, nor that of a stack whose name begins with the
+    # same text.
     for other in ("test-spare-Logs-X", "test-main-Logs2-X"):
         logs.create(other)
         logs.put("node1/vdp/i-1/vdp.log", [(1, "elsewhere")], other)

@@ -172,7 +172,7 @@ def test_without_suppressor_or_program_it_says_what_is_not_silenced(site: Site) 
 
 
 def test_ctrl_c_at_each_change_and_again(site: Site) -> None:
-    """The lock, the lock again, the parameter, the datapoint."""
+    """Changes of a pause, in order: the lock, the lock again, the parameter, the datapoint."""
     for on in (1, 2, 3, 4):
         site.cloud.faults.heal()
         site.cloud.faults.interrupt(on=on, changing=True)

@@ -61,7 +61,8 @@ def test_denodo_is_stopped_before_the_deploy(site: Site, setting: tuple[str, str
     )
     assert site.rolling().roll_out() == NODES
     assert running == [[other for other in NODES if other != node] for node in NODES]
-    # The limit of the configuration's default, and that of the systemd unit beyond it.
+    # The command waits for the default of `stop_limit` (900 s), and for what the systemd unit adds
+    # (360 s).
     assert [node.stops for node in site.agents.nodes.values()] == [[900 + 360]] * 3
     site.is_well()
 
@@ -84,7 +85,7 @@ def test_a_document_of_an_earlier_version_gets_only_actions_that_it_has(
 
 
 def test_an_action_that_a_document_lacks_is_refused_with_the_way_on(site: Site) -> None:
-    """The kind: no command sends a value that the deployed document does not have."""
+    """No command sends an action that the deployed document does not have."""
     _remove_actions(site)
     with pytest.raises(Refused, match=r"does not have the action accept-readiness.*deploy"):
         rolling(site.cloud, accept_readiness=True).roll()
@@ -113,7 +114,7 @@ def test_denodo_is_started_again_after_a_deploy_that_rolls_back(site: Site) -> N
 
 
 def test_denodo_is_started_again_if_the_configuration_is_changed_back(site: Site) -> None:
-    """A run is killed after it has stopped Denodo; then its reason is gone."""
+    """A run is killed after it has stopped Denodo; then the node needs no change any more."""
 
     def kill() -> None:
         raise KilledError

@@ -142,8 +142,10 @@ def test_without_confirmed_metadata_it_stays_out(site: Site) -> None:
     lose(site)
     site.cdk.confirmed = False
     for _ in range(2):
-        with pytest.raises(Failed, match=rf"denodo-ha enable {NODE} --metadata-ok"):
+        with pytest.raises(Failed, match=rf"denodo-ha enable {NODE} --metadata-ok") as failed:
             site.replacing().replace_node(NODE)
+        # After this `enable` the node is not lost, so a second replacement is refused.
+        assert "run this again" not in str(failed.value)
         assert (site.agents.out(), mark_of(site)) == ({NODE}, "denodo-ha replace, generation 2")
     assert site.cdk.deploys == [[NODE]]
     site.agents.nodes[NODE].confirmed = True
@@ -226,7 +228,7 @@ def test_killed_at_each_change_and_continued(site: Site, *, running: bool) -> No
             faults.heal()
             site.agents.install()
             if len(site.cdk.deploys) > before and not site.marked() and not pin(site).replacing:
-                # Only the release of the lock was missing.
+                # The killed command had done everything but the release of the lock.
                 is_replaced(site, pin(site).generation)
                 continue
             site.replacing(take_over=True, even_if_running=running).replace_node(NODE)
@@ -249,7 +251,7 @@ def test_killed_at_each_write_of_the_pins_file(
         def killing(file: Path, text: str | None, number: int = number) -> None:
             if file == site.pins:
                 writes.append(file)  # noqa: B023 - called within this round
-            dies = len(writes) == number and file == site.pins  # noqa: B023 - as above
+            dies = len(writes) == number and file == site.pins  # noqa: B023 - called within this round
             if dies and not late:
                 raise KilledError
             write(file, text)

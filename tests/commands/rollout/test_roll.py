@@ -123,7 +123,7 @@ def test_each_node_has_time_of_its_own(
 
     def pass_time(call: Call) -> None:
         if call.operation == "SendCommand" and "apply" in call.parameters["Parameters"]["Action"]:
-            # A negative pause: the time of all deadlines passes.
+            # A negative pause makes the time of all deadlines pass.
             monkeypatch.setattr(deadline, "_paused", deadline._paused - BEGIN.total() - 1)  # noqa: SLF001 - deadlines have no clock to set
         left.append(deadline.left(100_000))
 

@@ -262,7 +262,7 @@ def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
 
 
 def test_the_region_of_the_switch_is_not_called_either(site: Site, check: Check) -> None:
-    """After a failover the active cluster is in it; Route 53 has one endpoint for all regions."""
+    """After a failover, the switch is in the active cluster's region; Route 53 is global."""
     site.cloud.calls.forget()
     lines = json.loads(check("--for", ACTIVE, "--format", "json").stdout)["lines"]
     assert lines[1]["state"] == "ok", lines
@@ -415,7 +415,7 @@ class TestFailover:
         assert done.exit_code == exit_codes.DONE, done.output
         assert site.route53.thrown == [1.0]
         assert "what is lost: metadata: not known" in done.stderr
-        # It ends with the other looks before the switch.
+        # This call has the same deadline as the other looks before the switch is thrown.
         assert 0 < max(left) <= 3
 
     def test_a_planned_move_needs_a_ready_standby(

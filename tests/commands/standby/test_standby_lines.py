@@ -78,7 +78,8 @@ def test_two_faults_are_seen_by_two_lines(standby: Standby) -> None:
         seen = {number for number, state in states(standby, facts).items() if state == NO}
         if not {one, other} <= seen <= {one, other}:
             wrong.append((first, second, seen))
-    # Both faults replace the exports of the standby or of the active cluster, or the history.
+    # The pairs that are left out above consist of faults that replace the same exports or the same
+    # history.
     assert wrong == []
 
 

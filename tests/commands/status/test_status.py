@@ -279,7 +279,7 @@ def test_calls_grow_with_clusters_and_groups(cloud: Cloud, go: Run) -> None:
     assert made["DescribeTargetHealth"] == groups
     per_cluster = ("DescribeStacks", "GetTemplate", "DescribeInstances", "DescribeLoadBalancers")
     assert {name: made[name] for name in per_cluster} == dict.fromkeys(per_cluster, 2)
-    # Both clusters together cost what each of them costs, and the failover is read once.
+    # Both clusters together take the calls of each cluster alone, and the failover is read once.
     single = Counter[str]()
     for region in ("eu-west-1", "eu-central-1"):
         cloud.calls.forget()

@@ -77,7 +77,7 @@ def test_records_with_addresses_lead_to_instances(calls: RecordedCalls, solo: st
         name: len(one.nodes) for name, one in drill.result.model.clusters.items()
     } == dict.fromkeys(REGIONS, 1)
     lost = drill.result.by_failure[Failure("node-lost", "eu-west-1", "denodo-node1")]
-    # The check: 10 s x 3, and the time-out of 10 s; then the record's TTL.
+    # The health check needs 3 x 10 s and its time-out of 10 s; the record's TTL of 10 s follows.
     assert (lost.moves_site, lost.recovery) == (True, 10 * 3 + 10 + 10)
 
 
@@ -97,7 +97,7 @@ def cname(name: str, value: str, **policy: Any) -> dict[str, Any]:
 def test_a_name_of_a_name_leads_to_its_failover_records(
     site: HandMadeSite, calls: RecordedCalls
 ) -> None:
-    """As after the switch of an adopted site, whose old name is a CNAME record."""
+    """After the switch of an adopted site, its old name is a CNAME record to the failover name."""
     first = create_record(site, **cname(f"first.{ZONE_NAME}", "Second.example.com."))
     create_record(site, **cname(f"second.{ZONE_NAME}", site.record))
     model = drill_of(calls, first).result.model
@@ -113,7 +113,8 @@ def test_a_name_of_a_name_leads_to_its_failover_records(
             cname(f"far.{ZONE_NAME}", "nlb-1.elb.us-east-1.amazonaws.com"),
             "no load balancer or instance of this account .* add --region us-east-1",
         ),
-        # The policy of the first name is not lost.
+        # The reader follows the first name's CNAME, and still refuses the routing policy of the
+        # first name.
         (
             cname(f"split.{ZONE_NAME}", f"denodo.{ZONE_NAME}", SetIdentifier="1", Weight=1),
             "it answers with denodo",

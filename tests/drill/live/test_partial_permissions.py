@@ -18,7 +18,7 @@ NOT_HERE = {
     *("elasticloadbalancing:DescribeRules", "route53:ListHealthChecks"),
     "route53:ListTagsForResources",
 }
-"""Calls for which this site has no reason; `tests/e2e/test_deployed_examples.py` has them."""
+"""Calls that are not needed for this site; `tests/e2e/test_deployed_examples.py` tests them."""
 ESSENTIAL = {"route53:ListHostedZones", "route53:ListResourceRecordSets"}
 """Calls without which the site is not found."""
 
@@ -31,7 +31,7 @@ def drill_of(site: HandMadeSite) -> DrillResult:
 def is_unknown(result: DrillResult, call: LiveCall) -> bool:
     """Return whether no policy that depends on a call's answer is reported as held.
 
-    The limits of policies with an option are such that nothing known breaks them.
+    The limits of the policies with options are so wide that only unknown parts can break them.
     """
     verdicts = apply_policies(result, max_recovery=10**6, min_secondary=1, max_load=10**6)
     resting = [one for one in verdicts if one.policy.rests_on & call.hides]

@@ -33,7 +33,7 @@ VDP, WEB = installation.VDP, installation.WEB
 LICENSE, SCHEDULER = installation.LICENSE, installation.SCHEDULER
 FILES = installation.FILES
 DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
-SSO = "conf/SSOConfiguration.properties"
+SSO = installation.SSO
 
 MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 

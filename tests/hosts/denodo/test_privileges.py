@@ -249,7 +249,7 @@ def test_every_command_and_every_record_is_tried() -> None:
 def test_a_signal_ends_the_process_and_a_caller_that_would_continue(
     monkeypatch: pytest.MonkeyPatch, *, continues: bool
 ) -> None:
-    """The watchdog has lost its SIGTERM in a check, and ran on with all signals ignored."""
+    """In an earlier version, SIGTERM ended only a check, and the watchdog continued."""
     sent: list[int] = []
 
     class Process(subprocess.Popen[bytes]):

@@ -55,7 +55,7 @@ class CloudOfFiles(AwsCli):
     def copy_beginning(self, uri: str, path: Path, most_bytes: int) -> None:
         path.write_bytes(self.files[uri][:most_bytes])
 
-    def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - as in the base
+    def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - the base class's signature
         return self.files[arn].decode()
 
 
@@ -91,7 +91,7 @@ class Machine:
         ]
         self.new = tempfile.NamedTemporaryFile(suffix=".cfg")  # noqa: SIM115 - closed with this
         self.wanted = 0
-        """Which of the states is wanted."""
+        """Index of the wanted state."""
 
     def write_new(self) -> Path:
         """Write the wanted configuration to a new file, as an operator would before a reload."""
@@ -243,7 +243,7 @@ def _kill_at(step: int) -> None:
         if event in _EVENTS or (event == "open" and arguments[2] & os.O_CREAT):
             count()
 
-    query = runtime_api._query  # noqa: SLF001 - only there commands are known
+    query = runtime_api._query  # noqa: SLF001 - every command passes through this function
 
     def counted(path: Path, command: str) -> str:
         if not command.startswith(("set ", "reload")):

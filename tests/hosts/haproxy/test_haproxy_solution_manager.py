@@ -28,7 +28,7 @@ from tests.support.host_program import unpacked
 from tests.support.waiting import read_until
 
 TIMEOUT_S = 300
-PASSWORD = "pa55word"  # noqa: S105 - nobody's
+PASSWORD = "pa55word"  # noqa: S105 - a password of no account
 SERVICES = ("jdbc", "odbc", "web")
 
 SSH = r"""

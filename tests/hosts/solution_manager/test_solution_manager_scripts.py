@@ -13,7 +13,7 @@ import pytest
 from tests.hosts.solution_manager.manager_host import HANGING, SCRIPTS, TIMEOUT_S, Manager
 from tests.support.waiting import read_until
 
-PASSWORD = "pa55word"  # noqa: S105 - nobody's
+PASSWORD = "pa55word"  # noqa: S105 - a password of no account
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The process of the load balancers, with targets and clients on this machine.
 
-The tests write the forwarding table themselves, in place of the server of the local AWS, so that
-each one says in its table what AWS's documentation is about.
+The tests write the forwarding table themselves, in place of the server of the local AWS. So each
+test's table has exactly the settings that the tested page of AWS describes.
 """
 
 import http.server

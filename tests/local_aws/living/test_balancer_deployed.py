@@ -239,7 +239,7 @@ def test_flows_are_metrics(site: Site) -> None:
         until(lambda: state(site.cloud, stack.ids["ActiveFlowCount"]) == "ALARM")
 
         def new_flows() -> bool:
-            """A minute of the local AWS is 0.3 s, so that each look needs a flow."""
+            """Open a new flow before each read: a minute of the local AWS is only 0.3 s."""
             with Client(site.endpoint(ZONE_A)):
                 return state(site.cloud, stack.ids["NewFlowCount"]) == "ALARM"
 

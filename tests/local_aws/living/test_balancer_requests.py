@@ -244,7 +244,7 @@ def test_what_is_not_http_gets_400(
 def test_a_network_load_balancer_in_front_keeps_the_client_address(
     control: Control, nodes: tuple[WebNode, WebNode], port: int, tmp_path: Path
 ) -> None:
-    """TLS ends at the Application Load Balancer, whose security group admits only the other's."""
+    """TLS ends at the Application Load Balancer, which admits only the Network Load Balancer."""
     authority = Authority("tests")
     identity = authority.issue("denodo.example.com")
     files = [tmp_path / "chain.pem", tmp_path / "key.pem"]
@@ -285,4 +285,4 @@ def test_a_network_load_balancer_in_front_keeps_the_client_address(
     assert content["headers"]["X-Forwarded-Proto"] == "https"
     assert "; Secure" in cookies[1]
     host, _ = own_zone["a"]
-    expect((str(host), port), "silent")  # clients do not get past the front
+    expect((str(host), port), "silent")  # clients cannot bypass the Network Load Balancer

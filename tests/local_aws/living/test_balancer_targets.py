@@ -208,7 +208,7 @@ class TestSecurityGroups:
         control.apply(table(there, rules=rules, sources=sources))
         expect(at("a", port), "node1", source="127.0.9.1")
         expect(at("a", port), "silent", source="127.0.9.2")
-        # An address of this machine that is not known stands for a usual client.
+        # The local AWS does not know this address, so it counts as the address of a usual client.
         expect(at("a", port), "node1", source="127.0.9.3")
 
     def test_a_port_without_a_rule_is_closed_to_usual_clients(

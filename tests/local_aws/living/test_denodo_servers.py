@@ -74,7 +74,8 @@ def test_the_registry_leads_to_the_second_port_of_the_same_server(ports: dict[st
 def test_a_session_starts_without_tls(ports: dict[str, int]) -> None:
     log = StepLog("odbc")
     probe_odbc(log, endpoint(ports["odbc"]))
-    # Any user may connect, and there is no TLS: what a client needs, and what verify must notice.
+    # The stand-in accepts any user without TLS, which suffices for clients, and which `verify` must
+    # report.
     assert {step.finding for step in log.steps} == {"odbc-open", "odbc-no-tls"}
 
 

@@ -113,6 +113,29 @@ def test_haproxy_has_the_addresses_of_the_machine(monkeypatch: pytest.MonkeyPatc
     assert "parse-resolv-conf" in haproxy_command.rewritten(_FILE, "127.9.0.1", "")
 
 
+@pytest.mark.parametrize("path", ["/usr/sbin/haproxy", "/opt/wheel/bin/haproxy"])
+def test_haproxy_is_not_the_command_that_stands_for_it(tmp_path: Path, path: str) -> None:
+    """With a HAProxy of Debian, the command executed itself for ever."""
+    settings = Settings(
+        id="i-1",
+        folder=tmp_path,
+        address="127.9.0.1",
+        private_ip="10.0.0.1",
+        endpoint="http://127.0.0.1:1",
+        account="111122223333",
+        region="eu-west-1",
+        haproxy=path,
+    )
+    machine_files.prepare(settings, MachineRoot())
+    shown = json.loads((tmp_path / "root/etc/local-aws.json").read_text())["haproxy"]
+    sources = [
+        source / Path(shown).relative_to(target)
+        for source, target in machine_files.shared_folders(settings).items()
+        if Path(shown).is_relative_to(target)
+    ]
+    assert [str(source) for source in sources] == [str(Path(path).parent.resolve() / "haproxy")]
+
+
 def test_programs_reach_their_own_machine(tmp_path: Path) -> None:
     """The module that Python imports at each start moves 127.0.0.1 to the machine's address."""
     settings = tmp_path / "etc/local-aws.json"

@@ -13,7 +13,8 @@ from denodo_ha.drill.outcome import Reach
 from tests.local_aws.rehearsal.flaws import EXAMPLE, FLAWS, Effect, Flaw
 from tests.local_aws.rehearsal.planting import Site
 from tools.local_aws.rehearsal.comparison import Seen
-from tools.local_aws.rehearsal.rehearsal import Options, Play, rehearse_variants
+from tools.local_aws.rehearsal.rehearsal import Play, rehearse_variants
+from tools.local_aws.rehearsal.scenario_choice import Options
 
 _ENVIRONMENT = "denodo70"
 

@@ -1,14 +1,18 @@
 """Clients of a rehearsal."""
 
 import socket
+import ssl
 import sys
 import threading
 
 import pytest
 
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.verify.connection import Connection
 from denodo_ha.verify.verification import VerifiedPort
 from tests.support.assembly import ROOT
+from tests.support.servers.certificates import authority
+from tests.support.servers.web import Web, web
 from tools.local_aws.rehearsal.client_probe import Client
 
 
@@ -35,3 +39,21 @@ def test_clients_have_different_addresses() -> None:
         is_over.set()
         server.join(60)
     assert len(seen) > 1
+
+
+def test_a_certificate_costs_no_further_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A series of hundreds of connections must end within the time limit of a client."""
+    handshakes: list[str] = []
+    start_tls = Connection.start_tls
+
+    def counted(self: Connection, context: ssl.SSLContext, server_name: str) -> Connection:
+        handshakes.append(server_name)
+        return start_tls(self, context, server_name)
+
+    monkeypatch.setattr(Connection, "start_tls", counted)
+    environment = load(ROOT / "config/examples/large.yaml").environment
+    port = VerifiedPort("web-tls", "web", 9443, tls=True)
+    client = Client(environment, port, "denodo.example.com", 60.0)
+    with web(Web(), identity=authority().issue("other.example.com")) as server:
+        assert client.fault("127.0.0.1", server.port) == ""
+    assert handshakes == ["denodo.example.com"]

@@ -18,7 +18,8 @@ from tests.support.assembly import ROOT, synthesise
 from tools.local_aws import deployment
 from tools.local_aws.cdk import TIMEOUT_S, Cdk
 from tools.local_aws.rehearsal.comparison import Seen
-from tools.local_aws.rehearsal.rehearsal import Options, Play, rehearse
+from tools.local_aws.rehearsal.rehearsal import Play, rehearse
+from tools.local_aws.rehearsal.scenario_choice import Options
 
 PACE = 20
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -50,7 +51,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """The kinds of failures that are rehearsed, by example."""
 _NOT_REHEARSED = {"nothing", "database-failed", "license-manager-lost", "zone-shifted"}
-"""No failure, what no rehearsal plays, and what none of these examples has."""
+"""Kinds that are left out: no failure, failures that `test_light_node` shows in less time, and
+failures that none of these examples has.
+"""
 
 Plays = dict[str, list[Play]]
 _SYNTHESIS = Lock()

@@ -1,12 +1,16 @@
 """A light node listens as a Denodo node does, and fails as its input says."""
 
+import http.client
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from tests.support.servers.ports import free_port
+from tests.support.waiting import until
+from tools.local_aws.rehearsal.license_managers import LicenseManagers
 from tools.local_aws.rehearsal.light_nodes import LightNodes, NodeSettings
 
 _TIMEOUT_S = 30
@@ -34,6 +38,49 @@ def answers(port: int, *, timeout: float = _TIMEOUT_S) -> bool:
             return bool(client.recv(1))
         except TimeoutError:
             return False
+
+
+def test_servers_start_with_a_licence_only(tmp_path: Path) -> None:
+    managers = LicenseManagers(["sm.example.com"])
+    port, ready = free_port(), free_port()
+    license_manager = managers.endpoint("sm.example.com")
+    ports = ((port, "vdp", 0),)
+    settings = NodeSettings("one/A", "node1", ports, {"a": (port,)}, ready, 0, license_manager)
+    nodes = LightNodes(tmp_path, 10)
+    try:
+        nodes.start(settings, "127.0.0.1")
+        managers.lose("sm.example.com")
+        assert (accepts(port), is_ready(ready)) == (True, True)
+        nodes.reboot("one/A")
+        assert (accepts(port), is_ready(ready)) == (False, False)
+        # What fails meanwhile does not open the ports.
+        nodes.close_ports("one/A", {port})
+        nodes.repair()
+        assert (accepts(port), is_ready(ready)) == (False, False)
+        managers.repair()
+        until(lambda: is_ready(ready))
+        assert accepts(port)
+    finally:
+        nodes.stop()
+        managers.stop()
+
+
+def accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def is_ready(port: int) -> bool:
+    """Return the node program's answer for the service `a`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", "/ready/a")
+        return connection.getresponse().status == HTTPStatus.OK
+    finally:
+        connection.close()
 
 
 def test_ports_without_their_database_accept_and_do_not_answer(

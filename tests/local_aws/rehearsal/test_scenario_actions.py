@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from denodo_ha.drill.engine.situation import ClusterState, Situation
+from denodo_ha.drill.model.machines import Machine
 from denodo_ha.drill.model.model import Cluster, Database, Model
 from tools.local_aws.rehearsal.scenario_actions import (
     Action,
@@ -22,6 +23,7 @@ MODEL = Model(
     {},
     {},
     {"one/D": _DATABASE, "one/E": replace(_DATABASE, key="one/E", ports=None)},
+    license_managers={"one": "sm.example.com", "two": "sm.example.com"},
 )
 
 
@@ -49,6 +51,10 @@ def situation(**state: object) -> Situation:
             [Action(Verb.FAIL_OVER_DATABASE, "one/D", "one")],
         ),
         ({"region_lost": True}, [Action(Verb.CUT_REGION, "eu-west-1")]),
+        (
+            {"license_manager_lost": True},
+            [Action(Verb.LOSE_LICENSE_MANAGER, "sm.example.com")],
+        ),
     ],
 )
 def test_a_state_of_a_cluster_has_its_action(
@@ -85,15 +91,25 @@ def test_alarms_checks_and_switches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "reason"),
+    ("zone", "health_port", "verb"),
     [
-        ({"lost_databases": frozenset({"one/E"})}, "not known which services need the database"),
-        ({"license_manager_lost": True}, "License Manager"),
+        ("eu-west-1a", 9192, Verb.KILL),
+        (None, 9192, Verb.KILL),
+        (None, None, Verb.CUT_BALANCER),
     ],
 )
-def test_what_the_local_aws_lacks_has_a_reason(failures: dict[str, object], reason: str) -> None:
-    with pytest.raises(NotPlayableError, match=reason):
-        actions(MODEL, situation(**failures))
+def test_an_haproxy_instance_is_killed_and_a_load_balancer_is_cut_off(
+    zone: str | None, health_port: int | None, verb: Verb
+) -> None:
+    proxy = Machine("one/P", "P", "one", zone, "proxy", {}, health_port)
+    model = replace(MODEL, machines={"one/P": proxy})
+    done = actions(model, situation(lost_machines=frozenset({"one/P"})))
+    assert done == [Action(verb, "one/P", "one")]
+
+
+def test_what_the_local_aws_lacks_has_a_reason() -> None:
+    with pytest.raises(NotPlayableError, match="not known which services need the database"):
+        actions(MODEL, situation(lost_databases=frozenset({"one/E"})))
 
 
 def test_every_field_of_a_situation_is_played() -> None:

@@ -5,6 +5,7 @@ mount namespace of Linux with a `resolv.conf` of its own, so that no right of ro
 nothing else on this machine changes. In it, 127.0.0.1:53 leads to the DNS server of the local AWS.
 The ports of load balancers and instances lead to the same addresses outside; nothing else can be
 reached. A port that has a stand-in outside (443: 10443) keeps its number in the client's network.
+All programs of the network end with the process that relays their connections, whatever ends it.
 """
 
 import asyncio
@@ -15,8 +16,8 @@ import socket
 import struct
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.local_aws.emulator import loopback
@@ -77,7 +78,7 @@ def run(
         outside.close()
         _become(command, environment, ports, inside)
     inside.close()
-    listeners, problem = _received(outside, count)
+    listeners, network, problem = _received(outside, count)
     if problem:
         os.waitpid(child, 0)
         message = (
@@ -85,23 +86,60 @@ def run(
             "use `make -s local-resolve` (docs/reference/local.md, Names)"
         )
         raise LocalAwsError(message)
-    # The terminal sends an interrupt to the command, too, which decides what to do.
+    # On Ctrl-C, the terminal sends SIGINT to the command as well, and the command decides what to
+    # do.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return asyncio.run(_relay(child, listeners, dns))
+        with _ended_with_this_process(network):
+            return asyncio.run(_relay(child, listeners, dns))
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def _received(outside: socket.socket, count: int) -> tuple[list[socket.socket], str]:
-    """Return the listening sockets of the client's network, or why there is none."""
+@contextmanager
+def _ended_with_this_process(network: str) -> Iterator[None]:
+    """Kill the programs of a network after this block, or when this process ends.
+
+    The kernel would kill only the command itself (`isolation.die_with_parent`), not the programs
+    that the command has started.
+    """
+    reading, writing = os.pipe()
+    guard = os.fork()
+    if guard == 0:
+        try:
+            # Signals of the terminal do not end the guard.
+            os.setsid()
+            os.close(writing)
+            os.read(reading, 1)
+            _kill_programs(network)
+        finally:
+            os._exit(0)
+    os.close(reading)
+    try:
+        yield
+    finally:
+        os.close(writing)
+        os.waitpid(guard, 0)
+
+
+def _kill_programs(network: str) -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        # The process has ended, or is one of another user.
+        with suppress(OSError):
+            if str((process / "ns/net").readlink()) == network:
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def _received(outside: socket.socket, count: int) -> tuple[list[socket.socket], str, str]:
+    """Return the listening sockets and the id of the client's network, or why there is none."""
     with outside:
         text, descriptors, _, _ = socket.recv_fds(outside, 1000, count)
-        if text != b"ready":
-            return [], text.decode() or "the process ended"
-        # The command starts once its connections are relayed.
+        ready, _, network = text.decode().partition(" ")
+        if ready != "ready":
+            return [], "", text.decode() or "the process ended"
+        # This byte starts the command, whose connections are relayed from now on.
         outside.sendall(b"x")
-        return [socket.socket(fileno=descriptor) for descriptor in descriptors], ""
+        return [socket.socket(fileno=descriptor) for descriptor in descriptors], network, ""
 
 
 def _become(
@@ -119,7 +157,8 @@ def _become(
         inside.sendall(str(error).encode())
         os._exit(1)
     try:
-        socket.send_fds(inside, [b"ready"], [item.fileno() for item in listeners])
+        ready = f"ready {Path('/proc/self/ns/net').readlink()}".encode()
+        socket.send_fds(inside, [ready], [item.fileno() for item in listeners])
         inside.recv(1)
         os.execvpe(command[0], [*command], environment)  # noqa: S606 - in the namespaces
     except OSError as error:
@@ -160,7 +199,7 @@ def _udp() -> socket.socket:
 
 def _tcp(port: int) -> socket.socket:
     # This network has only the loopback interface, which has all addresses of 127.0.0.0/8.
-    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - see above
+    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - the loopback addresses of the client's network alone
 
 
 async def _relay(child: int, listeners: Sequence[socket.socket], dns: Endpoint) -> int:

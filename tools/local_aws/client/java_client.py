@@ -56,7 +56,7 @@ def _started_java() -> Java:
         str(library),
         *("--enable-native-access=ALL-UNNAMED", "-Xmx64m", "-XX:+UseSerialGC"),
         "-XX:TieredStopAtLevel=1",
-        # Signals are for Python: Java would end under it.
+        # Python handles the signals: otherwise the JVM would end the process on a signal.
         "-Xrs",
     )
     return jpype.JClass  # type: ignore[no-any-return] # JPype has no types

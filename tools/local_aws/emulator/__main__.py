@@ -58,11 +58,12 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     server = listening_socket(arguments.port)
     set_environment(server.getsockname()[1], folder)
-    # MiniStack would make an RSA key in the state folder if it could import this, which only
-    # certificates of listeners need: at each start, and before an interrupted write is repaired.
+    # Hide `cryptography` from MiniStack: with this package, MiniStack would create an RSA key in
+    # the state folder at each start, even before an interrupted write is repaired. Only
+    # certificates of listeners need the package.
     sys.modules["cryptography"] = None  # type: ignore[assignment] # None refuses imports
     # Imported here, because MiniStack reads the environment variables when it is imported.
-    from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - see above
+    from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - reads the variables when it is imported
 
     del sys.modules["cryptography"]
     Server(server, folder, parent=arguments.parent).run()

@@ -133,7 +133,7 @@ class _Child:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # Also programs that the child has started and not ended.
+            # This also ends programs that the child has started and left running.
             _clean_up(process)
 
     def kill(self) -> None:
@@ -214,7 +214,7 @@ def _clean_up(process: "subprocess.Popen[bytes]") -> None:
     """Kill what is left of a child's process group, and close the pipe to the child."""
     _signal_group(process.pid, signal.SIGKILL)
     process.wait(_END_S)
-    assert process.stdin is not None  # a pipe, by which the child notices the server's end
+    assert process.stdin is not None  # a pipe: its end tells the child that the server has ended
     process.stdin.close()
 
 

@@ -1,4 +1,4 @@
-"""Shortened durations: those of AWS, such as a deregistration delay of 300 s, are too long here."""
+"""A clock that shortens AWS's durations, such as a deregistration delay of 300 s."""
 
 import os
 import time

@@ -76,7 +76,7 @@ def _check_no_profile(name: str, _properties: Properties) -> None:
 
 
 def make_policy(arn: str) -> None:
-    """Make a managed policy with a given ARN, which permits nothing."""
+    """Make a managed policy without permissions under a given ARN."""
     name = arn.rpartition("/")[2]
     path = arn.partition(":policy")[2].removesuffix(name)
     nothing = '{"Version":"2012-10-17","Statement":[]}'

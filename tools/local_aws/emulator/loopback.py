@@ -61,7 +61,8 @@ def start(folder: Path) -> None:
         _claims.folder = folder
         network = STORE.get("network")
         if network and network not in _claims.sockets and not _claim(network):
-            # Another local AWS has taken the network since this one stopped.
+            # Another local AWS has taken this network of loopback addresses since this local AWS
+            # stopped.
             STORE.clear()
         _network()
 

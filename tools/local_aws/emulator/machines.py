@@ -12,17 +12,22 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins, system_programs
-from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
+from tools.local_aws.emulator import (
+    loopback,
+    machine_programs,
+    ministack,
+    process_tree,
+    stand_ins,
+    system_programs,
+)
+from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
 from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
@@ -31,8 +36,7 @@ from tools.local_aws.emulator.managers import MANAGERS
 from tools.local_aws.living import machine_files
 
 _POLL_S = 0.5
-"""Project default: the thread sees changes that set no event this late."""
-_TRIAL_S = 60
+"""Project default: seconds after which the thread sees changes that set no event."""
 _MODULE = "tools.local_aws.living.machine"
 _log = logging.getLogger("local-aws")
 
@@ -41,7 +45,7 @@ Location = tuple[str, str]
 
 @dataclass
 class _Machine:
-    """A machine, and what is done with it at the moment."""
+    """A machine, and the operation on it that is under way."""
 
     state: str = "ended"
     thread: threading.Thread | None = None
@@ -69,7 +73,7 @@ class Machines:
         """Start machines for all running instances, and follow their changes."""
         if loopback.is_shared():
             _log.warning("this system has one loopback address: machines have ports of their own")
-        if not self.have_namespaces():
+        if not machine_programs.have_namespaces():
             _log.warning("this system denies namespaces, so machines have rewritten paths")
         _end_programs(CHILDREN.folder / "machines")
         self._stopping.clear()
@@ -91,18 +95,10 @@ class Machines:
             self._machines.clear()
         MANAGERS.stop()
 
-    @staticmethod
-    @cache
-    def have_namespaces() -> bool:
-        """Return whether machines have namespaces of their own on this system."""
-        command = [sys.executable, "-E", "-s", "-m", "tools.local_aws.living.isolation"]
-        done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
-        return done.returncode == 0
-
     def runs_programs(self, image: str) -> bool:
         """Return whether instances of an image run their programs."""
         contents = (ministack.images.get(image) or {}).get("Contents") or {}
-        return self.is_running and _is_known(contents)
+        return self.is_running and machine_programs.run(contents)
 
     @property
     def is_running(self) -> bool:
@@ -152,7 +148,8 @@ class Machines:
         if order.get("what", "servers") != "machine":
             processes = [item for item in processes if item.is_denodo]
         else:
-            # The topmost process holds the pipe by which the machine ends with the server.
+            # The machine's first process holds the pipe whose end tells the machine that the server
+            # has ended.
             processes = processes[1:]
         process_tree.send(processes, number)
         return len(processes)
@@ -163,7 +160,7 @@ class Machines:
         file = _closed_ports(id_)
         closed = set(json.loads(file.read_text())) if file.exists() else set()
         file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
-        # The stand-ins read the file at this signal, which would end a real Java.
+        # The stand-ins reread the file at this signal; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
         return len(processes)
@@ -218,7 +215,7 @@ class Machines:
 
         An instance whose image has unknown contents runs nothing.
         """
-        if id_ not in self._machines and not _is_known(_contents(location, instance)):
+        if id_ not in self._machines and not machine_programs.run(_contents(location, instance)):
             return
         machine = self._machines.setdefault(id_, _Machine())
         if machine.state == "ended":
@@ -235,9 +232,10 @@ class Machines:
         return thread is not None and thread.is_alive()
 
     def _do(self, id_: str, state: str, action: Callable[[], None]) -> bool:
-        """Bring a machine to a state; return whether it is there.
+        """Bring a machine to a state; return whether the machine is in that state.
 
-        One thing at a time is done with a machine; the next round sees what has come meanwhile.
+        A machine has one operation at a time; the next round follows the changes that came
+        meanwhile.
         """
         machine = self._machines[id_]
         if self._is_busy(id_):
@@ -299,13 +297,13 @@ def _closed_ports(id_: str) -> Path:
 def _launch(
     id_: str, location: Location, instance: ministack.Record, names: dict[str, str]
 ) -> None:
-    """Write what the machine has to know, and start its process."""
+    """Write the machine's settings, and start its process."""
     account, region = location
     address = loopback.address("instance", id_)
     contents = _contents(location, instance)
     settings = {
         "id": id_,
-        "is_isolated": MACHINES.have_namespaces(),
+        "is_isolated": machine_programs.have_namespaces(),
         "address": address,
         "private_ip": instance["PrivateIpAddress"],
         "endpoint": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
@@ -316,7 +314,7 @@ def _launch(
         "denodo": contents.get("denodo") or {},
         "extras": _extras(contents),
         "starts": contents.get("starts") or [],
-        "real": _real_programs(),
+        "real": machine_programs.real_programs(),
         "haproxy": system_programs.haproxy() if contents.get("haproxy") else "",
         "names": names | MANAGERS.add(contents.get("managers") or {}),
     }
@@ -340,20 +338,6 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
     with ministack.acting_for(*location):
         image = ministack.images.get(instance["ImageId"]) or {}
     return dict(image.get("Contents") or {})
-
-
-def _is_known(contents: dict[str, Any]) -> bool:
-    """Return whether this system has what an image contains."""
-    can_listen = MACHINES.have_namespaces() and not loopback.is_shared()
-    has_haproxy = bool(system_programs.haproxy()) and can_listen
-    return "denodo" in contents or ("haproxy" in contents and has_haproxy)
-
-
-def _real_programs() -> dict[str, str]:
-    """Return the real programs of Denodo's servers, empty while the part `jvm` is off."""
-    if not LIVING.is_on("jvm") or not MACHINES.have_namespaces():
-        return {}
-    return {"java": system_programs.java(), "postgres": system_programs.postgresql()}
 
 
 def _decoded(user_data: str) -> str:

@@ -6,6 +6,7 @@ of the first deploy.
 
 import base64
 import json
+import secrets
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -22,6 +23,7 @@ Settings = dict[str, Any]
 _SUBNET_BITS = 4
 """Project default: bits that a subnet's prefix is longer than that of its VPC."""
 _LONGEST_PREFIX = 28
+_PASSWORD_BYTES = 16
 
 
 def make(settings: Settings) -> bool:
@@ -240,10 +242,11 @@ def _policy(settings: Settings) -> bool:
 
 
 def _secret(settings: Settings) -> bool:
-    """Make a secret with certificates, for `use`: `nodes`, `clients` or `authority`.
+    """Make a secret for `use`: `nodes`, `clients`, `authority`, `login` or `token`.
 
     `nodes` is what Denodo's TLS script reads. Denodo's key stores are Java's; those of the
-    stand-ins for its servers are the certificate and its key in PEM form.
+    stand-ins for its servers are the certificate and its key in PEM form. `token` has entries of
+    the file with the Security Token.
     """
     name = settings["id"].partition(":secret:")[2].rpartition("-")[0]
     version = settings.get("version")
@@ -252,6 +255,10 @@ def _secret(settings: Settings) -> bool:
         return False
     if settings["use"] == "authority":
         text = certificates.authority()
+    elif settings["use"] == "login":
+        text = json.dumps({"username": "admin", "password": secrets.token_hex(_PASSWORD_BYTES)})
+    elif settings["use"] == "token":
+        text = json.dumps({"sso.enabled": "true", "sso.key": secrets.token_hex(_PASSWORD_BYTES)})
     else:
         chain, key = certificates.issued(settings["names"])
         text = f"{chain}{key}"

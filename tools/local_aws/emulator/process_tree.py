@@ -64,7 +64,7 @@ def _all() -> Iterator[Process]:
         return
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):
-            # The name of the program is in parentheses and may contain spaces (proc_pid_stat(5)).
+            # The program's name is in parentheses and may contain spaces (proc_pid_stat(5)).
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             yield Process(int(folder.name), int(fields[1]), tuple(words[:-1]))

@@ -52,7 +52,7 @@ def endpoint(instance_id: str, port: int) -> Endpoint | None:
     if stand_in is None or not stand_in.get("checks", True):
         return None
     if loopback.is_shared() and "commands" in stand_in and str(port) not in stand_in["ports"]:
-        # A machine, which has ports of its own on the shared address.
+        # A machine without an address of its own has its own ports on the shared address.
         return loopback.endpoint("instance", instance_id, port)
     return stand_in["address"], int(stand_in["ports"].get(str(port), port))
 

@@ -104,7 +104,7 @@ def set_administrator(settings: Settings) -> None:
     user = settings.user.replace('"', '""')
     name, password = (text.replace("'", "''") for text in (settings.user, settings.password))
     exists = f"SELECT FROM pg_roles WHERE rolname = '{name}'"
-    # This mode reads one statement from each line.
+    # PostgreSQL's single-user mode reads one statement from each line.
     lines = (
         f'DO $$BEGIN IF NOT EXISTS ({exists}) THEN CREATE ROLE "{user}"; END IF; END$$',
         f"ALTER ROLE \"{user}\" LOGIN CREATEDB CREATEROLE PASSWORD '{password}'",
@@ -221,7 +221,7 @@ def main(arguments: Sequence[str]) -> int:
     server = subprocess.Popen(
         [str(settings.programs / "postgres"), "-D", str(settings.data)],
         stdin=subprocess.DEVNULL,
-        preexec_fn=_become_ordinary,  # noqa: PLW1509 - as above
+        preexec_fn=_become_ordinary,  # noqa: PLW1509 - this process has one thread yet
     )
     try:
         return asyncio.run(_Front(settings).run(server))

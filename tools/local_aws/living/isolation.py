@@ -216,5 +216,6 @@ def system_call(name: str, *arguments: int | bytes | None) -> None:
 
 
 if __name__ == "__main__":
-    # The server asks in a process of its own, since it has threads, and a fork copies only one.
+    # The server runs this module in a process of its own: the server has threads, and a fork would
+    # copy only one of them.
     sys.exit(not is_allowed())

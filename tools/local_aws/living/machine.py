@@ -197,13 +197,14 @@ def _clear(folder: Path) -> None:
 def main() -> int:
     """Run the machine of the settings in a file."""
     settings = Settings.read(Path(sys.argv[1]))
-    # At a shutdown, only the machine's first program gets the signal, and ends the others.
+    # At a shutdown, only the machine's first program gets the signal; this program ends the others.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent.end_with_parent()
     root = MachineRoot() if settings.is_isolated else MachineRoot(settings.root)
     is_new = machine_files.prepare(settings, root)
-    # Python imports these encodings when a host name is resolved first.
+    # Python imports some encodings when the first host name is resolved: do this before the root
+    # folder changes.
     socket.getaddrinfo("127.0.0.1", 0)
     uid = machine_files.denodo_uid(root)
     machine = Machine(settings, root, is_new=is_new, denodo_uid=uid)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.local_aws.living import isolation, machine_root
+from tools.local_aws.living import haproxy_machine, isolation, machine_root
 from tools.local_aws.living.commands import machine_paths
 from tools.local_aws.living.denodo import installation
 from tools.local_aws.living.isolation import PATH
@@ -41,19 +41,6 @@ _START = """\
 import machine_paths; machine_paths.install()
 """
 _AGENT = '#!/bin/sh\necho "SSM Agent version: 3.3.987.0"\n'
-_HAPROXY_UNIT = """\
-[Unit]
-Description=HAProxy Load Balancer
-
-[Service]
-Type=notify
-ExecStart=/usr/sbin/haproxy -Ws -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid
-ExecReload=/bin/kill -USR2 $MAINPID
-Restart=always
-
-[Install]
-WantedBy=multi-user.target
-"""
 _IMAGE_UNIT = "image-denodo"
 _IMAGE_SERVICE = """\
 [Unit]
@@ -71,12 +58,8 @@ OnCalendar=*:0/1
 [Install]
 WantedBy=timers.target
 """
-_SYSTEM_PROGRAMS = Path("/usr/sbin")
 _PACKAGES = "site-packages"
 """Folder of the Python packages that have real programs."""
-_HOST_PROGRAMS = "/opt/local-aws-host-programs"
-_OWN_PROGRAMS = "opt/local-aws-programs"
-"""Folders of an HAProxy machine: this system's /usr/sbin, and the same with `haproxy`."""
 
 
 @dataclass(frozen=True)
@@ -148,12 +131,7 @@ def shared_folders(settings: Settings) -> dict[Path, str]:
         folders[base] = str(base)
     folders[settings.root / "opt/local-aws-commands"] = COMMANDS
     if settings.haproxy:
-        programs = _SYSTEM_PROGRAMS.resolve()
-        folders[programs] = _HOST_PROGRAMS
-        folders[settings.root / _OWN_PROGRAMS] = str(programs)
-        wheel = Path(settings.haproxy).parents[1]
-        if wheel.parts[1] != "usr":
-            folders[wheel] = str(wheel)
+        folders |= haproxy_machine.shared_folders(settings.root, settings.haproxy)
     for program in filter(None, settings.real.values()):
         packages = next((path for path in Path(program).parents if path.name == _PACKAGES), None)
         if packages is not None:
@@ -198,7 +176,7 @@ def prepare(settings: Settings, seen: MachineRoot) -> bool:
         _write_commands(seen, root)
         _write_identity(settings)
         if settings.haproxy:
-            _install_haproxy(root)
+            haproxy_machine.install(root, PYTHON, LIVING)
         _write_users(settings, denodo_uid(seen))
     return is_new
 
@@ -226,7 +204,7 @@ def _write_network(settings: Settings) -> None:
     shown = {
         "id": settings.id,
         "vpc": settings.vpc,
-        "haproxy": settings.haproxy,
+        "haproxy": haproxy_machine.program(settings.haproxy),
         "address": settings.address,
         "private_ip": settings.private_ip,
         "endpoint": settings.endpoint,
@@ -305,7 +283,8 @@ def _write_users(settings: Settings, uid: int) -> None:
     (etc / "group").write_text(groups)
     (settings.root / "home" / user).mkdir(exist_ok=True)
     if uid == 0:
-        # A first boot refuses a Denodo that runs as root; on an installed node it is a warning.
+        # The node program refuses root as the Denodo user at first boot, and only warns on an
+        # installed node.
         (etc / "denodo-node").mkdir()
         (etc / "denodo-node/environment").write_text(f"DENODO_NODE_USER={user}\n")
 
@@ -352,16 +331,3 @@ def _write_image_unit(settings: Settings) -> None:
     wants = folder / "timers.target.wants"
     wants.mkdir()
     (wants / f"{_IMAGE_UNIT}.timer").symlink_to(f"/etc/systemd/system/{_IMAGE_UNIT}.timer")
-
-
-def _install_haproxy(root: Path) -> None:
-    """Write HAProxy's unit, and a folder that becomes /usr/sbin, with HAProxy."""
-    (root / "etc/systemd/system/haproxy.service").write_text(_HAPROXY_UNIT)
-    (root / "etc/haproxy").mkdir(exist_ok=True)
-    folder = root / _OWN_PROGRAMS
-    folder.mkdir()
-    for program in _SYSTEM_PROGRAMS.iterdir():
-        if program.name != "haproxy":
-            (folder / program.name).symlink_to(f"{_HOST_PROGRAMS}/{program.name}")
-    command = f'#!/bin/sh\nexec {PYTHON} -IS {LIVING}/commands/haproxy_command.py "$@"\n'
-    _executable(folder / "haproxy", command)

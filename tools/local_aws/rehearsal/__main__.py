@@ -12,12 +12,11 @@ import sys
 from collections.abc import Sequence
 
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
-from denodo_ha.environment.loading.loader import load
 from denodo_ha.environment.loading.problem import ConfigError
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT
 from tools.local_aws.rehearsal import rehearsal, report
-from tools.local_aws.rehearsal.rehearsal import Options
+from tools.local_aws.rehearsal.scenario_choice import PACE, Options
 
 _INTERRUPTED = 130
 _SLOWEST, _FASTEST = 1.0, 60.0
@@ -60,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pace",
         type=_pace,
-        default=rehearsal.PACE,
+        default=PACE,
         help="seconds of AWS that pass in one real second (default: 10)",
     )
     parser.add_argument(
@@ -97,16 +96,9 @@ def _pace(text: str) -> float:
 
 
 def _examples() -> list[str]:
-    """Return the names of the examples that can be rehearsed."""
+    """Return the names of the examples."""
     files = sorted((ROOT / "config/examples").glob("*.yaml"))
-    examples = {file.stem: file for file in files if ".pins" not in file.name}
-    names = []
-    for name, file in examples.items():
-        if rehearsal.has_haproxy(load(file).environment):
-            _progress(name)("not rehearsed: HAProxy instances do not run in a rehearsal")
-        else:
-            names.append(name)
-    return names
+    return [file.stem for file in files if ".pins" not in file.name]
 
 
 def _progress(config: str) -> rehearsal.Say:

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from denodo_ha.drill.model.model import Cluster, Model
-from denodo_ha.environment.model.environment import Environment
+from denodo_ha.drill.model.model import Cluster
 from denodo_ha.verify.verification import ports_to_verify
 from tools.local_aws import control
 from tools.local_aws.rehearsal import resolver
 from tools.local_aws.rehearsal.client_load import Service
 from tools.local_aws.rehearsal.client_probe import Client
 from tools.local_aws.rehearsal.comparison import CLIENT_TIMEOUT_S
-from tools.local_aws.rehearsal.deployed_resources import DeployedResources
+from tools.local_aws.rehearsal.deployed_resources import DeployedSite
 
 _MISSED = 0.001
 """Project default: the probability that a series of connections misses one of the targets."""
@@ -46,26 +45,17 @@ class ClientPaths:
     """All paths of an environment.
 
     Args:
-        endpoint: endpoint of the local AWS.
-        environment: the configuration.
-        model: the drill's model of the deployed templates.
-        resources: the deployed resources of the model.
+        site: the deployed environment.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        environment: Environment,
-        model: Model,
-        resources: DeployedResources,
-    ) -> None:
-        self._endpoint, self._environment = endpoint, environment
-        self._model, self._resources = model, resources
-        outside = control.call(endpoint, "names")["outside"]
+    def __init__(self, site: DeployedSite) -> None:
+        self._site, self._endpoint = site, site.endpoint
+        self._environment, self._model = site.environment, site.model
+        outside = control.call(site.endpoint, "names")["outside"]
         self.dns: Endpoint = (str(outside[0]), int(outside[1]))
         self._clusters: dict[str, str] = {}
         self._actual: dict[tuple[str, int], int] = {}
-        for cluster in model.clusters.values():
+        for cluster in site.model.clusters.values():
             self._learn(cluster)
         self.paths = tuple(self._paths())
 
@@ -112,15 +102,10 @@ class ClientPaths:
                         self._actual[(address, int(port))] = int(actual)
         if not cluster.balancers:
             for key in cluster.nodes:
-                self._clusters[self.address_of(key)] = cluster.name
-
-    def address_of(self, node: str) -> str:
-        """Return the loopback address of a node."""
-        instance = self._resources.of(node).id
-        return str(control.call(self._endpoint, f"addresses/{instance}")["address"])
+                self._clusters[self._site.address_of(key)] = cluster.name
 
     def _balancer(self, key: str) -> tuple[str, list[str]]:
-        balancer = self._resources.of(key)
+        balancer = self._site.resources.of(key)
         (described,) = balancer.access.client("elbv2").describe_load_balancers(
             LoadBalancerArns=[balancer.id]
         )["LoadBalancers"]
@@ -139,7 +124,7 @@ class ClientPaths:
             if cluster.balancers:
                 own, _ = self._balancer(cluster.balancers[0])
             else:
-                own = self.address_of(cluster.nodes[0])
+                own = self._site.address_of(cluster.nodes[0])
             yield self._path(own, [cluster.name], is_failover=False)
 
     def _path(self, name: str, clusters: list[str], *, is_failover: bool) -> ClientPath:

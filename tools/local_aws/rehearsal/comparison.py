@@ -17,7 +17,9 @@ from tools.local_aws.rehearsal.client_load import EVERY_S, Sample
 CLIENT_TIMEOUT_S = 3.0
 """Project default: real seconds that a client waits for each answer."""
 WELL_S = 2.0
-"""Project default: real seconds without a failed connection after which all is well."""
+"""Project default: real seconds without a failed connection after which a service counts as
+healthy.
+"""
 _ROUNDS_S = 1.0
 """Project default: real seconds for the rounds of the local AWS: health checks, metrics, DNS."""
 _MARGIN = 0.1

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from denodo_ha.drill.model.machines import Key
+from denodo_ha.drill.model.machines import MEMBER_MARK, Key
+from denodo_ha.drill.model.model import Model
+from denodo_ha.environment.model.environment import Environment
+from tools.local_aws import control
 from tools.local_aws.bootstrap import Location
 from tools.local_aws.credentials import Access
 
@@ -39,13 +42,25 @@ class DeployedResources:
     def of(self, key: Key) -> Resource:
         """Return the resource of a key; an adopted instance is in a key with its own id.
 
+        The key of an instance of an Auto Scaling group ends with the instance's number.
+
         Raises:
             KeyError: no stack has the resource.
         """
         stack, _, logical_id = key.partition("/")
         if logical_id.startswith(_INSTANCE):
             return Resource(logical_id, self._stacks[stack])
+        group, mark, number = key.partition(MEMBER_MARK)
+        if mark:
+            return self._instance_of(self._resources[group], int(number))
         return self._resources[key]
+
+    @staticmethod
+    def _instance_of(group: Resource, number: int) -> Resource:
+        client = group.access.client("autoscaling")
+        answer = client.describe_auto_scaling_groups(AutoScalingGroupNames=[group.id])
+        instance = answer["AutoScalingGroups"][0]["Instances"][number - 1]
+        return Resource(instance["InstanceId"], group.access)
 
     def access_in(self, region: str) -> Access:
         """Return the first account that has resources in a region."""
@@ -70,6 +85,33 @@ class DeployedResources:
             )
             if item.get("PhysicalResourceId")
         }
+
+
+@dataclass(frozen=True)
+class DeployedSite:
+    """A deployed environment, as its machines need it.
+
+    Attributes:
+        endpoint: endpoint of the local AWS.
+        environment: the configuration.
+        model: the drill's model of the deployed templates.
+        resources: the deployed resources of the model.
+    """
+
+    endpoint: str
+    environment: Environment
+    model: Model
+    resources: DeployedResources
+
+    def access(self, cluster: str) -> Access:
+        """Return access to the account and region of a cluster."""
+        settings = self.environment.clusters[cluster]
+        return Access(self.endpoint, settings.account, settings.region)
+
+    def address_of(self, key: Key) -> str:
+        """Return the loopback address of a node or HAProxy instance."""
+        instance = self.resources.of(key).id
+        return str(control.call(self.endpoint, f"addresses/{instance}")["address"])
 
 
 def _pages(access: Access, operation: str, items: str, **parameters: str) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@
 
 The sessions are those of the stand-in for Denodo (`living/denodo/denodo_servers.py`). The readiness
 of a service is that of the node program: as long as its ports listen, and after they close for the
-time that the program's own checks take, which the settings give in real seconds.
+time that the program's own checks take, which the settings give in real seconds. The servers start
+once the License Manager has answered; until then the machine runs, and no service is ready.
 
 Each further line of the input changes the servers: `{"closed": [9996]}` closes ports and ends their
 sessions, `{"closed": []}` opens all, with `"hung": true` they accept connections and answer
@@ -13,6 +14,7 @@ with its input.
 """
 
 import contextlib
+import http.client
 import json
 import select
 import socket
@@ -20,12 +22,17 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from denodo_ha.environment.facts.denodo_ports import LICENSE_MANAGER_PING
 from tools.local_aws.living.denodo.denodo_servers import Session
 
+_ASK_AGAIN_S, _LICENSE_TIMEOUT_S = 0.2, 10.0
+"""Project default: real seconds until servers without a licence are started again, and until a
+License Manager has not answered."""
 _HTTP2_SETTINGS = bytes.fromhex("000000040000000000")
 READY_PATH = "/ready/"
 
@@ -77,7 +84,8 @@ class LightNode:
 
     Args:
         settings: `node`, `address`, `folder`, `ports` (each `[number, protocol, second]`),
-            `services` (the ports of each service), `delay` in real seconds.
+            `services` (the ports of each service), `delay` in real seconds, `license_manager`
+            (host and port; null without one).
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -87,17 +95,55 @@ class LightNode:
         }
         self._services: dict[str, list[int]] = settings["services"]
         self._delay = float(settings["delay"])
+        self._license_manager: tuple[str, int] | None = settings["license_manager"]
+        self._has_started = False
+        self._closed: set[int] = set()
+        self._lock = threading.Lock()
         self._woken, self._waking = socket.socketpair()
         self._hung_at: float | None = None
         self._silent: frozenset[int] = frozenset()
 
     def start(self) -> None:
-        """Open all ports and accept connections."""
-        self.close(set())
+        """Open all ports and accept connections, now or once there is a licence."""
         threading.Thread(target=self._accept, daemon=True).start()
+        if self._has_license():
+            self._open()
+        else:
+            threading.Thread(target=self._open_with_license, daemon=True).start()
+
+    def _open_with_license(self) -> None:
+        """Ask for a licence again and again, as the node program starts servers that end."""
+        while not self._has_license():
+            time.sleep(_ASK_AGAIN_S)
+        self._open()
+
+    def _has_license(self) -> bool:
+        if self._license_manager is None:
+            return True
+        connection = http.client.HTTPConnection(*self._license_manager, timeout=_LICENSE_TIMEOUT_S)
+        try:
+            connection.request("GET", LICENSE_MANAGER_PING)
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _open(self) -> None:
+        with self._lock:
+            self._follow()
+            self._has_started = True
 
     def close(self, closed: set[int]) -> None:
         """Close the given ports and end their sessions; open all other ports."""
+        with self._lock:
+            self._closed = closed
+            if self._has_started:
+                self._follow()
+
+    def _follow(self) -> None:
+        """Open and close ports, so that they are as ordered."""
+        closed = self._closed
         for port in self._ports.values():
             if port.number in closed and port.listener is not None:
                 port.closed_at = time.monotonic()
@@ -126,7 +172,8 @@ class LightNode:
         ports = [self._ports[number] for number in self._services.get(service, [])]
         since = [port.closed_at for port in ports] + [self._hung_at]
         now = time.monotonic()
-        return bool(ports) and all(at is None or now < at + self._delay for at in since)
+        is_open = all(at is None or now < at + self._delay for at in since)
+        return self._has_started and bool(ports) and is_open
 
     def _accept(self) -> None:
         while True:

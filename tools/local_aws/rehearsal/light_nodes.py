@@ -7,18 +7,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from denodo_ha.drill.model.machines import READINESS_PATH, Key
 from denodo_ha.drill.model.model import Model
+from denodo_ha.environment.facts.denodo_ports import READY_PORT
 from denodo_ha.environment.model.environment import Environment
 from denodo_ha.verify.verification import VerifiedPort, ports_to_verify
+from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT
 
 _PROTOCOLS = {
@@ -30,7 +26,7 @@ _PROTOCOLS = {
     "tcp": "vdp",
     "auxiliary": "object",
 }
-"""The protocol of `light_node` for each protocol of `denodo-ha verify`."""
+"""Protocol of `light_node` by the protocol of `denodo-ha verify`."""
 _SHARE_OF_DELAY = 0.5
 """Project default: the node program's own checks take up to the delay of the drill; on average half
 of it."""
@@ -47,6 +43,7 @@ class NodeSettings:
         services: the ports that the readiness of each service needs.
         ready_port: the port of the readiness answers; 0 without.
         delay: seconds of AWS until a service whose port is closed is not ready.
+        license_manager: host and port on this machine; None without a License Manager.
     """
 
     key: Key
@@ -55,9 +52,15 @@ class NodeSettings:
     services: Mapping[str, tuple[int, ...]]
     ready_port: int
     delay: float
+    license_manager: tuple[str, int] | None = None
 
 
-def settings_of(model: Model, environment: Environment, key: Key) -> NodeSettings:
+def settings_of(
+    model: Model,
+    environment: Environment,
+    key: Key,
+    license_manager: tuple[str, int] | None,
+) -> NodeSettings:
     """Return the servers of a node, from the configuration and the health checks of the drill."""
     machine = model.machines[key]
     verified = ports_to_verify(environment, [machine.cluster], node=machine.name)
@@ -77,9 +80,20 @@ def settings_of(model: Model, environment: Environment, key: Key) -> NodeSetting
         if group.health_check.path.startswith(READINESS_PATH)
         and any(target.machine == key for target in group.targets)
     }
-    delay = machine.readiness_delay * _SHARE_OF_DELAY
+    if any(
+        key in upstream.nodes and upstream.path.startswith(READINESS_PATH)
+        for proxy in model.machines.values()
+        for upstream in (proxy.upstreams or {}).values()
+    ):
+        ready_ports.add(READY_PORT)
     return NodeSettings(
-        key, machine.name, tuple(ports.values()), services, max(ready_ports, default=0), delay
+        key,
+        machine.name,
+        tuple(ports.values()),
+        services,
+        max(ready_ports, default=0),
+        machine.readiness_delay * _SHARE_OF_DELAY,
+        license_manager,
     )
 
 
@@ -96,19 +110,26 @@ class LightNodes:
     Args:
         folder: a folder for the certificate of web servers with TLS.
         pace: AWS seconds per real second.
+        certificate: certificate and key of these servers; empty if none speaks TLS.
     """
 
-    def __init__(self, folder: Path, pace: float) -> None:
+    def __init__(self, folder: Path, pace: float, certificate: str = "") -> None:
         self._folder, self._pace = folder, pace
         self._processes: dict[Key, subprocess.Popen[str]] = {}
         self._settings: dict[Key, tuple[NodeSettings, str]] = {}
         self._closed: dict[Key, set[int]] = {}
         self._hung: set[Key] = set()
         self._silent: dict[Key, frozenset[int]] = {}
-        _write_certificate(folder / "web.pem")
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "web.pem"
+        file.touch(mode=0o600)
+        file.write_text(certificate)
 
     def start(self, settings: NodeSettings, address: str) -> None:
-        """Start the process of a node on its address, and wait until it listens."""
+        """Start the process of a node on its address, and wait until it listens.
+
+        Without a licence, only the readiness endpoint listens.
+        """
         self._settings[settings.key] = (settings, address)
         process = subprocess.Popen(
             [sys.executable, "-m", "tools.local_aws.rehearsal.light_node"],
@@ -131,6 +152,7 @@ class LightNodes:
                 "services": settings.services,
                 "ready_port": settings.ready_port,
                 "delay": settings.delay / self._pace,
+                "license_manager": settings.license_manager,
             },
         )
 
@@ -142,12 +164,18 @@ class LightNodes:
         process.stdin.flush()
         if not process.stdout.readline():
             message = f"the process of node {key} has ended"
-            raise RuntimeError(message)
+            raise LocalAwsError(message)
 
     def kill(self, key: Key) -> None:
         """Kill a node, as the loss of its machine does."""
         self._processes[key].kill()
         self._processes[key].wait(30)
+
+    def reboot(self, key: Key) -> None:
+        """Kill a node and start it again."""
+        self.kill(key)
+        self._close_pipes(self._processes[key])
+        self.start(*self._settings[key])
 
     def suspend(self, key: Key) -> None:
         """Suspend all programs of a node."""
@@ -204,28 +232,3 @@ class LightNodes:
                     pipe.close()
                 except BrokenPipeError:
                     continue
-
-
-def _write_certificate(file: Path) -> None:
-    """Write a key and a certificate that this rehearsal alone uses, unless they exist."""
-    if file.exists():
-        return
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node of the rehearsal")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .sign(key, hashes.SHA256())
-    )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    form = serialization.Encoding.PEM
-    private = key.private_bytes(
-        form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + certificate.public_bytes(form))

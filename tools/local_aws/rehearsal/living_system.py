@@ -1,8 +1,8 @@
 """The living system of a rehearsal: carries actions out on the local AWS, and repairs them.
 
-Machines are the processes of `light_nodes`; zones, regions, load balancers, alarms and health
-checks are cut off with `PUT /_local/cuts`; the rest are calls to AWS, as operators and the commands
-of this project make them.
+Machines are the processes of `rehearsal_machines`; zones, regions, load balancers, alarms and
+health checks are cut off with `PUT /_local/cuts`; the rest are calls to AWS, as operators and the
+commands of this project make them.
 """
 
 import threading
@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from denodo_ha.drill.model.machines import Key
-from denodo_ha.drill.model.model import Model
 from denodo_ha.environment.facts.limits import DATABASE_FAILOVER_S
 from tools.local_aws import control
-from tools.local_aws.rehearsal.deployed_resources import DeployedResources, Resource
+from tools.local_aws.rehearsal.deployed_resources import DeployedSite, Resource
+from tools.local_aws.rehearsal.haproxy_instances import HaproxyInstances
 from tools.local_aws.rehearsal.light_nodes import LightNodes
+from tools.local_aws.rehearsal.rehearsal_machines import RehearsalMachines
 from tools.local_aws.rehearsal.scenario_actions import Action, Verb
 
 _CUT_KINDS: Mapping[Verb, str] = {
@@ -24,6 +25,7 @@ _CUT_KINDS: Mapping[Verb, str] = {
     Verb.CUT_ALARM: "alarms",
     Verb.CUT_CHECK: "checks",
 }
+_MACHINE_VERBS = (Verb.KILL, Verb.SUSPEND, Verb.REBOOT, Verb.HANG_SERVERS, Verb.CLOSE_PORT)
 _SHIFT_DURATION = "1h"
 
 
@@ -31,23 +33,19 @@ class LivingSystem:
     """A deployed environment with running nodes.
 
     Args:
-        endpoint: endpoint of the local AWS.
-        model: the drill's model of the deployed templates.
-        resources: the deployed resources of the model.
-        nodes: the processes of the nodes.
+        site: the deployed environment.
+        machines: what runs.
     """
 
-    def __init__(
-        self, endpoint: str, model: Model, resources: DeployedResources, nodes: LightNodes
-    ) -> None:
-        self._endpoint, self._model, self._resources = endpoint, model, resources
-        self._nodes = nodes
+    def __init__(self, site: DeployedSite, machines: RehearsalMachines) -> None:
+        self._endpoint, self._model, self._resources = site.endpoint, site.model, site.resources
+        self._machines, self._nodes = machines, machines.nodes
         self._repairs: list[Callable[[], None]] = []
         self._timers: list[threading.Timer] = []
         self._pace = 1.0
 
     def set_pace(self, pace: float) -> None:
-        """Let so many seconds of AWS pass in one second of this machine."""
+        """Set the pace: the seconds of AWS that pass in one second of this machine."""
         self._pace = pace
         control.call(self._endpoint, "pace", {"pace": pace}, method="PUT")
 
@@ -85,16 +83,20 @@ class LivingSystem:
             timer = self._timers.pop()
             timer.cancel()
             timer.join()
-        self._nodes.repair()
+        self._machines.repair()
         while self._repairs:
             self._repairs.pop()()
 
     def _kill_machines(self, place: str) -> None:
-        """Kill the nodes in a zone or region: clients may reach them without a load balancer."""
+        """Kill the machines in a zone or region: their clients may be outside of the zone."""
         for cluster in self._model.clusters.values():
-            for key in cluster.nodes:
-                if place in (cluster.region, self._model.machines[key].zone):
-                    self._nodes.kill(key)
+            for key in (*cluster.nodes, *cluster.proxies):
+                machine = self._model.machines[key]
+                if place in (cluster.region, machine.zone) and not machine.is_balancer:
+                    self._process_of(key).kill(key)
+
+    def _process_of(self, key: Key) -> LightNodes | HaproxyInstances:
+        return self._machines.haproxy if key in self._machines.haproxy else self._nodes
 
     def _cut_name(self, action: Action) -> str:
         if action.verb in (Verb.CUT_ZONE, Verb.CUT_REGION):
@@ -102,15 +104,12 @@ class LivingSystem:
         return self._resources.of(action.key).id
 
     def _perform(self, action: Action) -> None:
+        if action.verb in _MACHINE_VERBS:
+            self._perform_on_machine(action)
+            return
         match action.verb:
-            case Verb.KILL:
-                self._nodes.kill(action.key)
-            case Verb.SUSPEND:
-                self._nodes.suspend(action.key)
-            case Verb.HANG_SERVERS:
-                self._nodes.hang(action.key)
-            case Verb.CLOSE_PORT:
-                self._nodes.close_ports(action.key, {action.port})
+            case Verb.LOSE_LICENSE_MANAGER:
+                self._machines.license_managers.lose(action.key)
             case Verb.LOSE_DATABASE:
                 self._lose_database(action.key)
             case Verb.FAIL_OVER_DATABASE:
@@ -126,8 +125,21 @@ class LivingSystem:
                 self._put_switch(action.key, thrown=True)
                 self._repairs.append(lambda: self._put_switch(action.key, thrown=False))
             case _:
-                message = f"{action} is not an action on a machine or by a call"
+                message = f"{action} is not an action by a call"
                 raise ValueError(message)
+
+    def _perform_on_machine(self, action: Action) -> None:
+        match action.verb:
+            case Verb.KILL:
+                self._process_of(action.key).kill(action.key)
+            case Verb.SUSPEND:
+                self._process_of(action.key).suspend(action.key)
+            case Verb.REBOOT:
+                self._nodes.reboot(action.key)
+            case Verb.HANG_SERVERS:
+                self._nodes.hang(action.key)
+            case Verb.CLOSE_PORT:
+                self._nodes.close_ports(action.key, {action.port})
 
     def _lose_database(self, key: Key) -> None:
         """Let the services that need a database accept connections and answer nothing.
@@ -152,7 +164,9 @@ class LivingSystem:
         self._timers.append(timer)
 
     def _drain(self, key: Key) -> None:
-        """Deregister a node from the target groups of services, as `denodo-ha drain` does."""
+        """Take a node out of HAProxy and of the target groups of services, as `drain` does."""
+        node = self._model.machines[key]
+        self._machines.haproxy.drain(node.cluster, node.name)
         instance = self._resources.of(key).id
         for group in self._model.target_groups.values():
             ports = [target.port for target in group.targets if target.machine == key]

@@ -37,7 +37,7 @@ _REPEATED = 3
 _POLL_S = 0.2
 _WORKERS = 32
 _CHANGES = (" -> ALARM", " -> INSUFFICIENT_DATA")
-"""Ends of the lines of messages that say to which state an alarm changed, if not to OK."""
+"""Ends of message lines that name an alarm's new state: every state but OK."""
 
 
 @dataclass

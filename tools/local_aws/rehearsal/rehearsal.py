@@ -14,34 +14,33 @@ from pathlib import Path
 
 from denodo_ha.drill.drill_run import DrillResult, drill_paths
 from denodo_ha.drill.engine.situation import Situation
-from denodo_ha.drill.model.model import Model
-from denodo_ha.drill.outcome import Failure, Outcome
-from denodo_ha.drill.scenarios import scenarios
+from denodo_ha.drill.outcome import Outcome
 from denodo_ha.environment.loading import configuration_file
 from denodo_ha.environment.loading.loader import Loaded, load
-from denodo_ha.environment.model.environment import Environment
 from tools.local_aws import bootstrap, control, deployment, server_process
 from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT, Paths
 from tools.local_aws.rehearsal.client_paths import ClientPaths
 from tools.local_aws.rehearsal.comparison import Seen, disagreements, missing_alarms
-from tools.local_aws.rehearsal.deployed_resources import DeployedResources
-from tools.local_aws.rehearsal.light_nodes import LightNodes, settings_of
+from tools.local_aws.rehearsal.deployed_resources import DeployedResources, DeployedSite
 from tools.local_aws.rehearsal.living_system import LivingSystem
 from tools.local_aws.rehearsal.observation import Observation
-from tools.local_aws.rehearsal.scenario_actions import Action, NotPlayableError, actions
+from tools.local_aws.rehearsal.rehearsal_machines import RehearsalMachines
+from tools.local_aws.rehearsal.scenario_actions import Action, NotPlayableError, Verb, actions
+from tools.local_aws.rehearsal.scenario_choice import (
+    Options,
+    Variant,
+    chosen_scenarios,
+    first_node,
+)
 
 Say = Callable[[str], None]
 Prepare = Callable[[str, Paths], None]
 """Function that changes what is deployed, given the endpoint and paths of its local AWS."""
 
-PACE = 10.0
-"""Project default: AWS seconds per real second."""
 _DEPLOY_PACE = 200.0
 """Project default: during the deploy, when nothing is measured."""
 _LIVING = {"names": True, "metrics": True, "balancers": True}
-_SUSPENDED = "node-lost"
-"""The kind of failure that is played a second time with a suspended machine."""
 
 
 @dataclass(frozen=True)
@@ -61,25 +60,6 @@ class Play:
     seen: Seen | None = None
     reason: str = ""
     disagreements: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of a rehearsal.
-
-    Attributes:
-        pace: AWS seconds per real second.
-        kinds: the kinds of failures to play; empty for all.
-        failures: the failures to play, each once; empty for all.
-        first_only: play only the first scenario of each kind.
-        with_alarms: let each failure last until its alarms should have arrived.
-    """
-
-    pace: float = PACE
-    kinds: tuple[str, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    first_only: bool = False
-    with_alarms: bool = False
 
 
 def rehearse(config: str, options: Options, say: Say, prepare: Prepare | None = None) -> list[Play]:
@@ -113,24 +93,12 @@ def rehearse_variants(
         ConfigError: the configuration is invalid.
     """
     loaded = load(configuration_file.find_configuration(config, ROOT))
-    if has_haproxy(loaded.environment):
-        message = f"{config} has HAProxy instances, which do not run in a rehearsal"
-        raise LocalAwsError(message)
     with deployed(loaded, config, say) as (endpoint, paths):
         for prepare, options in variants:
             if prepare is not None:
                 control.call(endpoint, "pace", {"pace": _DEPLOY_PACE}, method="PUT")
                 prepare(endpoint, paths)
-            nodes = LightNodes(paths.folder / "nodes", options.pace)
-            try:
-                yield list(_play_all(_Deployed(endpoint, paths, loaded), nodes, options, say))
-            finally:
-                nodes.stop()
-
-
-def has_haproxy(environment: Environment) -> bool:
-    """Return whether clients reach nodes of an environment through HAProxy instances."""
-    return any(cluster.balancer.kind == "haproxy" for cluster in environment.clusters.values())
+            yield list(_play_all(_Deployed(endpoint, paths, loaded), options, say))
 
 
 @dataclass(frozen=True)
@@ -173,69 +141,31 @@ def deployed(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _play_all(deployed: _Deployed, nodes: LightNodes, options: Options, say: Say) -> Iterator[Play]:
+def _play_all(deployed: _Deployed, options: Options, say: Say) -> Iterator[Play]:
     endpoint, environment = deployed.endpoint, deployed.loaded.environment
     result = drill_paths([deployed.paths.assemblies / environment.name])
-    model = result.model
     resources = DeployedResources(endpoint, bootstrap.locations(environment))
+    site = DeployedSite(endpoint, environment, result.model, resources)
     control.call(endpoint, "pace", {"pace": options.pace}, method="PUT")
-    client_paths = ClientPaths(endpoint, environment, model, resources)
-    for cluster in model.clusters.values():
-        for key in cluster.nodes:
-            address = client_paths.address_of(key)
-            nodes.start(settings_of(model, environment, key), address)
-            instance = resources.of(key).id
-            control.call(endpoint, f"stand-ins/{instance}", {"address": address}, method="PUT")
-    observation = Observation(
-        client_paths,
-        LivingSystem(endpoint, model, resources, nodes),
-        deployed.paths.notifications,
-        options.pace,
-        {change.name: change.after for change in result.without_failure.dns_changes},
-        options.with_alarms,
-    )
-    chosen = list(_chosen(result, options))
-    for number, (outcome, situation, suspend) in enumerate(chosen, 1):
-        play = _play(observation, result, outcome, situation, suspend=suspend)
-        verdict = "; ".join(play.disagreements) or play.reason or "agrees"
-        say(f"{number} of {len(chosen)}: {outcome.failure}{' (SIGSTOP)' * suspend}: {verdict}")
-        yield play
-
-
-def _chosen(result: DrillResult, options: Options) -> Iterator[tuple[Outcome, Situation, bool]]:
-    """Yield the outcome and situation of each scenario to play, and whether to suspend machines."""
-    seen: set[str] = set()
-    pairs = zip(result.outcomes, scenarios(result.model), strict=True)
-    for outcome, (failure, situation) in pairs:
-        kind = failure.kind
-        if kind == "nothing" or (options.kinds and kind not in options.kinds):
-            continue
-        if options.failures and failure not in options.failures:
-            continue
-        is_first = kind not in seen
-        seen.add(kind)
-        if options.first_only and not is_first:
-            continue
-        yield outcome, situation, False
-        if kind != _SUSPENDED or not is_first or options.failures:
-            continue
-        if _shows_hanging(result.model, failure):
-            yield outcome, situation, True
-
-
-def _shows_hanging(model: Model, failure: Failure) -> bool:
-    """Return whether a suspended machine fails its checks as a lost one does.
-
-    The system of a suspended machine accepts connections, so that checks which only connect pass.
-    """
-    cluster = model.clusters[failure.cluster]
-    services = [
-        group
-        for key in cluster.balancers
-        for group in (model.target_groups[of] for of in model.balancers[key].target_groups)
-        if group.auxiliary_node is None
-    ]
-    return bool(services) and all(group.health_check.is_http for group in services)
+    machines = RehearsalMachines(site, deployed.paths.folder, options.pace)
+    try:
+        machines.start()
+        observation = Observation(
+            ClientPaths(site),
+            LivingSystem(site, machines),
+            deployed.paths.notifications,
+            options.pace,
+            {change.name: change.after for change in result.without_failure.dns_changes},
+            options.with_alarms,
+        )
+        chosen = list(chosen_scenarios(result, options))
+        for number, (outcome, situation, variant) in enumerate(chosen, 1):
+            play = _play(observation, result, outcome, situation, variant)
+            verdict = "; ".join(play.disagreements) or play.reason or "agrees"
+            say(f"{number} of {len(chosen)}: {outcome.failure}{variant.value}: {verdict}")
+            yield play
+    finally:
+        machines.stop()
 
 
 def _play(
@@ -243,11 +173,14 @@ def _play(
     result: DrillResult,
     outcome: Outcome,
     situation: Situation,
-    *,
-    suspend: bool,
+    variant: Variant,
 ) -> Play:
+    is_suspended = variant is Variant.SUSPENDED
     try:
-        done = tuple(actions(result.model, situation, suspend=suspend))
+        done = tuple(actions(result.model, situation, suspend=is_suspended))
+        if variant is Variant.REBOOTED:
+            node = first_node(result.model, outcome.failure)
+            done += (Action(Verb.REBOOT, node.key, node.cluster),)
     except NotPlayableError as error:
         return Play(outcome, reason=str(error))
     try:

@@ -25,10 +25,12 @@ class Verb(Enum):
     CUT_ALARM = "take away the metric's data"
     CUT_CHECK = "make the health check unhealthy"
     LOSE_DATABASE = "let services that need the database not answer"
-    FAIL_OVER_DATABASE = "the same until the database's standby has taken over"
-    DRAIN = "deregister from the shared target groups"
+    FAIL_OVER_DATABASE = "let them not answer until the database's standby has taken over"
+    DRAIN = "drain (target groups, HAProxy)"
     SHIFT_ZONE = "start a zonal shift"
     THROW_SWITCH = "throw the switch"
+    LOSE_LICENSE_MANAGER = "let the License Manager not answer"
+    REBOOT = "reboot the machine"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Action:
     Attributes:
         verb: what is done.
         key: key of the machine, load balancer, database, alarm or health check; name of the zone or
-            region.
+            region; host of the License Manager.
         cluster: name of the cluster; empty for an object of no cluster.
         port: the port to close.
     """
@@ -85,15 +87,13 @@ def _of_cluster(
 ) -> Iterator[Action]:
     yield from _of_databases(model, cluster, state)
     if state.license_manager_lost:
-        message = "the servers of the local AWS ask no License Manager"
-        raise NotPlayableError(message)
+        yield Action(Verb.LOSE_LICENSE_MANAGER, model.license_managers[cluster])
     lost = Verb.SUSPEND if suspend else Verb.KILL
     # A node is drained before its machine is lost, as the commands of this project do.
     yield from (Action(Verb.DRAIN, key, cluster) for key in sorted(state.drained_nodes))
     for key in sorted(state.lost_machines):
-        # The proxy of a rehearsed cluster is a load balancer behind another one.
-        is_proxy = key in model.machines and model.machines[key].kind == "proxy"
-        yield Action(Verb.CUT_BALANCER if is_proxy else lost, key, cluster)
+        is_balancer = key in model.machines and model.machines[key].is_balancer
+        yield Action(Verb.CUT_BALANCER if is_balancer else lost, key, cluster)
     yield from (Action(Verb.HANG_SERVERS, key, cluster) for key in sorted(state.unready_nodes))
     yield from (
         Action(Verb.CLOSE_PORT, key, cluster, port) for key, port in sorted(state.closed_ports)

@@ -29,8 +29,9 @@ from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.rehearsal.client_load import ClientLoad, Sample
 from tools.local_aws.rehearsal.client_paths import ClientPaths
 from tools.local_aws.rehearsal.comparison import recovery_seconds, tolerance
-from tools.local_aws.rehearsal.deployed_resources import DeployedResources
-from tools.local_aws.rehearsal.rehearsal import PACE, Say, deployed
+from tools.local_aws.rehearsal.deployed_resources import DeployedResources, DeployedSite
+from tools.local_aws.rehearsal.rehearsal import Say, deployed
+from tools.local_aws.rehearsal.scenario_choice import PACE
 from tools.local_aws.rehearsal.standby_faults import FAULTS, Fault
 from tools.local_aws.rehearsal.standby_site import ACTIVE, STANDBY, StandbySite, configuration
 
@@ -66,7 +67,7 @@ def practise(site: StandbySite) -> Iterator[str]:
     """Practise a failover while clients connect; yield each difference from what is expected."""
     result = drill_paths([site.paths.assemblies / site.environment.name])
     resources = DeployedResources(site.endpoint, bootstrap.locations(site.environment))
-    paths = ClientPaths(site.endpoint, site.environment, result.model, resources)
+    paths = ClientPaths(DeployedSite(site.endpoint, site.environment, result.model, resources))
     services = [service for path in paths.paths for service in path.services]
     load_ = ClientLoad(services, paths.resolver)
     begin = time.monotonic()

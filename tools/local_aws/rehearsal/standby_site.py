@@ -167,7 +167,8 @@ class StandbySite:
             self.put_export(cluster, node)
         self.put_practice(late=False)
         self.put_quotas(_QUOTA)
-        # On a busy machine, the command may reach its time limit before it has recorded everything.
+        # Repeat the command: on a busy machine it may reach its time limit before it has recorded
+        # everything.
         for _ in range(_ATTEMPTS):
             self.run("failover", "check", "--for", STANDBY, "--record")
             if all(self.check()[number].state == "ok" for number in _RECORDED):

@@ -177,7 +177,7 @@ def _checked_arguments(
         errors.append(f"--to {to} is not a folder: create it, or leave the option out")
     if name is None or errors:
         raise UsageError("; ".join(errors))
-    cdk_command()  # without a clone there is no synthesis, so nothing is written either
+    cdk_command()  # raises an error without a clone of the repository, before anything is written
     folder = to or configuration_root() / "config"
     choice = name if to is None else str(displayed_path(folder / f"{name}.yaml"))
     return Adoption(name, folder, choice)
@@ -192,7 +192,7 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
     site = read_live_site(aws, regions, locator)
     missing = [part.text for part in site.unread if part.action in _NEEDED]
     if missing:
-        # A configuration without a node would take the node out of service.
+        # If the configuration left out a node, a deploy would take that node out of service.
         message = f"the site cannot be adopted without this: {'; '.join(missing)}"
         raise AwsError(message)
     resources = SiteResources(site)

@@ -147,10 +147,10 @@ def network_of(cluster: FoundCluster, networks: Iterable[str]) -> str:
 
 
 def client_sources(cluster: FoundCluster, details: SiteDetails) -> tuple[list[str], str]:
-    """Return who may connect, and where this is written: in the rules of security groups.
+    """Return the networks that may connect, and the source of this list: security group rules.
 
     A load balancer without a security group passes on the clients' addresses, so the security
-    groups of the nodes say who may connect.
+    groups of the nodes decide which clients may connect.
     """
     ports = {port.port for port in cluster.services.values()}
     groups = as_list(cluster.balancer.properties.get("SecurityGroups"))

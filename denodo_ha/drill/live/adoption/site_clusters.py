@@ -1,4 +1,4 @@
-"""Clusters of a live site: which load balancer is which cluster, and which port is what.
+"""Clusters of a live site: the cluster of each load balancer, and the purpose of each port.
 
 A cluster is a load balancer with its ports and the instances behind them. A port whose target group
 has one instance of several is the auxiliary (RMI) port of this node, as Denodo 7.0 needs it.
@@ -44,7 +44,9 @@ _SERVICES: Final[Mapping[int, str]] = {
 }
 """Names of services by their port on the nodes."""
 _AUXILIARY_ENDINGS: Final = (JMX_REGISTRY_PORT, JMX_FACTORY_PORT)
-"""Ports that Denodo 7.0 uses as auxiliary port; on further nodes often with a digit before."""
+"""Ports that Denodo 7.0 uses as auxiliary port; further nodes often use them with one more digit in
+front, such as 19997 instead of 9997.
+"""
 _NODE_NAME: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 _ROLES: Final = {"PRIMARY": "active", "SECONDARY": "passive"}
 
@@ -71,7 +73,8 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
 def record_of(resources: SiteResources) -> tuple[str, str]:
     """Return hosted zone and name of the records that clients use; empty without records.
 
-    The records of this project's own failover stack are the new name of a site that is on its way.
+    The records of this project's own failover stack are the new name of a site whose adoption has
+    begun; the clients' old name comes first.
     """
     return next(
         (

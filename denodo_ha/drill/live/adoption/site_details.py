@@ -218,7 +218,7 @@ def _map(pairs: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _records(calls: SiteCalls, region: str, zone: str, name: str) -> list[Any]:
-    """Return the record sets of a name, as a change of them must repeat them."""
+    """Return the record sets of a name: a change of a record set must repeat all of it."""
     if not zone:
         return []
     page = calls.first_page(aws_calls.RECORDS, region, HostedZoneId=zone, StartRecordName=name)

@@ -220,7 +220,7 @@ def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
 
 def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
     """Return the step that admits the new load balancer to the nodes."""
-    # One group of each node suffices, and nodes mostly have the same one.
+    # One security group of each node suffices, and nodes mostly share that security group.
     groups = sorted({node.security_groups[0] for node in _with_groups(cluster)})
     region = cluster.balancer.region
     permissions = " ".join(

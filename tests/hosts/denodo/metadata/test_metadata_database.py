@@ -291,7 +291,7 @@ _PASSWORDS = {
 
 
 def test_the_oldest_is_told_that_its_password_is_plain(make_home: Any) -> None:
-    """The keys of 7.0 are true in an installation, and Denodo may encrypt the password later."""
+    """In 7.0, a key tells that the password is encrypted: true in a new installation."""
     home = make_home("7.0")
     cloud = Cloud(home.folder)
     cloud.secret(SCHEDULER, login("scheduler"))

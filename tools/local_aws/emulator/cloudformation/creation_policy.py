@@ -56,7 +56,8 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
         signal = _resource_signal(stack, logical_id)
         if signal is not None:
             try:
-                # A group would wait for HAProxy, which waits for the nodes, which come later here.
+                # An Auto Scaling group would wait for HAProxy, which waits for the nodes, which are
+                # created later here.
                 image = str(properties.get("ImageId", ""))
                 runs = kind == _KINDS[0] and MACHINES.runs_programs(image)
                 _wait(kind, stack, logical_id, signal, runs=runs)
@@ -74,7 +75,7 @@ def _wait(kind: str, stack: str, logical_id: str, signal: dict[str, Any], *, run
     timeout = _wait_conditions.validate_resource_signal_timeout(signal.get("Timeout"), logical_id)
     stack_id = ministack.all_stacks[stack]["StackId"]
     token = _wait_conditions.register_slot(stack_id)
-    # Programs take real time, whatever the pace.
+    # Programs on machines take real time, so their limit is not shortened by the pace.
     limit = timeout if runs else CLOCK.real(timeout)
     if MODE.name == "automatic" and not runs:
         for number in range(count):

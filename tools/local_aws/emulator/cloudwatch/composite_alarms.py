@@ -13,7 +13,8 @@ KIND = "AWS::CloudWatch::CompositeAlarm"
 
 def _put(name: str, properties: Properties) -> Made:
     """Create or overwrite a composite alarm, with PutCompositeAlarm's own checks."""
-    # CloudFormation's own tags, which MiniStack adds to the template's, are not part of the call.
+    # MiniStack adds CloudFormation's own tags (aws:…) to those of the template; CloudFormation does
+    # not send them to PutCompositeAlarm.
     tags = [tag for tag in properties.get("Tags") or [] if not str(tag["Key"]).startswith("aws:")]
     request = {**properties, "AlarmName": name, "Tags": tags}
     if problem := action_suppression.problem(properties):

@@ -19,7 +19,9 @@ COUNTED = (
     "TCP_Target_Reset_Count",
     "TCP_ELB_Reset_Count",
 )
-"""Metrics that count events. `PortAllocationErrorCount` has no data: ports do not run out here."""
+"""Metrics that count events. `PortAllocationErrorCount` has no data, as the local AWS never runs
+out of ports.
+"""
 _KEPT = 4000
 """Project default: reports that are kept for each load balancer."""
 

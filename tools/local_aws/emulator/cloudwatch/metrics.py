@@ -49,7 +49,7 @@ def state(alarm: Alarm) -> State:
     """Return the state of an alarm, computed from its metric."""
     series, last = _series(alarm), _last_period(alarm)
     if series and alarm.get("TreatMissingData") == "ignore":
-        # A period with data counts also if no evaluation happened before it was over.
+        # A period with data counts even if it ended before the next evaluation.
         newest = max(series)
         if _begin(alarm, newest + 1) > float(alarm.get("StateUpdatedTimestamp") or 0):
             last = min(last, newest + int(alarm["EvaluationPeriods"]) - 1)
@@ -121,8 +121,8 @@ def _series(alarm: Alarm) -> Series:
 def _recorded(alarm: Alarm) -> dict[int, list[ministack.Record]]:
     """Return the recorded values in each period, with the value at the period's beginning.
 
-    The value at the beginning is the last one recorded before, unless it is old: recording had
-    stopped.
+    The value at the period's beginning is the last value recorded before it, unless that value is
+    so old that recording had stopped in between.
     """
     points: dict[int, list[ministack.Record]] = {}
     length, before = _seconds(alarm), None

@@ -112,7 +112,7 @@ def _fill(name: str, properties: Properties, stack: str) -> None:
 
 
 def replace_lost() -> None:
-    """Start an instance for each one that a group has lost, as EC2's health checks let it do."""
+    """Start an instance in place of each terminated one, as a group with EC2 health checks does."""
     for (account, region, name), group in list(_groups.all_items()):
         with ministack.acting_for(account, region):
             lost = [item for item in group["Instances"] if _is_lost(item)]

@@ -26,7 +26,7 @@ _RESERVED = 4
 CHANGED = threading.Event()
 """Set after each change of an instance."""
 RESTARTS: list[str] = []
-"""Instances that EC2 has restarted, and whose programs run still."""
+"""Instances that EC2 has restarted, and whose old programs have not been ended yet."""
 
 _NEVER_IN_PLACE = ("BlockDeviceMappings",)
 """Properties whose change replaces an instance (AWS, AWS::EC2::Instance, BlockDeviceMappings)."""
@@ -303,7 +303,8 @@ def _update(instance_id: str, old: Properties, new: Properties, _stack: str) -> 
     if groups:
         instance["SecurityGroups"] = [_group_summary(item) for item in groups]
     if instance["UserData"] != new.get("UserData", ""):
-        # As for the type; cloud-init does not run changed user data on an instance that exists.
+        # Like a changed type, changed user data stops and starts the instance; cloud-init does not
+        # run it again.
         instance["UserData"] = new.get("UserData", "")
         restart(instance_id)
     instance["IamInstanceProfile"] = _profile(new.get("IamInstanceProfile"))

@@ -27,7 +27,8 @@ def files(arn: str) -> list[str]:
     """Return the paths of a certificate's chain and key, which are made if they do not exist."""
     record = ministack.certificates[arn]
     if record.get("_private_key"):
-        # A certificate that was imported; another import changes the content and so the name.
+        # This is an imported certificate. Another import changes its content, and so the name of
+        # the file.
         chain = f"{record['_pem_body']}\n{record.get('_pem_chain') or ''}"
         return _written(sha256((arn + chain).encode()).hexdigest(), chain, record["_private_key"])
     name = sha256(arn.encode()).hexdigest()

@@ -266,7 +266,7 @@ def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
 
 
 def private_addresses(record: ministack.Record) -> dict[str, str]:
-    """Return the private address of a load balancer in each zone: a fixed one, else an own choice.
+    """Return the private address of a load balancer in each zone: the fixed one, else a chosen one.
 
     AWS chooses one. Here it is the subnet's last usable address, which no instance gets before the
     subnet is full.

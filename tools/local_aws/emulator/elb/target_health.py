@@ -238,7 +238,7 @@ def check(group: ministack.Record, target: Target) -> None:
 def _outcome(group: ministack.Record, target: Target, address: tuple[str, int]) -> probe.Outcome:
     if not health_check_flows.reach(group, instance_of(group, target), _check_port(group, target)):
         return probe.TIMEOUT
-    # The server's answer takes real time, even if AWS's durations are shortened.
+    # The server needs real time to answer, even if the pace shortens AWS's durations.
     timeout = max(CLOCK.real(group["HealthCheckTimeoutSeconds"]), 0.5)
     header = health_check_flows.header(group["TargetGroupArn"])
     if group["HealthCheckProtocol"] == "TCP":
@@ -291,7 +291,8 @@ class Checker(threading.Thread):
                     due = self._due.get(key, now)
                     if due > now or _DRAINING in target or key in self._running:
                         continue
-                    # From the time at which the check was due, so that rounds add no delay.
+                    # Count from the time at which the check was due, so that late rounds do not add
+                    # up to a delay.
                     interval = CLOCK.real(group["HealthCheckIntervalSeconds"])
                     self._due[key] = due + interval if due + interval > now else now + interval
                     self._running.add(key)

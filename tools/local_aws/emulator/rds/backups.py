@@ -1,8 +1,8 @@
 """RDS: automated backups that are replicated to another region, and the restore of such a copy.
 
 A copy exists from the deploy of its database on, and stays when the database is deleted, as RDS
-retains automated backups. A restored database has the present content of its source, if that has a
-server (`servers`).
+retains automated backups. A restored database has the present content of its source, if the source
+has a server (`servers`).
 """
 
 import secrets

@@ -162,7 +162,8 @@ def _stays_open(endpoint: loopback.Endpoint, timeout: float) -> bool:
         try:
             return bool(connection.recv(1))
         except TimeoutError:
-            # The server waits for the client's first word.
+            # The connection is open, and the server waits for the client's first bytes: the check
+            # has passed.
             return True
         except OSError:
             return False

@@ -15,7 +15,7 @@ _ANSWER = re.compile(r"/testdnsanswer$")
 _TAGGED_AT_ONCE = 10
 """Resources in one call (AWS, Amazon Route 53 API Reference, ListTagsForResources)."""
 _CHECKER = ("eu-west-1", "192.0.2.53")
-"""Region and address of the only checker."""
+"""Region and address of the only health checker of the local AWS."""
 
 _r53 = ministack.route53
 

@@ -29,7 +29,7 @@ _REASONS = {
     504: "Gateway Time-out",
 }
 _CONNECT_AWS_S = 10
-"""AWS, Troubleshoot your Application Load Balancers, HTTP 504: connection time-out."""
+"""Seconds to connect to a target (AWS, Troubleshoot your Application Load Balancers, HTTP 504)."""
 
 
 @dataclass

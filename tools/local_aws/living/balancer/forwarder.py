@@ -22,14 +22,14 @@ from tools.local_aws.living.balancer.network import Arrival, NetworkBalancers
 _log = logging.getLogger("balancers")
 
 _INSIDE = ""
-"""In place of a zone: the socket to which Network Load Balancers connect."""
+"""Key in place of a zone: the socket to which Network Load Balancers connect."""
 _ALPN = {
     "HTTP1Only": ("http/1.1",),
     "HTTP2Only": ("h2",),
     "HTTP2Optional": ("http/1.1", "h2"),
     "HTTP2Preferred": ("h2", "http/1.1"),
 }
-"""AWS, Listeners for your Network Load Balancers, ALPN policies."""
+"""Protocols of each ALPN policy (AWS, Listeners for your Network Load Balancers, ALPN policies)."""
 
 _Key = tuple[str, str]
 

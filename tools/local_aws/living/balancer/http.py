@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _LARGEST_HEAD = 65536
-"""AWS, Quotas for your Application Load Balancers: request line 16 K, headers 60 K in all."""
+"""Maximum size of a head: request line 16 K, headers 60 K in all (AWS, Quotas for your Application
+Load Balancers).
+"""
 _CHUNK = 65536
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """A field name (RFC 9110, section 5.6.2)."""

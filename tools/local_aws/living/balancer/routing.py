@@ -138,7 +138,8 @@ def target_is_admitted(
     if seen == target.address:
         return False
     if not target.groups:
-        return True  # An address that no instance of the local AWS has: its groups are not known.
+        # No instance of the local AWS has this address, so the target's groups are unknown.
+        return True
     leaves = not balancer.groups or admission.admits(
         balancer.groups,
         "egress",

@@ -17,7 +17,8 @@ import urllib.request
 SETTINGS = "/etc/local-aws.json"
 COPIES = "/run/local-aws/haproxy"
 PROGRAM = "/usr/sbin/haproxy"
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 60.0
+"""Project default: without the answer, HAProxy would never find the nodes."""
 _SHIFT = 10_000
 """Ports that this user may not bind, as in `emulator/loopback.py`."""
 _BIND = re.compile(r"^(\s*bind\s+)(?:\*|0\.0\.0\.0|127\.0\.0\.1)?:(\d+)", re.MULTILINE)
@@ -36,7 +37,7 @@ def rewritten(text: str, address: str, name_server: str) -> str:
         return f"{match[1]}{address}:{_port(int(match[2]))}"
 
     text = _BIND.sub(bound, text)
-    # The limit of open files is that of this system's user.
+    # The user of this system may not raise the limit of open files.
     text = re.sub(r"^global$", "global\n    no strict-limits", text, count=1, flags=re.MULTILINE)
     if name_server:
         text = text.replace("parse-resolv-conf", f"nameserver local {name_server}")
@@ -73,19 +74,19 @@ def _copied(path: str, settings: "dict[str, str]", name_server: str) -> str:
             text = rewritten(file.read(), settings["address"], name_server)
     except OSError:
         return path
-    os.makedirs(COPIES, exist_ok=True)  # noqa: PTH103 - see above
+    os.makedirs(COPIES, exist_ok=True)  # noqa: PTH103 - pathlib takes time to import
     copy = f"{COPIES}/{original.replace('/', '%')}"
-    with open(copy, "w") as file:  # noqa: PTH123 - see above
+    with open(copy, "w") as file:  # noqa: PTH123 - pathlib takes time to import
         file.write(text)
     return copy
 
 
 def main() -> None:
     """Run HAProxy with copies of its files."""
-    with open(SETTINGS) as file:  # noqa: PTH123 - see above
+    with open(SETTINGS) as file:  # noqa: PTH123 - pathlib takes time to import
         settings = json.load(file)
     name_server = _name_server(settings)
-    # HAProxy of the wheel has no support of systemd's protocol.
+    # The HAProxy of the Python wheel does not support systemd's notifications (-Ws).
     arguments = ["-W" if word == "-Ws" else word for word in sys.argv[1:]]
     for place, word in enumerate(arguments[:-1]):
         if word == "-f":

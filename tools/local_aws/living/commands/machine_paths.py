@@ -19,7 +19,7 @@ from typing import Any
 ROOT = os.path.dirname(sys.prefix)  # noqa: PTH120 - pathlib takes time to import
 """The machine's folder, which has the virtual environment in `opt`."""
 ALIVE = "run/local-aws-alive"
-"""A pipe whose other end the machine's first process has."""
+"""A pipe whose other end is held by the machine's first process."""
 _OWN = re.compile(r"/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/|$)")
 _OWN_IN_TEXT = re.compile(r"(?<![\w./$}-])/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/)")
 _KEPT = (ROOT, sys.base_prefix, posixpath.dirname(posixpath.dirname(posixpath.realpath(__file__))))
@@ -190,7 +190,7 @@ def install() -> None:
         _moved(name)
     for name in ("scandir", "listdir"):
         setattr(os, name, _own_processes(getattr(os, name)))
-    # The types of these functions are those of the originals.
+    # Assign through `vars`: mypy would refuse functions of other types than the originals.
     vars(builtins)["open"] = vars(io)["open"] = opened
     vars(posixpath)["realpath"] = lambda path, **options: plain_realpath(mapped(path), **options)
     _replace_spawning()

@@ -1,7 +1,7 @@
 """The ports of a machine where all machines share one loopback address, as on macOS.
 
 The local AWS gives each port of each machine or manager a port of its own on that address
-(`emulator/loopback.py`). Programs that listen or connect ask it once for each.
+(`emulator/loopback.py`). Programs that listen or connect ask the local AWS once for each port.
 """
 
 import json
@@ -28,12 +28,12 @@ def actual(root: str, owner: str, port: int) -> int:
         return port
     cache = f"{root}/etc/local-aws-ports/{owner}-{port}"
     try:
-        with open(cache) as file:  # noqa: PTH123 - see above
+        with open(cache) as file:  # noqa: PTH123 - pathlib takes time to import
             return int(file.read())
     except (OSError, ValueError):
         found = _asked(known["endpoint"], f"/_local/endpoints/{owner}/{port}")
     try:
-        with open(cache, "w") as file:  # noqa: PTH123 - see above
+        with open(cache, "w") as file:  # noqa: PTH123 - pathlib takes time to import
             file.write(str(found))
     except OSError:
         pass  # without a cache, each process asks again

@@ -92,7 +92,7 @@ class Session:
             connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
     def _virtual_dataport(self, connection: socket.socket) -> None:
-        """Answer the protocol from 8.0 on, whose client speaks first; keep the connection."""
+        """Answer the protocol of 8.0 and later, whose client sends first; keep the connection."""
         request = connection.recv(1000)
         if request.startswith(b"asyncrmi") and len(request) >= 9:
             connection.sendall(b"asyncrmi" + bytes([(request[8] + 1) % 256]))
@@ -115,7 +115,7 @@ class Session:
             elif kind[0] == _RMI_CALL:
                 self._call(connection)
             else:
-                # The client acknowledges an answer: UID of 14 bytes.
+                # The client acknowledges each answer with a UID of 14 bytes.
                 _exactly(connection, 14)
 
     def _call(self, connection: socket.socket) -> None:

@@ -15,10 +15,13 @@ WEB = "resources/apache-tomcat/conf/tomcat.properties"
 LICENSE = "conf/SolutionManager.properties"
 SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
 DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
+SSO = "conf/SSOConfiguration.properties"
 FILES = (VDP, WEB, LICENSE, SCHEDULER)
 _EMBEDDED = "spring.datasource.url=jdbc\\:derby\\:data_catalog\n"
 """Content of the Data Catalog's file, of which no real copy is at hand: a key that the node program
 replaces."""
+_NO_SSO = "sso.enabled=false\n"
+"""Content of the Security Token's file, of which no real copy is at hand either."""
 _HTTPS_PORT, _DEFAULT_HTTPS_PORT = "com.denodo.tomcat.https.port", 9443
 
 SCRIPTS = (
@@ -73,7 +76,7 @@ def copy_files(home: Path, version: str) -> None:
     for folder in ("bin", "run", "behave", "logs"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     (home / "VERSION").write_text("7.0" if version.startswith("7.") else version)
-    # The newest update, whose ping.sh has the option -r.
+    # Stands for the newest Denodo update, whose ping.sh has the option -r.
     (home / "UPDATE").write_text("newer")
     for folder in _DRIVERS:
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -129,6 +132,8 @@ def install(
     (home / "metadata").write_text("# REQUIRE PROPERTIES FILE\n")
     (home / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
     (home / DATA_CATALOG).write_text(_EMBEDDED)
+    if family(version) != "7.0":
+        (home / SSO).write_text(_NO_SSO)
     if extras.flight_port:
         (home / "FLIGHT").write_text(str(extras.flight_port))
     if extras.certificate:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 # In a machine, the folder of its programs is not a package.
-import isolation  # type: ignore[import-not-found] # see above
+import isolation  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from tools.local_aws.living.denodo.stand_in import Home
@@ -59,7 +59,8 @@ class RealServers:
         self._home, self._ports, self._host = home, ports, host
         programs = json.loads((home.path / "REAL").read_text())
         self._java, self._postgres = programs.get("java", ""), programs.get("postgres", "")
-        # PostgreSQL refuses root, whose id Denodo's user has in the machine of a user without root.
+        # PostgreSQL refuses to run as root. If the local AWS does not run as root, Denodo's user in
+        # the machine has root's id.
         self._groups = {
             "rmi": ("rmi", "object") if self._java else (),
             "http": ("http",) if self._java else (),
@@ -78,7 +79,7 @@ class RealServers:
         }
 
     def follow(self, closed: Sequence[int]) -> None:
-        """Start and end programs, so that those run of whose ports none is closed."""
+        """Start and end programs, so that exactly those run whose ports are all open."""
         for name, protocols in self._groups.items():
             ports = [self._ports[item] for item in protocols if item in self._ports]
             is_wanted = name in self._ports and bool(ports) and not {*ports} & {*closed}
@@ -91,7 +92,7 @@ class RealServers:
                 process.wait(_END_S)
 
     def _await_free(self, ports: Sequence[int]) -> None:
-        """Wait for the end of programs of an earlier server, which the kernel ends soon."""
+        """Wait until the programs of an earlier server have ended and freed the ports."""
         deadline = time.monotonic() + _FREE_S
         for port in ports:
             while time.monotonic() < deadline:

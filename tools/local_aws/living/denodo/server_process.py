@@ -31,13 +31,14 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
     # The interpreter runs the stand-in by its path, so its folder is on the import path.
-    import denodo_servers  # type: ignore[import-not-found] # see above
+    import denodo_servers  # type: ignore[import-not-found]
 
     _end_with_machine(home.path / "ALIVE")
     started = _record(home, server)
     options = started["jvm"]
     if "-Ddead" in options:
-        # The program that starts servers sees this one before it ends, on a slow machine as well.
+        # Wait for a connection, so that the program that starts servers sees this process before it
+        # ends, on a slow machine as well.
         with socket.create_server(home.endpoint(next(iter(home.ports(server).values())))) as port:
             port.settimeout(_SECONDS)
             with suppress(TimeoutError):
