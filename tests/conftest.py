@@ -75,13 +75,23 @@ _SHORT = 2
 _WAITING = ("hosts", "local_aws")
 """Folders whose tests spend most of their time waiting for servers and health checks."""
 _FIRST = (
-    "local_aws/rehearsal/test_examples_rehearsed.py",
     "docs/test_tutorial.py",
+    "local_aws/rehearsal/test_examples_rehearsed.py",
     "e2e/test_proxied.py",
     "e2e/test_deployed_examples.py",
-    "hosts/denodo/test_privileges.py",
     "e2e/test_rolled.py",
+    "hosts/denodo/test_privileges.py",
+    "local_aws/living/test_nodes.py",
+    "faults/test_fault_matrix.py",
     "e2e/test_replaced.py",
+    "docs/test_readme_steps.py",
+    "upgrade/test_local_aws.py",
+    "local_aws/client/test_client_network.py",
+    "hosts/denodo/test_killed.py",
+    "review/test_html_browser.py",
+    "review/test_seeded_changes.py",
+    "faults/test_lost_region.py",
+    "hosts/haproxy/test_haproxy_privileges.py",
 )
 """Files that take longest of all, in their order. The tests of a file run in one worker."""
 
