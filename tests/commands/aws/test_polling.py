@@ -69,7 +69,6 @@ def test_looks_once_more_when_the_time_is_up() -> None:
     assert clock.slept == [5, 5, 2]
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_the_calls_of_a_look_end_with_the_timeout() -> None:
     """Each read may take only the time left until the timeout; the last one has a short limit."""
     clock, left = VirtualClock(), []
@@ -83,7 +82,6 @@ def test_the_calls_of_a_look_end_with_the_timeout() -> None:
         assert 0 < seconds <= most
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_an_outer_deadline_ends_a_wait() -> None:
     clock = VirtualClock()
     with deadline.limited(8), pytest.raises(PollTimeout):
