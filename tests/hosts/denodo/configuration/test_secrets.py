@@ -2,13 +2,19 @@
 
 import base64
 import json
+import os
+import signal
+import time
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import MetadataError, RolledBackError, StateError
 from hosts.denodo.record import Record
+from hosts.denodo.servers import servers
 from tests.hosts.denodo.cloud import EXPORT, LOGIN, TLS, TOKEN, Cloud
 from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home
 
@@ -173,15 +179,44 @@ def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
     assert sorted(path.name for path in store.iterdir()) == ["keystore", "truststore"]
 
 
-def test_a_journal_that_cannot_be_read_restores_all_backups(home: Home) -> None:
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the time that a process has to end expire at once, until a process is killed.
+
+    Returns:
+        the ids of killed processes.
+    """
+    killed: list[int] = []
+    kill, hours = os.kill, count(step=3600.0)
+
+    def record(pid: int, number: int) -> None:
+        kill(pid, number)
+        if number == signal.SIGKILL:
+            killed.append(pid)
+
+    monkeypatch.setattr(os, "kill", record)
+    clock = SimpleNamespace(
+        monotonic=lambda: time.monotonic() + (0 if killed else next(hours)), sleep=time.sleep
+    )
+    monkeypatch.setattr(servers, "time", clock)
+    return killed
+
+
+def test_a_journal_that_cannot_be_read_restores_all_backups(
+    home: Home, request: pytest.FixtureRequest
+) -> None:
+    """The server whose port is in a half written file is killed."""
     apply(home.system, home.state())
-    before = home.contents()
+    before, server = home.contents(), home.running()
+    killed = request.getfixturevalue("killed")
     for file in (VDP, LICENSE):
         path = home.path / file
         path.rename(path.with_name(f"{path.name}.before-denodo-node"))
         path.write_text("half written")
     (home.system.folder / "journal.json").write_text("[" * 20000)
     apply(home.system, home.state())
+    assert server is not None
+    assert killed == [server["pid"]]
     assert home.contents() == before
     assert home.running()
     assert not (home.system.folder / "journal.json").exists()
