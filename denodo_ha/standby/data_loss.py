@@ -30,8 +30,7 @@ class Loss:
 
 
 def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
-    """Read the time of each kind of loss; a time that cannot be read before the deadline is
-    unknown.
+    """Read the time of each kind of loss; a time that is not read in time is unknown.
 
     Raises:
         NoCredentials: There are no credentials.

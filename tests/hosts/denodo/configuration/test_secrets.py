@@ -205,7 +205,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_journal_that_cannot_be_read_restores_all_backups(
     home: Home, request: pytest.FixtureRequest
 ) -> None:
-    """The server whose port is in a half written file is killed."""
+    """The run restores all files, and kills the server that was started with the old ones."""
     apply(home.system, home.state())
     before, server = home.contents(), home.running()
     killed = request.getfixturevalue("killed")
