@@ -421,6 +421,41 @@ class TestLaunchers:
         assert seen["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
 
 
+LOCAL_AWS_PYTHON = """\
+#!/bin/sh
+# Stands for the Python of .venv and of the local AWS.
+case "$*" in
+    *fcntl*) exec {python} "$@" ;;
+    *"-m venv"*)
+        mkdir -p tools/local_aws/.venv/bin
+        cp "$0" tools/local_aws/.venv/bin/python ;;
+    *pip*) [ -z "${{PIP_WAITS:-}}" ] || read -r _ <"$PIP_WAITS" ;;
+esac
+"""
+
+
+def test_the_local_aws_is_installed_once_at_a_time(tmp_path: Path) -> None:
+    """Two runs at once, or a pip of a killed run, removed each other's folder."""
+    pipe, script = tmp_path / "pipe", tmp_path / "tools/local_aws/setup"
+    os.mkfifo(pipe)
+    executable(script, (ROOT / "tools/local_aws/setup").read_text())
+    (script.parent / "requirements.lock").write_text("one")
+    executable(tmp_path / ".venv/bin/python", LOCAL_AWS_PYTHON.format(python=sys.executable))
+    killed = subprocess.Popen([script], env=os.environ | {"PIP_WAITS": str(pipe)})
+    # Opening a pipe blocks until the other side has it open, too.
+    with pipe.open("w") as pip:
+        killed.kill()
+        killed.wait(timeout=120)
+        following = subprocess.Popen([script], stderr=subprocess.PIPE, text=True)
+        assert following.stderr is not None
+        first_line = following.stderr.readline()
+        pip.write("go on\n")
+    assert "Waiting for another setup of the local AWS" in first_line
+    assert "Installing the local AWS" in following.communicate(timeout=120)[1]
+    assert following.returncode == 0
+    assert (script.parent / ".venv/.made-from").read_text() == "one"
+
+
 def test_processes_of_a_verb_share_compiled_modules() -> None:
     environment = run(
         "make", "-s", "--eval=show: ; @env", "show", cwd=ROOT, PYTHONDONTWRITEBYTECODE="1"
