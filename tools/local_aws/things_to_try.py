@@ -53,6 +53,7 @@ def things_to_try(
         if node.instance_id is None
     ]
     enable = f"denodo-ha enable ${{node#*:}} --cluster ${{node%:*}} -c {config} --metadata-ok"
+    enabled = f"for node in {' '.join(new_nodes)}; do {enable}; done"
     node = f"{cluster_name}/{nodes[0]}"
     last = _last(environment, config, cluster_name, nodes)
     shell = Thing(
@@ -66,9 +67,10 @@ def things_to_try(
     things = [
         shell,
         *databases,
-        Thing(
-            f"for node in {' '.join(new_nodes)}; do {enable}; done",
-            "let the new nodes serve: their metadata is right",
+        *(
+            [Thing(enabled, "let the new nodes serve: their metadata is right")]
+            if new_nodes
+            else []
         ),
         Thing(_connect(environment, name, cluster_name), "be a client: a node answers"),
         Thing(
