@@ -20,7 +20,7 @@ from hosts.denodo.configuration import secret_settings
 from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.configuration.settings import STANDALONE_LICENSE
 from hosts.denodo.errors import DownError, RolledBackError
-from hosts.denodo.metadata import metadata_confirmation, metadata_database
+from hosts.denodo.metadata import database_login, metadata_confirmation, metadata_database
 from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
@@ -34,7 +34,7 @@ def check(system: System, state: State) -> Plan:
     """Return the plan of an apply without applying the state."""
     if Journal(system, state.home).open:
         log.warning("an apply was interrupted; the next apply undoes it first and starts again")
-    return plan(system, metadata_database.startable(system, state), Record(system))
+    return plan(system, database_login.startable(system, state), Record(system))
 
 
 def apply(system: System, state: State, *, start: bool = True, request: str = "") -> None:
@@ -52,7 +52,7 @@ def apply(system: System, state: State, *, start: bool = True, request: str = ""
     """
     with system.locked():
         change = _Change(
-            system, metadata_database.startable(system, state), start=start, request=request
+            system, database_login.startable(system, state), start=start, request=request
         )
         change.make()
 
@@ -164,7 +164,7 @@ class _Change:
             self._roll_back(reason, start=running)
         # This is recorded only now, because a change that was undone must not be recorded: the next
         # change must move the catalog to the database again.
-        self._record.remember_logins(metadata_database.fingerprints(self._system, self._state))
+        self._record.remember_logins(database_login.fingerprints(self._system, self._state))
         self._journal.end()
         self._remove_leftovers(self._state)
 
