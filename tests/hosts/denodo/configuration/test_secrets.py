@@ -4,19 +4,15 @@ import base64
 import json
 import os
 import signal
-import time
-from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import MetadataError, RolledBackError, StateError
 from hosts.denodo.record import Record
-from hosts.denodo.servers import servers
 from tests.hosts.denodo.cloud import EXPORT, LOGIN, TLS, TOKEN, Cloud
-from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home
+from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home, let_time_pass
 
 _SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
 
@@ -179,36 +175,20 @@ def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
     assert sorted(path.name for path in store.iterdir()) == ["keystore", "truststore"]
 
 
-@pytest.fixture
-def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let the time that a process has to end expire at once, until a process is killed.
-
-    Returns:
-        the ids of killed processes.
-    """
-    killed: list[int] = []
-    kill, hours = os.kill, count(step=3600.0)
+def test_a_journal_that_cannot_be_read_restores_all_backups(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run restores all files, and kills the server that was started with the old ones."""
+    apply(home.system, home.state())
+    before, server = home.contents(), home.running()
+    kill, killed = os.kill, []
 
     def record(pid: int, number: int) -> None:
         kill(pid, number)
-        if number == signal.SIGKILL:
-            killed.append(pid)
+        killed.append((pid, number))
 
     monkeypatch.setattr(os, "kill", record)
-    clock = SimpleNamespace(
-        monotonic=lambda: time.monotonic() + (0 if killed else next(hours)), sleep=time.sleep
-    )
-    monkeypatch.setattr(servers, "time", clock)
-    return killed
-
-
-def test_a_journal_that_cannot_be_read_restores_all_backups(
-    home: Home, request: pytest.FixtureRequest
-) -> None:
-    """The server whose port is in a half written file is killed."""
-    apply(home.system, home.state())
-    before, server = home.contents(), home.running()
-    killed = request.getfixturevalue("killed")
+    let_time_pass(monkeypatch, lambda: not killed)
     for file in (VDP, LICENSE):
         path = home.path / file
         path.rename(path.with_name(f"{path.name}.before-denodo-node"))
@@ -216,7 +196,7 @@ def test_a_journal_that_cannot_be_read_restores_all_backups(
     (home.system.folder / "journal.json").write_text("[" * 20000)
     apply(home.system, home.state())
     assert server is not None
-    assert killed == [server["pid"]]
+    assert killed == [(server["pid"], signal.SIGKILL)]
     assert home.contents() == before
     assert home.running()
     assert not (home.system.folder / "journal.json").exists()
