@@ -74,7 +74,7 @@ class _Recording:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def buckets(self) -> list[HistoryBucket]:
-        """Return the buckets for the entry: those of clusters that were not changed are first."""
+        """Return the buckets for the entry; those of clusters that were not changed come first."""
         changed = {cluster for cluster, _ in self.changes}
         clusters = sorted(self.clusters, key=lambda cluster: cluster.name in changed)
         if (configured := self.configured) is not None and changed <= configured.clusters.keys():

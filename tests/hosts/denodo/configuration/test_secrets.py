@@ -178,7 +178,7 @@ def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
 def test_a_journal_that_cannot_be_read_restores_all_backups(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server whose port is in a half written file is killed."""
+    """The run restores all files, and kills the server that was started with the old ones."""
     apply(home.system, home.state())
     before, server = home.contents(), home.running()
     kill, killed = os.kill, []
