@@ -326,8 +326,8 @@ def _compile_stand_in() -> None:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Return whether a condition holds within a minute."""
-    end = time.monotonic() + 60
+    """Return whether a condition holds within two minutes."""
+    end = time.monotonic() + 120
     while not condition():
         if time.monotonic() > end:
             return False

@@ -45,7 +45,7 @@ _FAULTS = {
     "missing": "An error occurred (ResourceNotFoundException) when calling an operation",
     "slow": "",
 }
-_CALL_S, _CALL_S_WITH_A_SLOW_ONE = 120.0, 5.0
+_CALL_S, _CALL_S_WITH_A_SLOW_ONE = 120.0, 12.0
 """Time limits of calls: more than a call of the stand-in for the AWS CLI takes."""
 _QUICK = {*itertools.product(_CALLS, ["denied"]), *itertools.product(["scheduler"], _FAULTS)}
 _SAMPLED = {

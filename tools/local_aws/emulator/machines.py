@@ -159,7 +159,9 @@ class Machines:
         port = int(order["port"])
         file = _closed_ports(id_)
         closed = set(json.loads(file.read_text())) if file.exists() else set()
-        file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
+        new.replace(file)  # a server that starts reads the file at the same time
         # The stand-ins reread the file at this signal; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
@@ -330,7 +332,8 @@ def _extras(contents: dict[str, Any]) -> dict[str, Any]:
     """Return the optional parts of an installation of Denodo (`living/denodo/installation.py`)."""
     names = contents.get("certificate_names")
     certificate = "".join(certificates.issued(names)) if names else ""
-    return {"flight_port": contents.get("flight_port", 0), "certificate": certificate}
+    ports = {key: contents.get(key, 0) for key in ("flight_port", "auxiliary_port")}
+    return {**ports, "certificate": certificate}
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
