@@ -20,8 +20,8 @@ def _load() -> Callable[[], None]:
     # Imported here: a signal during these imports must end the process without a traceback.
     import typer  # noqa: PLC0415 - after the signals are set
 
-    from denodo_ha.cli.commands import COMMANDS  # noqa: PLC0415 - as above
-    from denodo_ha.cli.main import build_program, exit_with_error  # noqa: PLC0415 - as above
+    from denodo_ha.cli.commands import COMMANDS  # noqa: PLC0415 - after the signals are set
+    from denodo_ha.cli.main import build_program, exit_with_error  # noqa: PLC0415 - after signals are set
 
     def program() -> None:
         try:

@@ -282,7 +282,7 @@ def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
 
 
 _RESTORE_KINDS = ("auto-backup", "subgrp", "pg", "og")
-"""Kinds of RDS resources that a restore names."""
+"""Kinds of RDS resources in the request of a restore."""
 
 
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:

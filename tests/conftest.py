@@ -9,6 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import Phase, is_hypothesis_test, settings
@@ -19,12 +20,13 @@ _VENV = Path(__file__).parent.parent / ".venv"
 os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))
 
-from tests.support.assembly import (  # noqa: E402 - see above
+from tests.support.assembly import (  # noqa: E402 - jsii reads the variables when it is imported
     EXAMPLES,
     ROOT,
     Assembly,
     SharedAssemblies,
 )
+from tests.support.collection_order import from_share  # noqa: E402 - the import above
 
 # Shrinking a whole environment takes minutes and simplifies the example little.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -75,13 +77,23 @@ _SHORT = 2
 _WAITING = ("hosts", "local_aws")
 """Folders whose tests spend most of their time waiting for servers and health checks."""
 _FIRST = (
-    "local_aws/rehearsal/test_examples_rehearsed.py",
     "docs/test_tutorial.py",
+    "local_aws/rehearsal/test_examples_rehearsed.py",
     "e2e/test_proxied.py",
     "e2e/test_deployed_examples.py",
-    "hosts/denodo/test_privileges.py",
     "e2e/test_rolled.py",
+    "hosts/denodo/test_privileges.py",
+    "local_aws/living/test_nodes.py",
+    "faults/test_fault_matrix.py",
     "e2e/test_replaced.py",
+    "docs/test_readme_steps.py",
+    "upgrade/test_local_aws.py",
+    "local_aws/client/test_client_network.py",
+    "hosts/denodo/test_killed.py",
+    "review/test_html_browser.py",
+    "review/test_seeded_changes.py",
+    "faults/test_lost_region.py",
+    "hosts/haproxy/test_haproxy_privileges.py",
 )
 """Files that take longest of all, in their order. The tests of a file run in one worker."""
 
@@ -98,11 +110,30 @@ def _has_no_long_test(file: Path) -> bool:
     return "pytest.mark.long" not in file.read_text(encoding="utf-8")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each worker of pytest-xdist begin with another part of a folder.
+
+    pytest rewrites the assertions of a file at its first import, which takes longer than all else
+    of a collection. Workers that import all files in the same order would all rewrite all files.
+    """
+    report = yield
+    worker: dict[str, Any] | None = getattr(collector.config, "workerinput", None)
+    if worker is not None and isinstance(collector, pytest.Directory):
+        number = int(worker["workerid"].removeprefix("gw"))
+        report.result = from_share(report.result, number, worker["workercount"])
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, and mark slow tests, which `make quick` skips.
 
-    Tests that synthesise stacks or try many examples are slow.
+    Tests that synthesise stacks or try many examples are slow. All workers need the same order.
     """
+    items.sort(key=lambda item: item.path)
     items.sort(key=_rank)
     begins = _spread(dict.fromkeys(item.path for item in items if _rank(item) >= len(_FIRST)))
     items.sort(key=lambda item: begins.get(item.path, -1.0))

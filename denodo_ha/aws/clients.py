@@ -186,7 +186,7 @@ def _limit_calls(client: Any) -> None:
         with deadline.limited(CALL_S):
             return call(*arguments)
 
-    client._make_api_call = limited_call  # noqa: SLF001 - as above
+    client._make_api_call = limited_call  # noqa: SLF001 - botocore has no setting for the time of a call
 
 
 def _note_lost_attempt(

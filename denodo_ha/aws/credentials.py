@@ -76,7 +76,7 @@ def sign_in(session: Any) -> None:
             credentials = _in_time(session.get_credentials)
             if credentials is not None:
                 credentials = BoundCredentials(credentials)
-                session._credentials = credentials  # noqa: SLF001 - as above
+                session._credentials = credentials  # noqa: SLF001 - there is no public setter
         if credentials is not None:
             credentials.get_frozen_credentials()
 

@@ -134,7 +134,7 @@ def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
             return isinstance(json.loads(content), dict)
         # Only the root element is checked here; botocore's parser reads the answer afterwards, with
         # the same library, so that this line adds no risk.
-        root = ElementTree.fromstring(content)  # noqa: S314 - see above
+        root = ElementTree.fromstring(content)  # noqa: S314 - botocore's parser reads it, too
     except (ValueError, RecursionError, ElementTree.ParseError):
         return False
     if "form-urlencoded" in asked:

@@ -6,10 +6,13 @@ state = poll_until(read, done=lambda state: not state.draining, clock=clock, tim
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from denodo_ha.aws import deadline
 from denodo_ha.cli.errors import Failed, Throttled, Unreachable
+
+SOON_EVERY_S: Final = 1
+"""Project default: seconds between two observations at the beginning, if a caller asks for it."""
 
 Observation = TypeVar("Observation")
 
@@ -63,6 +66,7 @@ def poll_until(
     clock: Clock,
     timeout: float,
     every: float,
+    soon: float = 0,
     progress: Callable[[Observation, float], None] | None = None,
 ) -> Observation:
     """Poll until a condition holds or a timeout expires, and return the last observation.
@@ -78,6 +82,8 @@ def poll_until(
         clock: the clock for time and waits.
         timeout: seconds after which to stop.
         every: seconds between two observations.
+        soon: seconds from the beginning in which observations are at most `SOON_EVERY_S` apart, for
+            a condition that mostly holds after a short time.
         progress: called after each observation, with the seconds that have passed.
 
     Raises:
@@ -100,7 +106,8 @@ def poll_until(
                 progress(observation, clock.monotonic() - begin)
             if done(observation):
                 return observation
-        left = timeout - (clock.monotonic() - begin)
+        passed = clock.monotonic() - begin
+        left = timeout - passed
         if left <= 0:
-            raise failure or PollTimeout(last, clock.monotonic() - begin)
-        clock.sleep(min(every, left))
+            raise failure or PollTimeout(last, passed)
+        clock.sleep(min(every, left, SOON_EVERY_S if passed < soon else left))

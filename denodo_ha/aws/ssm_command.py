@@ -10,6 +10,8 @@ from denodo_ha.cli.errors import Failed, NotFound
 
 EVERY_S: Final = 5
 """Project default: seconds between two polls of a command's status."""
+SOON_S: Final = 10
+"""Project default: seconds in which polls are one second apart, since most commands end early."""
 HASTE_S: Final = 1
 """Project default: seconds between two polls for a caller that waits only for a short time."""
 DELIVERY_S: Final = 60
@@ -99,6 +101,7 @@ class SsmCommand:
                 clock=clock,
                 timeout=self.timeout + 2 * DELIVERY_S if patience is None else patience,
                 every=EVERY_S if patience is None else HASTE_S,
+                soon=SOON_S,
                 progress=report,
             )
         except PollTimeout as late:

@@ -109,7 +109,7 @@ def unknown(fact: Unknown, subject: str, limit: str = "") -> Finding:
 def line(number: int, subject: str, findings: Iterable[Finding]) -> CheckLine:
     """Return the line with some findings: no if one is, else unknown if one is, else ok."""
     by_state = sorted(findings, key=lambda finding: _ORDER.index(finding.state))
-    assert by_state, "a line without a finding would be ok"
+    assert by_state, "a line needs a finding: without one, it would count as ok"
     state = by_state[0].state
     ages = [finding.age for finding in by_state if finding.age is not None]
     return CheckLine(

@@ -1,4 +1,4 @@
-"""Data loss of a failover: since when changes of the cluster that is left are lost if it is lost.
+"""Data loss of a failover: the times since which changes exist only at the cluster that is left.
 
 Everything is read in the region of the cluster that takes over.
 """
@@ -30,7 +30,7 @@ class Loss:
 
 
 def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
-    """Read since when changes are lost; what cannot be read before the deadline is not known.
+    """Read the time of each kind of loss; a time that is not read in time is unknown.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -64,7 +64,7 @@ def _not_known(kind: str, fact: Unknown) -> Loss:
 
 
 def _metadata(aws: Aws, standby: Standby) -> Loss:
-    """Return the loss of metadata: a change is copied only if its node's export is."""
+    """Return the loss of metadata: a change is copied only with the next export of its node."""
     newest = read_active_exports(aws, standby)
     nodes = sorted(standby.environment.clusters[standby.active].nodes)
     missing = [node for node in nodes if node not in newest or newest[node].error]

@@ -59,7 +59,7 @@ def read_site_exports(aws: Aws, region: str, bucket: str) -> Mapping[str, Export
 
 
 def read_equal_until(aws: Aws, region: str, own: str, copies: str) -> datetime | None:
-    """Return since when the metadata of two sites differs; None if the exports do not say it.
+    """Return the time since which the metadata of two sites differs; None if not known.
 
     This is the time of the first export after the last moment at which all newest exports of both
     sites had the same digest.

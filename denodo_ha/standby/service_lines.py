@@ -1,4 +1,4 @@
-"""Lines 1 and 2: the standby's targets, and what Route 53 knows of the standby."""
+"""Lines 1 and 2: the standby's targets, and its record and health check in Route 53."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from hosts.denodo.configuration import secret_settings
 from hosts.denodo.configuration.change_journal import Journal
 from hosts.denodo.configuration.settings import STANDALONE_LICENSE
 from hosts.denodo.errors import DownError, RolledBackError
-from hosts.denodo.metadata import metadata_confirmation, metadata_database
+from hosts.denodo.metadata import database_login, metadata_confirmation, metadata_database
 from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
@@ -38,7 +38,7 @@ def check(system: System, state: State) -> Plan:
     """
     if Journal(system, state.home).open:
         log.warning("an apply was interrupted; the next apply undoes it first and starts again")
-    startable, record = metadata_database.startable(system, state), Record(system)
+    startable, record = database_login.startable(system, state), Record(system)
     result = plan(system, startable, record)
     if result.restarts:
         metadata_database.check(system, startable, record)
@@ -60,7 +60,7 @@ def apply(system: System, state: State, *, start: bool = True, request: str = ""
     """
     with system.locked():
         change = _Change(
-            system, metadata_database.startable(system, state), start=start, request=request
+            system, database_login.startable(system, state), start=start, request=request
         )
         change.make()
 
@@ -118,7 +118,7 @@ class _Change:
             metadata_confirmation.ensure(self._system, self._state, self._record)
 
     def _require_new_request(self) -> None:
-        """Check that this request was not undone before: its answer was lost, and it came again."""
+        """Refuse a request that was undone before: it arrives again if its answer was lost."""
         reason = self._record.refusal(self._state, self._request)
         if reason and not self._journal.open:
             message = f"the same request was tried before, so nothing is tried again\n{reason}"
@@ -172,7 +172,7 @@ class _Change:
             self._roll_back(reason, start=running)
         # This is recorded only now, because a change that was undone must not be recorded: the next
         # change must move the catalog to the database again.
-        self._record.remember_logins(metadata_database.fingerprints(self._system, self._state))
+        self._record.remember_logins(database_login.fingerprints(self._system, self._state))
         self._journal.end()
         self._remove_leftovers(self._state)
 

@@ -22,7 +22,11 @@ from hosts.denodo.errors import (
     SystemRefusedError,
     UnavailableError,
 )
-from hosts.denodo.metadata import metadata_confirmation, metadata_database, metadata_export
+from hosts.denodo.metadata import (
+    database_login,
+    metadata_confirmation,
+    metadata_export,
+)
 from hosts.denodo.readiness import earlier_rules
 from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
@@ -89,7 +93,7 @@ def _bring_up(system: System, state: State, record: Record) -> bool:
     """
     try:
         patiently(system, lambda: apply(system, state))
-        startable = patiently(system, lambda: metadata_database.startable(system, state))
+        startable = patiently(system, lambda: database_login.startable(system, state))
     except BusyError:
         raise
     except (HostError, OSError) as error:
@@ -135,7 +139,7 @@ def start_applied(system: System, reason: str) -> None:
         # answer.
         recover(system, applied)
         apply(system, applied, start=False)
-        startable = metadata_database.startable(system, applied)
+        startable = database_login.startable(system, applied)
     except (HostError, OSError) as error:
         log.warning(f"{error}; the servers start with the files as they are")
         startable = applied

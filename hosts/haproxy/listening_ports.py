@@ -19,6 +19,7 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hosts.common import listening_sockets
 from hosts.haproxy.errors import Refused
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ _ENDPOINT = re.compile(
 )
 """Source: HAProxy, Configuration Manual, bind. Addresses of other kinds have no port."""
 _MOST_PORTS = 1000
-_LISTENING = "0A"
-"""State of a socket in `/proc/net/tcp` (Linux, include/net/tcp_states.h, TCP_LISTEN)."""
-_SOCKET_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _SOCKET = "socket:["
 _ANY = frozenset({"", "*", "0.0.0.0", "::", "[::]"})  # noqa: S104 - compared, not bound
 
@@ -100,8 +98,8 @@ def _is_own(endpoint: Endpoint, running: bytes, processes: Iterable[int]) -> boo
         return endpoint.port in {other.port for other in endpoints(running)}
     holders = {
         inode
-        for address, inode in _listening(endpoint.port)
-        if address == endpoint.address or not (address and endpoint.address)
+        for address, inode in listening_sockets.on_port(endpoint.port)
+        if not endpoint.address or _address(address) in {"", endpoint.address}
     }
     return bool(holders) and holders <= own
 
@@ -118,17 +116,6 @@ def _problem(endpoint: Endpoint) -> int | str | None:
         except OSError as error:
             return error.errno or str(error)
     return None
-
-
-def _listening(port: int) -> Iterator[tuple[str, str]]:
-    """Yield address (empty: all) and inode of each socket that listens on a port."""
-    for table in _SOCKET_TABLES:
-        with suppress(OSError):
-            for line in table.read_text().splitlines()[1:]:
-                fields = line.split()
-                address, _, number = fields[1].rpartition(":")
-                if fields[3] == _LISTENING and int(number, 16) == port:
-                    yield _address(address), fields[9]
 
 
 def _address(text: str) -> str:

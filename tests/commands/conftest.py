@@ -29,6 +29,8 @@ Run = Callable[..., Result]
 Templates = Callable[[Path], Mapping[str, Template]]
 Init = Callable[..., Result]
 
+_DEADLINE_NOW = deadline._now  # noqa: SLF001 - restored for tests of deadlines
+
 
 @pytest.fixture(scope="session")
 def templates_of(assemblies: SharedAssemblies) -> Templates:
@@ -41,10 +43,17 @@ def _environment(file: Path, _content: str) -> Environment:
     return load(file).environment
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def stopped_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the time of deadlines, so that seconds which a busy machine takes do not count."""
     monkeypatch.setattr(deadline, "_now", lambda: 1000.0)
+
+
+@pytest.fixture
+def running_deadlines(stopped_deadlines: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let deadlines expire in a test of them."""
+    _ = stopped_deadlines
+    monkeypatch.setattr(deadline, "_now", _DEADLINE_NOW)
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import pytest
 from denodo_ha.cli import exit_codes
 from tests.support.assembly import ROOT
 from tests.support.fresh_clone import Shell, make_clone
+from tools.local_aws.emulator import clock
 
 pytestmark = pytest.mark.long
 
@@ -24,6 +25,9 @@ CODES = {
     "denodo-ha replace node2 --cluster active -c lab": {exit_codes.FAILED},
 }
 """Exit codes of the commands that do not end with 0 alone."""
+PACE = 20
+"""Seconds of the local AWS per real second, twice those of a reader: a drain waits for the
+deregistration delay, and a failover for the switch's minute. Health checks cost more with more."""
 REPEATS = 8
 """Most repetitions of a command that ends because AWS did not answer in time, as the tutorial says:
 the time limits of commands do not grow on a slow machine."""
@@ -79,7 +83,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     clone = make_clone(tmp_path_factory.mktemp("clone"))
     try:
         with Shell(clone, tmp_path_factory.mktemp("home")) as shell:
-            yield Lab(clone, shell)
+            lab = Lab(clone, shell)
+            lab.must(f"export {clock.VARIABLE}={PACE}")
+            yield lab
     finally:
         # Ends the local AWS if a test has failed; after the last test it is stopped already.
         subprocess.run(

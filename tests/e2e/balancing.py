@@ -22,6 +22,7 @@ from tests.e2e.nodes import Agent, sh
 from tests.hosts.haproxy.running import Running
 from tests.support.assembly import ROOT
 from tests.support.servers.haproxy_program import PROGRAM
+from tests.support.waiting import until
 from tools.local_aws import control
 from tools.local_aws.credentials import Access
 
@@ -96,6 +97,12 @@ class Balancing:
         expected = json.loads(self._wanted())
         self.proxy.start(_here(_deployed(self._access, expected["file"]), self._told))
         self.reachable(agent=True)
+        self._await_healthy()
+
+    def restart(self) -> None:
+        """Start HAProxy after a stop, and wait until the load balancer's checks pass again."""
+        self.proxy.start(self.proxy.haproxy.config.read_text())
+        self._await_healthy()
 
     def reachable(self, *, agent: bool) -> None:
         """Register HAProxy as the instance's stand-in, with or without a Systems Manager agent."""
@@ -110,6 +117,25 @@ class Balancing:
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self._agent.end()
         self.proxy.stop()
+
+    def _await_healthy(self) -> None:
+        """Wait until the instance is healthy in each target group of the load balancer."""
+        client = self._access.client("elbv2")
+        groups = [
+            item["TargetGroupArn"] for item in client.describe_target_groups()["TargetGroups"]
+        ]
+
+        def states() -> set[str]:
+            return {
+                target["TargetHealth"]["State"]
+                for group in groups
+                for target in client.describe_target_health(TargetGroupArn=group)[
+                    "TargetHealthDescriptions"
+                ]
+                if target["Target"]["Id"] == self.instance_id
+            }
+
+        until(lambda: states() == {"healthy"}, every=0.1)
 
     @property
     def servers(self) -> tuple[Server, ...]:

@@ -4,26 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from denodo_ha.aws import deadline
-from denodo_ha.cli import time_limit
-from denodo_ha.failover import command, failover_task, switching
 from tests.local_aws.cloud import Cloud
 from tests.support import client_creation, local_aws_server
 from tests.support.configurations import keep_documents
+from tests.support.patience import remove_deadlines
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _patient_looks() -> Iterator[None]:
-    """Give commands a minute to read a state: a loaded machine must not look like a lost region."""
+def _patient_commands() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deadline, "LOOK_S", 60.0)
-        patch.setattr(time_limit, "LEAST_S", 60.0)
-        for module in (failover_task, switching, command):
-            patch.setattr(module, "LOOK_S", 60.0)
-        for module in (failover_task, command):
-            patch.setattr(module, "ANSWER_S", 60.0)
-        # The looks before the switch is thrown have together less time than `LOOK_S`.
-        patch.setattr(command, "LEAST_LOOK_S", 60.0)
+        remove_deadlines(patch)
         yield
 
 

@@ -16,7 +16,7 @@ from denodo_ha.cli.main import build_program
 from denodo_ha.deployed.failover import dns_answer
 from denodo_ha.environment import names
 from denodo_ha.failover import switching
-from denodo_ha.standby import machine_lines, standby_check
+from denodo_ha.standby import machine_lines
 from tests.e2e.deployment import Deployment
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT
@@ -97,13 +97,12 @@ def test_moves_and_comes_back(deployment: Deployment, run: Run) -> None:
 
 
 @pytest.fixture
-def _patient_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the check of the standby a minute, but wait briefly for nodes without an agent."""
-    monkeypatch.setattr(standby_check, "READ_S", 60.0)
+def _brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait briefly for nodes without an agent."""
     monkeypatch.setattr(machine_lines, "PATIENCE_S", 2.0)
 
 
-@pytest.mark.usefixtures("_patient_check")
+@pytest.mark.usefixtures("_brief_waits")
 def test_a_practice_ends_where_it_began(deployment: Deployment, run: Run) -> None:
     until(lambda: run("status").exit_code == exit_codes.DONE)
     how = ("--without-client", "--even-if-not-ready", "--format", "json")
@@ -120,7 +119,7 @@ def test_a_practice_ends_where_it_began(deployment: Deployment, run: Run) -> Non
         assert held == [], name
 
 
-@pytest.mark.usefixtures("_patient_check")
+@pytest.mark.usefixtures("_brief_waits")
 def test_the_standby_is_checked(deployment: Deployment, run: Run) -> None:
     """Without exports, what their manifests and the history state is unknown; the rest is read."""
     until(lambda: run("status").exit_code == exit_codes.DONE)

@@ -258,7 +258,7 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
         )
         for item in active["problems"]
     )
-    second.proxy.start(second.proxy.haproxy.config.read_text())
+    second.restart()
     code, active = status(run)
     assert (code, active["problems"]) == (exit_codes.DONE, [])
 

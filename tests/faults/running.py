@@ -14,7 +14,7 @@ from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import ExponentialBackoff
 from typer.testing import CliRunner
 
-from denodo_ha.aws import ssm_command
+from denodo_ha.aws import deadline, ssm_command
 from denodo_ha.aws.clients import Aws
 from denodo_ha.aws.polling import poll_until
 from denodo_ha.cli import process
@@ -49,6 +49,7 @@ _LIMITS: Final = (
     (instances, "VISIBLE_S"),
     (node_sequence, "READY_S"),
     (node_sequence, "HEALTHY_S"),
+    (switching, "EFFECT_S"),
 )
 _UNDISTURBED_S = 60
 """Seconds for the same waits in runs without faults: so many that no slow machine needs them all.
@@ -61,10 +62,10 @@ def _shared_clients() -> Callable[[Aws, str, str], Any]:
     Creating its clients is most of a run's CPU time. `RetryQuota` of botocore counts the retries of
     a client; a command has too few of them to exceed the quota.
     """
-    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - see above
+    create, clients = Aws._create, dict[tuple[str, str, int], Any]()  # noqa: SLF001 - its creation is replaced
 
     def shared(aws: Aws, service: str, region: str) -> Any:
-        key = service, region, aws._attempts  # noqa: SLF001 - as above
+        key = service, region, aws._attempts  # noqa: SLF001 - a part of the key
         if key not in clients:
             clients[key] = create(aws, service, region)
         return clients[key]
@@ -145,6 +146,25 @@ def short_waits(site: Site) -> Iterator[None]:
 
 
 @contextmanager
+def patient_waits(site: Site) -> Iterator[None]:
+    """Make commands call the proxy, with limits that a command without hanging calls never reaches.
+
+    A busy machine must not look like AWS that does not answer.
+    """
+    with short_waits(site), pytest.MonkeyPatch.context() as patch:
+        _wait_long(patch)
+        yield
+
+
+def _wait_long(patch: pytest.MonkeyPatch) -> None:
+    """Set the limits of waits for runs without faults, and remove the deadlines of commands."""
+    for module, name in _LIMITS:
+        patch.setattr(module, name, _UNDISTURBED_S)
+    patch.setattr(ssm_command, "poll_until", poll_until)
+    patch.setattr(deadline, "left", lambda limit: limit)
+
+
+@contextmanager
 def _interruptible() -> Iterator[None]:
     """Handle Ctrl-C as the program does, and ignore it when the command has ended."""
     with pytest.MonkeyPatch.context() as patch:
@@ -190,8 +210,7 @@ def undisturbed_calls(site: Site, arguments: tuple[str, ...]) -> list[tuple[str,
     """Run a command without faults; return the command's calls."""
     prepare(site, arguments)
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in _LIMITS:
-            patch.setattr(module, name, _UNDISTURBED_S)
+        _wait_long(patch)
         done = run_here(site, arguments)
     settle(site)
     calls = cases.named(site.proxy.calls)

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.cli import exit_codes
-from tests.faults.running import run_here, short_waits
+from tests.faults.running import patient_waits, run_here, short_waits
 from tests.faults.site import LOST, PRIMARY, SECONDARY, Site
 from tests.support.servers.fault_proxy import Call, Fault, Rule
 
 pytestmark = pytest.mark.long
 
-_QUIET_S = 0.7
+_QUIET_S = 1.5
 _GLOBAL = ("route53", "sts", "cloudformation", "elasticloadbalancing")
 
 
@@ -45,7 +45,7 @@ def test_the_switch_is_thrown_without_what_is_dead(site: Site, fault: Fault) -> 
 
 def test_only_the_clusters_own_region_is_called(site: Site) -> None:
     lose(site, Fault.HANG)
-    with short_waits(site):
+    with patient_waits(site):
         done = run_here(site, ("drain", "node1", "--cluster", SECONDARY))
     assert done.code == exit_codes.DONE, done.text
     assert LOST not in {call.region for call in site.proxy.calls}
@@ -113,7 +113,7 @@ def test_a_datapoint_without_an_answer_is_seen_by_its_effect(site: Site, later: 
         Rule(Fault.LOST, operation="PutMetricData", on=1),
         Rule(later, operation="PutMetricData", since=2),
     )
-    with short_waits(site):
+    with patient_waits(site):
         done = run_here(site, ("failover", "to", SECONDARY))
     assert done.code == exit_codes.DONE, done.text
     assert "it is not known whether AWS has got" in done.stderr
@@ -152,7 +152,7 @@ def test_status_makes_its_calls_side_by_side(site: Site) -> None:
     """Its calls are in at most six waves, each of which needs the answers to the wave before."""
     waves = _Waves()
     site.proxy.on_call = waves.hold
-    with short_waits(site):
+    with patient_waits(site):
         done = run_here(site, ("status",))
     assert done.code == exit_codes.DONE, done.text
     assert len(waves.waves) <= 6, waves.waves

@@ -1,7 +1,6 @@
 """Calls that create load balancers and instances, and import change sets of what they create."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, Stack
 from tests.local_aws.templates import attribute
 from tests.support.hand_made_site import HandMadeCluster, Recipe, make_site
+from tests.support.waiting import until
 
 ELB = "AWS::ElasticLoadBalancingV2::"
 ONE_REGION = Recipe(
@@ -86,12 +86,12 @@ def change_set(
             for id_, (kind, identifier) in identifiers.items()
         ],
     )
-    for _ in range(500):
-        result: dict[str, Any] = client.describe_change_set(ChangeSetName=made["Id"])
-        if result["Status"] in ("CREATE_COMPLETE", "FAILED"):
-            return result
-        time.sleep(0.02)
-    raise AssertionError(result)
+
+    def described() -> dict[str, Any]:
+        return dict(client.describe_change_set(ChangeSetName=made["Id"]))
+
+    until(lambda: described()["Status"] in ("CREATE_COMPLETE", "FAILED"))
+    return described()
 
 
 def test_an_import_takes_what_runs_as_it_is(made: HandMadeCluster) -> None:

@@ -16,6 +16,7 @@ from tests.local_aws.cloud import Cloud
 from tests.local_aws.templates import IMAGE, resource
 from tests.local_aws.test_stacks import gated
 from tests.support import local_aws_server
+from tests.support.servers.ports import free_port
 from tests.support.suspended import suspend
 from tests.support.waiting import until
 from tools.local_aws import control, server_process
@@ -72,7 +73,8 @@ class TestState:
     """The state of the local AWS survives its server, even if the server is killed."""
 
     def test_survives_a_polite_stop(self, paths: Paths) -> None:
-        first = start(paths)
+        # While the server does not run, no connection of another test gets this port.
+        first = start(paths, free_port())
         say(first, "kept")
         Cloud(first.endpoint, ACCOUNT).call("stand-ins/i-1", {"address": "127.0.0.2"}, "PUT")
         assert server_process.stop(paths)
@@ -167,7 +169,7 @@ class TestProcess:
         assert paths.server_record() is None
 
     def test_takes_another_port_when_its_last_one_is_taken(self, paths: Paths) -> None:
-        first = start(paths)
+        first = start(paths, free_port())
         server_process.stop(paths)
         with socket.create_server(("127.0.0.1", first.port)):
             second, details = ensure(paths)

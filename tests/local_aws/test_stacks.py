@@ -1,6 +1,5 @@
 """CloudFormation stacks: references to outputs of other stacks, creation signals, rollback."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from tests.local_aws import templates
 from tests.local_aws.cloud import Cloud, DeployError
 from tests.local_aws.templates import ROLE, ref, resource
+from tests.support.waiting import until
 
 
 def parameter(value: object) -> dict[str, object]:
@@ -83,22 +83,20 @@ def running(cloud: Cloud) -> list[str]:
 
 def signal(cloud: Cloud, status: str) -> None:
     client = cloud.client("cloudformation")
-    for _ in range(500):
-        if running(cloud):
-            break
-        time.sleep(0.02)
+    until(lambda: bool(running(cloud)))
     (instance,) = running(cloud)
-    for attempt in range(500):
+
+    def is_sent() -> bool:
+        """Send the signal; the instance runs, but its stack may not accept the signal yet."""
         try:
             client.signal_resource(
                 StackName="one", LogicalResourceId="It", UniqueId=instance, Status=status
             )
         except client.exceptions.ClientError:
-            # The instance runs, but its stack may not accept the signal yet.
-            assert attempt < 499
-            time.sleep(0.02)
-        else:
-            return
+            return False
+        return True
+
+    until(is_sent)
 
 
 class TestCreationSignals:

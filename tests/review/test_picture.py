@@ -159,7 +159,7 @@ def test_texts_of_templates_change_no_drawing(assembly_of: AssemblyOf) -> None:
         tuple(replace(box, title=HOSTILE, lines=(HOSTILE,)) for box in after.boxes),
         tuple(replace(edge, label=HOSTILE) for edge in after.edges),
     )
-    root = ElementTree.fromstring(svg(hostile, HOSTILE))  # noqa: S314 - as above
+    root = ElementTree.fromstring(svg(hostile, HOSTILE))  # noqa: S314 - our own drawing
     tags = [element.tag.rpartition("}")[2] for element in root.iter()]
     assert "script" not in tags
     # As many boxes and edges as without the hostile texts.

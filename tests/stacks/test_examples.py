@@ -14,7 +14,7 @@ from stacks import accepted_findings
 from tests.stacks.template_interface import TextSnapshot, interface_of
 from tests.stacks.topology import cluster_view, rules
 from tests.support import cfn_lint
-from tests.support.assembly import EXAMPLES, ROOT, Assembly
+from tests.support.assembly import EXAMPLES, ROOT, Assembly, SharedAssemblies
 
 AssemblyOf = Callable[[str], Assembly]
 
@@ -26,6 +26,10 @@ def file(example: str) -> Path:
 
 def test_keeps_the_rules_of_the_topology(example: str, file: Path, assembly_of: AssemblyOf) -> None:
     rules.holds(load(file).environment, assembly_of(example))
+
+
+def test_is_synthesised_once(example: str, file: Path, assemblies: SharedAssemblies) -> None:
+    assert assemblies.of(file) is assemblies.of(file, validated=True), example
 
 
 def test_has_no_finding_without_a_reason(example: str, assembly_of: AssemblyOf) -> None:

@@ -58,7 +58,7 @@ def synthesise(loaded: "Loaded", out: Path, *, validated: bool = False) -> Assem
         validated: run the CDK's own validation, which takes a third of the time of a synth, and
             cdk-nag's AwsSolutions.
     """
-    # ruff: noqa: PLC0415 - see above
+    # ruff: noqa: PLC0415 - importing aws_cdk starts Node.js
     from aws_cdk import App, Validations
 
     from stacks.composition import compose
@@ -124,7 +124,11 @@ class SharedAssemblies:
         self._of_content = cache(self._read)
 
     def of(self, file: Path, *, validated: bool = False) -> Assembly:
-        """Return the assembly of a configuration file and its pins."""
+        """Return the assembly of a configuration file and its pins.
+
+        Some test needs each example with validations, which change no template.
+        """
+        validated = validated or file in EXAMPLES
         pins = pins_file(file)
         content = file.read_bytes(), pins.read_bytes() if pins.exists() else None
         key = hashlib.sha256(repr((file.name, content, validated)).encode()).hexdigest()

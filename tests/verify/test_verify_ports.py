@@ -1,9 +1,11 @@
 """Services of unknown protocol, and Arrow Flight."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from denodo_ha.verify import connection
 from denodo_ha.verify.findings import StepState
 from tests.support.servers.certificates import authority
 from tests.support.servers.scripted import (
@@ -16,15 +18,17 @@ from tests.support.servers.scripted import (
     scripted,
 )
 from tests.support.servers.web import Web, web
-from tests.verify.sites import SHORT_S, Found, at, one_cluster, verify
+from tests.verify.sites import LONG_S, Found, at, one_cluster, patience, verify
 
 HOST = "127.0.0.1"
 SETTINGS = bytes.fromhex("000006040000000000000400100000")
 
 
-def asked(folder: Path, service: str, port: int, **settings: object) -> Found:
+def asked(
+    folder: Path, service: str, port: int, codes: Iterable[str] = (), **settings: object
+) -> Found:
     environment = one_cluster(folder, "9.0", {"services": {service: port}})
-    return verify(at(environment, HOST), timeout=SHORT_S, **settings)
+    return verify(at(environment, HOST), timeout=patience(*codes), **settings)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +40,12 @@ def asked(folder: Path, service: str, port: int, **settings: object) -> Found:
         (hangs_up, {("other", "closed")}),
     ],
 )
-def test_open(talk: Talk, codes: set[tuple[str, str]], tmp_path: Path) -> None:
+def test_open(
+    talk: Talk, codes: set[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An open connection is sufficient, since a server may wait for the client's first message."""
+    if codes:
+        monkeypatch.setattr(connection, "_ACCEPT_S", LONG_S)  # the server ends the connection
     with scripted(talk) as port:
         found = asked(tmp_path, "other", port)
     assert found.codes() == codes
@@ -68,7 +76,7 @@ def test_tls_on_such_a_port(tmp_path: Path) -> None:
 )
 def test_flight(talk: Talk, codes: set[str], tmp_path: Path) -> None:
     with scripted(talk) as port:
-        found = asked(tmp_path, "flight", port)
+        found = asked(tmp_path, "flight", port, codes)
     assert {code for _, code in found.codes()} == codes
 
 
@@ -87,6 +95,6 @@ def test_flight(talk: Talk, codes: set[str], tmp_path: Path) -> None:
 )
 def test_scheduler(talk: Talk, codes: set[str], tmp_path: Path) -> None:
     with scripted(talk) as port:
-        found = asked(tmp_path, "scheduler", port)
+        found = asked(tmp_path, "scheduler", port, codes)
     assert {code for _, code in found.codes()} & codes
     assert len(found.codes()) == 1

@@ -19,7 +19,7 @@ from tests.support.servers.scripted import (
     says,
     scripted,
 )
-from tests.verify.sites import LONG_S, SHORT_S, UNFINISHED, Found, at, one_cluster, verify
+from tests.verify.sites import LONG_S, Found, at, one_cluster, patience, verify
 
 HOST = "127.0.0.1"
 TLS = b"S"
@@ -112,7 +112,7 @@ def test_connections_are_counted(plain: Postgres, tmp_path: Path) -> None:
 )
 def test_wrong_servers(talk: Talk, code: str, tmp_path: Path) -> None:
     with scripted(talk) as port:
-        found = odbc(tmp_path, port, timeout=SHORT_S if code in UNFINISHED else LONG_S)
+        found = odbc(tmp_path, port, timeout=patience(code))
     assert found.codes(StepState.WRONG) == {("odbc", code)}
 
 

@@ -13,7 +13,7 @@ from tests.support.servers.haproxy import haproxy
 from tests.support.servers.java_rmi import JavaNode
 from tests.support.suspended import suspended
 from tests.verify.conftest import Nodes
-from tests.verify.sites import BALANCER, NODES, SHORT_S, Found, at, one_cluster, verify
+from tests.verify.sites import BALANCER, LONG_S, NODES, SHORT_S, Found, at, one_cluster, verify
 
 NODE1, NODE2 = "auxiliary node1", "auxiliary node2"
 
@@ -248,7 +248,7 @@ def test_tls_on_both_ports(nodes: Nodes, tmp_path: Path) -> None:
 
 def test_tls_that_nobody_said(nodes: Nodes, tmp_path: Path) -> None:
     site = at(configured(tmp_path, nodes), nodes.encrypted.host)
-    found = verify(site, services=("jdbc",), timeout=SHORT_S)
+    found = verify(site, services=("jdbc",), timeout=LONG_S)
     assert {code for subject, code in found.codes() if subject == "jdbc"} <= {
         "speaks-tls",
         "closed",

@@ -26,11 +26,10 @@ from tests.verify.sites import (
     BALANCER,
     LONG_S,
     NODES,
-    SHORT_S,
-    UNFINISHED,
     Found,
     at,
     one_cluster,
+    patience,
     verify,
 )
 
@@ -105,7 +104,7 @@ def test_no_tls_where_it_should_be(tmp_path: Path) -> None:
 
 def test_tls_where_none_should_be(tmp_path: Path) -> None:
     with web(Web(), identity=authority().issue(NAME)) as server:
-        found = asked(tmp_path, server.port, timeout=SHORT_S)
+        found = asked(tmp_path, server.port, timeout=LONG_S)
     assert found.codes() <= {("web", "not-http"), ("web", "closed")}
     assert found.codes()
 
@@ -158,7 +157,7 @@ def test_redirect(location: str, told: bool, tmp_path: Path) -> None:  # noqa: F
 )
 def test_wrong_servers(talk: Talk, code: str, tmp_path: Path) -> None:
     with scripted(talk) as port:
-        found = asked(tmp_path, port, timeout=SHORT_S if code in UNFINISHED else LONG_S)
+        found = asked(tmp_path, port, timeout=patience(code))
     assert found.codes() == {("web", code)}
 
 

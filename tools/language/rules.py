@@ -35,6 +35,9 @@ DEPLOYED: Final = frozenset(
 OPENINGS: Final = re.compile(r"(What|Whether|How|Who)\b")
 """Words with which no docstring begins: it begins with a verb or with the noun of the thing."""
 
+REASONS: Final = re.compile(r"#\s*(noqa|type|ruff):.*\b(see|as) above\b")
+"""A suppressed rule whose reason must be searched elsewhere."""
+
 
 def findings(file: Path) -> Iterator[str]:
     """Yield each violation of a rule in a file, with its position."""
@@ -48,3 +51,6 @@ def findings(file: Path) -> Iterator[str]:
         if opening := OPENINGS.match(text):
             advice = "begin with a verb or a noun"
             yield f"{name}:{line}: docstring begins with '{opening[0]}': {advice}"
+    for line, text in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+        if file.suffix == ".py" and REASONS.search(text):
+            yield f"{name}:{line}: write the reason why the rule is suppressed"

@@ -39,7 +39,7 @@ LIVING = {
 """The parts of the local AWS that run for `make local` (`emulator/living.py`)."""
 
 _SHARED = "127.0.0.1"
-"""Address of all machines where the system has one loopback address."""
+"""Address of all machines on a system that has only one loopback address, such as macOS."""
 _FIRST_CHECKS_S = 10.0
 _POLL_S = 0.2
 _STATUS_TIMEOUT_S = 300.0
@@ -80,9 +80,13 @@ def make_local(
             say(line)
         init = list(_init_commands(server, loaded.environment, config))
         say(_pace(server))
-        say(_machines(server))
+        missing = missing_for_haproxy(server, loaded.environment) if nodes != "none" else ""
+        say(_machines(server, is_served=not missing))
+        if missing:
+            say(f"HAProxy instances run no programs here and count as healthy: {missing}")
         name = _client_name(server, loaded.environment)
-    things = things_to_try(loaded.environment, config, name, nodes_run=nodes != "none", init=init)
+    is_served = nodes != "none" and not missing
+    things = things_to_try(loaded.environment, config, name, nodes_run=is_served, init=init)
     _show_next_steps(console, paths, things)
 
 
@@ -274,8 +278,8 @@ def _creates_database(cluster: Cluster) -> bool:
     return cluster.catalog is not None and cluster.catalog.existing is None
 
 
-def _machines(server: Server) -> str:
-    """Return how many instances run their programs."""
+def _machines(server: Server, *, is_served: bool) -> str:
+    """Return how many instances run their programs, and what lets nodes serve."""
     machines = control.call(server.endpoint, "machines")
     if not machines:
         return "Instances run no programs here (docs/reference/local.md, What is not like AWS)"
@@ -285,10 +289,17 @@ def _machines(server: Server) -> str:
         if shared
         else ""
     )
-    return (
-        f"{len(machines)} instances run their programs{where}. A new node serves once an operator "
-        "has confirmed its metadata, as below"
-    )
+    text = f"{len(machines)} instances run their programs{where}"
+    if not is_served:
+        return text
+    return f"{text}. A new node serves once an operator has confirmed its metadata, as below"
+
+
+def missing_for_haproxy(server: Server, environment: Environment) -> str:
+    """Return why the HAProxy instances of an environment run nothing; empty if none is idle."""
+    if all(cluster.balancer.kind != "haproxy" for cluster in environment.clusters.values()):
+        return ""
+    return str(control.call(server.endpoint, "haproxy")["missing"])
 
 
 def _client_name(server: Server, environment: Environment) -> str:

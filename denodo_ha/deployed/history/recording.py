@@ -74,7 +74,7 @@ class _Recording:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def buckets(self) -> list[HistoryBucket]:
-        """Return the buckets for the entry: those of clusters that were not changed are first."""
+        """Return the buckets for the entry; those of clusters that were not changed come first."""
         changed = {cluster for cluster, _ in self.changes}
         clusters = sorted(self.clusters, key=lambda cluster: cluster.name in changed)
         if (configured := self.configured) is not None and changed <= configured.clusters.keys():
@@ -194,7 +194,7 @@ def _record(recording: _Recording, error: BaseException | None, *, extra_time: b
     except KeyboardInterrupt:
         reason = "interrupted"
     # The command's result does not depend on the history.
-    except Exception as problem:  # noqa: BLE001 - as above
+    except Exception as problem:  # noqa: BLE001 - no failure of the history may end the command
         reason = f"{type(problem).__name__}: {problem}"
     if reason:
         Progress().say(f"not recorded: {reason}")

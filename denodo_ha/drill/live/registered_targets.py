@@ -1,4 +1,4 @@
-"""Registered targets: what target groups have, without proxies and with drained nodes.
+"""Registered targets of target groups as the drill reads them: no proxies, but drained nodes.
 
 An instance of a HAProxy layer is not listed: its Auto Scaling group registers it, as in a template.
 A drained node is listed: it is out of service, and the drill must know that it exists.

@@ -345,7 +345,7 @@ class _BoundedComposer(Composer):
 class PlainConstructor(SafeConstructor):
     """Constructor of plain data that reports the position of every value that it cannot read."""
 
-    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as in the base class
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - the base class's signature
         """Return the data of a node."""
         if isinstance(node, ScalarNode) and has_half_character(str(node.value)):
             raise MarkedYAMLError(problem=HALF_CHARACTER, problem_mark=node.start_mark)

@@ -141,9 +141,9 @@ class Network(Section):
     """Zones of the cluster: in an existing VPC, a map of zone to subnets; otherwise a list of \
 names."""
     nat: Literal["zone", "regional", "none"] = "zone"
-    """Way of nodes in a new VPC to the internet. zone: a NAT gateway in each zone; regional: one \
-NAT gateway that AWS keeps available in all zones of the cluster; none: not at all, and AWS \
-services by VPC endpoints."""
+    """Outbound internet access of nodes in a new VPC. zone: a NAT gateway in each zone; \
+regional: one NAT gateway that AWS keeps available in all zones of the cluster; none: no internet \
+access, and AWS services through VPC endpoints."""
     endpoints: tuple[EndpointService, ...] = ()
     """AWS services that a new VPC has interface endpoints for, such as kms or athena, in addition \
 to the services that `nat: none` needs."""

@@ -24,14 +24,14 @@ _SYSTEM_FOLDERS = frozenset(
         *("/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/opt/denodo-node"),
         *("/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var", "/var/lib"),
         "/tmp",  # noqa: S108 - the name is compared; no file is written there
-        *("/var/lib/denodo-node", "/var/log", "/var/tmp"),  # noqa: S108 - as above
+        *("/var/lib/denodo-node", "/var/log", "/var/tmp"),  # noqa: S108 - names to compare
     )
 )
 """Folders of the operating system (Linux Foundation, Filesystem Hierarchy Standard) and of the node
 program."""
 _WITHOUT_DISKS = (
     *("/boot/", "/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/usr/"),
-    "/tmp/",  # noqa: S108 - as above
+    "/tmp/",  # noqa: S108 - a name to compare
 )
 """Folders below which there is no place for a disk."""
 

@@ -126,7 +126,7 @@ def _listeners(pair: StackPair) -> Iterator[Finding]:
 
 
 def _haproxy_instances(pair: StackPair) -> Iterator[Finding]:
-    """Yield HAProxy instances that their Auto Scaling group replaces: those of a new template."""
+    """Yield HAProxy instances that a changed launch template replaces."""
     for _, before, after in pair.kept("AWS::EC2::LaunchTemplate"):
         old, new = (mapping_in(each, "LaunchTemplateData") for each in (before, after))
         why = [

@@ -219,7 +219,7 @@ def _drawing(block: Drawing, drawing: str) -> Markup:
     if not drawing:
         return Markup("<ul>\n{}\n</ul>").format(items)
     # Graphviz escapes the texts of the drawing.
-    shown = Markup(drawing)  # noqa: S704 - see above
+    shown = Markup(drawing)  # noqa: S704 - Graphviz escapes its texts
     return _DRAWING.format(drawing=shown, caption=f"{caption}.", sentences=items)
 
 

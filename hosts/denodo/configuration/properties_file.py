@@ -213,7 +213,7 @@ def _split(line: str) -> tuple[str, str]:
 
 def _without_escapes(text: str) -> str:
     if "\\" not in text and text.isascii():
-        return text  # most keys and values, and an apply reads each file many times
+        return text  # a short way for most texts, since an apply reads each file many times
     out: list[str] = []
     position = 0
     while position < len(text):

@@ -37,8 +37,9 @@ _PROGRAMS = ("blkid", "mkfs.ext4", "systemd-escape")
 _PACKAGES = "install util-linux and e2fsprogs"
 _LABEL = "denodo-data"
 _BLANK_BYTES = 2**20
-"""The beginning of a disk that must be empty before the disk is formatted: an EBS volume that was
-created empty contains only zeros."""
+"""Size of the beginning of a disk that must contain only zeros, as a new EBS volume does, before
+the disk is formatted.
+"""
 _NOTHING_FOUND = 2
 """Exit status of `blkid` if it finds no signature (blkid(8))."""
 _SECONDS = 60

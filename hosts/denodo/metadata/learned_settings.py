@@ -42,7 +42,7 @@ _OF_NODES = frozenset(
 _KEYS_OF_FORM = frozenset(
     ("GenericEntityIdentifierRetriever/query", "JobReportRepositoryFactory/className")
 )
-"""Keys beside the URL that the Scheduler's form writes (Denodo's files name Derby in them)."""
+"""Keys that the Scheduler's form writes besides the URL (in Denodo's own files they name Derby)."""
 
 _PASSWORD = re.compile(r"(?!.*encrypt).*(pass(word)?|pwd)", re.IGNORECASE)
 _USER = re.compile(r".*(user|login)(-?name)?", re.IGNORECASE)

@@ -1,8 +1,4 @@
-"""The metadata database, which the nodes of a cluster share: its logins and settings.
-
-A login is a secret that `denodo-ha catalog init` completes with the address of the database.
-Until then, the component that uses the login is not started. In cluster mode, the component would
-find no database; otherwise, the component would create its own metadata, which would be lost later.
+"""The metadata database, which the nodes of a cluster share: settings of its components.
 
 Sources: Denodo, Scheduler Administration Guide, "Database Settings", "Cluster Settings", and the
 Scheduler's own configuration file; Virtual DataPort Administration Guide, "Storing the Metadata on
@@ -11,31 +7,28 @@ an External Database". The keys of the Data Catalog are not documented; the stat
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import string
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hosts.common import files, json_object
-from hosts.common.errors import AwsError
+from hosts.common import files
 from hosts.denodo import log
 from hosts.denodo.configuration import properties_file
 from hosts.denodo.configuration.settings import SCHEDULER, Setting
-from hosts.denodo.errors import ImageError, NotReadyError, StateError, UnavailableError
+from hosts.denodo.errors import ImageError, NotReadyError
 from hosts.denodo.metadata import database_drivers, database_tables
+from hosts.denodo.metadata.database_login import logins
 from hosts.denodo.metadata.password_encryption import PREFIX, encrypted
-from hosts.denodo.metadata.postgres_session import Server
 from hosts.denodo.operator_command import operator_command
-from hosts.denodo.record import Record
 from hosts.denodo.servers.scripts import run_script
 from hosts.denodo.state import OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hosts.denodo.metadata.database_login import Login
+    from hosts.denodo.record import Record
     from hosts.denodo.state import Component, State
     from hosts.denodo.system import System
 
@@ -50,7 +43,6 @@ _STORAGE = "com.denodo.vdb.catalog.storage"
 _QUARTZ = "org.quartz"
 
 _SECRET = ("{password}", "{encrypted_password}")
-_NOT_FOUND = "ResourceNotFoundException"
 
 ENTRIES: Mapping[str, Mapping[str, str]] = {
     "scheduler": {
@@ -105,97 +97,9 @@ _DERBY = re.compile(r"derby|IDENTITY_VAL_LOCAL", re.IGNORECASE)
 FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
 
-@dataclass(frozen=True)
-class Login:
-    """A login to the database.
-
-    Attributes:
-        host: host name of the database.
-        port: port of the database.
-        dbname: name of the database.
-        username: name of the user.
-        password: password of the user.
-        ca: certificates (PEM) that verify the server; empty: those of Java.
-        encrypted: the password as encrypted by Denodo, empty if it is not known.
-    """
-
-    host: str
-    port: int
-    dbname: str
-    username: str
-    password: str
-    ca: str
-    encrypted: str
-
-    @property
-    def server(self) -> Server:
-        """Return the server, to be queried with this login."""
-        return Server(self.host, self.port, self.dbname, self.username, self.password, self.ca)
-
-    @property
-    def fingerprint(self) -> str:
-        """Return a hash that identifies the login and does not reveal it."""
-        parts = [self.host, self.port, self.dbname, self.username, self.password]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def startable(system: System, state: State) -> State:
-    """Return the state without the servers whose database has no user yet.
-
-    Raises:
-        StateError: A login cannot be read, or has an unexpected format.
-    """
-    waiting = [
-        server
-        for server in state.servers
-        if server in state.catalog and login(system, state, server) is None
-    ]
-    if not waiting:
-        return state
-    init = operator_command(state, "catalog init")
-    roll = operator_command(state, "roll", "--node", state.node)
-    log.warning(
-        f"not started, because their database has no user yet: {', '.join(waiting)}; run `{init}`,"
-        f" then `{roll}`"
-    )
-    return replace(state, servers=[server for server in state.servers if server not in waiting])
-
-
-def login(system: System, state: State, component: str) -> Login | None:
-    """Return the login of a component, None if its database has no user for the component yet.
-
-    Raises:
-        UnavailableError: The login cannot be read, or does not exist any more.
-        StateError: The login has an unexpected format.
-    """
-    arn = state.catalog[component].secret
-    try:
-        data = json_object.parse(system.aws_cli.secret(arn))
-        if not data.get("host"):
-            return None
-        return Login(
-            host=str(data["host"]),
-            port=int(data["port"]),
-            dbname=str(data["dbname"]),
-            username=str(data["username"]),
-            password=str(data["password"]),
-            ca=str(data.get("ca", "")),
-            encrypted=str(data.get("encrypted_password", "")),
-        )
-    except AwsError as error:
-        if _NOT_FOUND in str(error) and component not in Record(system).logins:
-            return None
-        message = f"the login {arn} cannot be read: {error}"
-        raise UnavailableError(message) from None
-    except (AttributeError, KeyError, TypeError, ValueError):
-        init = operator_command(state, "catalog init")
-        message = f"the login {arn} is not a JSON object as `{init}` leaves it"
-        raise StateError(message) from None
-
-
 def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
     """Return the database settings of the components that are started."""
-    for component, options, account in _logins(system, state):
+    for component, options, account in logins(system, state):
         if component == VDP:
             continue
         file = _file(component, options)
@@ -228,21 +132,16 @@ def _encrypted_by_denodo(current: Mapping[str, str], account: Login) -> dict[str
 
 def certificates(system: System, state: State) -> Iterator[tuple[Path, bytes]]:
     """Return the certificate files that verify the database servers, with their content."""
-    for component, _, account in _logins(system, state):
+    for component, _, account in logins(system, state):
         if account.ca:
             yield _ca_file(system, component), account.ca.encode()
 
 
 def reasons(system: System, state: State, record: Record) -> Iterator[str]:
     """Yield reasons to restart the servers that do not follow from a comparison of files."""
-    for component, _, account in _logins(system, state):
+    for component, _, account in logins(system, state):
         if component == VDP and record.logins.get(VDP) != account.fingerprint:
             yield f"Virtual DataPort's catalog moves to {account.host}, or its login there changes"
-
-
-def fingerprints(system: System, state: State) -> dict[str, str]:
-    """Return the fingerprints of the logins of the components that are started."""
-    return {component: account.fingerprint for component, _, account in _logins(system, state)}
 
 
 def regenerate(system: System, state: State, record: Record) -> None:
@@ -253,7 +152,7 @@ def regenerate(system: System, state: State, record: Record) -> None:
     """
     if not list(reasons(system, state, record)):
         return
-    for component, options, account in _logins(system, state):
+    for component, options, account in logins(system, state):
         if component == VDP:
             values = _values(system, state, VDP, account)
             templates = entries(VDP, options.entries, state.version)
@@ -273,7 +172,7 @@ def check(system: System, state: State, record: Record) -> None:
         ImageError: A driver, a login or tables are missing; the message lists all problems.
     """
     problems = []
-    for component, options, account in _logins(system, state):
+    for component, options, account in logins(system, state):
         for problem in (
             database_drivers.problem(state.home, component),
             _mixed_databases(system, state, record, component),
@@ -347,13 +246,6 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
             f"bin/{_REGENERATE} {result.ending}; its output may contain secrets, and is not shown"
         )
         raise NotReadyError(message)
-
-
-def _logins(system: System, state: State) -> Iterator[tuple[str, Component, Login]]:
-    for component, options in state.catalog.items():
-        account = login(system, state, component) if component in state.servers else None
-        if account is not None:
-            yield component, options, account
 
 
 def _file(component: str, options: Component) -> Path:

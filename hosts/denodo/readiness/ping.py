@@ -79,7 +79,7 @@ def asks_readiness(state: State, record: Record) -> bool:
     """Return whether pings of Virtual DataPort use `-r`."""
     if state.version == OLDEST or state.readiness == "ping":
         return False
-    # Without a record, use the option: if the script refuses it, `ask` pings without it.
+    # Without a record, use the option `-r`: if the script refuses `-r`, `ask` pings without it.
     return state.readiness == "strict" or record.readiness.get("ping") != "alive"
 
 

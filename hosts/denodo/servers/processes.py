@@ -10,14 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hosts.common import listening_sockets
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from hosts.denodo.system import System
-
-_LISTENING = "0A"
-"""State of a listening socket in the kernel's tables."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ def of_home(system: System, home: Path) -> list[JavaProcess]:
 
 def listening_on(system: System, home: Path, port: int) -> JavaProcess | None:
     """Return the Java process of an installation that listens on a port, None if it is unknown."""
-    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(system, port)}
+    listening = listening_sockets.on_port(port, system.processes / "net")
+    sockets = {f"socket:[{inode}]" for _, inode in listening}
     for process in of_home(system, home) if sockets else ():
         with suppress(OSError):
             for descriptor in (system.processes / str(process.pid) / "fd").iterdir():
@@ -67,24 +67,24 @@ def age(system: System, pid: int) -> float:
         return float("inf")
 
 
+def command_lines(processes: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the process id and the arguments of each process.
+
+    Args:
+        processes: folder in which the kernel lists processes.
+    """
+    with suppress(OSError):
+        for name in filter(str.isdecimal, os.listdir(processes)):  # noqa: PTH208 - no Paths
+            # Paths would double the time for hundreds of processes, which the watchdog reads often.
+            with suppress(OSError), open(f"{processes}/{name}/cmdline", "rb") as file:  # noqa: PTH123
+                yield int(name), file.read().split(b"\0")
+
+
 def _java(system: System) -> Iterator[JavaProcess]:
-    for file in system.processes.glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            arguments = file.read_bytes().decode(errors="replace").split("\0")
-            if arguments[0].rsplit("/", 1)[-1] == "java":
-                yield JavaProcess(int(file.parent.name), tuple(arguments))
-
-
-def _listening_inodes(system: System, port: int) -> Iterator[str]:
-    for table in ("tcp", "tcp6"):
-        try:
-            lines = (system.processes / "net" / table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                yield fields[9]
+    for pid, arguments in command_lines(system.processes):
+        if arguments[0].rpartition(b"/")[2] == b"java":
+            decoded = (argument.decode(errors="replace") for argument in arguments)
+            yield JavaProcess(pid, tuple(decoded))
 
 
 def _resolved(home: Path) -> Path:

@@ -198,7 +198,7 @@ class Servers:
         for process, file in _FILES.items():
             options = self._values(process).get(settings.JVM_OPTIONS, "")
             expected = heap.maximum_bytes(options.split())
-            java = self._listener(process)
+            java = self._listener(process) if expected is not None else None
             if expected is None or java is None:
                 continue
             actual = heap.maximum_bytes(java.arguments)

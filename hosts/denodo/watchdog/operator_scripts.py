@@ -8,18 +8,19 @@ started in another way. This also applies if the node program has run the script
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hosts.common import files
+from hosts.denodo.servers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 STOPPED = "stopped"
-"""File with the name of the last such script, which remains after a restart of the watchdog."""
+"""File with the name of the operator's last script, which remains after a restart of the watchdog.
+"""
 
 _STOP = re.compile(
     rb"(^|/)[a-z]+_shutdown\.sh$"
@@ -67,6 +68,5 @@ class OperatorScripts:
 
     def _arguments(self) -> Iterator[bytes]:
         """Yield the program and the first arguments of each process."""
-        for line in self.processes.glob("[0-9]*/cmdline"):
-            with suppress(OSError):  # the process has ended
-                yield from line.read_bytes().split(b"\0")[:4]
+        for _, arguments in processes.command_lines(self.processes):
+            yield from arguments[:4]

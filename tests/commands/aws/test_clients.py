@@ -1,7 +1,6 @@
 """AWS clients: one for each service and region, shared by all threads, with the SDK's settings."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -78,15 +77,17 @@ class TestTogether:
 
     def test_an_error_stops_what_has_not_begun(self) -> None:
         begun: list[int] = []
+        raised = threading.Event()
 
         def work(one: int) -> None:
             begun.append(one)
             if one == 0:
                 raise ValueError
-            time.sleep(0.05)
+            raised.wait(60)
 
         with pytest.raises(ValueError):  # noqa: PT011 - it has no message
             map_concurrently(work, range(50), workers=2)
+        raised.set()
         assert len(begun) < 50
 
 

@@ -63,7 +63,7 @@ def source() -> Iterator[Source]:
 def signed_in_from(source: Source) -> Aws:
     aws = Aws()
     session: Any = aws._session._session  # noqa: SLF001 - no other access to botocore's session
-    session._credentials = source  # noqa: SLF001 - as above
+    session._credentials = source  # noqa: SLF001 - there is no public setter
     return aws
 
 
@@ -76,6 +76,7 @@ def test_a_source_that_hangs_is_named_once(source: Source, monkeypatch: pytest.M
     assert source.calls == 1
 
 
+@pytest.mark.usefixtures("running_deadlines")
 def test_the_time_of_the_source_is_not_the_time_of_the_looks(source: Source) -> None:
     source.answered.set()
     source.seconds = 0.5

@@ -18,6 +18,8 @@ from denodo_ha.aws.http_session import BoundSession, UnreadableAnswerError
 from denodo_ha.cli.errors import NotFound, Throttled, Unreachable, UnreadableAnswer
 from tests.support.servers.fault_proxy import Fault, FaultProxy, Rule
 
+pytestmark = pytest.mark.usefixtures("running_deadlines")
+
 _ACCOUNT = (
     b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>"
     b"</GetCallerIdentityResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata>"

@@ -41,6 +41,20 @@ def test_looks_again_until_it_is_so() -> None:
     assert clock.slept == [5, 5]
 
 
+def test_looks_each_second_at_the_beginning() -> None:
+    clock = VirtualClock()
+    looks = Looks(*["not"] * 6, "so")
+    poll_until(looks, done=lambda seen: seen == "so", clock=clock, timeout=14.5, every=5, soon=3)
+    assert clock.slept == [1, 1, 1, 5, 5, 1.5]
+
+
+def test_looks_are_never_further_apart_at_the_beginning() -> None:
+    clock = VirtualClock()
+    looks = Looks("not", "not", "so")
+    poll_until(looks, done=lambda seen: seen == "so", clock=clock, timeout=60, every=0.5, soon=3)
+    assert clock.slept == [0.5, 0.5]
+
+
 def test_gives_up_in_time_and_says_what_was_seen() -> None:
     clock = VirtualClock()
     with pytest.raises(PollTimeout) as caught:
@@ -55,7 +69,6 @@ def test_looks_once_more_when_the_time_is_up() -> None:
     assert clock.slept == [5, 5, 2]
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_the_calls_of_a_look_end_with_the_timeout() -> None:
     """Each read may take only the time left until the timeout; the last one has a short limit."""
     clock, left = VirtualClock(), []
@@ -69,7 +82,6 @@ def test_the_calls_of_a_look_end_with_the_timeout() -> None:
         assert 0 < seconds <= most
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_an_outer_deadline_ends_a_wait() -> None:
     clock = VirtualClock()
     with deadline.limited(8), pytest.raises(PollTimeout):

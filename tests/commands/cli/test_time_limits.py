@@ -94,13 +94,11 @@ def left(denodo_ha: Run) -> Left:
     return run
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_a_command_runs_with_its_limit(left: Left) -> None:
     assert 0 < left(TimeLimit(20, waits=(1000,)), "--timeout", "30") <= 50
     assert 990 < left(TimeLimit(20, waits=(1000,))) <= 1020
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_the_start_of_the_process_counts(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "age", lambda: 6.0)
     assert ANSWER.total() - 7 < left(ANSWER) <= ANSWER.total() - 6
@@ -124,7 +122,6 @@ def test_the_age_of_a_process_includes_its_imports() -> None:
     assert float(done.stdout) >= 0.3
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_no_wait_overruns_the_command() -> None:
     """A wait ends before the command's limit, with its last observation."""
     clock, seen = VirtualClock(), []
@@ -146,12 +143,12 @@ def test_no_wait_overruns_the_command() -> None:
     assert all(0 < seconds <= 10 for seconds in seen)
 
 
-@pytest.mark.usefixtures("stopped_deadlines")
 def test_a_stage_has_time_after_the_command_s_limit() -> None:
     with deadline.limited(0), TimeLimit(20, waits=(5,)).stage(1):
         assert 20 < deadline.left(1000) <= 21
 
 
+@pytest.mark.usefixtures("running_deadlines")
 def test_time_at_a_prompt_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 61.0, 62.0])
     monkeypatch.setattr(deadline, "_paused", 0.0)
@@ -162,6 +159,7 @@ def test_time_at_a_prompt_does_not_count(monkeypatch: pytest.MonkeyPatch) -> Non
         assert deadline.left(100) == 6
 
 
+@pytest.mark.usefixtures("running_deadlines")
 def test_a_pause_inside_of_a_pause_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 1.0, 2.0, 61.0, 62.0])
     monkeypatch.setattr(deadline, "_paused", 0.0)

@@ -357,7 +357,6 @@ class TestRecording:
         self.ended(raised)
         assert len(written) == 1
 
-    @pytest.mark.usefixtures("stopped_deadlines")
     def test_only_what_is_left_of_the_time_limit(
         self, written: list[tuple[dict[str, Any], float]]
     ) -> None:

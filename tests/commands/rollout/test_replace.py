@@ -251,7 +251,7 @@ def test_killed_at_each_write_of_the_pins_file(
         def killing(file: Path, text: str | None, number: int = number) -> None:
             if file == site.pins:
                 writes.append(file)  # noqa: B023 - called within this round
-            dies = len(writes) == number and file == site.pins  # noqa: B023 - as above
+            dies = len(writes) == number and file == site.pins  # noqa: B023 - called within this round
             if dies and not late:
                 raise KilledError
             write(file, text)

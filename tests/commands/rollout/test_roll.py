@@ -113,6 +113,7 @@ def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
     assert {key for parameters in sent for key in parameters} == {"Action", "Who", "Timeout"}
 
 
+@pytest.mark.usefixtures("running_deadlines")
 def test_each_node_has_time_of_its_own(
     cloud: Cloud, agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,7 +179,7 @@ def own(**changed: object) -> Change:
 
 def set_facts(**changed: object) -> Change:
     """Change facts."""
-    return lambda facts: replace(facts, **changed)  # type: ignore[arg-type] # as above
+    return lambda facts: replace(facts, **changed)  # type: ignore[arg-type] # tests name the fields
 
 
 def old_copy(facts: StandbyFacts) -> StandbyFacts:

@@ -26,6 +26,7 @@ from tests.hosts.denodo.cloud import (
     Cloud,
 )
 from tests.hosts.denodo.home import FILES, SSO, Home
+from tests.support.combinations import WHOLE
 
 _SERVERS = ["vdp", "data-catalog", "scheduler"]
 _PROCESSES = ("vdp", "web", "scheduler")
@@ -44,12 +45,21 @@ _FAULTS = {
     "missing": "An error occurred (ResourceNotFoundException) when calling an operation",
     "slow": "",
 }
-_CALL_S, _CALL_S_WITH_A_SLOW_ONE = 120.0, 5.0
+_CALL_S, _CALL_S_WITH_A_SLOW_ONE = 120.0, 12.0
 """Time limits of calls: more than a call of the stand-in for the AWS CLI takes."""
-_LONG = [
-    pytest.param(call, fault, marks=[] if fault == "denied" or call == "scheduler" else long)
+_QUICK = {*itertools.product(_CALLS, ["denied"]), *itertools.product(["scheduler"], _FAULTS)}
+_SAMPLED = {
+    ("parameter", "slow"),
+    ("token", "throttled"),
+    ("data-catalog", "missing"),
+    ("signal", "slow"),
+}
+"""With `_QUICK`, each call has two faults, and each fault is at two calls or more."""
+_PAIRS = [
+    pytest.param(*pair, marks=[] if pair in _QUICK else long)
     for long in [pytest.mark.long]
-    for call, fault in itertools.product(_CALLS, _FAULTS)
+    for pair in itertools.product(_CALLS, _FAULTS)
+    if WHOLE or pair in _QUICK | _SAMPLED
 ]
 
 
@@ -128,10 +138,11 @@ def _fail(cloud: Cloud, call: str, fault: str) -> None:
         cloud.fault(_CALLS[call], _FAULTS[fault])
 
 
-@pytest.mark.parametrize(("call", "fault"), _LONG)
+@pytest.mark.parametrize(("call", "fault"), _PAIRS)
 def test_every_call_fails_in_turn(
     node: Home, cloud: Cloud, capsys: pytest.CaptureFixture[str], call: str, fault: str
 ) -> None:
+    """Try a sample of calls and faults, and all pairs in `make test-whole`."""
     _fail(cloud, call, fault)
     with pytest.MonkeyPatch.context() as patch:
         if fault == "slow":

@@ -36,6 +36,7 @@ from tests.hosts.denodo.home import Home
 from tests.support.combinations import WHOLE
 from tests.support.host_program import unpacked
 from tests.support.servers.ports import free_ports
+from tests.support.waiting import until
 from tools.local_aws.living.denodo import denodo_servers, metadata_scripts, server_process, stand_in
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -301,8 +302,9 @@ def test_a_command_without_an_end_changes_nothing_of_root(
                 connection.request("GET", "/ready/jdbc")
                 assert connection.getresponse().status == 503
                 connection.close()
-            while command == "watch" and not watched.exists():
-                assert process.poll() is None
+            if command == "watch":
+                until(lambda: watched.exists() or process.poll() is not None)
+                assert watched.exists()
         finally:
             process.terminate()
             try:

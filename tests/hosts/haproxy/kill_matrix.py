@@ -55,7 +55,7 @@ class CloudOfFiles(AwsCli):
     def copy_beginning(self, uri: str, path: Path, most_bytes: int) -> None:
         path.write_bytes(self.files[uri][:most_bytes])
 
-    def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - as in the base
+    def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - the base class's signature
         return self.files[arn].decode()
 
 

@@ -40,6 +40,8 @@ def configuration(ports: Ports, **more: object) -> Data:
                 "health_port": free_port(),
                 "metrics_port": free_port(),
                 "maxconn": 2000,
+                # A busy machine must not look like a node that is down.
+                "checks": {"timeout": 30},
             },
             "services": {
                 "jdbc": {"port": free_port(), "node_port": ports.jdbc},

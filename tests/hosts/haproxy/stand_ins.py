@@ -28,7 +28,7 @@ assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
 # The package is located but not imported: importing it prints a warning about missing folders.
 _POSTGRES = Path(_PACKAGE.origin).parent / "pginstall/bin"
-_COME_UP_S = 60
+_COME_UP_S = 300
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Aws(AwsCli):
     def put_log_events(self, group: str, stream: str, events: Sequence[LogEvent]) -> None:
         self.sent.setdefault((group, stream), []).extend(event.message for event in events)
 
-    def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - as in the base
+    def secret(self, arn: str, version: str = "") -> str:  # noqa: ARG002 - the base class's signature
         assert arn == "arn:c"
         return PEM
 

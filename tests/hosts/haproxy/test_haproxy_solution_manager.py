@@ -150,15 +150,15 @@ def test_the_haproxy_of_this_machine(manager: Manager, proxy: Running, network: 
     program.write_text(f'#!/bin/sh\nexec {ROOT}/tools/denodo-ha "$@" {there}\n')
     program.chmod(0o755)
     manager.environment["DENODO_HA"] = str(program)
-    code, said = manager.run("node1", "maint", "admin", PASSWORD, "localhost", "60")
+    code, said = manager.run("node1", "maint", "admin", PASSWORD, "localhost", "300")
     assert code == 0, said
     assert states(proxy) == {"maint"}
     assert "node1: drained, no session is left" in said
-    refused, said = manager.run("node2", "maint", "admin", PASSWORD, "-", "60")
+    refused, said = manager.run("node2", "maint", "admin", PASSWORD, "-", "300")
     assert refused == exit_codes.REFUSED
     assert "no other node would serve jdbc, odbc, web" in said
     assert states(proxy, "node2") == {"up"}
-    code, said = manager.run("node1", "ready", "admin", PASSWORD, "-", "60")
+    code, said = manager.run("node1", "ready", "admin", PASSWORD, "-", "300")
     assert code == 0, said
     assert states(proxy) == {"up"}
     assert PASSWORD not in manager.log.read_text()
@@ -168,7 +168,7 @@ def test_the_haproxy_of_this_machine(manager: Manager, proxy: Running, network: 
 def test_the_haproxies_of_other_hosts(
     manager: Manager, pair: tuple[Running, Running], network: Network
 ) -> None:
-    code, said = manager.run("node1", "maint", "sm", PASSWORD, "lb1,lb2", "60")
+    code, said = manager.run("node1", "maint", "sm", PASSWORD, "lb1,lb2", "300")
     assert code == 0, said
     assert [states(one) for one in pair] == [{"maint"}, {"maint"}]
     assert "lb2: node1: drained, no session is left" in said
@@ -177,7 +177,7 @@ def test_the_haproxies_of_other_hosts(
     assert sorted(begun) == [f"{one} --timeout 300 --no-wait" for one in both]
     assert [one.rsplit(" ", 2)[0] for one in sorted(waited)] == [f"{one} --timeout" for one in both]
     assert all(one.endswith("--force") for one in waited)
-    code, said = manager.run("node1", "ready", "sm", PASSWORD, "lb1,lb2", "60")
+    code, said = manager.run("node1", "ready", "sm", PASSWORD, "lb1,lb2", "300")
     assert code == 0, said
     assert [states(one) for one in pair] == [{"up"}, {"up"}]
     assert PASSWORD not in manager.log.read_text() + "".join(network.asked)

@@ -29,6 +29,8 @@ defaults
     timeout connect 2s
     timeout client 20s
     timeout server 20s
+    # A busy machine must not look like a node that is down.
+    timeout check 30s
     load-server-state-from-file global
 {more}
 frontend web

@@ -65,7 +65,7 @@ def test_a_child_that_is_killed_is_started_again(children: ChildProcesses, tmp_p
     again = started(tmp_path / "pid")
     until(lambda: ended(program))
     assert not ended(again)
-    assert children.pid("sample") not in (None, child)
+    until(lambda: children.pid("sample") not in (None, child))
 
 
 def test_a_child_that_cannot_run_is_started_ever_less_often() -> None:
@@ -79,8 +79,9 @@ def test_a_child_that_cannot_run_is_started_ever_less_often() -> None:
 def test_children_end_when_their_server_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", _SERVER, str(tmp_path), str(tmp_path / "pid")]
     with subprocess.Popen(command, cwd=ROOT) as server:
-        program = started(tmp_path / "pid")
-        ((child, _),) = json.loads((tmp_path / "processes.json").read_text()).values()
+        program, record = started(tmp_path / "pid"), tmp_path / "processes.json"
+        until(record.exists)
+        ((child, _),) = json.loads(record.read_text()).values()
         server.kill()
         server.wait(60)
     until(lambda: ended(child) and ended(program))

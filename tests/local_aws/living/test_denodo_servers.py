@@ -1,5 +1,6 @@
 """The light servers of nodes speak what `denodo-ha verify` reads from real ones."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from denodo_ha.verify.rmi_probe import SecondConnection, probe_rmi
 from denodo_ha.verify.tcp_probe import probe_flight
 from denodo_ha.verify.web_probe import WebRequest, probe_web
 from tests.support.servers import certificates
-from tools.local_aws.living.denodo import installation, metadata_scripts
+from tools.local_aws.living.denodo import installation, metadata_scripts, server_process
 from tools.local_aws.living.denodo.denodo_servers import Session
 from tools.local_aws.living.denodo.stand_in import Home
 
@@ -77,6 +78,18 @@ def test_a_session_starts_without_tls(ports: dict[str, int]) -> None:
     # The stand-in accepts any user without TLS, which suffices for clients, and which `verify` must
     # report.
     assert {step.finding for step in log.steps} == {"odbc-open", "odbc-no-tls"}
+
+
+def test_the_record_of_a_start_is_replaced_whole(tmp_path: Path) -> None:
+    """A program that reads the record during a start sees the old or the new one."""
+    installation.copy_files(tmp_path, "9.0")
+    home, run = Home(tmp_path), tmp_path / "run"
+    server_process.record_start(home, "vdp")
+    (run / "old.json").hardlink_to(run / "vdp.json")
+    (run / "generated.json").write_text('{"rmi": "balancer.example.com"}')
+    server_process.record_start(home, "vdp")
+    assert "rmi" not in json.loads((run / "old.json").read_text())
+    assert home.running("vdp")["rmi"] == "balancer.example.com"
 
 
 def test_servers_speak_tls_once_denodo_s_script_has_run(tmp_path: Path) -> None:

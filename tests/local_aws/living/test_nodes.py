@@ -131,7 +131,7 @@ def test_a_node_lives(site: Site) -> None:
     until(lambda: "its metadata is not confirmed" in site.readiness("node1")[1])
     site.denodo_ha("enable", "node1", "--metadata-ok")
     site.denodo_ha("enable", "node2", "--metadata-ok")
-    assert site.readiness("node1")[0] == 200
+    until(lambda: site.readiness("node1")[0] == 200)
     assert "node1.main.test.internal" in site.names_of_certificate("node1", 9999)
 
     ssm = site.access.client("ssm")

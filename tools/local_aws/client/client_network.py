@@ -199,7 +199,7 @@ def _udp() -> socket.socket:
 
 def _tcp(port: int) -> socket.socket:
     # This network has only the loopback interface, which has all addresses of 127.0.0.0/8.
-    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - see above
+    return socket.create_server(("0.0.0.0", port))  # noqa: S104 - the loopback addresses of the client's network alone
 
 
 async def _relay(child: int, listeners: Sequence[socket.socket], dns: Endpoint) -> int:

@@ -63,7 +63,7 @@ def main() -> None:
     # certificates of listeners need the package.
     sys.modules["cryptography"] = None  # type: ignore[assignment] # None refuses imports
     # Imported here, because MiniStack reads the environment variables when it is imported.
-    from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - see above
+    from tools.local_aws.emulator.server import Server  # noqa: PLC0415 - reads the variables when it is imported
 
     del sys.modules["cryptography"]
     Server(server, folder, parent=arguments.parent).run()

@@ -9,6 +9,7 @@ GET    /_local/machines                 state and address of each machine
 PUT    /_local/machines/INSTANCE        {"action": …}: kill, start (undo of all), and for Denodo's
                                         servers kill-server, suspend, resume, close-port and
                                         open-port; `"what": "machine"` suspends all programs
+GET    /_local/haproxy                  {"missing": why HAProxy instances run no programs, or ""}
 PUT    /_local/managers/HOST            {"answers": false}: a License or Solution Manager is lost
 GET    /_local/databases                state and endpoint of each database's server
 PUT    /_local/databases/REGION/ID      {"action": "kill"}: a database is lost; start: it runs again
@@ -44,6 +45,7 @@ from tools.local_aws.emulator import (
     call_faults,
     cuts,
     loopback,
+    machine_programs,
     ministack,
     prerequisites,
     quotas,
@@ -125,6 +127,9 @@ class ControlApi:
 
     def _put_machines(self, instance_id: str, body: dict[str, Any]) -> dict[str, Any]:
         return MACHINES.act(instance_id, body)
+
+    def _get_haproxy(self, _rest: str, _body: Any) -> dict[str, Any]:
+        return {"missing": machine_programs.missing_for_haproxy()}
 
     def _get_managers(self, _rest: str, _body: Any) -> dict[str, Any]:
         return dict(MANAGERS.show())

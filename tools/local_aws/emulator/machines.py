@@ -12,17 +12,22 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.local_aws.emulator import loopback, ministack, process_tree, stand_ins, system_programs
-from tools.local_aws.emulator.child_processes import CHILDREN, ROOT
+from tools.local_aws.emulator import (
+    loopback,
+    machine_programs,
+    ministack,
+    process_tree,
+    stand_ins,
+    system_programs,
+)
+from tools.local_aws.emulator.child_processes import CHILDREN
 from tools.local_aws.emulator.ec2 import auto_scaling, instances
 from tools.local_aws.emulator.elb import certificates
 from tools.local_aws.emulator.errors import InvalidRequestError
@@ -32,7 +37,6 @@ from tools.local_aws.living import machine_files
 
 _POLL_S = 0.5
 """Project default: seconds after which the thread sees changes that set no event."""
-_TRIAL_S = 60
 _MODULE = "tools.local_aws.living.machine"
 _log = logging.getLogger("local-aws")
 
@@ -69,7 +73,7 @@ class Machines:
         """Start machines for all running instances, and follow their changes."""
         if loopback.is_shared():
             _log.warning("this system has one loopback address: machines have ports of their own")
-        if not self.have_namespaces():
+        if not machine_programs.have_namespaces():
             _log.warning("this system denies namespaces, so machines have rewritten paths")
         _end_programs(CHILDREN.folder / "machines")
         self._stopping.clear()
@@ -91,18 +95,10 @@ class Machines:
             self._machines.clear()
         MANAGERS.stop()
 
-    @staticmethod
-    @cache
-    def have_namespaces() -> bool:
-        """Return whether machines have namespaces of their own on this system."""
-        command = [sys.executable, "-E", "-s", "-m", "tools.local_aws.living.isolation"]
-        done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
-        return done.returncode == 0
-
     def runs_programs(self, image: str) -> bool:
         """Return whether instances of an image run their programs."""
         contents = (ministack.images.get(image) or {}).get("Contents") or {}
-        return self.is_running and _is_known(contents)
+        return self.is_running and machine_programs.run(contents)
 
     @property
     def is_running(self) -> bool:
@@ -163,7 +159,9 @@ class Machines:
         port = int(order["port"])
         file = _closed_ports(id_)
         closed = set(json.loads(file.read_text())) if file.exists() else set()
-        file.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
+        new.replace(file)  # a server that starts reads the file at the same time
         # The stand-ins reread the file at this signal; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
@@ -219,7 +217,7 @@ class Machines:
 
         An instance whose image has unknown contents runs nothing.
         """
-        if id_ not in self._machines and not _is_known(_contents(location, instance)):
+        if id_ not in self._machines and not machine_programs.run(_contents(location, instance)):
             return
         machine = self._machines.setdefault(id_, _Machine())
         if machine.state == "ended":
@@ -307,7 +305,7 @@ def _launch(
     contents = _contents(location, instance)
     settings = {
         "id": id_,
-        "is_isolated": MACHINES.have_namespaces(),
+        "is_isolated": machine_programs.have_namespaces(),
         "address": address,
         "private_ip": instance["PrivateIpAddress"],
         "endpoint": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
@@ -318,7 +316,7 @@ def _launch(
         "denodo": contents.get("denodo") or {},
         "extras": _extras(contents),
         "starts": contents.get("starts") or [],
-        "real": _real_programs(),
+        "real": machine_programs.real_programs(),
         "haproxy": system_programs.haproxy() if contents.get("haproxy") else "",
         "names": names | MANAGERS.add(contents.get("managers") or {}),
     }
@@ -334,11 +332,9 @@ def _extras(contents: dict[str, Any]) -> dict[str, Any]:
     """Return the optional parts of an installation of Denodo (`living/denodo/installation.py`)."""
     names = contents.get("certificate_names")
     certificate = "".join(certificates.issued(names)) if names else ""
-    return {
-        "flight_port": contents.get("flight_port", 0),
-        "certificate": certificate,
-        "shares_scheduler": contents.get("shares_scheduler", False),
-    }
+    ports = {key: contents.get(key, 0) for key in ("flight_port", "auxiliary_port")}
+    scheduler = contents.get("shares_scheduler", False)
+    return {**ports, "certificate": certificate, "shares_scheduler": scheduler}
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
@@ -346,20 +342,6 @@ def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:
     with ministack.acting_for(*location):
         image = ministack.images.get(instance["ImageId"]) or {}
     return dict(image.get("Contents") or {})
-
-
-def _is_known(contents: dict[str, Any]) -> bool:
-    """Return whether this system has what an image contains."""
-    can_listen = MACHINES.have_namespaces() and not loopback.is_shared()
-    has_haproxy = bool(system_programs.haproxy()) and can_listen
-    return "denodo" in contents or ("haproxy" in contents and has_haproxy)
-
-
-def _real_programs() -> dict[str, str]:
-    """Return the real programs of Denodo's servers, empty while the part `jvm` is off."""
-    if not LIVING.is_on("jvm") or not MACHINES.have_namespaces():
-        return {}
-    return {"java": system_programs.java(), "postgres": system_programs.postgresql()}
 
 
 def _decoded(user_data: str) -> str:

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.local_aws.living import isolation, parent
+from tools.local_aws.living import isolation, parent, small_postgres
 
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 _GSS_REQUEST = bytes.fromhex("0000000804d21630")
@@ -38,14 +38,6 @@ _NEWUSER = 0x10000000
 _SETTINGS = """\
 listen_addresses = ''
 unix_socket_directories = '.'
-shared_buffers = 16MB
-fsync = off
-wal_level = minimal
-max_wal_senders = 0
-autovacuum = off
-bgwriter_delay = 10s
-wal_writer_delay = 10s
-checkpoint_timeout = 1h
 """
 _ACCESS = "local all all scram-sha-256\n"
 
@@ -94,7 +86,7 @@ def create(settings: Settings) -> None:
         options = ("--no-sync", "--locale=C", "--encoding=UTF8", "--auth=trust", "-D", str(new))
         _run(settings, "initdb", f"--username={_SUPERUSER}", *options)
         with (new / "postgresql.conf").open("a") as file:
-            file.write(_SETTINGS)
+            file.write(_SETTINGS + small_postgres.SETTINGS)
         (new / "pg_hba.conf").write_text(_ACCESS)
         new.rename(settings.data)
 
@@ -221,7 +213,7 @@ def main(arguments: Sequence[str]) -> int:
     server = subprocess.Popen(
         [str(settings.programs / "postgres"), "-D", str(settings.data)],
         stdin=subprocess.DEVNULL,
-        preexec_fn=_become_ordinary,  # noqa: PLW1509 - as above
+        preexec_fn=_become_ordinary,  # noqa: PLW1509 - this process has one thread yet
     )
     try:
         return asyncio.run(_Front(settings).run(server))

@@ -47,7 +47,7 @@ class HaproxyFiles:
 
 @dataclass(frozen=True)
 class Shift:
-    """What differs on this machine.
+    """Differences between an instance and this machine.
 
     Attributes:
         address: loopback address of the instance.

@@ -64,7 +64,7 @@ class HaproxyInstances:
             cluster: the instance's cluster.
             program: path of HAProxy.
             files: the deployed files.
-            shift: what differs on this machine.
+            shift: differences between the instance and this machine.
 
         Raises:
             LocalAwsError: it does not start.

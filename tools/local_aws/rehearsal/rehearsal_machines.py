@@ -1,4 +1,4 @@
-"""What runs in a rehearsal beside the local AWS: nodes, HAProxy instances, License Managers."""
+"""Machines of a rehearsal, beside the local AWS: nodes, HAProxy instances, License Managers."""
 
 import shutil
 from contextlib import suppress
@@ -20,7 +20,7 @@ _CERTIFICATE = "arn:aws:secretsmanager:{}:{}:secret:rehearsal/nodes-AbCdEf"
 
 
 class RehearsalMachines:
-    """What runs.
+    """Machines of an environment.
 
     Attributes:
         nodes: the processes of the nodes.

@@ -25,7 +25,7 @@ class Verb(Enum):
     CUT_ALARM = "take away the metric's data"
     CUT_CHECK = "make the health check unhealthy"
     LOSE_DATABASE = "let services that need the database not answer"
-    FAIL_OVER_DATABASE = "the same until the database's standby has taken over"
+    FAIL_OVER_DATABASE = "let them not answer until the database's standby has taken over"
     DRAIN = "drain (target groups, HAProxy)"
     SHIFT_ZONE = "start a zonal shift"
     THROW_SWITCH = "throw the switch"

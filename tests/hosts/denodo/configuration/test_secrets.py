@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hosts.denodo.apply import apply, check
 from hosts.denodo.errors import MetadataError, RolledBackError, StateError
 from hosts.denodo.record import Record
 from tests.hosts.denodo.cloud import EXPORT, LOGIN, TLS, TOKEN, Cloud
-from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home
+from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home, let_time_pass
 
 _SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
 
@@ -173,15 +175,28 @@ def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
     assert sorted(path.name for path in store.iterdir()) == ["keystore", "truststore"]
 
 
-def test_a_journal_that_cannot_be_read_restores_all_backups(home: Home) -> None:
+def test_a_journal_that_cannot_be_read_restores_all_backups(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run restores all files, and kills the server that was started with the old ones."""
     apply(home.system, home.state())
-    before = home.contents()
+    before, server = home.contents(), home.running()
+    kill, killed = os.kill, []
+
+    def record(pid: int, number: int) -> None:
+        kill(pid, number)
+        killed.append((pid, number))
+
+    monkeypatch.setattr(os, "kill", record)
+    let_time_pass(monkeypatch, lambda: not killed)
     for file in (VDP, LICENSE):
         path = home.path / file
         path.rename(path.with_name(f"{path.name}.before-denodo-node"))
         path.write_text("half written")
     (home.system.folder / "journal.json").write_text("[" * 20000)
     apply(home.system, home.state())
+    assert server is not None
+    assert killed == [(server["pid"], signal.SIGKILL)]
     assert home.contents() == before
     assert home.running()
     assert not (home.system.folder / "journal.json").exists()

@@ -45,7 +45,7 @@ def test_a_home_that_is_a_symbolic_link(home: Home, tmp_path: Path) -> None:
     installed = Servers(home.system, state)
     assert len(processes.of_home(home.system, link)) == 2
     first = home.running()
-    installed.start(state.servers, time.monotonic() + 60)
+    installed.start(state.servers, time.monotonic() + 300)
     assert home.running() == first
     installed.stop()
     assert eventually(lambda: home.running() is None)

@@ -167,10 +167,10 @@ def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home)
     installed.launch(["vdp"])
     assert eventually(lambda: probes.listens(home.system, home.ports["web"]))
     assert installed.application_failures(_SERVERS)
-    installed.start(_SERVERS, time.monotonic() + 60)
+    installed.start(_SERVERS, time.monotonic() + 300)
     assert not installed.application_failures(_SERVERS)
     home.calls()
-    installed.start(_SERVERS, time.monotonic() + 60)
+    installed.start(_SERVERS, time.monotonic() + 300)
     assert not [call for call in home.calls() if "startup" in call]
 
 
@@ -199,7 +199,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
 
     record.remember_readiness(rules="earlier")
     home.behave("datacatalog_startup.sh")
-    Servers(home.system, changed).start(_SERVERS, time.monotonic() + 60)
+    Servers(home.system, changed).start(_SERVERS, time.monotonic() + 300)
     apply(home.system, changed)
     assert record.has_current_rules, "the rules agree again"
     assert not list(node_warnings.warnings(home.system, record))

@@ -18,25 +18,23 @@ OLD, NEW = free_ports(2)
 BEFORE = (f"server node1 {ONE}:{OLD}", f"server node2 {TWO}:{OLD}")
 AFTER = (f"server node1 {ONE}:{NEW}", f"server node2 {TWO}:{NEW}")
 TOTAL, RATE = 3200, 400
-PATIENT = "    timeout check 30s"
-"""A node that answers its checks slowly, because the machine is loaded, is not down."""
 
 
 def _a_port_changes_and_a_server_is_new(site: WebSite) -> None:
-    site.reload(*AFTER, f"server node3 {THREE}:{OLD}", more=PATIENT)
+    site.reload(*AFTER, f"server node3 {THREE}:{OLD}")
 
 
 def _a_server_is_drained(site: WebSite) -> None:
     drain(site.haproxy, "node1", site.said.append, seconds=60, force=False)
     site.made[ONE].ready = False
-    site.reload(*BEFORE, more=PATIENT)
+    site.reload(*BEFORE)
 
 
 @pytest.fixture(params=PROGRAMS)
 def serving(request: pytest.FixtureRequest) -> Iterator[WebSite]:
     """Run HAProxy with two ready nodes; a third node runs but is not in the file yet."""
     with web_site(request.param) as site:
-        site.write(*BEFORE, more=PATIENT)
+        site.write(*BEFORE)
         prepare_start(site.haproxy, site.said.append)
         with nodes(ONE, TWO, THREE, ports=(OLD, NEW)) as made, started(site):
             site.made = made

@@ -1,28 +1,23 @@
 """Nodes are drained and enabled while clients connect, and no client fails."""
 
 import threading
-from collections.abc import Iterator
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from hosts.haproxy import enabling
 from hosts.haproxy.draining import drain
 from hosts.haproxy.enabling import enable
 from hosts.haproxy.errors import Failed, Refused, UsageError
 from hosts.haproxy.server_state_file import admin_states
+from hosts.haproxy.servers import servers
 from tests.hosts.haproxy.clients import Load, Rmi, Web, handshaken, lives, load, odbc, rmi_once
-from tests.hosts.haproxy.running import BALANCER, Running, configuration, running
+from tests.hosts.haproxy.running import Running
 from tests.hosts.haproxy.stand_ins import Site
 
 SERVICES = ("jdbc", "odbc", "web")
-
-
-@pytest.fixture
-def proxy(site: Site) -> Iterator[Running]:
-    """Run HAProxy with checks for which a busy machine is not a node that is down."""
-    patient = {f"{BALANCER}/haproxy/checks": {"timeout": 30}}
-    with running(configuration(site.ports, **patient)) as made:
-        yield made
 
 
 def _say(_line: str) -> None:
@@ -171,11 +166,20 @@ def test_who_thinks_better_of_it_cuts_nobody(proxy: Running) -> None:
         session.close()
 
 
-def test_a_node_that_does_not_answer_is_not_brought_back(proxy: Running, site: Site) -> None:
+def test_a_node_that_does_not_answer_is_not_brought_back(
+    proxy: Running, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time limit expires after each service's check has failed."""
     _out(proxy)
     site["node1"].kill()
-    with pytest.raises(Failed, match=r"no passed check within 1 s: .*jdbc/node1 \(L4CON"):
-        _back(proxy, "node1", 1)
+
+    def seconds() -> float:
+        checks = [server.last_check for server in servers(proxy.haproxy) if not server.auxiliary]
+        return 60.0 * sum(check.startswith("L4CON") for check in checks)
+
+    monkeypatch.setattr(enabling, "time", SimpleNamespace(monotonic=seconds, sleep=time.sleep))
+    with pytest.raises(Failed, match=r"no passed check within 170 s: .*jdbc/node1 \(L4CON"):
+        _back(proxy, "node1", 170)
     assert set(_of(proxy).values()) == {"maint"}
     assert admin_states(proxy.haproxy)["jdbc/node1"] == 1
 

@@ -105,7 +105,7 @@ def test_sticky_keeps_all_of_a_client_on_one_node(site: Site) -> None:
         for last in range(10, 40):
             source = (f"127.0.1.{last}", 0)
             with socket.create_connection(
-                (PROXY, proxy.port("jdbc")), 10, source_address=source
+                (PROXY, proxy.port("jdbc")), 120, source_address=source
             ) as client:
                 client.sendall(bytes.fromhex(RMI_HELLO))
                 assert client.recv(1) == b"\x4e"
@@ -130,7 +130,7 @@ def _ready(unready: set[str]) -> Iterator[None]:
 def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
     """The node answers clients, but may have an empty catalog or a promotion in progress."""
     unready: set[str] = set()
-    data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/checks": {"ready": True}})
+    data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/checks/ready": True})
     with _ready(unready), running(data) as proxy:
         proxy.until(lambda: proxy.statistic("jdbc", "node1", "check_duration") >= 0)
         unready.add("node1")
@@ -174,7 +174,7 @@ def test_jdbc_without_java_rmi_is_connected_to(version: str) -> None:
     with ExitStack() as stack:
         for address in NODES.values():
             stack.enter_context(scripted(_answers_its_own_clients, host=address, port=node_port))
-        proxy = stack.enter_context(running(_jdbc(version, node_port, {})))
+        proxy = stack.enter_context(running(_jdbc(version, node_port, {"timeout": 30})))
         proxy.until(lambda: proxy.statistic("jdbc", "node1", "check_duration") >= 0)
         assert set(proxy.states().values()) == {"up"}
         assert RMI_HELLO not in proxy.haproxy.config.read_text()
@@ -186,7 +186,7 @@ def test_jdbc_without_java_rmi_is_asked_for_its_readiness() -> None:
         stack.enter_context(_ready(unready))
         for address in NODES.values():
             stack.enter_context(scripted(_answers_its_own_clients, host=address, port=node_port))
-        data = _jdbc("8.0", node_port, {"ready": True})
+        data = _jdbc("8.0", node_port, {"ready": True, "timeout": 30})
         proxy = stack.enter_context(running(data, started=False))
         proxy.start(awaited=False)
         proxy.until(lambda: proxy.states() == {"jdbc/node1": "up", "jdbc/node2": "down"})

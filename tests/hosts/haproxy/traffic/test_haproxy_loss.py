@@ -1,10 +1,23 @@
 """A node fails or hangs: HAProxy notices the failure after two checks, and few clients fail."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.hosts.haproxy.clients import handshake, load, odbc
-from tests.hosts.haproxy.running import Running
+from tests.hosts.haproxy.running import BALANCER, Running, configuration, running
 from tests.hosts.haproxy.stand_ins import Site
+from tests.support.configurations import changed
 
 CLIENTS = 6
+
+
+@pytest.fixture
+def soon(site: Site) -> Iterator[Running]:
+    """Run HAProxy with checks that soon notice a node without an answer."""
+    data = changed(configuration(site.ports), {f"{BALANCER}/haproxy/checks/timeout": 3})
+    with running(data) as made:
+        yield made
 
 
 def test_a_killed_node_fails_nobody_who_comes(proxy: Running, site: Site) -> None:
@@ -24,8 +37,9 @@ def test_a_killed_node_fails_nobody_who_comes(proxy: Running, site: Site) -> Non
     assert proxy.statistic("jdbc", "node2", "chkdown") == 0
 
 
-def test_a_hung_node_is_out_after_two_checks(proxy: Running, site: Site) -> None:
+def test_a_hung_node_is_out_after_two_checks(soon: Running, site: Site) -> None:
     """The node's kernel still accepts connections, so a check that only connects would pass."""
+    proxy = soon
     jdbc = proxy.port("jdbc")
     with load() as clients:
         for _ in range(CLIENTS):

@@ -175,7 +175,7 @@ def _get_object(aws: Aws, options: Options, more: list[str]) -> Any:
 
 
 def _put_object(aws: Aws, options: Options, _more: list[str]) -> Any:
-    with open(options["body"], "rb") as file:  # noqa: PTH123 - see above
+    with open(options["body"], "rb") as file:  # noqa: PTH123 - pathlib takes time to import
         content = file.read()
     path = f"/{options['bucket']}/{urllib.parse.quote(options['key'])}"
     _, received = aws.call("s3", "PutObject", method="PUT", path=path, body=content)
@@ -242,7 +242,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"aws: the local AWS's machines have no {' '.join(arguments[:2])}\n")
         return _MISUSE
     options, more = parse(arguments[2:])
-    with open(SETTINGS) as file:  # noqa: PTH123 - see above
+    with open(SETTINGS) as file:  # noqa: PTH123 - pathlib takes time to import
         settings = json.load(file)
     region = options.get("region") or os.environ.get("AWS_DEFAULT_REGION", "")
     try:

@@ -74,16 +74,16 @@ def _copied(path: str, settings: "dict[str, str]", name_server: str) -> str:
             text = rewritten(file.read(), settings["address"], name_server)
     except OSError:
         return path
-    os.makedirs(COPIES, exist_ok=True)  # noqa: PTH103 - see above
+    os.makedirs(COPIES, exist_ok=True)  # noqa: PTH103 - pathlib takes time to import
     copy = f"{COPIES}/{original.replace('/', '%')}"
-    with open(copy, "w") as file:  # noqa: PTH123 - see above
+    with open(copy, "w") as file:  # noqa: PTH123 - pathlib takes time to import
         file.write(text)
     return copy
 
 
 def main() -> None:
     """Run HAProxy with copies of its files."""
-    with open(SETTINGS) as file:  # noqa: PTH123 - see above
+    with open(SETTINGS) as file:  # noqa: PTH123 - pathlib takes time to import
         settings = json.load(file)
     name_server = _name_server(settings)
     # The HAProxy of the Python wheel does not support systemd's notifications (-Ws).

@@ -54,7 +54,7 @@ class MachineSocket(socket.socket):
 
 def _names(root: str) -> "dict[str, str]":
     """Return the addresses in the machine's hosts file, by name."""
-    with open(f"{root}/etc/hosts") as file:  # noqa: PTH123 - see above
+    with open(f"{root}/etc/hosts") as file:  # noqa: PTH123 - pathlib takes time to import
         lines = [line.partition("#")[0].split() for line in file]
     return {name: address for address, *names in filter(None, lines) for name in names}
 

@@ -28,12 +28,12 @@ def actual(root: str, owner: str, port: int) -> int:
         return port
     cache = f"{root}/etc/local-aws-ports/{owner}-{port}"
     try:
-        with open(cache) as file:  # noqa: PTH123 - see above
+        with open(cache) as file:  # noqa: PTH123 - pathlib takes time to import
             return int(file.read())
     except (OSError, ValueError):
         found = _asked(known["endpoint"], f"/_local/endpoints/{owner}/{port}")
     try:
-        with open(cache, "w") as file:  # noqa: PTH123 - see above
+        with open(cache, "w") as file:  # noqa: PTH123 - pathlib takes time to import
             file.write(str(found))
     except OSError:
         pass  # without a cache, each process asks again

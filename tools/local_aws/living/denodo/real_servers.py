@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 # In a machine, the folder of its programs is not a package.
-import isolation  # type: ignore[import-not-found] # see above
+import isolation  # type: ignore[import-not-found]
+import small_postgres  # type: ignore[import-not-found]
 
 if TYPE_CHECKING:
     from tools.local_aws.living.denodo.stand_in import Home
@@ -34,14 +35,6 @@ listen_addresses = '{address}'
 port = {port}
 unix_socket_directories = ''
 dynamic_shared_memory_type = mmap
-shared_buffers = 16MB
-fsync = off
-wal_level = minimal
-max_wal_senders = 0
-autovacuum = off
-bgwriter_delay = 10s
-wal_writer_delay = 10s
-checkpoint_timeout = 1h
 """
 _STEP_S, _FREE_S, _POLL_S, _END_S = 300, 30.0, 0.05, 30
 
@@ -133,7 +126,7 @@ class RealServers:
         if not data.exists():
             self._create_database(data)
         settings = {"address": self._home.address, "port": self._ports["odbc"]}
-        (data / "local.conf").write_text(_POSTGRES.format(**settings))
+        (data / "local.conf").write_text(_POSTGRES.format(**settings) + small_postgres.SETTINGS)
         return [f"{self._postgres}/postgres", "-D", str(data)]
 
     def _create_database(self, data: Path) -> None:

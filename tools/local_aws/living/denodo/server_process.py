@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from tools.local_aws.living.denodo.real_servers import RealServers
     from tools.local_aws.living.denodo.stand_in import Home
 
-_SECONDS = 60
+_SECONDS = 600
 _VDP = "conf/vdp/VDBConfiguration.properties"
 
 
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
     # The interpreter runs the stand-in by its path, so its folder is on the import path.
-    import denodo_servers  # type: ignore[import-not-found] # see above
+    import denodo_servers  # type: ignore[import-not-found]
 
     _end_with_machine(home.path / "ALIVE")
-    started = _record(home, server)
+    started = record_start(home, server)
     options = started["jvm"]
     if "-Ddead" in options:
         # Wait for a connection, so that the program that starts servers sees this process before it
@@ -141,8 +141,8 @@ class _Listeners:
                         raise
 
 
-def _record(home: "Home", server: str) -> dict[str, str]:
-    """Record the settings with which the server was started."""
+def record_start(home: "Home", server: str) -> dict[str, str]:
+    """Record the settings with which the server was started, for readers at any time."""
     made = home.path / "run/generated.json"
     started = json.loads(made.read_text()) if made.exists() else {}
     started.update(
@@ -152,6 +152,9 @@ def _record(home: "Home", server: str) -> dict[str, str]:
         jvm=started.get("options", {}).get(server, ""),
         java_home=os.environ.get("JAVA_HOME", ""),
     )
-    (home.path / "run" / f"{server}.json").write_text(json.dumps(started))
+    file = home.path / "run" / f"{server}.json"
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(started))
+    new.replace(file)
     result: dict[str, str] = started
     return result

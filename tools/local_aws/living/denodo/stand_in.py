@@ -27,7 +27,7 @@ The servers are in `server_process`, and scripts for metadata in `metadata_scrip
 folder.
 """
 
-# ruff: noqa: PLC0415 - see above
+# ruff: noqa: PLC0415 - most scripts need few modules
 
 import json
 import os
@@ -183,7 +183,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
         # The interpreter runs this file by its path, so its folder is on the import path.
-        import server_process  # type: ignore[import-not-found] # see above
+        import server_process  # type: ignore[import-not-found]
 
         return int(server_process.serve(Home(home), arguments[0]))
     with (home / "calls").open("a") as calls:
@@ -208,7 +208,7 @@ def main() -> int:
         return 1
     if name in _OTHERS:
         return _OTHERS[name](Home(home), arguments)
-    import metadata_scripts  # type: ignore[import-not-found] # as above
+    import metadata_scripts  # type: ignore[import-not-found] # found by its path
 
     return int(metadata_scripts.SCRIPTS[name](Home(home), arguments))
 

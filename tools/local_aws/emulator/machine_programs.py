@@ -1,0 +1,52 @@
+"""Programs of machines: which instances run programs on this system, and which programs."""
+
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+from tools.local_aws.emulator import loopback, system_programs
+from tools.local_aws.emulator.child_processes import ROOT
+from tools.local_aws.emulator.living import LIVING
+
+_TRIAL_S = 60
+
+
+@cache
+def have_namespaces() -> bool:
+    """Return whether machines have namespaces of their own on this system."""
+    command = [sys.executable, "-E", "-s", "-m", "tools.local_aws.living.isolation"]
+    done = subprocess.run(command, cwd=ROOT, timeout=_TRIAL_S, check=False)
+    return done.returncode == 0
+
+
+def missing_for_haproxy() -> str:
+    """Return why HAProxy instances run no programs on this system; empty if they run."""
+    if loopback.is_shared():
+        return (
+            "this system has one loopback address, so the ports of nodes have other numbers, "
+            "which the names by which HAProxy finds nodes do not tell"
+        )
+    if not have_namespaces():
+        return (
+            "this system denies namespaces, so a machine has rewritten paths, but only in scripts "
+            "and Python programs, and not in HAProxy's file and for its sockets"
+        )
+    if not system_programs.haproxy():
+        return (
+            "this machine has no HAProxy: `make dev` or `apt-get install haproxy` installs one, "
+            "then run `make local-down` and `make local` again"
+        )
+    return ""
+
+
+def run(contents: dict[str, Any]) -> bool:
+    """Return whether an instance runs programs, by the contents of its image."""
+    return "denodo" in contents or ("haproxy" in contents and not missing_for_haproxy())
+
+
+def real_programs() -> dict[str, str]:
+    """Return the real programs of Denodo's servers, empty while the part `jvm` is off."""
+    if not LIVING.is_on("jvm") or not have_namespaces():
+        return {}
+    return {"java": system_programs.java(), "postgres": system_programs.postgresql()}

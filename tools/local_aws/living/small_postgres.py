@@ -1,0 +1,14 @@
+"""Settings of a small PostgreSQL, which takes little memory and is idle without clients."""
+
+from typing import Final
+
+SETTINGS: Final = """\
+shared_buffers = 16MB
+fsync = off
+wal_level = minimal
+max_wal_senders = 0
+autovacuum = off
+bgwriter_delay = 10s
+wal_writer_delay = 10s
+checkpoint_timeout = 1h
+"""
