@@ -26,7 +26,7 @@ from tests.support.assembly import (  # noqa: E402 - jsii reads the variables wh
     Assembly,
     SharedAssemblies,
 )
-from tests.support.collection_order import from_share  # noqa: E402 - see above
+from tests.support.collection_order import from_share  # noqa: E402 - the import above
 
 # Shrinking a whole environment takes minutes and simplifies the example little.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])

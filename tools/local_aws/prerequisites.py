@@ -250,12 +250,16 @@ def _adopted_instances(environment: Environment, name: str, cluster: Cluster) ->
     """Yield the instances that the configuration names, in the subnets of their zones.
 
     Their owner must have opened their ports, since the configuration changes nothing on them: to
-    the clients, and to the load balancer, whose health checks come from addresses of the VPC.
+    the clients, and to the load balancer, whose health checks come from addresses of the VPC. The
+    owner must also have set their auxiliary port, so each has an image of its own.
     """
-    contents = image_contents(environment, name)
+    contents = image_contents(environment, name)["contents"]
     clients = [peer for peer in cluster.balancer.clients if "/" in peer]
     admits = [*dict.fromkeys((cluster.network.cidr or _CIDR, *clients))]
     for _, node in sorted(cluster.nodes.items()):
         zone = cluster.network.zones.get(node.zone)
         if node.instance_id is not None and zone is not None and zone.nodes is not None:
-            yield "instance", node.instance_id, {"subnet": zone.nodes, "admits": admits, **contents}
+            settings = {"subnet": zone.nodes, "admits": admits}
+            image = node.instance_id.replace("i-", "ami-", 1)
+            own = contents | {"auxiliary_port": node.auxiliary_port or 0}
+            yield "instance", node.instance_id, {**settings, "image": image, "contents": own}

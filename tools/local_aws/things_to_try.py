@@ -45,10 +45,15 @@ def things_to_try(
     option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
     cluster_name, cluster = _first_cluster(environment)
     nodes = sorted(cluster.nodes)
-    all_nodes = [
-        f"{of}:{item}" for of, its in environment.clusters.items() for item in sorted(its.nodes)
+    # An adopted instance has no program, which could confirm its metadata, and serves already.
+    new_nodes = [
+        f"{of}:{item}"
+        for of, its in environment.clusters.items()
+        for item, node in sorted(its.nodes.items())
+        if node.instance_id is None
     ]
     enable = f"denodo-ha enable ${{node#*:}} --cluster ${{node%:*}} -c {config} --metadata-ok"
+    enabled = f"for node in {' '.join(new_nodes)}; do {enable}; done"
     node = f"{cluster_name}/{nodes[0]}"
     last = _last(environment, config, cluster_name, nodes)
     shell = Thing(
@@ -62,9 +67,10 @@ def things_to_try(
     things = [
         shell,
         *databases,
-        Thing(
-            f"for node in {' '.join(all_nodes)}; do {enable}; done",
-            "let the new nodes serve: their metadata is right",
+        *(
+            [Thing(enabled, "let the new nodes serve: their metadata is right")]
+            if new_nodes
+            else []
         ),
         Thing(_connect(environment, name, cluster_name), "be a client: a node answers"),
         Thing(

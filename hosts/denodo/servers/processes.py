@@ -74,8 +74,8 @@ def command_lines(processes: Path) -> Iterator[tuple[int, list[bytes]]]:
         processes: folder in which the kernel lists processes.
     """
     with suppress(OSError):
-        for name in filter(str.isdecimal, os.listdir(processes)):  # noqa: PTH208 - see below
-            # No Path for each of hundreds of processes, which the watchdog reads again and again.
+        for name in filter(str.isdecimal, os.listdir(processes)):  # noqa: PTH208 - no Paths
+            # Paths would double the time for hundreds of processes, which the watchdog reads often.
             with suppress(OSError), open(f"{processes}/{name}/cmdline", "rb") as file:  # noqa: PTH123
                 yield int(name), file.read().split(b"\0")
 

@@ -98,7 +98,7 @@ def test_two_concurrent_runs_do_the_work_of_one(catalog: Catalog, init: Init) ->
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=300)
     assert sorted(map(bool, made)) == [False, True]
     assert "nothing was changed" in init().output
 

@@ -238,7 +238,7 @@ class TestImports:
             env={**os.environ, "TERM": "dumb", **(completion if words else {})},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=True,
         )
 

@@ -332,7 +332,8 @@ def _extras(contents: dict[str, Any]) -> dict[str, Any]:
     """Return the optional parts of an installation of Denodo (`living/denodo/installation.py`)."""
     names = contents.get("certificate_names")
     certificate = "".join(certificates.issued(names)) if names else ""
-    return {"flight_port": contents.get("flight_port", 0), "certificate": certificate}
+    ports = {key: contents.get(key, 0) for key in ("flight_port", "auxiliary_port")}
+    return {**ports, "certificate": certificate}
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:

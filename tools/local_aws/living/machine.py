@@ -19,6 +19,7 @@ import threading
 import urllib.parse
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,9 @@ class Machine:
         # At a first boot, these are the units of the image.
         self._units.start_enabled()
         if self._is_new:
-            self._run_user_data()
+            self.run_user_data()
 
-    def _run_user_data(self) -> None:
+    def run_user_data(self) -> None:
         """Run the script that a new instance runs once, as cloud-init does."""
         if not self._settings.user_data.startswith("#!"):
             self._start_without_program()
@@ -111,8 +112,19 @@ class Machine:
             return
         scripts = self._root.path(self._settings.denodo["home"]) / "bin"
         for name in ("regenerateFiles.sh", "vqlserver_startup.sh", "datacatalog_startup.sh"):
-            result = self._command([str(scripts / name)], 600.0)
-            self._journal.add("denodo.service", f"{name} ended with {result['code']}")
+            process = subprocess.Popen(
+                [scripts / name],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            assert process.stdout is not None
+            # The server that a script starts keeps its output open.
+            follow = partial(self._journal.follow, "denodo.service", "", process.stdout)
+            threading.Thread(target=follow, daemon=True).start()
+            self._journal.add("denodo.service", f"{name} ended with {process.wait()}")
 
     def _start_agent(self) -> None:
         """Receive commands as the SSM agent does, and register with the local AWS."""

@@ -11,6 +11,7 @@ from pathlib import Path
 INSTALLATIONS = Path(__file__).parent / "installations"
 
 VDP = "conf/vdp/VDBConfiguration.properties"
+_FACTORY_PORT = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl.factoryPort"
 WEB = "resources/apache-tomcat/conf/tomcat.properties"
 LICENSE = "conf/SolutionManager.properties"
 SCHEDULER = "conf/scheduler/ConfigurationParameters.properties"
@@ -96,10 +97,12 @@ class Extras:
 
     Attributes:
         flight_port: port of Arrow Flight; 0 without.
+        auxiliary_port: second port of Virtual DataPort's registry; 0 for that of the installer.
         certificate: certificate and key of the web container in PEM form; empty without HTTPS.
     """
 
     flight_port: int = 0
+    auxiliary_port: int = 0
     certificate: str = ""
 
 
@@ -136,6 +139,9 @@ def install(
         (home / SSO).write_text(_NO_SSO)
     if extras.flight_port:
         (home / "FLIGHT").write_text(str(extras.flight_port))
+    if extras.auxiliary_port:
+        with (home / VDP).open("a") as settings:
+            settings.write(f"{_FACTORY_PORT}={extras.auxiliary_port}\n")
     if extras.certificate:
         (home / "web.pem").touch(0o600)
         (home / "web.pem").write_text(extras.certificate)

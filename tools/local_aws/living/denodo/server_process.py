@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tools.local_aws.living.denodo.real_servers import RealServers
     from tools.local_aws.living.denodo.stand_in import Home
 
-_SECONDS = 60
+_SECONDS = 600
 _VDP = "conf/vdp/VDBConfiguration.properties"
 
 
