@@ -110,7 +110,7 @@ class _Change:
             metadata_confirmation.ensure(self._system, self._state, self._record)
 
     def _require_new_request(self) -> None:
-        """Check that this request was not undone before: its answer was lost, and it came again."""
+        """Refuse a request that was undone before: it arrives again if its answer was lost."""
         reason = self._record.refusal(self._state, self._request)
         if reason and not self._journal.open:
             message = f"the same request was tried before, so nothing is tried again\n{reason}"
