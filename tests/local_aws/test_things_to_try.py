@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from denodo_ha.environment.loading.loader import load
+from hosts.denodo.metadata.metadata_export import digest
 from tools.local_aws import __main__
 from tools.local_aws.living.denodo import installation
 from tools.local_aws.paths import ROOT, Paths
@@ -43,6 +44,8 @@ def test_a_machine_has_the_files_in_which_components_find_their_database(
         extras=installation.Extras(shares_scheduler=shares_scheduler),
     )
     assert "spring.datasource.url" in (tmp_path / installation.DATA_CATALOG).read_text()
+    # An export without an element counts as failed.
+    assert digest((tmp_path / "metadata").read_bytes()) != digest(b"")
     # The node program refuses a Scheduler whose file would name PostgreSQL and Derby.
     scheduler = (tmp_path / installation.SCHEDULER).read_text()
     assert ("IDENTITY_VAL_LOCAL" not in scheduler) == shares_scheduler

@@ -23,6 +23,8 @@ _EMBEDDED = "spring.datasource.url=jdbc\\:derby\\:data_catalog\n"
 replaces."""
 _NO_SSO = "sso.enabled=false\n"
 """Content of the Security Token's file, of which no real copy is at hand either."""
+_METADATA = "# REQUIRE PROPERTIES FILE\nCREATE DATABASE sales 'Sample of the local AWS';\n"
+"""Metadata that the image has: an export without an element counts as failed."""
 WRITTEN_BY_FORM = {
     "JobReportRepositoryFactory/className": "com.example.PostgreSqlJobReportRepository",
     "GenericEntityIdentifierRetriever/query": "select lastval()",
@@ -145,7 +147,7 @@ def install(
     copy_files(home, version)
     (home / "NODE").write_text(node)
     (home / "ADDRESS").write_text(address)
-    (home / "metadata").write_text("# REQUIRE PROPERTIES FILE\n")
+    (home / "metadata").write_text(_METADATA)
     (home / DATA_CATALOG).parent.mkdir(parents=True, exist_ok=True)
     (home / DATA_CATALOG).write_text(_EMBEDDED)
     if family(version) != "7.0":
