@@ -164,7 +164,8 @@ class Enabling(ClusterOperation):
             # the tag yet.
             self._clock.sleep(VISIBLE_EVERY_S)
             current = self._require_same_tag(plan)
-        # Also without a tag: an earlier run may have removed the tag, and not reached the node.
+        # Release the node even if it has no tag: an earlier run may have removed the tag and then
+        # not reached the node.
         rotation.release_watchdog(plan.node)
         if current is not None or plan.tag is not None:
             rotation.remove_drain_tag(plan.node)

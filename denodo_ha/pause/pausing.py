@@ -137,8 +137,8 @@ class Pausing(ClusterOperation):
             if pause is not None:
                 self._note("pause", before=f"paused {pause}", after="not paused")
             record.remove()
-            # Also without a pause: an earlier run may have removed the parameter, and reached no
-            # node.
+            # Tell the nodes even if there is no pause: an earlier run may have removed the
+            # parameter and then reached no node.
             failures = {}
             if nodes and self._agent(cluster).offers(RESUME):
                 failures = self._run(cluster, nodes, RESUME, None)

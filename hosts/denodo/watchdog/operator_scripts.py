@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOPPED = "stopped"
-"""File with the name of the last such script, which remains after a restart of the watchdog."""
+"""File with the name of the operator's last script, which remains after a restart of the watchdog.
+"""
 
 _STOP = re.compile(
     rb"(^|/)[a-z]+_shutdown\.sh$"

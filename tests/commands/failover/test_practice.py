@@ -23,10 +23,7 @@ from denodo_ha.standby.standby_check import StandbyReport
 from tests.commands.account.calls import Call, Fault
 from tests.commands.account.cloud import Cloud
 from tests.commands.account.route53 import SWITCH_S, Route53
-from tests.commands.failover.test_failover_commands import shared
 from tests.support.assembly import Template
-
-__all__ = ["shared"]
 
 TemplatesOf = Callable[[Path], Mapping[str, Template]]
 PRIMARY, SECONDARY = "active", "passive"

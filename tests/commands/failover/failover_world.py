@@ -1,0 +1,8 @@
+"""Types of the fixtures in `conftest.py`."""
+
+from collections.abc import Callable
+
+from typer.testing import Result
+
+Go = Callable[..., Result]
+"""Function that runs `denodo-ha failover …` in the simulated world of its first argument."""
