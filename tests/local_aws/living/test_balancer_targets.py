@@ -1,5 +1,6 @@
 """The target of a new connection: hash, stickiness, zones, health, security groups."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from tests.local_aws.living.balancing import (
     table,
 )
 from tests.support.waiting import until
+from tools.local_aws.emulator.elb import probe
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +277,24 @@ def test_a_cut_zone_and_a_cut_target_are_silent(
     assert outcome(at("b", port), patience=TIMEOUT_S) in ("node1", "node2")
     control.apply(table(balancer(listener(port, nodes[0].target(cut=True)))))
     expect(at("a", port), "silent")
+
+
+def test_an_endpoint_check_passes_only_if_it_reaches_a_target(
+    control: Control, nodes: tuple[Node, Node], port: int
+) -> None:
+    """The load balancer accepts before it connects, and a client of Denodo 8.0 speaks first."""
+    with socket.create_server(("127.0.0.1", 0)) as waiting:
+        target = nodes[0].target(endpoint=list(waiting.getsockname()))
+        for state, passes in (
+            (target, True),
+            ({**target, "cut": True}, False),
+            ({**target, "endpoint": None}, False),
+        ):
+            control.apply(table(balancer(listener(port, state))))
+            # Only a check that passes lasts until its patience is over.
+            patience = 0.2 if passes else TIMEOUT_S
+            check = probe.stays_open(at("a", port), TIMEOUT_S, silence=0.2, patience=patience)
+            assert check is passes
 
 
 def test_nothing_that_listens_resets(control: Control, nodes: tuple[Node, Node], port: int) -> None:

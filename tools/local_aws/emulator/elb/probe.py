@@ -21,6 +21,8 @@ class Outcome:
     description: str = ""
 
 
+_CLOSED_AT_ONCE_S = 1.0
+"""Project default: real seconds that a busy machine takes to close a connection."""
 PASSED = Outcome(passed=True)
 _FAILED = Outcome(reason="Target.FailedHealthChecks", description="Health checks failed")
 TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
@@ -40,6 +42,52 @@ def tcp(address: tuple[str, int], timeout: float, header: bytes = b"") -> Outcom
             return PASSED
     except OSError:
         return _FAILED
+
+
+def stays_open(
+    address: tuple[str, int],
+    timeout: float,
+    *,
+    silence: float = _CLOSED_AT_ONCE_S,
+    patience: float = _CLOSED_AT_ONCE_S,
+) -> bool:
+    """Return whether a connection is accepted, and reaches a target if this is a load balancer.
+
+    A load balancer of this machine accepts a connection before it connects to a target. If the
+    target refuses, it closes the connection at once; if the target cannot be reached, it answers
+    nothing, and resets the connection once the client has ended its side (`living/balancer/
+    flows.py`). A server that waits for the first bytes of its client does neither.
+
+    Args:
+        address: the endpoint.
+        timeout: real seconds until the connection is accepted.
+        silence: real seconds until it is closed at once.
+        patience: real seconds until it is reset at its end.
+    """
+    try:
+        connection = socket.create_connection(address, timeout=timeout)
+    except OSError:
+        return False
+    with connection:
+        connection.settimeout(silence)
+        try:
+            return bool(connection.recv(1))
+        except TimeoutError:
+            return not _is_reset_at_its_end(connection, patience)
+        except OSError:
+            return False
+
+
+def _is_reset_at_its_end(connection: socket.socket, patience: float) -> bool:
+    connection.settimeout(patience)
+    try:
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def http_get(

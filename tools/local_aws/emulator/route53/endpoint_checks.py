@@ -5,13 +5,12 @@ after as many equal results as its FailureThreshold says (AWS, Route 53 API, Hea
 A check of a load balancer connects to its addresses on this machine if load balancers run, and a
 check of an instance to the servers that stand for it.
 
-A load balancer of this machine accepts a connection before it connects to a target, so that a
-connection that is closed at once has failed.
+A load balancer of this machine accepts a connection before it connects to a target, so a check that
+only connects also needs what `probe.stays_open` looks for.
 """
 
 import logging
 import random
-import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +30,7 @@ _ROUND_S, _SHORTEST_S = 1, 0.1
 _CONNECT_S = 10
 """Seconds for a TCP connection (AWS, How Route 53 determines whether a health check is healthy)."""
 _LEAST_TIMEOUT_S = 0.5
-_CLOSED_AT_ONCE_S = 1.0
-"""Project defaults in real seconds: a busy machine takes a while to close a connection."""
+"""Project default: real seconds that a busy machine takes to accept a connection."""
 _CHECKS_AT_ONCE = 8
 _ANY_STATUS_BELOW_400 = "200-399"
 
@@ -146,24 +144,6 @@ def balancers_run() -> bool:
 def _answers(config: Record, endpoint: loopback.Endpoint) -> bool:
     timeout = max(CLOCK.real(_CONNECT_S), _LEAST_TIMEOUT_S)
     if config["Type"] == "TCP":
-        return _stays_open(endpoint, timeout)
+        return probe.stays_open(endpoint, timeout)
     path, secure = str(config.get("ResourcePath") or "/"), config["Type"].startswith("HTTPS")
     return probe.http_get(endpoint, path, _ANY_STATUS_BELOW_400, timeout, secure=secure).passed
-
-
-def _stays_open(endpoint: loopback.Endpoint, timeout: float) -> bool:
-    """Return whether an endpoint accepts a connection and does not close it at once."""
-    try:
-        connection = socket.create_connection(endpoint, timeout=timeout)
-    except OSError:
-        return False
-    with connection:
-        connection.settimeout(_CLOSED_AT_ONCE_S)
-        try:
-            return bool(connection.recv(1))
-        except TimeoutError:
-            # The connection is open, and the server waits for the client's first bytes: the check
-            # has passed.
-            return True
-        except OSError:
-            return False

@@ -150,9 +150,12 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def drop(client: Streams) -> None:
-    """Answer nothing until the client gives up, as if the client's packets were dropped."""
+    """Answer nothing until the client gives up, as if the client's packets were dropped.
+
+    The reset tells an endpoint check, which ends its side only, that it has reached no target.
+    """
     reader, writer = client
     with suppress(OSError, ssl.SSLError):
         while await reader.read(_CHUNK):
             continue
-    writer.close()
+    reset(writer)
