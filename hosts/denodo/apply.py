@@ -31,10 +31,18 @@ if TYPE_CHECKING:
 
 
 def check(system: System, state: State) -> Plan:
-    """Return the plan of an apply without applying the state."""
+    """Return the plan of an apply without applying the state.
+
+    Raises:
+        HostError: An apply would refuse the state before it stops a server.
+    """
     if Journal(system, state.home).open:
         log.warning("an apply was interrupted; the next apply undoes it first and starts again")
-    return plan(system, database_login.startable(system, state), Record(system))
+    startable, record = database_login.startable(system, state), Record(system)
+    result = plan(system, startable, record)
+    if result.restarts:
+        metadata_database.check(system, startable, record)
+    return result
 
 
 def apply(system: System, state: State, *, start: bool = True, request: str = "") -> None:

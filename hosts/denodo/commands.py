@@ -243,8 +243,10 @@ def _check(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     if privileges.must_switch_user(state):
         account = privileges.Account.named(state.user)
+        # `apply` writes the address that root's process finds, so this run compares with it.
+        own = replace(system, address=system.own_address)
         return privileges.run_as(
-            account, command_line.arguments(system, "check"), json.dumps(state.raw)
+            account, command_line.arguments(own, "check"), json.dumps(state.raw)
         )
     plan = check(system, state)
     names = hosts_file.node_names(state)

@@ -221,5 +221,7 @@ def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     contents = image_contents(environment, "east")["contents"]
     assert contents["flight_port"] == 9994
     assert "certificate_names" not in contents  # the secret's key store has the certificate
+    environment = load(ROOT / "config/examples/shared-catalog.yaml").environment
+    assert image_contents(environment, "main")["contents"]["shares_scheduler"]
     environment = load(ROOT / "config/examples/active-passive.yaml").environment
     assert image_contents(environment, "active")["contents"].keys() == {"denodo", "managers"}

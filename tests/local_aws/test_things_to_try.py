@@ -28,8 +28,20 @@ def test_users_of_a_database_are_created_before_its_nodes_are_enabled() -> None:
     assert "denodo-ha enable" in commands[2]
 
 
-def test_a_machine_has_the_file_in_which_the_data_catalog_finds_its_database(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("example", "last"), [("web-cookies", "DO=start"), ("active-active", "denodo-ha drain node3")]
+)
+def test_the_last_of_two_nodes_is_not_drained(example: str, last: str) -> None:
+    """The drain was refused, since the thing before had killed the other node."""
+    environment = load(ROOT / f"config/examples/{example}.yaml").environment
+    things = things_to_try(environment, example, "name")
+    assert len(things) == 5
+    assert last in things[-1].command
+
+
+@pytest.mark.parametrize("shares_scheduler", [True, False])
+def test_a_machine_has_the_files_in_which_components_find_their_database(
+    tmp_path: Path, *, shares_scheduler: bool
 ) -> None:
     installation.install(
         tmp_path,
@@ -39,9 +51,13 @@ def test_a_machine_has_the_file_in_which_the_data_catalog_finds_its_database(
         address="127.0.0.1",
         python=sys.executable,
         folder=str(tmp_path),
-        extras=installation.Extras(),
+        extras=installation.Extras(shares_scheduler=shares_scheduler),
     )
     assert "spring.datasource.url" in (tmp_path / installation.DATA_CATALOG).read_text()
+    # The node program refuses a Scheduler whose file would name PostgreSQL and Derby.
+    scheduler = (tmp_path / installation.SCHEDULER).read_text()
+    assert ("IDENTITY_VAL_LOCAL" not in scheduler) == shares_scheduler
+    assert ("DerbyJobReportRepositoryImpl" not in scheduler) == shares_scheduler
 
 
 def test_unknown_servers_of_nodes_are_refused_with_the_known_ones(

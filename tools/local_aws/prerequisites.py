@@ -183,6 +183,9 @@ def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
         extras["certificate_names"] = certificate_names(environment)
     if SCHEDULER_PORT in ports and "scheduler" not in denodo.servers:
         extras["starts"] = ["scheduler_startup.sh"]
+    shared = environment.clusters[cluster].catalog
+    if shared is not None and "scheduler" in shared.components:
+        extras["shares_scheduler"] = True
     contents = {"version": denodo.version, "home": denodo.platform_home(), "user": denodo.user}
     managers: dict[str, set[int]] = {}
     licences = environment.license_manager_of(cluster)

@@ -1,12 +1,19 @@
-"""Capacity check: refuse to take a node out of service if too few nodes would remain."""
+"""Capacity check: refuse to take a node out of service if too few nodes would remain.
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+A service that no node serves, while the nodes serve others, loses nothing if a node leaves it:
+after `catalog init`, for example, the Scheduler starts only when the nodes are rolled. The check
+leaves such a service out, unless the operator gives a number of nodes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from denodo_ha.cli.errors import Refused
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.target_health import GroupHealth, describe_target
+
+Service = TypeVar("Service")
 
 
 def require_healthy_targets(
@@ -26,7 +33,8 @@ def require_healthy_targets(
     Args:
         cluster: the cluster.
         node: the node that is to be taken out.
-        groups: health of the target groups that the node would leave.
+        groups: health of the target groups that the node would leave, and that count
+            (`counted_services`).
         minimum: the number of other targets that must be healthy in each target group; None: all of
             them, and at least one.
         accept: the option, named in the error message, with which an operator accepts fewer.
@@ -88,7 +96,9 @@ def require_usable_servers(
         if not is_usable(status, node):
             continue
         servers = service_servers(status)
-        for service in sorted({str(server["backend"]) for server in servers}):
+        usable = {str(server["backend"]) for server in servers if server["usable"]}
+        services = sorted({str(server["backend"]) for server in servers})
+        for service in counted_services(services, minimum, usable.__contains__):
             others = {
                 server["node"]
                 for server in servers
@@ -101,6 +111,18 @@ def require_usable_servers(
                     f"Repair the other nodes first, or accept fewer with {accept}"
                 )
                 raise Refused(message)
+
+
+def counted_services(
+    services: Sequence[Service], minimum: int | None, is_served: Callable[[Service], bool]
+) -> Sequence[Service]:
+    """Return the services that count: without a minimum, those that are served, if any is.
+
+    If no service is served, the load balancer may still send connections to all targets (AWS,
+    Elastic Load Balancing, Target group health), so that each node counts.
+    """
+    served = [service for service in services if is_served(service)]
+    return served if served and minimum is None else services
 
 
 def service_servers(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:

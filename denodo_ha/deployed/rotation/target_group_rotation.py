@@ -8,6 +8,7 @@ empty target group would count as unhealthy.
 # ruff: noqa: ARG002 - both implementations of the protocol take the same arguments
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from denodo_ha.aws.error_translation import translated_errors
@@ -39,8 +40,15 @@ def shared_groups(cluster: Cluster, node: str) -> tuple[TargetGroup, ...]:
     return tuple(group for group in cluster.groups_of(node) if group.node is None)
 
 
+@dataclass(frozen=True)
 class TargetGroupRotation(Rotation):
-    """Rotation of nodes that are targets of the cluster's target groups."""
+    """Rotation of nodes that are targets of the cluster's target groups.
+
+    Attributes:
+        not_counted: ARNs of the target groups that `open_entrances` left out of the capacity check.
+    """
+
+    not_counted: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def drain_scope(self, node: str) -> str:
         """Return the names of a node's shared target groups."""
@@ -86,7 +94,12 @@ class TargetGroupRotation(Rotation):
         health = self._read_health(groups)
         registered = self._registered(node, health)
         if registered or not groups:
-            self._require_others(node, health, minimum=minimum, accept=accept)
+            counted = capacity_check.counted_services(
+                health, minimum, lambda group: bool(group.healthy)
+            )
+            arns = {each.group.arn for each in counted}
+            self.not_counted.update(each.group.arn for each in health if each.group.arn not in arns)
+            self._require_others(node, counted, minimum=minimum, accept=accept)
         return tuple(map(_entrance, registered))
 
     def require_capacity(
@@ -108,7 +121,9 @@ class TargetGroupRotation(Rotation):
             every=VISIBLE_EVERY_S,
         )
         # A target group that was deleted in the meantime routes no traffic, so it needs no targets.
-        remaining = [group for group in health if not group.deleted]
+        remaining = [
+            each for each in health if not each.deleted and each.group.arn not in self.not_counted
+        ]
         self._require_others(node, remaining, minimum=minimum, accept=accept)
 
     def _require_others(

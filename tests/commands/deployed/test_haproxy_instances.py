@@ -13,6 +13,7 @@ from denodo_ha.cli.progress import Progress
 from denodo_ha.deployed.cluster import Cluster
 from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.haproxy_instances import HaproxyInstances
+from denodo_ha.deployed.rotation.capacity_check import require_usable_servers
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.deployed.rotation.haproxy_rotation import EVERY_INSTANCE, HaproxyRotation
 from denodo_ha.deployed.rotation.operation import (
@@ -320,6 +321,24 @@ def test_the_last_usable_node_stays(rotation: Rotation, hosts: Hosts) -> None:
     assert hosts.tags == []
     assert [target[0] for target in hosts.asked] == ["status"]
     assert rotation.describe("node2") == "node2 is out"
+
+
+def test_a_service_that_no_node_serves_loses_nothing() -> None:
+    servers = [
+        {"backend": backend, "node": node, "usable": backend == "jdbc"}
+        for backend in ("jdbc", "web")
+        for node in ("node1", "node2")
+    ]
+    status = {FIRST: {"servers": servers}}
+
+    def check(minimum: int | None) -> None:
+        require_usable_servers(
+            cluster(proxied=True), "node1", status, minimum=minimum, accept="--minimum"
+        )
+
+    check(None)
+    with pytest.raises(Refused, match="0 usable nodes would be left for web"):
+        check(1)
 
 
 def test_status_tells_of_a_haproxy_that_is_lost() -> None:

@@ -231,6 +231,39 @@ def test_nodes_with_an_old_login_to_their_database_are_rolled(cloud: Cloud, agen
     assert rolling(cloud).roll() == []
 
 
+def test_a_service_that_no_node_serves_does_not_prevent_its_repair(
+    cloud: Cloud, agents: Agents
+) -> None:
+    """After `catalog init`, the Scheduler of every node starts only when the node is rolled."""
+
+    def repair(_: Call) -> None:
+        cloud.targets.states.clear()
+
+    agents.deploy(**NEW)
+    for node in agents.nodes:
+        cloud.become(CLUSTER, node, UNHEALTHY, "web")
+    cloud.faults.add(Fault(lambda call: call.operation == "RegisterTargets", repair))
+    assert rolling(cloud).roll() == ["node1", "node2", "node3"]
+    all_is_well(cloud, agents)
+
+
+def test_no_node_is_rolled_while_no_service_is_healthy(cloud: Cloud, agents: Agents) -> None:
+    """The load balancer may then send connections to every node."""
+    agents.deploy(**NEW)
+    for node in agents.nodes:
+        cloud.become(CLUSTER, node, UNHEALTHY)
+    with pytest.raises(Refused, match="0 healthy nodes would be left"):
+        rolling(cloud).roll()
+
+
+def test_a_minimum_counts_in_every_target_group(cloud: Cloud, agents: Agents) -> None:
+    agents.deploy(**NEW)
+    for node in agents.nodes:
+        cloud.become(CLUSTER, node, UNHEALTHY, "web")
+    with pytest.raises(Refused, match="left in target group web"):
+        rolling(cloud, minimum=1).roll()
+
+
 def test_a_node_that_cannot_read_its_login_stops_the_roll(cloud: Cloud, agents: Agents) -> None:
     with_old_logins(agents, "node1")
     agents.nodes["node2"].check_outcome = 3

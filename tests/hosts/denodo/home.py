@@ -45,10 +45,7 @@ com.denodo.vdb.some.unknown.key : caf\u00e9 \\
 """
 _TOMCAT = "com.denodo.tomcat"
 
-WRITTEN_BY_FORM: dict[str, str | None] = {
-    "JobReportRepositoryFactory/className": "com.example.PostgreSqlJobReportRepository",
-    "GenericEntityIdentifierRetriever/query": "select lastval()",
-}
+WRITTEN_BY_FORM: dict[str, str | None] = {**installation.WRITTEN_BY_FORM}
 """Values that Denodo's form writes into the Scheduler's file, and that only an operator knows."""
 
 _RUN = (

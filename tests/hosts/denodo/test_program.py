@@ -21,11 +21,12 @@ from typing import Any
 import pytest
 
 from hosts.common.errors import HostError
-from hosts.denodo import boot, commands, errors, installation
+from hosts.denodo import boot, commands, errors, installation, privileges
 from hosts.denodo.commands import main
 from hosts.denodo.errors import RolledBackError
 from hosts.denodo.record import Record
 from hosts.denodo.state_reader import parse
+from hosts.denodo.system import System
 from tests.hosts.denodo.cloud import PARAMETER, Cloud
 from tests.hosts.denodo.home import VDP, Home, let_time_pass
 from tests.support.assembly import ROOT
@@ -71,6 +72,24 @@ def test_check_sees_the_hosts_file(home: Home) -> None:
     assert _run(home, "apply", state) == 0
     assert {call.split()[0] for call in home.calls()} == {"ping.sh"}
     assert _run(home, "check", state) == 0
+
+
+def test_a_check_as_the_denodo_user_compares_with_the_address_that_root_finds(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+
+    def run_as(_: object, arguments: list[str], *__: object) -> int:
+        given.extend(arguments)
+        return 0
+
+    monkeypatch.setattr(System, "own_address", "10.0.1.9")
+    monkeypatch.setattr(privileges, "must_switch_user", lambda _: True)
+    monkeypatch.setattr(privileges.Account, "named", lambda _: None)
+    monkeypatch.setattr(privileges, "run_as", run_as)
+    without = [item for item in home.arguments if not item.startswith("--address")]
+    assert main([*without, "check", _state(home)]) == 0
+    assert "--address=10.0.1.9" in given
 
 
 def test_exit_codes(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

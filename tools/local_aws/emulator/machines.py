@@ -333,7 +333,8 @@ def _extras(contents: dict[str, Any]) -> dict[str, Any]:
     names = contents.get("certificate_names")
     certificate = "".join(certificates.issued(names)) if names else ""
     ports = {key: contents.get(key, 0) for key in ("flight_port", "auxiliary_port")}
-    return {**ports, "certificate": certificate}
+    scheduler = contents.get("shares_scheduler", False)
+    return {**ports, "certificate": certificate, "shares_scheduler": scheduler}
 
 
 def _contents(location: Location, instance: ministack.Record) -> dict[str, Any]:

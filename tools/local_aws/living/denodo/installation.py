@@ -23,6 +23,11 @@ _EMBEDDED = "spring.datasource.url=jdbc\\:derby\\:data_catalog\n"
 replaces."""
 _NO_SSO = "sso.enabled=false\n"
 """Content of the Security Token's file, of which no real copy is at hand either."""
+WRITTEN_BY_FORM = {
+    "JobReportRepositoryFactory/className": "com.example.PostgreSqlJobReportRepository",
+    "GenericEntityIdentifierRetriever/query": "select lastval()",
+}
+"""Placeholders for what Denodo's form writes into the Scheduler's file for PostgreSQL."""
 _HTTPS_PORT, _DEFAULT_HTTPS_PORT = "com.denodo.tomcat.https.port", 9443
 
 SCRIPTS = (
@@ -99,11 +104,19 @@ class Extras:
         flight_port: port of Arrow Flight; 0 without.
         auxiliary_port: second port of Virtual DataPort's registry; 0 for that of the installer.
         certificate: certificate and key of the web container in PEM form; empty without HTTPS.
+        shares_scheduler: True if the form of the Scheduler has set the image up for PostgreSQL.
     """
 
     flight_port: int = 0
     auxiliary_port: int = 0
     certificate: str = ""
+    shares_scheduler: bool = False
+
+
+def _as_of_form(line: str) -> str:
+    """Return a line of the Scheduler's file as the form Database Settings leaves it."""
+    key, separator, _ = line.partition("=")
+    return f"{key}={WRITTEN_BY_FORM[key]}" if separator and key in WRITTEN_BY_FORM else line
 
 
 def install(
@@ -147,6 +160,10 @@ def install(
         (home / "web.pem").write_text(extras.certificate)
         with (home / WEB).open("a") as settings:
             settings.write(f"{_HTTPS_PORT}={_DEFAULT_HTTPS_PORT}\n")
+    if extras.shares_scheduler:
+        file = home / SCHEDULER
+        lines = [_as_of_form(line) for line in file.read_text("latin-1").splitlines()]
+        file.write_text("\n".join((*lines, "")), "latin-1")
     for name in script_names(version):
         script = home / "bin" / name
         script.write_text(_SCRIPT.format(python=python, folder=folder, home=at, name=name))
