@@ -29,6 +29,17 @@ def test_users_of_a_database_are_created_before_its_nodes_are_enabled() -> None:
     assert "denodo-ha enable" in commands[2]
 
 
+@pytest.mark.parametrize(
+    ("example", "last"), [("web-cookies", "DO=start"), ("active-active", "denodo-ha drain node3")]
+)
+def test_the_last_of_two_nodes_is_not_drained(example: str, last: str) -> None:
+    """The drain was refused, since the thing before had killed the other node."""
+    environment = load(ROOT / f"config/examples/{example}.yaml").environment
+    things = things_to_try(environment, example, "name")
+    assert len(things) == 5
+    assert last in things[-1].command
+
+
 @pytest.mark.parametrize("shares_scheduler", [True, False])
 def test_a_machine_has_the_files_in_which_components_find_their_database(
     tmp_path: Path, *, shares_scheduler: bool

@@ -12,6 +12,7 @@ _WEB_S = 5
 _RETRIES = "--retry 6 --retry-all-errors"
 """Until the health checks of a lost node have failed, new connections to it are reset."""
 _COUNT = 5
+_FEW_NODES = 2
 TABLES_FILE = ".local/tables.sql"
 _TABLES = "CREATE TABLE QRTZ_LOCKS (name text);"
 """Stands for the scripts of Denodo, which create the tables that nodes look for."""
@@ -62,6 +63,11 @@ def things_to_try(
     )
     if not nodes_run:
         return [shell, last]
+    if environment.failover is None and len(nodes) <= _FEW_NODES:
+        # Without the lost node, a drain of the other one is refused.
+        last = Thing(
+            f"make local-node{option} NODE={node} DO=start", "bring the lost node back into service"
+        )
     text = "create the users and tables of the database, and boot the nodes, which then use it"
     databases = [Thing(_create_users(environment, init), text)] if init else []
     things = [

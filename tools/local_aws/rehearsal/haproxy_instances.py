@@ -76,6 +76,8 @@ class HaproxyInstances:
     def _start(self, instance: _Instance) -> None:
         folder = instance.folder
         log = folder / "haproxy.log"
+        # The state file has the drained servers of an earlier failure.
+        instance.haproxy.state.unlink(missing_ok=True)
         arguments = ["-W", "-f", str(folder / CONFIG), "-S", str(folder / "master.sock")]
         module = "tools.local_aws.rehearsal.haproxy_program"
         with log.open("wb") as output:

@@ -27,7 +27,6 @@ CHANGED = threading.Event()
 """Set after each change of an instance."""
 RESTARTS: list[str] = []
 """Instances that EC2 has restarted, and whose old programs have not been ended yet."""
-
 _NEVER_IN_PLACE = ("BlockDeviceMappings",)
 """Properties whose change replaces an instance (AWS, AWS::EC2::Instance, BlockDeviceMappings)."""
 
