@@ -162,7 +162,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("node")
     command.add_argument("--timeout", type=float, default=ENABLE_S, help="seconds for the checks")
     command = commands.add_parser("reload", help="validate a file, load it, verify that it serves")
-    command.add_argument("new", type=Path, nargs="?", help="new file; default: the present one")
+    command.add_argument(
+        "new", type=Path, nargs="?", help="file to load; default: that of --config"
+    )
     commands.add_parser("save", help="keep the drained nodes over the next reload")
     commands.add_parser(
         "prepare", help="before a start or reload by other means: save the states for the file"

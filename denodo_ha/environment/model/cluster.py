@@ -303,7 +303,8 @@ instances (docs/how-to/capacity.md)."""
     """Platform of the images, which a reservation must match; required for images whose root \
 device is not /dev/xvda; default: Linux/UNIX."""
     tenancy: Literal["default", "dedicated"] = "default"
-    """Tenancy of the instances: dedicated in an existing VPC with dedicated tenancy."""
+    """Tenancy of the reserved capacity, which must match the instances: write dedicated if the \
+cluster is in an existing VPC with dedicated tenancy."""
 
 
 class Cluster(Section):

@@ -82,7 +82,8 @@ def _databases(pair: StackPair) -> Iterator[Finding]:
         if change.loses:
             yield finding("database-replaced", place, f"its data would be lost ({why})")
         if change.effect is Effect.INTERRUPTION:
-            yield finding("database-interrupted", place, f"does not answer {change.when} ({why})")
+            text = f"is interrupted {change.when}, until the change is complete ({why})"
+            yield finding("database-interrupted", place, text)
         if any(_FAILING in reason for reason in change.why):
             yield finding("deploy-fails", place, why)
 
