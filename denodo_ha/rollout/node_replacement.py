@@ -229,8 +229,9 @@ class NodeReplacement(MachineRollout):
             f"--instance-ids {instance.id}`."
         )
         options = [] if self._instance_type is None else ["--type", self._instance_type]
-        words = [node, *options, *([] if is_new else ["--even-if-running"])]
-        replace_node = f"`{full_command('replace', *words, cluster=self._location.name)}`"
+        if not is_new:
+            options.append("--even-if-running")
+        replace_node = f"`{full_command('replace', node, *options, cluster=self._location.name)}`"
         anyway = f"terminate it, and run {replace_node}" if is_new else f"run {replace_node}"
         message = (
             f"{node} is not lost: its instance {instance.id} is {instance.state}. Nothing was "

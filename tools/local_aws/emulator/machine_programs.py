@@ -34,8 +34,8 @@ def missing_for_haproxy() -> str:
         )
     if not system_programs.haproxy():
         return (
-            "this machine has no HAProxy: `make dev` or `apt-get install haproxy` installs one, "
-            "then run `make local-down` and `make local` again"
+            "this machine has no HAProxy: install it with `make dev` or `apt-get install "
+            "haproxy`, end the local AWS with `make local-down`, and start it again"
         )
     return ""
 

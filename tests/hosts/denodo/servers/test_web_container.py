@@ -17,6 +17,7 @@ from hosts.denodo.record import Record
 from hosts.denodo.servers.servers import Servers
 from hosts.denodo.servers.web_container import Connector, connectors
 from tests.hosts.denodo.home import WEB, Connectors, Home, eventually, let_time_pass
+from tests.support.waiting import until
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]
 _UNTIL_RESTART_S = 400.0
@@ -112,6 +113,8 @@ def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
     installed = Servers(home.system, home.state(servers=["vdp", "data-catalog"]))
     installed.regenerate()
     installed.launch(["data-catalog"])
+    # The script finds the process by the record that the process writes when it starts.
+    until(lambda: home.running("web") is not None)
     assert "web" in installed.running()
     home.calls()
     installed.stop()
