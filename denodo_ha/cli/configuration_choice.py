@@ -31,7 +31,7 @@ def configuration_root() -> Path:
 
 
 def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
-    """Load the configuration of a path or a name; `config=NAME`, as for cdk, is also accepted.
+    """Load the configuration that a path or a name selects; `config=NAME` is accepted, as by cdk.
 
     Args:
         choice: the path or name.

@@ -3,7 +3,7 @@
 `cli.commands` lists its commands.
 """
 
-# ruff: noqa: PLC0415 - what only some commands need is imported when needed
+# ruff: noqa: PLC0415 - modules that only some commands need are imported when needed
 
 import functools
 import logging
@@ -84,14 +84,14 @@ def _remember_choice(command: Any) -> None:
 
 
 def _config_only(config: options.Config = None) -> None:
-    """Stand in for the actual command while the shell completes a configuration's name."""
+    """Replace the actual command while the shell completes the value of -c."""
 
 
 class Commands(TyperGroup):
-    """All commands; their errors become a message on stderr and an exit code."""
+    """The group of all commands, which turns their errors into a message and an exit code."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
-        """Parse the program's global options."""
+        """Parse the program's global options, after the help of all commands is tidied."""
         tidy_command(self)
         try:
             return super().make_context(*arguments, **extra)
