@@ -86,7 +86,7 @@ def _targets(
 
 
 def _auxiliary_node(group: FoundResource, nodes: set[str | None], *, shared: bool) -> str | None:
-    """Return the node to whose auxiliary port a target group belongs, None for a service."""
+    """Return the node to whose auxiliary port a group belongs; None for a service's group."""
     tags = _tags(group)
     if SERVICE_TAG in tags or len(nodes) != 1 or not shared:
         return None
