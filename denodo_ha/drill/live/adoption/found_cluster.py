@@ -188,7 +188,7 @@ class SiteResources:
     def targets(self, group: LiveResource) -> list[tuple[str, int]]:
         """Return the instance id and the port of each target of a target group.
 
-        A target that is no resource of the site is an instance that a stack of this project has
+        If a target is not among the resources, it is an instance that a stack of this project has
         adopted.
         """
         own_port = as_integer(group.properties.get("Port"), 0)
