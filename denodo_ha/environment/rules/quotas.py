@@ -112,7 +112,7 @@ def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
 
 
 def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
-    """Return the path of the CIDRs from which a rule set was made.
+    """Return the path, in the configuration, of the CIDRs from which a rule set was made.
 
     Clients of a cluster without a balancer connect to the node, so the node's rules contain the
     CIDRs of the clients.
