@@ -41,7 +41,8 @@ def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
     Raises:
         ConfigError: The file does not exist, or its configuration has errors.
     """
-    # Imported here, because the import takes 0.2 s of CPU time and completion does not need it.
+    # Imported only in this function, because the import takes 0.2 s of CPU time and shell
+    # completion does not need the loader.
     from denodo_ha.environment.loading.loader import load  # noqa: PLC0415 - slow to import
 
     return load(configuration_path(choice), deploying=deploying)

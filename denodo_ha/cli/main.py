@@ -130,8 +130,8 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
         case KeyboardInterrupt():
             return _message_and_code(Interrupted("interrupted"))
         case Exception() if _is_sdk_error(error):
-            # Imported here, because importing the SDK takes 0.2 s of CPU time. If the SDK raised an
-            # error, it is already imported.
+            # Imported only in this function, because importing the SDK takes 0.2 s of CPU time. If
+            # the SDK raised the error, the SDK is already imported.
             from denodo_ha.aws.error_translation import translate_error
 
             return _message_and_code(translate_error(error))
@@ -154,7 +154,7 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - the signature tha
 
 def _own_version() -> str:
     """Return the version in the clone's pyproject.toml, or the version of the installed package."""
-    # Imported here, because only --version needs these modules.
+    # Imported only in this function, because only --version needs these modules.
     import tomllib
     from importlib import metadata
 

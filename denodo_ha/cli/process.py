@@ -107,7 +107,8 @@ def stdout_error() -> OSError | None:
 
 
 def _report(message: str, code: int) -> int:
-    # Do not use `printable` here: its package is slow to import, and the import may have failed.
+    # This module does not use `printable`: the package of `printable` is slow to import, and its
+    # import may have failed.
     sys.stderr.write(f"denodo-ha: {message.encode('unicode_escape').decode()}\n")
     return code
 

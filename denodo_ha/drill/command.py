@@ -239,7 +239,7 @@ def _drill_live(
     drained: Sequence[str],
 ) -> "LiveDrill":
     """Return the drill of the site that --config, or one of the other options, names."""
-    # Imported here: the drill of templates runs where boto3 is not installed.
+    # Imported only with --live: the drill of templates must run where boto3 is not installed.
     from denodo_ha.drill.live.entry_points import SiteLocator  # noqa: PLC0415 - only with --live
     from denodo_ha.drill.live.live_drill import configured_site, drill_live  # noqa: PLC0415 - for --live
 
@@ -254,7 +254,7 @@ def _drill_live(
 
 def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
     """Return the live drill, with the cluster names of the templates for its comparison."""
-    # Imported here: the drill of templates runs where boto3 is not installed.
+    # Imported only with --live: the drill of templates must run where boto3 is not installed.
     from denodo_ha.drill.live.drift import with_cluster_names  # noqa: PLC0415 - only with --live
 
     return with_cluster_names(base.model, live_drill)

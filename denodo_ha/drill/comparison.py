@@ -23,8 +23,8 @@ class OutcomeChange:
 
     Attributes:
         failure: the failure.
-        before: its outcome with the base templates, None if the failure does not exist there.
-        after: its outcome with the new templates, None if the failure does not exist there.
+        before: its outcome with the base templates, None if they do not have the failure.
+        after: its outcome with the new templates, None if they do not have the failure.
         worsenings: what is worse than before, with the numbers.
         improvements: what is better than before, with the numbers.
     """

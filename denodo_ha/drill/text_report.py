@@ -46,7 +46,7 @@ _MAX_NAMES = 4
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """A row of the table: failures with the same outcome.
+    """A row of the table of outcomes, for all failures with the same outcome.
 
     Attributes:
         cells: the text of each cell.

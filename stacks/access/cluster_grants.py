@@ -157,7 +157,8 @@ class ClusterGrants:
 
         Args:
             read: whether to allow reading, too.
-            pause: whether to allow the same for the parameter with the cluster's pause.
+            pause: whether to allow these actions also for the parameter with the cluster's last
+                pause.
         """
         reads = ["ssm:GetParameter"] if read else []
         return iam.PolicyStatement(

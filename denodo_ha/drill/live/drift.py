@@ -28,7 +28,7 @@ _MAX_CAUSES: Final = 4
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference between templates and what runs.
+    """A difference of a deployed object from the templates.
 
     Attributes:
         cluster: the cluster; empty for records, checks and alarms.

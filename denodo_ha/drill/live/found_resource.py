@@ -7,7 +7,7 @@ from typing import Any, Final
 from denodo_ha.drill.reading.resource_reader import HEALTH_CHECK, RECORD_SET
 
 GLOBAL_TYPES: Final = frozenset({HEALTH_CHECK, RECORD_SET})
-"""The types of resources that are the same in every region."""
+"""The types of resources that belong to no region."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ _ADDRESSING: Final = frozenset({"A", "AAAA", "CNAME"})
 
 
 class Route53Reader:
-    """Reader of Route 53, which is the same in every region.
+    """Reader of Route 53, whose answers do not depend on the region.
 
     Args:
         calls: the calls.

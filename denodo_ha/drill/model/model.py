@@ -111,7 +111,7 @@ class Model:
 
     Attributes:
         license_managers: the host of the License Manager of each cluster, where it is known.
-        copies: what is copied of each cluster to another region.
+        copies: the data of each cluster that is copied to another region.
         notifications: the alarms that notify a topic.
         database_events: keys of the databases whose failures are events that notify a topic.
         unpaired_names: the DNS names that have a PRIMARY or a SECONDARY record, and not both.

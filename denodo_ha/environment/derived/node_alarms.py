@@ -83,7 +83,7 @@ class NodeAlarm:
 
 
 def publishing_nodes(environment: Environment, name: str) -> list[str]:
-    """Return the nodes of a cluster that publish metrics; empty without such alarms or program."""
+    """Return the nodes of a cluster that publish metrics; empty without `alarms.nodes`."""
     notifications = environment.alarms
     if not (notifications.enabled and notifications.nodes and environment.denodo.program):
         return []

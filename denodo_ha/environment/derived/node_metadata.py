@@ -27,7 +27,8 @@ _SHARING_SERVERS: Final[Mapping[str, Component]] = {
     "scheduler": "scheduler",
     "data-catalog": "data-catalog",
 }
-"""Servers whose metadata must be the same on all nodes of a cluster, and their components."""
+"""Servers whose metadata must be equal on all nodes of a cluster, each with its component in
+`catalog.components`."""
 
 _PROBES_OF_COMPONENT: Final[Mapping[Component, frozenset[ProbeKind]]] = {
     "scheduler": frozenset({"scheduler"}),

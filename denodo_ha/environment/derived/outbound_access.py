@@ -41,8 +41,8 @@ class NeededAccess:
     def is_allowed_by(self, egress: Egress) -> bool:
         """Return whether an entry of `network.egress` allows this destination.
 
-        The addresses behind a security group or a host name are not known, so only the port is
-        compared, and for public addresses also that the entry has such addresses.
+        The addresses behind a security group or a host name are not known. Then only the port is
+        compared, and for a public destination also whether the entry has public addresses.
         """
         if egress.protocol != "tcp":
             return False

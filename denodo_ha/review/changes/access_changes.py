@@ -115,8 +115,8 @@ def _text(rules: Sequence[SecurityGroupRule]) -> str:
 def _added_rules(pair: StackPair, direction: str) -> list[SecurityGroupRule]:
     """Return the rules after the change that no rule before the change covers.
 
-    A rule whose peer is another security group of the same stack is left out: which clients get
-    through is decided by the rules of that security group.
+    A rule whose peer is another security group of the stack is left out: it allows only resources
+    of the stack, and the rules of the other group decide who reaches these.
     """
     before = _rules(pair.old, direction)
     return [

@@ -116,7 +116,7 @@ _PARTS: Final = (("license_manager", "tls"), ("logs", "statements"))
 """Paths in sections of the desired state whose removal has its own finding: if the whole section is
 removed, these paths are not reported."""
 _READINESS: Final = ("ping", "auto", "strict")
-"""Values of `denodo.readiness` in ascending order of what they consider not ready."""
+"""Values of `denodo.readiness`, from the weakest to the strictest definition of a ready node."""
 _HEAP: Final = re.compile(r"-Xmx([0-9]{1,9})([kKmMgG]?)(?![0-9A-Za-z])")
 _KIB: Final = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024 * MIB_A_GIB}
 

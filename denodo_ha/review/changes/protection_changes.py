@@ -123,7 +123,7 @@ def _health_checks(pair: StackPair) -> Iterator[Finding]:
 
 
 def _groups(resources: Resources) -> dict[str, Properties]:
-    """Return the target groups by service or node, which remain the same if a group is replaced."""
+    """Return the target groups by service or node: a group that is replaced keeps its service."""
     groups = of_type(resources, TARGET_GROUP)
     return {resource_label(resources, id_): properties for id_, properties in groups.items()}
 

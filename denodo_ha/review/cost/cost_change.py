@@ -42,7 +42,7 @@ class SumChange:
 
     @property
     def percent(self) -> Decimal | None:
-        """Return the rise in percent of the known prices before, None if there were none."""
+        """Return the rise in percent of the earlier known prices; None without such prices."""
         return 100 * self.rise / self.before.usd if self.before.usd else None
 
     def __str__(self) -> str:

@@ -55,8 +55,9 @@ class Edge:
         start: id of the box at its start.
         end: id of the box or area at its end.
         label: its text.
-        style: `connection` for what clients' connections take now, `standby` for what they take
-            after a failover, `decision` for what decides between the two, `data` for a database.
+        style: `connection` for the path of clients' connections now, `standby` for their path after
+            a failover, `decision` for a check or switch that decides between the two paths, `data`
+            for the connection to a database.
         mark: its difference from an earlier revision.
     """
 

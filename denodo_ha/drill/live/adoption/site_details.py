@@ -78,7 +78,8 @@ def read_details(calls: SiteCalls, ids: DetailIds, region: str) -> SiteDetails:
     Args:
         calls: the calls.
         ids: ids of the resources to read.
-        region: the region of the calls that are the same in every region.
+        region: the region in which the calls to Route 53 are made, whose answer does not depend on
+            the region.
     """
     balancers = _by(
         "LoadBalancerArn",

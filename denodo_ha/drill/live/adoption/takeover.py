@@ -1,10 +1,10 @@
 """Takeover of a cluster's load balancer by its stack: an import of CloudFormation.
 
-CloudFormation does not compare a template with what it imports, and changes nothing (AWS
-CloudFormation User Guide, "Import AWS resources into a CloudFormation stack manually"). So this
-module compares them. A property that can only be set when the resource is created must be equal,
-else the takeover is refused. All other differences become commands that make the deployed resource
-equal to the template before the import.
+CloudFormation does not compare the template with the resources that it imports, and does not change
+these resources (AWS CloudFormation User Guide, "Import AWS resources into a CloudFormation stack
+manually"). So this module compares them. A property that can only be set when the resource is
+created must be equal, else the takeover is refused. All other differences become commands that make
+the deployed resource equal to the template before the import.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -308,7 +308,7 @@ class _Comparison:
     def _compare_port(
         self, port: FoundPort, listener: tuple[str, Resource], group: tuple[str, Resource]
     ) -> None:
-        assert port.group is not None  # such ports are in `left_out`
+        assert port.group is not None  # ports without a target group are in `FoundCluster.left_out`
         self._identifiers[listener[0]] = {"ListenerArn": port.listener.id}
         self._identifiers[group[0]] = {"TargetGroupArn": port.group.id}
         for name in sorted(TARGET_GROUP_REPLACEMENTS - _NAMES):
