@@ -1,4 +1,4 @@
-"""`denodo-ha review`: one page on what a change of the configuration does, for its reviewer."""
+"""`denodo-ha review`: one page on the effects of a change of the configuration, for reviewers."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

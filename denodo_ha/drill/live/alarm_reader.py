@@ -40,7 +40,7 @@ def alarms_of_site(
     found: Iterable[FoundResource],
     own: Iterable[OwnStack],
 ) -> list[FoundResource]:
-    """Return the alarms of own stacks, of health checks, and on metrics of found resources.
+    """Return the alarms of a site: of its stacks, of health checks, and on found resources.
 
     A composite alarm belongs to the site if it names an alarm of the site.
     """

@@ -88,7 +88,7 @@ class LiveSite:
     """A site as it was read: its balancers, nodes, records, and the resources that belong to them.
 
     Attributes:
-        templates: the resources by template; own stacks first.
+        templates: the resources by template; the stacks of this project come first.
         unread: the calls that gave no answer.
         target_states: the health of every target at the time of the reading.
         drained: keys of the nodes that `denodo-ha drain` has taken out of service.

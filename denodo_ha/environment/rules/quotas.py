@@ -226,7 +226,7 @@ def alarms_left_out(environment: Environment) -> Iterator[Problem]:
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
-    """The Elastic IPs of an account and region, one for NAT in each zone, should fit the quota."""
+    """The Elastic IPs that the stacks allocate should fit the quota of an account and region."""
     clusters_of_ips: dict[tuple[str, str], list[str]] = {}
     for name, cluster in environment.clusters.items():
         location = (cluster.account, cluster.region)

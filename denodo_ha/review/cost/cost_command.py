@@ -1,4 +1,4 @@
-"""`denodo-ha cost`: what an environment costs a month at list prices, and updates of the prices."""
+"""`denodo-ha cost`: monthly cost of an environment at list prices, and updates of the prices."""
 
 import tempfile
 from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ class Column:
     Attributes:
         title: its heading.
         kind: `name` for the names of the rows, `code` for commands, `number` for amounts, `effect`
-            for what a deploy does, `text` for anything else.
+            for the effect of a deploy, `text` for anything else.
     """
 
     title: str
