@@ -31,16 +31,16 @@ def main() -> None:
     context = app.node.get_all_context()
     try:
         file = find_configuration(configuration_choice(context), ROOT)
-        # A local AWS has every account, zone and image of the examples, so placeholders are valid
-        # there.
+        # The local AWS accepts every account, zone and image of the examples, so values of the
+        # examples that the user has not replaced are valid on it.
         is_local = os.environ.get("AWS_ENDPOINT_URL", NO_SERVER) != NO_SERVER
         loaded = load(file, placeholders=has_own_values(file, ROOT) and not is_local)
     except ConfigError as error:
         sys.exit(str(error))
     sys.stderr.write(f"{choice_notice(context, file)}\n")
     with TemporaryDirectory() as folder:
-        # The CDK copies an asset into the cloud assembly when it creates the asset's construct, so
-        # the files are needed only in this block.
+        # The CDK copies each asset into the cloud assembly when it creates the asset's construct,
+        # so the archives may be deleted after this block.
         node, haproxy = (
             LocalFile(str(file), archive.sha256(file))
             for file in (

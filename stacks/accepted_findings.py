@@ -1,4 +1,4 @@
-"""Validation findings that are accepted in the templates, each with its reason.
+"""Findings of template validators that this project accepts, each with its reason.
 
 The findings are those of the CDK's own validation, which runs at every synth, and of cdk-nag's
 AwsSolutions, which runs in the tests. Validation reports contain the accepted findings, with their
@@ -282,7 +282,8 @@ def _log_resources(cluster: Cluster) -> Iterator[AcceptedFinding]:
 
 
 _RESTORE_KINDS = ("auto-backup", "subgrp", "pg", "og")
-"""Kinds of RDS resources in the request of a restore."""
+"""Kinds of RDS resources that a restore needs besides the database: backup, subnet group, parameter
+group and option group."""
 
 
 def _catalog_operator_resources(environment: Environment, name: str) -> Iterator[AcceptedFinding]:

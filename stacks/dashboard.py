@@ -91,7 +91,8 @@ class DashboardStack(EnvironmentStack):
     def _exporter(self, stack: EnvironmentStack) -> Callable[..., str]:
         """Return a function that returns a weak reference to an output of a stack.
 
-        If a value is given, the function creates the output, unless it exists.
+        If the function is called with a value, it creates the output with this value, unless the
+        output exists.
         """
         self.add_stack_dependency(stack, "the dashboard needs its outputs")
         created: set[str] = set()
@@ -105,7 +106,7 @@ class DashboardStack(EnvironmentStack):
         return value
 
     def _database(self, name: str, stack: ClusterStack) -> str | None:
-        """Return the identifier of a created database: the first part of its host name."""
+        """Return the identifier of the cluster's database; None if the stacks create none."""
         if not node_metadata.creates_database(stack.cluster):
             return None
         catalog = names.catalog_stack(self._environment.name, name)
@@ -143,7 +144,7 @@ def _dimension_output(group: WatchedGroup, key: str) -> str:
 
 
 def _alarms(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Yield an output for each composite alarm of a stack: its name, and the alarm's ARN."""
+    """Yield the name of an output, and the ARN for it, for each composite alarm of a stack."""
     for construct in stack.node.find_all():
         if isinstance(construct, cloudwatch.CfnCompositeAlarm):
             _, path = construct.node.path.split("/", 1)

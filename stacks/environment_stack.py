@@ -40,8 +40,8 @@ class EnvironmentStack(Stack):
         stack_tags = Tags.of(self)
         for key, value in tags.items():
             stack_tags.add(key, value)
-        # Acknowledge before the constructs are created: each acknowledgement visits all constructs
-        # of the stack.
+        # Acknowledge the findings before the constructs are created: each acknowledgement visits
+        # all constructs that the stack has.
         acknowledge(self, accepted_findings)
         if environment.permissions_boundary:
             iam.PermissionsBoundary.of(self).apply(

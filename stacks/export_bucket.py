@@ -14,8 +14,8 @@ _READ_SOURCE = (
     *("s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl"),
     "s3:GetObjectVersionTagging",
 )
-"""Actions on replicated objects (AWS, Amazon S3 User Guide, "Setting up permissions for live
-replication")."""
+"""Actions with which S3 reads the objects to replicate (AWS, Amazon S3 User Guide, "Setting up
+permissions for live replication")."""
 
 
 class ExportBucket(Construct):
@@ -59,7 +59,7 @@ def replication_role_arn(environment: Environment, cluster: str) -> str:
 
 
 def replicate(exports: ExportBucket, environment: Environment, cluster: str) -> None:
-    """Replicate new exports to the bucket of the copies, which must exist.
+    """Replicate new exports to the bucket for copies, which must exist already.
 
     Copies keep their version ids, so a manifest names the right version in the copy as well.
     Exports that exist already are not copied: the next export is the first copy.
@@ -102,7 +102,7 @@ def replicate(exports: ExportBucket, environment: Environment, cluster: str) -> 
 
 
 def _role_name(environment: Environment, cluster: str) -> str:
-    """Return the name of the replication role; the bucket's name is short and unique enough."""
+    """Return the name of the replication role, which is the name of the cluster's bucket."""
     return node_metadata.export_bucket_name(environment, cluster)
 
 

@@ -66,12 +66,12 @@ class ExportCopyStack(EnvironmentStack):
 
 
 def _allow_replication(bucket: s3.Bucket, environment: Environment, cluster: str) -> None:
-    """Let the role of the other account replicate to the bucket.
+    """Allow the replication role of the cluster's account to replicate to the bucket.
 
-    A policy cannot name a role that does not exist yet, and this stack is deployed before the
-    role's. So the principal is the account, and a condition names the role. The copies belong to
-    the bucket's account without more, because the bucket's owner is enforced (AWS, Amazon S3 User
-    Guide, "Changing the replica owner").
+    A policy cannot name a role that does not exist yet, and this stack is deployed before the stack
+    with the role. So the principal is the account, and a condition names the role. The bucket's
+    account owns the copies without further permissions, because the bucket has the setting "bucket
+    owner enforced" (AWS, Amazon S3 User Guide, "Changing the replica owner").
     """
     account = environment.clusters[cluster].account
     condition = {"ArnEquals": {"aws:PrincipalArn": replication_role_arn(environment, cluster)}}

@@ -24,9 +24,9 @@ class LocalFile:
 class FileAsset(Construct):
     """Published file, which machines verify by its object key before they use the file.
 
-    A changed file is a new object, which machines use only after the next update. The synthesizer
-    uses the given hash as the object key. An `Asset` would calculate another hash, and the hash of
-    an archive that the CDK packs is not known at synth.
+    A changed file is a new object, which machines use only after the next `roll` or `haproxy
+    apply`. The synthesizer uses the given hash as the object key. An `Asset` would calculate
+    another hash, and the hash of an archive that the CDK packs is not known at synth.
 
     Attributes:
         address: S3 URL of the file: `s3://BUCKET/SHA256.EXTENSION`.

@@ -347,4 +347,4 @@ COMMANDS: tuple[Command, ...] = (
         _failover,
     ),
 )
-"""Every command, in the order of the program's help."""
+"""Every command, in the order in which `denodo-ha --help` lists the commands."""

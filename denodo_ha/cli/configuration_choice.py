@@ -31,7 +31,7 @@ def configuration_root() -> Path:
 
 
 def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
-    """Load the configuration of a path or a name; `config=NAME`, as for cdk, is also accepted.
+    """Load the configuration that a path or a name selects; `config=NAME` is accepted, as by cdk.
 
     Args:
         choice: the path or name.
@@ -41,7 +41,8 @@ def load_configuration(choice: str, *, deploying: bool = True) -> Loaded:
     Raises:
         ConfigError: The file does not exist, or its configuration has errors.
     """
-    # Imported here, because the import takes 0.2 s of CPU time and completion does not need it.
+    # Imported only in this function, because the import takes 0.2 s of CPU time and shell
+    # completion does not need the loader.
     from denodo_ha.environment.loading.loader import load  # noqa: PLC0415 - slow to import
 
     return load(configuration_path(choice), deploying=deploying)

@@ -28,7 +28,7 @@ from denodo_ha.cli import exit_codes
 
 
 class CommandError(Exception):
-    """An error whose message says what to do.
+    """An error of a command, whose message says what to do.
 
     Attributes:
         exit: exit code of the command.

@@ -1,7 +1,8 @@
-"""Help of commands at the width of the terminal, and the option --json of each --format json.
+"""Help of commands at the terminal's width, and the option --json as a short form.
 
-Typer keeps the line breaks of docstrings, which are wrapped at the width of the source code, shows
-`<bool>` as the value of flags, which take none, and the Python type of other values.
+--json means --format json. Typer's own help has three faults that this module corrects: it keeps
+the line breaks of docstrings, shows the value `<bool>` for flags, which take no value, and shows
+the Python types of other values.
 """
 
 import inspect
@@ -25,7 +26,8 @@ def tidy_command(command: Any) -> None:
         if "--format" in parameter.opts and "json" in _choices(parameter):
             command.params.insert(index + 1, _json_option(parameter))
             break
-    # The option --help exists only with a context; the command keeps it.
+    # `get_help_option` creates the option --help, for which it needs a context, and the command
+    # keeps the created option.
     for parameter in (*command.params, command.get_help_option(typer.Context(command))):
         parameter.metavar = _value_name(parameter)
     for subcommand in getattr(command, "commands", {}).values():
@@ -51,7 +53,7 @@ def _choices(parameter: Any) -> list[str]:
 
 
 def _json_option(form: Any) -> Any:
-    """Return the option --json of a command: another name for its --format json."""
+    """Return an option --json that has the effect of the command's --format json."""
 
     def choose_json(context: typer.Context, *, value: bool) -> None:
         if value:
@@ -79,7 +81,7 @@ def _json_option(form: Any) -> Any:
             ),
         ] = False,
     ) -> None:
-        """Carry the option."""
+        """Do nothing: Typer makes the option --json from the parameter of this function."""
 
     program = typer.Typer(add_completion=False)
     program.command()(command)

@@ -30,7 +30,7 @@ class Format(StrEnum):
 
 
 class _Json(logging.Formatter):
-    """Formats a record as a line of JSON: time (UTC), level, logger, message and extra fields."""
+    """A formatter that writes a log record with its extra fields as a line of JSON; time in UTC."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -46,7 +46,7 @@ class _Json(logging.Formatter):
 
 
 class _Text(logging.Formatter):
-    """Text such as `12:00:00 info drain: message (node=node1)`."""
+    """A formatter that writes text such as `12:00:00 info drain: message (node=node1)`."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = ", ".join(f"{key}={value}" for key, value in _extra(record).items())

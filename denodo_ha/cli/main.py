@@ -3,7 +3,7 @@
 `cli.commands` lists its commands.
 """
 
-# ruff: noqa: PLC0415 - what only some commands need is imported when needed
+# ruff: noqa: PLC0415 - modules that only some commands need are imported when needed
 
 import functools
 import logging
@@ -84,14 +84,14 @@ def _remember_choice(command: Any) -> None:
 
 
 def _config_only(config: options.Config = None) -> None:
-    """Stand in for the actual command while the shell completes a configuration's name."""
+    """Replace the actual command while the shell completes the value of -c."""
 
 
 class Commands(TyperGroup):
-    """All commands; their errors become a message on stderr and an exit code."""
+    """The group of all commands, which turns their errors into a message and an exit code."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
-        """Parse the program's global options."""
+        """Parse the program's global options, after the help of all commands is tidied."""
         tidy_command(self)
         try:
             return super().make_context(*arguments, **extra)
@@ -130,8 +130,8 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
         case KeyboardInterrupt():
             return _message_and_code(Interrupted("interrupted"))
         case Exception() if _is_sdk_error(error):
-            # Imported here, because importing the SDK takes 0.2 s of CPU time. If the SDK raised an
-            # error, it is already imported.
+            # Imported only in this function, because importing the SDK takes 0.2 s of CPU time. If
+            # the SDK raised the error, the SDK is already imported.
             from denodo_ha.aws.error_translation import translate_error
 
             return _message_and_code(translate_error(error))
@@ -154,7 +154,7 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - the signature tha
 
 def _own_version() -> str:
     """Return the version in the clone's pyproject.toml, or the version of the installed package."""
-    # Imported here, because only --version needs these modules.
+    # Imported only in this function, because only --version needs these modules.
     import tomllib
     from importlib import metadata
 

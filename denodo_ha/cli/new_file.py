@@ -7,7 +7,7 @@ from denodo_ha.cli.errors import UsageError
 
 
 def write_new(file: Path, text: str, displayed: Path) -> None:
-    """Write a file that does not exist; the name appears with the complete text, or not at all.
+    """Write a new file, which appears under its name only when its text is complete.
 
     Args:
         file: the file.
@@ -35,12 +35,13 @@ def write_new(file: Path, text: str, displayed: Path) -> None:
 def _link(new: Path, file: Path) -> None:
     """Move a complete file to a path at which no file exists."""
     try:
-        # Unlike a rename, a link replaces no file of this name.
+        # A hard link fails if another process has created a file of this name meanwhile; a rename
+        # would replace that file.
         os.link(new, file)
     except FileExistsError:
         raise
     except OSError:
-        # The file system has no hard links.
+        # The file system does not support hard links.
         if file.exists():
             raise FileExistsError from None
         new.replace(file)

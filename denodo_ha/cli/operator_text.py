@@ -19,7 +19,7 @@ def operator_name() -> str:
 
 
 def accepted_text(text: str) -> str:
-    """Return a text as one line of at most 150 characters, with "-" for characters not accepted."""
+    """Return a text as one line of at most 150 characters, with "-" for each refused character."""
     return _REFUSED.sub("-", " ".join(text.split()))[:_LONGEST]
 
 

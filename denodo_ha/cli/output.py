@@ -4,7 +4,7 @@ print_table(["Node", "State"], [["node1", styled("healthy")]])
 print_json({"nodes": [...]})
 
 Texts may come from outside: names of resources, tags, messages of nodes, of HAProxy and of AWS.
-They are made printable only here, in `denodo_ha.cli.progress`, in `logging_setup` and in
+They are made printable only in this module, in `denodo_ha.cli.progress`, in `logging_setup` and in
 `main.exit_with_error`; no other module writes to the standard streams. JSON output contains them
 unchanged.
 """

@@ -1,4 +1,4 @@
-"""The process of a program: its signals, its standard streams, and its exit code.
+"""The process in which a program runs: its signals, standard streams and exit code.
 
 The exit code depends only on the command's result, not on whether the output reaches a reader: if a
 stream is closed, a pipe has no reader or a disk is full, the output is discarded, and `run` reports
@@ -34,7 +34,7 @@ _state_left = "the last messages say what was changed"
 
 
 class Stream(io.FileIO):
-    """A standard stream that stores the error of a write instead of raising it.
+    """A standard stream that stores the first error of a write instead of raising the error.
 
     Attributes:
         error: the first error of a write, after which nothing more is written; None without an
@@ -61,7 +61,7 @@ class Stream(io.FileIO):
 
 
 def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
-    """Run a program, and end the process with the program's exit code.
+    """Import and run a program, and end the process with the program's exit code.
 
     Args:
         load: imports the program, and returns a function that runs it and that handles its own
@@ -73,8 +73,8 @@ def run(load: Callable[[], Callable[[], object]]) -> NoReturn:
     _open_streams()
     try:
         program = load()
-        # From here, a signal has the effect of Ctrl-C: the command undoes its steps or reports the
-        # state.
+        # After the import, a signal has the effect of Ctrl-C: the command undoes its steps, or
+        # reports the state that it leaves behind.
         _handle_signals(_interrupt)
         program()
         code = exit_codes.DONE
@@ -107,15 +107,17 @@ def stdout_error() -> OSError | None:
 
 
 def _report(message: str, code: int) -> int:
-    # Do not use `printable` here: its package is slow to import, and the import may have failed.
+    # This module does not use `printable`: the package of `printable` is slow to import, and its
+    # import may have failed.
     sys.stderr.write(f"denodo-ha: {message.encode('unicode_escape').decode()}\n")
     return code
 
 
 def _open_streams() -> None:
     """Replace stdout and stderr by streams whose writes do not fail."""
-    # If the caller has closed a standard stream, the next file or connection would get its
-    # descriptor, and messages would be written there. So open /dev/null for closed streams.
+    # If the caller has closed a standard stream, the next file or connection would get the stream's
+    # descriptor, and messages would be written to that file or connection. So open /dev/null for
+    # closed streams.
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(descriptor, True)  # noqa: FBT003 - it takes no keyword
     os.close(descriptor)
@@ -136,7 +138,8 @@ def _text_stream(descriptor: int, current: TextIO | None) -> TextIO:
 
 def _handle_signals(handler: Callable[[int, object], None]) -> None:
     for number in _SIGNALS:
-        # Keep a signal ignored if `nohup`, or a shell that starts a background job, has set it so.
+        # Keep ignoring a signal that `nohup`, or a shell that starts a background job, has made the
+        # process ignore.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 

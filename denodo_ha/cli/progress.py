@@ -50,7 +50,7 @@ class Progress:
     """
 
     def say(self, text: str) -> None:
-        """Print a line that remains on the screen."""
+        """Print a line that later messages do not replace."""
         if logging_setup.is_json():
             _log.info(text)
         else:
@@ -70,7 +70,7 @@ class Progress:
 
 
 def lasted(seconds: float) -> str:
-    """Return a duration in whole minutes, so that a message with it changes only once a minute."""
+    """Return a duration as ` (N min)`, which changes once a minute; empty below a minute."""
     return f" ({seconds // 60:.0f} min)" if seconds >= 60 else ""
 
 

@@ -1,4 +1,4 @@
-"""Time limit of a command: all its calls to AWS and all its waits end by then.
+"""Time limit of a command: its end for all calls to AWS and all waits of the command.
 
     @limited(TimeLimit(CHANGE_S, waits=(LOCK_WAIT_S, HEALTHY_S)))
     def enable(*, timeout: options.Timeout = None) -> None:
@@ -24,11 +24,13 @@ ANSWER_S: Final = 15.0
 """Project default: seconds for a command that shows a state, from the start to the end of the
 process."""
 OUTPUT_S: Final = 1.5
-"""Project default: seconds of `ANSWER_S` for the output and the end of the process."""
+"""Project default: the part of `ANSWER_S` that is kept for the output and the end of the
+process."""
 LEAST_S: Final = 3.0
-"""Project default: seconds for AWS even if the start of the process took all of the time limit."""
+"""Project default: minimum seconds for calls to AWS, even if the start of the process has used up
+the time limit."""
 READ_S: Final = 30.0
-"""Project default: seconds to read what a command works on."""
+"""Project default: seconds to read the state of the nodes or resources that a command works on."""
 CHANGE_S: Final = 300.0
 """Project default: seconds for the steps of a change besides its long waits: reading, the calls,
 and the checks that AWS shows their effect."""
@@ -41,10 +43,10 @@ class TimeLimit:
     """The time limit of a command.
 
     Attributes:
-        seconds: seconds without the waits that the option --timeout limits.
-        waits: default limit of each wait that --timeout limits.
-        then: description of the stages that follow, each with its own limit; empty if there is
-            none.
+        seconds: the limit without the waits that the option --timeout limits, in seconds.
+        waits: for each wait that --timeout limits, its default limit in seconds.
+        then: description of the stages after these seconds, each of which has its own limit; empty
+            without stages.
     """
 
     seconds: float

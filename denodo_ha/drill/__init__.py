@@ -1,4 +1,4 @@
-"""The drill: the outcome of every single failure, worked out from templates before a deploy.
+"""Drill: the effect of each single failure on clients, worked out from templates before a deploy.
 
 The drill reads CloudFormation templates and applies AWS's documented rules. It needs no AWS
 account, no network and no CDK.

@@ -17,7 +17,8 @@ def main() -> None:
 
 
 def _load() -> Callable[[], None]:
-    # Imported here: a signal during these imports must end the process without a traceback.
+    # Import these modules only in this function: a signal while they are imported must end the
+    # process without a traceback.
     import typer  # noqa: PLC0415 - slow to import
 
     from denodo_ha.cli.errors import CommandError  # noqa: PLC0415 - slow to import

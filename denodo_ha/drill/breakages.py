@@ -1,4 +1,4 @@
-"""Failures that can occur and be repaired in the clusters of a failover name."""
+"""Failures that can occur and be repaired, for the search of every order of events."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from denodo_ha.drill.model.dns import FailoverName, HealthCheck
 from denodo_ha.drill.model.model import Model
 
 _MAX_SINGLE_MACHINES: Final = 3
-"""Maximum number of nodes, or of proxies, of a cluster that fail one by one in the search.
-
-If a cluster has more, the first machine fails alone and all other machines fail together.
+"""Maximum number of nodes of a cluster, and of its proxies, each of which fails alone in the search
+of event orders. In a larger cluster, only the first machine fails alone, and all other machines
+fail together.
 """
 
 
@@ -23,8 +23,8 @@ class Breakage:
         text: description of the failure.
         repaired: description of the repair.
         situation: the situation that the failure causes.
-        is_blind: whether only metric data is missing, so that checks do not detect other failures
-            in the meantime.
+        is_blind: whether only the data of metrics is missing: until the repair, health checks on
+            these metrics do not detect other failures.
     """
 
     text: str

@@ -1,6 +1,6 @@
 """The command `denodo-ha drill`: the outcome of every single failure.
 
-It reads templates, before a deploy, or with --live what runs.
+The command reads templates before a deploy, or with --live the resources that are deployed.
 """
 
 from collections.abc import Sequence
@@ -200,10 +200,10 @@ def drill(
 def _require_one_source(
     paths: Sequence[Path] | None, of_live: Sequence[str], *, live: bool
 ) -> None:
-    """Check that the options name either templates or what runs.
+    """Check that the options name either templates or, with --live, a site.
 
     Raises:
-        UsageError: They name neither, or both.
+        UsageError: The options name neither, or both.
     """
     problems = []
     if live and paths:
@@ -217,10 +217,10 @@ def _require_one_source(
 
 
 def _require_policies(names: Sequence[str]) -> None:
-    """Check that there is a policy of each name.
+    """Check that each name of `--ignore` is the name of a policy.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No policy has one of the names.
     """
     for policy in names:
         if policy not in POLICY_IDS:
@@ -239,7 +239,7 @@ def _drill_live(
     drained: Sequence[str],
 ) -> "LiveDrill":
     """Return the drill of the site that --config, or one of the other options, names."""
-    # Imported here: the drill of templates runs where boto3 is not installed.
+    # Imported only with --live: the drill of templates must run where boto3 is not installed.
     from denodo_ha.drill.live.entry_points import SiteLocator  # noqa: PLC0415 - only with --live
     from denodo_ha.drill.live.live_drill import configured_site, drill_live  # noqa: PLC0415 - for --live
 
@@ -253,8 +253,8 @@ def _drill_live(
 
 
 def _named_as(base: DrillResult, live_drill: "LiveDrill") -> "LiveDrill":
-    """Return the drill of what runs with the names of the templates' clusters."""
-    # Imported here: the drill of templates runs where boto3 is not installed.
+    """Return the live drill, with the cluster names of the templates for its comparison."""
+    # Imported only with --live: the drill of templates must run where boto3 is not installed.
     from denodo_ha.drill.live.drift import with_cluster_names  # noqa: PLC0415 - only with --live
 
     return with_cluster_names(base.model, live_drill)

@@ -23,8 +23,8 @@ class OutcomeChange:
 
     Attributes:
         failure: the failure.
-        before: its outcome with the base templates, None if the failure does not exist there.
-        after: its outcome with the new templates, None if the failure does not exist there.
+        before: its outcome with the base templates, None if they do not have the failure.
+        after: its outcome with the new templates, None if they do not have the failure.
         worsenings: what is worse than before, with the numbers.
         improvements: what is better than before, with the numbers.
     """
@@ -87,7 +87,7 @@ def _client_ports(model: Model) -> set[int]:
 def _of_other_ports(outcome: Outcome, added: set[int]) -> Outcome:
     """Return an outcome without the ports that only the new templates have.
 
-    A failure makes such a port unreachable, but no client has reached the port before.
+    Such a port is not counted as a loss: before the change, no client could reach it either.
     """
     return replace(
         outcome,
@@ -138,9 +138,9 @@ def _improvements(before: Outcome, after: Outcome) -> Iterator[str]:
 
 
 def _harms_less(before: Outcome, after: Outcome) -> bool:
-    """Return whether a failure does less harm: more ports are reached, or DNS does not fail over.
+    """Return whether a failure does less harm after the change: to ports, or to the DNS answer.
 
-    If the failure does less harm, an alarm that is no longer raised is not a worsening.
+    If the failure does less harm, an alarm that the failure no longer sets off is not a worsening.
     """
     return any(_more_ports(after, before)) or (before.moves_site and not after.moves_site)
 
@@ -150,7 +150,7 @@ def _recoveries(before: Outcome, after: Outcome) -> str:
 
 
 def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
-    """Yield each problem that is new in the second outcome, with the affected ports."""
+    """Yield each kind of loss of ports that is larger in the second outcome, with these ports."""
     for how, ports_of in (
         ("not reached", lambda outcome: _without(outcome, 0)),
         ("not reached by all", lambda outcome: _without(outcome, 1)),
@@ -163,16 +163,17 @@ def _more_ports(less: Outcome, more: Outcome) -> Iterator[tuple[str, str]]:
 
 
 def _moves_without_need(before: Outcome, after: Outcome) -> bool:
-    """Return whether DNS fails over without need in the second outcome.
+    """Return whether DNS fails over in the second outcome, and did not need to.
 
-    In the first outcome, DNS does not fail over, and the ports are served again without a repair.
+    The first outcome shows that a failover is not needed: DNS does not fail over, and the ports are
+    served again without a repair.
     """
     served = before.recovery is not None and not before.unreachable
     return after.moves_site and not before.moves_site and served
 
 
 def _lost_standbys(before: Outcome, after: Outcome) -> list[str]:
-    """Return the failover names whose standby cluster is healthy only in the first outcome."""
+    """Return the failover names that have a healthy standby only in the first outcome."""
     if before.moves_site or after.moves_site:
         return []
     healthy = {change.name for change in before.dns_changes if change.standby}

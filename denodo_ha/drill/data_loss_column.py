@@ -1,7 +1,7 @@
-"""The column "May be lost" of the drill: data of a cluster that DNS moves away from.
+"""The column "May be lost" of the drill: data that clients may lose if DNS fails over.
 
-Clients then work with what the other cluster has. The times are upper bounds from the templates:
-the interval of exports, and the delay of replicated backups that AWS publishes.
+After a failover, clients work with the data that the other cluster has. The times are upper bounds
+from the templates: the interval of exports, and the delay of replicated backups that AWS publishes.
 """
 
 from collections.abc import Iterator

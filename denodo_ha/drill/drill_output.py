@@ -39,8 +39,8 @@ def print_drill(
         form: the format.
         result: the drill.
         verdicts: the verdicts on policies.
-        searches: the searches of event orders, None if there was none.
-        live_drill: the drill with the site that was read, None for a drill of templates.
+        searches: the results of the searches of event orders; None without `--orders`.
+        live_drill: the live drill, with the site that was read; None for a drill of templates.
     """
     if form is DocumentFormat.json:
         report = drill_report(result, verdicts)
@@ -92,7 +92,8 @@ def print_comparison(
         results: the drills.
         changes: the outcomes that differ.
         verdicts: the verdicts on policies.
-        live_drill: the new drill with the site that was read, None for a drill of templates.
+        live_drill: the new drill if it is live, with the site that was read; None for a drill of
+            templates.
     """
     base, new = results
     if form is DocumentFormat.json:

@@ -1,9 +1,9 @@
 """Search of every order of failures and repairs, and the properties required of each state.
 
-A state consists of the current failures, the last status that each metric check had while it had
-data, and the operators' switch. An event adds or repairs one failure, or changes the switch. Each
-event happens after all checks have reached their final status: this module covers the order of
-events, `engine.recovery_time` covers delays.
+A state consists of the current failures, the last status of each metric check that had data, and
+the operators' switch. An event adds or repairs one failure, or changes the switch. Each event
+happens only after all checks have reacted to the event before it: this module judges the order of
+events, and `engine.recovery_time` the delays between them.
 """
 
 from collections import deque
@@ -36,7 +36,8 @@ RESTS_ON: Final[frozenset[Subject]] = frozenset({"balancer", "node", "record", "
 """The kinds of objects that must be known to decide whether the properties hold."""
 
 _Switch = Literal["", "thrown", "silent"]
-"""The operators' switch: not thrown (or put back), thrown, or without datapoints since thrown."""
+"""The operators' switch: "" if it is not thrown or was put back; "thrown"; "silent" if it was
+thrown and its metric has had no datapoint since."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ class State:
 
 @dataclass(frozen=True)
 class Story:
-    """The shortest sequence of events that leads to a state without a required property.
+    """The shortest sequence of events that leads to a state which violates a property.
 
     Attributes:
         property: the property, a key of `PROPERTIES`.
         name: the failover name.
         steps: the events, each with the DNS answer after it.
-        count: the number of states without the property.
+        count: the number of states that violate the property.
     """
 
     property: str
@@ -79,7 +80,7 @@ class OrdersResult:
         name: the failover name.
         states: the number of states.
         depth: the number of events needed to reach the most distant state.
-        complete: whether every state was reached.
+        complete: whether the search reached every state, and not a limit.
         failures: descriptions of the failures that can occur.
         stories: the shortest sequence of events for each property that is violated.
         unknowns: descriptions of values that the properties need and the templates do not contain.
@@ -210,7 +211,7 @@ class _Search:
         start: State,
         by_cause: dict[tuple[frozenset[int], _Switch], Role],
     ) -> Iterator[str]:
-        """Yield the required properties that a state does not have."""
+        """Yield the properties that a state violates."""
         answer = self._answer(state)
         if self._answer(self._settled(state)) is not answer:
             yield "oscillates"
@@ -242,7 +243,7 @@ class _Search:
         return self.name.records[role].cluster or "elsewhere"
 
     def _events(self, state: State) -> Iterator[tuple[str, State]]:
-        """Yield each event that can happen, with the next state before checks react to it."""
+        """Yield each event that can happen in a state, with the state before checks react to it."""
         for index, breakage in enumerate(self._breakages):
             repaired = index in state.broken
             text = breakage.repaired if repaired else breakage.text
@@ -260,13 +261,16 @@ class _Search:
                 yield "switch put back", State(state.broken, "", self._put_back(state))
 
     def _switch_is_seen(self, state: State) -> bool:
-        """Return whether all alarms of the switch get datapoints: in a lost region they do not."""
+        """Return whether the switch's alarms get datapoints: not if their region is lost."""
         health = self.engine.health(self._situation(state), self.interpretation)
         alarms = self.engine.model.alarms
         return not any(health.has_no_data(alarms[key]) for key in self._switches)
 
     def _put_back(self, state: State) -> tuple[tuple[Key, bool], ...]:
-        """Return the last status of each check after operators put the switch back."""
+        """Return the last status of each check, with healthy for the checks of the switch.
+
+        Operators put the switch back with a datapoint of 0, which makes these checks healthy.
+        """
         alarms = self._switches
         return tuple(
             (key, True if self._checks[key].alarm in alarms else last)
@@ -317,7 +321,7 @@ class _Search:
         return self._statuses[key]
 
     def _side_serves(self, state: State, role: Role) -> bool:
-        """Return whether some new connections are served if DNS answers with a role's record."""
+        """Return whether the cluster of a role serves at least some new connections."""
         key = (state.broken, role)
         if key not in self._serves:
             record = self.name.records[role]
@@ -358,7 +362,7 @@ class _Search:
 
     @cached_property
     def _is_operators(self) -> bool:
-        """Return whether the primary's health depends on operators' switches only."""
+        """Return whether only operators' switches decide the health of the primary's record."""
         return self.engine.model.by_operators_alone(self.name.primary)
 
     @cached_property

@@ -55,7 +55,7 @@ def orders_report(search: OrdersResult) -> JsonObject:
 def comparison_report(
     changes: Sequence[OutcomeChange], verdicts: Iterable[Verdict], before: Iterable[Verdict]
 ) -> JsonObject:
-    """Return the report of changed outcomes, each with its previous outcome under `before`."""
+    """Return the report of changed outcomes; `before` of each has its outcome before the change."""
     counts = Counter(change.verdict for change in changes)
     held = {verdict.policy.id: verdict.holds for verdict in before}
     return {

@@ -1,7 +1,7 @@
-"""The notes of a drill: sentences on parts of the templates that are not understood or known.
+"""Notes of a drill: sentences on parts of the templates that are unknown or not supported.
 
-Reading a template adds a note where the template refers to something that no template has.
-`model_notes` adds notes on the model as a whole.
+A reader adds a note if a template refers to an object that no template has. `model_notes` yields
+notes on the model as a whole.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class ReadingNotes:
             self._unknowns.setdefault(text, Unknown(text, frozenset(hides), about))
 
     def hidden(self, key: Key, what: str) -> None:
-        """Add a note that a part of a template may contain any resource."""
+        """Add a note that an unread part of a template may contain resources of any type."""
         self._add(
             f"{key}: {what}; it may contain balancers, nodes, records or checks", *ANY_SUBJECT
         )
@@ -216,7 +216,7 @@ class ReadingNotes:
         )
 
     def incomplete_failover_name(self, name: str, role: str, *, known: bool) -> None:
-        """Add a note that a name has a failover record of one role only."""
+        """Add a note that a name has only a PRIMARY or only a SECONDARY record."""
         hides: tuple[Subject, ...] = () if known else ("record",)
         self._add(f"{name}: has only a {role} record, so nothing fails over", *hides)
 
@@ -282,8 +282,8 @@ def model_notes(
                 f"{cluster.name}: the zone of {', '.join(unknown)} is not known, so losing a zone "
                 "does not include it"
             )
-            # A cluster of one node is lost with its zone in any case, so no policy depends on
-            # whether the zone is known.
+            # A cluster of one node is lost with its zone, whichever zone it is. So no policy
+            # depends on this unknown zone.
             yield _note(text, "zone") if len(nodes) > 1 else _note(text)
 
 
@@ -362,7 +362,7 @@ def _check_notes(model: Model, balancer: Balancer) -> Iterator[str]:
 
 
 def _is_passed_to_nodes(model: Model, group: TargetGroup) -> bool:
-    """Return whether a proxy passes a target group's check on, so that the check tests nodes."""
+    """Return whether a proxy forwards a target group's check to nodes."""
     check = group.health_check
     return check.is_http and any(
         model.machines[target.machine].upstream(target.port) is not None

@@ -19,7 +19,7 @@ REASONS_WITHOUT_NOTIFICATION: Final = {
     "service-down": "AWS checks no more than the instance, or HAProxy instead of the node",
     "auxiliary-down": "AWS checks HAProxy instead of the node",
 }
-"""Reasons why no alarm on AWS's own metrics is set off, by kind of failure."""
+"""By kind of failure: why no alarm on AWS's own metrics detects this failure."""
 
 NEVER_SET_OFF: Final = {
     "port allocation": "depends on the number of connections, which is not a failure",
@@ -34,11 +34,11 @@ NEVER_SET_OFF: Final = {
     "database storage": "a database that is lost sets it off; one with a standby is not lost",
     "database connections": "a database that is lost sets it off; one with a standby is not lost",
 }
-"""Reasons why no scenario sets off an alarm."""
+"""By name of an alarm: why no scenario of the drill sets off this alarm."""
 
 
 def reason_without_notification(outcome: Outcome) -> str | None:
-    """Return why no alarm notifies of a failure; None if one does, or if no alarm is needed."""
+    """Return why no alarm notifies of a failure; None if an alarm does, or if none is needed."""
     if outcome.notifications or not outcome.takes_redundancy or outcome.failure.kind == "nothing":
         return None
     return REASONS_WITHOUT_NOTIFICATION.get(
@@ -49,7 +49,7 @@ def reason_without_notification(outcome: Outcome) -> str | None:
 def notification_lines(outcomes: Iterable[Outcome]) -> list[str]:
     """Return the lines of the column for failures with the same effect, the fastest alarm first.
 
-    The seconds are those of the failure of which the alarm notifies last.
+    If an alarm notifies of several of these failures, its line has the longest time.
     """
     seconds: dict[str, int] = {}
     reasons: dict[str, None] = {}

@@ -17,7 +17,7 @@ class Reach(Enum):
 
 
 def reach_of_alternatives(parts: Iterable[Reach]) -> Reach:
-    """Return the reach of connections that are spread over several paths; NONE without a path."""
+    """Return the reach of connections that are spread over several paths; `NONE` without a path."""
     first, mixed, unknown = None, False, False
     for part in parts:
         first = first or part
@@ -43,7 +43,7 @@ class RecoveryStep:
     Attributes:
         text: the name of the step.
         seconds: its longest duration.
-        certain: its shortest duration; 0 if it may be over at once.
+        certain: its shortest duration; 0 if the step may end at once.
     """
 
     text: str
@@ -98,7 +98,8 @@ class ReachGap:
     """A port that some or all new connections do not reach, at one address of a name.
 
     Attributes:
-        through: a failover name, or a cluster's name for its own balancer.
+        through: a failover name, or the name of a cluster whose balancer or node clients use
+            directly.
         port: the service's port.
         address: the zone of the balancer's address, empty where DNS has no address.
         reach: the share of the connections that succeed.
@@ -112,13 +113,14 @@ class ReachGap:
 
 @dataclass(frozen=True)
 class DnsChange:
-    """The cluster to which a failover name resolves, before and after a failure.
+    """The clusters to which a failover name resolves before and after a failure.
 
     Attributes:
         name: the failover name.
         before: the cluster before the failure.
         after: the cluster after the failure.
-        standby: whether the other cluster is healthy, so that DNS could fail over to it.
+        standby: whether the cluster to which DNS does not resolve is healthy, so that DNS could
+            fail over to it.
     """
 
     name: str
@@ -134,10 +136,11 @@ class Outcome:
     Attributes:
         failure: the failure.
         dns_changes: the DNS answers for the affected failover names.
-        unreachable: ports that no new connection reaches through the name that clients use.
+        unreachable: ports that no new connection reaches through the names that clients use.
         partial: ports that only some new connections reach.
         unknown: ports whose reach cannot be determined from the templates.
-        gaps: the ports that some or all connections do not reach, by name and address.
+        gaps: the ports that some or all connections do not reach: one entry for each name and
+            address.
         recovery: seconds until all new connections succeed, None if some fail until a repair.
         steps: the steps of which `recovery` is the sum.
         after_repair: a sentence that says what happens after the repair.
@@ -164,7 +167,7 @@ class Outcome:
 
     @property
     def takes_redundancy(self) -> bool:
-        """Return whether clients notice the failure, or less is left for the next failure."""
+        """Return whether clients notice the failure, or the next failure may do more harm."""
         changes_clients = self.unreachable or self.partial or self.interrupted or self.moves_site
         standby_lost = any(not change.standby for change in self.dns_changes)
         return bool(
@@ -189,7 +192,7 @@ class Outcome:
 
     @property
     def effect(self) -> "Outcome":
-        """This outcome with an empty failure: equal for failures that have the same effect."""
+        """This outcome without its failure: equal for all failures that have the same effect."""
         return replace(self, failure=Failure("", "", ""))
 
     @property

@@ -1,4 +1,4 @@
-"""The policies that a drill must meet, each a small class with an id, a sentence and its source."""
+"""The policies that a drill must meet: a class for each, with id, sentence and source."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -30,8 +30,8 @@ class Policy(ABC):
         sentence: the condition.
         source: the document or option that the policy is based on.
         rests_on: the kinds of objects that must be known to decide that the policy holds.
-        is_broken_by_absence: whether something missing breaks the policy, so that an object that
-            could not be read may be what the policy needs.
+        is_broken_by_absence: whether the policy is broken if an object is missing. An object that
+            could not be read may then be the object that the policy needs.
     """
 
     id: ClassVar[str]
@@ -66,7 +66,7 @@ class Verdict:
 
     @property
     def is_broken(self) -> bool:
-        """Return whether there is a violation, regardless of unknowns."""
+        """Return whether there is a violation, regardless of unknown values."""
         return bool(self.violations)
 
     @property
@@ -87,7 +87,7 @@ class NothingFailed(Policy):
     source = "AWS, Amazon Route 53 API, ResourceRecordSet, Failover; AWS, Target group health"
 
     def violations(self, result: DrillResult) -> Iterator[str]:
-        """Yield names not resolving to the primary, and ports not reached by all connections."""
+        """Yield names that do not resolve to the primary, and ports with lost connections."""
         primaries = {name.name: name.primary.cluster for name in result.model.failover_names}
         outcome = result.without_failure
         for change in outcome.dns_changes:
@@ -215,7 +215,7 @@ class DatabaseAlone(Policy):
 
 @dataclass(frozen=True)
 class MaxRecovery(Policy):
-    """No recovery takes longer than the caller accepts."""
+    """No recovery takes longer than the limit of `--max-recovery`."""
 
     seconds: int
     id: ClassVar[str] = "max-recovery"
@@ -237,7 +237,7 @@ class MaxRecovery(Policy):
 
 @dataclass(frozen=True)
 class MinSecondary(Policy):
-    """A secondary has at least the given number of jdbc targets."""
+    """A secondary has at least as many jdbc targets as `--min-secondary` says."""
 
     targets: int = 1
     id: ClassVar[str] = "min-secondary"
@@ -256,7 +256,7 @@ class MinSecondary(Policy):
 
 @dataclass(frozen=True)
 class MaxLoad(Policy):
-    """No node has a higher load after a failure than the caller accepts."""
+    """No node has a higher load after a failure than the limit of `--max-load`."""
 
     percent: int
     id: ClassVar[str] = "max-load"
@@ -278,7 +278,7 @@ STANDARD_POLICIES: tuple[type[Policy], ...] = (
     *(NothingFailed, NodeMovesSite, NodeUnreachable, ZoneUnreachable, OneZone, DeadSite),
     DatabaseAlone,
 )
-"""The policies that have no options; every drill applies them."""
+"""The policies that every drill applies; they have no options."""
 
 POLICY_IDS = (
     *(policy.id for policy in STANDARD_POLICIES),
@@ -357,8 +357,8 @@ def _unreachable_ports(result: DrillResult, outcome: Outcome, *, partial: bool) 
     Args:
         result: the drill.
         outcome: the failure's outcome.
-        partial: whether to include ports that only some connections, or only connections to one
-            address, do not reach.
+        partial: whether to include ports that some connections, or the connections to one address,
+            do not reach.
     """
     before = result.without_failure.gaps
     gaps = [gap for gap in outcome.gaps if gap.reach is not Reach.UNKNOWN and gap not in before]

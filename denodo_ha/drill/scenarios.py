@@ -122,9 +122,9 @@ def _regions(model: Model) -> Iterator[Scenario]:
 
 
 def _checks(model: Model) -> Iterator[Scenario]:
-    """Yield the failures of health checks and alarms.
+    """Yield the scenarios of health checks and alarms.
 
-    These are: each check unhealthy without a cause, each alarm without data, each switch thrown.
+    In each, one check is unhealthy without a cause, one alarm has no data, or one switch is thrown.
     """
     seen: set[Key] = set()
     for failover_name in model.failover_names:
@@ -157,7 +157,7 @@ def _checks(model: Model) -> Iterator[Scenario]:
 def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
     """Yield the loss of any two nodes of one cluster, or of the two clusters of a failover name.
 
-    Pairs of nodes in unrelated clusters are omitted: the losses do not affect each other.
+    Pairs of nodes in other clusters are omitted: their effects do not depend on each other.
     """
     for cluster in model.clusters.values():
         for pair in combinations(cluster.nodes, 2):
@@ -180,7 +180,7 @@ def _pairs_of_nodes(model: Model) -> Iterator[Scenario]:
 
 
 def _joined(model: Model) -> Iterator[tuple[str, str]]:
-    """Yield the two clusters of each failover name, the primary first."""
+    """Yield the names of the two clusters of each failover name, the primary first."""
     joined = dict.fromkeys(
         (name.primary.cluster, name.secondary.cluster) for name in model.failover_names
     )
@@ -200,7 +200,7 @@ def _shifted_zones(model: Model) -> Iterator[Scenario]:
 
 
 def _license_managers(model: Model) -> Iterator[Scenario]:
-    """Yield the loss of each License Manager; it changes nothing for nodes that already run."""
+    """Yield the loss of each License Manager, which does not affect nodes that run already."""
     clusters: dict[str, list[str]] = {}
     for cluster, host in model.license_managers.items():
         clusters.setdefault(host, []).append(cluster)

@@ -1,4 +1,7 @@
-"""The report of a drill as tables, for a terminal or as Markdown; equal outcomes share a row."""
+"""The report of a drill as tables, for a terminal or as Markdown.
+
+Failures with equal outcomes share a row.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +46,7 @@ _MAX_NAMES = 4
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """A row of the table: failures with the same outcome.
+    """A row of the table of outcomes, for all failures with the same outcome.
 
     Attributes:
         cells: the text of each cell.
@@ -132,7 +135,7 @@ def outcome_rows(outcomes: Iterable[Outcome], model: Model) -> list[OutcomeRow]:
 
 
 def change_rows(changes: Iterable[OutcomeChange], model: Model) -> list[tuple[str, str, str]]:
-    """Return the rows of changes: verdict, failures and differences; equal ones share a row."""
+    """Return the rows of changes: verdict, failures and differences; equal changes share a row."""
     rows: dict[tuple[str, str], list[Failure]] = {}
     for change in changes:
         texts = (*change.worsenings, *(f"better: {text}" for text in change.improvements))
@@ -250,7 +253,8 @@ def _dns(effect: Outcome) -> str:
     for change in effect.dns_changes:
         moved = change.before != change.after
         text = f"{change.before} -> {change.after}" if moved else change.after
-        # After a failover, the other cluster is the failed one: "no standby" would add nothing.
+        # After a failover, the other cluster is the failed cluster, so the text "no standby" would
+        # repeat this.
         texts.append(text if change.standby or moved else f"{text}, no standby")
     return _joined(dict.fromkeys(texts)) or "-"
 

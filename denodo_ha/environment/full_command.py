@@ -1,9 +1,10 @@
-"""Whole commands for messages: with the environment, region and profile as the user chose them.
+"""Whole commands for messages, with the options for environment, region and profile.
 
     f"`{full_command('enable', node, cluster=cluster)}` brings it back"
 
-The program sets the choice from the options of the command that runs, and the loader from the file
-that it reads. Without a choice, CONFIG stands for the configuration.
+The options are those with which the user has chosen the environment. The program takes them from
+the command that runs, and the loader from the file that it reads. If none are known, CONFIG stands
+for the configuration.
 """
 
 import shlex
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _CONFIG: Final = "CONFIG"
-"""Placeholder for the configuration, if it is not known."""
+"""Placeholder for the configuration in messages, if the configuration is not known."""
 FILE_COMMANDS: Final = frozenset({"check", "cost", "haproxy render", "nodes", "review"})
 """Commands that do not call AWS, or have no options for AWS: they take only a configuration."""
 CONFIGURED_COMMANDS: Final = frozenset(
@@ -53,7 +54,7 @@ class EnvironmentChoice:
     balancer: str | None = None
 
     def options(self, command: str) -> list[str]:
-        """Return the options that choose this environment, for a command."""
+        """Return the options by which a command chooses this environment."""
         if command in COMMANDS_WITHOUT_ENVIRONMENT:
             return []
         found = [*self._location(command)]
@@ -86,7 +87,7 @@ _choice: ContextVar[EnvironmentChoice] = ContextVar("denodo_ha_choice", default=
 
 @contextmanager
 def chosen(choice: EnvironmentChoice) -> Iterator[None]:
-    """Use a choice for the commands that messages of a block contain."""
+    """Use a choice for all commands that messages contain while a block runs."""
     token = _choice.set(choice)
     try:
         yield
@@ -96,7 +97,7 @@ def chosen(choice: EnvironmentChoice) -> Iterator[None]:
 
 @contextmanager
 def chosen_file(file: str) -> Iterator[None]:
-    """Use a configuration file in a block, unless the user's options have named it otherwise."""
+    """Use a configuration file for the commands in a block, unless the user's options name one."""
     with chosen(_choice.get() if _choice.get() != _NO_CHOICE else EnvironmentChoice(file)):
         yield
 
@@ -129,7 +130,11 @@ def _config() -> str:
 
 
 def environment_command(command: str, environment: str, regions: Sequence[str]) -> str:
-    """Return a command for texts in AWS, which name the environment and its regions themselves."""
+    """Return a command for texts that are stored in AWS, such as descriptions of alarms.
+
+    Where these texts are read, the configuration file may be missing, so the command has
+    --environment and --region.
+    """
     with chosen(EnvironmentChoice(environment=environment, regions=regions)):
         return full_command(command)
 

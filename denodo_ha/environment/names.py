@@ -27,11 +27,12 @@ DRAINED_FROM_TAG_PREFIX: Final = "denodo:drained-from:"
 project: one for each target group, with its name after the colon. The value is the ports of the
 registration, separated by spaces."""
 FOUND_SITES: Final = "_found"
-"""Name in place of an environment's in the lock of sites without a stack of this project; no
-environment may have it."""
+"""Name that replaces the environment's name in the locks of sites without a stack of this project.
+No environment may have this name."""
 
 FIRST_BOOT_LINE: Final = "# denodo-ha first boot {}"
-"""Line of the user data that contains the version of the first-boot text, from version 2 on."""
+"""Line of a node's user data with the version of the first-boot script. Version 1 lacks the
+line."""
 
 _GENERATION: Final = re.compile(r"(?s:.+)G([1-9][0-9]{0,3})")
 """Logical id of an instance from generation 2 on. Logical ids of the CDK end with eight hexadecimal
@@ -63,8 +64,8 @@ _NODE_SUBNET_PREFIX: Final = "NodeSubnet"
 
 URGENT_TOPIC: Final = "UrgentTopicArn"
 NOTICE_TOPIC: Final = "NoticeTopicArn"
-"""Outputs of a cluster's stack, and of the failover stack if it has topics of its own, with the
-topics that the alarms notify."""
+"""Outputs with the topics that alarms notify. A cluster's stack has them, and the failover stack if
+it creates its own topics."""
 
 LOG_GROUP: Final = "Logs"
 """Logical id of a cluster's log group. CloudFormation begins the group's name with the names of the
@@ -119,21 +120,25 @@ NODE_METRICS_PREFIX: Final = "Denodo/Nodes/"
 """Prefix of the namespaces of metrics that nodes publish; the rest is the environment's name."""
 
 METADATA: Final = "Denodo"
-"""Key of this project's metadata in templates and resources; the drill reads the keys below."""
+"""Key of this project's metadata in templates and resources. The drill reads the keys in it, which
+the constants below name."""
 NODES_METADATA: Final = "Nodes"
-"""In a cluster's template: a map from the output with a node's instance id to the node's name."""
+"""Key in a cluster's template. Its value maps the output with a node's instance id to the node's
+name."""
 ZONES_METADATA: Final = "Zones"
-"""In a cluster's template: a map from the id of an existing subnet or instance to its availability
-zone."""
+"""Key in a cluster's template. Its value maps the id of an existing subnet or instance to its
+availability zone."""
 DATABASE_METADATA: Final = "Keeps"
-"""On a metadata database: the stack of the database's cluster, and the components and services that
-need the database."""
+"""Key on a metadata database. Its value is the stack of the database's cluster, and the components
+and services that need the database."""
 DELAYS_METADATA: Final = "Delays"
-"""On a node or in a cluster's template: the longest delays, by name and in seconds, before the node
-program reports that its node is not ready. An example is the interval of its checks."""
+"""Key on a node or in a cluster's template. Its value has the longest delays, by name and in
+seconds, until the node program reports that its node is not ready. An example is the interval of
+the program's checks."""
 SERVES_METADATA: Final = "Serves"
 HEALTH_PORT_METADATA: Final = "HealthPort"
-"""On the HAProxy instances: the nodes behind each port, and the port of HAProxy's health check."""
+"""Keys on the HAProxy instances: the nodes behind each port, and the port of HAProxy's own health
+check."""
 
 
 def cluster_stack(environment: str, cluster: str) -> str:
@@ -234,7 +239,7 @@ def lock_parameter(environment: str, cluster: str) -> str:
 
 
 def pause_parameter(environment: str, cluster: str) -> str:
-    """Return the name of the SSM parameter with the last pause of a cluster, which may be over."""
+    """Return the name of the SSM parameter with the last pause of a cluster, even an ended one."""
     return f"/denodo/{environment}/{cluster}/.pause"
 
 

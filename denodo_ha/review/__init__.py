@@ -1,1 +1,1 @@
-"""The review of a change: what reviewers look at before a deploy."""
+"""Review of a change: its findings, costs and picture, for reviewers before a deploy."""

@@ -1,10 +1,11 @@
-"""A git revision and the working tree of this clone, synthesised by the CDK CLI without AWS.
+"""Synthesis of a git revision and of the working tree of this clone, without calls to AWS.
 
     with synthesised_since("main", "prod") as revisions:
         read_stacks([revisions.new])
 
-Both are synthesised with the packages of this clone, and each with its own version of the
-configuration file. Templates made without the CDK CLI lack `aws:cdk:path`.
+Both use the installed packages of this clone, and each uses its own version of the configuration
+file. The CDK CLI makes the synthesis, because templates made without it lack the metadata
+`aws:cdk:path`.
 """
 
 import os
@@ -23,7 +24,8 @@ from denodo_ha.cli.configuration_choice import clone_folder
 from denodo_ha.cli.errors import Failed, UsageError
 
 SYNTH_TIMEOUT_S: Final = 600
-"""Project default: a synthesis takes about four seconds; this limit only ends one that hangs."""
+"""Project default: seconds for a synthesis. It takes about four seconds, so this limit only ends a
+synthesis that hangs."""
 COMMAND_TIMEOUT_S: Final = 120
 """Project default: seconds for a command of git, or for `cdk diff` of one stack."""
 
@@ -36,10 +38,10 @@ class Revisions:
     """The stacks of a base and of a new revision.
 
     Attributes:
-        title: the description of the two.
+        title: the description of base and new revision.
         base: the stacks of the base; empty if the base does not have the configuration.
         new: the stacks of the new revision.
-        note: the reason why the base has no stacks; empty if it has.
+        note: the reason why the base has no stacks; empty if it has stacks.
     """
 
     title: str
@@ -50,7 +52,7 @@ class Revisions:
 
 @contextmanager
 def synthesised_since(base: str, config: str) -> Iterator[Revisions]:
-    """Synthesise a base and the working tree; the templates' files exist until the block ends.
+    """Synthesise a base and the working tree; the block can read the templates' files.
 
     Args:
         base: the git revision.
@@ -58,7 +60,7 @@ def synthesised_since(base: str, config: str) -> Iterator[Revisions]:
 
     Raises:
         UsageError: There is no clone, or git does not know the revision.
-        Failed: One of the two cannot be synthesised.
+        Failed: The base or the working tree cannot be synthesised.
     """
     clone = required_clone()
     config = as_seen_from_a_tree(config, clone)
@@ -167,7 +169,7 @@ def commit_of(revision: str, clone: Path) -> str:
 @contextmanager
 def checked_out(commit: str, tree: Path, clone: Path) -> Iterator[None]:
     """Check out a commit into a new worktree, and remove the worktree after the block."""
-    # The user's git hooks are meant for the user's own checkouts, so they do not run here.
+    # Do not run the user's git hooks, which are meant for the user's own checkouts.
     git = ["git", "-c", "core.hooksPath=/dev/null", "worktree"]
     run([*git, "add", "--quiet", "--detach", str(tree), commit], cwd=clone)
     try:
@@ -178,9 +180,9 @@ def checked_out(commit: str, tree: Path, clone: Path) -> Iterator[None]:
 
 
 def as_seen_from_a_tree(config: str, clone: Path) -> str:
-    """Return a configuration's name or path, valid in both trees.
+    """Return a configuration's name or path that is valid in the base and in the working tree.
 
-    A path in this clone becomes relative to the clone's root.
+    A path in the clone becomes relative to the clone's root.
     """
     path = Path(config).expanduser()
     return str(path.relative_to(clone)) if path.is_relative_to(clone) else config
@@ -200,7 +202,7 @@ def synthesise(side: str, tree: Path, out: Path, config: str) -> tuple[Synthesis
         Failed: The synthesis failed; the message has its reasons.
     """
     cdk = cdk_offline(required_clone())
-    # The CDK's validation of templates takes a third of the time of a synthesis; `make synth` and
+    # Skip the CDK's validation of templates, which takes a third of the time. `make synth` and
     # `make deploy` run it.
     options = ["--quiet", "--no-validation", "--output", str(out)]
     command = [cdk, "synth", *options, "-c", f"config={config}"]

@@ -1,4 +1,4 @@
-"""Finding of a review: one reason to look at a change before it is merged."""
+"""Finding of a review: a reason why a reviewer should look at a change before it is merged."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ class Finding:
 
 
 def finding(name: str, where: str, text: str) -> Finding:
-    """Return a finding, in the category of its name."""
+    """Return a finding; its name determines its category."""
     return Finding(CATEGORY_OF[name], name, where, text)
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings in the order of the page, without duplicates."""
+    """Return findings in the order of the review's page, without duplicates."""
     return tuple(sorted(dict.fromkeys(findings), key=lambda item: _ORDER.index(item.category)))
 
 

@@ -1,4 +1,4 @@
-"""The commands to run for a change, in their order: before the deploy, the deploy, and after it."""
+"""Commands to run for a change, in their order: before the deploy, the deploy, and after it."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ def next_steps(
     Args:
         effects: the effects of the deploy.
         config: the configuration, as for `-c`.
-        removed: the stacks that the new revision does not have.
+        removed: the stacks that only the base has.
         findings: names of the findings that the loader reports on the new configuration.
     """
     with chosen(EnvironmentChoice(config=config)):

@@ -30,7 +30,7 @@ from denodo_ha.review.stack_pair import StackPair, pair_stacks
 
 @dataclass(frozen=True)
 class Configuration:
-    """The configuration of the new revision, as far as a review needs it.
+    """The parts of the new revision's configuration that a review needs.
 
     Attributes:
         name: its path or name, as for `-c`.
@@ -115,7 +115,7 @@ def review_stacks(
 
 
 def _picture(before: Model, after: Model) -> Picture | None:
-    """Return the picture with its changed parts marked; without a base, nothing is marked."""
+    """Return the picture after the change; changed parts have a mark if there is a base."""
     if not after.clusters:
         return None
     drawn = simplified(picture_of(after))
@@ -123,7 +123,7 @@ def _picture(before: Model, after: Model) -> Picture | None:
 
 
 def change_findings(pairs: Sequence[StackPair]) -> Iterator[Finding]:
-    """Yield the findings on the changes of the templates, without the outcomes of failures."""
+    """Yield the findings on the changed templates, except those on outcomes of failures."""
     for pair in pairs:
         yield from capacity_findings(pair)
         yield from replacement_findings(pair)

@@ -1,4 +1,4 @@
-"""`denodo-ha review`: one page on what a change of the configuration does, for its reviewer."""
+"""`denodo-ha review`: one page on the effects of a change of the configuration, for reviewers."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -90,13 +90,15 @@ def review(
     failing = parse_gate(fail_on)
     if html is not None:
         _require_folder_of(html)
-    # Loaded first: an error in the file is reported with its position, before any synthesis.
+    # Load the configuration before the synthesis, so that an error in the file is reported with its
+    # position.
     configuration = _configuration(config)
     prices = known_prices()
     with _revisions(base_folder, new_folder, config, base) as revisions:
         has_page = form is PageFormat.markdown or html is not None
         with ThreadPoolExecutor(max_workers=1) as pool:
-            # The CDK CLI needs seconds for each stack that differs; the drills run meanwhile.
+            # Run the drills while the CDK CLI compares the stacks, which takes seconds for each
+            # stack that differs.
             differences = pool.submit(_differences, revisions) if has_page else None
             result = review_stacks(
                 revisions.base,
@@ -173,7 +175,7 @@ def _drawing(result: Review) -> str:
 
 
 def _require_folder_of(file: Path) -> None:
-    """Raise an error if a file cannot be written, before seconds are spent on its contents."""
+    """Raise an error at once if the folder of a file to write does not exist."""
     if file.is_dir() or not file.parent.is_dir():
         reason = "it is a folder" if file.is_dir() else f"there is no folder {file.parent}"
         message = f"--html {file}: {reason}; name a file in a folder that exists"

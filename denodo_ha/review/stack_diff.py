@@ -49,12 +49,13 @@ def _difference(old: SynthesisedStack, new: SynthesisedStack) -> str:
     assert old.file is not None  # both were read from cloud assemblies
     assert new.file is not None
     clone = required_clone()
-    # Without --exclusively, the stacks that this stack depends on are compared with its template.
-    # Without --ci, the differences are printed to stderr.
+    # Without --exclusively, `cdk diff` would also compare the stacks on which this stack depends
+    # with this stack's template. Without --ci, it would print the differences to stderr.
     comparison = ["--exclusively", "--template", str(old.file), "--method", "template", "--ci"]
     app = ["--app", str(new.file.parent)]
     details = run([cdk_offline(clone), "diff", new.name, *comparison, *app], cwd=clone)
-    # Notes precede the heading, and the number of stacks follows the body.
+    # Return only the body: `cdk diff` prints notes and a heading before it, and the number of
+    # stacks after it.
     _, heading, body = details.partition(f"Stack {new.name}\n")
     if not heading:
         message = f"`cdk diff {new.name}` did not show the stack:\n{details}"

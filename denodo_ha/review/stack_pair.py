@@ -1,4 +1,4 @@
-"""The stacks of two revisions, in pairs: the one reader that all findings share."""
+"""Pairs of a stack before and after a change, from which all findings read."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -66,11 +66,11 @@ class StackPair:
         return _first_tag((self.new, self.old), names.ENVIRONMENT_TAG)
 
     def place(self, part: str = "") -> str:
-        """Return the place of a finding: the cluster, and a part of the cluster."""
+        """Return the text that says where a finding is: the cluster, and a part of the cluster."""
         return f"{self.cluster}: {part}" if part else self.cluster
 
     def kept(self, kind: str) -> Iterator[tuple[str, Properties, Properties]]:
-        """Yield id and properties before and after of each resource that exists in both."""
+        """Yield id, earlier and new properties of each resource of a type that exists in both."""
         for id_, (type_, after) in self.new.items():
             old_type, before = self.old.get(id_, ("", {}))
             if type_ == old_type == kind:

@@ -17,7 +17,7 @@ from denodo_ha.environment.names import (
 )
 
 LOCK, PAUSE = ".lock", ".pause"
-"""Last parts of the names of a cluster's parameters `lock_parameter` and `pause_parameter`."""
+"""Endings of the names of the SSM parameters with a cluster's lock and its last pause."""
 
 STACK_READS = (
     "cloudformation:DescribeStacks",
@@ -34,7 +34,7 @@ _DRAIN_TAG_ONLY = {
 
 
 def write_history(partition: str, buckets: Sequence[str]) -> list[iam.PolicyStatement]:
-    """Allow writing entries of the history, and no other object; empty without a bucket."""
+    """Allow writing the history's objects only; return an empty list without a bucket."""
     if not buckets:
         return []
     return [
@@ -96,7 +96,7 @@ class ClusterGrants:
 
     @cached_property
     def _location(self) -> tuple[str, str]:
-        """Partition, and region and account as in an ARN; `format_arn` is a jsii call for each."""
+        """Partition, and `REGION:ACCOUNT`, for ARNs: `format_arn` would call jsii for each ARN."""
         return self.stack.partition, f"{self.stack.region}:{self.stack.account}"
 
     def parameter_arn(self, name: str) -> str:
@@ -153,11 +153,12 @@ class ClusterGrants:
         ]
 
     def hold_lock(self, *, read: bool, pause: bool = False) -> iam.PolicyStatement:
-        """Allow writing the cluster's lock.
+        """Allow writing the SSM parameter that is the cluster's lock.
 
         Args:
             read: whether to allow reading, too.
-            pause: whether to allow the same for the parameter with the cluster's pause.
+            pause: whether to allow these actions also for the parameter with the cluster's last
+                pause.
         """
         reads = ["ssm:GetParameter"] if read else []
         return iam.PolicyStatement(
@@ -167,7 +168,7 @@ class ClusterGrants:
         )
 
     def silence_alarms(self, *, has_alarms: bool) -> list[iam.PolicyStatement]:
-        """Allow the datapoints that silence the cluster's alarms; empty without alarms."""
+        """Allow publishing the metric that silences the cluster's alarms; empty without alarms."""
         if not has_alarms:
             return []
         namespace = pause_namespace(self.environment, self.cluster)

@@ -22,7 +22,8 @@ _STANDBY_READS = (
     "servicequotas:GetAWSDefaultServiceQuota",
     "servicequotas:GetServiceQuota",
 )
-"""Reads of `failover check`, which cannot be limited to a resource either."""
+"""Actions with which `failover check` reads the state of the standby. IAM cannot limit these
+actions to a resource."""
 _HEALTH_READS = (
     "cloudwatch:DescribeAlarms",
     "elasticloadbalancing:DescribeLoadBalancers",

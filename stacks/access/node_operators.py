@@ -55,7 +55,7 @@ class NodeOperatorPolicy(Construct):
             haproxy_documents: names of HAProxy's SSM documents; empty without HAProxy.
             shifted_balancer: ARN of the load balancer, if zonal shift is enabled for it.
             existing_instance_ids: ids of existing instances, which lack the cluster's tags.
-            more: further statements, for parts that not every cluster has.
+            more: further statements, which the caller adds for parts that not every cluster has.
             history_buckets: names of the buckets in which commands leave their history.
             has_alarms: whether the cluster has alarms, which commands silence.
         """

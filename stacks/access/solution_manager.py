@@ -87,8 +87,8 @@ def _change_targets(grants: ClusterGrants) -> list[iam.PolicyStatement]:
             resources=groups,
             conditions={
                 "StringEquals": conditions,
-                # "Null: false" requires the service tag, which target groups of auxiliary ports
-                # lack.
+                # "Null: false" allows only target groups with the service tag. Target groups of
+                # auxiliary ports do not have this tag.
                 "Null": {f"aws:ResourceTag/{SERVICE_TAG}": "false"},
             },
         ),

@@ -45,9 +45,10 @@ class WatchedGroup:
 class ClusterAlarms(Construct):
     """Alarms of a cluster.
 
-    Each metric is one that AWS reports in a healthy cluster, or a count that AWS reports only if it
-    is not zero, where missing data is OK. So no alarm stays without data. A drained node is not
-    registered, so it is not unhealthy.
+    AWS reports most of the metrics all the time while a cluster is healthy. AWS reports a few
+    counts only while they are not zero: their alarms treat missing data as OK. Therefore no alarm
+    of a healthy cluster remains in state INSUFFICIENT_DATA. A drained node raises no alarm, because
+    it is not registered with the target groups.
     """
 
     def __init__(
@@ -76,7 +77,8 @@ class ClusterAlarms(Construct):
             groups: the target groups.
             instance_ids: instance ids of the nodes by name.
             certificates: ARNs of the certificates of the listeners.
-            unready: names of the alarms on the readiness of nodes, for those that have one.
+            unready: names of the alarms on the readiness of nodes, by node; only for nodes that
+                publish metrics.
         """
         super().__init__(scope, id_)
         self._environment, self._name, self._topics = environment, name, topics
@@ -92,9 +94,9 @@ class ClusterAlarms(Construct):
             self._watch_load_balancers(groups, load_balancer)
 
     def _watch_machines(self, instance_ids: Mapping[str, str]) -> dict[str, str]:
-        """Watch the instances of nodes. An instance that does not run reports nothing.
+        """Create an alarm for each node's instance; missing data counts as a failure.
 
-        Return the names of the alarms by node.
+        An instance that does not run reports no data. Return the names of the alarms by node.
         """
         text = alarms.machine_lost(self._stack, len(instance_ids))
         parts = {
@@ -116,9 +118,10 @@ class ClusterAlarms(Construct):
         return parts
 
     def _watch_last_node(self, machines: Mapping[str, str], unready: Mapping[str, str]) -> None:
-        """Watch for the last node of three or more; of two nodes, each lost node leaves one.
+        """Create the alarm on the last node, for clusters of three nodes or more.
 
-        The rule names the alarms of all nodes but one, for each node.
+        With two nodes, the alarm on a lost node says the same. The rule holds if, for one of the
+        nodes, all other nodes are lost or not ready.
         """
         if len(machines) not in alarms.LAST_NODE_OF:
             return
@@ -139,7 +142,7 @@ class ClusterAlarms(Construct):
         )
 
     def _watch_certificates(self, certificates: Iterable[str]) -> None:
-        """Watch the certificates of listeners. ACM reports nothing about one that has expired."""
+        """Create the alarms on listeners' certificates, which keep their state without data."""
         text = alarms.balancer_certificate(self._stack)
         parts = [
             create_metric_alarm(
@@ -162,7 +165,7 @@ class ClusterAlarms(Construct):
             self._notify("BalancerCertificate", parts, text)
 
     def _watch_unhealthy_targets(self, groups: Iterable[WatchedGroup]) -> None:
-        """Watch for targets that are registered and unhealthy."""
+        """Create the alarms on targets that are registered and unhealthy."""
         nodes = len(self._cluster.nodes)
         if self._cluster.balancer.kind == "haproxy":
             instance = self._cluster.balancer.proxy.instance
@@ -189,10 +192,11 @@ class ClusterAlarms(Construct):
         self._notify(id_, parts, text)
 
     def _watch_healthy_targets(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
-        """Watch for services without a healthy target, and for connections to unhealthy targets.
+        """Create the alarms on missing healthy targets, and on connections to unhealthy targets.
 
-        A node's auxiliary port has one target. After the node is drained, its old sessions use this
-        target even while it is unhealthy, which is not a reason for an alarm.
+        In a cluster with auxiliary ports, there is no alarm on connections to unhealthy targets: an
+        auxiliary port has one target, and the sessions of a drained node continue to use this
+        target while it is unhealthy.
         """
         text = alarms.no_node(self._environment, self._name, self._stack)
         groups = [*groups]
@@ -219,14 +223,14 @@ class ClusterAlarms(Construct):
         self._notify("NoNode", parts, text)
 
     def _watch_load_balancers(self, groups: Iterable[WatchedGroup], load_balancer: str) -> None:
-        """Watch for connections without a source port, and for load balancers without metrics.
+        """Create the alarms on connections without a source port, and on absent metrics.
 
         HealthyHostCount is reported while a target group has registered targets, and while health
         checks are enabled (AWS, CloudWatch metrics for your Network Load Balancer, and for your
-        Application Load Balancer). The alarm on a missing metric has no composite alarm: before its
-        first data it is in state INSUFFICIENT_DATA, which notifies only after data has been there.
-        It is not on ActiveFlowCount: `plan` and `pin`, also of earlier versions, take each alarm on
-        that metric for one of Route 53's.
+        Application Load Balancer). The alarm on the absence of HealthyHostCount has no composite
+        alarm. It notifies when its state changes to INSUFFICIENT_DATA, and not when it is created
+        in that state. ActiveFlowCount cannot be used: `plan` and `pin`, also of earlier versions,
+        assume that a Route 53 health check follows each alarm on ActiveFlowCount.
         """
         text = alarms.port_allocation(self._stack)
         part = self._count_alarm("ports", "PortAllocationErrorCount", load_balancer, text)
@@ -241,7 +245,7 @@ class ClusterAlarms(Construct):
                 self._watch_for_silence(id_, group)
 
     def _watch_for_silence(self, id_: str, group: WatchedGroup) -> None:
-        """Watch for the absence of a metric. No value of the metric is below the threshold."""
+        """Create the alarm on the absence of HealthyHostCount: no value is below its threshold."""
         text = alarms.balancer_silent(self._environment, self._name, self._stack)
         create_metric_alarm(
             self,

@@ -1,4 +1,4 @@
-"""Alarms of the failover: operators have thrown the switch, and the standby is not ready."""
+"""Alarms of the failover: on a thrown switch, and on a standby that is not ready."""
 
 from typing import Any
 
@@ -20,11 +20,12 @@ _HOUR_MIN = 3600 // ALARM_PERIOD_S
 
 
 class FailoverAlarms(Construct):
-    """Alarm while the operators' switch is thrown, and with `check_every` one on the standby.
+    """Alarms on the operators' switch and, with `failover.check_every`, on the standby.
 
-    The switch's own alarm is only for Route 53: after a minute it has no data again, and nothing
-    may change it. This alarm keeps its state while there is no data. Before the switch has been
-    used for the first time, it has no data either.
+    The switch's metric has a datapoint only when operators use the switch. Route 53 follows another
+    alarm on this metric, which must not be changed and has no data again after a minute. The alarm
+    of this class keeps its state while there is no data. It has no data until operators use the
+    switch for the first time.
     """
 
     def __init__(
@@ -59,8 +60,9 @@ class FailoverAlarms(Construct):
     ) -> None:
         """Create the alarm on `denodo-ha failover check --record`.
 
-        The last verdict keeps the first part's state until the next check. The second part has no
-        data if no check ran for the configured hours, and takes that for a failure.
+        The alarm has two parts. The first part keeps the verdict of the last check until the next
+        check. The second part is set off if no check ran for the configured hours: it then has no
+        data, which it treats as a failure.
         """
         text = alarms.standby_not_ready(hours)
         of_metric: dict[str, Any] = {

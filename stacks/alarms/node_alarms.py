@@ -17,10 +17,11 @@ from stacks.alarms.topics import Topics
 
 
 class NodeAlarms(Construct):
-    """Alarms on the metrics of nodes, which also watch that nodes publish any metrics.
+    """Alarms on the metrics that nodes publish, and on their absence.
 
-    Before a node has published its first metrics, as between the deploy that adds these alarms and
-    the roll, missing data is OK, and the alarm on missing data has not had any.
+    A node publishes its first metrics after the roll that follows the deploy. Until then no alarm
+    notifies: the alarms on values treat missing data as OK, and the alarm on absence notifies only
+    after it has had data.
 
     Attributes:
         unready: names of the alarms on the readiness of the nodes, by node.
@@ -96,7 +97,7 @@ class NodeAlarms(Construct):
         )
 
     def _watch_haproxy_certificate(self, topics: Topics) -> None:
-        """Watch the certificate of the HAProxy instances, which publish its days each hour."""
+        """Create the alarm on the days until the HAProxy instances' certificate expires."""
         text = node_alarms.haproxy_certificate(self._environment, self._cluster)
         part = create_metric_alarm(
             self,

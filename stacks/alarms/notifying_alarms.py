@@ -53,7 +53,7 @@ def create_metric_alarm(
         missing: the effect of a period without data.
         threshold: the threshold.
         period_minutes: minutes of each period.
-        part_of: the notifying alarm of which this alarm is a part.
+        part_of: the texts of the notifying alarm of which the new alarm is a part.
         description: the description of an alarm that is not a part of another one.
         insufficient_data_actions: topics to notify when there is no data any more.
     """
@@ -112,10 +112,10 @@ def create_composed_alarm(
 
 
 def create_suppressor(scope: Construct, id_: str, *, namespace: str, cluster: str) -> str:
-    """Create the alarm during which composite alarms perform no actions. Return its name.
+    """Create the alarm that suppresses the composite alarms' actions. Return its name.
 
-    Commands put its metric while they run, and nodes while they are paused. Without data the alarm
-    is OK, so that no fault of a command or node silences the alarms for ever.
+    Commands publish its metric while they run, and nodes while the cluster is paused. Without data
+    the alarm is OK, so that a command or node that fails cannot silence the alarms permanently.
 
     Args:
         scope: parent.

@@ -68,11 +68,11 @@ def _create_check_alarm(
     text: alarms.AlarmText,
     hours: int = 0,
 ) -> str:
-    """Create an alarm on a health check that is unhealthy for some hours, or for a minute.
+    """Create an alarm on a health check that is unhealthy for `hours`, or for a minute if 0.
 
     Return the alarm's name. Unlike the switch's own metric, which has a datapoint only when
     operators use the switch, Route 53 publishes the status of its health check every minute. In an
-    hour with a healthy minute, the maximum is 1.
+    hour in which the check was healthy for a minute, the maximum of its status is 1.
     """
     return create_metric_alarm(
         scope,

@@ -15,8 +15,8 @@ from denodo_ha.environment.model.alarms import Alarms
 
 _CLOUDWATCH = "cloudwatch.amazonaws.com"
 _KEY_DELETION_DAYS = 7
-"""The shortest time that AWS allows (AWS, KMS API, ScheduleKeyDeletion): the messages in a topic
-are not kept."""
+"""Days after which a deleted key of the topics is destroyed: the shortest time that AWS allows
+(AWS, KMS API, ScheduleKeyDeletion), since topics store no messages that would need the key."""
 
 
 @dataclass(frozen=True)

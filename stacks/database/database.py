@@ -106,8 +106,8 @@ class Database(Construct):
                 engine=engine,
                 description="Denodo metadata database",
                 parameters={
-                    # The default since PostgreSQL 15, set explicitly because encryption depends on
-                    # it.
+                    # Require TLS. RDS does so by default since PostgreSQL 15, but the encryption of
+                    # connections must not depend on a default.
                     "rds.force_ssl": "1",
                     "max_connections": str(catalog.max_connections),
                 },
@@ -133,7 +133,8 @@ class Database(Construct):
         # (docs/explanation/drill.md).
         resource.add_metadata(names.METADATA, {names.DATABASE_METADATA: dependents})
         if catalog.copy is not None and copy_region is not None:
-            # No L2 property has these (aws/aws-cdk, issue 21206).
+            # The L2 construct has no properties for the replication of backups (aws/aws-cdk, issue
+            # 21206).
             resource.automatic_backup_replication_region = copy_region
             resource.automatic_backup_replication_kms_key_id = catalog.copy.kms_key
         self.admin_secret = resource.attr_master_user_secret_secret_arn

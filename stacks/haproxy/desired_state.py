@@ -63,7 +63,8 @@ class HaproxyState(Construct):
         }
         metrics = haproxy_metrics(environment, cluster)
         if metrics:
-            # The keys are left out without metrics, so that other parameters remain as they are.
+            # Without metrics, the keys are left out, so that the parameters of clusters without
+            # metrics did not change when these keys were added.
             state |= {"metrics": metrics, "cluster": cluster}
         parameter = ssm.StringParameter(
             self,

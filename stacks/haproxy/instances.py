@@ -86,9 +86,11 @@ class HaproxyInstances(Construct):
             vpc_subnets=ec2.SubnetSelection(subnets=subnets),
             launch_template=self._launch_template(machine, region, security_group, parameter),
             min_capacity=machine.count,
-            # Set explicitly, because otherwise a decrease of `count` has no effect.
+            # Set the desired capacity explicitly, because otherwise a decrease of `count` has no
+            # effect.
             desired_capacity=machine.count,
-            # One more than `count`: a new instance starts before an old instance is terminated.
+            # Allow one instance more than `count`: a new instance starts before an old instance is
+            # terminated.
             max_capacity=machine.count + 1,
             min_healthy_percentage=100,
             max_healthy_percentage=math.ceil(100 * (machine.count + 1) / machine.count),

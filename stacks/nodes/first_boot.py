@@ -52,7 +52,8 @@ NODE = MachineKind(
     package="node",
     folder=NODE_PROGRAM_FOLDER,
     document="docs/node.md",
-    # CloudFormation shows the id of a signal in the events of the stack.
+    # The id of a failure signal contains the reason, because CloudFormation shows the id in the
+    # events of the stack.
     failure=r"""$(printf %s "$instance: $1" | tr -s '[:space:]' ' ' | cut -c1-64)""",
     begin=r"""
 output=$(python3 -m node install --parameter "$parameter" --region "$region" 2>&1) ||
@@ -235,8 +236,8 @@ def first_boot_script(
         ("FOLDER", folder or kind.folder),
         ("PAUSE", pause),
         ("INSTANCE", instance),
-        # The script downloads at most one byte more than `hosts.common.releases` allows, so the
-        # hash of a longer archive does not match.
+        # The script downloads at most one byte more than this number, which `hosts.common.releases`
+        # allows. The script refuses a longer archive: the hash of its first bytes does not match.
         ("MOST_ARCHIVE", str(MOST_ARCHIVE_BYTES)),
         ("MOST_UNPACKED", str(MOST_UNPACKED_BYTES)),
     ):

@@ -86,8 +86,8 @@ class Node(Construct):
             availability_zone=zone,
             security_group=security_group,
             role=self.role,
-            # This property changes in place; the launch template of `require_imdsv2` would replace
-            # the node on each change.
+            # Require IMDSv2 by this property, which changes in place: the CDK's `require_imdsv2`
+            # creates a launch template, whose changes would replace the node.
             http_tokens=ec2.HttpTokens.REQUIRED,
             block_devices=self._block_devices(machine),
             propagate_tags_to_volume_on_creation=True,
@@ -108,11 +108,12 @@ class Node(Construct):
         resource = construct.default_child
         assert isinstance(resource, ec2.CfnInstance)  # created by the L2 construct
         if generation > 1:
-            # Only the instance's id changes: role, profile and security group are kept.
+            # Only the instance's logical id changes, so that CloudFormation replaces the instance
+            # and keeps its role, profile and security group.
             first = Stack.of(self).get_logical_id(resource)
             resource.override_logical_id(instance_of_generation(first, generation))
-        # First boot may need a route to the internet, or endpoints; CloudFormation cannot infer
-        # this dependency.
+        # The first boot may need a route to the internet, or VPC endpoints. CloudFormation cannot
+        # infer this dependency.
         construct.add_dependency(subnet.internet_connectivity_established, *aws_access)
         if recovery_of(machine.type) is Recovery.ALARM:
             self._recover_by_alarm(instance.instance_id)

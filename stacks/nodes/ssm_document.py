@@ -17,19 +17,20 @@ ACTIONS = (
 """Actions of the document. Each action is a command of the node program (docs/node.md), except for
 `_SERVICE_ACTIONS`."""
 EXPORT_ACTIONS = ("digest-test", "import-export")
-"""Further actions of clusters with exports."""
+"""Actions that the document has in addition if the cluster has metadata exports."""
 
 _TEXT_PATTERN = "^[A-Za-z0-9 .,:;@/_+=-]{1,200}$"
 """Pattern of a reason or of an operator's name, without characters that a shell interprets."""
 
 _PAUSE = "exec python3 -m node pause --until {{ Until }} --who '{{ Who }}' --why='{{ Why }}'"
 _EXPORT_PATTERN = "^$|^s3://[a-z0-9.-]{3,63}/[A-Za-z0-9._-]{1,100}/export[.]json$"
-"""Pattern of the address of a node's export, or no text."""
+"""Pattern of the S3 address of a node's export, or of an empty text."""
 
 _UPDATE_PROGRAM = "python3 -m node update"
 _ACT = "exec python3 -m node '{{ Action }}'"
 _EXPORT_WHO = "DENODO_NODE_OPERATOR='{{ Who }}'; export DENODO_NODE_OPERATOR"
-"""The program recognises a request that arrives twice (`hosts/denodo/commands.py`)."""
+"""Shell commands that pass the parameter `Who` to the program. `roll` sends the request id in it,
+by which the program recognises a request that arrives twice (`hosts/denodo/commands.py`)."""
 _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 
 

@@ -1,7 +1,7 @@
 """The alarms that a failure sets off, and the longest time until they notify operators.
 
-An alarm counts only if it goes off under every assumption about the open points. An alarm in a lost
-region notifies no topic, since CloudWatch and the topic are lost too.
+An alarm counts only if the failure sets it off under every assumption about the open points. An
+alarm in a lost region notifies no topic, since CloudWatch and the topic are lost too.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _DATABASE_EVENT = "database event"
 
 
 class AlarmStates:
-    """The states of all notifying alarms in scenarios.
+    """States of the alarms that notify operators, in any situation of the model.
 
     Args:
         engine: the engine of the model.
@@ -41,7 +41,7 @@ class AlarmStates:
     def notifications(self, situation: Situation) -> tuple[SentNotification, ...]:
         """Return the notifications that operators get in a situation, the earliest first.
 
-        Alarms that are already set off before the failure are left out.
+        Alarms that are set off already in the situation at the start are left out.
         """
         whole = self._engine.start | situation
         sent = [*self._events(whole)]
@@ -54,14 +54,14 @@ class AlarmStates:
         return tuple(sorted(unique.values(), key=lambda each: (each.seconds, each.name)))
 
     def _events(self, situation: Situation) -> Iterator[SentNotification]:
-        """Yield the events of databases: RDS sends them when it notices the failure."""
+        """Yield a notification of RDS for each database that fails, unless its region is lost."""
         for _, state in situation.clusters:
             failed = state.failing_over_databases | state.lost_databases
             if failed & self._model.database_events and not state.region_lost:
                 yield SentNotification(_DATABASE_EVENT, "notice", 0)
 
     def _seconds(self, notification: Notification, situation: Situation) -> int | None:
-        """Return the seconds until an alarm notifies, None if it does not."""
+        """Return the seconds until an alarm notifies, None if the alarm does not notify."""
         keys = {key for together in notification.parts for key in together}
         of_parts = {
             key: seconds
@@ -98,12 +98,15 @@ class AlarmStates:
         return {clusters[name].region for name, state in situation.clusters if state.region_lost}
 
     def _states(self, alarm: Alarm, situation: Situation) -> Iterator[AlarmState]:
-        """Yield the state of an alarm under each assumption."""
+        """Yield the state of an alarm under each assumption about the open points."""
         for value in self._values(alarm, situation):
             yield aws_rules.alarm_state(alarm.operator, alarm.threshold, value, alarm.missing)
 
     def _values(self, alarm: Alarm, situation: Situation) -> Iterator[float | None]:
-        """Yield the value of an alarm's metric under each assumption; None without data."""
+        """Yield the value of an alarm's metric under each assumption about the open points.
+
+        The value is None if the metric has no data.
+        """
         same_metric = (
             other.key for other in self._model.alarms.values() if other.source == alarm.source
         )
@@ -130,7 +133,7 @@ class AlarmStates:
             yield _harmless(alarm)
 
     def _machine(self, key: str, situation: Situation) -> Iterator[float | None]:
-        """Yield the value of an instance's status checks: failed, or missing if it was stopped."""
+        """Yield the possible status checks of an instance: 1 if failed, None if stopped, else 0."""
         machine = self._model.machines.get(key)
         if machine is None:
             yield 0.0
@@ -162,7 +165,7 @@ class AlarmStates:
         return _harmless(alarm)
 
     def _targets_of_proxy(self, alarm: Alarm, situation: Situation) -> float | None:
-        """Return the targets of an inner load balancer that its metric counts."""
+        """Return the number of an inner load balancer's targets that an alarm's metric counts."""
         watched = self._proxy_upstream(alarm)
         if watched is None or alarm.metric not in HOST_COUNTS:
             return _harmless(alarm)
@@ -203,7 +206,10 @@ class AlarmStates:
                 yield aws_rules.statistic(alarm.statistic, counts)
 
     def _detection(self, alarm: Alarm, situation: Situation) -> int:
-        """Return the seconds until the failure is visible in the metric of a target group."""
+        """Return the seconds until the load balancer or Route 53 detects the failure.
+
+        The alarm's own periods follow; other metrics show a failure without such a delay.
+        """
         if alarm.check is not None:
             timing = DnsTiming(
                 self._model, self._engine.health(self._engine.start), self._engine.health(situation)

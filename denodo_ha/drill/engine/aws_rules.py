@@ -17,10 +17,10 @@ class Rule:
     """A documented rule.
 
     Attributes:
-        id: its name.
-        sentence: its content.
-        source: publisher and title of the page that documents it.
-        apply: the function that applies it.
+        id: name of the rule.
+        sentence: the rule in words.
+        source: publisher and title of the page that documents the rule.
+        apply: the function that applies the rule.
     """
 
     id: str
@@ -241,7 +241,7 @@ def calculated(children: Sequence[bool], needed: int) -> bool:
     _CONFIG,
 )
 def status(*, measured: bool, inverted: bool, disabled: bool) -> bool:
-    """Return a check's status after applying its settings to the measured status."""
+    """Return a check's status: the measured status after its settings "inverted" and "disabled"."""
     return (measured or disabled) != inverted
 
 

@@ -23,13 +23,14 @@ class RegisteredTarget:
 
 
 class BalancerView:
-    """A load balancer with the failures of one state of its cluster.
+    """A load balancer while its cluster has the failures of a `ClusterState`.
 
     Args:
         model: the model of the templates.
         balancer: the load balancer.
         state: the failures in its cluster.
-        at_start: the balancer before the failure; the targets that did not fail are copied from it.
+        at_start: the view of the balancer before the failure, from which targets that cannot have
+            failed are copied; None for the view at the start itself.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class BalancerView:
         if at_start is not None:
             self._failed_machines |= at_start.state.failed_machines
         self._listeners = {listener.port: listener for listener in balancer.listeners}
-        # Services come first: if recovery steps take equally long, those of a service are reported.
+        # Target groups of services come first: if several recoveries take equally long, the first
+        # one is reported, and operators know services better than auxiliary ports.
         order = sorted(
             balancer.target_groups,
             key=lambda key: (model.target_groups[key].auxiliary_node is not None, key),
@@ -150,7 +152,7 @@ class BalancerView:
 
     @cached_property
     def checked_upstreams(self) -> Sequence[tuple[Key, Target, Upstream, TargetHealthCheck]]:
-        """The proxies among the healthy targets of services, if their checks of nodes are known.
+        """The healthy targets that are proxies whose own check of the nodes is known.
 
         Each item is (target group, target, upstream, check).
         """
@@ -165,7 +167,8 @@ class BalancerView:
 
     def _eligible(self, group: TargetGroup, zone: str) -> list[RegisteredTarget]:
         """Return the targets to which the balancer's address in a zone may pass connections."""
-        # With cross-zone on, the targets are the same for every zone.
+        # With cross-zone load balancing, the targets are the same for every zone, so they are
+        # stored once.
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._eligible_targets:
             registered = self.registered[group.key]
@@ -179,7 +182,7 @@ class BalancerView:
         return self._eligible_targets[key]
 
     def _eligible_counts(self, group: TargetGroup, zone: str) -> tuple[int, int]:
-        """Return how many targets a zone's address may use: healthy ones, and all."""
+        """Return the numbers of targets that a zone's address may use: healthy ones, and all."""
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._counts:
             eligible = self._eligible(group, zone)
@@ -213,7 +216,7 @@ class BalancerView:
 
     @cached_property
     def services(self) -> Mapping[int, Mapping[str, Reach]]:
-        """The share of connections served on each port, by the zone of each address in DNS."""
+        """The reach of each service's port, by the zone of each address in DNS."""
         return {
             port: {
                 zone: reach_of_chain(
@@ -238,7 +241,7 @@ class BalancerView:
         )
 
     def answers_check(self, port: int, *, only_connects: bool) -> Reach:
-        """Return the share of the connections of an endpoint check that succeed.
+        """Return the reach of a port for a Route 53 endpoint check.
 
         If the balancer itself terminates connections, a check that only connects tests no target.
         """
@@ -281,9 +284,10 @@ class BalancerView:
         )
 
     def auxiliary_reach(self, entry_port: int, node: Key) -> Reach:
-        """Return the reach of the auxiliary port to which a node directs a client of a port.
+        """Return the reach of the auxiliary port to which a node directs a client of `entry_port`.
 
-        The client resolves the balancer's name again, so it may use any of the addresses.
+        The client resolves the balancer's name again, so its second connection may use any of the
+        addresses.
         """
         port = self._auxiliary_ports.get((entry_port, node))
         return Reach.NONE if port is None else self.accepts(port)
@@ -295,8 +299,8 @@ class BalancerView:
             zone: the zone.
             port: the listener's port.
             served: whether a connection must be served, and not only accepted.
-            by_proxy: whether a connection succeeds once the target accepts it, even if this is a
-                proxy without a usable node.
+            by_proxy: whether a connection counts as soon as the target accepts it, even if the
+                target is a proxy without a usable node.
         """
         listener = self._listeners[port]
         groups = [self._target_groups[key] for key in listener.target_groups]
@@ -340,7 +344,7 @@ class BalancerView:
     def healthy_count(self, group: Key) -> int:
         """Return the number of a target group's healthy targets in zones of the balancer.
 
-        If the templates do not list all targets, the unlisted ones count as one healthy target.
+        If the templates do not list all targets, the missing targets count as one healthy target.
         """
         unknown = int(self._target_groups[group].targets_unknown)
         return unknown + sum(target.healthy for target in self._in_zones(group))
@@ -354,12 +358,18 @@ class BalancerView:
 
     @cached_property
     def alias_health(self) -> bool:
-        """Return whether an alias is healthy: every target group has a healthy target."""
+        """Return whether an alias to the balancer is healthy if AWS counts healthy targets only.
+
+        Every target group must then have a healthy target.
+        """
         return aws_rules.balancer_is_healthy([self.healthy_count(key) for key in self.registered])
 
     @cached_property
     def alias_health_by_threshold(self) -> bool:
-        """Return whether an alias is healthy: every target group meets its DNS threshold."""
+        """Return whether an alias to the balancer is healthy if AWS applies DNS thresholds.
+
+        Every target group must then meet its threshold in a zone.
+        """
         return aws_rules.balancer_is_healthy([self.threshold_count(key) for key in self.registered])
 
     def threshold_count(self, group: Key) -> int:

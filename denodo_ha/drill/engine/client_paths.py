@@ -22,7 +22,7 @@ class ClientPath:
     """A name that clients use, and the reach of its ports.
 
     Attributes:
-        name: a failover name, or a cluster's name for its own balancer.
+        name: a failover name, or the name of a cluster whose balancer or node clients use directly.
         cluster: the cluster to which the name resolves.
         services: the reach of every port, by the zone of the address in DNS.
         ports: the services' ports.
@@ -36,7 +36,7 @@ class ClientPath:
     serving_nodes: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def load_percent(self, before: "ClientPath") -> int:
-        """Return the highest load of any node, in percent of its load before the failure.
+        """Return the highest load of any node, in percent of the node's load before the failure.
 
         Connections are assumed to be distributed evenly over the nodes that serve a port.
 
@@ -71,12 +71,12 @@ class ClientPath:
 
 @dataclass(frozen=True)
 class PathOutcome:
-    """The outcome of a failure for one path in use.
+    """The outcome of a failure for the clients of one path.
 
     Attributes:
         path: the path.
-        steps: the steps until all connections are served; None if some are not served before a
-            repair.
+        steps: the steps until all connections are served; None if some connections are not served
+            before a repair.
         after_repair: a sentence that says what happens after the repair.
         interrupted: ports that are not served while a shared database fails over.
         load_percent: the highest load of a serving node, in percent of its load before the failure.
@@ -102,8 +102,9 @@ def combined_outcome(
     Args:
         failure: the failure.
         dns_changes: the DNS answers for the affected failover names.
-        used: the outcomes for the paths that clients use.
-        own: the paths through the failed clusters' own names.
+        used: the outcomes for the paths that clients use now.
+        own: the paths through the own names of the failed clusters, which show ports that clients
+            do not use now.
         database_lost: whether a path needs a database that is lost.
     """
     steps = [path.steps for path in used if path.steps is not None]

@@ -40,7 +40,8 @@ _KEPT_VIEWS = 256
 """Maximum number of cached views of failed balancers; scenarios of two nodes need fewer."""
 
 _PLANNED = frozenset({"node-drained", "node-replaced"})
-"""The kinds of planned events: this project's commands take a node out and lose no connection."""
+"""The kinds of failures that are planned work: this project's commands take a node out without
+losing a connection, so no recovery is needed."""
 
 
 class Engine:
@@ -177,7 +178,7 @@ class Engine:
         return ClientPath(name, record.cluster or "", {}, ())
 
     def _path_to_node(self, name: str, key: Key, situation: Situation) -> ClientPath:
-        """Return the client path that leads directly to a node, without a balancer."""
+        """Return the path of clients that connect directly to a node, without a balancer."""
         node = self.model.machines[key]
         cluster = self.model.clusters[node.cluster]
         state = situation.state_of(node.cluster)
@@ -222,19 +223,19 @@ class Engine:
         return any(database_reach(self.model, state, port) is not Reach.ALL for port in path.ports)
 
     def interrupted(self, path: ClientPath, situation: Situation) -> tuple[int, ...]:
-        """Return the ports of a path that need a database that is failing over."""
+        """Return the ports of a path that are not served while a shared database fails over."""
         state = situation.state_of(path.cluster)
         return tuple(interrupted_ports(self.model, state, path.ports))
 
     def with_database_failover(
         self, steps: RecoverySteps, path: ClientPath, situation: Situation
     ) -> RecoverySteps:
-        """Return the given steps, or the step of a simultaneous database failover if longer."""
+        """Return the given steps, or a simultaneous database failover if this takes longer."""
         state = situation.state_of(path.cluster)
         return longest_steps([steps, database_failover(self.model, state, path.ports)])
 
     def steps_within(self, target: Key | None, situation: Situation) -> RecoverySteps:
-        """Return the steps until a balancer uses only working targets; empty for a node."""
+        """Return the steps until a balancer uses only working targets; empty for a node's key."""
         if target not in self.model.balancers:
             return ()
         assert target is not None
@@ -258,7 +259,7 @@ def _balancer_path(name: str, view: BalancerView) -> ClientPath:
 
 
 class _ThroughName:
-    """The outcome of a failure for the clients of a failover name."""
+    """Outcome of a failure for the clients of a failover name."""
 
     def __init__(
         self,

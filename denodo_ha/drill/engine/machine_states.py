@@ -1,4 +1,4 @@
-"""Machines of a cluster during a failure: which ones listen, pass checks, accept connections."""
+"""States of a cluster's machines during a failure: running, listening, passing checks."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -23,12 +23,12 @@ ANY_SERVICE_PATH = "/health"
 
 
 class MachineStates:
-    """The machines of one cluster in one state.
+    """The machines of one cluster while it has the failures of a `ClusterState`.
 
     Args:
         model: the model of the templates.
         state: the failures.
-        auxiliary: the auxiliary port of Virtual DataPort on which each 7.0 node itself listens.
+        auxiliary: for each 7.0 node, the auxiliary port of Virtual DataPort on which it listens.
     """
 
     def __init__(self, model: Model, state: ClusterState, auxiliary: Mapping[Key, int]) -> None:
@@ -84,7 +84,7 @@ class MachineStates:
         )
 
     def _listens_on_second(self, node: Machine) -> bool:
-        """Return whether a node listens on its auxiliary port; True for a node without one."""
+        """Return whether a node listens on its auxiliary port; True if it has no such port."""
         second = self._auxiliary.get(node.key)
         return second is None or self.listens(node, second)
 
@@ -104,7 +104,10 @@ class MachineStates:
         )
 
     def accepts(self, target: Target) -> Reach:
-        """Return whether a target accepts a connection; a proxy does so even if no node serves."""
+        """Return the reach of a target that only has to accept connections.
+
+        A proxy accepts connections even if no node serves.
+        """
         machine = self._model.machines[target.machine]
         return Reach.ALL if self.listens(machine, target.port) else Reach.NONE
 
@@ -125,7 +128,7 @@ class MachineStates:
     def _through_proxy(
         self, proxy: Machine, port: int, *, served: bool, auxiliary_reach: AuxiliaryReach | None
     ) -> Reach:
-        """Return the reach through a proxy; it uses only nodes that pass the proxy's own check."""
+        """Return the reach of a proxy's port through the nodes that pass the proxy's own check."""
         upstream = proxy.upstream(port)
         if upstream is None:
             return Reach.UNKNOWN
@@ -155,7 +158,7 @@ class MachineStates:
         return frozenset(registered - set(self.passing(upstream)))
 
     def passing(self, upstream: Upstream) -> list[Key]:
-        """Return the nodes to which a proxy passes connections."""
+        """Return the keys of the nodes that are not drained and pass a proxy's own check."""
         by_readiness = upstream.path.startswith(READINESS_PATH)
         unready = self._state.unready_nodes if by_readiness else frozenset()
         drained = self._drained(upstream)

@@ -101,9 +101,10 @@ def _evaluates_thresholds(model: Model, record: Record) -> bool:
 
 
 def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> bool:
-    """Return whether only one zone has targets.
+    """Return whether an alarm's target group has targets in only one of the balancer's zones.
 
-    If that zone is lost, it is possible that no zone reports the metric.
+    If that zone is lost, the metric has data only if each zone counts the targets of all zones,
+    which is an open point.
     """
     if alarm.metric not in HOST_COUNTS or alarm.target_group is None or alarm.balancer is None:
         return False
@@ -114,10 +115,10 @@ def _reported_by_one_zone(alarm: Alarm, view: Callable[[Key], BalancerView]) -> 
 
 
 def _depends_on_zones(alarm: Alarm) -> bool:
-    """Return whether an alarm's state may depend on which targets each zone reports.
+    """Return whether an alarm's state may depend on which targets each zone counts.
 
-    The only exception is an alarm on "no healthy target at all": its state is the same as long as
-    at least one zone reports.
+    An alarm on "no healthy target at all" does not: its state is the same whether zones count their
+    own targets or all.
     """
     return alarm.metric in HOST_COUNTS and not (
         alarm.metric == "HealthyHostCount"

@@ -1,4 +1,4 @@
-"""Recovery times: the longest time until new connections succeed, and until traffic is as before.
+"""Recovery times: the seconds until new connections succeed, and until repaired parts are in use.
 
 A recovery time is a sequence of steps. The seconds of each step are those that AWS documents or
 that the templates configure.
@@ -24,7 +24,7 @@ from denodo_ha.environment.facts.limits import (
 )
 
 BalancerPair = tuple[BalancerView | None, BalancerView | None]
-"""A record's balancer in two situations; None if no template has the balancer."""
+"""A record's balancer before and after a failure; None if no template has the balancer."""
 
 
 class DnsTiming:
@@ -52,7 +52,7 @@ class DnsTiming:
         return reverse.failover(name, (balancers[1], balancers[0]))
 
     def by_operators(self) -> bool:
-        """Return whether operators threw a switch: only operators can end such a failover."""
+        """Return whether operators threw a switch, so that only operators can end the failover."""
         thrown = self._after.situation.thrown_switches - self._before.situation.thrown_switches
         return bool(thrown)
 
@@ -104,7 +104,7 @@ class DnsTiming:
         return (endpoint_check(check, becomes_healthy=self._after.check(key)),)
 
     def _calculated_change(self, check: HealthCheck) -> RecoverySteps:
-        """Return the steps until enough child checks have changed to change a calculated check."""
+        """Return the steps until a calculated check has changed with its child checks."""
         changes = sorted(
             (self.check_change(child) for child in check.children if self._changes(child)),
             key=total_seconds,
@@ -207,7 +207,7 @@ def rejoining_steps(model: Model, before: BalancerView, after: BalancerView) -> 
 def _proxy_checks(
     before: BalancerView, after: BalancerView
 ) -> Iterator[tuple[TargetHealthCheck, frozenset[Key]]]:
-    """Yield the checks by which proxies behind a balancer stop using nodes, and these nodes."""
+    """Yield each check by which a proxy stops using nodes, with the nodes that fail the check."""
     for key, target, upstream, check in before.checked_upstreams:
         if target in after.healthy_targets[key] or target in after.unhealthy_targets[key]:
             left_out = after.machine_states.left_out(upstream)

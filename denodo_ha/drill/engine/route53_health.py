@@ -68,14 +68,14 @@ class Route53Health:
         return view.alias_health_by_threshold if by_threshold else view.alias_health
 
     def alias_count(self, view: BalancerView, group: Key) -> int:
-        """Return the number of a target group's healthy targets that an alias counts."""
+        """Return the number of a target group's targets that an alias counts as healthy."""
         by_threshold = self._interpretation.threshold_for_alias
         return view.threshold_count(group) if by_threshold else view.healthy_count(group)
 
     def check(self, key: Key) -> bool:
         """Return whether a health check is healthy; True if no template has the check."""
         if key not in self._checks:
-            self._checks[key] = True  # Ends the recursion if a check is its own child.
+            self._checks[key] = True  # Ends the recursion if a calculated check is its own child.
             self._checks[key] = self._status(key)
         return self._checks[key]
 

@@ -9,7 +9,7 @@ from denodo_ha.drill.model.machines import Key
 
 @dataclass(frozen=True)
 class ClusterState:
-    """The failures in one cluster; none by default.
+    """The failures in one cluster; without arguments, nothing has failed.
 
     Attributes:
         lost_machines: machines that do not run.
@@ -58,7 +58,7 @@ NO_FAILURE: Final = ClusterState()
 
 @dataclass(frozen=True)
 class Situation:
-    """The failures in all clusters, alarms and health checks; none by default.
+    """The failures in all clusters, alarms and health checks; without arguments, none.
 
     Attributes:
         clusters: the state of each cluster with a failure.
@@ -66,7 +66,7 @@ class Situation:
         thrown_switches: alarms of the switches that operators have thrown: each alarm has a
             datapoint beyond its threshold.
         unhealthy_checks: checks that report unhealthy, regardless of what they monitor.
-        last_statuses: pairs of a health check and its last status before its data was missing.
+        last_statuses: pairs of a health check and its last status before its alarm had no data.
     """
 
     clusters: tuple[tuple[str, ClusterState], ...] = ()

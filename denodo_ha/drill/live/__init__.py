@@ -1,4 +1,4 @@
-"""Live reading: the drill of what runs in an account, and nothing that changes anything.
+"""Live reading: the drill of the resources deployed in an account, without any change to them.
 
 locator -> site_reader -> LiveSite        describe calls, and the templates of own stacks
 LiveSite -> build_live_model -> model     the same readers, engine, policies and reports

@@ -1,4 +1,4 @@
-"""Reader of all alarms of some regions, a call for each hundred."""
+"""Reader of the CloudWatch alarms of some regions; one call returns a hundred alarms."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +40,7 @@ def alarms_of_site(
     found: Iterable[FoundResource],
     own: Iterable[OwnStack],
 ) -> list[FoundResource]:
-    """Return the alarms of own stacks, of health checks, and on metrics of found resources.
+    """Return the alarms of a site: of its stacks, of health checks, and on found resources.
 
     A composite alarm belongs to the site if it names an alarm of the site.
     """
@@ -79,7 +79,7 @@ def alarms_of_site(
 
 
 def _alarm_links(found: Iterable[FoundResource]) -> Iterator[Link]:
-    """Yield the links of health checks to their alarms."""
+    """Yield the links by which health checks name their alarms."""
     for resource in found:
         alarm = resource.properties.get("HealthCheckConfig", {}).get("AlarmIdentifier")
         if alarm:
@@ -92,7 +92,7 @@ def names_in_rule(rule: str) -> Iterator[str]:
 
 
 def alarm_alias(region: str, name: str) -> str:
-    """Return the text by which an alarm is known; names are unique in a region only."""
+    """Return a text that identifies an alarm; its name alone is unique only in its region."""
     return f"alarm:{region}:{name}"
 
 

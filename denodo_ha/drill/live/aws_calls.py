@@ -1,7 +1,7 @@
 """The calls to AWS of the live reading: one list, from which the policy is made.
 
 Every call goes through `SiteCalls`. A call that is denied, throttled or not answered does not end
-the reading: it is noted, and what it reads is unknown.
+the reading: it is recorded, and the objects that the call reads are unknown.
 """
 
 import threading
@@ -28,15 +28,15 @@ ADOPT: Final = "adopt"
 
 @dataclass(frozen=True)
 class LiveCall:
-    """A call to AWS that only reads.
+    """A kind of call to AWS that changes nothing.
 
     Attributes:
         service: the service as boto3 names it.
         operation: the operation as boto3 names it.
         action: the permission.
         answer: the key of the list in the answer.
-        subject: what is unknown without the answer.
-        hides: the kinds of objects that are unknown without the answer.
+        subject: the objects that are unknown without the answer, as words of a sentence.
+        hides: the kinds of objects, as in the drill's model, that are unknown without the answer.
         used_by: the command that makes the call.
     """
 
@@ -172,7 +172,7 @@ CALLS: Final[tuple[LiveCall, ...]] = (
     *(INSTANCES, SUBNETS, ADDRESSES, AUTO_SCALING_GROUPS),
     *(ALARMS, HOSTED_ZONES, RECORDS, HEALTH_CHECKS, CHECK_TAGS, DATABASES),
 )
-"""Every call of the live reading."""
+"""The kinds of calls that `drill --live` makes."""
 
 LISTENER_ATTRIBUTES: Final = _of_adoption(
     *("elbv2", "describe_listener_attributes", f"{_ELB}:DescribeListenerAttributes"),
@@ -197,14 +197,15 @@ ADOPT_CALLS: Final[tuple[LiveCall, ...]] = (
     *CALLS,
     *(LISTENER_ATTRIBUTES, SECURITY_GROUPS, SECURITY_GROUP_RULES, VPCS, PREFIX_LISTS),
 )
-"""Every call of an adoption."""
+"""The kinds of calls that `adopt` makes."""
 
 
 def read_only_policy(calls: Iterable[LiveCall] = CALLS) -> dict[str, Any]:
     """Return the IAM policy with which every call is permitted.
 
-    The actions have no condition and no resource: most of them support none (AWS, Service
-    Authorization Reference), and a site may be anywhere in the account.
+    The policy allows the actions on all resources and without a condition: most actions support
+    neither resources nor conditions (AWS, Service Authorization Reference), and a site may be
+    anywhere in the account.
     """
     return {
         "Version": "2012-10-17",
@@ -220,7 +221,7 @@ def read_only_policy(calls: Iterable[LiveCall] = CALLS) -> dict[str, Any]:
 
 
 class SiteCalls:
-    """Makes the calls of one reading, and records the calls that got no answer.
+    """Caller of AWS for one reading, which records the calls that got no answer.
 
     Args:
         aws: the credentials.
@@ -285,7 +286,8 @@ class SiteCalls:
             if not client.can_paginate(call.operation):
                 return [getattr(client, call.operation)(**arguments)]
             pages = [*client.get_paginator(call.operation).paginate(**arguments)]
-            # Access the key, so that a missing one is reported as a bad answer here.
+            # Access the key of the answer, so that a missing key is reported as an unreadable
+            # answer of this call.
             _ = [page[call.answer] for page in pages]
             return pages
 
@@ -305,7 +307,7 @@ class SiteCalls:
     def each(
         self, call: LiveCall, keyed: Mapping[Any, tuple[str, Mapping[str, Any]]]
     ) -> dict[Any, list[Any] | None]:
-        """Make a call for each key, several at a time; keys have region and arguments."""
+        """Return the items for each key; each value of `keyed` has region and arguments."""
         keys = list(keyed)
 
         def one(key: Any) -> list[Any] | None:
@@ -334,7 +336,7 @@ def _unread_text(call: LiveCall, region: str, error: AwsError) -> str:
 
 
 def batches(values: Iterable[str], size: int) -> list[list[str]]:
-    """Return the distinct values in lists of at most a size, in their order."""
+    """Return the distinct values in their order, divided into lists of at most `size` values."""
     distinct = list(dict.fromkeys(values))
     return [distinct[start : start + size] for start in range(0, len(distinct), size)]
 

@@ -1,7 +1,8 @@
-"""Reader of load balancers, listeners, target groups and their targets, for some balancers.
+"""Reader of some load balancers with their listeners, target groups and targets.
 
-Two calls for each target group, as the API takes one: its attributes and its targets. Three for
-each balancer. All other calls are one for a region, or one for twenty resources.
+The reader makes two calls for each target group (attributes, targets) and three for each balancer,
+because the API takes one at a time. All other calls are for a whole region, or for twenty resources
+at a time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -78,7 +79,7 @@ def list_balancers(calls: SiteCalls, regions: Iterable[str]) -> BalancerListing:
 
 
 def read_tags(calls: SiteCalls, arns: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-    """Return the tags of load balancers and target groups by ARN, as far as they were read."""
+    """Return the tags of load balancers and target groups that could be read, by ARN."""
     by_region: dict[str, list[str]] = {}
     for arn in arns:
         by_region.setdefault(region_of(arn), []).append(arn)
@@ -94,13 +95,13 @@ def read_tags(calls: SiteCalls, arns: Iterable[str]) -> dict[str, list[dict[str,
 def read_balancers(
     calls: SiteCalls, listing: BalancerListing, arns: Iterable[str], groups: Iterable[str]
 ) -> FoundBalancers:
-    """Return balancers with what belongs to them, and inner balancers that are their targets.
+    """Return balancers and their targets' balancers, with listeners, rules and target groups.
 
     Args:
         calls: the calls.
         listing: all balancers and target groups of the regions.
         arns: the balancers.
-        groups: further target groups, which no listener needs to have.
+        groups: further target groups to read, even if no listener forwards to them.
     """
     reader = _Reader(calls, listing)
     waiting = [arn for arn in arns if arn in listing.balancers]
@@ -143,7 +144,10 @@ class _Reader:
         )
 
     def _group(self, arn: str) -> Item | None:
-        """Return a target group; if target groups could not be read, the name in its ARN."""
+        """Return a target group as the API shows it.
+
+        If target groups could not be read, return only the name from the ARN.
+        """
         if self._calls.is_unread(aws_calls.TARGET_GROUPS, region_of(arn)):
             return {"TargetGroupName": arn.split("/")[1], "TargetType": "instance"}
         return self._listing.target_groups.get(arn)
@@ -152,7 +156,7 @@ class _Reader:
         return str((self._group(arn) or {}).get("TargetType", "instance"))
 
     def _rules(self, listeners: list[Any]) -> dict[str, list[Any]]:
-        """Return the rules of the listeners of Application Load Balancers, without the default."""
+        """Return the rules of Application Load Balancers' listeners, without the default rule."""
         arns = [item["ListenerArn"] for item in listeners if item["Protocol"] in ("HTTP", "HTTPS")]
         keyed = {arn: (region_of(arn), {"ListenerArn": arn}) for arn in arns}
         answers = self._calls.each(aws_calls.RULES, keyed)
@@ -175,7 +179,7 @@ class _Reader:
         ]
 
     def found(self) -> FoundBalancers:
-        """Return all that was read."""
+        """Return the balancers with everything that was read of them."""
         tags = read_tags(self._calls, (*self._balancers, *self._health))
         resources = [
             *(self._balancer(arn, tags) for arn in self._balancers),

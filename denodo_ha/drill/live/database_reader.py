@@ -1,4 +1,4 @@
-"""Reader of the DB instances of Amazon RDS in some regions, a call for each hundred."""
+"""Reader of the DB instances of Amazon RDS in some regions; one call returns a hundred."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _MAX_NAMES: Final = 4
 
 
 def list_databases(calls: SiteCalls, regions: Iterable[str]) -> list[FoundResource]:
-    """Return every DB instance of the regions, and its group of subnets."""
+    """Return every DB instance of the regions, and the subnet group of each."""
     answers = calls.each(aws_calls.DATABASES, {region: (region, {}) for region in regions})
     return [
         resource
@@ -66,7 +66,7 @@ class FoundDatabases:
     """The databases of some regions.
 
     Attributes:
-        of_site: DB instances of own stacks, and their groups of subnets.
+        of_site: DB instances of this project's stacks, and their subnet groups.
         others: all other DB instances.
     """
 
@@ -74,7 +74,9 @@ class FoundDatabases:
     others: tuple[FoundResource, ...]
 
     def unknown(self, networks: Mapping[str, str]) -> Iterator[UnreadPart]:
-        """Yield the databases that nodes may share: no call tells where nodes keep their metadata.
+        """Yield the databases that nodes may share, as parts that are unknown.
+
+        No call to AWS says in which database nodes keep their metadata.
 
         Args:
             networks: regions by the VPC of nodes that no stack of this project has.
@@ -98,7 +100,7 @@ class FoundDatabases:
 
 
 def found_databases(found: Iterable[FoundResource], own: Iterable[OwnStack]) -> FoundDatabases:
-    """Return databases divided into those of own stacks and others."""
+    """Return databases, divided into those of this project's stacks and all others."""
     found = list(found)
     ids = {
         (stack.region, type_, id_)

@@ -1,4 +1,4 @@
-"""Drift: differences between templates and what runs, and the failures whose outcome they change.
+"""Drift: differences of deployed resources from templates, and the outcomes that they change.
 
 Objects are compared by the names that operators know, cluster by cluster. So a hand-made site,
 which has other logical ids, can be compared too. Objects that could not be read are left out.
@@ -20,19 +20,19 @@ from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.text_report import named_failures
 
 Part = TypeVar("Part", Machine, Balancer, Database, Record)
-"""A part of a model that belongs to a cluster."""
+"""An object of the model that is compared: machine, balancer, database or record."""
 
 _MAX_CAUSES: Final = 4
-"""Maximum number of differences in a sentence; the list of differences has all."""
+"""Maximum number of differences in a sentence; the list of differences below it has all of them."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference between templates and what runs.
+    """A difference of a deployed object from the templates.
 
     Attributes:
         cluster: the cluster; empty for records, checks and alarms.
-        text: what runs, and what the templates say.
+        text: the deployed value, and the value in the templates.
         subject: the kind of object that differs.
     """
 
@@ -42,10 +42,10 @@ class Difference:
 
 
 def with_cluster_names(base: Model, drill: LiveDrill) -> LiveDrill:
-    """Return the drill of what runs with the names that the templates give its clusters.
+    """Return a live drill in which the clusters have the names that the templates give them.
 
-    A site that no stack of this project has made has clusters with other names. Without the same
-    names, no failure of what runs would be compared with a failure of the templates.
+    A site that no stack of this project has made has clusters with other names. Without equal
+    names, no failure of the live drill would be compared with a failure of the templates' drill.
     """
     live = drill.result.model
     names = {
@@ -82,7 +82,7 @@ def with_cluster_names(base: Model, drill: LiveDrill) -> LiveDrill:
 def model_differences(
     base: Model, live: Model, unread: Iterable[UnreadPart] = ()
 ) -> tuple[Difference, ...]:
-    """Return the differences between the model of templates and the model of what runs."""
+    """Return the differences between the model of templates and the model of a live site."""
     hidden = {subject for part in unread for subject in part.hides}
     found = (*_cluster_differences(base, live), *_dns_differences(base, live))
     return tuple(difference for difference in found if difference.subject not in hidden)
@@ -91,12 +91,12 @@ def model_differences(
 def drift_sentences(
     changes: Iterable[OutcomeChange], differences: Iterable[Difference], live: Model
 ) -> list[str]:
-    """Return a sentence on each changed outcome, with the differences that it may come from.
+    """Return a sentence on each changed outcome, with the differences that may be its causes.
 
     Args:
-        changes: the outcomes that differ, from templates to what runs.
+        changes: the outcomes that differ between the templates (before) and the live site (after).
         differences: all differences.
-        live: the model of what runs.
+        live: the model of the live site.
     """
     failures: dict[tuple[str, str, frozenset[str]], list[Failure]] = {}
     for change in changes:
@@ -115,7 +115,7 @@ def drift_sentences(
 
 
 def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
-    """Return how a failure's effects differ between what runs and the templates, or empty text."""
+    """Return a clause that compares a failure's effects, live and by templates; empty if equal."""
     survived = not before.unreachable and before.recovery is not None
     survives = not after.unreachable and after.recovery is not None
     if survived and not survives:
@@ -128,7 +128,7 @@ def _effect(change: OutcomeChange, before: Outcome, after: Outcome) -> str:
 
 
 def _details(texts: Iterable[str]) -> Iterator[str]:
-    """Yield the texts of a change, without weaker statements on ports that are not reached."""
+    """Yield the texts of a change, each port only in the first one: that is the worst effect."""
     named: set[str] = set()
     for text in texts:
         ports, _, _ = text.partition(": ")
@@ -141,7 +141,7 @@ def _details(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _causes(clusters: frozenset[str], differences: list[Difference]) -> str:
-    """Return the end of a sentence: the differences in the given clusters, and in no cluster."""
+    """Return the end of a sentence: the differences of the clusters, and those of no cluster."""
     of_clusters = [one for one in differences if one.cluster in clusters or not one.cluster]
     causes = list(dict.fromkeys(one.text for one in of_clusters))
     if not causes:
@@ -164,7 +164,7 @@ def _cluster_differences(base: Model, live: Model) -> Iterator[Difference]:
 
 
 def _pairs_of_clusters(base: Model, live: Model) -> list[tuple[str, str]]:
-    """Return the clusters of both models: by name, or else the only ones of a region."""
+    """Return pairs of clusters of both models: of one name, else the only ones of a region."""
     pairs = [(name, name) for name in base.clusters if name in live.clusters]
     rest = [
         [one for name, one in model.clusters.items() if (name, name) not in pairs]
@@ -256,7 +256,7 @@ def _of_group(model: Model, group: TargetGroup) -> dict[str, str]:
 
 
 def _request(group: TargetGroup) -> str:
-    """Return the protocol, path and port of a check; a port that all targets share is not named."""
+    """Return protocol, path and port of a check, without the port if it is the targets' own."""
     check = group.health_check
     path = f" {check.path}" if check.is_http else ""
     same_port = not check.port or {target.port for target in group.targets} == {check.port}
@@ -351,7 +351,7 @@ def _mappings(
     after: Mapping[str, dict[str, str]],
     subject: Subject,
 ) -> Iterator[Difference]:
-    """Yield the differences between named objects of a kind."""
+    """Yield the differences between the objects of a kind, compared by name."""
     for name in before.keys() - after.keys():
         yield Difference(cluster, f"{kind} {name} is in the templates and does not exist", subject)
     for name in after.keys() - before.keys():

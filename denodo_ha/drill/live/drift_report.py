@@ -14,7 +14,7 @@ from denodo_ha.drill.live.live_report import print_sentences
 def drift_report(
     base: DrillResult, drill: LiveDrill, changes: Sequence[OutcomeChange]
 ) -> dict[str, Any]:
-    """Return the drift between templates and what runs, as data for programs."""
+    """Return the drift between templates and a live site, as data for programs."""
     differences = model_differences(base.model, drill.result.model, drill.site.unread)
     return {
         "drift": drift_sentences(changes, differences, drill.result.model),
@@ -27,7 +27,7 @@ def drift_report(
 def print_drift(
     form: DocumentFormat, base: DrillResult, drill: LiveDrill, changes: Sequence[OutcomeChange]
 ) -> None:
-    """Print the drift between templates and what runs, for a terminal or as Markdown."""
+    """Print the drift between templates and a live site, for a terminal or as Markdown."""
     report = drift_report(base, drill, changes)
     texts = [
         f"{one['cluster']}: {one['text']}" if one["cluster"] else one["text"]

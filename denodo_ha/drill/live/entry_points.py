@@ -27,7 +27,7 @@ _MAX_NAMES: Final = 20
 
 @dataclass(frozen=True)
 class SiteLocator:
-    """Ways to name a site; exactly one has a value.
+    """Locator of a site: exactly one of three ways to name a site has a value.
 
     Attributes:
         environment: the name of an environment of this project.
@@ -40,10 +40,10 @@ class SiteLocator:
     balancer: str | None = None
 
     def __post_init__(self) -> None:
-        """Check that exactly one has a value.
+        """Check that exactly one of the three attributes has a value.
 
         Raises:
-            UsageError: None has a value, or several have.
+            UsageError: No attribute has a value, or several have.
         """
         if sum(value is not None for value in (self.environment, self.record, self.balancer)) != 1:
             message = (
@@ -125,7 +125,7 @@ def find_entry_points(around: Surroundings, locator: SiteLocator) -> EntryPoints
 def _behind_name(
     around: Surroundings, name: str
 ) -> tuple[tuple[str, ...], list[str], dict[str, Any]]:
-    """Return the clients' name, the names that it leads to, and the balancers and instances behind.
+    """Return the names from the clients' name to the last, and balancers and instances behind it.
 
     A name without a routing policy may lead to another name, such as the CNAME record that switches
     an adopted site. Names behind a routing policy are not followed: the name with the policy, which
@@ -162,7 +162,7 @@ def _behind_name(
 def _elsewhere(
     name: str, names: Sequence[str], values: Sequence[str], regions: Sequence[str]
 ) -> str:
-    """Return the message for a name that leads to nothing in the regions."""
+    """Return the message for a name that leads to no balancer or instance of the regions."""
     missing = sorted({region_in_name(value) for value in values} - {"", *regions})
     remedy = " ".join(["add", *(f"--region {region}" for region in missing)])
     return (
@@ -206,7 +206,7 @@ def _of_stacks(calls: SiteCalls, stacks: list[tuple[str, Mapping[str, Any]]]) ->
 
 
 def _nothing(calls: SiteCalls, message: str) -> UsageError | AwsError:
-    """Return the error for a site that was not found: it may be hidden by a call's failure."""
+    """Return the error for a site that was not found: an AWS error if a call gave no answer."""
     if calls.unread:
         return AwsError(f"{message}; {'; '.join(part.text for part in calls.unread)}")
     return UsageError(message)

@@ -1,4 +1,4 @@
-"""The machines of a site: which instances it has, in which zones, and which are drained."""
+"""Machines of a site: the instances with their zones, and the drained nodes among them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ class FoundMachines:
     Attributes:
         instances: the instances by id, as the API shows them.
         adopted: ids of instances that a stack of this project registers and does not define.
-        members: the name of the Auto Scaling group of this project of each of its instances.
+        members: instance ids in Auto Scaling groups of this project, each with the name of its
+            group.
         resources: instances, addresses, subnets and Auto Scaling groups.
         missing: the adopted instances that do not exist.
     """
@@ -55,7 +56,7 @@ class FoundMachines:
         )
 
     def drained_keys(self, own: Iterable[OwnStack]) -> frozenset[Key]:
-        """Return the keys of drained nodes of own stacks."""
+        """Return the keys of the drained nodes that stacks of this project have."""
         drained = self.drained
         return frozenset(
             key
@@ -90,7 +91,7 @@ class FoundMachines:
         return zones
 
     def networks(self, own: Iterable[OwnStack]) -> dict[str, str]:
-        """Return the regions of nodes that no own stack has, by their VPC."""
+        """Return the regions of nodes that no stack of this project has, by the nodes' VPC."""
         ids = {id_ for stack in own for _, id_ in stack.of_type(INSTANCE)}
         return {
             item["VpcId"]: item["Region"]
@@ -120,7 +121,7 @@ def read_machines(
     balancers: FoundBalancers,
     others: Iterable[FoundResource],
 ) -> FoundMachines:
-    """Return the instances of the entry points, of own stacks, and behind balancers.
+    """Return the instances of entry points, of this project's stacks, and behind balancers.
 
     Args:
         calls: the calls.
@@ -148,8 +149,8 @@ def read_machines(
     }
     found = read_instances(calls, missing, addresses)
     wanted = {id_ for of_region in missing.values() for id_ in of_region}
-    # Leave out instances of other networks, which may have the same private address, unless their
-    # id was requested.
+    # An instance that was found by its private address may be in another network, which uses the
+    # same addresses. Leave out such instances.
     near = {
         id_: item for id_, item in found.items() if id_ in wanted or item.get("VpcId") in networks
     }

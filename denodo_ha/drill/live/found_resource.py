@@ -1,4 +1,4 @@
-"""Found resource: one resource as describe calls show it, in CloudFormation's words."""
+"""Found resource: one deployed resource, with CloudFormation's types and property names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Final
 from denodo_ha.drill.reading.resource_reader import HEALTH_CHECK, RECORD_SET
 
 GLOBAL_TYPES: Final = frozenset({HEALTH_CHECK, RECORD_SET})
-"""The types of resources that are the same in every region."""
+"""The types of resources that belong to no region."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Link:
 
     Attributes:
         text: the text by which the resource is found.
-        literal: the value if the site has no such resource; empty for the text itself.
+        literal: the value to use if the site does not have the resource; if empty, `text` is used.
     """
 
     text: str
@@ -40,9 +40,10 @@ class FoundResource:
         id: its physical id, as `Ref` returns it in CloudFormation.
         name: a name from which a logical id is made if no stack of this project has the resource.
         properties: its properties in CloudFormation; a value that names a resource is a `Link`.
-        unread: the properties that could not be read, so a template's values may be wrong.
-        aliases: the attribute (`Fn::GetAtt`) that has each text by which others name the resource;
-            empty for `Ref`.
+        unread: the properties that could not be read. Their values in a template may be outdated,
+            so they are not used.
+        aliases: each text by which other resources name this resource, with the attribute
+            (`Fn::GetAtt`) whose value is the text; empty for `Ref`.
     """
 
     type: str
@@ -76,5 +77,5 @@ def with_links(value: Any, keys: frozenset[str]) -> Any:
 
 
 def chosen(source: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the entries of the given names that have a value."""
+    """Return the entries of a map that have one of the given names and a value."""
     return {name: source[name] for name in names if source.get(name) not in (None, "")}

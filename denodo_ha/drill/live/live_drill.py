@@ -1,4 +1,4 @@
-"""Live drill: reads a site and works out the outcome of every scenario for what runs."""
+"""Live drill: reads the resources of a site, and works out the outcome of every scenario."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from denodo_ha.environment.facts.limits import ROUTE53_METRICS_REGION
 
 @dataclass(frozen=True)
 class LiveDrill:
-    """The drill of what runs, and the site that was read."""
+    """The drill of a site that was read from AWS, and this site."""
 
     result: DrillResult
     site: LiveSite
@@ -28,7 +28,7 @@ class LiveDrill:
 
 @dataclass(frozen=True)
 class TargetHealthRow:
-    """The health of a target now, with the names that the report has for it.
+    """A row of the report: the health of a target when it was read.
 
     Attributes:
         cluster: the cluster of the target group's balancer, else the template of the group.
@@ -50,7 +50,7 @@ class TargetHealthRow:
 def configured_site(
     config: str, regions: Sequence[str] | None
 ) -> tuple[SiteLocator, tuple[str, ...]]:
-    """Return the site and the regions of a configuration; only the given regions, if any.
+    """Return the site of a configuration, and its regions or, if given, only `regions`.
 
     Raises:
         ConfigError: The configuration has errors.
@@ -72,7 +72,7 @@ def drill_live(
     locator: SiteLocator,
     drained: Sequence[str] = (),
 ) -> LiveDrill:
-    """Read what runs and return its drill.
+    """Read a site from AWS and return its drill.
 
     Args:
         profile: the profile of the credentials.
@@ -82,7 +82,7 @@ def drill_live(
             that `denodo-ha drain` has taken out.
 
     Raises:
-        UsageError: There is no such site, or it has nothing that can fail.
+        UsageError: The site does not exist, or has no cluster that can fail.
         AwsError: AWS did not answer.
     """
     aws = Aws(profile=profile)

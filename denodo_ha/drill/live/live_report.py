@@ -1,4 +1,4 @@
-"""The parts of a drill's report that only what runs has: target health now, and what is unknown."""
+"""Parts that only the report of a live drill has: health of targets, and parts not read."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -51,7 +51,7 @@ def print_target_health(form: DocumentFormat, drill: LiveDrill) -> None:
 
 
 def print_unread(form: DocumentFormat, drill: LiveDrill) -> None:
-    """Print what could not be read; this comes before the outcomes, because they depend on it."""
+    """Print which parts could not be read. They precede the outcomes, which depend on them."""
     if drill.site.unread:
         print_sentences(form, _UNREAD, [part.text for part in drill.site.unread])
 

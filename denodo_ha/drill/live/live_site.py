@@ -1,8 +1,8 @@
-"""Live site: what runs in an account, written as templates so that the drill's readers read it.
+"""Live site: the resources of a site in the form of templates, for the drill's readers.
 
 A value is literal, except that a reference to another resource of the site is the text that the
 readers make of `Ref` and `Fn::GetAtt` (`reading.values.reference`). A property that could not be
-read is missing, and `LiveSite.unread` names the call. Nothing here calls AWS.
+read is missing, and `LiveSite.unread` names the call. This module makes no call to AWS.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from denodo_ha.drill.reading.model_builder import build_model
 
 @dataclass(frozen=True)
 class UnreadPart:
-    """A call that gave no answer, so what it reads is unknown.
+    """A part of a site that is unknown, for example because a call gave no answer.
 
     Attributes:
         action: the call as IAM names it, such as `rds:DescribeDBInstances`.
@@ -85,14 +85,14 @@ class LiveTemplate:
 
 @dataclass(frozen=True)
 class LiveSite:
-    """State of what runs: the balancers, nodes, records and what belongs to them, at one time.
+    """A site as it was read: its balancers, nodes, records, and the resources that belong to them.
 
     Attributes:
-        templates: the resources by template; own stacks first.
+        templates: the resources by template; the stacks of this project come first.
         unread: the calls that gave no answer.
         target_states: the health of every target at the time of the reading.
         drained: keys of the nodes that `denodo-ha drain` has taken out of service.
-        notes: sentences on what is not as the stacks of this project were deployed.
+        notes: sentences on resources that differ from the deployed stacks of this project.
     """
 
     templates: tuple[LiveTemplate, ...]
@@ -108,7 +108,7 @@ class LiveSite:
 
 
 def build_live_model(site: LiveSite) -> Model:
-    """Return the drill's model of a site; what could not be read is unknown in it."""
+    """Return the drill's model of a site, in which parts that could not be read are unknown."""
     model = build_model(site.stacks)
     parts = [*site.unread, *_without_listeners(model, site.unread)]
     unknowns = tuple(Unknown(part.text, part.hides) for part in parts)
@@ -120,7 +120,7 @@ def build_live_model(site: LiveSite) -> Model:
 
 
 def _without_listeners(model: Model, unread: Iterable[UnreadPart]) -> Iterator[UnreadPart]:
-    """Yield a note on each cluster without a port: the outcomes of its failures mean nothing."""
+    """Yield a note on each cluster without a port, whose outcomes have no meaning."""
     if any("balancer" in part.hides for part in unread):
         return
     for cluster in model.clusters.values():

@@ -1,4 +1,4 @@
-"""Reader of instances, their subnets and addresses, and Auto Scaling groups, a few calls each."""
+"""Reader of instances, their subnets and addresses, and Auto Scaling groups, in a few calls."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -54,7 +54,7 @@ def _filtered(
 
 
 def instance_resources(instances: Iterable[Mapping[str, Any]]) -> list[FoundResource]:
-    """Return instances as resources."""
+    """Return instances, given as the API shows them, as found resources."""
     resources = []
     for item in instances:
         id_, tags = item["InstanceId"], item.get("Tags", [])

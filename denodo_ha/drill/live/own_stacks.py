@@ -1,4 +1,7 @@
-"""Own stacks: the deployed stacks of one environment of this project, three calls for each."""
+"""Own stacks: the deployed stacks of one environment of this project.
+
+The reader makes three calls for each stack.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +74,8 @@ def read_own_stacks(
     calls: SiteCalls, stacks: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> tuple[list[OwnStack], list[UnreadPart]]:
     """Return stacks with their templates and the ids of their resources."""
-    # As in a cloud assembly: the clusters first, then what depends on them.
+    # Sort the stacks as in a cloud assembly: the clusters' stacks first, then the stacks that
+    # depend on them.
     in_order = sorted(
         stacks,
         key=lambda stack: (names.CLUSTER_TAG not in stack_tags(stack[1]), stack[1]["StackName"]),

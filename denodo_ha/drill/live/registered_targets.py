@@ -1,7 +1,8 @@
-"""Registered targets of target groups as the drill reads them: no proxies, but drained nodes.
+"""Targets of target groups as templates would list them: without proxies, with drained nodes.
 
-An instance of a HAProxy layer is not listed: its Auto Scaling group registers it, as in a template.
-A drained node is listed: it is out of service, and the drill must know that it exists.
+An instance of a HAProxy layer is not listed, because in templates an Auto Scaling group registers
+it. A drained node is listed although it is not registered: the drill must know that the node
+exists.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ from denodo_ha.drill.reading.values import as_list, as_mapping
 def with_registered_targets(
     balancers: FoundBalancers, own: Iterable[OwnStack], machines: FoundMachines
 ) -> Iterator[FoundResource]:
-    """Yield the resources of balancers, target groups with the targets that the drill reads."""
+    """Yield the balancers' resources; target groups get the targets that templates would list."""
     templates = {
         id_: (stack, stack.properties(logical_id))
         for stack in own
@@ -41,7 +42,7 @@ def with_registered_targets(
             targets += [
                 target for target in deployed if target["Id"].text in machines.drained - registered
             ]
-            # The API lists targets in no order.
+            # Sort the targets as in the template, because the API returns them in any order.
             order = {target["Id"].text: number for number, target in enumerate(deployed)}
             targets.sort(key=lambda target: order.get(target["Id"].text, len(order)))
         yield replace(resource, properties={**resource.properties, "Targets": targets})

@@ -1,4 +1,4 @@
-"""Reader of records and health checks of Route 53, and of what a DNS name leads to."""
+"""Reader of Route 53's records and health checks, also for the targets of a DNS name."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -15,7 +15,7 @@ _ADDRESSING: Final = frozenset({"A", "AAAA", "CNAME"})
 
 
 class Route53Reader:
-    """Reader of Route 53, which is the same in every region.
+    """Reader of Route 53, whose answers do not depend on the region.
 
     Args:
         calls: the calls.
@@ -47,7 +47,7 @@ class Route53Reader:
         ]
 
     def _first_pages(self, keyed: Mapping[Any, Any]) -> dict[Any, list[Any]]:
-        """Return the first page of records for each name: it contains all records of the name."""
+        """Return a page of records for each name: the first page has all records of a name."""
         return {
             key: self._calls.first_page(aws_calls.RECORDS, region, **arguments) or []
             for key, (region, arguments) in keyed.items()
@@ -107,7 +107,7 @@ class Route53Reader:
 
 
 def dns_name(name: str) -> str:
-    """Return a name as DNS compares names, with an asterisk for Route 53's escape."""
+    """Return a name in lower case without a final dot; `*` replaces Route 53's escape of it."""
     return name.rstrip(".").lower().replace("\\052", "*")
 
 

@@ -1,4 +1,4 @@
-"""Site reader: reads the deployed resources that a locator finds, as templates.
+"""Site reader: reads the deployed resources of a site, and writes them as templates.
 
     read_live_site(Aws(), ["eu-west-1", "eu-central-1"], SiteLocator(record="denodo.example.com"))
 
@@ -53,14 +53,15 @@ _KEPT: Final[Mapping[LiveCall, frozenset[str]]] = {
     aws_calls.SUBNETS: frozenset({SUBNET}),
     aws_calls.AUTO_SCALING_GROUPS: frozenset({AUTO_SCALING_GROUP}),
 }
-"""The types of resources that the drill reads in a deployed template if a call gives no answer.
-Outcomes that depend on them are unknown, but the report can name nodes and services."""
+"""For each call: the types of resources that are taken from the deployed template if the call gives
+no answer. Outcomes that depend on these resources are unknown, but the report can name nodes and
+services."""
 _DROPPED: Final[Mapping[LiveCall, frozenset[str]]] = {
     aws_calls.ALARMS: frozenset({ALARM, COMPOSITE_ALARM}),
     aws_calls.HEALTH_CHECKS: frozenset({HEALTH_CHECK}),
     aws_calls.DATABASES: frozenset({DATABASE}),
 }
-"""The types of resources that the drill leaves out if a call gives no answer."""
+"""For each call: the types of resources that are left out if the call gives no answer."""
 
 
 def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> LiveSite:
@@ -101,7 +102,7 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
         *databases.unknown(machines.networks(points.own)),
     )
     kept = {region: _unread_types(calls, _KEPT, region) for region in regions}
-    # Health checks are global: every region returns the same ones.
+    # Look at all regions together, because health checks are global.
     dropped = _unread_types(calls, _DROPPED, *regions)
     return LiveSite(
         templates.templates(
@@ -119,7 +120,7 @@ def read_live_site(aws: Aws, regions: Sequence[str], locator: SiteLocator) -> Li
 def _unread_types(
     calls: SiteCalls, types: Mapping[LiveCall, frozenset[str]], *regions: str
 ) -> frozenset[str]:
-    """Return the types of resources of calls that gave no answer in one of the regions."""
+    """Return the types of resources whose call gave no answer in at least one of the regions."""
     return frozenset(
         type_
         for call, of_call in types.items()
@@ -139,7 +140,7 @@ def _account(aws: Aws, regions: Sequence[str]) -> str:
 
 
 def _alarm_regions(checks: Iterable[FoundResource]) -> Iterator[str]:
-    """Yield the regions of the alarms of health checks, which may be others than the site's."""
+    """Yield the regions of the health checks' alarms, which may differ from the site's regions."""
     for check in checks:
         alarm = check.properties["HealthCheckConfig"].get("AlarmIdentifier")
         if alarm:

@@ -1,4 +1,4 @@
-"""Templates of a site: found resources as templates, with references instead of ids.
+"""Templates of a site: found resources in the form of templates, with references for their ids.
 
 A resource of a stack of this project keeps its logical id, its metadata, and the properties that no
 describe call reports. All other resources get logical ids from their names.
@@ -46,20 +46,24 @@ _COMPLETE: Final = frozenset(
     {LOAD_BALANCER, LISTENER, LISTENER_RULE, TARGET_GROUP, ALARM, COMPOSITE_ALARM}
     | {HEALTH_CHECK, RECORD_SET, ELASTIC_IP}
 )
-"""The types of which describe calls report every property that the drill reads."""
+"""Resource types whose describe calls report every property that the drill reads."""
 _MERGED: Final = frozenset({INSTANCE, SUBNET, AUTO_SCALING_GROUP, DATABASE, DATABASE_SUBNETS})
-"""The types of which a template has properties that no describe call reports."""
+"""Resource types with properties that the drill reads and only a template has: deployed properties
+are merged into the template's."""
 _NEVER_MISSED: Final = frozenset({DATABASE_SUBNETS, SUBNET, RECORD_SET, ELASTIC_IP})
-"""The types that are read only as far as balancers, nodes and databases need them."""
+"""Resource types of which only the resources are read that balancers, nodes and databases use. A
+resource of these types that was not read may exist."""
 _LIVE_ONLY: Final = {
     DATABASE: frozenset(
         {"AvailabilityZone", "AutomaticBackupReplicationRegion", "DBClusterIdentifier"}
         | {"SourceDBInstanceIdentifier"}
     )
 }
-"""Properties of merged resources whose absence in an answer means that they are not set."""
+"""Properties of merged resources (`_MERGED`) that are not set if the answer does not have them,
+whatever the template says."""
 _NAMES: Final = frozenset({"Name", "AlarmName"})
-"""Properties whose value is a name that CloudFormation generates if the template gives none."""
+"""Properties with a name, which CloudFormation generates if the template gives none. A generated
+name is not a difference from the template."""
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9-]+")
 
 
@@ -111,7 +115,7 @@ class SiteTemplates:
         return f"{template}/{id_}"
 
     def _owner_of_record(self, record: FoundResource) -> tuple[OwnStack, str] | None:
-        """Return the stack and logical id of a record: a name has one record of each role."""
+        """Return stack and logical id of a record, found by name and role; None without a stack."""
         role = record.properties.get("Failover")
         for stack in self._own:
             for logical_id, id_ in stack.of_type(RECORD_SET):
@@ -126,12 +130,12 @@ class SiteTemplates:
         return self._found
 
     def key_of(self, text: str, region: str, *types: str) -> Key | None:
-        """Return the key of the resource that a text names, None if there is none or several."""
+        """Return the key of the resource that a text names; None for no resource or several."""
         found = self._resolved(text, region)
         return found[0] if found and (not types or self._found[found[0]].type in types) else None
 
     def _resolved(self, text: str, region: str) -> tuple[Key, str] | None:
-        """Return the key and attribute that a text names; the given region comes first."""
+        """Return the key and attribute that a text names, with precedence for the given region."""
         lower = text.lower()
         matches = self._aliases.get(lower) or self._aliases.get(lower.removeprefix("dualstack."))
         near = [match for match in matches or () if match[0] in ("", region)]
@@ -144,7 +148,7 @@ class SiteTemplates:
         return chosen[0][1:]
 
     def value(self, value: Any, region: str) -> Any:
-        """Return a value with references in place of links."""
+        """Return a value in which references replace links."""
         if isinstance(value, Link):
             resolved = self._resolved(value.text, region)
             return _reference(*resolved) if resolved else value.literal or value.text
@@ -173,9 +177,9 @@ class SiteTemplates:
 
         Args:
             zones: the zones of subnets and adopted instances, by id.
-            kept: the types of resources, by region, that keep the template's resource if none was
-                found, because the call that finds them gave no answer.
-            unread: the regions in which what target groups serve could not be read.
+            kept: by region, the types of resources whose call gave no answer. A resource of these
+                types is taken from the template.
+            unread: the regions in which some targets of target groups could not be read.
         """
         stacks = {stack.name: stack for stack in self._own}
         raw: dict[str, dict[str, Any]] = {name: {} for name in stacks}
@@ -226,7 +230,7 @@ class SiteTemplates:
                     )
 
     def _rest(self, stack: OwnStack, kept: frozenset[str]) -> dict[str, Any]:
-        """Return the resources of a stack's template that are not read by other calls."""
+        """Return the resources that are taken from a stack's template, as no call reads them."""
         rest = {}
         for logical_id, resource in mapping_in(stack.template, "Resources").items():
             type_ = resource.get("Type") if isinstance(resource, Mapping) else None
@@ -241,7 +245,7 @@ class SiteTemplates:
     def _written(
         self, stack: OwnStack | None, logical_id: str, resource: FoundResource
     ) -> dict[str, Any]:
-        """Return a found resource as a template has it."""
+        """Return a found resource in the form of a template."""
         properties = self.value(dict(resource.properties), resource.region)
         if stack is None:
             return {"Type": resource.type, "Properties": properties}
@@ -268,7 +272,7 @@ def _reference(key: Key, attribute: str) -> str:
 
 
 def _marked(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return resources in which every target group may have targets that could not be read."""
+    """Return resources with a mark on target groups: some of their targets were not read."""
     marked = {}
     for logical_id, resource in resources.items():
         marked[logical_id] = resource

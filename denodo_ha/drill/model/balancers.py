@@ -20,15 +20,17 @@ class TargetGroup:
     Attributes:
         key: its key.
         name: the service's name, or the port if the templates do not contain the name.
-        auxiliary_node: for the auxiliary port of a node, the node's key.
+        auxiliary_node: for the auxiliary port of a node, the node's key; None for a service.
         entry_port: for an auxiliary port, the balancer's port on which nodes direct clients to it;
-            None if no listener of the balancer has that service.
+            None if no listener of the balancer has the service that directs clients to the
+            auxiliary port.
         targets: the registered targets.
         health_check: its health check.
         cross_zone: its own cross-zone setting, None if the balancer's setting applies.
         dns_threshold: minimum of healthy targets in a zone; with fewer, the zone's address is
             removed from the balancer's DNS.
-        routing_threshold: minimum of healthy targets; with fewer, all targets get connections.
+        routing_threshold: minimum of healthy targets; with fewer, the unhealthy targets get
+            connections, too.
         reports_host_count: whether CloudWatch has the metric HealthyHostCount for the group.
         targets_unknown: whether the group may have targets that the templates do not list.
     """
@@ -73,7 +75,7 @@ class Balancer:
         zones: its zones, in each of which it has an address; an empty string stands for an
             unknown zone.
         cross_zone: whether an address passes connections to targets of all zones.
-        internal: whether the balancer can be reached only from private networks.
+        internal: whether only clients in private networks can reach the balancer.
         listeners: its listeners by port.
         zonal_shift: whether zonal shifts are enabled.
         jdbc_port: the port on which nodes direct Denodo 7.0 clients to their auxiliary ports; None

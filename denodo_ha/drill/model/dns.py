@@ -15,8 +15,8 @@ class Alarm:
             to raise the alarm.
         target_group: key of the metric's target group, None if no template has the group.
         balancer: key of the metric's balancer, None if no template has the balancer.
-        zone: the zone that the alarm watches, None for all zones.
-        switch: whether it is an operators' switch: operators send the datapoints.
+        zone: the zone whose data the alarm uses, None for the data of all zones.
+        switch: whether it is the alarm of an operators' switch, whose datapoints operators send.
         source: namespace, metric and dimensions, which are the same for alarms on the same metric.
         machine: key of the metric's instance, None for other metrics.
         by_node: whether the node itself publishes the metric.

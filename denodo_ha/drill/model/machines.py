@@ -14,12 +14,13 @@ Key = str
 
 
 MEMBER_MARK: Final = "#"
-"""Mark in the key of an instance of an Auto Scaling group, between the group's key and a number."""
+"""Character between the group's key and a number in the key of an Auto Scaling group's instance."""
 READINESS_PATH = "/ready/"
 """The path on which a node's host program reports whether a service is ready
 (docs/reference/node.md)."""
 JDBC_READINESS_PATH = f"{READINESS_PATH}jdbc"
-"""The path for Virtual DataPort: with Denodo 7.0, the program also needs the auxiliary port."""
+"""The path on which a node reports whether Virtual DataPort is ready: with Denodo 7.0, the program
+also tests the auxiliary port."""
 
 
 @dataclass(frozen=True)

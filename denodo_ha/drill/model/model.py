@@ -43,8 +43,9 @@ class Database:
         key: its key.
         name: its logical id.
         cluster: the cluster's name.
-        multi_az: whether a standby in another zone takes over.
-        zones: the zones in which it may be, None if the templates do not contain them.
+        multi_az: whether the database has a standby in another zone, which takes over if the
+            database fails.
+        zones: the zones in which the database may be, None if the templates do not contain them.
         ports: the client ports of the services that need the database, None if they are unknown.
     """
 
@@ -78,8 +79,8 @@ class Copies:
 Subject = Literal[
     "balancer", "address", "node", "zone", "record", "check", "database", "metadata server"
 ]
-"""The kinds of objects that an unknown part may hide: "address" means a balancer's zones, and
-"metadata server" a database outside of the networks that were read."""
+"""The kinds of objects about which a verdict may be unknown. "address" means the zones of a
+balancer, and "metadata server" a shared database that is not known to belong to the site."""
 
 
 ANY_SUBJECT: frozenset[Subject] = frozenset(
@@ -95,8 +96,8 @@ class Unknown:
         text: the text of the note on this part.
         hides: the kinds of objects that it may hide or change; a policy that depends on one of
             these kinds is never reported as held.
-        about: the check or alarm to which this part belongs; the part is ignored unless a failover
-            record uses that check or alarm. Empty for all other parts.
+        about: key of the check or alarm to which this part belongs. The part is ignored unless a
+            failover record uses this check or alarm. Empty for parts that always count.
     """
 
     text: str
@@ -110,10 +111,10 @@ class Model:
 
     Attributes:
         license_managers: the host of the License Manager of each cluster, where it is known.
-        copies: what is copied of each cluster to another region.
+        copies: the data of each cluster that is copied to another region.
         notifications: the alarms that notify a topic.
         database_events: keys of the databases whose failures are events that notify a topic.
-        unpaired_names: the names with a failover record of one role only.
+        unpaired_names: the DNS names that have a PRIMARY or a SECONDARY record, and not both.
         unknowns: the unknown parts that can prevent policies from holding; `notes` contains their
             texts too.
     """
@@ -156,7 +157,7 @@ class Model:
                     if group.auxiliary_node is not None:
                         auxiliary_ports += ports
                     else:
-                        # Each proxy of a group has the same nodes.
+                        # All proxies of a target group have the same nodes, so one proxy is enough.
                         known = services.get(group.name, [])
                         services[group.name] = list(dict.fromkeys((*known, *ports)))
         for port_number in cluster.ports:
@@ -179,7 +180,7 @@ class Model:
         return self.alarms.get(check.alarm or "")
 
     def by_operators_alone(self, record: Record) -> bool:
-        """Return whether a record's health depends on operators' switches only."""
+        """Return whether only operators' switches decide a record's health."""
         if record.alias and record.evaluates:
             return False
         checks = [check for check in self.checks_of([record]) if check.kind != "CALCULATED"]

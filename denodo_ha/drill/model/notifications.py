@@ -14,8 +14,8 @@ class Notification:
         name: its name, as notifications contain it.
         urgency: urgent or notice; empty for alarms that this project did not make.
         parts: sets of keys of alarms; the alarms of each set together set off this alarm.
-        without_data: whether it notifies that there is no data, and not that a threshold is
-            breached.
+        without_data: whether it notifies operators when its metric has no data, instead of when a
+            threshold is breached.
         wait: seconds that the notification waits for an alarm that may suppress it.
     """
 
@@ -29,7 +29,7 @@ class Notification:
 
 @dataclass(frozen=True)
 class SentNotification:
-    """A notification in one scenario: the alarm, its urgency, and the longest time until it."""
+    """A notification in one scenario: name and urgency of the alarm, and the seconds until then."""
 
     name: str
     urgency: str

@@ -1,4 +1,4 @@
-"""The load balancers in the templates with their listeners, target groups and targets."""
+"""Reader of the load balancers in templates, with listeners, target groups and targets."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -107,10 +107,10 @@ class BalancerReader:
     def _zones(self, resource: Resource, balancer: Balancer) -> tuple[str, ...]:
         """Return a balancer's zones.
 
-        If the zone of a subnet is unknown, a zone of the targets is used instead: a balancer does
-        not use a target in a zone that the balancer lacks, so a working balancer has all zones of
-        its targets. If the list of subnets is unknown, the balancer gets all zones of its targets,
-        or one zone without a name if there are none.
+        If the zone of a subnet is unknown, a zone of the targets is used instead. A balancer uses
+        no targets in zones that the balancer lacks, so it is likely that a working balancer has all
+        zones of its targets. If the list of subnets is unknown, the balancer gets all zones of its
+        targets, or one zone without a name if there are none.
         """
         written = [resource.properties.get(name) for name in ("Subnets", "SubnetMappings")]
         subnets = [
@@ -171,7 +171,7 @@ class BalancerReader:
         )
 
     def _mark_auxiliary_ports(self, key: Key) -> None:
-        """Mark target groups of auxiliary ports, found by this project's tags or their targets."""
+        """Mark a listener's target groups of auxiliary ports, known by tags or by their targets."""
         balancer = self.balancers[key]
         most_targets = max(
             (len(self.target_groups[group].targets) for group in balancer.target_groups), default=0
@@ -205,7 +205,7 @@ class BalancerReader:
         return None
 
     def _auxiliary_node(self, group: TargetGroup, port: int, *, shared: bool) -> Key | None:
-        """Return the node to whose auxiliary port a target group belongs, None for a service.
+        """Return the node to whose auxiliary port a group belongs; None for a service's group.
 
         Args:
             group: the target group.

@@ -1,4 +1,4 @@
-"""The shared databases in the templates: Amazon RDS DB instances that keep clusters' metadata."""
+"""Reader of the shared databases in templates: DB instances of RDS with clusters' metadata."""
 
 from collections.abc import Mapping
 
@@ -80,7 +80,8 @@ def _zones(
     stacks = [stack for stack in reader.stacks if stack.name in (database.stack.name, cluster)]
     zones: list[str] = []
     for subnet in subnets:
-        # The zone of an existing subnet is in the metadata of the cluster's template.
+        # The zone of a subnet that no template creates is in the metadata of the cluster's
+        # template.
         by_stack = (machines.zone_of_subnet(stack, subnet) for stack in stacks)
         subnet_zone = next((zone for zone in by_stack if zone), None)
         if subnet_zone is None:

@@ -1,4 +1,4 @@
-"""The resolver of expressions (intrinsic functions) in templates, across stacks."""
+"""Resolver of expressions (intrinsic functions) in templates, with references between stacks."""
 
 import re
 from collections import Counter
@@ -65,8 +65,8 @@ class Resolver:
 
     Attributes:
         undecided: descriptions of the conditions and unsupported functions that resolved values
-            depend on and whose results are known only after deployment. The caller clears it
-            before resolving a value.
+            depend on and whose results are known only after deployment. The caller empties this set
+            before the caller resolves a value.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Resolver:
         return resolved if isinstance(resolved, dict) else {}
 
     def exists(self, stack: SynthesisedStack, resource: Mapping[str, Any]) -> bool:
-        """Return whether a resource's condition holds; True if known only after deployment."""
+        """Return whether a resource's condition creates it; True if the condition is unknown."""
         condition = resource.get("Condition")
         if not isinstance(condition, str):
             return True
@@ -217,7 +217,8 @@ class Resolver:
         return reference(stack.name, str(id_), str(attribute))
 
     def _get_azs(self, stack: SynthesisedStack, argument: Any, _depth: int) -> list[str]:
-        # The zones' names depend on the account; the drill only needs different names.
+        # Make up names of zones: the real names depend on the account, and the drill only needs
+        # different names for different zones.
         return [f"{argument or stack.region}#{number}" for number in range(6)]
 
     def _find_in_map(self, stack: SynthesisedStack, argument: Any, depth: int) -> Any:
@@ -266,7 +267,7 @@ class Resolver:
         name, if_true, if_false = argument
         holds = self._holds(stack, str(name), depth)
         if holds is None:
-            # The condition is assumed to hold, and the reader notes that it is unknown.
+            # Assume that the unknown condition holds. The reader adds a note on it.
             self._note_undecided(f"condition {name}")
         chosen = if_false if holds is False else if_true
         return self.value(stack, chosen, depth)
@@ -313,7 +314,8 @@ class Resolver:
         name = str(argument)
         if self._exports is None:
             self._exports = {}
-            # Detect circular references separately while the names of exports are resolved.
+            # Detect circular references separately from those of the caller while the names of
+            # exports are resolved.
             followed, self._followed = self._followed, set()
             for stack in self._stacks.values():
                 for output in as_mapping(stack.template.get("Outputs")).values():
@@ -338,10 +340,10 @@ class Resolver:
         return self._output(stack, f"Outputs.{output}", value, depth)
 
     def _output(self, stack: SynthesisedStack, path: str, value: Any, depth: int) -> Any:
-        """Return the value of an output that another stack uses; unknown if circular.
+        """Return the value of an output that another stack uses; unknown for a circular reference.
 
-        This is not an error: names of exports and stacks are unique only within a region, so the
-        output may refer to an output in another region.
+        A circular reference between outputs is not an error: names of exports and stacks are unique
+        only within a region, so the other output may be in another region.
         """
         if (stack.name, path) in self._followed:
             self._note_undecided(f"{path} of {stack.name}, which refers to itself")

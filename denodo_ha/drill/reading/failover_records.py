@@ -1,4 +1,4 @@
-"""The failover records in the templates: pairs with the same name, type and hosted zone."""
+"""Reader of failover records in templates: pairs of the same name, type and hosted zone."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -23,7 +23,7 @@ def read_failover_names(
     machines: Mapping[Key, Machine],
     balancers: Mapping[Key, Balancer],
 ) -> tuple[tuple[FailoverName, ...], Mapping[str, str]]:
-    """Return the names with both failover records, and the role of each name with only one.
+    """Return the names with both failover records, and the only role of the other names.
 
     Args:
         reader: the resources.
@@ -86,8 +86,8 @@ def _dns_name(value: object) -> str:
 def _join_halves(reader: ResourceReader, pairs: dict[_RecordKey, dict[str, Record]]) -> None:
     """Join the PRIMARY and SECONDARY records of a name if their hosted zones may be the same.
 
-    Templates can refer to one hosted zone in different ways. Two different ids are always different
-    zones. A zone given by name or by parameter may be the same as any other zone.
+    Two templates may refer to one hosted zone in different ways: by id, by name or by parameter.
+    Only two different ids are certainly different zones.
     """
     for key in [*pairs]:
         if len(pairs.get(key, ())) != 1:
@@ -106,7 +106,10 @@ def _join_halves(reader: ResourceReader, pairs: dict[_RecordKey, dict[str, Recor
 
 
 def _label(key: _RecordKey, pairs: Iterable[_RecordKey]) -> str:
-    """Return a failover name's label, with record type and hosted zone if the name has several."""
+    """Return a failover name's label.
+
+    If several pairs of records have the name, the label contains record type and hosted zone.
+    """
     same_name = [other for other in pairs if other.name == key.name]
     types = {other.type for other in same_name}
     zones = {other.zone for other in same_name if other.type == key.type}

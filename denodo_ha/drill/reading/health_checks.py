@@ -1,4 +1,4 @@
-"""The alarms and the Route 53 health checks in the templates."""
+"""Reader of the alarms and the Route 53 health checks in templates."""
 
 from collections.abc import Iterator, Mapping
 
@@ -76,7 +76,7 @@ class HealthCheckReader:
         namespace = str(properties.get("Namespace", ""))
         balancer, group = self._watched(dimensions)
         if not self._is_of_check(resource):
-            pass  # no record depends on it
+            pass  # no health check monitors the alarm, so no failover record depends on it
         elif namespace in _BALANCER_NAMESPACES:
             if balancer is None:
                 name = dimensions.get("LoadBalancer")
@@ -122,21 +122,21 @@ class HealthCheckReader:
         )
 
     def _machine(self, alarm: Resource, value: object) -> Key | None:
-        """Return the key of the instance in an alarm's dimensions, as the drill's machines have."""
+        """Return the key of the machine whose instance id is in an alarm's dimensions."""
         if value is None:
             return None
         instance = self._reader.referenced(value, INSTANCE)
         return instance.key if instance is not None else f"{alarm.stack.name}/{value}"
 
     def _node(self, alarm: Resource, name: object) -> Key | None:
-        """Return the key of the node of that name in an alarm's stack."""
+        """Return the key of the node with a given name in the stack of an alarm."""
         for instance in self._reader.of_type(INSTANCE):
             if instance.stack.name == alarm.stack.name and instance.tags.get(NODE_TAG) == name:
                 return instance.key
         return None
 
     def _proxy(self, dimensions: Mapping[str, object]) -> tuple[Key | None, int]:
-        """Return the inner load balancer in an alarm's dimensions, and its nodes' port."""
+        """Return the inner balancer (a target itself) in dimensions, and its nodes' port."""
         balancer = self._reader.referenced(dimensions.get("LoadBalancer"), LOAD_BALANCER)
         group = self._reader.referenced(dimensions.get("TargetGroup"), TARGET_GROUP)
         if balancer is None or group is None or balancer.key in self._balancers:

@@ -1,4 +1,4 @@
-"""The parts of templates that the drill cannot read and that may contain relevant resources."""
+"""Notes on parts of templates that the drill cannot read, and that may contain resources."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -13,7 +13,8 @@ _HARMLESS_TRANSFORMS: Final = (
     "AWS::SecretsManager-",
     "AWS::CodeDeployBlueGreen",
 )
-"""Transforms that add no resource of a type that the drill reads, or that the drill expands."""
+"""Beginnings of names of transforms that hide nothing: they add no resource of a type that the
+drill reads, or the drill expands them itself."""
 
 _HIDING_TYPES: Final = {
     "AWS::ElasticLoadBalancing::LoadBalancer": "is a Classic Load Balancer, which is not read",

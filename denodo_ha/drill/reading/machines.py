@@ -1,4 +1,4 @@
-"""The machines in the templates: nodes, and proxies in front of them."""
+"""Reader of the machines in templates: nodes, and proxies in front of nodes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -40,7 +40,8 @@ from denodo_ha.environment.names import (
 _RECOVER = ":ec2:recover"
 """Suffix of the alarm action that recovers an instance (AWS, CloudWatch, PutMetricAlarm)."""
 _MAX_INSTANCES = 1000
-"""Project limit: instances in an Auto Scaling group; the drill lets each of them fail."""
+"""Project limit: instances in an Auto Scaling group. The drill works out the failure of each
+instance."""
 
 
 class MachineReader:
@@ -90,7 +91,10 @@ class MachineReader:
         )
 
     def _recovery(self, instance: Resource) -> Recovery | None:
-        """Return how EC2 recovers an instance; a recovery by alarm needs an alarm."""
+        """Return the way in which EC2 recovers an instance; None if its type is unknown.
+
+        An instance type that is recovered by an alarm needs such an alarm in the templates.
+        """
         type_ = instance.properties.get("InstanceType")
         if not isinstance(type_, str) or references(type_):
             return None
@@ -110,13 +114,17 @@ class MachineReader:
                         yield instance.key
 
     def _readiness_delay(self, instance: Resource) -> int:
-        """Return the sum of the delays in the metadata of a node, or else of its template."""
+        """Return the longest seconds until a node reports that it is not ready.
+
+        They are the sum of the delays in this project's metadata of the node or, without it, of the
+        template.
+        """
         of_stack = self._reader.own_metadata(instance.stack).get(DELAYS_METADATA)
         delays = as_mapping(instance.own_metadata.get(DELAYS_METADATA, of_stack))
         return sum(as_integer(seconds, 0) for seconds in delays.values())
 
     def _add_auto_scaling_group(self, group: Resource) -> None:
-        """Add a proxy for each desired instance of an Auto Scaling group, spread over its zones."""
+        """Add a proxy for each desired instance of an Auto Scaling group, in all its zones."""
         zones: list[str | None] = [
             self.zone_of_subnet(group.stack, subnet)
             for subnet in as_list(group.properties.get("VPCZoneIdentifier"))
@@ -155,8 +163,8 @@ class MachineReader:
         tag = group.tags.get(NODE_TAG)
         key = self._add_existing(group.stack, id_, names.get(str(id_)) or tag)
         if tag is not None and self.machines[key].name == str(id_):
-            # The machine was first found in a shared target group, which does not contain the
-            # machine's name.
+            # The machine was first found in a target group with several targets, from which its
+            # name is not known. This target group knows the name.
             self.machines[key] = replace(self.machines[key], name=tag)
         return [key]
 
@@ -193,7 +201,7 @@ class MachineReader:
         return key
 
     def _listener_upstreams(self, balancer: Resource) -> Mapping[int, Upstream]:
-        """Return the upstreams of a balancer that is a target, by its listeners' ports."""
+        """Return the upstreams of a balancer that is a target itself, by its listeners' ports."""
         upstreams: dict[int, Upstream] = {}
         for listener in self._reader.of_type(LISTENER):
             owner = self._reader.referenced(
@@ -275,7 +283,7 @@ def forwarded_target_groups(listener: Resource) -> Iterator[object]:
 
 
 def _proxy_check(settings: Mapping[str, object], path: str) -> TargetHealthCheck | None:
-    """Return a proxy's own check of nodes from this project's metadata, None without its times."""
+    """Return a proxy's own check of its nodes; None if the metadata lacks the check's times."""
     if not settings:
         return None
     unhealthy = as_integer(settings.get("Unhealthy"), 1)
@@ -286,7 +294,8 @@ def _proxy_check(settings: Mapping[str, object], path: str) -> TargetHealthCheck
         as_integer(settings.get("Interval"), 0),
         as_integer(settings.get("Healthy"), 1),
         unhealthy,
-        # A proxy waits for an answer before its next check.
+        # A proxy waits for the answer to a check before its next check, so each failed check adds
+        # its time-out.
         unhealthy * as_integer(settings.get("Timeout"), 0),
     )
 

@@ -1,4 +1,4 @@
-"""Builder of the model: finds clusters, their balancers and nodes, and the failover names."""
+"""Builder of the drill's model: finds clusters, their balancers and nodes, and failover names."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ _LICENSE_MANAGER: Final = re.compile(r'"license_manager"\s*:\s*{[^{}]*"host"\s*:
 
 
 def build_model(stacks: tuple[SynthesisedStack, ...]) -> Model:
-    """Return the model of stacks."""
+    """Return the drill's model of the given stacks."""
     reader = ResourceReader(stacks)
     machine_reader = MachineReader(reader)
     balancer_reader = BalancerReader(reader, machine_reader)
@@ -99,7 +99,7 @@ def _license_managers(reader: ResourceReader, clusters: Mapping[str, str]) -> di
 def _desired_states(
     reader: ResourceReader, clusters: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the text of each SSM parameter in a cluster's stack, with the cluster."""
+    """Yield the text of each SSM parameter of a cluster's stack, with the cluster's name."""
     for stack in reader.stacks:
         for resource in stack.resources.values():
             if resource["Type"] == "AWS::SSM::Parameter" and stack.name in clusters:
@@ -198,7 +198,7 @@ def _machines_behind(
 def _cluster_names(reader: ResourceReader) -> Mapping[str, str]:
     """Return a cluster name for each stack: the cluster tag if unique, else the stack's name."""
     tagged: dict[str, str] = {}
-    # The stacks of a cluster's database and alarms also have its tag, but are not clusters.
+    # Stacks with a cluster's database or alarms have the cluster's tag too, but are not clusters.
     with_clusters = {resource.stack.name for resource in reader.of_type(LOAD_BALANCER, INSTANCE)}
     for resource in reader.resources.values():
         name = resource.tags.get(CLUSTER_TAG)
@@ -218,7 +218,7 @@ def _keys_of_kind(kind: str, keys: list[Key], machines: Mapping[Key, Machine]) -
 
 
 def _with_unique_names(machines: Mapping[Key, Machine]) -> dict[Key, Machine]:
-    """Return the machines, with logical ids instead of names that a cluster has twice."""
+    """Return the machines; a name that occurs twice in a cluster is replaced by the logical id."""
     names = Counter((machine.cluster, machine.name) for machine in machines.values())
     return {
         key: replace(machine, name=key.rpartition("/")[2])

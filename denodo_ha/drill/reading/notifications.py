@@ -1,4 +1,4 @@
-"""The alarms in the templates that notify a topic, and the events of databases."""
+"""Reader of the alarms in templates that notify a topic, and of the databases' events."""
 
 import re
 from collections.abc import Iterator
@@ -18,15 +18,17 @@ from denodo_ha.drill.reading.values import as_list, is_true, references
 from denodo_ha.environment.derived.alarms import name_in_description
 
 _TOKEN: Final = re.compile(r'\s*(ALARM\("?[^()"]+"?\)|AND|OR|[()])\s*')
-"""Tokens of the rules that the drill reads."""
+"""Tokens of the composite alarms' rules that the drill reads: alarms in state ALARM, joined by AND
+and OR."""
 _MOST_SETS: Final = 4096
 _MOST_PARENTHESES: Final = 200
-"""Project limits: rules with more combinations of alarms, or more terms, are left out."""
+"""Project limits: the drill ignores composite alarms whose rules have more combinations of alarms,
+or more nested parentheses."""
 _FAILOVER_EVENTS: Final = frozenset({"availability", "failover", "failure"})
 
 
 def read_notifications(reader: ResourceReader) -> Iterator[Notification]:
-    """Yield the alarms that notify a topic. A rule with NOT or other states is left out."""
+    """Yield the alarms that notify a topic, without rules that have NOT or other states."""
     for resource in reader.of_type(ALARM):
         if _notifies(resource, "AlarmActions"):
             yield _notification(resource, (frozenset({resource.key}),))
@@ -39,7 +41,7 @@ def read_notifications(reader: ResourceReader) -> Iterator[Notification]:
 
 
 def sets_of_alarms(rule: str) -> tuple[frozenset[Key], ...]:
-    """Return the sets of alarms that set off a composite alarm, empty if the rule is not read."""
+    """Return the sets of alarms that set off a composite alarm; empty for an unsupported rule."""
     tokens: list[str] = []
     position = 0
     while match := _TOKEN.match(rule, position):
@@ -54,7 +56,10 @@ _Sets = set[frozenset[Key]]
 
 
 def _any_of(tokens: list[str]) -> _Sets | None:
-    """Read terms with OR between them, from the beginning of the tokens; AND binds more tightly."""
+    """Remove terms joined by OR from the tokens, and return their sets; AND binds more tightly.
+
+    None means that the tokens are not a supported rule.
+    """
     sets = _all_of(tokens)
     while sets is not None and tokens[:1] == ["OR"]:
         tokens.pop(0)

@@ -1,4 +1,4 @@
-"""The resources of some stacks with resolved properties: the input of the other readers."""
+"""Reader of the resources of stacks, with resolved properties, for all other readers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ RECORD_SET = "AWS::Route53::RecordSet"
 RECORD_SET_GROUP = "AWS::Route53::RecordSetGroup"
 
 UNREAD_METADATA: Final = "Unread"
-"""Key of this project's metadata on a target group of a live site: a call that reads what the group
-serves gave no answer."""
+"""Key of this project's metadata on a target group of a live site: a call that reads the group's
+targets gave no answer, so the group may have others."""
 
 _SUBJECTS: Final[Mapping[str, tuple[Subject, ...]]] = {
     LOAD_BALANCER: ("balancer", "address"),
@@ -192,9 +192,10 @@ class ResourceReader:
         return properties
 
     def _open_values(self, name: str, value: object) -> Iterator[str]:
-        """Yield the properties in a value that must be numbers or strings and are not known."""
+        """Yield a text on each number or string in a value that the drill needs and cannot know."""
         if isinstance(value, dict):
-            # The values of other attributes, such as a bucket for logs, are not read.
+            # The drill reads only some attributes: ignore the values of others, such as a bucket
+            # for logs.
             if "Key" in value:
                 is_read = str(value["Key"]).startswith(_READ_ATTRIBUTES)
                 value = {str(value["Key"]): value.get("Value")} if is_read else {}
@@ -210,7 +211,7 @@ class ResourceReader:
                 yield f"the value of {name}"
 
     def _is_open(self, found: tuple[str, str, str]) -> bool:
-        """Return whether a reference is to a parameter, or to no resource in these templates."""
+        """Return whether a reference names a parameter, or a resource that these templates lack."""
         stack, id_, _ = found
         return f"{stack}/{id_}" not in self._ids
 

@@ -1,6 +1,7 @@
-"""The templates as CloudFormation processes them: loops expanded, local nested stacks added.
+"""Expansion of templates as in CloudFormation: loops are expanded, nested stacks added.
 
-A part that cannot be expanded or found is recorded as unknown: it may contain any resource.
+A loop that cannot be expanded, or a nested template that has no local file, is recorded as unknown:
+it may contain any resource.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +84,8 @@ def _add_nested(
 def _local_file(parent: SynthesisedStack, resource: Mapping[str, Any]) -> Path | None:
     """Return the local file of a nested stack's template, None if there is none."""
     properties = as_mapping(resource.get("Properties"))
-    # The CDK writes the nested template to the parent's folder and its name to the metadata.
+    # The CDK writes the nested template to the parent's folder, and the file's name to the metadata
+    # of the resource.
     of_asset = as_mapping(resource.get("Metadata")).get("aws:asset:path")
     location = of_asset or properties.get("TemplateURL") or properties.get("Location")
     if parent.file is None or not isinstance(location, str) or "://" in location:

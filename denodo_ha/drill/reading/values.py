@@ -1,4 +1,4 @@
-"""The values of resolved expressions: references, lists, numbers, flags.
+"""Values of resolved expressions: references, lists, numbers, flags.
 
 A value that is known only after deployment becomes a reference: `${stack/LogicalId}` for `Ref` and
 `${stack/LogicalId.Attribute}` for `Fn::GetAtt`. Two expressions for the same value thus become the
@@ -34,7 +34,7 @@ def unknown(name: str) -> str:
 
 
 def _select(argument: Any) -> Any:
-    """Return an item of a list; for an unknown list, a text that is different for each index."""
+    """Return an item of a list; for an unknown list, a text for the unknown item of this index."""
     index, items = argument if isinstance(argument, list) and len(argument) == 2 else (0, [])
     if isinstance(items, str) and (found := references(items)):
         stack, id_, attribute = found[0]
@@ -56,7 +56,7 @@ def _join(argument: Any) -> Any:
 
 
 def split(argument: Any) -> Any:
-    """Return the parts of a text; return a text that is known only after deployment unchanged."""
+    """Return the parts of a text; return an unknown text unchanged."""
     separator, text = argument if has_items(argument, 2) else (" ", "")
     parts = str(text).split(str(separator) or " ")
     is_unknown_list = len(parts) == 1 and _REFERENCE.fullmatch(parts[0]) is not None

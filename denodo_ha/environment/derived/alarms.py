@@ -17,42 +17,53 @@ from denodo_ha.environment.model.environment import Environment
 Urgency = Literal["urgent", "notice"]
 
 NODE_OUT_MINUTES: Final = 5
-"""Project value: longer than any short disturbance from which a target recovers automatically."""
+"""Project value: minutes for which a target must be unhealthy. They are longer than any disturbance
+from which a target recovers automatically."""
 NO_NODE_MINUTES: Final = 3
-"""Project value: a target group that is replaced has no healthy target for up to two minutes."""
+"""Project value: minutes for which a target group must have no healthy target. A target group that
+is replaced has none for up to two minutes."""
 MACHINE_MINUTES: Final = 10
-"""Project value: an instance that is stopped and started has no status checks for some minutes."""
+"""Project value: minutes for which an instance's status checks must fail or be missing. An instance
+that is stopped and started again has no status checks for some minutes."""
 SILENT_MINUTES: Final = 5
-"""Project value: metrics that CloudWatch delivers late are not a reason for an alarm."""
+"""Project value: minutes for which a load balancer must report no metrics. Metrics that CloudWatch
+delivers a little late are not a reason for an alarm."""
 RESTART_MARGIN_MINUTES: Final = 5
-"""Project value, after `denodo.start_limit`: a Denodo 7.0 node that restarts remains registered
-for its auxiliary port, and must not raise an alarm."""
+"""Project value: minutes added to `denodo.start_limit`, which a restart may take. A Denodo 7.0 node
+that restarts remains registered in the target group of its auxiliary port, and must not raise an
+alarm."""
 
 SUPPRESSOR_WAIT_S: Final = 20
-"""Project value: seconds that a notification waits for the suppressor alarm to begin. Commands put
-the suppressor's metric before they take a node out, and no alarm that this sets off is faster than
-three minutes, so the wait is short: it also delays the notification of each incident. CloudWatch
-requires both periods with a suppressor (AWS, Amazon CloudWatch User Guide, "Suppressing composite
-alarm actions")."""
+"""Project value for `ActionsSuppressorWaitPeriod`: seconds that a notification waits for the
+suppressor alarm to go to ALARM. Commands put the suppressor's metric before they take a node out,
+and an alarm needs at least three minutes to detect that a node is out, so a short wait is enough. A
+longer wait would delay the notification of each incident. CloudWatch requires a wait period and an
+extension period (`SUPPRESSOR_EXTENSION_S`) for each suppressor (AWS, Amazon CloudWatch User Guide,
+"Suppressing composite alarm actions")."""
 SUPPRESSOR_EXTENSION_S: Final = 180
-"""Project value: seconds after the suppressor alarm has ended in which nothing notifies yet. The
-metric may have no data for up to two minutes, and alarms on metrics of a node that is back end one
-or two minutes late."""
+"""Project value for `ActionsSuppressorExtensionPeriod`: seconds after the suppressor alarm has
+returned to OK in which composite alarms still do not notify. The suppressor's metric may have no
+data for up to two minutes, and the alarms of a node that has come back return to OK one or two
+minutes after it."""
 SUPPRESSOR_TEXT: Final = (
     "While this alarm is in state ALARM, the alarms of {} do not notify: the cluster is paused, or "
     "a command changes its nodes. Does not notify by itself"
 )
 CERTIFICATE_DAYS: Final = 30
-"""Project value: ACM begins to renew its own certificates 60 days before they expire (AWS, AWS
-Certificate Manager User Guide, Managed certificate renewal), so with 30 days left this has failed,
-or the certificate is not one that ACM renews."""
+"""Project value: days before its expiry at which a certificate sets off an alarm. ACM begins to
+renew certificates 60 days before they expire (AWS, AWS Certificate Manager User Guide, Managed
+certificate renewal). If 30 days are left, the renewal has failed, or ACM does not renew this
+certificate."""
 CERTIFICATE_HOURS: Final = 24
-"""Project value: ACM publishes the days to the expiry twice a day."""
+"""Project value: period of the alarm on an ACM certificate. ACM publishes the days until the expiry
+twice a day."""
 LAST_NODE_OF: Final = range(3, 8)
-"""Numbers of nodes with an alarm on the last node. Its rule grows with the square of the number,
-and AWS accepts 10,240 characters (AWS, Amazon CloudWatch API, PutCompositeAlarm)."""
+"""Numbers of nodes for which a cluster has the alarm `one node left`. The length of the alarm's
+rule grows with the square of the number, and AWS accepts at most 10,240 characters (AWS, Amazon
+CloudWatch API, PutCompositeAlarm)."""
 STILL_THROWN_HOURS: Final = 12
-"""Project value: longer than planned work on a cluster, so that the next shift learns of it."""
+"""Project value: hours after which a thrown switch sets off an alarm. Planned work on a cluster is
+shorter, and the next shift of operators must learn of a forgotten switch."""
 
 PAGE: Final = "docs/reference/alarms.md"
 _DESCRIPTION: Final = re.compile(r"(urgent|notice), ([A-Za-z ]+): ")
@@ -85,18 +96,18 @@ class AlarmText:
 
 
 def name_in_description(description: str) -> tuple[str, str] | None:
-    """Return urgency and name of a notifying alarm; None for any other alarm."""
+    """Return urgency and name of a notifying alarm from its description; None for other alarms."""
     match = _DESCRIPTION.match(description)
     return (match[1], match[2]) if match else None
 
 
 def restart_minutes(environment: Environment) -> int:
-    """Return the minutes after which a node that restarts its servers serves again."""
+    """Return the minutes within which a node that restarts its servers must serve again."""
     return -(-environment.denodo.start_limit // 60) + RESTART_MARGIN_MINUTES
 
 
 def node_out(cluster: str, nodes: int) -> AlarmText:
-    """Return the texts of the alarm on a node that runs, and is unhealthy in a target group."""
+    """Return the texts of the alarm on a node that is unhealthy in a target group."""
     what = f"a node of {cluster} has been unhealthy in a target group for {NODE_OUT_MINUTES} min."
     means = "New connections go to the other nodes, which have more load."
     return node_missing("node out", what, means, nodes)
@@ -113,7 +124,7 @@ def machine_lost(cluster: str, nodes: int) -> AlarmText:
 
 
 def node_missing(name: str, what: str, means: str, nodes: int) -> AlarmText:
-    """Return the texts of an alarm on a missing node: urgent if at most one node is left."""
+    """Return the texts of an alarm on a missing node: urgent if no more than one is left."""
     if nodes == 1:
         return AlarmText(name, "urgent", what, "It is the only node: clients are not served.")
     if nodes == 2:
@@ -122,7 +133,7 @@ def node_missing(name: str, what: str, means: str, nodes: int) -> AlarmText:
 
 
 def one_node_left(cluster: str) -> AlarmText:
-    """Return the texts of the alarm on the last node of three or more."""
+    """Return the texts of the alarm on a cluster of three nodes or more of which one is left."""
     what = f"of the nodes of {cluster}, at most one is left: the others do not run or do not serve."
     means = "One node serves all clients: if it fails too, clients are not served."
     return AlarmText("one node left", "urgent", what, means)
@@ -159,7 +170,7 @@ def balancer_silent(environment: Environment, name: str, cluster: str) -> AlarmT
 
 
 def _without_cluster(environment: Environment, name: str) -> str:
-    """Return the consequence for clients if a cluster does not serve."""
+    """Return a sentence on what happens to clients if a cluster does not serve."""
     failover = environment.failover
     if failover is not None and name == failover.primary:
         how = "only operators fail over" if failover.control == "operator" else "DNS fails over"
@@ -179,7 +190,7 @@ def port_allocation(cluster: str) -> AlarmText:
 
 
 def balancer_certificate(cluster: str) -> AlarmText:
-    """Return the texts of the alarm on a certificate of ACM in a listener."""
+    """Return the texts of the alarm on an ACM certificate of a listener that expires soon."""
     what = (
         f"a certificate of the load balancer of {cluster} expires in less than "
         f"{CERTIFICATE_DAYS} days, and was not renewed."
@@ -189,7 +200,7 @@ def balancer_certificate(cluster: str) -> AlarmText:
 
 
 def switch_thrown(environment: Environment) -> AlarmText:
-    """Return the texts of the alarm on the operators' switch."""
+    """Return the texts of the alarm on a thrown switch of the operators."""
     failover = environment.failover
     assert failover is not None
     what = "operators have thrown the switch."
@@ -201,7 +212,7 @@ def switch_thrown(environment: Environment) -> AlarmText:
 
 
 def switch_still_thrown(environment: Environment) -> AlarmText:
-    """Return the texts of the alarm on a switch that was thrown long ago."""
+    """Return the texts of the alarm on a switch that has been thrown for many hours."""
     failover = environment.failover
     assert failover is not None
     what = f"the switch has been thrown for {STILL_THROWN_HOURS} hours."
@@ -213,7 +224,7 @@ def switch_still_thrown(environment: Environment) -> AlarmText:
 
 
 def standby_not_ready(hours: int) -> AlarmText:
-    """Return the texts of the alarm on the standby's readiness."""
+    """Return the texts of the alarm on a standby that is not ready, or was not checked."""
     what = (
         f"`{full_command('failover check', '--record')}` found the standby not ready, or has not "
         f"run for {hours} h."
@@ -223,7 +234,7 @@ def standby_not_ready(hours: int) -> AlarmText:
 
 
 def checked_roles(environment: Environment) -> list[str]:
-    """Return the roles whose records have a health check of their cluster."""
+    """Return the roles (Primary, Secondary) whose records have a health check of their cluster."""
     failover = environment.failover
     if failover is None:
         return []

@@ -8,8 +8,8 @@ from denodo_ha.environment.model.cluster import Capacity, Cluster, Instance
 from denodo_ha.environment.model.pins import configured_machine
 
 LINUX = "Linux/UNIX"
-"""Platform of all Linux images but those of Red Hat and SUSE (AWS, Amazon EC2 User Guide,
-"On-Demand Capacity Reservations")."""
+"""Platform, as EC2 names it, of all Linux images except those of Red Hat and SUSE (AWS, Amazon EC2
+User Guide, "On-Demand Capacity Reservations")."""
 
 
 @dataclass(frozen=True)

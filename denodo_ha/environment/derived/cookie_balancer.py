@@ -21,7 +21,7 @@ ALB_HEALTHY_CODES: Final = "200-499"
 node answers. A sign-in page or an error for an unknown path shows that a node answers."""
 
 NODE_HEALTHY_CODES: Final = "200-399"
-"""Status codes of a healthy node, the same as a Network Load Balancer's default."""
+"""Status codes of a healthy node, which are also the default of a Network Load Balancer."""
 
 
 def uses_alb(cluster: Cluster, service: Service) -> bool:

@@ -19,26 +19,29 @@ CheckMethod = Literal["target-health", "endpoint", "alarm", "none"]
 the cluster, and only operators can trigger a failover."""
 
 TTL_DEFAULT_S = 10
-"""Project default: short enough that DNS is not the longest part of a failover."""
+"""Project default of `failover.ttl`: short enough that DNS caches are not the longest delay of a
+failover."""
 
 ENDPOINT_INTERVAL_DEFAULT_S = limits.ENDPOINT_INTERVALS_S[0]
 ENDPOINT_THRESHOLD_DEFAULT = 3
-"""Route 53's own default (AWS, Route 53 API, HealthCheckConfig)."""
+"""Failed endpoint checks until a cluster is unhealthy: Route 53's own default (AWS, Route 53 API,
+HealthCheckConfig)."""
 
 ALARM_THRESHOLD_DEFAULT = 1
-"""Project default, in minutes: the alarm uses the maximum of the metric over all zones, so a single
-minute without a healthy node is a reliable signal."""
+"""Project default: minutes until the alarm on healthy nodes makes a cluster unhealthy. The alarm
+uses the maximum of the metric over all zones, so a single minute without a healthy node is a
+reliable signal."""
 
 SILENCE_DEFAULT_MIN = 3
-"""Project default: a single minute of metrics that CloudWatch delivers late must not trigger a
-failover. AWS does not document how soon the metrics of a lost region count as missing (decision
-51)."""
+"""Project default: minutes without metrics after which a cluster is unhealthy. Metrics that
+CloudWatch delivers a minute late must not trigger a failover. AWS does not document how soon the
+metrics of a lost region count as missing (decision 51)."""
 
 SWITCH_NAMESPACE = "Denodo/Failover"
 SWITCH_METRIC = "SecondaryActive"
 SWITCH_DIMENSION = "Environment"
-"""Metric of the operators' switch: a value of 1 fails over to the secondary, 0 fails back. The
-namespace is the default of `failover.switch_namespace`."""
+"""Metric of the operators' switch: a value of 1 fails over to the secondary, 0 fails back.
+`SWITCH_NAMESPACE` is the default of `failover.switch_namespace`."""
 
 READY_METRIC = "StandbyReady"
 CHECKED_METRIC = "StandbyChecked"
@@ -47,16 +50,17 @@ AGE_METRICS = {
     5: "StandbyDatabaseAge",
     10: "StandbyPracticeAge",
 }
-"""Metrics of `denodo-ha failover check --record`, in the switch's namespace and with its dimension:
-1 if the standby is ready and else 0, 1 for each check, and the ages in seconds, by the number of
-the line."""
+"""Metrics of `denodo-ha failover check --record`, in the namespace and with the dimension of the
+switch. `READY_METRIC` is 1 if the standby is ready, else 0. `CHECKED_METRIC` is 1 for each run of
+the command. `AGE_METRICS` are ages in seconds, by the number of the line in the output of the
+command."""
 
 ANYWHERE = "0.0.0.0/0"
 APEX = "@"
 
 
 def silence_minutes(failover: Failover) -> int:
-    """Return the minutes without data after which a cluster is unhealthy."""
+    """Return the minutes without balancer metrics after which a cluster counts as unhealthy."""
     return failover.minutes_without_data or SILENCE_DEFAULT_MIN
 
 

@@ -1,4 +1,4 @@
-"""Kinds of failures: identifiers, labels for tables, and sentences for alarms and reports."""
+"""Kinds of failures in the drill: identifiers, labels for tables, and sentences."""
 
 from typing import Final
 

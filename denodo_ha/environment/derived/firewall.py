@@ -58,7 +58,7 @@ class Peer:
 
 @dataclass(frozen=True, order=True)
 class FirewallRule:
-    """Rule: a peer connects to a security group (ingress), or the group to a peer (egress)."""
+    """Rule that allows a peer to connect to a security group (ingress), or the group to a peer."""
 
     group: SecurityGroup
     direction: Direction
@@ -90,12 +90,12 @@ class RuleSet:
 
     @property
     def uses_ranges(self) -> bool:
-        """True if the port rules exceed the quota, so that port ranges replace them."""
+        """True if port ranges replace the port rules, because the port rules exceed the quota."""
         return self.rules != self.port_rules
 
     @property
     def opens_unused_ports(self) -> tuple[FirewallRule, ...]:
-        """Return the rules that allow CIDRs to connect to ports for which there is no port rule."""
+        """Return the range rules that allow CIDRs to connect to ports without a port rule."""
         used = {(rule.peer, rule.first) for rule in self.port_rules}
         return tuple(
             rule
@@ -142,11 +142,11 @@ def creates_nodes(cluster: Cluster) -> bool:
 
 
 def scheduler_clients_reach_nodes(environment: Environment, cluster: Cluster) -> bool:
-    """Return whether the nodes admit clients to the Scheduler's auxiliary port.
+    """Return whether the nodes' security group admits clients to the Scheduler's auxiliary port.
 
     Without auxiliary ports on the load balancer, the Scheduler directs its clients to the node's
-    own name. They are not admitted if they cannot reach the node's private address, or if the
-    nodes' security group had too many rules with them.
+    own name. The clients are not admitted if they cannot reach the node's private address, or if
+    rules for them would exceed the quota of the security group.
     """
     bare, public = cluster.balancer.kind == "none", cluster.balancer.scheme == "internet-facing"
     peers = {configured_peer(clients) for clients in cluster.balancer.clients}
@@ -179,7 +179,8 @@ def _rule_set(
     group: SecurityGroup, direction: Direction, port_rules: tuple[FirewallRule, ...]
 ) -> RuleSet:
     if (group, direction) == ("nodes", "egress"):
-        # A range would open ports that the configuration closes.
+        # Ranges are not used for outbound rules of nodes: a range would open ports that
+        # `network.egress` does not list.
         return RuleSet(group, direction, port_rules, port_rules)
     ranges = tuple(
         FirewallRule(
@@ -193,9 +194,9 @@ def _rule_set(
             (peer, list(rules)) for peer, rules in groupby(port_rules, lambda rule: rule.peer)
         )
     )
-    # CloudFormation creates new rules before it deletes old ones, so both kinds of rules exist
-    # while one replaces the other. If port rules alone filled the quota, CloudFormation could never
-    # replace them.
+    # CloudFormation creates new rules before it deletes old ones, so port rules and range rules
+    # exist at the same time while one kind replaces the other. If port rules alone filled the
+    # quota, CloudFormation could never replace them by ranges.
     fits = _weight({*port_rules, *ranges}) <= limits.RULES_PER_SECURITY_GROUP.value
     return RuleSet(group, direction, port_rules, port_rules if fits else ranges)
 
@@ -233,7 +234,7 @@ def _rules(environment: Environment, name: str, cluster: Cluster) -> Iterator[Fi
 
 
 def _from_nodes(environment: Environment, name: str, cluster: Cluster) -> Iterator[FirewallRule]:
-    """Yield the outbound rules of nodes, if they may not connect to all destinations."""
+    """Yield the outbound rules of nodes if `network.egress` limits their destinations."""
     if cluster.network.egress is None:
         return
     for egress in cluster.network.egress:
@@ -266,10 +267,10 @@ def _from_clients(
 def _from_nodes_to_auxiliary(
     environment: Environment, cluster: Cluster, served: tuple[Listener, ...]
 ) -> Iterator[FirewallRule]:
-    """Yield rules from nodes and the Solution Manager to the balancer's auxiliary ports.
+    """Yield rules that allow nodes and Solution Manager to use the balancer's auxiliary ports.
 
-    A node directs every client of an auxiliary port to the balancer's name. Other nodes and the
-    Solution Manager are such clients too.
+    A node directs all its clients to its auxiliary port on the balancer. Other nodes and the
+    Solution Manager are clients of a node, too.
     """
     for peer in (*_node_peers(cluster), *_solution_manager_peers(environment, cluster)):
         for listener in served:

@@ -1,8 +1,8 @@
 """Alarms on the metrics that nodes publish: metric, threshold, duration and texts.
 
-The program of a node publishes the metrics (`hosts.denodo.metrics`; a test compares the names). A
-metric that is missing is not a reason for these alarms: a node that does not run has other alarms,
-and a node that runs and publishes nothing sets off `silent_node`.
+The program of a node publishes the metrics (`hosts.denodo.metrics`; a test compares the names).
+Missing data does not set off these alarms: a node that does not run has other alarms, and a node
+that runs and publishes nothing sets off `silent_node`.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ from denodo_ha.environment.derived.alarms import AlarmText
 from denodo_ha.environment.model.environment import Environment
 
 PERIOD_MINUTES: Final = 5
-"""Project value: the interval at which nodes publish. Each call of PutMetricData has a price."""
+"""Project value: interval at which nodes publish metrics. A shorter interval would cost more, since
+each call of PutMetricData has a price."""
 
 UNREADY_SERVICES: Final = "UnreadyServices"
 READINESS_LOSSES: Final = "ReadinessLosses"
@@ -28,26 +29,35 @@ LICENSE_MANAGER_DOWN: Final = "LicenseManagerUnreachable"
 DRAINED_HOURS: Final = "DrainedHours"
 HAPROXY_CERTIFICATE_DAYS: Final = "HaproxyCertificateDaysLeft"
 HAPROXY_PERIOD_MINUTES: Final = 60
-"""HAProxy instances publish this metric once an hour, for the cluster."""
+"""Interval at which HAProxy instances publish `HAPROXY_CERTIFICATE_DAYS`: once an hour, for the
+whole cluster."""
 
 CLUSTER_DIMENSION: Final = "Cluster"
 NODE_DIMENSION: Final = "Node"
-"""Dimensions of the metrics. A node that is replaced keeps both."""
+"""Dimensions of the nodes' metrics: names of cluster and node, which remain if a node's instance is
+replaced."""
 
 MEMORY_PERCENT: Final = 95
-"""Project value: Virtual DataPort's heap is half of the memory, so this is far more than usual."""
+"""Project value: share of used memory that sets off an alarm. Virtual DataPort's heap is half of
+the memory, so this share is far more than usual."""
 DISK_PERCENT: Final = 85
-"""Project value: queries that swap to disk need the rest."""
+"""Project value: share of used disk space that sets off an alarm. Queries that swap to disk need
+the free space."""
 LOSSES: Final = 4
-"""Project value: a roll makes a node unready once, so four times within an hour are not a roll."""
+"""Project value: how often within an hour a node must cease to be ready to set off an alarm. A roll
+makes a node unready only once."""
 MISSED_EXPORTS: Final = 3
-"""Project value: one export can fail, for example while Denodo restarts."""
+"""Project value: number of consecutive missing exports that sets off an alarm. A single export can
+fail, for example while Denodo restarts."""
 EXPORT_TIMER_MINUTES: Final = 90
-"""Project value: a node that was stopped exports within an hour and a quarter of its start."""
+"""Project value: minutes by which an export may be late. A node that was stopped exports at most 75
+minutes after its start."""
 STILL_DRAINED_HOURS: Final = 8
-"""Project value: longer than planned work on a node, so that the next shift learns of it."""
+"""Project value: hours after which a drained node sets off an alarm. Planned work on a node is
+shorter, and the next shift of operators must learn of a forgotten node."""
 SILENCE_MARGIN_MINUTES: Final = 10
-"""Project value, after a restart: `rollout` and `replace` stop the instance."""
+"""Project value: minutes without metrics that are allowed in addition to those of a restart,
+because `rollout` and `replace` stop the instance."""
 _DAY_S: Final = 86_400
 
 
@@ -58,8 +68,8 @@ class NodeAlarm:
     Attributes:
         id: id of the alarm's construct.
         metric: name of the metric.
-        threshold: the alarm is set off by this value and by each one beyond it.
-        minutes: minutes for which each value must be beyond the threshold.
+        threshold: the value from which on the alarm is set off; with `is_minimum`, values below it.
+        minutes: minutes for which all values must breach the threshold.
         text: the texts.
         is_minimum: whether values below the threshold set off the alarm.
     """
@@ -73,7 +83,7 @@ class NodeAlarm:
 
 
 def publishing_nodes(environment: Environment, name: str) -> list[str]:
-    """Return the nodes of a cluster that publish metrics: those that run this project's program."""
+    """Return the nodes of a cluster that publish metrics; empty without `alarms.nodes`."""
     notifications = environment.alarms
     if not (notifications.enabled and notifications.nodes and environment.denodo.program):
         return []
@@ -82,9 +92,9 @@ def publishing_nodes(environment: Environment, name: str) -> list[str]:
 
 
 def haproxy_metrics(environment: Environment, name: str) -> str:
-    """Return the namespace in which HAProxy instances publish metrics; empty if they do not.
+    """Return the namespace in which HAProxy instances publish metrics; else empty.
 
-    They do so if nodes of the cluster publish metrics, and HAProxy has a certificate of its own.
+    They publish metrics if nodes of the cluster do, and HAProxy has a certificate of its own.
     """
     tls = environment.clusters[name].balancer.proxy.tls
     is_haproxy = environment.clusters[name].balancer.kind == "haproxy"
@@ -95,7 +105,7 @@ def haproxy_metrics(environment: Environment, name: str) -> str:
 
 
 def haproxy_certificate(environment: Environment, name: str) -> AlarmText:
-    """Return the texts of the alarm on HAProxy's own certificate."""
+    """Return the texts of the alarm on a certificate of HAProxy that expires soon."""
     cluster = names.cluster_stack(environment.name, name)
     what = (
         f"the certificate of the HAProxy instances of {cluster} expires in less than "
@@ -106,7 +116,7 @@ def haproxy_certificate(environment: Environment, name: str) -> AlarmText:
 
 
 def node_alarms(environment: Environment, name: str) -> Iterator[NodeAlarm]:
-    """Yield the alarms on the metrics of a cluster's nodes, the one on readiness first."""
+    """Yield the alarms on the metrics of a cluster's nodes; the alarm on readiness is the first."""
     cluster, settings = names.cluster_stack(environment.name, name), environment.clusters[name]
     minutes = _whole_periods(alarms.restart_minutes(environment))
     what = f"a node of {cluster} has had a service that is not ready for {minutes} min."
@@ -216,7 +226,7 @@ def node_alarms(environment: Environment, name: str) -> Iterator[NodeAlarm]:
 
 
 def silence_minutes(environment: Environment) -> int:
-    """Return the minutes without metrics of a node after which its alarm is set off."""
+    """Return the minutes without metrics after which the alarm `node silent` is set off."""
     return _whole_periods(alarms.restart_minutes(environment) + SILENCE_MARGIN_MINUTES)
 
 

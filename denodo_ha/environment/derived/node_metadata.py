@@ -17,16 +17,18 @@ from denodo_ha.environment.model.environment import Environment
 
 EXPORT_MANIFEST: Final = "export.json"
 EXPORT_METADATA: Final = "metadata.vql"
-"""Names of the two objects of a node's export. Their keys in the bucket are the node's name, a
-slash and this name."""
+"""Names of the two objects of a node's export: `export.json` and the metadata. An object's key in
+the bucket is `NODE/NAME`."""
 HISTORY_PREFIX: Final = ".history/"
-"""Prefix of the keys of the commands' history in the same bucket; no node has such a name."""
+"""Prefix of the keys of the history in the bucket of exports. No node can have a name that begins
+with a dot."""
 
 _SHARING_SERVERS: Final[Mapping[str, Component]] = {
     "scheduler": "scheduler",
     "data-catalog": "data-catalog",
 }
-"""Servers whose metadata must be the same on all nodes of a cluster, and their components."""
+"""Servers whose metadata must be equal on all nodes of a cluster, each with its component in
+`catalog.components`."""
 
 _PROBES_OF_COMPONENT: Final[Mapping[Component, frozenset[ProbeKind]]] = {
     "scheduler": frozenset({"scheduler"}),
@@ -48,7 +50,7 @@ def creates_database(cluster: Cluster) -> bool:
 
 
 def copied_databases(environment: Environment, target: str) -> tuple[str, ...]:
-    """Return the clusters whose metadata database is copied to the region of a cluster."""
+    """Return the clusters whose `catalog.copy` keeps a database copy in the region of `target`."""
     return tuple(
         name
         for name, cluster in sorted(environment.clusters.items())
@@ -59,7 +61,7 @@ def copied_databases(environment: Environment, target: str) -> tuple[str, ...]:
 
 
 def restored_database_name(environment: str, cluster: str) -> str:
-    """Return the identifier of a database that is restored in a cluster's region."""
+    """Return the identifier of the database that `restore-database` creates for a cluster."""
     return re.sub(r"-+", "-", f"{environment}-{cluster}-restored".lower())
 
 
@@ -81,7 +83,10 @@ def database_name(cluster: Cluster, component: Component) -> str:
 
 
 def database_users(database: str) -> tuple[str, str]:
-    """Return the two users of a database: one is in use while the other gets a new password."""
+    """Return the two users of a component's database, of which one is in use.
+
+    The other user gets a new password at the next rotation, and is used from then on.
+    """
     return f"{database}_a", f"{database}_b"
 
 
@@ -131,7 +136,7 @@ def export_bucket_name(environment: Environment, cluster_name: str) -> str:
 
 
 def export_bucket(environment: str, cluster: str, account: str, region: str) -> str:
-    """Return the name of the bucket with a cluster's metadata exports, without a configuration."""
+    """Return the name of the bucket with a cluster's exports, without reading a configuration."""
     return f"{_bucket_name(environment, cluster, account, region)}-exports"
 
 
@@ -171,7 +176,7 @@ def no_export_copy(environment: Environment, cluster_name: str) -> str:
 
 
 def copied_clusters(environment: Environment, target: str) -> tuple[str, ...]:
-    """Return the clusters whose exports are copied to the region of a cluster."""
+    """Return the clusters whose metadata exports are copied to the region of `target`."""
     return tuple(
         name
         for name in sorted(environment.clusters)
@@ -180,7 +185,7 @@ def copied_clusters(environment: Environment, target: str) -> tuple[str, ...]:
 
 
 def readable_export_buckets(environment: Environment, cluster_name: str) -> tuple[str, ...]:
-    """Return the buckets in a cluster's region with its exports and copies of other clusters'."""
+    """Return the buckets in a cluster's region with its exports, or copies of others' exports."""
     has_exports = environment.clusters[cluster_name].exports is not None
     own = (export_bucket_name(environment, cluster_name),) if has_exports else ()
     copied = copied_clusters(environment, cluster_name)
@@ -195,9 +200,9 @@ def _other_of_pair(environment: Environment, cluster_name: str) -> str | None:
 
 
 def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, ...]:
-    """Return the clusters whose buckets get the history of a cluster: another one, then itself.
+    """Return the clusters whose buckets get the history of a cluster: another cluster, then itself.
 
-    The other cluster is that of the failover, or the only other one.
+    The other cluster is the other one of the failover, or else the only other cluster.
     """
     failover = environment.failover
     pair = {failover.primary, failover.secondary} if failover else set[str]()
@@ -209,7 +214,7 @@ def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, 
 def history_buckets(
     environment: Environment, clusters: Iterable[str], account: str
 ) -> tuple[str, ...]:
-    """Return the names of the buckets in the clusters' regions for the history, in an account."""
+    """Return the names of an account's buckets for the history, in the regions of clusters."""
     return tuple(
         bucket
         for name in clusters
@@ -219,7 +224,7 @@ def history_buckets(
 
 
 def history_buckets_of(environment: Environment, cluster_name: str) -> tuple[str, ...]:
-    """Return the names of the buckets in which commands leave a cluster's history."""
+    """Return the names of the buckets to which commands write a cluster's history."""
     clusters = history_clusters(environment, cluster_name)
     return history_buckets(environment, clusters, environment.clusters[cluster_name].account)
 

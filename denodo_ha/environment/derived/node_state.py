@@ -35,7 +35,7 @@ DATA_DEVICE: Final = "/dev/sdf"
 """Device name of the second disk. EC2 recommends /dev/sd[f-p] for EBS volumes (AWS, Amazon EC2 User
 Guide, "Device names for volumes on Amazon EC2 instances")."""
 NO_WEB: Final[frozenset[Server]] = frozenset(("vdp", "scheduler"))
-"""Servers that do not run in the web container."""
+"""Servers that do not run in the web container; all others do."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Deployed:
 
     Attributes:
         rmi_host: the balancer's DNS name; empty if the RMI host is the node's own name.
-        scheduler_rmi_host: the same for the Scheduler.
+        scheduler_rmi_host: the balancer's DNS name if the Scheduler sends it to its clients, else
+            empty.
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
         program: S3 URI of the node program.
@@ -62,7 +63,7 @@ class Deployed:
 def desired_state(
     environment: Environment, cluster: str, node: str, *, machine: Instance, deployed: Deployed
 ) -> dict[str, Any]:
-    """Return the desired state of one node, whose instance has the properties of `machine`."""
+    """Return the desired state of a node; `machine` has the properties of its instance."""
     denodo = environment.denodo
     host = node_names.host_name(environment, cluster, node)
     manager = environment.solution_manager_of(cluster)
@@ -120,7 +121,7 @@ def desired_state(
 
 
 def _metrics(environment: Environment, cluster: str) -> dict[str, Any]:
-    """Return the key `metrics`, which older node programs do not know, if nodes publish any."""
+    """Return the key `metrics` if nodes publish metrics; older node programs do not know it."""
     if not publishing_nodes(environment, cluster):
         return {}
     return {"metrics": {"namespace": names.node_metrics_namespace(environment.name)}}
@@ -243,7 +244,7 @@ def _metadata_source(environment: Environment, cluster_name: str, node: str) -> 
     if source == "catalog":
         return {"source": "catalog"}
     if source == "export" and "metadata" not in environment.denodo.model_fields_set:
-        assert cluster.exports is not None  # true if the source is `export`
+        assert cluster.exports is not None  # the source is `export` only for a cluster with exports
         manifest, _ = node_metadata.export_keys(node)
         bucket = node_metadata.export_bucket_name(environment, cluster_name)
         return {
@@ -262,8 +263,8 @@ def _metadata_source(environment: Environment, cluster_name: str, node: str) -> 
 def _shared_metadata(environment: Environment, cluster_name: str, node: str) -> dict[str, Any]:
     """Return the keys `catalog` and `exports`, for the servers that the node runs.
 
-    Each key is present only if the configuration has a metadata database or exports, so that older
-    node programs can read the state of every other environment.
+    A key is present only if the configuration has a metadata database or exports, so that older
+    node programs can read the states of all other environments.
     """
     cluster, servers = environment.clusters[cluster_name], environment.denodo.servers
     keys: dict[str, Any] = {}
@@ -300,6 +301,7 @@ def _exports(environment: Environment, cluster: str, node: str, exports: Exports
         "every": exports.every,
     }
     if exports.not_compared:
-        # Node programs of earlier versions do not know this key.
+        # The key is present only if it has a value: node programs of earlier versions do not know
+        # this key.
         state["not_compared"] = list(exports.not_compared)
     return state

@@ -16,9 +16,10 @@ MACHINE_SERVICES: Final = (
 )
 """AWS services that machines call, besides S3, which has a gateway endpoint.
 
-Systems Manager needs the first two, and `ec2messages` for SSM agents before 3.3.40 (AWS, Improve
-the security of EC2 instances by using VPC endpoints for Systems Manager; SSM Agent release notes).
-First boot signals CloudFormation. The CloudWatch agent of an image uses the last two."""
+Systems Manager needs `ssm` and `ssmmessages`, and `ec2messages` for SSM agents before 3.3.40 (AWS,
+Improve the security of EC2 instances by using VPC endpoints for Systems Manager; SSM Agent release
+notes). First boot signals CloudFormation. If an image has the CloudWatch agent, the agent uses the
+last two services."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class NeededAccess:
     def is_allowed_by(self, egress: Egress) -> bool:
         """Return whether an entry of `network.egress` allows this destination.
 
-        The addresses behind a security group or a host name are not known, so only the port is
-        compared, and for public addresses also that the entry has such addresses.
+        The addresses behind a security group or a host name are not known. Then only the port is
+        compared, and for a public destination also whether the entry has public addresses.
         """
         if egress.protocol != "tcp":
             return False
@@ -82,7 +83,7 @@ def needed_access(environment: Environment, name: str) -> Iterator[NeededAccess]
 
 
 def _needed_for_metadata(cluster: Cluster) -> Iterator[NeededAccess]:
-    """Yield the metadata database, if the nodes use one."""
+    """Yield the access to the metadata database, if the nodes use one."""
     if cluster.catalog is None:
         return
     existing = cluster.catalog.existing
@@ -94,7 +95,7 @@ def _needed_for_metadata(cluster: Cluster) -> Iterator[NeededAccess]:
 
 
 def has_public_node(cluster: Cluster) -> bool:
-    """Return whether the cluster is a public node, which reaches the internet without NAT."""
+    """Return whether a cluster is one public node, which reaches the internet without NAT."""
     return cluster.balancer.kind == "none" and cluster.balancer.scheme == "internet-facing"
 
 
@@ -106,6 +107,6 @@ def nat_addresses(cluster: Cluster) -> int:
 
 
 def interface_endpoints(network: Network) -> tuple[str, ...]:
-    """Return the AWS services that a created VPC has interface endpoints for."""
+    """Return the names of the AWS services that get interface endpoints in a created VPC."""
     needed = MACHINE_SERVICES if network.nat == "none" else ()
     return tuple(dict.fromkeys((*needed, *network.endpoints)))

@@ -1,8 +1,9 @@
 """Node readiness: each node reports for each service whether it can serve clients.
 
 A TCP health check also passes during a promotion, in single-user mode, and on a new node without
-metadata. Therefore every node answers `GET /ready/SERVICE` on a separate port. This request is the
-default health check of the balancer's target groups.
+metadata. In these three cases a node cannot serve clients. Therefore every node answers `GET
+/ready/SERVICE` on a separate port, and this request is the default health check of the balancer's
+target groups.
 """
 
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
 
 
 def reporting_delays(environment: Environment) -> dict[str, int]:
-    """Return the maximum delays, in seconds by name, before a node reports that it is not ready."""
+    """Return by name the longest delays, in seconds, until a node reports that it is not ready."""
     denodo = environment.denodo
     delays = {
         "ping interval": PING_INTERVAL_S,

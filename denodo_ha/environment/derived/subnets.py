@@ -5,12 +5,12 @@ from ipaddress import IPv4Network
 from denodo_ha.environment.facts.limits import VPC_PREFIX
 
 ZONE_LETTERS = "abcdefgh"
-"""Letters of the zones that a created VPC has addresses for. The letter determines the
-addresses."""
+"""Letters of the availability zones that a created VPC can have. The letter of a zone determines
+the addresses of its subnets."""
 
 LONGEST_PREFIX = 24
-"""Project limit: a zone has two subnets of 1/16 of the VPC each, and the smallest subnet is a /28
-(AWS, Subnet sizing)."""
+"""Project limit: longest prefix of a created VPC. A zone has two subnets of 1/16 of the VPC each,
+and the smallest subnet is a /28 (AWS, Subnet sizing)."""
 
 SHORTEST_PREFIX = VPC_PREFIX.low
 

@@ -5,8 +5,8 @@ cookie`, an Application Load Balancer is between the Network Load Balancer and t
 
 An auxiliary port has one listener and one target group, which contains only one node, because the
 node that answers a client tells the client to open its second connection to this port. Virtual
-DataPort 7.0 has one on each node, and so has the Scheduler of any version if the configuration
-sets `scheduler_auxiliary_port`.
+DataPort 7.0 has an auxiliary port on each node. The Scheduler of any version also has one on each
+node if the configuration sets `scheduler_auxiliary_port`.
 
 All results are sorted by key, so the order of keys in the configuration file does not matter.
 """
@@ -22,7 +22,8 @@ from denodo_ha.environment.model.environment import Environment
 from denodo_ha.environment.model.service import HealthSettings, Service
 
 JDBC = "jdbc"
-"""Service of Virtual DataPort's clients, which 7.0 nodes direct to their auxiliary ports."""
+"""Name of the service for clients of Virtual DataPort. Nodes with Denodo 7.0 direct these clients
+to their auxiliary ports."""
 
 HAPROXY_HEALTH_PATH = "/health"
 """Path of HAProxy's own health check, which returns 200 while at least one service has a usable
@@ -77,9 +78,9 @@ def version_ports(environment: Environment) -> Ports:
 def hands_out_balancer_name(environment: Environment) -> bool:
     """Return whether nodes give clients the load balancer's name for further connections.
 
-    Default: only 7.0 nodes do so. From 8.0 on, clients need no second
-    connection. JMX clients also connect to the name that a node gives, and a load balancer does not
-    serve JMX.
+    By default, only 7.0 nodes give clients the load balancer's name. From 8.0 on, clients need no
+    second connection. JMX clients also connect to the name that a node gives, and a load balancer
+    does not serve JMX.
     """
     chosen = environment.denodo.rmi_host
     return chosen == "balancer" or (chosen is None and version_ports(environment).auxiliary)
@@ -111,7 +112,7 @@ def scheduler_service(environment: Environment) -> str | None:
 
 
 def serves_scheduler_clients(cluster: Cluster) -> bool:
-    """Return whether clients use the cluster's Scheduler over the load balancer only."""
+    """Return whether clients use the Scheduler over the load balancer only, by auxiliary ports."""
     return any(node.scheduler_auxiliary_port for node in cluster.nodes.values())
 
 
@@ -120,9 +121,9 @@ def scheduler_auxiliary_listeners(
 ) -> tuple[Listener, ...]:
     """Return the listeners of the Scheduler's auxiliary ports, sorted by node.
 
-    The health check connects to the Scheduler's own port, which the same process opens. So a node
-    that was not rolled since the ports were configured is healthy, and the deployment that adds
-    them triggers no site failover.
+    The health check connects to the Scheduler's own port, which the process of the auxiliary port
+    also opens. So a node that was not rolled yet, and does not have its auxiliary port, is healthy,
+    and the deployment that adds auxiliary ports triggers no site failover.
     """
     name = scheduler_service(environment)
     if name is None:
@@ -221,9 +222,11 @@ def _auxiliary_listeners(environment: Environment, cluster: Cluster) -> Iterator
 
 
 def _alb_check(service: Service, nodes: HealthCheck) -> HealthCheck:
-    """Return the health check that the Network Load Balancer sends to a node through the ALB.
+    """Return the Network Load Balancer's health check of the Application Load Balancer.
 
-    The path is the same as that of the nodes' health check if this check has a path and uses the
+    The Application Load Balancer forwards the check to a node.
+
+    The path is the path of the nodes' health check if the nodes' check has a path and uses the
     service's own port. Otherwise, the path is `/`.
     """
     path = nodes.path if nodes.port == service.target_port else None

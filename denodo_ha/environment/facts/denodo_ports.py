@@ -1,4 +1,4 @@
-"""Denodo's ports by version, and the ports that a load balancer may serve.
+"""Ports of Denodo by version, and the ports that a load balancer may serve.
 
 Source of every number: Denodo, Virtual DataPort and Denodo Platform installation guides of 7.0, 8.0
 and 9.x, "Default ports used by the Denodo Platform".
@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Family = Literal["7.0", "8.0", "9.0"]
-"""Families: versions of Denodo whose ports, files and scripts differ from other families. Every 8.x
-belongs to 8.0, every 9.x to 9.0."""
+"""Family: the versions of Denodo that have the same ports, files and scripts. Every 8.x belongs to
+8.0, every 9.x to 9.0."""
 FAMILIES: Final[tuple[Family, ...]] = ("7.0", "8.0", "9.0")
 VERSION_PATTERN: Final = r"7\.0|[89]\.[0-9]{1,2}"
 FIRST_FLIGHT_UPDATE: Final = 1
@@ -30,8 +30,9 @@ SOLUTION_MANAGER_PORT: Final = 10090
 LICENSE_MANAGER_PORT: Final = 10091
 SOLUTION_MANAGER_PING: Final = "/pingSolutionManager"
 LICENSE_MANAGER_PING: Final = "/pingLicenseManager"
-"""Paths that the managers answer with 200 without a login (Denodo, Solution Manager Administration
-Guide, REST API, "Ping to License Manager Server" and "Ping to Solution Manager Server")."""
+"""Paths to which License Manager and Solution Manager answer with status 200 without a login
+(Denodo, Solution Manager Administration Guide, REST API, "Ping to License Manager Server" and "Ping
+to Solution Manager Server")."""
 
 HTTPS_PORT: Final = 443
 """Port of the AWS APIs."""
@@ -60,8 +61,8 @@ RMI_PORTS: Final = frozenset(
     }
 )
 """Ports of Java RMI: Scheduler, Scheduler Index, and JMX. Port 9999 of Denodo 7.0 is RMI too. The
-first server names host and port of a second connection, over which the calls pass (Java RMI
-specification, java.rmi.registry)."""
+server at such a port answers with host and port of a second connection, over which the client's
+calls pass (Java RMI specification, java.rmi.registry)."""
 
 
 def family_of(version: str) -> Family | None:
@@ -119,7 +120,8 @@ _JMX: Final[Mapping[int, str]] = MappingProxyType(
 )
 _PRIVATE: Final = frozenset({9998, 9099, 9098, 9097, 7998, 7999, 9000, 8998, 8999, READY_PORT})
 
-# Denodo 7.0 has no separate JMX ports: its JMX registry uses 9999, its factory the auxiliary port.
+# Denodo 7.0 has no separate JMX ports: its JMX registry uses port 9999, and its JMX factory the
+# auxiliary port.
 _V7: Final = Ports(
     services=_SHARED,
     auxiliary=True,
@@ -146,8 +148,8 @@ PORTS: Final[Mapping[Family, Ports]] = MappingProxyType({"7.0": _V7, "8.0": _V8,
 
 JDBC_URLS: Final[Mapping[Family, str]] = MappingProxyType(
     {
-        # Without this parameter, a 7.0 client reuses the registry's socket and always uses the same
-        # node.
+        # Without `reuseRegistrySocket=false`, a 7.0 client reuses its first socket and always
+        # connects to the same node.
         "7.0": "jdbc:vdb://{host}:{port}/admin?reuseRegistrySocket=false",
         "8.0": "jdbc:denodo://{host}:{port}/admin",
         "9.0": "jdbc:denodo://{host}:{port}/admin",

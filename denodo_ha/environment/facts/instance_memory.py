@@ -1,6 +1,6 @@
 """Memory and virtual CPUs of instance types, and the size of Virtual DataPort's heap.
 
-Synth has no access to an AWS account, so the memory is derived from the type's name: the families
+A synth does not call AWS, so the memory is derived from the name of the instance type: the families
 c, m and r have a fixed number of GiB for each virtual CPU, and each size has a fixed number of
 virtual CPUs (AWS, Amazon EC2 instance types: compute, general purpose and memory optimized). The
 memory of other families is unknown, and the heap remains as in the image.
@@ -11,7 +11,7 @@ from typing import Final
 
 MIB_A_GIB: Final = 1024
 HEAP_MOST_GIB: Final = 1024
-"""Project limit: a larger value was probably meant in MiB."""
+"""Project limit of `denodo.heap_gib`: the author of a larger value probably meant MiB."""
 
 _GIB_A_CPU = {"c": 2, "m": 4, "r": 8}
 _CPUS = {"large": 2, "xlarge": 4}
@@ -20,10 +20,12 @@ _TYPE = re.compile(
     r"(?P<size>large|xlarge)"
 )
 _OTHERS = ("c5n",)
-"""Families with a different ratio of memory to CPUs (c5n.xlarge has 10.5 GiB)."""
+"""Families whose ratio of memory to CPUs differs from that of c, m and r (c5n.xlarge has 10.5
+GiB)."""
 
 _OLDEST_GENERATION = 5
-"""Older generations have other memory sizes (m4.xlarge has 16 GiB, c4.xlarge 7.5)."""
+"""Oldest generation whose memory can be derived. Older generations have other memory sizes
+(m4.xlarge has 16 GiB, c4.xlarge 7.5)."""
 
 
 def memory_gib(instance_type: str) -> int | None:

@@ -22,7 +22,7 @@ class Effect(StrEnum):
 
     @property
     def touches(self) -> bool:
-        """True if the node does not serve clients for some time."""
+        """True if a change with this effect interrupts the node's service for some time."""
         return self in {Effect.RESTART, Effect.REPLACEMENT, Effect.REMOVED}
 
 
@@ -87,8 +87,8 @@ DATABASE_EFFECTS: Final[dict[str, Effect]] = {
         (
             *("AllocatedStorage", "AllowMajorVersionUpgrade", "ApplyImmediately"),
             *("AssociatedRoles", "AutoMinorVersionUpgrade", "BackupRetentionPeriod"),
-            # CloudFormation's schema marks none of these properties as create-only; the effect on
-            # RDS has not been tried.
+            # CloudFormation's schema marks none of these properties as create-only. Their effect
+            # has not been tested on RDS.
             *("AutomaticBackupReplicationRegion", "AutomaticBackupReplicationKmsKeyId"),
             *("CopyTagsToSnapshot", "DatabaseInsightsMode", "DeleteAutomatedBackups"),
             *("DeletionProtection", "EnableCloudwatchLogsExports"),

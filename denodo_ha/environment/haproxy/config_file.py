@@ -26,8 +26,8 @@ _SSL_REQUEST = "0000000804d2162f"
 letter (PostgreSQL, Message Formats)."""
 
 _FAST_INTERVAL = "250ms"
-"""Interval of checks after a failed check. With `fall 2`, a dead node is out of service after about
-a second."""
+"""Interval until the next check after a failed check. With two failed checks (`fall 2`), a dead
+node is out of service after about a second."""
 
 Section = tuple[str, list[str]]
 """Section of the file: its title and its lines."""
@@ -135,7 +135,8 @@ def _global(settings: Haproxy, host: Host, *, encrypted: bool) -> Iterator[str]:
 _RESOLVERS = [
     "parse-resolv-conf",
     "hold valid 10s",
-    # Health checks detect dead nodes, so a DNS failure must not take nodes out of service.
+    # Health checks detect dead nodes. A failure of DNS must not take nodes out of service, so
+    # HAProxy keeps their last addresses.
     *(f"hold {answer} 24h" for answer in ("nx", "timeout", "refused", "other")),
 ]
 
@@ -176,7 +177,8 @@ def _http_defaults(settings: Haproxy) -> Iterator[str]:
     yield "mode http"
     yield "option httplog"
     yield from _common(settings)
-    # While a node works on a long request, the load balancer in front may drop the idle connection.
+    # Send keep-alive packets: while a node works on a long request, the load balancer in front may
+    # drop the idle connection.
     yield from _KEEP_ALIVE
     # Without this option a reload resets connections that a client is about to use.
     yield "option idle-close-on-response"
@@ -203,7 +205,7 @@ def _frontend(route: Route, host: Host) -> Iterator[str]:
     if route.idle and route.mode == "tcp":
         yield f"timeout client {route.idle}s"
     if route.mode == "http":
-        # A header from the client cannot be trusted.
+        # Remove this header of the client, who can write any address into it.
         yield "http-request del-header X-Forwarded-For"
         if route.forwards:
             yield "option forwardfor"
@@ -342,8 +344,8 @@ def _health(routes: tuple[Route, ...], settings: Haproxy, host: Host) -> Iterato
 
 
 def _metrics(settings: Haproxy) -> Iterator[str]:
-    # No `accept-proxy` here: clients of the metrics connect directly, even if a load balancer is in
-    # front of HAProxy.
+    # This port has no `accept-proxy`: clients of the metrics connect directly, even if a load
+    # balancer is in front of HAProxy.
     address = "" if settings.metrics_clients else "127.0.0.1"
     yield f"bind {address}:{settings.metrics_port}"
     if settings.metrics_clients:

@@ -2,8 +2,8 @@
 
     haproxy_routes(environment, "active")
 
-This module decides what HAProxy does; `denodo_ha.environment.haproxy.config_file` writes it as
-text.
+This module determines HAProxy's behaviour; `denodo_ha.environment.haproxy.config_file` writes the
+configuration file from the routes.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _PROTOCOLS: dict[readiness.ProbeKind, Protocol] = {
 }
 
 _READY_TIMEOUT_S = 4
-"""Longer than the 3 s within which the node program answers
+"""Timeout of the readiness check: longer than the 3 s within which the node program answers
 (`hosts.denodo.readiness.readiness_endpoint`)."""
 
 
@@ -52,8 +52,8 @@ class Server:
 
     Attributes:
         followed: whether HAProxy resolves the host name continuously, because a replaced node has a
-            new address. False for a host from the configuration, which may be in the hosts file and
-            not in DNS.
+            new address. False for a host from the configuration, whose name may be only in the
+            hosts file and not in DNS.
     """
 
     name: str
@@ -156,7 +156,7 @@ def may_speak_http(environment: Environment, name: str) -> bool:
 
 
 def checks_readiness(environment: Environment, cluster: Cluster, service: Service) -> bool:
-    """Return whether HAProxy also requests the nodes' own report of a service's readiness."""
+    """Return whether HAProxy's check of a service also requests the nodes' readiness."""
     given = cluster.balancer.proxy.checks.ready
     if given is not None:
         return given
@@ -175,7 +175,8 @@ def _routes(
         if listener.service is None:
             scheduler = "" if listener.directing_service == JDBC else SCHEDULER_SUFFIX
             name = f"{AUXILIARY}{listener.key}{scheduler}"
-            # The sessions of the service's clients are on this port, with the service's timeout.
+            # The auxiliary port carries the sessions of the service's clients, so it has the idle
+            # timeout of the service.
             service = environment.services.get(listener.directing_service)
             idle = service.idle_timeout if service else None
             yield Route(name, listener.port, "tcp", servers, idle=idle)
@@ -230,7 +231,8 @@ def _check(environment: Environment, cluster: Cluster, name: str) -> Check:
         speaks=protocol,
         tls=protocol == "https"
         or (may_have_tls and general.tls)
-        # The nodes' own TLS includes the Scheduler. Virtual DataPort's check does not speak TLS.
+        # With `denodo.tls`, the Scheduler uses TLS too. The check of Virtual DataPort connects
+        # without TLS even then.
         or (kind == "scheduler" and own.protocol is None and environment.denodo.tls is not None),
         port=own.port,
         path=own.path or "/",

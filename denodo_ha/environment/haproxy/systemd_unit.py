@@ -47,6 +47,6 @@ ExecReload={host.program} -c -q -f {file}
 
 
 def maxconn_of(drop_in: str) -> int | None:
-    """Return the number of client connections for which a drop-in is made, None if unknown."""
+    """Return the `maxconn` for which a drop-in was written; None if its text is not known."""
     match = re.search(r"^LimitNOFILE=([0-9]{1,9}):", drop_in, re.MULTILINE)
     return (int(match[1]) - _OTHER_FILES) // 2 if match else None

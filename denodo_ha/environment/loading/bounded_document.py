@@ -35,7 +35,7 @@ _PLAIN_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
 )
-"""Tags of data types that YAML and JSON have in common, and of merged maps."""
+"""Tags of the YAML types that are allowed: those that JSON has too, and merged maps."""
 
 _MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
 """A string, the digits of a number, or a character that begins, separates or ends values in
@@ -126,7 +126,7 @@ def load_yaml(
 
 
 def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
-    """Return a parser that can write YAML with its comments and order, and the data of the text.
+    """Return a parser that writes YAML with its comments and order, and the data that it has read.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
@@ -315,8 +315,8 @@ class _BoundedComposer(Composer):
         event = self.parser.peek_event()
         if isinstance(event, AliasEvent):
             node = super().compose_node(parent, index)
-            # An alias of a node that contains the alias has no size yet. The code that reads the
-            # nodes handles this case.
+            # If a node contains an alias of itself, the node has no size yet. The code that reads
+            # the nodes handles this case.
             values, levels = self._anchored.get(id(node), (1, 0))
             self._count(values, self._level + levels, event.start_mark, alias=True)
             return node

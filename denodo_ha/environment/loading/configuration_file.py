@@ -48,7 +48,7 @@ def choice_notice(context: Mapping[str, object], file: File) -> str:
 
 
 def has_own_values(file: File, root: File) -> bool:
-    """Return whether a file must not contain placeholders: whether it is not an example."""
+    """Return whether a file is not an example, and so must not contain values of the examples."""
     return file.resolve().parent != (root / EXAMPLES).resolve()
 
 
@@ -77,7 +77,7 @@ def find_configuration(choice: str, root: File) -> File:
 
 
 def _expand_home(file: File) -> File:
-    """Replace ~ or ~user, if there is such a home folder."""
+    """Replace ~ or ~user by the home folder, if that folder exists."""
     try:
         return file.expanduser()
     except RuntimeError:
@@ -93,7 +93,7 @@ def _is_file(file: File) -> bool:
 
 
 def _unusable(file: File) -> str:
-    """Return why something that exists at a path is not a file to read; empty if nothing exists."""
+    """Return why a path cannot be read as a file; empty if nothing exists at the path."""
     try:
         mode = file.stat().st_mode
     except PermissionError:

@@ -27,7 +27,9 @@ def text() -> str:
 
 
 def _simplified(part: Any) -> Any:
-    """Remove what an editor would show twice: titles made from keys, and null for optional keys.
+    """Return a part of the schema without titles made from keys, and null for optional keys.
+
+    Editors would show these additions of pydantic beside the key and its type.
 
     A map whose keys have a pattern gets `additionalProperties: false`, so that an editor reports
     other keys as errors.

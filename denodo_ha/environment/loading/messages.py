@@ -15,7 +15,7 @@ _KEY = "[key]"
 
 
 def _is_about_key(error: ErrorDetails, document: Document) -> bool:
-    """Return whether an error is about a key. Pydantic marks this in the error's location."""
+    """Return whether an error is about a key and not its value, by the error's location."""
     return error["loc"][-1:] == (_KEY,) and error["loc"] not in document.keys
 
 
@@ -89,7 +89,7 @@ _FLAGS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 def _other_type(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str, str] | None:
     """Return the message for a value of another scalar type, with what to write instead.
 
-    The values differ only in their quotes, or in the version of YAML that the user has in mind.
+    The user probably wrote a number or word with or without quotes, or a boolean of YAML 1.1.
     Return None for all other errors.
     """
     if kind.startswith("string_"):

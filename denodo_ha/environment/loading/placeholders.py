@@ -23,7 +23,8 @@ _EXAMPLE_IDS: Final = frozenset(
         *("0a9b8c7d6e5f40312", "0aabbccddeeff0011", "0bbccddeeff001122"),
     }
 )
-"""Ids of the examples without the type, besides those of one repeated digit."""
+"""Ids in the examples, without the part that names the resource type. Ids of one repeated digit are
+recognised without this list."""
 
 
 def placeholders(document: Document) -> Iterator[Problem]:

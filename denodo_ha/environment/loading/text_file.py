@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 CERTIFICATES_SIZE: Final = 4 * 1024**2
-"""Project limit, in bytes, of a file with certificates. All public authorities together have 0.3
-MB."""
+"""Project limit, in bytes, of a file with certificates. The certificates of all public authorities
+together have 0.3 MB."""
 
 _KINDS: Final = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -27,7 +27,7 @@ class UnreadableFileError(Exception):
     """
 
     def __init__(self, reason: str, instead: str) -> None:
-        """Store both parts for the caller's message."""
+        """Store reason and remedy, from which the caller makes its message."""
         self.reason, self.instead = reason, instead
         super().__init__(f"{reason}; {instead}")
 

@@ -115,7 +115,7 @@ def _misspelt_keys(details: list[ErrorDetails], model: type[BaseModel]) -> froze
 def _is_consequence(
     detail: ErrorDetails, misspelt: frozenset[Path], unread: frozenset[Path]
 ) -> bool:
-    """Return whether an error is only a consequence of another problem that is reported.
+    """Return whether an error follows from another problem that is reported anyway.
 
     Args:
         detail: the error.

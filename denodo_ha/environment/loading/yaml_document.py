@@ -179,8 +179,8 @@ class _Reader:
         """Return a map. A merge (`<<`) adds keys that the map itself does not have."""
         data: dict[Any, Any] = {}
         merged: dict[Any, Any] = {}
-        # Merges come first, so that the positions of the map's own keys replace those of merged
-        # keys.
+        # Read merged maps (`<<`) first, so that the map's own keys replace their values and
+        # positions.
         for key_node, value_node in sorted(node.value, key=lambda pair: not _merges(pair[0])):
             position = _position(key_node)
             if _merges(key_node):
@@ -220,7 +220,8 @@ class _Reader:
         """
         sources = node.value if isinstance(node, SequenceNode) else [node]
         result: dict[Any, Any] = {}
-        # In reverse order, so that the values and positions of the first map replace the others.
+        # Read the maps in reverse order, so that the values and positions of the first map replace
+        # those of the others.
         for source in reversed(sources):
             self.count(source, len(parents))
             if not isinstance(source, MappingNode):

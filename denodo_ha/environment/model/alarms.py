@@ -13,7 +13,7 @@ NEW = "new"
 
 
 def _topics_of_word(value: Any) -> Any:
-    """Convert `new` to an empty map: a topic is created in each region that is not in the map."""
+    """Convert `new` to an empty map: stacks create a topic in each region that the map lacks."""
     return {} if value is None or value == NEW else value
 
 
@@ -52,7 +52,7 @@ has a price (docs/reference/alarms.md)."""
 
 
 def _alarms_of_word(value: Any) -> Any:
-    """Convert `none` to alarms that are not enabled."""
+    """Convert `alarms: none` to `{enabled: false}`."""
     if value == "none":
         return {"enabled": False}
     return {} if value is None else value

@@ -271,7 +271,7 @@ internet-facing."""
 
 
 def _places(value: Any) -> Any:
-    """Check `capacity.reserve` at once, because a union would report two errors."""
+    """Check `capacity.reserve` before pydantic, which would report two errors for a union."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     if value == "running" or (is_count and CAPACITY_PLACES.low <= value <= CAPACITY_PLACES.high):
         return value

@@ -25,8 +25,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 def wrong(what: str, why: str, instead: str) -> PydanticCustomError:
     """Return the error for one value: what is wrong, why, and what to write instead.
 
-    The three parts are in the error's context, because Pydantic interprets braces in the message
-    itself as placeholders.
+    The error's context contains the three parts, because Pydantic interprets braces in a message as
+    placeholders.
     """
     return PydanticCustomError("form", "{what}", {"what": what, "why": why, "instead": instead})
 

@@ -58,12 +58,13 @@ class HaproxyInstance(Section):
 
 _TIMES: Final = "HAProxy, Configuration Manual, Time format"
 SECONDS: Final = Range(1, 2_147_483, _TIMES)
-"""HAProxy stores times as milliseconds in 31 bits."""
+"""Allowed times, in seconds: HAProxy stores times as milliseconds in 31 bits."""
 
 _CHECKS: Final = "HAProxy, Configuration Manual, Server and default-server options"
 CHECK_SECONDS: Final = Range(1, 30, _CHECKS)
 FALL: Final = Range(2, 10, _CHECKS)
-"""At least 2: with 1, a single long garbage collection would take a node out of service."""
+"""Allowed numbers of failed checks until a node is out of service. With 1, a single long garbage
+collection would take a node out of service."""
 RISE: Final = Range(1, 10, _CHECKS)
 MAXCONN: Final = Range(1, 1_000_000, "HAProxy, Configuration Manual, maxconn")
 

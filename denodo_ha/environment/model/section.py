@@ -25,7 +25,7 @@ PARTIAL: Final = object()
 """Validation context that omits invalid fields instead of raising `ValidationError`."""
 
 INVALID: Final = object()
-"""Placeholder for a missing or invalid value. It is not valid for any field type."""
+"""Placeholder for a missing or invalid value, which no field type accepts."""
 
 
 class NotValidated(Exception):  # noqa: N818 -- no error of its own: the invalid value is reported
@@ -91,8 +91,8 @@ class Section(BaseModel):
             valid = INVALID if value is INVALID else handler(value)
         except ValidationError:
             return INVALID
-        # A rule that iterates over a map ends at the first incomplete section, so complete sections
-        # come first.
+        # Put complete sections first in a map: a rule that iterates over the map ends at the first
+        # incomplete section.
         is_map = isinstance(valid, dict)
         return (
             dict(sorted(valid.items(), key=lambda item: _incomplete(item[1]))) if is_map else valid
@@ -108,14 +108,14 @@ class Section(BaseModel):
 
 
 class _OmittedField:
-    """Field `copy` of a section that has none, or whose value is invalid.
+    """Descriptor for the field `copy` of sections that lack it, or have no valid value for it.
 
     Without this descriptor, the name would lead to pydantic's deprecated method `copy`, and
     pydantic would warn about a field of that name. The field of a section has precedence.
     """
 
     def __get__(self, instance: object, _owner: type) -> Any:
-        """Raise the error of a missing attribute for a class, else of an omitted field."""
+        """Raise AttributeError for a class, and `NotValidated` for a section."""
         if instance is None:
             raise AttributeError("copy")
         raise NotValidated("copy")

@@ -82,7 +82,7 @@ _NAMES: Final = FINDINGS | frozenset(CATEGORY_OF)
 
 
 def accepted_names(environment: Environment) -> Iterator[Problem]:
-    """Each key of `accept` must be the name of a finding."""
+    """Each key of `accept` must be the name of a finding that this project can report."""
     for name in environment.accept:
         if name not in _NAMES:
             near = get_close_matches(name, _NAMES, n=1)

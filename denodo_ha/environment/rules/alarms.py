@@ -30,7 +30,7 @@ def topics_are_in_their_region(environment: Environment) -> Iterator[Problem]:
 
 
 def topics_are_used(environment: Environment) -> Iterator[Problem]:
-    """Each region of a topic must be the region of a stack, or its topic would get nothing."""
+    """Each region in `topics` must have a stack; otherwise no alarm would use its topic."""
     regions = _regions(environment)
     for kind, topics in _topics(environment):
         for region in topics:
@@ -67,7 +67,7 @@ def email_needs_a_created_topic(environment: Environment) -> Iterator[Problem]:
 
 
 def alarms_reach_no_operator(environment: Environment) -> Iterator[Problem]:
-    """A created topic should have a subscriber."""
+    """A topic that the stacks create should have a subscriber."""
     alarms = environment.alarms
     if alarms.enabled and not alarms.email and any(_creates_topics(environment)):
         yield Problem(
@@ -125,7 +125,7 @@ def nodes_publish_metrics(environment: Environment) -> Iterator[Problem]:
 
 
 def route53_has_checks(environment: Environment) -> Iterator[Problem]:
-    """Alarms on Route 53's health checks need health checks, and their metrics."""
+    """Alarms on Route 53's health checks need a failover with health checks that have metrics."""
     path = ("alarms", "route53")
     if not environment.alarms.route53:
         return

@@ -51,7 +51,7 @@ def tls_listener_options(environment: Environment) -> Iterator[Problem]:
 
 
 def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
-    """A service with PostgreSQL's protocol, which starts in clear text, must not have `tls`."""
+    """A service with PostgreSQL's protocol must not have `tls`: its clients begin in clear text."""
     for name, kind, _ in _services_behind_tls(environment):
         if kind == "odbc":
             yield _behind_tls(
@@ -332,7 +332,7 @@ def balancer_addresses_unique(environment: Environment) -> Iterator[Problem]:
     seen: dict[tuple[str, str], str] = {}
     for name, cluster in environment.clusters.items():
         for zone, address in cluster.balancer.addresses.items():
-            # The same private address may exist in two VPCs; an Elastic IP exists once in its
+            # A private address may exist in several VPCs, but an Elastic IP exists only once in its
             # region.
             scope = cluster.region if address.startswith("eipalloc-") else name
             owner = seen.setdefault((scope, address), f"{zone} of {name}")

@@ -54,7 +54,7 @@ def capacity_platform(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_unused(environment: Environment) -> Iterator[Problem]:
-    """Places that no node uses cost money, and count against a quota."""
+    """No place should be reserved that no node uses: it costs money and counts against a quota."""
     for name, cluster in _reserving(environment):
         more = [
             (reservation, reservation.places - reservation.nodes)
@@ -84,7 +84,7 @@ def capacity_unused(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_for_some_nodes(environment: Environment) -> Iterator[Problem]:
-    """The number of places should be that of the nodes, or more."""
+    """The number of reserved places should not be less than the number of nodes."""
     for name, cluster in _reserving(environment):
         for reservation in reservations(cluster, configured_machines(cluster)):
             if reservation.places < reservation.nodes:
@@ -102,7 +102,7 @@ def capacity_for_some_nodes(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_of_existing_nodes(environment: Environment) -> Iterator[Problem]:
-    """Existing instances are not counted."""
+    """A cluster with `capacity` should have no existing instances: they get no places."""
     for name, cluster in _reserving(environment):
         existing = sorted(name for name, node in cluster.nodes.items() if node.instance_id)
         if existing and len(existing) < len(cluster.nodes):

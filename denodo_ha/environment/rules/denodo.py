@@ -333,7 +333,7 @@ def desired_state_size(environment: Environment) -> Iterator[Problem]:
                     "remove services, or shorten denodo.jvm",
                     value=str(size),
                 )
-                break  # The states of the other nodes have the same size.
+                break  # The states of all nodes have the same size, so one report is enough.
 
 
 def _created_nodes(cluster: Cluster) -> list[str]:

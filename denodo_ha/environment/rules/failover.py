@@ -49,7 +49,7 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_check(environment: Environment) -> Iterator[Problem]:
-    """The alarm on the standby's check needs the topics of the alarms."""
+    """`failover.check_every` requires alarms to be enabled, whose topics its alarm notifies."""
     failover = environment.failover
     if failover is not None and failover.check_every is not None and not environment.alarms.enabled:
         yield Problem(
@@ -67,8 +67,8 @@ def failover_record(environment: Environment) -> Iterator[Problem]:
     if failover is None:
         return
     zone = failover.zone.name
-    # DNS ignores upper and lower case. A leading dot also matches a record that equals the zone's
-    # name.
+    # DNS ignores upper and lower case. The leading dots let the comparison also find a record that
+    # is the zone's name itself.
     if f".{failover.record}".lower().endswith(f".{zone}".lower()):
         short = failover.record[: -len(zone)].rstrip(".") or failover_plan.APEX
         yield Problem(

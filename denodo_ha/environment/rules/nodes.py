@@ -33,7 +33,7 @@ _WITHOUT_DISKS = (
     *("/boot/", "/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/usr/"),
     "/tmp/",  # noqa: S108 - a name to compare
 )
-"""Folders below which there is no place for a disk."""
+"""Folders below which no disk may be mounted."""
 
 
 def node_instances(environment: Environment) -> Iterator[Problem]:

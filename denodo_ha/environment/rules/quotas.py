@@ -112,7 +112,7 @@ def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
 
 
 def _cidrs_path(environment: Environment, name: str, rule_set: RuleSet) -> Path:
-    """Return the path of the CIDRs from which a rule set was made.
+    """Return the path, in the configuration, of the CIDRs from which a rule set was made.
 
     Clients of a cluster without a balancer connect to the node, so the node's rules contain the
     CIDRs of the clients.
@@ -226,7 +226,7 @@ def alarms_left_out(environment: Environment) -> Iterator[Problem]:
 
 
 def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
-    """The Elastic IPs of an account and region, one for NAT in each zone, should fit the quota."""
+    """The Elastic IPs that the stacks allocate should fit the quota of an account and region."""
     clusters_of_ips: dict[tuple[str, str], list[str]] = {}
     for name, cluster in environment.clusters.items():
         location = (cluster.account, cluster.region)

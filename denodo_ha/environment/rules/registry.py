@@ -98,7 +98,7 @@ def judged_problems(
     for problem in problems:
         try:
             judged = acceptance.judged(environment, pinned, problem, day)
-        except NotValidated:  # an acceptance cannot turn off errors of `accept` itself
+        except NotValidated:  # `accept` is invalid itself, so it turns off no finding
             judged = problem
         if judged is not None:
             yield judged

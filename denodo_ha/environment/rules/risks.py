@@ -101,7 +101,7 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
             continue
         for cluster_name, cluster in environment.clusters.items():
             if cluster.balancer.kind == "haproxy":
-                continue  # HAProxy sends keep-alive packets, so no connection is idle.
+                continue  # HAProxy sends keep-alive packets, so no connection to a node is idle.
             instances = (
                 configured_machine(cluster.instance, node)
                 for node in cluster.nodes.values()

@@ -1,7 +1,7 @@
-"""Rules about the Scheduler's clients, whom the Scheduler directs to a second port.
+"""Rules about clients of the Scheduler, which the Scheduler directs to a second port.
 
-By default that port is on the node itself. With `scheduler_auxiliary_port`, it is a port of the
-balancer that leads to one node.
+By default the second port is on the node itself. With `scheduler_auxiliary_port`, it is a port of
+the balancer that leads to one node.
 """
 
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def scheduler_ports_used(environment: Environment) -> Iterator[Problem]:
 
 
 def scheduler_clients_reach_it(environment: Environment) -> Iterator[Problem]:
-    """Clients of a Scheduler without auxiliary ports need the node itself, so warn of it."""
+    """Clients of a Scheduler without auxiliary ports must be able to reach the node itself."""
     service = scheduler_service(environment)
     if service is None:
         return
@@ -95,7 +95,7 @@ def scheduler_clients_reach_it(environment: Environment) -> Iterator[Problem]:
 
 
 def method_chosen_for_scheduler(environment: Environment) -> Iterator[Problem]:
-    """`health` must be explicit if the Scheduler has auxiliary ports."""
+    """`failover.health` must not be `auto` if the Scheduler has auxiliary ports."""
     failover = environment.failover
     if failover is None or failover.health != "auto":
         return

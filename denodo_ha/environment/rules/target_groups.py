@@ -9,7 +9,7 @@ from denodo_ha.environment.model.environment import Environment
 
 
 def unhealthy_termination_has_effect(environment: Environment) -> Iterator[Problem]:
-    """`unhealthy_termination` needs a balancer that can do what it says for the service."""
+    """`unhealthy_termination` must be a setting that the service's balancer supports."""
     for name, service in environment.services.items():
         value = service.unhealthy_termination
         if value is None:

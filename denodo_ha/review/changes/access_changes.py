@@ -1,4 +1,4 @@
-"""Network access and public exposure that a change widens, from the templates of both revisions."""
+"""Findings on network access that a change widens, and on resources that become public."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,8 @@ _SOURCES: Final = {
 }
 _LAST_PORT: Final = 65_535
 _NO_ADDRESS: Final = "255.255.255.255/32"
-"""Peer of the rule with which the CDK removes the default rule of EC2 that allows all egress."""
+"""Peer of the rule that the CDK adds so that EC2 does not create its default rule, which allows all
+egress. The rule allows no real address."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _widened_egress(pair: StackPair) -> Iterator[Finding]:
 
 
 def _by_peer(rules: Iterable[SecurityGroupRule]) -> list[list[SecurityGroupRule]]:
-    """Return rules in lists of the same group and peer."""
+    """Return the rules in lists, one for each security group and peer."""
     lists: dict[tuple[str, str], list[SecurityGroupRule]] = {}
     for rule in rules:
         lists.setdefault((rule.group, rule.peer), []).append(rule)
@@ -112,10 +113,10 @@ def _text(rules: Sequence[SecurityGroupRule]) -> str:
 
 
 def _added_rules(pair: StackPair, direction: str) -> list[SecurityGroupRule]:
-    """Return rules that no earlier rule covers.
+    """Return the rules after the change that no rule before the change covers.
 
-    A rule whose peer is another security group of the same stack is left out: the rules of that
-    security group decide.
+    A rule whose peer is another security group of the stack is left out: it allows only resources
+    of the stack, and the rules of the other group decide who reaches these.
     """
     before = _rules(pair.old, direction)
     return [
@@ -173,7 +174,10 @@ def _is_within(inner: str, outer: str) -> bool:
 
 
 def _public_balancers(pair: StackPair) -> Iterator[Finding]:
-    """Yield load balancers that are public now; the type tells two of a stack apart."""
+    """Yield load balancers that become public.
+
+    A stack has at most one load balancer of each type, so the type identifies it.
+    """
     before = {_type(balancer) for balancer in _public(pair.old)}
     for balancer in _public(pair.new):
         if _type(balancer) not in before:

@@ -1,4 +1,4 @@
-"""Capacity that a change removes: nodes, zones, services, instance types, reservations."""
+"""Findings on capacity that a change removes: nodes, zones, services, memory, reservations."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -91,7 +91,7 @@ def _zones(nodes: Mapping[str, Properties]) -> set[str]:
 
 
 def _balancer_subnets(resources: Resources) -> dict[str, int]:
-    """Return the number of subnets of each load balancer by its type."""
+    """Return the number of subnets of each load balancer, by the load balancer's type."""
     return {
         str(properties.get("Type", "application")): len(
             properties.get("Subnets") or properties.get("SubnetMappings") or ()
@@ -113,7 +113,7 @@ def _smaller_nodes(pair: StackPair) -> Iterator[Finding]:
 
 
 def smaller_type(place: str, before: Any, after: Any, name: str) -> Iterator[Finding]:
-    """Yield a finding if an instance type has less memory or fewer CPUs, or may have."""
+    """Yield a finding if a new instance type has less memory or CPUs, or unknown ones."""
     if not (isinstance(before, str) and isinstance(after, str)) or before == after:
         return
     memory, cpus = [(read(before), read(after)) for read in (memory_gib, virtual_cpus)]
@@ -150,7 +150,7 @@ def _family(class_: str) -> str:
 
 
 def _size(class_: str) -> int | None:
-    """Return a number that orders the sizes of a class; None if the size is not known."""
+    """Return a rank of an instance class by its size; None if the size is not known."""
     size = class_.rpartition(".")[2]
     if size in _SIZES:
         return _SIZES.index(size)
@@ -171,7 +171,7 @@ def _smaller_reservations(pair: StackPair) -> Iterator[Finding]:
 
 
 def _reserved_places(resources: Resources) -> dict[tuple[str, str], int]:
-    """Return the places by zone, and by platform and tenancy, which instances must match."""
+    """Return the reserved places by zone and kind: instances must match platform and tenancy."""
     places: dict[tuple[str, str], int] = {}
     for item in of_type(resources, "AWS::EC2::CapacityReservation").values():
         kind = f"{text_of(item.get('InstancePlatform', ''))} ({item.get('Tenancy', 'default')})"

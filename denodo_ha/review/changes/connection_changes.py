@@ -1,4 +1,4 @@
-"""Connections that a change ends earlier or makes impossible, and addresses that it changes."""
+"""Findings on connections that end earlier or become impossible, and on changed addresses."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -40,7 +40,7 @@ def connection_findings(pair: StackPair) -> Iterator[Finding]:
 
 
 def _idle_timeouts(pair: StackPair) -> Iterator[Finding]:
-    """Yield listeners that end idle connections earlier, such as those of clients with a query."""
+    """Yield listeners that end idle connections earlier: a connection is idle during a query."""
     for id_, before, after in pair.kept(LISTENER):
         old, new = (
             number(attributes(each, "ListenerAttributes").get("tcp.idle_timeout.seconds"))
@@ -87,7 +87,7 @@ def _load_balancers(pair: StackPair) -> Iterator[Finding]:
             yield finding("balancer-address-changed", place, text)
         subnets = [text_of(each) for each in before.get("Subnets") or ()]
         left = [each for each in subnets if each not in map(text_of, after.get("Subnets") or ())]
-        # A zone that is removed has a finding of its own.
+        # Ignore the address of a zone that is removed: the zone has its own finding.
         if left and len(after.get("Subnets") or ()) >= len(subnets):
             text = f"its addresses in these subnets no longer exist: {', '.join(left)}"
             yield finding("balancer-address-changed", place, text)
@@ -108,7 +108,7 @@ def _addresses(balancer: Properties) -> set[str]:
 
 
 def _paths_of_nodes(pair: StackPair) -> Iterator[Finding]:
-    """Yield destinations that nodes no longer reach, and VPCs that no longer know their names."""
+    """Yield destinations that nodes no longer reach, and VPCs that cannot resolve nodes' names."""
     name = "network-path-removed"
     if not of_type(pair.new, _NAT_GATEWAY):
         if of_type(pair.old, _NAT_GATEWAY):

@@ -1,7 +1,6 @@
-"""HAProxy: fewer or smaller instances, fewer connections, shorter timeouts, TLS, stickiness.
+"""Findings on HAProxy: instances, connections, timeouts, TLS and stickiness that get worse.
 
-HAProxy's configuration file is a file that the deploy publishes, beside the template in the folder
-of `cdk synth`.
+HAProxy's configuration file is in the folder that `cdk synth` writes, beside the template.
 """
 
 import re
@@ -34,7 +33,7 @@ class _Section:
     """A section of HAProxy's configuration file.
 
     Attributes:
-        defaults: name of the section whose lines apply, too.
+        defaults: name of the section whose lines also apply to this section; empty for none.
         lines: the lines.
     """
 
@@ -47,7 +46,7 @@ class _Section:
         return {match[1]: int(match[2]) for match in matches if match}
 
     def has(self, *beginnings: str) -> bool:
-        """Return whether a line begins with one of these texts."""
+        """Return whether a line of the section begins with one of the given texts."""
         return any(line.startswith(beginnings) for line in self.lines)
 
     def contains(self, beginning: str, option: str) -> bool:
@@ -73,7 +72,7 @@ def haproxy_findings(pair: StackPair) -> Iterator[Finding]:
 def has_new_haproxy_state(pair: StackPair) -> bool:
     """Return whether the HAProxy instances of a stack need `denodo-ha haproxy apply`."""
     states = [(parsed_state(old), parsed_state(new)) for _, old, new in pair.kept(PARAMETER)]
-    # A change of only the program needs no `haproxy apply`: instances update their program
+    # If only the program changes, `haproxy apply` is not needed: instances update their program
     # themselves.
     keys = ("file", "drop_in", "certificate", "authority")
     return any(
@@ -151,9 +150,10 @@ def file_findings(pair: StackPair, before: str, after: str) -> Iterator[Finding]
 def _unencrypted(
     pair: StackPair, old: Mapping[str, _Section], new: Mapping[str, _Section]
 ) -> Iterator[Finding]:
-    """Yield services of which HAProxy no longer encrypts a side.
+    """Yield services whose connections HAProxy no longer encrypts, to clients or to nodes.
 
-    If HAProxy encrypted both sides and encrypts none, it passes on the TLS of client and node.
+    If HAProxy encrypted both before and encrypts none now, it forwards the TLS between client and
+    node, so nothing gets worse.
     """
     for service in (title.partition(" ")[2] for title in old if title.startswith("frontend ")):
         titles = f"frontend {service}", f"backend {service}"
@@ -187,7 +187,7 @@ def _weaker(place: str, before: _Section, after: _Section) -> Iterator[Finding]:
 
 
 def _text(stack: SynthesisedStack | None, state: Mapping[str, Any]) -> str | None:
-    """Return the text of the configuration file of a desired state, None if it is not there."""
+    """Return the configuration file that a desired state names; None if it does not exist."""
     name = str(state.get("file", "")).rpartition("/")[2]
     return read_file_asset(stack, name) if stack is not None and name else None
 
@@ -206,7 +206,7 @@ def _sections(text: str) -> dict[str, _Section]:
 
 
 def _effective(sections: Mapping[str, _Section], title: str) -> _Section:
-    """Return a section after the lines of its defaults, which its own lines override."""
+    """Return a section with the lines of its defaults before its own lines, which override them."""
     section = sections[title]
     defaults = sections.get(f"defaults {section.defaults}", _Section())
     return _Section(lines=[*defaults.lines, *section.lines])

@@ -1,4 +1,4 @@
-"""Desired states of nodes that get worse: servers, limits, managers, exports, readiness."""
+"""Findings on desired states of nodes: servers, limits, managers, exports, readiness."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,14 +21,15 @@ State = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Limit:
-    """A number of the desired state of which higher, or lower, values are worse.
+    """A number in the desired state, which gets worse if it rises or if it falls.
 
     Attributes:
-        path: the keys.
+        path: the keys that lead to the number in the desired state.
         name: name of the finding.
-        text: the meaning, with the place of both numbers.
+        text: the text of the finding, with `{}` for the numbers before and after.
         more_is_worse: True if a higher number is worse.
-        default: the number of a state without the key; None if the state then has no such limit.
+        default: the number that applies to a state without the key; None if the state then has no
+            limit.
     """
 
     path: tuple[str, ...]
@@ -109,12 +110,13 @@ _REMOVED: Final = (
         "the second disk is no longer mounted: {} -> none",
     ),
 )
-"""Keys of the desired state whose removal is worse: path, name of the finding, and meaning with the
-place of the earlier value."""
+"""Keys of the desired state whose removal makes it worse: path, name of the finding, and its text
+with `{}` for the earlier value."""
 _PARTS: Final = (("license_manager", "tls"), ("logs", "statements"))
-"""Paths that are not reported if their whole section is removed."""
+"""Paths in sections of the desired state whose removal has its own finding: if the whole section is
+removed, these paths are not reported."""
 _READINESS: Final = ("ping", "auto", "strict")
-"""Values of `denodo.readiness` in ascending order of what they consider not ready."""
+"""Values of `denodo.readiness`, from the weakest to the strictest definition of a ready node."""
 _HEAP: Final = re.compile(r"-Xmx([0-9]{1,9})([kKmMgG]?)(?![0-9A-Za-z])")
 _KIB: Final = {"": 1 / 1024, "k": 1, "m": 1024, "g": 1024 * MIB_A_GIB}
 
@@ -203,7 +205,7 @@ def _removed(place: str, before: State, after: State) -> Iterator[Finding]:
         is_said_by_section = path in _PARTS and not _at(after, path[:-1])
         if (old := _at(before, path)) and not _at(after, path) and not is_said_by_section:
             yield finding(name, place, text.format(old))
-    # The key is in a state only if the watchdog is off.
+    # The desired state has the key `watchdog` only if the watchdog is off.
     if before.get("watchdog", True) and not after.get("watchdog", True):
         text = "a server whose process ends unexpectedly is no longer started again"
         yield finding("watchdog-off", place, text)
@@ -223,7 +225,7 @@ def _heaps(place: str, before: State, after: State) -> Iterator[Finding]:
 def _heap_mib(state: State, server: str) -> int | None:
     """Return the heap of a server in MiB, None if it remains as in the image."""
     options = _at(state, ("jvm", server))
-    # The last option of this name applies.
+    # If a JVM option occurs several times, Java uses the last one.
     matches = _HEAP.findall(options) if isinstance(options, str) else []
     if matches:
         amount, unit = matches[-1]

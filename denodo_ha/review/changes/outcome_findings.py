@@ -1,4 +1,4 @@
-"""Failures and orders of events whose outcome gets worse, from the drills of both revisions."""
+"""Findings on outcomes that get worse, from the drills of the templates of both revisions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.review.finding import Finding, finding
 
 MOST_STATES: Final = 25_000
-"""Project limit: states of the search for a failover name; about three seconds. The examples have
-fewer, and `denodo-ha drill --orders` searches up to 200,000."""
+"""Project limit: states that the search of event orders visits for a failover name, in about three
+seconds. The examples have fewer states, and `denodo-ha drill --orders` searches up to 200,000."""
 
 _LOST_ALARM = "no alarm any more"
 """Beginning of the worsening that `denodo_ha.drill.comparison` reports for a lost alarm."""
@@ -27,7 +27,7 @@ class OutcomeComparison:
 
     Attributes:
         findings: what gets worse.
-        compared: sentences that say what was compared.
+        compared: sentences on the failures and orders of events that were compared.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -65,7 +65,7 @@ def _failure_findings(before: DrillResult, after: DrillResult) -> Iterator[Findi
 
 
 def _order_findings(base: Model, orders: tuple[OrdersResult, ...]) -> Iterator[Finding]:
-    """Yield a finding for each property that an order of events violates, unless it did before."""
+    """Yield a finding for each property that event orders violate only after the change."""
     # Without a violation in the new templates, the base's templates need not be searched.
     if not any(result.stories for result in orders):
         return

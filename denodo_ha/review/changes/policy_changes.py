@@ -1,8 +1,8 @@
-"""Permissions that a change widens: statements of IAM policies, and permissions boundaries.
+"""Findings on permissions that a change widens: IAM policies and permissions boundaries.
 
-A statement is compared without what differs between equal nodes and between revisions of the code:
-logical ids become the types of their resources, the names of nodes become `NODE` in the policies of
-nodes, and hashes of files become `HASH`.
+Before the comparison, texts that differ between equal nodes or between revisions of the code are
+replaced: logical ids become the types of their resources, the names of nodes become `NODE` in the
+policies of nodes, and hashes of files become `HASH`.
 """
 
 import re
@@ -50,7 +50,7 @@ class Names:
         return Names(tuple(pattern.lower() for pattern in self.patterns), self.is_excluded)
 
     def covers(self, other: "Names") -> bool:
-        """Return whether all that the other patterns mean is included here."""
+        """Return whether these patterns include all names that the other patterns mean."""
         if self == other or (self.patterns == ("*",) and not self.is_excluded):
             return True
         match self.is_excluded, other.is_excluded:
@@ -95,7 +95,7 @@ class Permission:
             (self.holder, self.effect) == (other.holder, other.effect)
             and self.condition in {"", other.condition}
             and self.principal in {"*", other.principal}
-            # IAM does not tell lower and upper case of actions apart, unlike those of resources.
+            # IAM ignores the case of letters in actions, but not in resources.
             and self.action.in_lower_case().covers(other.action.in_lower_case())
             and self.resource.covers(other.resource)
         )
@@ -141,7 +141,7 @@ def _grouped(pair: StackPair, verb: str, permissions: Iterable[Permission]) -> I
 
 
 def _boundaries(pair: StackPair) -> Iterator[Finding]:
-    """Yield roles whose permissions boundary is removed or another one."""
+    """Yield roles whose permissions boundary is removed or replaced by another boundary."""
     for id_, before, after in pair.kept(_ROLE):
         old, new = before.get("PermissionsBoundary"), after.get("PermissionsBoundary")
         if old is not None and old != new:
@@ -179,7 +179,7 @@ def _role(properties: Properties, id_: str) -> str:
 
 
 def _node_of(resources: Resources, properties: Properties) -> str | None:
-    """Return the node whose role has a policy, or is this resource; None for another role."""
+    """Return the node of a role, or of a role's policy; None if the role is not a node's."""
     if node := resource_tag(properties, names.NODE_TAG):
         return node
     for role in map(referred_id, _listed(properties.get("Roles"))):
@@ -195,7 +195,7 @@ def _inline(properties: Properties) -> list[Any]:
 
 
 class _Normaliser:
-    """Text of a value without what differs between equal nodes and between revisions."""
+    """Writer of values as text, in which ids, node names and hashes of files are replaced."""
 
     def __init__(self, resources: Resources, node: str | None) -> None:
         self._resources = resources
@@ -255,10 +255,13 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _is_matched(name: str, patterns: Iterable[str]) -> bool:
-    """Return whether a pattern is equal to a name or matches it; JSON is not a pattern."""
+    """Return whether a pattern equals a name or matches it.
+
+    A value that is JSON, such as a reference, is not used as a pattern.
+    """
     return any(
         name == pattern
-        # IAM has no wildcards in square brackets.
+        # Escape square brackets: they are wildcards for `fnmatch`, but not for IAM.
         or (not pattern.startswith("{") and fnmatchcase(name, pattern.replace("[", "[[]")))
         for pattern in patterns
     )

@@ -1,4 +1,4 @@
-"""Protections that a change turns off: deletion, TLS, health checks, failover checks, alarms."""
+"""Findings on protections that a change turns off: of deletion, TLS, checks and alarms."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -43,7 +43,7 @@ _KEPT: Final = frozenset({"Retain", "RetainExceptOnCreate", "Snapshot"})
 def protection_findings(pair: StackPair) -> Iterator[Finding]:
     """Yield the findings on protections."""
     if pair.after is None:
-        # A cluster that is removed has a finding of its own, which includes its alarms.
+        # Ignore the alarms of a cluster that is removed, which has its own finding.
         if not node_states(pair.old):
             yield from _alarms(pair)
         return
@@ -98,7 +98,7 @@ def _tls(pair: StackPair) -> Iterator[Finding]:
 
 
 def _certificates(pair: StackPair) -> Iterator[Finding]:
-    """Yield listeners with a certificate of another region, with which the deploy fails."""
+    """Yield listeners whose certificate is in another region, so that the deploy would fail."""
     region = pair.after.region if pair.after is not None else ""
     for id_, listener in of_type(pair.new, LISTENER).items():
         certificates = listener.get("Certificates")
@@ -123,7 +123,7 @@ def _health_checks(pair: StackPair) -> Iterator[Finding]:
 
 
 def _groups(resources: Resources) -> dict[str, Properties]:
-    """Return the target groups by service or node; a replaced group keeps its service."""
+    """Return the target groups by service or node: a group that is replaced keeps its service."""
     groups = of_type(resources, TARGET_GROUP)
     return {resource_label(resources, id_): properties for id_, properties in groups.items()}
 
@@ -154,7 +154,7 @@ def _is_false(value: Any) -> bool:
 
 
 def _failover_checks(pair: StackPair) -> Iterator[Finding]:
-    """Yield failover records whose cluster is checked less than before."""
+    """Yield failover records whose cluster has fewer or weaker health checks than before."""
     records = _records(pair.old), _records(pair.new)
     for role in sorted(records[0].keys() & records[1].keys()):
         old, new = (_is_by_target_health(side[role]) for side in records)
@@ -198,7 +198,7 @@ def _alarms(pair: StackPair) -> Iterator[Finding]:
 
 
 def _later_alarms(pair: StackPair) -> Iterator[Finding]:
-    """Yield alarms that notify later after the same events than before."""
+    """Yield alarms that notify later than before if the same event happens."""
     for id_, before, after in pair.kept(_METRIC_ALARM):
         old, new = (_seconds_until_alarm(each) for each in (before, after))
         if old is not None and new is not None and new > old and _notifies(pair.new, id_):

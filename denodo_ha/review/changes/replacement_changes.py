@@ -1,4 +1,4 @@
-"""Changes that clients notice: resources that are replaced or restarted, other names and ports."""
+"""Findings that clients notice: resources that are replaced or restarted, other names and ports."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -21,7 +21,7 @@ from denodo_ha.review.stack_pair import (
 )
 
 _FAILING: Final = "so the deploy would fail"
-"""End of the reason that the plan of a database gives for a change that AWS rejects."""
+"""End of a reason in the plan of a database, by which a change that AWS rejects is recognised."""
 
 
 def replacement_findings(pair: StackPair) -> Iterator[Finding]:
@@ -155,7 +155,7 @@ def _failover_names(pair: StackPair) -> Iterator[Finding]:
 
 
 def _names(resources: Resources) -> dict[str, set[str]]:
-    """Return the hosted zones of each failover name."""
+    """Return the ids of the hosted zones with records of each failover name."""
     zones: dict[str, set[str]] = {}
     for record in of_type(resources, "AWS::Route53::RecordSet").values():
         if "Failover" in record:

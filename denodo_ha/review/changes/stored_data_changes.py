@@ -1,4 +1,4 @@
-"""Data that a change keeps for a shorter time, in fewer places, or with less room or encryption."""
+"""Findings on stored data: kept for a shorter time, with fewer copies, less room or encryption."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -73,7 +73,7 @@ def _databases(pair: StackPair) -> Iterator[Finding]:
 
 
 def _database_room(pair: StackPair) -> Iterator[Finding]:
-    """Yield databases with less storage or fewer connections, and a change of the server."""
+    """Yield databases with less storage or fewer connections, and a changed existing server."""
     place = pair.place("database")
     for _, before, after in pair.kept(DATABASE):
         old, new = (number(one.get("MaxAllocatedStorage")) for one in (before, after))
@@ -95,7 +95,7 @@ def _database_room(pair: StackPair) -> Iterator[Finding]:
 
 
 def _database_logins(pair: StackPair) -> Iterator[Finding]:
-    """Yield secrets of another database, for which CloudFormation generates another password."""
+    """Yield logins whose secret gets another database: CloudFormation then changes the password."""
     for _, before, after in pair.kept("AWS::SecretsManager::Secret"):
         templates = [
             str(mapping_in(each, "GenerateSecretString").get("SecretStringTemplate", ""))
@@ -107,7 +107,7 @@ def _database_logins(pair: StackPair) -> Iterator[Finding]:
 
 
 def _existing_server(template: Any) -> str | None:
-    """Return host and port of an existing server; None without it, or for a database on RDS."""
+    """Return host and port of an existing database server; None if there is none."""
     outputs = [
         mapping_in(mapping_in(template, "Outputs"), name).get("Value")
         for name in (names.CATALOG_HOST, names.CATALOG_PORT)
@@ -138,7 +138,7 @@ def _noncurrent_days(bucket: Properties) -> int | None:
 
 
 def _keys(pair: StackPair) -> Iterator[Finding]:
-    """Yield resources that a key of the account no longer encrypts, but a key of AWS does."""
+    """Yield resources that are now encrypted with a key of AWS instead of a key of the account."""
     for id_, (kind, after) in pair.new.items():
         old_kind, before = pair.old.get(id_, ("", {}))
         if kind == old_kind and _key_ids(before) and not _key_ids(after):

@@ -26,8 +26,8 @@ class SumChange:
         scope: cluster or stack; empty for the environment.
         before: the sum before.
         after: the sum after.
-        is_known: True if the resources with unknown prices are the same, so that the difference
-            between the known prices is the whole difference.
+        is_known: True if the same resources have unknown prices before and after, so that the known
+            prices contain the whole difference.
     """
 
     scope: str
@@ -37,12 +37,12 @@ class SumChange:
 
     @property
     def rise(self) -> Decimal:
-        """Return how much the known prices rise."""
+        """Return the rise of the sum of the known prices; negative if it falls."""
         return self.after.usd - self.before.usd
 
     @property
     def percent(self) -> Decimal | None:
-        """Return the rise in percent of the known prices before, None if there were none."""
+        """Return the rise in percent of the earlier known prices; None without such prices."""
         return 100 * self.rise / self.before.usd if self.before.usd else None
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class SumChange:
 
 @dataclass(frozen=True)
 class ItemChange:
-    """An item with another monthly cost.
+    """An item whose monthly cost changes.
 
     Attributes:
         scope: cluster or stack.
@@ -103,7 +103,7 @@ class CostChange:
 
     @cached_property
     def _sides(self) -> dict[str, tuple[ScopeCost, ScopeCost]]:
-        """The cost of each cluster before and after, also if it moves to another region."""
+        """The cost of each cluster or stack before and after, by name and regardless of region."""
         before, after = _by_name(self.before), _by_name(self.after)
         none = ScopeCost("", "", ())
         return {

@@ -1,4 +1,4 @@
-"""`denodo-ha cost`: what an environment costs a month at list prices, and updates of the prices."""
+"""`denodo-ha cost`: monthly cost of an environment at list prices, and updates of the prices."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -134,7 +134,8 @@ def _stacks(choices: Sequence[Path]) -> tuple[SynthesisedStack, ...]:
             "tools/denodo-ha there, or give a folder of cdk synth: denodo-ha cost cdk.out"
         )
         raise UsageError(message)
-    # Loaded first: an error in the file is reported with its position, before any synthesis.
+    # Load the configuration before the synthesis, so that an error in the file is reported with its
+    # position.
     load_configuration(str(choices[0]))
     with tempfile.TemporaryDirectory(prefix="denodo-ha-cost-") as folder:
         name = as_seen_from_a_tree(str(choices[0]), clone)

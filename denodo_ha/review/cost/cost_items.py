@@ -1,7 +1,8 @@
-"""The items of a stack that AWS charges: what they are, how many, and the list price of each.
+"""Items of a stack that AWS charges: description, amount and list price.
 
 Each resource type of a template is in one of four groups: charged by time, charged by use, both, or
-free. A type in none of them is an item without a price, so that a sum is never too low unnoticed.
+free. A resource of any other type becomes an item with an unknown price, so that a sum that is too
+low is always marked.
 """
 
 from collections import Counter
@@ -29,15 +30,15 @@ _INSTANCE: Final = "AWS::EC2::Instance"
 _RESERVATION: Final = "AWS::EC2::CapacityReservation"
 _BASELINE_IOPS: Final = 3_000
 _BASELINE_MIBPS: Final = 125
-"""Performance of a gp3 volume without an additional charge (AWS, Amazon EBS User Guide, General
-Purpose SSD volumes)."""
+"""Throughput of a gp3 volume, in MiB/s, that is not charged in addition (AWS, Amazon EBS User
+Guide, General Purpose SSD volumes)."""
 _HIGH_RESOLUTION_S: Final = 60
 """Alarms with a shorter period are high-resolution alarms (AWS, Amazon CloudWatch User Guide)."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """Resources of a stack that AWS charges alike.
+    """Resources of a stack that AWS charges at the same price.
 
     Attributes:
         name: description of one resource.
@@ -160,7 +161,7 @@ def _balancer(region: str, properties: Properties, _resources: Resources) -> Ite
     yield _priced(region, f"{str(kind).capitalize()} Load Balancer", f"elb {kind}")
     yield _by_use("load balancers' capacity units", "per LCU-hour, by connections and traffic")
     mappings = _list(properties, "SubnetMappings")
-    # Addresses that the same template creates are counted as `AWS::EC2::EIP`, not here.
+    # Do not count addresses that the same template creates: they are counted as `AWS::EC2::EIP`.
     own = [
         entry
         for entry in mappings
@@ -235,7 +236,7 @@ def _database(region: str, properties: Properties, _resources: Resources) -> Ite
 
 
 def _monthly(name: str, item: str, use: tuple[str, str] | None = None) -> "Reader":
-    """Return the reader of a resource with a price for a month."""
+    """Return a reader for resources that have a price for a month."""
 
     def read(region: str, _properties: Properties, _resources: Resources) -> Iterator[Counted]:
         yield _priced(region, name, item, "month")
@@ -246,7 +247,7 @@ def _monthly(name: str, item: str, use: tuple[str, str] | None = None) -> "Reade
 
 
 def _use_only(name: str, note: str) -> "Reader":
-    """Return the reader of a resource that is charged only by use."""
+    """Return a reader for resources that AWS charges only by use."""
     return lambda _region, _properties, _resources: iter([_by_use(name, note)])
 
 
@@ -296,8 +297,8 @@ _FREE: Final = frozenset(
         "AWS::RDS::EventSubscription",
         *("AWS::Route53::RecordSet", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"),
         *("AWS::SNS::Subscription", "AWS::Events::Rule", "AWS::KMS::Alias", "AWS::CDK::Metadata"),
-        # Counts as reserved places that no instance uses.
+        # `_unused_places` counts the reserved places that no instance uses.
         _RESERVATION,
     }
 )
-"""Resource types for which AWS charges nothing by themselves."""
+"""Resource types that cost nothing themselves."""

@@ -74,5 +74,5 @@ def _json_line(line: CostLine) -> Mapping[str, object]:
 
 
 def _number(value: Decimal) -> float | int:
-    """Return a number for JSON, as short as it is written."""
+    """Return a decimal as a number for JSON, whole numbers without a fraction."""
     return int(value) if value == value.to_integral_value() else float(value)

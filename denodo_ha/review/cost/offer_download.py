@@ -28,7 +28,7 @@ PRICE_LIST: Final = "https://pricing.us-east-1.amazonaws.com"
 """AWS's price list server."""
 
 _ANSWER_S: Final = 30.0
-"""Project default: seconds within which the server sends the next part of a file."""
+"""Project default: seconds within which the server must send the next part of a file."""
 _FILE_S: Final = 1800.0
 """Project default: seconds for one file; EC2's has 0.4 GB."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -40,7 +40,7 @@ def checked_server(url: str) -> str:
     """Return the address of a price list server without a slash at its end.
 
     Raises:
-        UsageError: The address is not HTTPS, and not of this machine.
+        UsageError: The address is neither HTTPS nor an address of this machine.
     """
     parts = urlsplit(url)
     is_local = parts.scheme == "http" and parts.hostname in _LOOPBACK
@@ -94,14 +94,14 @@ def offer_source(offer: Offer, url: str, region: str) -> Source:
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """Refuse redirects: the price list server has none, and one could leave TLS."""
+    """Handler that refuses redirects: AWS's server sends none, and a redirect could leave TLS."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
         """Return no request, so that the answer becomes an error."""
 
 
 class _Limited:
-    """A stream that ends with an error when its time is over."""
+    """A stream whose reads raise an error after a deadline."""
 
     def __init__(self, stream: Readable, clock: Clock) -> None:
         self._stream, self._clock = stream, clock
@@ -111,7 +111,7 @@ class _Limited:
         """Return the next bytes.
 
         Raises:
-            TimeoutError: The time of the file is over.
+            TimeoutError: The time for the file is over.
         """
         if self._clock() > self._end:
             message = f"the file did not arrive within {_FILE_S:g} s"

@@ -103,8 +103,8 @@ def _offer(details: Mapping[str, str], found: Mapping[tuple[str, str], set[str]]
         raise OfferFileError("its publicationDate is not a date")
     prices: dict[str, dict[str, str]] = {}
     for (region, item), usd in sorted(found.items()):
-        # Two prices for one item: the file distinguishes more than this reader, so the price is
-        # unknown.
+        # The file has two prices for one item, because it distinguishes more products than this
+        # reader. The price of the item is therefore unknown.
         if len(usd) == 1:
             prices.setdefault(region, {})[item] = next(iter(usd))
     if not prices:
@@ -114,7 +114,7 @@ def _offer(details: Mapping[str, str], found: Mapping[tuple[str, str], set[str]]
 
 
 def _first_paid(terms: Mapping[str, Any]) -> str:
-    """Return the price of the first amount that is not free; empty if there is none in USD."""
+    """Return the price of the first tier that is not free; empty without a price in USD."""
     tiers = [
         (Decimal(dimension.get("beginRange", "0")), Decimal(dimension["pricePerUnit"]["USD"]))
         for term in terms.values()
@@ -178,7 +178,7 @@ def _rds_item(family: str, attributes: Mapping[str, str]) -> str:
 
 
 def _by_usage(items: Mapping[str, str]) -> Callable[[str, Mapping[str, str]], str]:
-    """Return a reader of products whose usage type alone says what they are."""
+    """Return a function that names the item of a product by the product's usage type alone."""
     return lambda _family, attributes: items.get(_usage(attributes), "")
 
 
@@ -227,7 +227,7 @@ class _Entries:
             raise OfferFileError("text follows the end of the price list file")
 
     def _keys(self) -> Iterator[str]:
-        """Yield the keys of an object; the caller reads the value after each key."""
+        """Yield the keys of a JSON object; the caller must read the value after each key."""
         self._expect("{")
         if self._next() == "}":
             self._position += 1

@@ -1,8 +1,8 @@
-"""List prices, each with the page and the date of its source.
+"""List prices of AWS, each with the page and the date of its source.
 
 `prices.json` beside this module has prices that were read on AWS's pages, or in a copy of AWS's
 data. `denodo-ha cost --update` and `--online` write a file of the same form, `config/prices.json`,
-whose prices take precedence. A price without a source is in neither, and is unknown.
+whose prices take precedence. Neither file has prices without a source: such prices are unknown.
 """
 
 import os
@@ -115,7 +115,7 @@ def updated_file(
 ) -> None:
     """Put the prices of some sources into a price file, in place of those of the same title.
 
-    The file is replaced as a whole once its new content is complete, and is read before.
+    The file is read first, and replaced as a whole when its new content is complete.
 
     Raises:
         UsageError: The file exists and is not a price file.
@@ -164,7 +164,7 @@ def _source(entry: Mapping[str, Any]) -> Source:
 
 
 def _usd(value: Any, region: str, item: str) -> Decimal:
-    """Return a price that is positive and not absurd."""
+    """Return a price; raise an error if it is not positive, or above `_MOST_USD`."""
     try:
         usd = Decimal(value) if isinstance(value, str) else Decimal("NaN")
     except InvalidOperation:

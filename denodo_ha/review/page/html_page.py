@@ -1,7 +1,8 @@
 """The page of a review as one HTML file, which needs neither a network nor scripts.
 
-Every text passes through `Markup.format`, which escapes what is not `Markup` itself. The policy in
-the head forbids scripts and requests, so that a text that got through would have no effect.
+Every text passes through `Markup.format`, which escapes what is not `Markup` itself. The Content
+Security Policy in the page's head forbids scripts and requests, so that an unescaped text could do
+no harm.
 """
 
 import re
@@ -72,8 +73,8 @@ _VERDICT: Final = Markup("""\
 <h2 id="verdict"><span class="sign" aria-hidden="true">{sign}</span>{text}</h2>
 {names}
 </section>""")
-# The elements have these roles by default. Some browsers drop them on a narrow page, where the
-# style shows the rows as blocks.
+# Write the roles of the table's elements, which they have by default: on a narrow page, where the
+# style shows rows as blocks, some browsers drop the default roles.
 _TABLE: Final = Markup("""\
 <table role="table">
 <caption class="{shown}">{caption}</caption>
@@ -185,7 +186,7 @@ def _block(block: Block, title: str, drawing: str) -> Markup:
 
 
 def _table(table: Table, *, is_titled: bool) -> Markup:
-    """Return a table; its caption is shown unless the heading above says the same."""
+    """Return a table; the caption is hidden if the heading above the table has the same text."""
     head = Markup("").join(
         _HEADING.format(kind=column.kind, title=_text(column.title)) for column in table.columns
     )
@@ -224,7 +225,7 @@ def _drawing(block: Drawing, drawing: str) -> Markup:
 
 
 def _line(line: str) -> Markup:
-    """Return a line of `cdk diff`, with a class for what is added, removed or changed."""
+    """Return a line of `cdk diff`, with a style class for added, removed and changed lines."""
     text = _text(line)
     if match := _DIFFERENCE.match(line):
         return Markup('<span class="{}">{}</span>').format(_LINE_KINDS[match[1]], text)
@@ -232,7 +233,7 @@ def _line(line: str) -> Markup:
 
 
 def _with_code(text: str) -> Markup:
-    """Return a text in which what is between backticks is shown as code."""
+    """Return a text as HTML, with the parts between backticks as code."""
     parts = _text(text).split("`")
     if len(parts) % 2 == 0:
         return Markup("{}").format(_text(text))

@@ -23,18 +23,19 @@ from denodo_ha.review.picture.graph import Picture
 from denodo_ha.review.picture.mermaid import mermaid
 
 MOST_CHARACTERS: Final = 65_000
-"""Project limit: below the maximum of a comment on a pull request."""
+"""Project limit: characters of the page, below the maximum of a comment on a pull request."""
 
 _VERDICT: Final = 4_000
 """Project limit: characters of the verdict's line."""
 _MERMAID_EDGES: Final = 500
-"""Edges that Mermaid draws by default (Mermaid Config Schema, maxEdges)."""
+"""Maximum number of edges that Mermaid draws by default (Mermaid Config Schema, maxEdges)."""
 _MERMAID_CHARACTERS: Final = 50_000
-"""Characters that Mermaid draws by default (Mermaid Config Schema, maxTextSize)."""
+"""Maximum number of characters of a picture that Mermaid draws by default (Mermaid Config Schema,
+maxTextSize)."""
 
 
 def _whole() -> str:
-    """Return a text that says where to find the whole page, for places where this page is cut."""
+    """Return a text that says where the whole page is, for sections that were cut."""
     return f"`{full_command('review', '--html', 'FILE')}` has all"
 
 

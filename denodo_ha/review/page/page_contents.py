@@ -109,7 +109,7 @@ def _joined(places: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _effects(effects: DeployEffects) -> Iterator[Block]:
-    """Yield a table of what a deploy changes, and a sentence on what it does not touch."""
+    """Yield a table of a deploy's effects, and a sentence on resources without an effect."""
     rows = change_rows(effects.nodes, effects.balancers, effects.databases)
     touched = [row for row in rows if row[2] != Effect.NOTHING.value]
     if touched:
@@ -127,7 +127,7 @@ def _effects(effects: DeployEffects) -> Iterator[Block]:
 
 
 def _merged(rows: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """Return rows in which nodes of a cluster with the same effect share a row."""
+    """Return rows of effects; nodes of a cluster with the same effect share a row."""
     nodes: dict[tuple[str, ...], list[str]] = {}
     for cluster, node, *effect in rows:
         nodes.setdefault((cluster, *effect), []).append(node)

@@ -1,7 +1,7 @@
 """Parts of a review's page, which each renderer shows in its format.
 
-Texts may come from templates and configurations of others. They are plain text here; renderers
-escape them.
+Texts may come from templates and configurations that others wrote. The parts contain them as plain
+text, and each renderer escapes them.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Column:
     Attributes:
         title: its heading.
         kind: `name` for the names of the rows, `code` for commands, `number` for amounts, `effect`
-            for what a deploy does, `text` for anything else.
+            for the effect of a deploy, `text` for anything else.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Table:
     """A table with at least one row.
 
     Attributes:
-        caption: its subject, for readers who come to the table without its surroundings.
+        caption: its subject, for readers who jump to the table, as screen readers can.
         columns: its columns.
         rows: the cells of each row, as many as columns.
     """
@@ -55,7 +55,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Folded:
-    """A long text in the form in which a program printed it, folded until a reader opens it."""
+    """A long output of a program, which the page hides until a reader opens it."""
 
     summary: str
     text: str

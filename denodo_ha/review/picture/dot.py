@@ -14,10 +14,10 @@ from denodo_ha.review.picture.graph import Area, Box, Edge, Mark, Picture
 
 _FONT: Final = "Helvetica,Arial,sans-serif"
 FONT_SIZE: Final = 13
-"""Points for which boxes are made. `svg` shows smaller letters, as many fonts are wider than
-Graphviz assumes."""
+"""Font size, in points, for which Graphviz calculates boxes. `svg` shows smaller letters, because
+many fonts are wider than Graphviz assumes."""
 _ROWS: Final = 6
-"""Project default: nodes below each other in a zone."""
+"""Project default: maximum number of nodes below each other in a zone."""
 _SHAPES: Final = {"name": "hexagon", "database": "cylinder", "clients": "ellipse"}
 _EDGE_STYLES: Final = {
     "connection": "solid",
@@ -114,7 +114,7 @@ def _edge(edge: Edge, numbers: Mapping[str, int]) -> str:
     if edge.end in numbers:
         attributes["lhead"] = f"cluster_{numbers[edge.end]}"
     if edge.label or edge.mark:
-        # Spaces, so that the line does not touch the text.
+        # Add spaces around the text, so that the line of the edge does not touch it.
         attributes["label"] = _quoted(f"  {_marked(edge.label, edge.mark)}")
     if edge.style == "data":
         attributes["arrowhead"] = "none"

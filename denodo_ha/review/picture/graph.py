@@ -28,7 +28,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Box:
-    """Something that clients' connections pass, or that decides where they go.
+    """A resource through which clients' connections pass, or which decides where they lead.
 
     Attributes:
         id: its id, the same in pictures of other revisions.
@@ -55,8 +55,9 @@ class Edge:
         start: id of the box at its start.
         end: id of the box or area at its end.
         label: its text.
-        style: `connection` for what clients' connections take now, `standby` for what they take
-            after a failover, `decision` for what decides between the two, `data` for a database.
+        style: `connection` for the path of clients' connections now, `standby` for their path after
+            a failover, `decision` for a check or switch that decides between the two paths, `data`
+            for the connection to a database.
         mark: its difference from an earlier revision.
     """
 
@@ -89,7 +90,7 @@ class Picture:
 
 
 def simplified(picture: Picture) -> Picture:
-    """Return a picture in which one edge leads to an area instead of to each box in it."""
+    """Return a picture in which one edge to an area replaces edges to every box in the area."""
     reached: dict[tuple[str, str, str], set[str]] = {}
     for edge in picture.edges:
         reached.setdefault((edge.start, edge.label, edge.style), set()).add(edge.end)
@@ -115,7 +116,7 @@ Element = TypeVar("Element", Area, Box, Edge)
 
 
 def marked(before: Picture, after: Picture) -> Picture:
-    """Return the picture after a change, with its differences, and with what the change removes."""
+    """Return the picture after a change, with marks and with the elements that were removed."""
     return Picture(
         _marked(before.areas, after.areas, lambda area: area.id),
         _marked(before.boxes, after.boxes, lambda box: box.id),

@@ -66,7 +66,7 @@ def _marked(text: str, mark: Mark) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text with Mermaid's entities for each character that is not plain."""
+    """Return a text with Mermaid's entities in place of characters that Mermaid interprets."""
     return "".join(
         character if character.isalnum() or character in " .,:;/()+-_=*" else f"#{ord(character)};"
         for character in printable(text)

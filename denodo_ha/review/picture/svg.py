@@ -14,7 +14,7 @@ from denodo_ha.review.picture.dot import FONT_SIZE, dot
 from denodo_ha.review.picture.graph import Mark, Picture
 
 _TIMEOUT_S: Final = 120
-"""Project default; drawing takes a fraction of a second."""
+"""Project default: seconds for a drawing, which takes a fraction of a second."""
 _MODULE: Final = "node_modules/@hpcc-js/wasm-graphviz/dist/index.js"
 _SHOWN_FONT_SIZE: Final = 11
 _INTERNAL_TITLE: Final = re.compile(
@@ -74,7 +74,8 @@ def svg(picture: Picture, title: str) -> str:
     start = drawn.find("<svg")
     body = _INTERNAL_TITLE.sub("", drawn[drawn.index(">", start) + 1 :])
     opening = drawn[start : drawn.index(">", start)]
-    # Graphviz writes its size in points; without it, the drawing takes the width of the page.
+    # Remove the size in points that Graphviz writes, so that the drawing takes the width of the
+    # page.
     opening = re.sub(r' (?:width|height)="[^"]*"', "", opening)
     width = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+)', opening)
     pixels = f"{float(width[1]) * 4 / 3:.0f}px" if width else "100%"
@@ -90,7 +91,7 @@ def svg(picture: Picture, title: str) -> str:
 
 
 def _labels_last(body: str) -> str:
-    """Return a drawing whose areas' texts are above the edges that cross them."""
+    """Return a drawing with the titles of areas at the end, so that no edge hides them."""
     labels: list[str] = []
 
     def without_label(area: re.Match[str]) -> str:

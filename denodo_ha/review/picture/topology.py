@@ -1,4 +1,4 @@
-"""The picture of a drill's model: names, load balancers, ports, nodes by zone, checks, switch."""
+"""Picture of a drill's model: names, load balancers, ports, nodes by zone, checks, switch."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -23,7 +23,7 @@ def picture_of(model: Model) -> Picture:
 
 
 class _Drawing:
-    """Elements of a model's picture."""
+    """Drawing of a model: yields the elements of its picture."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -103,7 +103,7 @@ class _Drawing:
         return [groups[key] for key in balancer.target_groups if key in groups]
 
     def _in_zones(self, cluster: Cluster) -> Iterator[Machine]:
-        """Yield the machines of a cluster that are in a zone: all but load balancers."""
+        """Yield the machines of a cluster, except load balancers, which are in no single zone."""
         for key in (*cluster.proxies, *cluster.nodes):
             if not _is_balancer(self._model.machines[key]):
                 yield self._model.machines[key]
@@ -125,7 +125,7 @@ class _Drawing:
         return Box(balancer.key, "balancer", "Network Load Balancer", tuple(lines), _area(cluster))
 
     def _services(self, balancer: Balancer) -> list[str]:
-        """Return a line for the services of each set of targets: `9999 jdbc, 9996 odbc: …`."""
+        """Return a line for each set of targets, with its services: `9999 jdbc, 9996 odbc: …`."""
         services = []
         for listener in balancer.listeners:
             groups = [self._model.target_groups.get(key) for key in listener.target_groups]
@@ -140,13 +140,13 @@ class _Drawing:
         services.sort(key=lambda item: item[0])
         lines = []
         for targets, same in groupby(services, key=lambda item: item[0]):
-            # A port and its service stay on one line.
+            # Use a space that does not break, so that a port and its service remain on one line.
             texts = ", ".join(text.replace(" ", _NO_BREAK) for _, text in same)
             lines += wrap(f"{texts}: {targets.replace(' ', _NO_BREAK)}", _LINE_LENGTH)
         return [line.replace(_NO_BREAK, " ") for line in lines]
 
     def _reached(self, balancer: Balancer, groups: list[TargetGroup]) -> str:
-        """Return the targets of a listener in words: all nodes, or their names."""
+        """Return the targets of a listener in words, such as `all nodes` or names."""
         cluster = self._model.clusters[balancer.cluster]
         keys = {target.machine for group in groups for target in group.targets}
         if not keys:
@@ -173,7 +173,7 @@ class _Drawing:
         return Box(machine.key, "node", machine.name, tuple(self._own_ports(machine)), area)
 
     def _own_ports(self, machine: Machine) -> Iterator[str]:
-        """Yield the ports that lead only to this node, or that clients of a single node use."""
+        """Yield the ports that lead to this node alone."""
         cluster = self._model.clusters[machine.cluster]
         if not cluster.balancers and cluster.ports:
             yield ", ".join(map(str, cluster.ports))
@@ -202,7 +202,7 @@ class _Drawing:
 
 
 def _quiet(alarm: Alarm, model: Model) -> str:
-    """Return the condition that holds while an alarm, which a health check follows, is OK."""
+    """Return, in words, the condition under which an alarm is OK."""
     times = f"{alarm.period} s x {alarm.periods}"
     if alarm.switch:
         return "the operators' switch is not thrown"

@@ -1,1 +1,1 @@
-"""Adoption of a hand-made site: its configuration, and a plan of the ways to operate it."""
+"""Adoption of a hand-made site: its configuration file, and the plan of three ways to continue."""

@@ -46,7 +46,8 @@ _NEEDED: Final = frozenset(
         *(aws_calls.STACKS, aws_calls.STACK_RESOURCES),
     )
 )
-"""Permissions without which nodes, ports or the owner of a load balancer are unknown."""
+"""Permissions that an adoption cannot do without: nodes, ports or the owner of a load balancer
+would be unknown."""
 
 
 @limited(TimeLimit(2 * READ_S, then="the synthesis of the configuration"))
@@ -136,7 +137,7 @@ class Adoption:
     Attributes:
         name: name of the environment.
         folder: folder of the files.
-        choice: the configuration as commands name it.
+        choice: the configuration, as for the option -c.
     """
 
     name: str
@@ -187,7 +188,7 @@ def _read(aws: Aws, regions: list[str], locator: SiteLocator) -> FoundSite:
     """Return the site that a locator names.
 
     Raises:
-        AwsError: What a configuration must have could not be read.
+        AwsError: A part without which no configuration can be written could not be read.
     """
     site = read_live_site(aws, regions, locator)
     missing = [part.text for part in site.unread if part.action in _NEEDED]
@@ -228,14 +229,14 @@ def _by_region(resources: Iterable[LiveResource]) -> dict[str, list[str]]:
 
 
 def synthesise(cdk: Cdk, file: Path) -> tuple[SynthesisedStack, ...]:
-    """Return the stacks of a configuration, whose logical ids an import needs."""
+    """Return the stacks of a configuration: an import needs the logical ids of their resources."""
     with tempfile.TemporaryDirectory() as folder:
         cdk.synth(file, Path(folder))
         return read_stacks([Path(folder)])
 
 
 class _Files:
-    """The files that the command writes, none of which exists before."""
+    """Writer of the command's files, which replaces no existing file."""
 
     def __init__(self, adoption: Adoption) -> None:
         self._adoption = adoption
@@ -301,5 +302,5 @@ class _Files:
 
 
 def displayed_path(file: Path) -> Path:
-    """Return a path as messages show it: relative to the current folder if the file is below."""
+    """Return a path as messages show it: relative for a file below the current folder."""
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file

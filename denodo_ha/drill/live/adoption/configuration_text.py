@@ -1,8 +1,8 @@
-"""Configuration text: the file that describes a found site, with comments on what is not visible.
+"""Configuration text: the file for a found site, with comments on what AWS does not show.
 
-The file describes what runs where the configuration can: nodes, ports, checks, sources of clients.
-Where what runs has a known flaw, such as load balancing without cross-zone, the file has this
-project's value instead, and the plan names the difference.
+The file describes the deployed nodes, ports, checks and sources of clients as they are. If the site
+has a known flaw, such as load balancing without cross-zone, the file has this project's value
+instead, and the plan names the difference.
 """
 
 import json
@@ -27,7 +27,8 @@ from denodo_ha.environment.facts.limits import (
 )
 
 RECORD_SUFFIX: Final = "-ha"
-"""Suffix of the new failover record: the records of the present name stay until the switch."""
+"""Suffix of the new failover record's name: the records that clients use now remain until clients
+are switched to the new record."""
 
 _SCHEMA: Final = "# yaml-language-server: $schema=schema.json"
 _NOT_VISIBLE: Final = "not visible in AWS"
@@ -135,7 +136,7 @@ def _cluster(cluster: FoundCluster, details: SiteDetails) -> Iterator[str]:
 
 
 def network_of(cluster: FoundCluster, networks: Iterable[str]) -> str:
-    """Return the network of the VPC that contains the nodes, else the first; empty without one."""
+    """Return the VPC's network that contains all nodes, else its first; empty without a network."""
     networks = list(networks)
     addresses = [IPv4Address(node.address) for node in cluster.nodes.values() if node.address]
     containing = (
@@ -147,7 +148,7 @@ def network_of(cluster: FoundCluster, networks: Iterable[str]) -> str:
 
 
 def client_sources(cluster: FoundCluster, details: SiteDetails) -> tuple[list[str], str]:
-    """Return the networks that may connect, and the source of this list: security group rules.
+    """Return the networks of clients, and a comment that names the source of this list.
 
     A load balancer without a security group passes on the clients' addresses, so the security
     groups of the nodes decide which clients may connect.
@@ -167,7 +168,7 @@ def client_sources(cluster: FoundCluster, details: SiteDetails) -> tuple[list[st
 
 
 def _sources(details: SiteDetails, groups: Iterable[str], ports: set[int]) -> list[str]:
-    """Return the sources that ingress rules of security groups admit to any of some ports."""
+    """Return the sources that ingress rules of security groups admit to one of the ports."""
     groups = set(groups)
     sources: dict[str, None] = {}
     for rule in details.rules:
@@ -216,7 +217,7 @@ def _balancer_options(cluster: FoundCluster) -> Iterator[str]:
 
 
 def _detection(times: Mapping[str, int]) -> int:
-    """Return the seconds until a lost node is out of service: its checks, and the last time-out."""
+    """Return the seconds until checks with these times take a lost node out of service."""
     values = {key: times.get(key, default) for key, (_, default) in TIMES.items()}
     return values["interval"] * values["unhealthy"] + values["timeout"]
 
@@ -235,7 +236,7 @@ class NewRecord:
 
 
 def new_record(site: FoundSite) -> NewRecord | None:
-    """Return the failover record of the configuration; None without a failover."""
+    """Return the failover record for the configuration; None if the site has no failover."""
     zone = site.hosted_zone[1]
     if not site.is_failover or not zone or not site.record.endswith(zone):
         return None
@@ -268,7 +269,7 @@ def _failover(site: FoundSite) -> Iterator[str]:
 
 
 def _flow(values: Mapping[str, Any]) -> str:
-    """Return values as YAML in one line; a map with only a port is the port."""
+    """Return values as YAML in one line; for a map with the key `port` alone, return the port."""
     if values.keys() == {"port"}:
         return str(values["port"])
     return "{" + ", ".join(f"{key}: {_scalar(value)}" for key, value in values.items()) + "}"

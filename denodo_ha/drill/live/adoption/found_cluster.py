@@ -1,4 +1,4 @@
-"""Found clusters: load balancers of a live site with their ports and nodes, and the resources."""
+"""Found clusters: load balancers of a live site with their ports, nodes and other resources."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -117,7 +117,7 @@ class FoundCluster:
         nodes: the instances behind it, by instance id.
         services: its ports that all nodes serve, by service.
         auxiliary: its ports that one node serves, by instance id.
-        left_out: sentences on ports that the configuration does not have.
+        left_out: sentences on ports that the configuration will not have, with the reason.
     """
 
     name: str
@@ -157,8 +157,9 @@ class FoundSite:
         record: the name that clients use; empty if it is not known.
         hosted_zone: id and name of the record's hosted zone; empty if they are not known.
         is_failover: whether the record has a primary and a secondary.
-        other_targets: further targets of the record, which are not load balancers that were read.
-        details: what only the calls of the adoption show.
+        other_targets: names and addresses to which the record also leads, and which are not load
+            balancers of the site.
+        details: data that only the adoption reads, and the drill does not.
     """
 
     clusters: tuple[FoundCluster, ...]
@@ -170,7 +171,7 @@ class FoundSite:
 
 
 class SiteResources:
-    """The resources of a live site, by key."""
+    """Resources of a live site, with the references between them."""
 
     def __init__(self, site: LiveSite) -> None:
         self._of_key = {
@@ -187,7 +188,8 @@ class SiteResources:
     def targets(self, group: LiveResource) -> list[tuple[str, int]]:
         """Return the instance id and the port of each target of a target group.
 
-        A target without a resource is an instance that a stack of this project has adopted.
+        If a target is not among the resources, it is an instance that a stack of this project has
+        adopted.
         """
         own_port = as_integer(group.properties.get("Port"), 0)
         targets = []

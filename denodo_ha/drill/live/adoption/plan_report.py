@@ -41,7 +41,7 @@ def markdown_page(title: str, ways: Iterable[Way]) -> str:
 
 
 def _shell_lines(step: Step) -> Iterator[str]:
-    """Yield the commands of a step, each after a comment on what it changes."""
+    """Yield the commands of a step, each after a comment that names its change."""
     for command in step.commands:
         if command.why:
             yield f"# {command.why}"

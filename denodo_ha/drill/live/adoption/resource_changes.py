@@ -1,7 +1,8 @@
-"""Resource changes: what differs in place between a template and what runs, with the command.
+"""Resource changes: commands that make deployed resources equal to a template, in place.
 
-An import changes nothing, and a later deploy changes only what differs between two templates. So a
-difference that is not removed before the import remains, and `cdk diff` does not show it.
+An import changes no resource, and a later deploy changes only what differs between the old and the
+new template. So a difference between a resource and its template that remains at the import is
+never removed, and `cdk diff` does not show it.
 """
 
 import shlex
@@ -29,10 +30,10 @@ _TAGGED_AT_ONCE: Final = 20
 
 @dataclass(frozen=True)
 class Change:
-    """A change in place.
+    """A change of a deployed resource that needs no replacement.
 
     Attributes:
-        what: what differs, with the value now and after the change.
+        what: the property that differs, with its values now and after the change.
         command: the command that makes the change.
     """
 
@@ -48,7 +49,7 @@ def balancer_changes(
     Args:
         balancer: the load balancer.
         declared: the properties of the template.
-        subnets: its subnet in each zone.
+        subnets: the load balancer's present subnet in each zone.
     """
     where = f"--region {balancer.region} --load-balancer-arn {balancer.id}"
     yield from _attribute_changes(
@@ -96,7 +97,10 @@ def target_group_changes(port: FoundPort, declared: Mapping[str, Any]) -> Iterat
 
 
 def _is_same_check(name: str, value: object, port: FoundPort, declared: Mapping[str, Any]) -> bool:
-    """Return whether a setting is the same; the port of the traffic may be written as a number."""
+    """Return whether a setting of a check is the same.
+
+    The value `traffic-port` is the same as the number of the target's port.
+    """
     if name == "HealthCheckPort" and value == "traffic-port":
         value = port.target_port
     return str(value) == str(declared[name])
@@ -154,7 +158,7 @@ def listener_changes(port: FoundPort, declared: Mapping[str, Any]) -> Iterator[C
 
 @dataclass(frozen=True)
 class MissingTags:
-    """Tags that a resource lacks: an import sets none, and commands find resources by tags.
+    """Tags that a resource lacks: an import sets no tags, and commands find resources by tags.
 
     Attributes:
         region: region of the resource.
@@ -177,7 +181,7 @@ def missing_tags(
 
 
 def tag_changes(missing: Iterable[MissingTags]) -> Iterator[Change]:
-    """Yield one change for all resources of an API that lack the same tags."""
+    """Yield one change for all resources of a region and AWS API that lack the same tags."""
     lacking: dict[tuple[str, bool], dict[tuple[str, str], list[str]]] = {}
     for item in missing:
         of_api = lacking.setdefault((item.region, item.id.startswith("arn:")), {})
@@ -213,7 +217,7 @@ def _tag_commands(
 def _attribute_changes(
     title: str, command: str, present: Mapping[str, str] | None, declared: Iterable[Any] | None
 ) -> Iterator[Change]:
-    """Yield one change for all attributes that differ, or that could not be read."""
+    """Yield one change that sets all attributes which differ or could not be read."""
     different = {
         str(item["Key"]): str(item["Value"])
         for item in declared or ()

@@ -94,7 +94,7 @@ def _service_health(ports: Mapping[str, FoundPort], site: FoundSite) -> dict[str
 
 
 def _check_target(port: FoundPort) -> dict[str, Any]:
-    """Return protocol, port and path of a check, as far as they are not the default."""
+    """Return protocol, port and path of a check, without those that have their default value."""
     properties = port.group.properties if port.group else {}
     protocol = str(properties.get("HealthCheckProtocol", "TCP")).lower()
     target: dict[str, Any] = {}
@@ -115,13 +115,13 @@ def _times(port: FoundPort) -> dict[str, int]:
 
 
 def balancer_times(cluster: FoundCluster) -> dict[str, int]:
-    """Return the times that most checks of a cluster have."""
+    """Return the most frequent times of a cluster's checks, which become `balancer.health`."""
     counts = Counter(tuple(_times(port).items()) for port in cluster.ports)
     return dict(counts.most_common(1)[0][0]) if counts else {}
 
 
 def service_differences(service: str, ports: Mapping[str, FoundPort]) -> Iterator[str]:
-    """Yield comments on what a service has differently in the clusters."""
+    """Yield a comment on each setting of a service that differs between the clusters."""
     checks: dict[str, Callable[[FoundPort], object]] = {
         "ports": lambda port: port.port,
         "ports on the nodes": lambda port: port.target_port,

@@ -73,8 +73,8 @@ def network_balancers(resources: SiteResources) -> list[LiveResource]:
 def record_of(resources: SiteResources) -> tuple[str, str]:
     """Return hosted zone and name of the records that clients use; empty without records.
 
-    The records of this project's own failover stack are the new name of a site whose adoption has
-    begun; the clients' old name comes first.
+    If the adoption of the site has begun, this project's failover stack may have a record too. That
+    record is left out: clients still use the old name.
     """
     return next(
         (

@@ -1,7 +1,7 @@
-"""Site details: what an adoption needs and the drill does not, read by a few calls for each region.
+"""Site details: data of a site that an adoption needs in addition to the drill's.
 
-Security groups and their rules, the networks of VPCs, attributes and tags of listeners, addresses
-of instances, and the records as Route 53 has them.
+They are security groups and their rules, the networks of VPCs, attributes and tags of listeners,
+addresses of instances, and the records as Route 53 has them. A few calls for each region read them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ class SiteDetails:
 
 @dataclass(frozen=True)
 class DetailIds:
-    """Ids of what is read, by region where regions differ.
+    """Ids of the resources to read, by region except for Route 53.
 
     Attributes:
         balancers: ARNs of load balancers.
@@ -73,12 +73,13 @@ class DetailIds:
 
 
 def read_details(calls: SiteCalls, ids: DetailIds, region: str) -> SiteDetails:
-    """Return the results of the calls, without those of calls that failed.
+    """Return the results of the calls; a call that failed is named in `unread`.
 
     Args:
         calls: the calls.
-        ids: ids of what is read.
-        region: the region of the calls that are the same in every region.
+        ids: ids of the resources to read.
+        region: the region in which the calls to Route 53 are made, whose answer does not depend on
+            the region.
     """
     balancers = _by(
         "LoadBalancerArn",
@@ -173,7 +174,10 @@ def _rules(calls: SiteCalls, groups: Mapping[str, Sequence[str]]) -> list[Any]:
 def _health_checkers(
     calls: SiteCalls, balancers: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, str]:
-    """Return the prefix lists that must be admitted to public load balancers."""
+    """Return Route 53's prefix list for each region with a public load balancer.
+
+    Its health checkers must be admitted to the load balancer.
+    """
     regions = {
         arn.split(":")[3]
         for arn, item in balancers.items()
@@ -218,7 +222,7 @@ def _map(pairs: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _records(calls: SiteCalls, region: str, zone: str, name: str) -> list[Any]:
-    """Return the record sets of a name: a change of a record set must repeat all of it."""
+    """Return the record sets of a name with all fields, which a change of one must repeat."""
     if not zone:
         return []
     page = calls.first_page(aws_calls.RECORDS, region, HostedZoneId=zone, StartRecordName=name)

@@ -1,9 +1,10 @@
 """Takeover of a cluster's load balancer by its stack: an import of CloudFormation.
 
-CloudFormation does not compare a template with what it imports, and changes nothing (AWS
-CloudFormation User Guide, "Import AWS resources into a CloudFormation stack manually"). So this
-module compares: what only a creation can set must be equal, else the takeover is refused; all other
-differences become commands that make what runs equal to the template before the import.
+CloudFormation does not compare the template with the resources that it imports, and does not change
+these resources (AWS CloudFormation User Guide, "Import AWS resources into a CloudFormation stack
+manually"). So this module compares them. A property that can only be set when the resource is
+created must be equal, else the takeover is refused. All other differences become commands that make
+the deployed resource equal to the template before the import.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,15 +38,17 @@ _RULES: Final = {
     "AWS::EC2::SecurityGroupIngress": False,
     "AWS::EC2::SecurityGroupEgress": True,
 }
-"""The types of rules, and whether they are for outgoing traffic."""
+"""The resource types of security group rules, each with True for outgoing traffic."""
 _PEERS: Final = (
     ("CidrIp", "CidrIpv4"),
     ("SourcePrefixListId", "PrefixListId"),
     ("DestinationPrefixListId", "PrefixListId"),
 )
-"""The peer of a rule in a template, and in the answer of DescribeSecurityGroupRules."""
+"""The keys that contain a rule's peer: in a template, and in the answer of
+DescribeSecurityGroupRules."""
 _NAMES: Final = frozenset({"Name"})
-"""Properties that an update does not change if the template does not have them."""
+"""Properties that are not compared: an update keeps the existing name if the template gives
+none."""
 
 Resource = Mapping[str, Any]
 
@@ -61,8 +64,8 @@ class Takeover:
         identifiers: the identifier of each resource by logical id: the resource mapping file.
         refusals: why the load balancer cannot be taken over.
         changes: what must change in AWS first, in place.
-        remarks: what the import leaves as it is.
-        is_done: whether the stack has the load balancer already.
+        remarks: sentences on resources that the import does not change.
+        is_done: whether the stack owns the load balancer already.
     """
 
     cluster: str
@@ -82,7 +85,7 @@ def takeovers(
 
     Args:
         environment: name of the environment.
-        site: what runs.
+        site: the deployed site.
         stacks: the synthesised stacks of the configuration.
 
     Raises:
@@ -196,7 +199,7 @@ class _Comparison:
             )
 
     def _compare_addresses(self, declared: Resource) -> None:
-        """Refuse other fixed addresses: a load balancer keeps its addresses in a zone."""
+        """Refuse the takeover if a fixed address differs: AWS sets it when a zone is added."""
         keys = ("AllocationId", "PrivateIPv4Address")
         present = self._cluster.balancer.properties
         fixed = {
@@ -256,7 +259,7 @@ class _Comparison:
         self._compare_rules(logical_id, group)
 
     def _compare_rules(self, logical_id: str, group: str) -> None:
-        """Import the rules that exist; the deploy creates the others."""
+        """Add the security group rules that exist to the import; the deploy creates the others."""
         rules = [rule for rule in self._details.rules if rule.get("GroupId") == group]
         used = set()
         for rule_id, declared in _of_type(self._stack, *_RULES):
@@ -305,7 +308,7 @@ class _Comparison:
     def _compare_port(
         self, port: FoundPort, listener: tuple[str, Resource], group: tuple[str, Resource]
     ) -> None:
-        assert port.group is not None  # such ports are in `left_out`
+        assert port.group is not None  # ports without a target group are in `FoundCluster.left_out`
         self._identifiers[listener[0]] = {"ListenerArn": port.listener.id}
         self._identifiers[group[0]] = {"TargetGroupArn": port.group.id}
         for name in sorted(TARGET_GROUP_REPLACEMENTS - _NAMES):
@@ -332,7 +335,7 @@ _GROUPS: Final = "SecurityGroups"
 
 
 def _is_same_rule(declared: Resource, rule: Mapping[str, Any], *, is_egress: bool) -> bool:
-    """Return whether a rule of a template is a rule that exists."""
+    """Return whether a rule of a template and an existing rule are equal."""
     if bool(rule.get("IsEgress")) is not is_egress:
         return False
     if str(declared.get("IpProtocol")) != str(rule.get("IpProtocol")):

@@ -1,6 +1,7 @@
 """Ways forward for a hand-made site: leave it, take it over, or build beside it and switch.
 
-Every step is a sentence and the commands that it needs. No command is run here.
+Every step is a sentence with the commands that an operator must run. `adopt` itself runs none of
+them.
 """
 
 import json
@@ -15,7 +16,8 @@ from denodo_ha.drill.live.adoption.takeover import Takeover
 from denodo_ha.environment.names import BALANCER_DNS_NAME, BALANCER_SECURITY_GROUP_ID, FAILOVER
 
 _CNAME_TTL_S: Final = 60
-"""Project default: seconds for which resolvers cache the name that leads to the failover name."""
+"""Project default: seconds for which resolvers cache the clients' old name, which becomes a CNAME
+record of the failover name."""
 
 LEAVE, TAKE_OVER, BUILD_BESIDE = "leave", "take over", "build beside"
 
@@ -26,7 +28,7 @@ class Command:
 
     Attributes:
         line: the whole command.
-        why: what it changes; empty if the step says so.
+        why: the change that the command makes; empty if the step names this change.
     """
 
     line: str
@@ -59,7 +61,7 @@ class Way:
         summary: what it means.
         steps: the steps; none if the way is refused.
         refusals: why the way is refused.
-        remarks: what stays as it is, or what a new load balancer lacks.
+        remarks: sentences on resources that remain unchanged, or that a new load balancer lacks.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Names:
 
     Attributes:
         environment: name of the environment.
-        choice: its configuration, as commands name it.
+        choice: its configuration, as for the option -c.
         locator: options that name the site, such as `--record denodo.example.com`.
         mappings: the resource mapping file of each cluster.
     """
@@ -206,7 +208,7 @@ def _build_beside(site: FoundSite, takeovers: list[Takeover], names: Names) -> W
 
 
 def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
-    """Yield the step without which the new load balancers would need addresses in use."""
+    """Yield the step that removes addresses from the configuration: the old balancers use them."""
     addresses = [
         address for cluster in site.clusters for address in cluster.fixed_addresses.values()
     ]
@@ -219,8 +221,8 @@ def _free_addresses(site: FoundSite, names: Names) -> Iterator[Step]:
 
 
 def _open_step(cluster: FoundCluster, takeover: Takeover) -> Step:
-    """Return the step that admits the new load balancer to the nodes."""
-    # One security group of each node suffices, and nodes mostly share that security group.
+    """Return the step that allows the new load balancer to connect to the nodes."""
+    # One security group of each node must admit the load balancer, and nodes mostly share one.
     groups = sorted({node.security_groups[0] for node in _with_groups(cluster)})
     region = cluster.balancer.region
     permissions = " ".join(
@@ -255,7 +257,7 @@ def _verify_step(names: Names) -> Step:
 
 
 def switch_steps(site: FoundSite, names: Names) -> Iterator[Step]:
-    """Yield the steps that create the failover record, and lead the old name to it."""
+    """Yield the steps that create the failover record, and point the clients' old name to it."""
     config = f"-c config={names.choice}"
     record = new_record(site)
     if record is None:

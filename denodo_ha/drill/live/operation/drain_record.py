@@ -4,10 +4,10 @@
     denodo:drained-from:denodo-jdbc   9999
     denodo:drained-from:denodo-odbc   9996
 
-After a deregistration nothing else in AWS has the registration. The drain tag and the record are
-written with one call and removed with one call. A record without a drain tag has no meaning. An
-instance has at most 50 tags (AWS, Tag naming limits and requirements); with one more than that,
-the call fails and the node is not taken out.
+After a node is deregistered, AWS has no other record of its registrations. The drain tag and the
+record are written with one call and removed with one call. A record without a drain tag has no
+meaning. An instance has at most 50 tags (AWS, Tag naming limits and requirements); with one more
+than that, the call fails and the node is not taken out.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ class DrainRecord:
     Attributes:
         ports: ports of the registrations by the name of the target group; empty without a drain
             tag.
-        keys: the keys of all tags of a record, also of those without a meaning.
+        keys: the keys of all tags of a record, also if the instance has no drain tag.
         unreadable: texts of tags whose value is not a list of ports.
     """
 

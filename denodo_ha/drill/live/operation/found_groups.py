@@ -1,7 +1,7 @@
 """Target groups of a found cluster, with the targets that drain records add to the registered ones.
 
-A target group of one node is that node's auxiliary port if other target groups have several nodes
-and its port is none of Denodo's services, as in the drill of what runs.
+A target group of one node is for the node's auxiliary port if other target groups have several
+nodes, and its port is not the port of a Denodo service. `drill --live` uses this rule, too.
 """
 
 from collections import Counter
@@ -86,7 +86,7 @@ def _targets(
 
 
 def _auxiliary_node(group: FoundResource, nodes: set[str | None], *, shared: bool) -> str | None:
-    """Return the node to whose auxiliary port a target group belongs, None for a service."""
+    """Return the node to whose auxiliary port a group belongs; None for a service's group."""
     tags = _tags(group)
     if SERVICE_TAG in tags or len(nodes) != 1 or not shared:
         return None

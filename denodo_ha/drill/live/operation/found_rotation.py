@@ -1,4 +1,4 @@
-"""Rotation of nodes of a found cluster, by registrations and drain records in place of a stack."""
+"""Rotation of nodes of a found cluster: drain records replace the data of a stack."""
 
 from dataclasses import dataclass
 
@@ -68,7 +68,10 @@ class FoundRotation(TargetGroupRotation):
         """Do nothing: the nodes of a found cluster have no watchdog of this project."""
 
     def _is_healthy(self, group: GroupHealth, node: str) -> bool:
-        """Return whether every registration of a node is healthy, or is used by no listener."""
+        """Return whether a node's registrations in a target group are healthy or need no check.
+
+        A target group that no listener uses has no health checks.
+        """
         healthy = {
             (target.id, target.port)
             for target in group.targets

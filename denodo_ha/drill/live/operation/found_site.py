@@ -4,7 +4,7 @@
 
 One load balancer is one cluster, named after its region. Its nodes are the instances that are
 registered in its target groups, and those that `drain --live` has taken out of them, by their drain
-records. The same calls as those of `drill --live` read it, and fewer of them.
+records. A part of the calls of `drill --live` reads the site.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -132,7 +132,7 @@ def chosen_locator(
     """Return the site that the options of a command name.
 
     Raises:
-        UsageError: They name none, or both a site without a stack and an environment.
+        UsageError: The options name no site, or both a site without a stack and an environment.
     """
     names = {"--config": config, "--environment": environment}
     given = [option for option, value in names.items() if value is not None]
@@ -155,10 +155,10 @@ def chosen_locator(
 
 
 def searched_regions(aws: Aws, regions: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the regions of the options, else that of the credentials.
+    """Return the regions of the options, else the region of the credentials.
 
     Raises:
-        UsageError: There is neither.
+        UsageError: The options and the credentials name no region.
     """
     searched = regions_to_search(aws, regions)
     if not searched:
@@ -167,7 +167,7 @@ def searched_regions(aws: Aws, regions: Sequence[str] | None) -> tuple[str, ...]
 
 
 def require_read(site: FoundSite) -> None:
-    """Check that all of a site could be read: an operation must not depend on half of it.
+    """Check that all parts of a site could be read: a drain with unknown targets could do harm.
 
     Raises:
         AwsError: A call gave no answer.
@@ -200,14 +200,14 @@ def _by_region(arns: Iterable[str], listing: BalancerListing) -> dict[str, str]:
 
 
 class _Reader:
-    """Reader of one cluster."""
+    """Reader of one found cluster."""
 
     def __init__(self, calls: SiteCalls, listing: BalancerListing, arn: str) -> None:
         self._calls, self._listing, self._arn = calls, listing, arn
         self._region = region_of(arn)
 
     def read(self) -> FoundCluster:
-        """Return the cluster."""
+        """Return the cluster with everything that was read."""
         balancers = read_balancers(self._calls, self._listing, [self._arn], ())
         drained = self._drained()
         names = {arn: self._name(arn) for arn in balancers.health}
@@ -251,7 +251,7 @@ class _Reader:
         return str(self._listing.target_groups.get(arn, {}).get("TargetGroupName", ""))
 
     def _drained(self) -> dict[str, Instance]:
-        """Return the instances of the region with a drain tag, of whatever site, by id."""
+        """Return the region's instances with a drain tag by id, also those of other sites."""
         filters = [
             {"Name": "tag-key", "Values": [DRAINED_TAG]},
             {
