@@ -1,4 +1,4 @@
-"""Locks of a practice: the error of the practice also says that a lock could not be released."""
+"""Locks of a practice: if a lock cannot be released, the practice's own error also says so."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""`denodo-ha shift`: start, extend and end a shift; refused if no node would be left."""
+"""`denodo-ha shift`: start, extend and end a shift; refuse a shift that would leave no node."""
 
 from typing import Any
 
