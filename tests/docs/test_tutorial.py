@@ -1,5 +1,4 @@
-"""The tutorial, followed literally in a fresh clone on the local AWS, and further checks of what it
-deploys.
+"""The tutorial, followed literally in a fresh clone on the local AWS, and checks of its site.
 
 The tests depend on each other and run in this order: the last one takes everything down.
 """
