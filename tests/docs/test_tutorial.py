@@ -36,7 +36,7 @@ limits do not depend on the machine."""
 
 
 class Lab:
-    """The tutorial's clone, and a shell in it.
+    """Clone of the repository in which the tutorial is followed, and a shell in this folder.
 
     Attributes:
         clone: the folder of the clone.
@@ -64,7 +64,7 @@ class Lab:
         return output
 
     def follow(self, text: str) -> int:
-        """Run the commands of a part of the tutorial, compare outputs, and return their number."""
+        """Run the commands in a part of the tutorial, check their outputs, return their number."""
         count = 0
         for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             if kind == "diff":

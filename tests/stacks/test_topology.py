@@ -110,7 +110,8 @@ def test_any_value_anywhere_is_an_error_or_a_configuration(
 
     No other exception is raised.
     """
-    data = copy.deepcopy(data)  # the strategies share values between configurations
+    # Copy the data, since Hypothesis may use the same values in several configurations.
+    data = copy.deepcopy(data)
     positions = list(_positions(data))
     owner, key = positions[path % len(positions)]
     owner[key] = value

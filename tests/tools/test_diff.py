@@ -42,7 +42,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def paragraphs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """Return the output about each stack by name; other output has an empty name."""
+    """Return the output about each stack, by the stack's name; "" is the key of other output."""
     assert (done.returncode, done.stderr) == (0, "")
     parts = done.stdout.split("\nStack ")
     return {"": parts[0]} | {name: text for name, _, text in (p.partition("\n") for p in parts[1:])}

@@ -216,7 +216,7 @@ CATALOG = {"catalog": {"vdp": {"secret": "arn:aws:secretsmanager:eu-west-1:1:sec
 
 
 def with_old_logins(agents: Agents, *nodes: str) -> None:
-    """Use a shared metadata database, and change the login of some nodes since their last apply."""
+    """Deploy a shared metadata database, and let some nodes have an old login to it."""
     agents.deploy(**CATALOG)
     for name, node in agents.nodes.items():
         node.become(agents.desired(name))
@@ -224,7 +224,7 @@ def with_old_logins(agents: Agents, *nodes: str) -> None:
 
 
 def test_nodes_with_an_old_login_to_their_database_are_rolled(cloud: Cloud, agents: Agents) -> None:
-    """`catalog init` and `catalog rotate` change a secret, and no desired state."""
+    """`roll` notices a changed secret; `catalog init` and `rotate` change no desired state."""
     with_old_logins(agents, "node1", "node3")
     reasons = {task.node: task.differences for task in rolling(cloud).plan()}
     due = ("waits for its login to the metadata database",)

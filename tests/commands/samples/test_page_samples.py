@@ -1,7 +1,8 @@
 """Samples of output on the pages of docs/how-to, compared with what the commands print.
 
-A comment `<!-- sample: SITUATION -->` before a block names the function here that prepares the
-account. Each command of the block is run, and its output compared. `…` stands for any text or,
+A comment `<!-- sample: SITUATION -->` before a block names the function of this module that
+prepares the account. Each command of the block is run, and its output compared. `…` stands for any
+text or,
 alone on a line, for any lines. Ids, times, seconds, users and widths of columns may differ.
 """
 

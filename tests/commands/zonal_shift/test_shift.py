@@ -16,7 +16,10 @@ _ARGUMENTS = ("--cluster", "active", "-c", "active-passive")
 
 
 class Arc:
-    """Simulated API of zonal shifts, which moto lacks; as on AWS, a resource has one shift."""
+    """Simulated API of zonal shifts, which moto lacks.
+
+    As on AWS, a resource has at most one shift.
+    """
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
