@@ -183,7 +183,7 @@ def pytest_configure() -> None:
     """
     gc.set_threshold(20_000, 10, 10)
     # Restore SIGINT and SIGHUP, which a background job of a script or nohup ignores. Programs that
-    # tests start would inherit this, and tests could not end them with these signals.
+    # tests start would ignore these signals too, and tests could not end the programs with them.
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(

@@ -167,7 +167,7 @@ def test_a_lost_standby_is_worse() -> None:
 
 
 def test_a_renamed_node_is_compared_with_the_worst_of_its_kind() -> None:
-    """The node was renamed. Losing it is compared with losing the old node, and is not worse."""
+    """The loss of a renamed node counts as new, and not as worse than that of the old node."""
     base, new = two_clusters(), two_clusters()
     for templates, name in ((base, "old"), (new, "new")):
         group = properties(templates, "site-a", "P9999")

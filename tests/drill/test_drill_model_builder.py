@@ -157,9 +157,9 @@ def test_a_health_check_has_its_tag_and_id_as_its_name() -> None:
 def test_the_targets_that_a_zone_reports_matter_to_some_alarms(
     statistic: str, threshold: int, *, depends: bool
 ) -> None:
-    """The report has an interpretation of HealthyHostCount if it changes the alarm's state.
+    """An alarm may depend on which targets a zone counts; the report then says so.
 
-    It does not, for an alarm on "no healthy target at all".
+    An alarm on "no healthy target at all" does not depend on it.
     """
     templates = two_clusters("alarm", nodes="aab")
     for stack in ("site-a", "site-b"):

@@ -24,7 +24,7 @@ def test_a_write_at_the_same_time_as_another_command_s_is_refused(
     kept: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """AWS rejects one of two concurrent writes. Its command then waits until the lock is free."""
+    """AWS rejects one of two concurrent writes. The rejected command waits for the lock."""
     write = store.put_parameter
 
     def busy(**_: Any) -> dict[str, Any]:

@@ -76,7 +76,7 @@ Left = Callable[..., float]
 
 @pytest.fixture
 def left(denodo_ha: Run) -> Left:
-    """Return a function that runs a command with a limit and returns the seconds left in it."""
+    """Return a function that runs a command and returns the seconds left of its time limit."""
 
     def run(limit: TimeLimit, *arguments: str) -> float:
         seconds: list[float] = []

@@ -27,7 +27,7 @@ def test_works_while_the_primary_s_region_is_lost(world: Route53, go: Go) -> Non
 
 
 def test_moves_while_route53_s_control_plane_is_lost(world: Route53, go: Go) -> None:
-    """The control plane, in one region, does not answer. The switch and DNS do not depend on it."""
+    """The control plane, in one region, does not answer; the switch works without this region."""
     answer = error("ServiceUnavailable", "try later", 503)
     world.cloud.faults.add(Fault(lambda call: call.service == "route53", lambda _: answer))
     done = go(world, "to", "passive")

@@ -166,8 +166,8 @@ def test_the_switch_s_right_is_proven_by_its_use(standby: Standby) -> None:
     facts = samples.history(samples.PRACTICE, old)(samples.ready())
     assert states(standby, facts)[10] == UNKNOWN
     assert judge(standby, facts, has_put=True)[9].state == OK
-    # A datapoint of another role proves nothing about the caller; one of another session of the
-    # role does.
+    # A datapoint of another role proves nothing about the caller. A datapoint of another session of
+    # the caller's role proves the caller's right.
     other = replace(RECORDED, caller="arn:aws:sts::111122223333:assumed-role/admin/ann")
     facts = samples.history(samples.PRACTICE, other)(samples.ready())
     assert states(standby, facts)[10] == UNKNOWN
@@ -196,7 +196,7 @@ def test_ages_have_one_unit() -> None:
 
 
 def test_since_when_sites_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sites differ since the first export after all newest exports last had one digest."""
+    """Sites differ since the first export after all newest exports last had the same digest."""
 
     def exports(*digests: tuple[float, str, str]) -> list[object]:
         return [
