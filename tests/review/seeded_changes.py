@@ -1,6 +1,7 @@
 """Configurations, and changes of them: changes with one risk each, and harmless changes.
 
-Keys of the configuration that are not here are in `cluster_keys.py` and `environment_keys.py`.
+Keys of the configuration that this module leaves out are in `cluster_keys.py` and
+`environment_keys.py`.
 """
 
 from collections.abc import Mapping

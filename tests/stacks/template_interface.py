@@ -1,7 +1,6 @@
 """Interface of templates, as text for snapshots: a change of it affects deployed resources.
 
-The interface consists of logical ids and types, properties that replace or restart a resource,
-health checks,
+The interface: logical ids and types, properties that replace or restart a resource, health checks,
 rules of security groups, policy documents, and outputs. `tests.stacks.topology` has rules for the
 other properties.
 """

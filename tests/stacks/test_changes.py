@@ -128,7 +128,7 @@ def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None
 
 
 def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
-    """The first service with cookies adds the ALB, each further one only a listener of the ALB."""
+    """The first service with cookies adds the Application Load Balancer, others only a listener."""
     first, second = copy.deepcopy(created), copy.deepcopy(created)
     first["services"]["app"] = {"port": 8181, "sticky": "cookie"}
     second["services"] = {"api": {"port": 8182, "sticky": "cookie"}, **first["services"]}

@@ -135,8 +135,8 @@ def neighbour(data: Data) -> None:
     """Add a copy of the cluster `c0` under another name, which takes no part in a failover."""
     twin: Data = {**data["clusters"]["c0"], "balancer": {**data["clusters"]["c0"]["balancer"]}}
     twin["balancer"].pop("addresses", None)
-    # Leave out addresses that only one cluster can have, and `node_zone`: a hosted zone cannot
-    # contain the node names of c0 twice.
+    # The new cluster has the node names of c0, and a hosted zone cannot contain a name twice. So
+    # the network of `twin` is that of c0 without `node_zone`.
     network = data["clusters"]["c0"]["network"]
     if "existing" in twin.get("catalog", {}):
         own = {**twin["catalog"]["existing"], "prefix": "neighbour_"}
