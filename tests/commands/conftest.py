@@ -45,13 +45,13 @@ def _environment(file: Path, _content: str) -> Environment:
 
 @pytest.fixture(autouse=True)
 def stopped_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the time of deadlines, so that seconds which a busy machine takes do not count."""
+    """Stop the time of deadlines, so that no call times out because the machine is busy."""
     monkeypatch.setattr(deadline, "_now", lambda: 1000.0)
 
 
 @pytest.fixture
 def running_deadlines(stopped_deadlines: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let deadlines expire in a test of them."""
+    """Let deadlines expire, for a test that is about deadlines."""
     _ = stopped_deadlines
     monkeypatch.setattr(deadline, "_now", _DEADLINE_NOW)
 
@@ -68,9 +68,9 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     client_creation.keep_descriptions(monkeypatch)
     keep_documents(monkeypatch)
-    # No test uses the public images, of which each region has hundreds.
+    # Do not load the public images, of which each region has hundreds: no test uses them.
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    # Otherwise the output has colours if CI is set.
+    # Switch off colours, which the output would have if the variable CI is set.
     monkeypatch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
     for key in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(key, raising=False)
@@ -119,7 +119,8 @@ def denodo_ha() -> Run:
         env: Mapping[str, str] | None = None,
     ) -> Result:
         done = CliRunner().invoke(build_program(commands), [*arguments], env=env)
-        if "--help" not in arguments:  # a help text also names commands that are not to be run
+        # A help text also names commands that are not meant to be run, such as `denodo-ha COMMAND`.
+        if "--help" not in arguments:
             assert_complete(done.output)
         return done
 

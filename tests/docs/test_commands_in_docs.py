@@ -25,7 +25,7 @@ def test_commands_and_options_exist() -> None:
     for page, line in _lines("denodo-ha"):
         words = _words(line)
         while words and words[0].startswith("-"):
-            # A global option; --log-format has a value.
+            # Leave out a global option such as --json; --log-format also has a value.
             words = words[2 if words[0] == "--log-format" else 1 :]
         if not words or words[0] in _ABBREVIATED:
             continue
@@ -47,7 +47,7 @@ def test_commands_and_options_exist() -> None:
 
 
 def test_commands_to_run_are_complete() -> None:
-    """On the pages that operators follow, each command with arguments can be pasted as it is."""
+    """On how-to pages, each command with arguments has all arguments that it needs."""
     wrong = [
         f"{page}: {fault}"
         for page, line in _lines("denodo-ha")
@@ -63,7 +63,10 @@ def test_commands_to_run_are_complete() -> None:
 
 
 def test_cdk_commands_name_what_they_need() -> None:
-    """Without `config=` the CDK CLI takes the default example, and `--trust` needs policies."""
+    """`cdk` commands name `config=`, without which the CDK CLI takes the default example.
+
+    `cdk bootstrap` with `--trust` also names the policies that AWS demands.
+    """
     lines = list(_lines("npx cdk"))
     wrong = [
         f"{page}: npx cdk {line}"
@@ -129,9 +132,10 @@ def _lines(program: str) -> Iterator[tuple[Path, str]]:
 
 
 def _words(line: str) -> list[str]:
-    """Return the words of a call up to a comment, a pipe or a redirection."""
+    """Return the words of a command line, up to a comment, a pipe or a redirection."""
     line = re.split(r"\s+#\s|\s[|>]\s?|\s&&\s|;", line)[0].rstrip(",.:")
     try:
         return shlex.split(line)
-    except ValueError:  # a quotation that the text abbreviates
+    # The text abbreviates a quoted argument, so a closing quotation mark is missing.
+    except ValueError:
         return line.split()

@@ -20,7 +20,7 @@ def test_the_index_links_every_page() -> None:
 
 
 def test_moved_pages_lead_to_their_new_place() -> None:
-    """Texts of first boots, documents and alarms that are deployed name these paths."""
+    """Paths of moved pages still exist, as deployed user data, documents and alarms name them."""
     moved = [page for page in sorted(DOCS.glob("*.md")) if not _has_content(page)]
     assert [page.stem for page in moved] == [
         "alarms",

@@ -15,7 +15,7 @@ def test_the_table_lists_every_command() -> None:
 
 
 def _listed(names: set[str]) -> Iterator[str]:
-    """Yield the full names of the commands in the table; "…" stands for all of a group."""
+    """Yield the full names of the commands in the table; `…` stands for all commands of a group."""
     groups = {name.split()[0] for name in names if " " in name}
     for row in re.findall(r"^\| (`denodo-ha .+?) \|", README, re.MULTILINE):
         first, *more = re.findall(r"`(?:denodo-ha )?([^`]+)`", row)

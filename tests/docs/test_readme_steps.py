@@ -15,7 +15,8 @@ NEEDS_AN_ACCOUNT = (
     *("npx cdk", "make deploy", "make destroy", "make review"),
     *("denodo-ha enable", "denodo-ha verify"),
 )
-"""Beginnings of README's commands that are not run; another test checks that these exist."""
+"""Beginnings of README's commands that this test leaves out. `test_commands_in_docs.py` checks that
+all commands of the documentation exist."""
 
 
 def test_the_steps_that_need_no_account(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tutorial, followed literally in a fresh clone on the local AWS, and more on what it deploys.
+"""The tutorial, followed literally in a fresh clone on the local AWS, and checks of its site.
 
 The tests depend on each other and run in this order: the last one takes everything down.
 """
@@ -24,17 +24,19 @@ CODES = {
     "denodo-ha failover status -c lab": {exit_codes.DONE, exit_codes.NO},
     "denodo-ha replace node2 --cluster active -c lab": {exit_codes.FAILED},
 }
-"""Exit codes of the commands that do not end with 0 alone."""
+"""Exit codes of commands of the tutorial that may end with another code than 0."""
 PACE = 20
-"""Seconds of the local AWS per real second, twice those of a reader: a drain waits for the
-deregistration delay, and a failover for the switch's minute. Health checks cost more with more."""
+"""Speed of the local AWS: seconds of its time in a real second. It is twice the speed that `make
+local` has, since a drain waits for the deregistration delay and a failover for a minute of the
+switch. At a higher speed, health checks would need too much CPU time."""
 REPEATS = 8
-"""Most repetitions of a command that ends because AWS did not answer in time, as the tutorial says:
-the time limits of commands do not grow on a slow machine."""
+"""Maximum number of repetitions of a command that ends because AWS did not answer in time. The
+tutorial tells readers to repeat such a command; on a slow machine this happens often, since time
+limits do not depend on the machine."""
 
 
 class Lab:
-    """The tutorial's clone, and a shell in it.
+    """Clone of the repository in which the tutorial is followed, and a shell in this folder.
 
     Attributes:
         clone: the folder of the clone.
@@ -62,7 +64,7 @@ class Lab:
         return output
 
     def follow(self, text: str) -> int:
-        """Run the commands of a part of the tutorial, compare outputs, and return their number."""
+        """Run the commands in a part of the tutorial, check their outputs, return their number."""
         count = 0
         for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             if kind == "diff":
@@ -87,7 +89,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             lab.must(f"export {clock.VARIABLE}={PACE}")
             yield lab
     finally:
-        # Ends the local AWS if a test has failed; after the last test it is stopped already.
+        # Stop the local AWS, which is still running if a test has failed.
         subprocess.run(
             [clone / ".venv/bin/python", "-m", "tools.local_aws", "stop"],
             cwd=clone,
@@ -104,7 +106,7 @@ def test_every_command_of_the_tutorial(lab: Lab) -> None:
 
 
 def test_the_five_things_that_make_local_prints(lab: Lab) -> None:
-    """The commands work when they are pasted; a client connects after each step."""
+    """The commands that `make local` prints work; a client can connect after each of them."""
     _, _, end = lab.printed.partition("What to try next:")
     commands = re.findall(r"^  \d\. .*\n     (.*)$", end, re.MULTILINE)
     assert len(commands) == 5
@@ -124,7 +126,7 @@ def test_the_five_things_that_make_local_prints(lab: Lab) -> None:
 
 
 def _instance(output: str) -> str:
-    """Return the instance that answered a client."""
+    """Return the id of the instance to which a client is connected, from the client's output."""
     found: list[str] = re.findall(r"^(i-\w+)$", output, re.MULTILINE)
     assert len(found) == 1, output
     return found[0]

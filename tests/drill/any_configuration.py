@@ -10,7 +10,7 @@ from tests.support.configurations import Data
 
 
 def has_redundant_zones(data: Data) -> bool:
-    """Return whether the policies must hold for a configuration."""
+    """Return whether a configuration has `health: auto`, and nodes in two zones of each cluster."""
     return data.get("failover", {}).get("health", "auto") == "auto" and all(
         len({node["zone"] for node in cluster["nodes"].values()}) > 1
         for cluster in data["clusters"].values()

@@ -17,16 +17,17 @@ from denodo_ha.drill.reading.model_builder import build_model
 Data = dict[str, Any]
 Templates = dict[str, Data]
 Health = Literal["alias", "alarm", "endpoint", "ip"]
-"""Source of the health of a record's cluster: the record's alias, an alarm on the
-load balancer, or an endpoint check of the load balancer or of a single node's address."""
+"""Source of the health of each record: the alias record's targets, an alarm on the load balancer,
+an endpoint check of the load balancer, or an endpoint check of a single node's address."""
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 FILES: Final = [TEMPLATES / f"{name}.yaml" for name in ("site-a", "site-b", "names")]
-"""The same two clusters with auxiliary ports, written in YAML."""
+"""Templates in YAML of the clusters and their failover name; the clusters have auxiliary ports."""
 REGIONS: Final = {"a": "eu-west-1", "b": "us-east-1"}
 JDBC: Final = 9999
 SERVES: Final = {"9999": {"Nodes": [{"Ref": "Box1"}, {"Ref": "Box2"}], "Path": "/ready/jdbc"}}
-"""Metadata of the proxies in a template: the nodes and the check path behind each port."""
+"""Metadata of proxies in a template: for each port, the nodes behind the port and the path of the
+proxies' check."""
 _ELB: Final = "AWS::ElasticLoadBalancingV2"
 
 
@@ -35,7 +36,7 @@ def resource(kind: str, **properties: Any) -> Data:
 
 
 def attributes(**values: str) -> list[Data]:
-    """Return attributes in the form of templates; two underscores are replaced by a dot."""
+    """Return attributes as templates contain them. Two underscores in a name stand for a dot."""
     return [{"Key": key.replace("__", "."), "Value": value} for key, value in values.items()]
 
 
@@ -128,7 +129,7 @@ def listener(name: str, port: int, machines: list[str]) -> Data:
 
 
 def alarm(group: str, **changes: Any) -> Data:
-    """Return an alarm that goes off if a target group has no healthy target."""
+    """Return an alarm that goes to ALARM if a target group has no healthy target."""
     settings: Data = {
         "Namespace": "AWS/NetworkELB",
         "MetricName": "HealthyHostCount",
@@ -209,7 +210,10 @@ def failover_name(health: Health, *, control: str = "automatic", secondary: bool
 
 
 def _own_check(resources: Data, health: Health, side: str) -> Any:
-    """Return a reference to a cluster's own health check (not the switch's); None for an alias."""
+    """Return a reference to the health check of a cluster; None if the record is an alias.
+
+    The switch's health check is another one.
+    """
     if health == "alarm":
         return output(f"site-{side}", "Check")
     if health == "alias":
@@ -249,7 +253,7 @@ def _record(side: str, health: Health, check_id: Any) -> Data:
 
 
 def two_clusters(health: Health = "alarm", **settings: Any) -> Templates:
-    """Return two clusters and their failover name; settings are passed to the templates."""
+    """Return templates of two clusters and their failover name; arguments go to each template."""
     of_name = {key: settings.pop(key) for key in ("control", "secondary") if key in settings}
     template: Callable[..., Data] = single_node if health == "ip" else cluster
     if health == "endpoint":

@@ -1,4 +1,4 @@
-"""AWS's documented rules: one table of cases for each rule."""
+"""AWS's documented rules, as the drill applies them: one table of cases for each rule."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ def test_the_load_of_one_lost_node_is_shared_by_the_others(nodes: str, percent: 
         [text for text in violations(result, max_load=limit).get("max-load", ()) if "Box" in text]
         for limit in (percent, percent - 1)
     ]
-    # Three failures of each node: lost, not ready, drained.
+    # Each node can fail in three ways, each of which breaks the policy: lost, not ready, drained.
     assert [len(texts) for texts in broken] == [0, 3 * len(nodes)]
     assert any(f"up to {percent} % of its previous load" in note for note in result.model.notes)
 

@@ -89,7 +89,8 @@ def test_worse_and_the_other_way_round_better(
     reverse = outcome_changes(drill(new), drill(base))
     improved = [one for one in reverse if one.failure.kind == kind and one.improvements]
     assert improved
-    # A failure that no longer triggers a failover may also raise no alarm; that is not worse.
+    # A failure that no longer triggers a failover may set off fewer alarms; this does not count as
+    # worse.
     assert [text for one in improved for text in one.worsenings] == []
 
 
@@ -133,7 +134,8 @@ DEGREES: Final = [
     (replace(ALL, partial=(9999,)), "9999: not reached by all"),
     (replace(ALL, unreachable=(9999,)), "9999: not reached"),
 ]
-"""The degrees to which a port is reached, best first, with the text that reports each degree."""
+"""Outcomes in which a port is reached less and less, with the text of the report for each of
+them."""
 
 
 @pytest.mark.parametrize("degree", range(3))
@@ -165,7 +167,7 @@ def test_a_lost_standby_is_worse() -> None:
 
 
 def test_a_renamed_node_is_compared_with_the_worst_of_its_kind() -> None:
-    """Losing the new node is no worse than losing the old node was, so it counts as new."""
+    """The loss of a renamed node counts as new, and not as worse than that of the old node."""
     base, new = two_clusters(), two_clusters()
     for templates, name in ((base, "old"), (new, "new")):
         group = properties(templates, "site-a", "P9999")
@@ -226,7 +228,10 @@ def test_the_gate_needs_something_to_compare_with(program: typer.Typer) -> None:
 
 
 def test_a_port_that_only_the_new_templates_have_is_not_worse() -> None:
-    """A failure makes an added service unreachable, but no client has reached it before."""
+    """A failure makes an added service unreachable.
+
+    No client used the service before, so nothing is worse.
+    """
     base, new = (
         drill({"site-a": cluster("a")}),
         drill({"site-a": cluster("a", services=(9999, 9996))}),

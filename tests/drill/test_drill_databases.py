@@ -220,7 +220,7 @@ def test_the_services_that_need_a_component(
 
 
 def lost(templates: Templates, kind: str) -> list[str]:
-    """Return the data that may be lost in the first scenario of a kind that moves the site."""
+    """Return the data that may be lost in the first failure of a kind with a failover."""
     result = drill(templates)
     reports = drill_report(result, ())["scenarios"]
     found: list[list[str]] = [
@@ -232,7 +232,10 @@ def lost(templates: Templates, kind: str) -> list[str]:
 
 
 def test_what_may_be_lost_is_by_what_is_copied() -> None:
-    """The column is empty unless DNS moves away from a cluster, which may not come back."""
+    """Without a failover, the column is empty, since the cluster keeps its data.
+
+    A failover may lose the data that is not copied to the other region.
+    """
     templates = with_database(multi_az=True)
     assert lost(templates, "region-lost") == ["metadata: no exports", "database: not copied"]
     state = '{"exports": {"bucket": "b", "prefix": "node1/", "every": 86400}}'

@@ -21,14 +21,16 @@ from tests.drill.sample_templates import Health, model, two_clusters
 COLUMNS = {
     "health": ("alias", "alarm", "endpoint", "ip"),
     "control": ("automatic", "operator"),
-    # rest: never thrown; thrown: the datapoint is 1; held: there is none now, and the last was 1.
+    # rest: the switch was never thrown; thrown: the datapoint is 1; held: there is no datapoint
+    # now, and the last one was 1.
     "switch": ("rest", "thrown", "held"),
     # silent: the cluster serves, but its alarm's metric has no data.
     "primary": ("well", "dead", "silent"),
     "secondary": ("well", "dead", "silent", "unchecked-well", "unchecked-dead"),
 }
 
-# `*` means every value. The side is the cluster that DNS answers: A (primary) or B (secondary).
+# `*` stands for every value. The column `side` has the cluster that DNS answers with: A (primary)
+# or B (secondary).
 TABLE = """
 side  health       control    switch       primary      secondary
 A     alias        automatic  rest         well|silent  *
@@ -127,7 +129,10 @@ def _situation(of_row: Model, switch: str, primary: str, secondary: str) -> Situ
 
 
 def test_an_unchecked_alias_still_evaluates_its_target() -> None:
-    """For an alias, the table's rows are therefore the same with an unchecked secondary."""
+    """For an alias record, the table has the same rows for an unchecked secondary.
+
+    Route 53 evaluates the alias's target even without a health check.
+    """
     (name,) = model_of("alias", "automatic", checked=False).failover_names
     assert name.secondary.check is None
     assert name.secondary.evaluates

@@ -1,4 +1,4 @@
-"""Drift in meaning: what differs between templates and what runs, and what it changes."""
+"""Drift in meaning: differences between templates and deployed resources, and their effects."""
 
 import copy
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ OF_TEMPLATES = yaml_templates()
 
 
 def changed(stack: str, id_: str, **settings: Any) -> Templates:
-    """Return the templates with other properties of one resource."""
+    """Return the sample templates, with changed properties of one resource."""
     templates = copy.deepcopy(OF_TEMPLATES)
     properties(templates, stack, id_).update(settings)
     return templates
 
 
 def drift(live: Templates) -> tuple[list[str], list[str]]:
-    """Return the differences and the sentences for templates that stand for what runs."""
+    """Return the differences and the sentences about them; `live` stands for deployed resources."""
     base, new = drill(OF_TEMPLATES), drill(live)
     differences = model_differences(base.model, new.model)
     sentences = drift_sentences(outcome_changes(base, new), differences, new.model)
@@ -174,7 +174,7 @@ def test_what_is_unknown_is_not_compared() -> None:
 
 
 def test_a_site_that_no_template_made_is_compared_by_region() -> None:
-    """Its cluster has another name, and its checks and alarms are left out."""
+    """The compared cluster has another name, and no health checks and alarms are compared."""
     base = of_one_cluster(OF_TEMPLATES, "eu-west-1")
     new = of_one_cluster(CASES["health check"][0], "eu-west-1", "hand-made")
     assert [one.text for one in model_differences(base.model, new.model)] == CASES["health check"][

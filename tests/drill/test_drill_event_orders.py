@@ -222,7 +222,10 @@ def test_a_planted_flaw_is_found(health: Health, flaw: Flaw, of_property: str) -
 
 
 def test_a_violation_is_told_as_the_shortest_order() -> None:
-    """A Region is lost, then a node of the other cluster: DNS answers the cluster that is lost."""
+    """A Region is lost, then a node of the other cluster.
+
+    DNS then answers with the lost cluster.
+    """
     templates = two_clusters("alias")
     _per_node_groups(templates)
     (story,) = [one for one in search(templates).stories if one.property == "answers-dead-side"]

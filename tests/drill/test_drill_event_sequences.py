@@ -43,7 +43,7 @@ def answers(history: EventHistory, *situations: Situation, **settings: Any) -> l
 
 @pytest.mark.parametrize("health", KINDS)
 def test_first_deploy(health: Health) -> None:
-    """At first no node serves and no metric has data; then both clusters work."""
+    """Events: first no node serves and no metric has data, then both clusters serve."""
     templates = two_clusters(health)
     none_serves = nodes_lost("a", templates) | nodes_lost("b", templates) | NO_DATA
     history = EventHistory(model(templates))

@@ -51,7 +51,7 @@ def test_every_policy_holds_for_every_example(example: str, assembly_of: Assembl
 def test_a_practice_has_times_for_every_kind_of_record(
     example: str, assembly_of: AssemblyOf
 ) -> None:
-    """CNAME records, address records and aliases have times, with every kind of health check."""
+    """The drill computes the times of a practice for each kind of record and of health check."""
     model = model_of(assembly_of(example))
     for name in model.failover_names:
         expected = expectation_of(model, name.name)
@@ -96,9 +96,8 @@ FIGURES = [
     ("docs/how-to/haproxy.md", "| 1.1 s |", [("web-cookies", "node-lost")]),
     ("docs/how-to/haproxy-aws.md", "| a HAProxy |", [("haproxy", "proxy-lost")]),
 ]
-"""Figures in documents: the page, a text that finds the line, and the examples and failures that
-each figure comes from.
-"""
+"""Figures in documents: the page, the start of the line with the figure, and the examples and
+failures whose computed times the figure must have."""
 
 
 @pytest.mark.parametrize(("document", "text", "sources"), FIGURES)
@@ -134,7 +133,8 @@ def test_sticky_sessions_add_one_balancer_and_no_node(assembly_of: AssemblyOf) -
     assert lost.unreachable == (443,)
     everywhere = result.by_failure[Failure("service-down", "main", "web on all nodes")]
     assert everywhere.unreachable == (443,)
-    # A node that runs reports a failure after its own delays; a lost node fails its check at once.
+    # A running node reports a failed service only after delays; a lost node fails its check at
+    # once.
     (delay,) = {
         result.model.machines[key].readiness_delay for key in result.model.clusters["main"].nodes
     }
@@ -146,7 +146,7 @@ def test_sticky_sessions_add_one_balancer_and_no_node(assembly_of: AssemblyOf) -
 def test_haproxy_leaves_out_a_node_whose_auxiliary_port_does_not_answer(
     assembly_of: AssemblyOf,
 ) -> None:
-    """The node's own report for jdbc needs the port, and HAProxy requests this report."""
+    """HAProxy requests the node's report for jdbc, which needs the auxiliary port."""
     result = drill(assembly_of("haproxy"))
     down = result.by_failure[Failure("auxiliary-down", "active", "19997 of node1")]
     assert (down.unreachable, down.partial, down.moves_site) == ((), (), False)
@@ -157,7 +157,7 @@ def test_haproxy_leaves_out_a_node_whose_auxiliary_port_does_not_answer(
 
 
 def test_each_failure_is_one_scenario(example: str, assembly_of: AssemblyOf) -> None:
-    """Several proxies have the same nodes, whose services fail once."""
+    """No failure is listed twice, although several proxies lead to the same nodes."""
     failures = [outcome.failure for outcome in drill(assembly_of(example)).outcomes]
     assert len(failures) == len(set(failures))
 

@@ -47,7 +47,8 @@ def value(expression: Any, **more: Any) -> Any:
         ({"Fn::Sub": ["${X}-${AWS::Region}", {"X": ref("Box")}]}, "${main/Box}-eu-west-1"),
         ({"Fn::Select": ["1", ["a", "b"]]}, "b"),
         ({"Fn::Select": [1, {"Fn::Split": ["/", "a/b"]}]}, "b"),
-        # A part of a value that is known only after a deploy is shown with the resource's name.
+        # A part of a value that is known only after a deploy is shown as the resource's name and
+        # the part's number.
         ({"Fn::Select": [5, {"Fn::Split": [":", ref("Box")]}]}, "${main/Box.#5}"),
         ({"Fn::Select": [0, {"Fn::GetAZs": ""}]}, "eu-west-1#0"),
         ({"Fn::FindInMap": ["Sizes", "big", "n"]}, 3),

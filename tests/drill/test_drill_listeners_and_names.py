@@ -117,7 +117,7 @@ def test_names_compare_without_case_and_the_last_dot() -> None:
 
 
 def test_a_name_in_two_zones_is_two_names() -> None:
-    """The records in the public zone have no health check; the private ones must not hide that."""
+    """The private zone's records have health checks. The public zone's do not, and are reported."""
     templates = two_clusters("alias")
     resources = templates["names"]["Resources"]
     for id_ in ("First", "Second"):

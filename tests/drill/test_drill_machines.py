@@ -35,7 +35,10 @@ def test_proxies_leave_out_the_nodes_that_fail_their_check() -> None:
 
 
 def test_a_proxy_s_check_and_the_nodes_own_delays_count() -> None:
-    """The metadata has the times of the proxy's check, and of the nodes' own report."""
+    """The time until a failure is detected includes the proxy's check and the node's own delays.
+
+    The drill reads both from the template's metadata.
+    """
     times = {"Interval": 1, "Timeout": 4, "Unhealthy": 2, "Healthy": 3}
     templates = with_proxies({"9999": {**SERVES["9999"], "Check": times}})
     templates["site-a"]["Metadata"] = {"Denodo": {"Delays": {"ping": 5, "busy": 20}}}
@@ -77,7 +80,7 @@ def test_a_balancer_does_not_detect_the_loss_of_all_nodes_behind_proxies() -> No
 
 @pytest.mark.parametrize("path", ["/health/jdbc", "/health"])
 def test_a_balancer_detects_it_by_the_health_that_proxies_report(path: str) -> None:
-    """The balancer requests the proxies' health report, so DNS fails over if no node serves."""
+    """The load balancer requests the proxies' health report. DNS fails over if no node serves."""
     templates = with_proxies(SERVES)
     properties(templates, "site-a", "P9999").update(
         HealthCheckProtocol="HTTP", HealthCheckPort="9192", HealthCheckPath=path
@@ -193,7 +196,7 @@ def test_existing_nodes_have_names_and_zones() -> None:
 
 
 def test_an_instance_tells_the_zone_of_its_subnet() -> None:
-    """If no template contains the subnet, all its machines have the zone of the first machine."""
+    """Box2 has no zone, and a subnet that no template contains: the zone is that of Box1."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "Box1").update(
         SubnetId="subnet-1", AvailabilityZone="eu-west-1c"

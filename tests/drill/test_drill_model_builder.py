@@ -1,4 +1,4 @@
-"""The model: clusters, balancers, alarms and failover names as templates declare them."""
+"""Model that the drill builds: clusters, balancers, alarms and failover names of templates."""
 
 import json
 from typing import Any
@@ -157,7 +157,10 @@ def test_a_health_check_has_its_tag_and_id_as_its_name() -> None:
 def test_the_targets_that_a_zone_reports_matter_to_some_alarms(
     statistic: str, threshold: int, *, depends: bool
 ) -> None:
-    """Only an alarm on "no healthy target at all" is the same whichever targets a zone counts."""
+    """An alarm may depend on which targets a zone counts; the report then says so.
+
+    An alarm on "no healthy target at all" does not depend on it.
+    """
     templates = two_clusters("alarm", nodes="aab")
     for stack in ("site-a", "site-b"):
         settings = properties(templates, stack, "NoneHealthy")

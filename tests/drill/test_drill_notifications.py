@@ -1,4 +1,4 @@
-"""The proof of completeness: each failure that leaves less than before sets off an alarm."""
+"""The drill's proof of completeness: each failure after which less works sets off an alarm."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,8 @@ UNTOLD = {
     },
     "web-cookies": EVERYWHERE,
 }
-"""The kinds of failures of each example of which AWS's own metrics tell nobody."""
+"""Kinds of failures of each example about which no alarm on AWS's own metrics notifies
+operators."""
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_no_note_is_about_an_alarm_that_only_notifies(
 
 @pytest.mark.slow
 def test_an_alarm_that_is_removed_leaves_a_failure_untold(assembly_of: AssemblyOf) -> None:
-    """The proof fails if an alarm, its action or a part is missing."""
+    """The proof finds unreported failures if an alarm or an alarm's action is removed."""
     assembly = assembly_of("active-active")
     complete = drill(assembly)
     (cluster_stack,) = assembly.templates
@@ -137,7 +138,7 @@ def _without_actions(resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_machines(resources: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the unhealthy targets; lost instances still set off an alarm."""
+    """Remove the alarms on unhealthy targets; alarms on lost instances remain."""
     return {id_: one for id_, one in resources.items() if "AlarmsNodeOut" not in id_}
 
 
@@ -145,8 +146,9 @@ def _without_machines(resources: dict[str, Any]) -> dict[str, Any]:
 def test_the_times_are_those_of_check_alarm_and_metric(assembly_of: AssemblyOf) -> None:
     result = drill(assembly_of("active-passive"))
     lost = result.by_failure[Failure("node-lost", "active", "node1")]
-    # 14 s until the target is unhealthy, 60 s until its minute begins, 60 s until the metric is
-    # there, five or ten minutes of alarm, and 20 s for the suppressor.
+    # Parts of the sums: 14 s until the target is unhealthy, 60 s until the next minute of the
+    # metric begins, 60 s until the metric is there, five or ten minutes of the alarm, and 20 s of
+    # waiting for the suppressor.
     assert [(one.urgency, one.name, one.seconds) for one in lost.notifications] == [
         ("urgent", "node out", 14 + 60 + 5 * 60 + 60 + 20),
         ("urgent", "machine lost", 60 + 10 * 60 + 60 + 20),
@@ -174,13 +176,14 @@ def test_route_53_tells_of_a_lost_region_and_of_a_failed_check(tmp_path: Path) -
     }
     assert untold == OPERATORS
     lost = result.by_failure[Failure("region-lost", "active", "denodo70-active")]
-    # The alarm needs the time until DNS changes, without the TTL, and then one minute of its own.
+    # The alarm `site moved` takes the time until DNS changes, without the TTL, and then one minute
+    # of its own.
     assert [(one.name, one.seconds) for one in lost.notifications] == [("site moved", 300 + 180)]
     standby = result.by_failure[Failure("region-lost", "passive", "denodo70-passive")]
     assert [one.name for one in standby.notifications] == ["no standby"]
     thrown = next(one for one in result.outcomes if one.failure.kind == "switch-thrown")
-    # Up to an hour passes until a full hour with the thrown switch begins; the alarm needs twelve
-    # such hours.
+    # The alarm `switch still thrown` needs twelve full hours with a thrown switch. Up to an hour
+    # passes until the first of them begins.
     assert [(one.name, one.seconds // 3600) for one in thrown.notifications] == [
         ("switch thrown", 0),
         ("site moved", 0),

@@ -226,7 +226,7 @@ def test_a_flaw_has_a_note(change: Change, text: str) -> None:
 
 
 class TestDeadSite:
-    """The loss of the primary's region triggers the site failover."""
+    """Policy `dead-site`: DNS must not answer with a cluster whose region is lost."""
 
     def test_the_violation_names_the_region_and_the_primary(self) -> None:
         templates = yaml_templates()
@@ -258,7 +258,7 @@ class TestDeadSite:
         assert "dead-site" in violations(drill(templates))
 
     def test_what_could_not_be_read_may_be_what_is_missing(self) -> None:
-        """A missing check is no finding if checks could not be read."""
+        """If checks could not be read, a missing check makes the policy unknown, not broken."""
         templates = yaml_templates()
         _no_check(templates)
         unknown = Unknown("the checks", frozenset({"check"}))

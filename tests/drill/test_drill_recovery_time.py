@@ -49,7 +49,7 @@ def test_an_alarm_of_more_periods_than_three_needs_them_all_without_data() -> No
 def test_an_alarm_waits_for_as_many_periods_as_it_needs(
     datapoints: int | None, raised: int, again: int
 ) -> None:
-    """The alarm goes off once enough recent periods breach, and is OK once too few of them do."""
+    """The alarm goes to ALARM after enough breaching periods, and to OK after enough other ones."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "NoneHealthy")["EvaluationPeriods"] = 4
     if datapoints is not None:
@@ -113,7 +113,7 @@ def test_an_alias_with_a_check_fails_with_the_first_and_is_healthy_with_the_last
 
 
 def test_a_lost_alarm_needs_no_target_check() -> None:
-    """The alarm's data stops at once; the site fails over, and fails back when data returns."""
+    """The alarm's data ends at once, without the time of a target's health check."""
     silent = outcome_of("alarm", Failure("missing-data", "site-a", "NoneHealthy"))
     assert silent.moves_site
     assert seconds(silent) == [60, 180, 60, 30]

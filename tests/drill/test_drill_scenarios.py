@@ -1,4 +1,4 @@
-"""Scenarios: two failures of different kinds, zonal shifts, License Managers, no ready node."""
+"""Failures of different kinds: two at once, zonal shifts, License Managers, and no ready node."""
 
 import json
 

@@ -243,7 +243,10 @@ def test_targets_that_no_template_tells_are_unknown(targets: Any, *, known: bool
 
 
 def test_unknown_targets_take_no_zone_out_of_dns() -> None:
-    """Zone b leaves DNS only because the group with known targets has none in zone b."""
+    """Listener 8000's unknown targets cause no gap.
+
+    Zone b has a gap because of listener 9999 alone.
+    """
     templates = {"site-a": cluster("a", nodes="a", zones="ab", cross_zone=False)}
     templates["site-a"]["Resources"] |= listener("P8000", 8000, [])
     del properties(templates, "site-a", "P8000")["Targets"]
@@ -313,7 +316,7 @@ def test_an_alarm_that_route_53_does_not_support_is_unknown(settings: Data, reas
 
 
 def test_a_load_balancer_that_serves_no_port_is_unknown() -> None:
-    """No failure does it harm; it is probably not the one that clients use."""
+    """Without a listener, no failure has an effect: clients probably use another load balancer."""
     template = one_cluster()["site-a"]
     for id_, part in [*template["Resources"].items()]:
         if part["Type"] == "AWS::ElasticLoadBalancingV2::Listener":

@@ -122,7 +122,7 @@ def test_an_error_without_a_name_cannot_be_accepted(tmp_path: Path) -> None:
 
 def test_every_finding_of_the_rules_has_its_name_in_the_list() -> None:
     safeguards = [key.replace("_", "-") for key, _ in metadata_database.SAFEGUARDS]
-    # The rules compute these names, so the source code does not contain them as literals.
+    # Names that the rules compute, so that the source code does not contain them as literals.
     names = {"no-pins", "empty-value", "placeholder", *(f"catalog-{key}" for key in safeguards)}
     for file in (ROOT / "denodo_ha/environment/rules").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -134,7 +134,7 @@ def test_every_finding_of_the_rules_has_its_name_in_the_list() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda file: file.stem)
 def test_every_finding_of_an_example_can_be_accepted(example: Path, tmp_path: Path) -> None:
-    """Findings are what synth prints, so that no warning of synth repeats for ever."""
+    """`accept` can silence every finding that synth prints for an example."""
     reported = load(example).findings
     assert all(finding.rule in FINDINGS for finding in reported)
     entries = {finding.rule: {"why": "w", "until": "2099-01-01"} for finding in reported}

@@ -63,7 +63,7 @@ class TestChosen:
 
 
 def test_the_default_is_said_to_be_one() -> None:
-    """The CDK CLI drops an argument such as `-c prod`."""
+    """The notice names the default, since the CDK CLI ignores an argument such as `-c prod`."""
     file = Path("config/examples/active-passive.yaml")
     assert choice_notice({"config": "active-passive"}, file) == f"Configuration: {file}"
     assert choice_notice({}, file).endswith(", the default; -c config=NAME selects another")

@@ -1,4 +1,4 @@
-"""Body of the dashboard: its structure is AWS's, and it shows what operators ask for."""
+"""Body of the dashboard: it has AWS's structure, and shows the metrics that operators need."""
 
 import json
 from pathlib import Path
@@ -164,7 +164,7 @@ def test_one_screen_shows_who_serves_how_loaded_and_what_will_fail(pair: Environ
     )
     body = dashboard_body(pair, clusters, failover)
     is_a_dashboard(body)
-    # A screen of 1080 lines shows some twenty rows.
+    # 18 rows fit a screen of 1080 lines.
     assert max(widget["y"] + widget["height"] for widget in body["widgets"]) <= 18
     expected = {
         ("us-east-1", "AWS/Route53", "HealthCheckStatus"),
@@ -183,7 +183,8 @@ def test_one_screen_shows_who_serves_how_loaded_and_what_will_fail(pair: Environ
     assert expected <= shown(body)
     titles = [widget["properties"].get("title") for widget in body["widgets"]]
     assert titles.count("main (eu-west-1): alarms") == titles.count("Alarms of the failover") == 1
-    # Regions of Route 53's metrics are fixed (AWS, Monitoring health checks using CloudWatch).
+    # Route 53's metrics exist in one region of each partition only (AWS, Monitoring health checks
+    # using CloudWatch).
     assert {region for region, name, _ in shown(body) if name == "AWS/Route53"} == {"us-east-1"}
 
 

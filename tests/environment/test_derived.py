@@ -404,7 +404,7 @@ def test_haproxy_ends_the_connections_of_unhealthy_nodes(
 
 
 def test_haproxy_keeps_sessions_of_7_0_as_long_as_jdbc(tmp_path: Path) -> None:
-    """The session is on the auxiliary port."""
+    """Auxiliary ports have the idle timeout of jdbc, as they carry the sessions of 7.0."""
     changes: Data = {"services/jdbc": {"port": 9999, "idle_timeout": 1200}}
     environment = loaded(tmp_path, changed(deployed("7.0"), changes)).environment
     idle = {route.name: route.idle for route in haproxy_routes(environment, "main")}

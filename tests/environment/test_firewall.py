@@ -105,7 +105,7 @@ def test_clients_of_the_scheduler_reach_its_second_port_on_the_node(tmp_path: Pa
 
 
 def test_clients_of_the_scheduler_do_not_fill_the_nodes_quota(tmp_path: Path) -> None:
-    """Clients that fit the load balancer's rules but not also the nodes' are left out there."""
+    """Nodes get no rules for 58 clients, which would fit the load balancer's rules."""
     many = {**SCHEDULER, **MANAGERS, "clusters/main/balancer/clients": networks(57)}
     assert "nodes from 10.3.0.0/16: 7998" in rules(tmp_path, changed(minimal(), many))
     more = changed(minimal(), {**many, "clusters/main/balancer/clients": networks(58)})
@@ -207,7 +207,7 @@ def test_range_is_from_the_lowest_to_the_highest_port(tmp_path: Path) -> None:
         *(f"balancer from {network}: 9999-29997" for network in networks(25)),
         "balancer from nodes: 19997-29997",
     }
-    # A range is used only in the security group that would have too many rules.
+    # Only the security group that would have too many rules gets port ranges; the nodes' does not.
     assert "nodes from balancer: 9999" in found
 
 

@@ -25,7 +25,7 @@ def test_every_block_has_an_example_that_its_model_accepts() -> None:
 
 
 def _blocks(document: Any, path: str) -> Iterator[Any]:
-    """Yield the blocks of an example at a path, where names in capitals are any name."""
+    """Yield the blocks at a path of an example; a name in capitals stands for any name."""
     blocks = [document]
     keys = path.removeprefix("NAME.yaml").rpartition(": ")[2].split(".")
     for key in filter(None, keys):
@@ -34,7 +34,7 @@ def _blocks(document: Any, path: str) -> Iterator[Any]:
             block
             for parent in blocks
             for block in (parent.values() if name.isupper() else [parent[name]])
-            if not isinstance(block, int)  # a service as its port alone
+            if not isinstance(block, int)  # leaves out a service that is only a port
         ]
         if key.endswith("[]"):
             blocks = [item for items in blocks for item in items]

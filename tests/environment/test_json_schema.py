@@ -98,7 +98,8 @@ BY_RULE = (
     Put(("tags",), {f"x{number}": "y" for number in range(47)}),
     of_service({"health": {"interval": 10, "timeout": 10}}),
 )
-"""Breakages that the schema does not detect: rules across keys, and address arithmetic."""
+"""Breakages of single values that the schema accepts and only rules detect: checks of several keys,
+and of address ranges."""
 
 
 @pytest.mark.parametrize("breakage", SINGLE_VALUES, ids=name_of)

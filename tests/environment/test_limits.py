@@ -200,7 +200,7 @@ def test_no_number_stands_anywhere_else() -> None:
 
 
 def test_a_number_in_any_folder_is_found(tmp_path: Path) -> None:
-    """An earlier version of the search missed files in subfolders."""
+    """The search finds a number in a file of any folder, also of a subfolder."""
     for name in ("stacks/network/deep/vpc.py", "stacks/top.py"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ def test_every_example_loads(example: Path) -> None:
 
 
 class TestForm:
-    """Form of messages: `file:line:column: path.to.key: what (value); why; instead`."""
+    """Form of messages: `file:line:column: path.to.key: fault (value); reason; remedy`."""
 
     def test_of_a_value(self) -> None:
         assert said(edited(("region: eu-west-1", "region: Ireland")))[0] == (
@@ -81,12 +81,14 @@ class TestForm:
 
 
 class TestAllAtOnce:
-    """All kinds of errors are reported in one run, and no error causes others."""
+    """One run reports all kinds of errors of a file; no error causes further ones."""
 
     def test_errors_of_all_layers_by_line(self) -> None:
         content = edited(
-            ('version: "8.0"', "version: 8.0"),  # a wrong type that the loader corrects
-            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),  # a rule's error, although a key is unknown
+            # a wrong type; the loader corrects it, so that rules can be checked
+            ('version: "8.0"', "version: 8.0"),
+            # an error of a rule, which is reported although another key is unknown
+            ("jdbc: 9999", "jdbc: 9999\n  odbc: 9999"),
             ("region: eu-west-1", "regoin: eu-west-1"),  # an unknown key
             (
                 "cidr: 10.0.0.0/16",

@@ -45,7 +45,7 @@ class TestYaml:
         assert_said(content, beginning)
 
     def test_file_that_may_not_be_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        # The tests may run as root, who may read every file.
+        # Simulate the refusal, since the tests may run as root, who may read every file.
         def refuse(*_: object) -> int:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

@@ -69,7 +69,7 @@ def state(folder: Path, changes: Data, version: str = "8.0", **deployed: str) ->
 
 
 def assert_taken(environment: Environment) -> None:
-    """Check that every state matches the schema, is read completely, and fits into a parameter."""
+    """Check that each desired state matches the schema, is read, and fits into a parameter."""
     for (cluster, node), data in states(environment).items():
         text = json.dumps(data)
         SCHEMA.validate(json.loads(text))
@@ -270,13 +270,13 @@ def test_secrets_are_the_cluster_s_own(tmp_path: Path) -> None:
 
 
 def test_the_watchdog_is_named_only_if_it_is_off(tmp_path: Path) -> None:
-    """Node programs of older versions do not know the key, and read states without the key."""
+    """The key is left out otherwise, since node programs of older versions do not know it."""
     assert "watchdog" not in state(tmp_path, {"denodo/watchdog": True})
     assert state(tmp_path, {"denodo/watchdog": False})["watchdog"] is False
 
 
 def test_metrics_are_named_only_if_nodes_publish_them(tmp_path: Path) -> None:
-    """Node programs of older versions do not know the key."""
+    """The key is left out otherwise, since node programs of older versions do not know it."""
     namespace = {"namespace": "Denodo/Nodes/test"}
     for alarms, expected in (
         ({"nodes": True}, namespace),

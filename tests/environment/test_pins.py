@@ -43,11 +43,12 @@ DIFFERENCES: tuple[tuple[str, object, str], ...] = (
         f"kms_key arn:aws:kms:eu-west-1:111122223333:key/{UUID} -> none",
     ),
 )
-"""A pin's key, a value that differs from the configuration's, and the text of the note."""
+"""A key of a pin, a value that differs from the configuration's value, and the text about it in the
+note."""
 
 
 def told(folder: Path, data: Data, pins: Any) -> list[Problem]:
-    """Return the notes and warnings about pins."""
+    """Return the notes and warnings of the three rules about pins."""
     rules = ("no-pins", "stale-pin", "waiting-for-rollout")
     return [finding for finding in findings(folder, data, pins=pins) if finding.rule in rules]
 
@@ -182,7 +183,7 @@ class TestStale:
 
 
 class TestRollout:
-    """A change of the configuration has no effect until the pin is changed."""
+    """A changed configuration has no effect on an existing node until a rollout moves its pin."""
 
     def test_nothing_waits_where_pins_and_configuration_agree(self, tmp_path: Path) -> None:
         assert told(tmp_path, minimal(), BOTH) == []
@@ -234,7 +235,8 @@ class TestMachine:
         node2 = pinned_machine(machine, result.pins.of("main", "node2"))
         assert (node1.image, node1.data_disk_gib) == (OLD, 7)
         assert (node2.image, node2.data_disk_gib) == (IMAGE, None)
-        # Policies are changed in place, so no pin contains them.
+        # Policies of the role are changed in place, so they come from the configuration, not from
+        # the pin.
         assert node1.role_policies == ("arn:aws:iam::aws:policy/Read",)
 
     def test_what_a_pin_leaves_out_the_node_does_not_have(self, tmp_path: Path) -> None:

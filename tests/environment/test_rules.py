@@ -60,7 +60,7 @@ RIGHT: list[Right] = [case for table in TABLES for case in table.RIGHT]
 
 
 def problems_of_rule(folder: Path, case: Wrong | Right) -> list[Problem]:
-    """Return the problems that a case's rule finds, without those of other rules."""
+    """Return the problems that the rule of a case finds; other rules are not run."""
     validated = validate(yaml_document.read(write(folder, case.data)), Environment)
     assert validated.problems == ()
     assert validated.model is not None

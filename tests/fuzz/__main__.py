@@ -22,11 +22,12 @@ from tests.support.assembly import ROOT
 CORPUS = ROOT / "tests/fuzz/corpus"
 _REACHED = ROOT / ".fuzz"
 _CPU_SECONDS = 60.0
-"""Time of the processor after which an input counts as endless, although it calls no function."""
+"""CPU seconds after which reading an input counts as endless. `engine.judge` limits the function
+calls of a reader; this limit is for a loop that calls no function."""
 
 
 class _EndlessError(Exception):
-    """One input took too long."""
+    """Reading one input has used more CPU time than `_CPU_SECONDS`."""
 
 
 class Fuzzing:
@@ -34,9 +35,9 @@ class Fuzzing:
 
     Args:
         name: the reader.
-        corpus: folder that receives inputs that fail.
+        corpus: folder of the corpus, to which inputs that make the reader fail are added.
         reached: folder of the inputs that reach new functions.
-        seed: seed of the mutations.
+        seed: seed of the random mutations.
     """
 
     def __init__(self, name: str, corpus: Path, reached: Path, seed: int) -> None:
@@ -49,7 +50,7 @@ class Fuzzing:
         self._unread = list(self._inputs)
 
     def step(self) -> None:
-        """Read one input."""
+        """Let the reader read one input: a saved one first, then mutations of saved ones."""
         is_new = not self._unread
         data = mutate(self._random, self._inputs) if is_new else self._unread.pop()
         self.count += 1
@@ -82,7 +83,7 @@ def _raise_endless(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fuzz; return 1 if a reader failed."""
+    """Fuzz the chosen readers until the time is over; return 1 if a reader failed."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=None, help="default: another one in each run")

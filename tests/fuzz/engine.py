@@ -1,4 +1,4 @@
-"""Mutation of inputs, and the judgement of what a reader does with one."""
+"""Mutation of inputs, and the judgement of a reader by its calls and errors for an input."""
 
 import io
 import random
@@ -14,9 +14,10 @@ from types import CodeType, FrameType
 from tests.fuzz.readers import Reader
 
 _CALLS_PER_BYTE = 3_000
-"""Calls of functions by which the work of a reader may grow with its input."""
+"""Function calls that a reader may make for each byte of its input, in addition to
+`Reader.calls`."""
 _SIZE = 20_000
-"""Size in bytes above which no input is made."""
+"""Maximum size of a mutated input, in bytes."""
 
 _TOKENS = [
     *(b"{", b"}", b"[", b"]", b"[[[[[[[[", b'{"a":', b'"', b"'", b"\\", b"\\u12", b"\\ud800"),
@@ -30,11 +31,14 @@ _TOKENS = [
     *(b"GET /ready HTTP/1.1\r\n\r\n", b"HTTP/9.9", b"Set-Cookie: ", b"Location: http://["),
     *(b"\x75\xff\xff\xff\xff", b"\x73\x72", b"\x71\x00\x7e\x00\x00", b"\x7f\xff\xff\xff"),
 ]
-"""Bytes that mean something to at least one reader."""
+"""Tokens that a mutation inserts; each has a meaning for at least one reader."""
 
 
 class _WorkError(BaseException):
-    """A reader has done too much; no handler of a reader catches this."""
+    """A reader has made too many calls.
+
+    A BaseException, so that no handler of the reader catches it.
+    """
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,10 @@ class Outcome:
     """Result of a reader for an input.
 
     Args:
-        failure: the fault of the reader, empty if there is none; the same for the same fault.
-        details: where and how it failed.
-        reached: the functions that were called.
+        failure: name of the reader's fault, empty if there is none; equal for inputs with the same
+            fault.
+        details: the error with its traceback.
+        reached: the functions that the reader called.
     """
 
     failure: str
@@ -53,7 +58,7 @@ class Outcome:
 
 
 def judge(reader: Reader, data: bytes) -> Outcome:
-    """Let a reader read an input."""
+    """Let a reader read an input, and return its result, with its fault if there is one."""
     limit = reader.calls + _CALLS_PER_BYTE * len(data)
     reached: set[CodeType] = set()
     calls = 0
@@ -77,7 +82,7 @@ def judge(reader: Reader, data: bytes) -> Outcome:
             finally:
                 sys.setprofile(before)
         except reader.errors as error:
-            # An error must be a message that can be shown.
+            # The message of a documented error must be encodable, so that it can be shown.
             str(error).encode()
         except _WorkError as error:
             failure, details = "too much work", str(error)
@@ -120,7 +125,7 @@ def mutate(source: random.Random, inputs: Sequence[bytes]) -> bytes:
 
 
 def shrink(data: bytes, still_fails: Callable[[bytes], bool], *, attempts: int = 300) -> bytes:
-    """Return a smaller input that fails as well."""
+    """Return a smaller input with which the reader fails in the same way."""
     size = len(data) // 2
     while size and attempts > 0:
         at = 0

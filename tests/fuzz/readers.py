@@ -1,4 +1,4 @@
-"""Readers of what others write, each with the only errors that it may raise."""
+"""Readers of texts from other programs and persons, each with the only errors that it may raise."""
 
 import io
 import socket
@@ -54,7 +54,7 @@ from tests.support.assembly import EXAMPLES
 
 _SECONDS = 60.0
 _SHORT = len("false")
-"""Length up to which a value may be that of a flag, and not a password."""
+"""Length of a value that may be a flag's, as of "false"; longer values may be passwords."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class Reader:
     """A reader.
 
     Args:
-        read: reads an input; the folder is empty, for readers of files.
-        errors: the documented errors.
-        calls: calls of functions within which a small input must be read; a count, unlike a time,
-            is the same on every machine.
+        read: reads an input. Gets an empty folder, for readers that need files.
+        errors: the documented errors, the only ones that `read` may raise.
+        calls: number of function calls that reading a small input may take; unlike a time, the
+            number is the same on every machine.
     """
 
     read: Callable[[bytes, Path], object]
@@ -216,7 +216,10 @@ def _haproxy_state_file(data: bytes, folder: Path) -> object:
 
 
 def _haproxy_cfg(data: bytes, folder: Path) -> None:
-    """Check a new file as a reload does; no HAProxy runs, so each reload fails in the end."""
+    """Check an input as `haproxy reload` checks a new file.
+
+    No HAProxy runs, so each reload fails after the check.
+    """
     (folder / "haproxy.cfg").write_bytes(b"global\n")
     (folder / "new.cfg").write_bytes(data)
     haproxy = LocalHaproxy(
@@ -259,7 +262,7 @@ def _postgres(data: bytes, _folder: Path) -> None:
 def _postgres_session(data: bytes, _folder: Path) -> object:
     own, other = socket.socketpair()
     with own, other:
-        # The input fits into the buffer of the socket, so it is sent before it is read.
+        # Send the whole input before the session reads it: the input fits into the socket's buffer.
         other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(data) * 4 + 65_536)
         other.settimeout(0)
         other.send(data)
@@ -284,7 +287,7 @@ def _web(data: bytes, _folder: Path) -> object:
 
 
 def _talk(data: bytes, talk: Callable[[Connection], None]) -> None:
-    """Talk with a server that sends this, whatever it receives, and closes the connection."""
+    """Call `talk` with a connection to a server that sends the data and closes the connection."""
     own, other = socket.socketpair()
 
     def serve() -> None:

@@ -33,7 +33,7 @@ def test_mutations_depend_on_the_seed_only() -> None:
 
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader with two faults behind a magic number."""
+    """Add a reader with two faults, each of which needs certain bytes in the input."""
 
     def nested(data: bytes, depth: int = 0) -> int:
         return nested(data, depth + 1) if depth < 50 else depth

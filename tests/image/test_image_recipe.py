@@ -40,7 +40,7 @@ ID = "#!/bin/sh\nexit 1\n"
 
 
 class Machine:
-    """A folder with the files of a build, and the programs of a machine."""
+    """Simulated machine: the files of a build, and programs that record their arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,7 +66,7 @@ class Machine:
         file.chmod(0o755)
 
     def install(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the steps."""
+        """Run the shell steps of the recipe, with these environment variables."""
         environment: Mapping[str, str] = {
             **os.environ,
             "PATH": f"{self.programs}:{os.environ['PATH']}",
@@ -110,7 +110,7 @@ def test_denodo_is_installed_with_update_and_drivers(machine: Machine) -> None:
     assert "useradd --system --create-home --shell /bin/sh denodo\n" in record
     installer = "./installer_cli.sh install --autoinstaller response.xml"
     assert f"runuser -u denodo -- {installer}\n" in record
-    # The response file may contain passwords, so nothing of the build remains.
+    # The build deletes its files, since the response file may contain passwords.
     assert not machine.files.exists()
     assert list(machine.folder.glob("tmp.*")) == []
 
@@ -122,8 +122,8 @@ def test_without_update_and_drivers(machine: Machine) -> None:
 
 def test_everything_that_is_missing_is_named_at_once(machine: Machine) -> None:
     (machine.files / "response.xml").unlink()
-    # The PATH has only the stand-ins that record their calls, without runuser, and what a shell
-    # script needs.
+    # The PATH contains the stand-ins that record their calls, except for `runuser`, and the
+    # programs that the shell script itself needs.
     (machine.programs / "runuser").unlink()
     for name in ("sh", "python3", "grep", "dirname", "basename"):
         (machine.programs / name).symlink_to(_found(name))

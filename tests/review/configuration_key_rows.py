@@ -65,17 +65,18 @@ BASE: Final = changed(
         f"{PROXY}/catalog": _CATALOG,
     },
 )
-"""A load balancer and HAProxy, with every key that a change can remove or make worse."""
+"""Configuration with a cluster behind a load balancer and one behind HAProxy. It contains every key
+that a change of a row can remove or make worse."""
 
 
 @dataclass(frozen=True)
 class Worse:
-    """A change that is made together with all others of this kind.
+    """A change that makes a key worse. One review covers all changes of this class together.
 
     Attributes:
         changes: the changes by path.
         name: the finding.
-        text: a text of the finding.
+        text: part of the finding's text.
         part: the part of the cluster that the finding names; empty for any.
     """
 
@@ -87,20 +88,20 @@ class Worse:
 
 @dataclass(frozen=True)
 class Seeded:
-    """A change of the seeded changes, by its name there."""
+    """A change in `seeded_changes.py`, by its name in that module."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Edited:
-    """An edit of the templates as the key would make it, where another synthesis is not worth it.
+    """Edit of templates that has the effect of a change of the key, and saves a synthesis.
 
     Attributes:
         kind: type of the edited resources; empty for the desired states.
         edit: function that edits the properties of a resource, or a desired state.
         name: the finding.
-        before: function that edits the base, too.
+        before: function that edits the templates before the change.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Keys outside of clusters, each with its worse change and the finding, or why it is harmless.
+"""Configuration keys outside of clusters, each with a worse change and its finding, or a reason.
 
 A key is a path in `config/schema.json`, with `*` for a name that users choose.
 """

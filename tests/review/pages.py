@@ -21,7 +21,8 @@ HOSTILE: Final = (
     "\x1b[2J</details></pre></style></title>```\n# forged <script>alert(1)</script>|`x`"
     "<img src=https://example.com/x onerror=alert(2)>\"'&lt;{0}{evil}%s\u202e"
 )
-"""A text that would change a page of Markdown or HTML, a format string, or a terminal."""
+"""A text with Markdown, HTML, format strings and terminal sequences, none of which may take
+effect."""
 
 PICTURE: Final = Picture(
     (Area("a", "active"),),

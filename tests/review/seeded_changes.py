@@ -1,6 +1,7 @@
-"""Changes with one risk each, and harmless ones, with the configurations that they change.
+"""Configurations, and changes of them: changes with one risk each, and harmless changes.
 
-Keys of the configuration that are not here are in `cluster_keys.py` and `environment_keys.py`.
+Keys of the configuration that this module leaves out are in `cluster_keys.py` and
+`environment_keys.py`.
 """
 
 from collections.abc import Mapping
@@ -74,7 +75,7 @@ class Seed:
         base: the configuration that is changed, a key of `BASES`.
         changes: the changes.
         named: the findings that the verdict must name, with their places.
-        text: a text of the page that says the change with its values.
+        text: part of the page, which names the change and its values.
     """
 
     base: str

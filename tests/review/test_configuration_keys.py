@@ -1,6 +1,7 @@
-"""Every key of the configuration: its worse direction has a finding, or a reason why not.
+"""Keys of the configuration: making a key worse has a finding, or a reason why there is none.
 
-Two configurations are synthesised in this process: one, and one with all its keys made worse.
+Two configurations are synthesised in this process: a base, and the base with all its keys made
+worse.
 """
 
 import copy
@@ -48,7 +49,8 @@ WORSE_CHANGES: Final = {
 }
 IN_BOTH_DIRECTIONS: Final = {
     *("haproxy-replaced", "database-interrupted"),
-    # Added resources need permissions; with stricter checks, some failures take longer.
+    # Findings that the reverse change has, too: resources that it adds need permissions, and
+    # stricter checks take longer to find some failures.
     *("iam-widened", "failure-worse"),
 }
 EDITED: Final = {key: row for key, row in KEYS.items() if isinstance(row, Edited)}
@@ -76,7 +78,7 @@ def worse(both: tuple[Stacks, Stacks]) -> Review:
 
 
 def reviewed(base: Stacks, new: Stacks) -> Review:
-    """Return a review whose search of event orders ends early: no key here is about them."""
+    """Return a review with a short search of event orders, which no key in this module affects."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outcome_findings, "MOST_STATES", 100)
         return review_stacks(base, new, Configuration("prod"), TODAY)
@@ -145,7 +147,7 @@ def test_haproxy_without_tls_is_named(tmp_path: Path) -> None:
     assert [name[:2] for name in named(plain_nodes)] == [("tls-off", "test-spare: web-tls")]
     plain_clients = re.sub(r" ssl crt \S+ alpn \S+", "", plain_nodes)
     assert list(file_findings(pair, plain_clients, text)) == []
-    # The nodes end TLS: HAProxy passes on what it encrypted on both sides.
+    # HAProxy has ended no TLS before: it passes on the TLS between clients and nodes.
     assert [name for name in named(plain_clients) if name[0] == "tls-off"] == []
     clients = [item.text for item in file_findings(pair, plain_nodes, plain_clients)]
     assert clients == ["HAProxy no longer ends the TLS of clients: their connections have none"]
@@ -225,7 +227,10 @@ def keys_of(node: Mapping[str, Any], types: Mapping[str, Any], path: str = "") -
 
 
 def row_of(key: str) -> object:
-    """Return the row of a key, or that of a section whose keys are those of another section."""
+    """Return the row of a key or of the section that contains the key; None without a row.
+
+    In a section that is `Like` another one, a key has the row of the same key in the other section.
+    """
     if key in KEYS:
         return KEYS[key]
     section, _, name = key.rpartition(".")

@@ -22,7 +22,7 @@ SOURCE: Final = Source("a page", "https://example.com", "2026-09-25")
 
 
 def amounts(*resources: dict[str, Any]) -> dict[str, int]:
-    """Return the amounts of the items of a stack that are charged by time, by item of the price."""
+    """Return the amount of each item that is charged by time, by the name in the item's price."""
     items = charged_items([stack(*resources)])
     return {item.price[1]: int(item.amount) for item in items if item.price}
 
@@ -94,7 +94,7 @@ class TestItems:
             place = resource("EC2::CapacityReservation", InstanceCount=count, **settings)
             return amounts(node(), node(), place)
 
-        # Places that running nodes use are not charged a second time.
+        # Places of a Capacity Reservation are charged only if no running node uses them.
         assert reserved(2)["ec2 m7i.xlarge"] == 2
         assert [
             int(item.amount)
@@ -243,7 +243,7 @@ class TestPages:
 
 
 def _stacks(assemblies: SharedAssemblies, file: Path) -> list[SynthesisedStack]:
-    """Return the stacks of an example, in the regions of their nodes' zones."""
+    """Return the stacks of an example, each with the region of its nodes."""
     return [
         SynthesisedStack(name, _region(json.dumps(template)), "", template)
         for name, template in assemblies.of(file).templates.items()
@@ -251,6 +251,9 @@ def _stacks(assemblies: SharedAssemblies, file: Path) -> list[SynthesisedStack]:
 
 
 def _region(template: str) -> str:
-    """Return the region of a template; stacks without nodes have prices of all regions only."""
+    """Return the region of a template, from its nodes' zones.
+
+    A stack without nodes has only prices that are equal in all regions.
+    """
     match = re.search(r'"AvailabilityZone": "([a-z]+-[a-z]+-[0-9])[a-z]"', template)
     return match.group(1) if match else "eu-west-1"

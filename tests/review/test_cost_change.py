@@ -30,7 +30,7 @@ PRICES: Final = {
 
 
 def cluster(name: str, *types: str, region: str = "eu-west-1") -> SynthesisedStack:
-    """Return a cluster with instances of these types, without disks that are charged."""
+    """Return the stack of a cluster with instances of these types, and without EBS volumes."""
     tags = [{"Key": "denodo:cluster", "Value": name}]
     nodes = {
         f"N{number}": {
@@ -43,7 +43,7 @@ def cluster(name: str, *types: str, region: str = "eu-west-1") -> SynthesisedSta
 
 
 def changed(before: list[SynthesisedStack], after: list[SynthesisedStack]) -> CostChange:
-    """Return the change of the cost; the disk of an image is priced at 0.01 USD."""
+    """Return the change of the cost, with a price of 0.01 USD for the disk in a machine image."""
     disks = {
         (region, "ebs of the image"): Price(Decimal("0.01"), SOURCE)
         for region in ("eu-west-1", "eu-west-2")
@@ -52,7 +52,7 @@ def changed(before: list[SynthesisedStack], after: list[SynthesisedStack]) -> Co
 
 
 ONE: Final = [cluster("active", "m", "m")]
-"""2 x (73.00 + 0.01) USD a month."""
+"""One cluster of two nodes, which cost 73.00 + 0.01 USD a month each."""
 
 
 class TestChange:

@@ -57,7 +57,7 @@ class Server:
 class TestCommand:
     @pytest.fixture
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A folder with `config/` and an assembly in Frankfurt; the disk's price is unknown."""
+        """Folder with `config/` and an assembly for Frankfurt, with a disk of unknown price."""
         (tmp_path / "config").mkdir()
         monkeypatch.setattr(configuration_choice, "configuration_root", lambda: tmp_path)
         known = {key: price for key, price in price_list.shipped_prices().items() if key != GP3}
@@ -90,7 +90,8 @@ class TestCommand:
         done = self.run(folder / "cdk.out")
         assert done.exit_code == exit_codes.DONE, done.output
         lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-        # 0.2415 x 730 + 0.027 x 730 + 0.5, prices of eu-central-1; the disk's price is unknown.
+        # Sum: 0.2415 x 730 + 0.027 x 730 + 0.5, with prices of eu-central-1. The disk is left out,
+        # since its price is unknown.
         assert lines[0] == "passive, eu-central-1: at least 196.51 USD a month"
         assert "EC2 instance m7i.xlarge, Linux on demand 1 0.2415 a hour 176.30" in lines
         assert "EBS disk gp3, GB 100 unknown unknown" in lines
@@ -124,7 +125,7 @@ class TestCommand:
         assert done.exit_code == exit_codes.DONE, done.output
         assert "2 prices of AWS Price List, AmazonEC2, eu-central-1, 2026-09-25" in done.stderr
         report = self.report(folder / "cdk.out")
-        # 0.25 x 730 + 100 x 0.0952 + 0.03 x 730 + 0.5
+        # Instance 0.25 x 730, disk 100 x 0.0952, load balancer 0.03 x 730, hosted zone 0.5
         assert (report["month"], report["is_complete"]) == (214.42, True)
 
     @pytest.mark.parametrize("content", [b"", b"{", b"<html>", written(offer("AmazonEC2"))])
@@ -158,9 +159,9 @@ class TestCommand:
         server = Server(paths)
         with server.running() as url:
             report = self.report(folder / "cdk.out", "--online", "--price-list", f"{url}/")
-        # Only the files of the services and regions that these stacks use.
+        # The command requests only files of services and regions that the stacks use.
         assert server.paths == list(paths)
-        # 0.3 x 730 + 100 x 0.0952 + 0.03 x 730 + 0.6
+        # Instance 0.3 x 730, disk 100 x 0.0952, load balancer 0.03 x 730, hosted zone 0.6
         assert (report["month"], report["is_complete"]) == (251.02, True)
         assert {source["url"][-11:] for source in report["sources"]} == {"/index.json"}
 

@@ -80,14 +80,14 @@ def results(
 def test_no_error_and_no_request(results: Results) -> None:
     for name, result in results.items():
         assert result["messages"] == [], name
-        # The page itself, and its empty icon.
+        # Only the page (`file:`) and its empty icon (`data:,`) may be requested.
         others = [url for url in result["requests"] if not url.startswith(("file:", "data:,"))]
         assert others == [], name
         assert len([url for url in result["requests"] if url.startswith("file:")]) == 1, name
 
 
 def test_axe_finds_no_violation(results: Results) -> None:
-    """Axe checks contrast, landmarks, headings, tables, names, and what a keyboard can reach."""
+    """Axe checks contrast, landmarks, headings, tables, names, and use by keyboard."""
     found = {
         f"{name}, {mode}": violations
         for name, result in results.items()

@@ -20,7 +20,7 @@ VOID = {"meta", "link", "br", "img"}
 
 
 class Document(HTMLParser):
-    """The elements of a document, each with its attributes, and the text of each element."""
+    """Parser of a page: its elements with their attributes, and the texts with their elements."""
 
     def __init__(self, text: str) -> None:
         """Parse a document, and check that its elements are nested."""
@@ -72,7 +72,7 @@ def test_parts_in_their_order() -> None:
         *("Afterwards, in this order", "Every difference of the templates"),
     ]
     assert [text for tag, text in document.texts if tag == "h1"] == ["Review of prod"]
-    # Each part is a landmark with a name, and the contents lead to it.
+    # Each section is labelled by its heading, and the table of contents links to each section.
     ids = {attributes["id"] for tag, attributes in document.elements if attributes.get("id")}
     sections = [attributes["aria-labelledby"] for attributes in document.all("section")]
     assert set(sections) <= ids
@@ -82,10 +82,11 @@ def test_parts_in_their_order() -> None:
         assert len(list(document.all(landmark))) == 1
     assert all(attributes.get("scope") in {"col", "row"} for attributes in document.all("th"))
     assert len(list(document.all("caption"))) == len(list(document.all("table"))) == 5
-    # A caption that repeats the heading is hidden, except from screen readers.
+    # A caption that only repeats the heading above the table is visible for screen readers only.
     shown = [attributes["class"] for attributes in document.all("caption")]
     assert shown == ["hidden", "shown", "hidden", "hidden", "hidden"]
-    # Browsers forget what the parts of a table are if a style shows them as blocks.
+    # Tables need explicit roles: with a style `display: block`, browsers no longer treat elements
+    # as parts of a table.
     parts = {"table", "thead", "tbody", "tr", "th", "td"}
     roles = {(tag, attributes.get("role")) for tag, attributes in document.elements if tag in parts}
     assert roles == {
@@ -149,7 +150,7 @@ def test_foreign_texts_stay_texts(hostile: str) -> None:
     assert "evil" not in names
     assert "onerror" not in names
     assert all(line.isprintable() for line in hostile.split("\n"))
-    # The text is shown as it is, apart from control characters.
+    # Hostile text appears literally on the page; only control characters are replaced.
     shown = "".join(text for _, text in document.texts)
     assert shown.count("<script>alert(1)</script>") > 20
     assert "{0}{evil}%s\\u202e" in shown
@@ -163,7 +164,7 @@ def test_marks_and_lines_of_the_difference_are_words_too() -> None:
     assert '<span class="added">[+] AWS::A</span>' in text
     assert '<span class="changed"> └─ [~] B</span>' in text
     assert '<span class="removed">     ├─ [-] old</span>\nplain [+] text</pre>' in text
-    # Without a drawing, the picture is there in words.
+    # The page describes the picture in words if Graphviz has drawn none.
     assert "<li>NLB (new) in active: 9999.</li>" in text
     assert "<li>clients; leads to NLB (new).</li>" in text
     marks = "to the nodes. What differs from the base is marked with (new), (changed) or (removed)."

@@ -1,4 +1,4 @@
-"""The page of a review in Markdown: its order, its limit, and foreign texts."""
+"""The page of a review in Markdown: order of its parts, maximum length, and hostile texts."""
 
 from dataclasses import replace
 from typing import Any
@@ -55,7 +55,7 @@ def test_what_a_deploy_does_not_touch_is_one_sentence() -> None:
     effects = DeployEffects(changes, (), (), (), is_changed=True)
     page = markdown_page(page_of(review_of(effects=effects), "", ()))
     assert "A deploy does not touch these: main: node1, node2, node3." in page
-    # Nothing is to be done afterwards, so there is no column for it.
+    # No effect needs a step after the deploy, so the table has no column for such steps.
     assert "| Cluster | Node | Deploy | Because |\n" in page
     assert "| main | node4 | restart | InstanceType a -> b |" in page
 
@@ -125,7 +125,7 @@ def test_every_part_that_is_too_long_is_cut_with_a_word() -> None:
         "Every difference of the templates": "The rest is cut: `make diff CONFIG=CONFIG` shows",
     }.items():
         assert words in sections[title]
-    # Cut tables count what they leave out.
+    # A table that is cut ends with the number of rows that are left out.
     access = sections["Access that widens"]
     rows = access.count("\n| ") - 2
     wanted = sum(category == "access" for category in CATEGORY_OF.values()) * 9
@@ -141,7 +141,7 @@ def test_shares_are_fair(lengths: list[int], total: int) -> None:
     assert sum(shares) <= total
     assert all(share <= length for share, length in zip(shares, lengths, strict=True))
     cut = [share for share, length in zip(shares, lengths, strict=True) if share < length]
-    # A part that is cut has at least as much as any part that is whole.
+    # No part is cut to less than the length of a part that is not cut.
     assert not cut or min(cut) >= max(shares) - 1
     assert not cut or sum(shares) > total - len(lengths)
 
@@ -166,14 +166,15 @@ def test_no_contents_make_the_page_too_long(contents: list[list[Block]]) -> None
     sections = tuple(Section(f"Part {n}", tuple(blocks)) for n, blocks in enumerate(contents))
     page = markdown_page(Page("prod", "", Verdict("1 finding", is_clear=False), sections))
     assert len(page) <= MOST_CHARACTERS
-    # Every part is there, even if it is cut.
+    # Each part has its heading on the page, even if its text is cut.
     assert page.count("\n## Part ") == len(sections)
 
 
 def test_foreign_texts_stay_texts() -> None:
     page = markdown_page(hostile_page())
     assert all(line.isprintable() for line in page.split("\n"))
-    # The differences are in a fence that is longer than the fence in their text.
+    # The fence around the differences is longer than any fence in their text, so they cannot end
+    # it.
     outside, _, folded = page.partition("<details>")
     assert folded.startswith("<summary>cdk diff</summary>\n\n````\n")
     for forged in ("\n# forged", "<script>", "</details>", "<img"):

@@ -52,7 +52,7 @@ def test_every_node_and_port_is_drawn_and_reached(assembly_of: AssemblyOf, file:
     ports = {service.port for service in environment.services.values()}
     if any(cluster.balancer.kind != "none" for cluster in environment.clusters.values()):
         assert {port for port in ports if not re.search(rf"\b{port}\b", text)} == set()
-    # Clients reach every node over the edges.
+    # A path from the clients leads to every node.
     reached, waiting = set(), ["clients"]
     while waiting:
         start = waiting.pop()
@@ -87,7 +87,7 @@ def test_one_edge_leads_to_a_whole_zone(assembly_of: AssemblyOf) -> None:
     assert [edge.end for edge in small.edges[1:]] == [
         f"area/main/eu-west-1{zone}" for zone in "abc"
     ]
-    # The description of what is drawn still names every node.
+    # The picture has one edge to a zone with many nodes; the description lists each node.
     assert all(f"node{number:02}" in description(small) for number in range(1, 13))
 
 
@@ -109,7 +109,7 @@ def test_differences_are_marked(assembly_of: AssemblyOf) -> None:
     assert marks == {("node2", "new"), ("Network Load Balancer", "changed")}
     assert [edge.mark for edge in drawn.edges if edge.style == "data"] == ["removed"]
     for text in (dot(drawn), mermaid(drawn), description(drawn)):
-        # Marks are words too, for readers who do not see colours.
+        # Marks are also written as words, for readers who do not see colours.
         assert "node2 (new)" in text.replace("node2 in area", "node2") or "(new)" in text
         assert "(changed)" in text
 
@@ -147,7 +147,7 @@ def test_texts_of_areas_are_above_the_edges_that_cross_them(assembly_of: Assembl
     assert labels > text.rindex('class="edge')
     assert "eu&#45;west&#45;1a</text>" in text[labels:]
     assert "eu&#45;west&#45;1a</text>" not in text[text.index("</style>") : labels]
-    # Ids of the drawing are of no use to a reader.
+    # Tooltips must not contain ids of the drawing, which mean nothing to a reader.
     assert "<title>b0" not in text
     assert "<title>cluster" not in text
 
@@ -162,7 +162,7 @@ def test_texts_of_templates_change_no_drawing(assembly_of: AssemblyOf) -> None:
     root = ElementTree.fromstring(svg(hostile, HOSTILE))  # noqa: S314 - our own drawing
     tags = [element.tag.rpartition("}")[2] for element in root.iter()]
     assert "script" not in tags
-    # As many boxes and edges as without the hostile texts.
+    # The drawing has as many boxes and edges as it has without the hostile texts.
     groups = [
         element.get("class", "").split()[0] for element in root.iter() if element.get("class")
     ]

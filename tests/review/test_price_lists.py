@@ -40,7 +40,7 @@ EC2_PRICES: Final = {
 
 @contextmanager
 def served(answer: bytes) -> Iterator[str]:
-    """Answer each request with these bytes, and close the connection; yield the address."""
+    """Answer each HTTP request with these bytes and close the connection; yield the address."""
 
     def talk(connection: socket.socket) -> None:
         if connection.recv(65_536):

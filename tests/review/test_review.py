@@ -63,7 +63,8 @@ def test_every_finding_has_a_category_and_is_reported_somewhere() -> None:
     ]
     named = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
     assert named <= set(CATEGORY_OF)
-    # Calls that pass a variable have the name of the finding as a literal elsewhere.
+    # Some calls of `finding` pass the name in a variable. These names are literals elsewhere in the
+    # code.
     texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
     assert set(CATEGORY_OF) <= texts
 
@@ -127,7 +128,7 @@ class TestCommand:
         base = cluster("a")
         new = copy.deepcopy(base)
         new["Resources"]["Front"]["Properties"]["Scheme"] = "internet-facing"
-        # mypy does not count the items of a generator.
+        # mypy does not know that the generator yields two items.
         return tuple(self.assembly(tmp_path / name, one) for name, one in (("b", base), ("n", new)))  # type: ignore[return-value]
 
     @staticmethod
@@ -251,7 +252,10 @@ def test_a_shallow_clone_and_no_clone(tmp_path: Path) -> None:
 class TestEventOrders:
     @staticmethod
     def compared(flaw: Callable[[Templates], Any] | None, *, before: bool = False) -> Any:
-        """Compare sound templates with those that have a flaw, or templates with the same flaw."""
+        """Compare the outcomes of sound templates with those of templates that have a flaw.
+
+        With `before`, both have the flaw; None: neither has one.
+        """
         base, new = two_clusters("alias"), two_clusters("alias")
         for templates in (new, base) if before else (new,):
             if flaw is not None:
@@ -296,7 +300,8 @@ class TestEventOrders:
         assert "the shortest orders" in self.compared(None).compared[1]
         (result,) = search_orders(model(two_clusters("alias")), states_per_name=20)
         assert not result.complete
-        # The search keeps all successors of a state, so it may exceed the limit a little.
+        # The search adds all successors of a state before it checks the limit, so it may exceed the
+        # limit.
         assert 20 <= result.states < 40
 
 

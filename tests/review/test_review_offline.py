@@ -14,8 +14,8 @@ from tests.support.git_clone import TIMEOUT, Repository
 
 pytestmark = pytest.mark.long
 
-# Stands before the CDK CLI: notes each run, and lets a synthesis begin only when two have started,
-# so that a review which synthesises one revision after the other would fail.
+# Script in place of the CDK CLI: it records each run. A synthesis begins only when a second one has
+# started, so the test fails if a review synthesises its two revisions one after the other.
 CDK = """\
 #!/bin/sh
 echo "$1" >>"$RUNS"
@@ -33,7 +33,7 @@ exec "$(dirname "$0")/real-cdk-offline" "$@"
 
 @pytest.fixture
 def without_network() -> list[str]:
-    """Return the command that runs another one without any network interface."""
+    """Return a command that runs the given command without any network interface."""
     command = ["unshare", "--map-root-user", "--net"]
     if shutil.which(command[0]) is None:
         pytest.skip("this machine has no unshare (Linux: apt-get install util-linux)")
@@ -72,7 +72,7 @@ def test_one_page_without_a_network(tmp_path: Path, without_network: list[str]) 
     html = page.read_text()
     for text in ("listener-port-changed", "<svg", "9989 jdbc", "[+] 9989", "10,800 states"):
         assert text in html
-    # The CDK CLI is the slowest part: no more runs than revisions and stacks that differ.
+    # The CDK CLI is slow, so it runs once for each revision and once for each stack that differs.
     assert sorted(runs.read_text().split()) == [*["diff"] * 3, *["synth"] * 2]
     page.unlink()
     runs.unlink()

@@ -1,4 +1,4 @@
-"""Thirty-odd changes with one risk each, and harmless ones: each risk is named at the page's top.
+"""More than thirty changes with one risk each, and harmless ones: the verdict names each risk.
 
 Each configuration is synthesised in this process; a base is synthesised once.
 """

@@ -1,6 +1,6 @@
-"""The parts of templates whose change affects deployed resources, as text for snapshots.
+"""Interface of templates, as text for snapshots: a change of it affects deployed resources.
 
-These are logical ids and types, properties that replace or restart a resource, health checks,
+The interface: logical ids and types, properties that replace or restart a resource, health checks,
 rules of security groups, policy documents, and outputs. `tests.stacks.topology` has rules for the
 other properties.
 """
@@ -25,7 +25,8 @@ FURTHER_PROPERTIES: dict[str, frozenset[str]] = {
     "AWS::RDS::DBInstance": frozenset({"DBInstanceClass", "EngineVersion"}),
     "AWS::Route53::HealthCheck": frozenset({"HealthCheckConfig"}),
 }
-"""Properties in the snapshot besides those that replace the resource and those in `PREFIXES`."""
+"""Properties in the snapshot, by resource type. Properties whose change replaces the resource, and
+those in `PREFIXES`, are in the snapshot anyway."""
 
 PREFIXES = ("HealthCheckE", "HealthCheckI", "HealthCheckP", "HealthCheckT", "Healthy", "Unhealthy")
 """Beginnings of the properties of a target group's health check."""

@@ -11,15 +11,16 @@ import pytest
 from tests.support.assembly import ROOT
 from tests.support.configurations import changed, minimal, write
 
-TIMEOUT = 300  # seconds
+# Limit of a run of the app, in seconds.
+TIMEOUT = 300
 
 
 def app(folder: Path, **context: str) -> subprocess.CompletedProcess[str]:
-    """Run the app in a folder with this context."""
+    """Run app.py in a folder, with these values in the CDK's context."""
     environment = {
         "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_OUTDIR": str(folder / "out"),
-        # Off, because other tests cover the validation of templates.
+        # Switch off the validation of templates, which other tests cover.
         "CDK_VALIDATION": "false",
         "JSII_NODE": os.environ["JSII_NODE"],
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": os.environ["JSII_RUNTIME_PACKAGE_CACHE_ROOT"],

@@ -79,7 +79,7 @@ def test_a_change_keeps_the_database(
 
 
 def test_another_key_replaces_it_and_says_so(example: Data, tmp_path: Path) -> None:
-    """Another KMS key replaces the database and keeps a snapshot, as `denodo-ha plan` reports."""
+    """Another KMS key replaces the database: RDS keeps a snapshot, and `denodo-ha plan` says so."""
     assert "KmsKeyId" in replacing()
     example["clusters"]["main"]["catalog"]["kms_key"] = (
         "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -104,7 +104,7 @@ def test_nothing_that_happens_to_a_cluster_touches_the_data(example: Data, tmp_p
 
 
 def test_the_nodes_know_where_to_look(example: Data, tmp_path: Path) -> None:
-    """Nodes use the names of the secrets and the bucket that the metadata stack creates."""
+    """Desired states name the secrets and the bucket that the metadata stack creates."""
     example["clusters"]["main"]["catalog"]["settings"] = {
         "data-catalog": {"file": "conf/x.properties", "entries": {"a": "{url}", "b": None}}
     }

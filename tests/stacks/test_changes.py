@@ -83,7 +83,7 @@ def _ports(resource: dict[str, Any]) -> tuple[int, int]:
 
 
 def _split(resources: dict[str, Any]) -> tuple[set[str], set[tuple[int, int]]]:
-    """Return construct paths below the stack, and the ports of security group rules."""
+    """Return the construct paths of resources, and the ports of security group rules."""
     paths, ports = set(), set()
     for one in resources.values():
         if one["Type"].startswith("AWS::EC2::SecurityGroup"):
@@ -114,7 +114,7 @@ def _changed_instances(change: "Change") -> dict[str, set[str]]:
 
 def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None:
     after = copy.deepcopy(article)
-    # The new service comes first: ids that depended on a service's position would all change.
+    # Insert the new service first: if ids depended on a service's position, all ids would change.
     after["services"] = {"batch": 8181, **after["services"]}
     one, two = synth(article), synth(after)
     for stack in ("denodo70-active", "denodo70-passive"):
@@ -128,7 +128,7 @@ def test_a_new_service_touches_nothing_else(synth: Synth, article: Data) -> None
 
 
 def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
-    """The first service with cookies adds the Application Load Balancer, the next a listener."""
+    """The first service with cookies adds the Application Load Balancer, others only a listener."""
     first, second = copy.deepcopy(created), copy.deepcopy(created)
     first["services"]["app"] = {"port": 8181, "sticky": "cookie"}
     second["services"] = {"api": {"port": 8182, "sticky": "cookie"}, **first["services"]}
@@ -150,7 +150,7 @@ def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
     )
     assert sum("api" not in id_ and "8182" not in id_ for id_ in change.added) == 0
     assert change.removed == {}
-    # The alarm on a silent balancer watches the first target group.
+    # The alarm for a load balancer without metrics (`SilentAlb`) uses the first target group.
     changed = {change.path(id_): keys for id_, keys in change.changed.items()}
     assert changed.pop("denodo80-main/Alarms/SilentAlb") == {"Dimensions"}
     assert {tuple(keys) for keys in changed.values()} == in_place
@@ -160,7 +160,7 @@ def test_cookies_touch_no_other_service(synth: Synth, created: Data) -> None:
 
 
 def test_cookies_instead_of_addresses_keep_the_listener(synth: Synth, created: Data) -> None:
-    """The listener remains, and forwards to the new target group, which the alarms watch."""
+    """The listener forwards to a new target group, and the service's alarms watch this group."""
     after = copy.deepcopy(created)
     after["services"]["web"]["sticky"] = "cookie"
     change = Change(synth(created)["denodo80-main"], synth(after)["denodo80-main"])
@@ -198,8 +198,8 @@ def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data
         "Balancerserviceodbc",
         "Balancerserviceweb",
     }
-    # With three nodes, a missing one leaves more than one: these alarms are not urgent any more,
-    # and there is one for the last node.
+    # If one of three nodes is lost, more than one remains. So these two alarms are no longer
+    # urgent, and another alarm, for the last node, is added.
     texts = {"AlarmActions", "AlarmDescription", "OKActions"}
     assert {
         change.path(id_): keys for id_, keys in change.changed.items() if id_ not in targets
@@ -209,7 +209,7 @@ def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data
     }
     assert one["denodo70-passive"] == two["denodo70-passive"]
     assert one["denodo70-failover"] == two["denodo70-failover"]
-    # The reverse change affects the same resources.
+    # Removing the node changes the same resources as adding it.
     back = Change(two["denodo70-active"], one["denodo70-active"])
     assert back.removed.keys() == change.added.keys()
     assert back.changed == change.changed
@@ -276,7 +276,7 @@ def test_an_instance_change_touches_no_pinned_node(tmp_path: Path, article: Data
 
 
 def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
-    """A health check reads its alarm's settings only once, so changed settings need a new alarm.
+    """Another threshold replaces the alarm: a health check reads its alarm's settings only once.
 
     The alarm that detects missing data does not depend on the threshold, and remains.
     """
@@ -293,7 +293,10 @@ def test_a_changed_alarm_is_a_new_alarm(synth: Synth, article: Data) -> None:
 def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
     synth: Synth, article: Data
 ) -> None:
-    """Only the target group's check changes, and keeps its status until its alarm has data."""
+    """Only the health check of the nodes changes; it keeps its status until its new alarm has data.
+
+    The load balancer's own check does not change.
+    """
     after = copy.deepcopy(article)
     after["services"]["jdbc"] = 9989
     change = Change(synth(article)["denodo70-active"], synth(after)["denodo70-active"])
@@ -311,9 +314,10 @@ def test_another_port_on_the_nodes_leaves_the_balancer_s_own_check(
 
 
 def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> None:
-    """Without a change in its template, the CDK CLI would skip the failover stack.
+    """A new load balancer changes the comment of its record, which contains a hash of the settings.
 
-    Then the record would still refer to the old load balancer.
+    Otherwise the template would be unchanged: the CDK CLI would skip the failover stack, and the
+    record would keep the old load balancer's name.
     """
     after = copy.deepcopy(article)
     after["clusters"]["passive"]["network"]["vpc"] = "vpc-0aaaaaaaaaaaaaaaa"
@@ -323,7 +327,7 @@ def test_a_replaced_balancer_changes_its_record(synth: Synth, article: Data) -> 
 
 
 def test_who_controls_is_changed_in_place(synth: Synth, article: Data) -> None:
-    """The records and the switch remain; only the calculated health check is removed."""
+    """With `control: operator`, only the calculated check is removed; records and switch remain."""
     after = copy.deepcopy(article)
     after["failover"]["control"] = "operator"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])
@@ -399,7 +403,7 @@ def test_a_changed_byte_of_the_program_touches_no_instance(
 
 
 def test_bytecode_is_no_part_of_the_program(created: Data, tmp_path: Path) -> None:
-    """With bytecode, each operator's machine would publish a different archive."""
+    """The archive of the node program has no bytecode, which differs between machines."""
     file = tmp_path / "environment.yaml"
     file.write_text(json.dumps(created))
     synthesise(load(file), tmp_path / "out")

@@ -15,7 +15,7 @@ from tests.support.configurations import changed, loaded, minimal, twins
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Assembly, Assembly]:
-    """Return the assemblies of a failover without and with a dashboard."""
+    """Return the assembly of a site without a dashboard, and of the same site with one."""
     folder = tmp_path_factory.mktemp("dashboard")
     before = synthesise(loaded(folder, twins("7.0")), folder / "before")
     environment = loaded(folder, changed(twins("7.0"), {"dashboard": True}))

@@ -116,7 +116,10 @@ def test_copies_change_a_deployed_stack_in_place(copied: Assembly, tmp_path: Pat
 
 @pytest.mark.long
 def test_one_account_copies_to_the_other(tmp_path: Path) -> None:
-    """On the local AWS: the copies' stacks come first, and S3 asks the bucket's policy."""
+    """Deploy two clusters of two accounts to the local AWS: copies need the other stack first.
+
+    S3 evaluates the policy of the bucket that receives the copies.
+    """
     accounts = local_aws_server.new_account(), local_aws_server.new_account()
     data = copied_sites(spare_account=OTHER_ACCOUNT)
     text = json.dumps(data).replace(ACCOUNT, accounts[0]).replace(OTHER_ACCOUNT, accounts[1])
@@ -137,6 +140,6 @@ def test_one_account_copies_to_the_other(tmp_path: Path) -> None:
 
 
 def _exports_alone(assembly: Assembly, stack: str) -> dict[str, Any]:
-    """Return the resources of a metadata stack that the exports need."""
+    """Return the resources of a metadata stack that belong to the exports."""
     resources = assembly.templates[stack]["Resources"]
     return {id_: one for id_, one in resources.items() if id_.startswith("Exports")}

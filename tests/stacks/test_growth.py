@@ -50,7 +50,8 @@ class Calls:
         app = App(outdir=str(folder / "out"), analytics_reporting=False, stack_traces=False)
         program = LocalFile(str(archive), "0" * 64)
         programs = {"node_program": program, "haproxy_program": program}
-        # Findings are left out: those about quotas depend on the number of clusters in a Region.
+        # Leave out the findings about quotas, since they depend on the number of clusters in a
+        # Region.
         loaded = replace(load(file), findings=())
         compose(app, loaded=loaded, **programs)
         return self.jsii.total(), self.acknowledgements

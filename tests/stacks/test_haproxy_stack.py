@@ -1,4 +1,4 @@
-"""HAProxy in stacks: names that must not change, constant user data, SSM documents."""
+"""HAProxy in stacks: names that must not change, user data that must not change, SSM documents."""
 
 import subprocess
 from collections.abc import Callable

@@ -17,7 +17,7 @@ STACK = "test-main"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Assembly, Assembly]:
-    """Return the assemblies of a cluster without and with logs."""
+    """Return the assembly of a cluster without logs, and of the same cluster with logs."""
     folder = tmp_path_factory.mktemp("logs")
     logs = {"retention_days": 90, "kms_key": {"eu-west-1": KEY}, "statements": True}
     with_logs = loaded(folder, changed(minimal(), {"logs": logs}))

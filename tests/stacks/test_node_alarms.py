@@ -1,4 +1,4 @@
-"""Nodes publish metrics only with `alarms.nodes`; alarms, permissions and the drill follow."""
+"""`alarms.nodes`: nodes publish metrics, which alarms, permissions and the drill then use."""
 
 import json
 from types import ModuleType
@@ -30,7 +30,7 @@ LOGIN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:denodo/export-AbCd
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    """Return the example with HAProxy, whose nodes no metric of AWS watches, with node metrics."""
+    """Return the example with HAProxy and `alarms.nodes`: AWS has no metrics of its nodes."""
     text = (ROOT / "config/examples/haproxy.yaml").read_text()
     data: dict[str, Any] = dict(YAML(typ="safe").load(text))
     data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
@@ -50,7 +50,7 @@ def assembly(loaded: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Assemb
 
 def test_the_names_are_those_that_the_program_publishes() -> None:
     def metrics(module: ModuleType) -> set[str]:
-        """Return the values of constants like UNREADY_SERVICES."""
+        """Return the values of a module's constants that are names of metrics."""
         texts = {name: value for name, value in vars(module).items() if isinstance(value, str)}
         names = {value for name, value in texts.items() if name.isupper() and value.isalpha()}
         return {name for name in names if name[0].isupper()}
@@ -136,17 +136,18 @@ def test_the_resources_are_within_the_bound(loaded: Loaded, assembly: Assembly) 
 
 
 def test_what_nobody_was_told_of_behind_haproxy(assembly: Assembly) -> None:
-    """The drill's proof of completeness, with the metrics of nodes."""
+    """With metrics of nodes, only two kinds of failures behind HAProxy set off no alarm."""
     result = drill(assembly)
     untold = {
         one.failure.kind for one in result.outcomes if reason_without_notification(one) is not None
     }
     assert untold == {"region-lost", "auxiliary-down"}
     unready = result.by_failure[Failure("node-not-ready", "active", "node1")]
-    # Up to five minutes until the period begins, 25 minutes of alarm, a minute until the metric is
-    # there, 20 s of waiting for the suppressor.
+    # Parts of the sum: up to five minutes until the period begins, 25 minutes of the alarm, one
+    # minute until the metric is there, and 20 s of waiting for the suppressor.
     assert notification_lines([unready]) == ["notice: node not ready, 1880 s"]
-    # All nodes run and have a service that is not ready: behind HAProxy, no metric of AWS tells it.
+    # All nodes run, and a service is ready on none: behind HAProxy, only the nodes' own metrics
+    # show this.
     all_down = result.by_failure[Failure("service-down", "active", "odbc on all nodes")]
     assert "one node left" in {one.name for one in all_down.notifications}
     drained = result.by_failure[Failure("node-drained", "active", "node1")]

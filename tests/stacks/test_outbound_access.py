@@ -35,7 +35,7 @@ AssemblyOf = Callable[[str], Assembly]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> AssemblyOf:
-    """Return a function that synthesises a kind of outbound access, once for all tests."""
+    """Return a function that synthesises the case of a name in `KINDS`, once for all tests."""
 
     @cache
     def assembly(kind: str) -> Assembly:

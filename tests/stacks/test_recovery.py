@@ -1,4 +1,4 @@
-"""EC2's recovery of instances whose host fails: by itself, by an alarm, or not at all."""
+"""Recovery of instances whose host fails: by EC2 without an alarm, by an alarm, or none."""
 
 import copy
 from collections.abc import Mapping

@@ -34,14 +34,14 @@ _LOAD = settings(_SYNTH, max_examples=60)
 
 
 def _loaded(data: object, folder: str) -> Loaded:
-    # JSON is valid YAML, and has quotes around strings that look like numbers.
+    # Write JSON, which is valid YAML and quotes strings that look like numbers.
     file = Path(folder) / "environment.yaml"
     file.write_text(json.dumps(data, indent=1))
     return load(file)
 
 
 def test_a_valid_file_keeps_the_rules_of_the_topology_and_the_policies_of_the_drill() -> None:
-    """The drill reads the same assemblies, since a synth takes a second."""
+    """Topology rules and drill check the same assemblies, since each synthesis takes a second."""
     drilled = 0
 
     @_SYNTH
@@ -73,7 +73,7 @@ def test_no_order_of_keys_matters_and_ranges_cover_single_rules(data: Data, seed
 
 
 def _assert_ranges_cover_single_rules(environment: Environment) -> None:
-    """Assert that a range covers the ports that single rules open, and ends there."""
+    """Assert that a range reaches exactly from the lowest to the highest port of single rules."""
     for name in environment.clusters:
         for side in firewall(environment, name):
             assert side.weight <= 60
@@ -110,7 +110,8 @@ def test_any_value_anywhere_is_an_error_or_a_configuration(
 
     No other exception is raised.
     """
-    data = copy.deepcopy(data)  # the strategies share values between configurations
+    # Copy the data, since Hypothesis may use the same values in several configurations.
+    data = copy.deepcopy(data)
     positions = list(_positions(data))
     owner, key = positions[path % len(positions)]
     owner[key] = value

@@ -11,7 +11,10 @@ _MUST = ("scheduler", "data-catalog")
 
 @st.composite
 def shared(draw: Draw, data: Data) -> Data:
-    """Draw `catalog` and `exports` of each cluster, which may or must have them."""
+    """Draw `catalog` and `exports` of each cluster.
+
+    Clusters of several nodes must have `catalog` if a named server must share its metadata.
+    """
     denodo = data["denodo"]
     named = denodo.get("servers", [])
     return {

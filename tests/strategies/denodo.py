@@ -14,7 +14,7 @@ _SECRET_NAMES = ("one", "denodo/a.b+c=d@e_f-g", "x" * 512)
 
 @st.composite
 def denodos(draw: Draw, version: str, clusters: Data, services: Data) -> Data:
-    """Draw the settings of `denodo`, with servers for all services; services may get checks."""
+    """Draw the settings of `denodo`, with servers for all services; may add checks to services."""
     denodo: Data = {"version": version}
     if draw(st.integers(0, 5)) == 0:
         return {**denodo, "program": False}
@@ -54,7 +54,10 @@ def _options(draw: Draw) -> Data:
 
 @st.composite
 def _servers(draw: Draw, version: str, services: Data) -> Data:
-    """Draw which server provides each service; a Scheduler on another machine has a TCP check."""
+    """Draw the servers that provide the services.
+
+    If the Scheduler is not among them, its service gets a TCP check.
+    """
     needed: list[str] = ["vdp"]
     known = WEB_SERVERS if version != "7.0" else (WEB_SERVERS[0], *WEB_SERVERS[2:])
     if {"web", "web-tls"} & services.keys():

@@ -29,7 +29,7 @@ NODE_NAMES = (
 )
 SERVICES = {"jdbc": 9999, "odbc": 9996, "web": 9090, "web-tls": 9443, "scheduler": 8000, "x": 1}
 COOKIES = {"web", "web-tls", "x"}
-"""Services that may use HTTP."""
+"""Services that may use HTTP, and therefore cookies."""
 EGRESS: tuple[list[Any], ...] = (
     ["0.0.0.0/0"],
     [
@@ -38,7 +38,7 @@ EGRESS: tuple[list[Any], ...] = (
     ],
     [{"to": "pl-01234567"}, "sg-01234567"],
 )
-"""Outbound rules that allow every destination that nodes need."""
+"""Values of `egress`, each of which allows every destination that nodes need."""
 _hex = st.text("0123456789abcdef", min_size=17, max_size=17)
 
 
@@ -79,7 +79,8 @@ def environments(draw: Draw) -> Data:
     elif "jdbc" in data["services"] and draw(st.integers(0, 3)) == 0:
         del data["services"]["jdbc"]
     if not data["services"]:
-        # The default services, which the default servers provide.
+        # No service was drawn: leave out `services` and `servers`, so that both have their
+        # defaults.
         del data["services"]
         data["denodo"].pop("servers", None)
     for name, of in draw(shared(data)).items():
@@ -245,7 +246,8 @@ def _services(draw: Draw, clusters: Data, *, bare: bool) -> Data:
         service: Data = {"port": port, "client_ip": draw(st.booleans())}
         if not bare and draw(st.booleans()):
             service["node_port"] = draw(st.sampled_from([port, 10_000 + port]))
-        # ODBC and RMI cannot pass a TLS listener, and an endpoint check of one never fails.
+        # A TLS listener cannot forward ODBC and RMI, so only other services get `tls`. Endpoint
+        # checks of a TLS listener never fail, as the load balancer accepts every connection.
         if own and name not in {"jdbc", "odbc", "scheduler"} and draw(st.integers(0, 2)) == 0:
             service["tls"] = by_cluster(own, "acm", f"certificate/{UUID}")
         else:
@@ -361,7 +363,7 @@ def _failovers(draw: Draw, data: Data, *, bare: bool) -> Data:
 
 
 def _must_be_explicit(pair: Data) -> bool:
-    """Return whether auxiliary ports of the Scheduler require an explicit kind of check."""
+    """Return whether nodes have auxiliary ports of the Scheduler, so that `health` must be set."""
     return any(
         of["balancer"]["kind"] == "nlb" and "scheduler_auxiliary_port" in node
         for of in pair.values()

@@ -17,12 +17,12 @@ def _clusters(data: Data) -> list[Data]:
 
 
 def _direct(data: Data) -> list[Data]:
-    """Return the clusters whose load balancer checks the nodes directly."""
+    """Return the clusters without HAProxy, whose nodes the load balancer checks directly."""
     return [cluster for cluster in _clusters(data) if cluster["balancer"]["kind"] != "haproxy"]
 
 
 def _find(cluster: Data) -> None:
-    """Give HAProxy the addresses of existing nodes."""
+    """Tell HAProxy the addresses of existing instances, if the cluster is behind HAProxy."""
     if cluster["balancer"]["kind"] == "haproxy":
         hosts = {
             name: "old.example.com"
@@ -69,7 +69,7 @@ def short_checks(data: Data) -> None:
 def path_of_a_service_and_protocol_of_the_balancer(data: Data) -> None:
     for cluster in _direct(data):
         cluster["balancer"]["health"] = {"protocol": "https", "path": "/"}
-    # HAProxy's health check depends only on the service.
+    # HAProxy ignores the load balancer's `health`, so the service needs its own protocol.
     alone = {} if _direct(data) == _clusters(data) else {"protocol": "http"}
     extra = {"port": 60001, "health": {"path": "/x", **alone}}
     data.setdefault("services", {"jdbc": 9999})["extra"] = extra
@@ -132,10 +132,11 @@ def no_common_machine(data: Data) -> None:
 
 
 def neighbour(data: Data) -> None:
-    """Add a cluster without a failover."""
+    """Add a copy of the cluster `c0` under another name, which takes no part in a failover."""
     twin: Data = {**data["clusters"]["c0"], "balancer": {**data["clusters"]["c0"]["balancer"]}}
     twin["balancer"].pop("addresses", None)
-    # Two nodes of the same name cannot be in the same zone.
+    # The new cluster has the node names of c0, and a hosted zone cannot contain a name twice. So
+    # the network of `twin` is that of c0 without `node_zone`.
     network = data["clusters"]["c0"]["network"]
     if "existing" in twin.get("catalog", {}):
         own = {**twin["catalog"]["existing"], "prefix": "neighbour_"}
@@ -163,7 +164,7 @@ def every_server(data: Data) -> None:
 
 
 def names_in_one_zone(data: Data) -> None:
-    """Put clusters into one zone, in which each node has its own name."""
+    """Put the nodes of all clusters into one hosted zone; each node has a name of its own."""
     for name, cluster in data["clusters"].items():
         cluster["network"].pop("node_zone_vpcs", None)
         cluster["network"]["node_zone"] = {"id": "Z1", "name": "nodes.example"}
@@ -221,7 +222,8 @@ def defaults_written_out(data: Data) -> None:
         components = [
             cluster.get("catalog", {}).get("components", ()) for cluster in _clusters(data)
         ]
-        # A configuration with named servers keeps them, so several nodes must share them.
+        # If a configuration names `servers`, it keeps them. Several nodes with a Data Catalog must
+        # share a metadata database, so set `servers` only if they do.
         if all("data-catalog" in component for component in components):
             data["denodo"].setdefault("servers", ["vdp", "data-catalog"])
         if not any("vdp" in component for component in components) and not _exporting(data):

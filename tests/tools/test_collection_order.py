@@ -1,4 +1,4 @@
-"""The workers of a test run collect different files first, and all of them."""
+"""Each worker of a test run imports all test files, and begins with a different one."""
 
 from pathlib import Path
 

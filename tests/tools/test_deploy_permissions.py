@@ -12,7 +12,7 @@ def test_the_page_is_the_present_one() -> None:
 
 
 def test_every_type_of_the_examples_is_in_it() -> None:
-    """The examples' snapshots list the type of each resource."""
+    """The list of permissions contains each resource type in the examples' snapshots."""
     used = set()
     for file in (ROOT / "tests/stacks/__snapshots__/test_examples").glob("*.txt"):
         used |= set(re.findall(r"^\w+ ([A-Z]\w+::\w+)", file.read_text(), re.MULTILINE))

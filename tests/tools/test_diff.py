@@ -42,7 +42,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def paragraphs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """Return the output about each stack by name; other output has an empty name."""
+    """Return the output about each stack, by the stack's name; "" is the key of other output."""
     assert (done.returncode, done.stderr) == (0, "")
     parts = done.stdout.split("\nStack ")
     return {"": parts[0]} | {name: text for name, _, text in (p.partition("\n") for p in parts[1:])}
@@ -163,7 +163,7 @@ def test_interrupted_diff_leaves_nothing(repository: Repository, number: signal.
         deadline = time.monotonic() + TIMEOUT
         while not started.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        # The command and all its child processes get the signal, as with Ctrl-C in a terminal.
+        # Send the signal to the command and its child processes, as a terminal does for Ctrl-C.
         os.killpg(process.pid, number)
         process.communicate(timeout=TIMEOUT)
     finally:
@@ -209,7 +209,7 @@ def test_review_of_a_revision(repository: Repository) -> None:
 
 
 def test_port_of_the_default_example(repository: Repository) -> None:
-    """With the real app: changing a service's port replaces its target group, and nothing else."""
+    """With the real app.py, another port of a service replaces only its target group."""
     example = repository.use_real_app()
     example.write_text(example.read_text().replace("port: 9999", "port: 9989"))
 

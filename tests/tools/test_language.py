@@ -1,4 +1,4 @@
-"""The checks of language and spelling find what they are made for, and nothing in code."""
+"""The checks of language and spelling find faults in texts, and ignore code."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ NUMBER = 1
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project of one page and one module."""
+    """Return the folder of a project that has one page and one module."""
     (tmp_path / "page.md").write_text(PAGE)
     (tmp_path / "module.py").write_text(MODULE)
     for name in (".venv", "node_modules", "tools"):

@@ -17,7 +17,7 @@ from tests.tools.workflow_steps import bash, command
 
 
 class GitHub:
-    """The part of GitHub's API that comments need, on this machine; the tests' server runs it."""
+    """Simulated part of GitHub's API: the calls that the comment needs."""
 
     def __init__(self, comments: list[dict[str, Any]]) -> None:
         self.comments = comments
@@ -25,7 +25,7 @@ class GitHub:
         self.status = 200
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """Return status and body of an answer."""
+        """Record a call; return the status and the body of its answer."""
         self.calls.append(f"{method} {path}")
         if self.status != 200:
             return self.status, {"message": "Resource not accessible by integration"}
@@ -90,7 +90,7 @@ class TestComment:
         return tmp_path
 
     def step(self, folder: Path, url: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run the step as it is written."""
+        """Run the step `Comment` as written in the workflow."""
         environment = {
             "GITHUB_TOKEN": "t0ken",
             "GITHUB_REPOSITORY": "o/n",

@@ -48,7 +48,7 @@ def pins(lock: str) -> set[str]:
 
 
 def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make, without the arguments of a make that runs this test."""
+    """Run make without the variables of the make that may run this test."""
     own = ["env", *(f"--unset={name}" for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS"))]
     return run(*own, "make", *arguments, cwd=ROOT)
 
@@ -93,7 +93,7 @@ class TestLocks:
         assert "resolved" not in (ROOT / "package-lock.json").read_text()
 
     def test_have_a_wheel_for_every_supported_platform(self) -> None:
-        """`make lock` checks it with a registry, and records which locks it has checked."""
+        """`make lock` checks the wheels with a registry, and records the hash of the locks."""
         record = json.loads(platforms.RECORD.read_text())
         assert record["locks"] == platforms.locks_digest(), "run `make lock`"
         readme = (ROOT / "README.md").read_text()
@@ -143,7 +143,8 @@ class TestLocks:
             for name, version in expected[part].items():
                 package = packages[f"node_modules/{name}"]
                 assert package["version"] == version
-                # `make setup` leaves out what only tests need.
+                # Packages that only tests need are marked `dev`, so that `make setup` leaves them
+                # out.
                 assert package.get("dev", False) is (part == "devDependencies")
 
 
@@ -159,7 +160,7 @@ def test_cdk_json_settles_every_feature_flag() -> None:
 
     # True would add a Lambda function to every created VPC.
     recommended["@aws-cdk/aws-ec2:restrictDefaultSecurityGroup"] = False
-    # With True, the CLI shows only the validation report, which has warnings but no notes.
+    # True would hide notes: the CDK CLI would then show the validation report, which has none.
     recommended["@aws-cdk/core:annotationsInValidationReport"] = False
     assert ours == recommended
 
@@ -211,7 +212,7 @@ class Clone:
         pip_fails: int = 0,
         python: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run the set-up with a Python stand-in that has the given faults."""
+        """Run `make setup`'s script, with a stand-in for Python that has the given faults."""
         (self.place / "asked").write_text("")
         return run(
             "tools/setup",
@@ -225,7 +226,7 @@ class Clone:
 
     @property
     def asked(self) -> list[str]:
-        """Return the steps that the last set-up ran."""
+        """Return the names of the steps that the last set-up has run."""
         return (self.place / "asked").read_text().split()
 
 
@@ -272,7 +273,7 @@ class TestSetup:
     def test_waits_for_the_step_of_a_killed_set_up(
         self, clone: Clone, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        """The step runs on, and would write into the folder that the next set-up makes."""
+        """After the kill, pip still runs, and would write into the folder of the next set-up."""
         pipe = tmp_path_factory.mktemp("pipe") / "pip"
         os.mkfifo(pipe)
         environment = os.environ | {"PYTHON": str(clone.python), "PIP_FAILS": "0"}
@@ -281,7 +282,7 @@ class TestSetup:
         killed = subprocess.Popen(
             command, cwd=clone.place, env=environment | {"PIP_WAITS": str(pipe)}
         )
-        # Opening a pipe blocks until the other side has it open, too.
+        # Opening the pipe waits until the step has opened its end.
         with pipe.open("w") as step:
             killed.kill()
             killed.wait(timeout=120)
@@ -313,7 +314,7 @@ class TestSetup:
         assert clone.asked == ["pip", "npm-dev"]
         clone.setup("dev")
         assert clone.asked == []
-        # They stay up to date after `make setup`, too.
+        # `make setup` then keeps the development packages up to date, too.
         (clone.place / "package-lock.json").write_text("two")
         clone.setup()
         assert clone.asked == ["npm-dev"]
@@ -358,7 +359,7 @@ class TestSetup:
         tmp_path_factory: pytest.TempPathFactory,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """A folder of npm's compiled modules stayed in the system's folder."""
+        """The set-up moves TMPDIR to a folder that it removes, since npm leaves files there."""
         folder = tmp_path_factory.mktemp("temporary")
         monkeypatch.setenv("TMPDIR", str(folder))
         clone.setup()
@@ -435,14 +436,14 @@ esac
 
 
 def test_the_local_aws_is_installed_once_at_a_time(tmp_path: Path) -> None:
-    """Two runs at once, or a pip of a killed run, removed each other's folder."""
+    """Concurrent runs, or the pip of a killed run, must not remove each other's folder."""
     pipe, script = tmp_path / "pipe", tmp_path / "tools/local_aws/setup"
     os.mkfifo(pipe)
     executable(script, (ROOT / "tools/local_aws/setup").read_text())
     (script.parent / "requirements.lock").write_text("one")
     executable(tmp_path / ".venv/bin/python", LOCAL_AWS_PYTHON.format(python=sys.executable))
     killed = subprocess.Popen([script], env=os.environ | {"PIP_WAITS": str(pipe)})
-    # Opening a pipe blocks until the other side has it open, too.
+    # Opening the pipe waits until pip has opened its end.
     with pipe.open("w") as pip:
         killed.kill()
         killed.wait(timeout=120)

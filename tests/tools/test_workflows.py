@@ -29,7 +29,8 @@ PINS: Final = {
         "v6.2.3",
     ),
 }
-"""The commit and tag of each action, read in the repository of the action."""
+"""Commit of each action that workflows use, with the tag that the action's repository has for
+it."""
 
 
 class TestForm:
@@ -74,7 +75,7 @@ class TestForm:
     @pytest.mark.parametrize("file", WORKFLOWS)
     def test_rights_are_the_least(self, file: str) -> None:
         text, content = (ROOT / file).read_text(), document(file)
-        # YAML 1.1 reads the key `on` as true; this reader is of YAML 1.2.
+        # The reader follows YAML 1.2; with YAML 1.1, the key `on` would be the value true.
         assert "pull_request_target" not in content["on"]
         assert "workflow_run" not in content["on"]
         assert "{{ secrets" not in text
@@ -96,7 +97,7 @@ class TestForm:
 
     @pytest.mark.parametrize("file", WORKFLOWS)
     def test_no_text_of_others_is_in_a_command(self, file: str) -> None:
-        """An expression in `run` would make a branch's name or a title part of a script."""
+        """An expression in `run` would insert a branch's name or a title into a script."""
         for job in document(file)["jobs"].values():
             assert [step["run"] for step in job["steps"] if "${{" in step.get("run", "")] == []
 
@@ -118,7 +119,7 @@ class TestForm:
 
 
 class Clone:
-    """A clone whose `denodo-ha` and `make` write their arguments and print what they are told.
+    """A clone whose `denodo-ha` and `make` record their arguments and print given texts.
 
     Attributes:
         root: the folder.
@@ -136,7 +137,7 @@ class Clone:
         self.program("bin/make", "")
 
     def program(self, path: str, output: str, code: int = 0, error: str = "") -> None:
-        """Write a program that appends its arguments to `calls`."""
+        """Write a script in place of a program; the script appends its arguments to `calls`."""
         file = self.root / path
         file.parent.mkdir(exist_ok=True)
         file.write_text(
@@ -155,7 +156,7 @@ class Clone:
 
     @property
     def calls(self) -> list[str]:
-        """The arguments of each call."""
+        """Return the arguments of each recorded call."""
         return (self.root / "calls").read_text().splitlines()
 
 
@@ -165,7 +166,7 @@ def clone(tmp_path: Path) -> Clone:
 
 
 def run_steps(clone: Clone, file: str, job: str, **environment: str) -> Iterator[int]:
-    """Run the steps of a job that are commands; yield the exit codes."""
+    """Run the steps of a job that have a `run` key; yield their exit codes."""
     for step in steps(file, job):
         if "run" in step:
             yield clone.run(step["run"], **environment).returncode

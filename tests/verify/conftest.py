@@ -14,7 +14,7 @@ class Nodes:
     """Java nodes of a 7.0 cluster, correct and faulty ones.
 
     Attributes:
-        right: correct node1 and node2.
+        right: node1 and node2, both correct.
         same_port: node2 with node1's auxiliary port.
         encrypted: a node with TLS on both ports.
         wrong_host: node1, which redirects clients to an RMI host where no server listens.

@@ -25,9 +25,9 @@ _PART_S = 2.0
 
 
 def patience(*codes: str) -> float:
-    """Return the timeout of a connection to a server for which these findings are expected.
+    """Return the timeout of connections to a server for which these findings are expected.
 
-    Only a server that leaves an answer out, or unfinished, lets a test wait for the timeout.
+    A test waits for the whole timeout only if the server leaves out an answer or a part of it.
     """
     if "malformed" in codes:
         return _PART_S
@@ -65,7 +65,7 @@ def two_clusters(folder: Path, version: str, changes: Mapping[str, Any]) -> Envi
 
 
 def at(environment: Environment, host: str, **more: Any) -> Site:
-    """Return a site whose services are verified at a host name or address."""
+    """Return a site to verify, whose services listen at this host name or address."""
     settings: dict[str, Any] = {
         "clusters": tuple(sorted(environment.clusters)),
         "node": "",
@@ -82,7 +82,7 @@ class Found:
     """Result of a verification.
 
     Attributes:
-        logs: steps by subject.
+        logs: steps by verified subject, such as a service or a node.
     """
 
     logs: dict[str, StepLog]

@@ -62,7 +62,10 @@ def test_all_right(port: int, tmp_path: Path) -> None:
 def test_ports_are_verified_in_parallel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: int
 ) -> None:
-    """Each port of a lost region takes its timeouts; a test of the distribution runs alone."""
+    """Ports are verified in parallel, as each port of a lost region waits for its timeouts.
+
+    With --connections, which tests the distribution over nodes, ports are verified one by one.
+    """
     together, running, most = threading.Barrier(3), 0, 0
 
     def verify(_: object, log: StepLog, port: VerifiedPort) -> None:
@@ -84,7 +87,7 @@ def test_ports_are_verified_in_parallel(
 
 
 def test_wrong(tmp_path: Path) -> None:
-    """The output contains the fault, its meaning and where to look for the cause."""
+    """The output names the fault, explains it, and says where to look for its cause."""
     with web(Web(status=500)) as server:
         result = run("-c", one(tmp_path, server.port), "--host", HOST)
     assert result.exit_code == exit_codes.NO
@@ -118,7 +121,7 @@ def test_certificates_of_an_own_authority(tmp_path: Path) -> None:
 
 @pytest.fixture
 def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resolve the failover name to this machine; all other names are addresses."""
+    """Resolve the failover name to this machine; return every other name, an address, unchanged."""
 
     def resolver(name: str) -> DnsAnswer:
         return DnsAnswer(name, (HOST if name == "denodo.example.com" else name,))
@@ -137,7 +140,7 @@ def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_failover_name(
     names: dict[str, str], state: str, said: str, port: int, tmp_path: Path
 ) -> None:
-    """If names are given as options, AWS is not called, so no credentials are needed."""
+    """If the load balancers' names are given as options, AWS is not called."""
     given = [f"--balancer={cluster}={name}" for cluster, name in names.items()]
     result = run("-c", two(tmp_path, port), *given)
     assert result.exit_code == exit_codes.DONE

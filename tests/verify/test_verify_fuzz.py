@@ -1,4 +1,4 @@
-"""For any bytes that a server sends, a probe ends in time with an answer or a fault."""
+"""A probe ends in time with an answer or a fault, whatever bytes the server sends."""
 
 import socket
 import threading
@@ -45,7 +45,7 @@ STUB = HEAD + bytes.fromhex(
 
 @st.composite
 def bent(draw: st.DrawFn, right: bytes) -> bytes:
-    """Return a correct answer with some bytes changed, inserted or cut off."""
+    """Return a correct answer in which some bytes are changed, inserted or cut off."""
     data = bytearray(right)
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, len(data) - 1)) if data else 0

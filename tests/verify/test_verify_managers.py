@@ -83,7 +83,7 @@ def test_the_other_scheme_is_tried_only_after_a_connection(
     monkeypatch.setattr(manager_probe, "send_request", refuse)
     (step,) = _verified(tmp_path, 1)[0].steps
     assert step.finding == "manager-unseen"
-    # The probe tries each scheme for each of the two managers.
+    # Two managers are probed, each with every scheme.
     assert len(tried) == 2 * schemes
 
 

@@ -41,7 +41,8 @@ def side(folder: Path, names: Names, **more: Any) -> tuple[StepState, str, str]:
         # The target of a CNAME determines the cluster, even if its addresses are unknown.
         (("127.0.7.99",), MAIN, (StepState.OK, "", "main, the primary")),
         (("127.0.7.99",), SPARE, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
-        # An alias has no canonical name: the addresses, possibly only some, determine the cluster.
+        # An answer from an alias record has no canonical name. The cluster is known by the
+        # addresses, of which the answer may have only some.
         (("127.0.7.12",), ENDPOINT, (StepState.OK, "", "main, the primary")),
         (("127.0.7.21",), ENDPOINT, (StepState.NOTE, "dns-secondary", "spare, the secondary")),
     ],
@@ -145,7 +146,10 @@ def test_subjects(tmp_path: Path) -> None:
 
 
 def test_subjects_of_a_node(tmp_path: Path) -> None:
-    """The node's own ports are verified: no load balancer terminates TLS or adds cookies there."""
+    """For a node, its own ports are verified.
+
+    They have no TLS and no cookies of a load balancer.
+    """
     services = {**SERVICES, "flight": {"port": 9994, "tls": CERTIFICATE}}
     environment = one_cluster(tmp_path, "9.0", {"services": services, **SERVERS})
     found = {one.name: one for one in ports_to_verify(environment, ["main"], node="node1")}

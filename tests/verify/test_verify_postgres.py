@@ -68,7 +68,10 @@ def test_without_tls(plain: Postgres, tmp_path: Path) -> None:
 
 
 def test_with_tls_of_somebody_unknown(encrypted: Postgres, tmp_path: Path) -> None:
-    """Drivers do not verify the certificate by default, so the finding is a note."""
+    """The certificate is not trusted.
+
+    This is only a note, as drivers do not verify it by default.
+    """
     found = odbc(tmp_path, encrypted.port)
     assert found.codes(StepState.WRONG) == set()
     assert found.codes(StepState.NOTE) == {("odbc", "odbc-certificate")}

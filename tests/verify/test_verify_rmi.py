@@ -112,7 +112,7 @@ def test_shared_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, nodes.right[0], nodes.same_port, connections=4)
     codes = found.codes()
     assert {("jdbc", "auxiliary-shared"), ("jdbc", "auxiliary-other-node")} <= codes
-    # The load balancer accepts connections on node2's port, but no server listens behind it.
+    # The load balancer accepts connections on the port of node2, but node2 does not listen on it.
     assert (NODE2, "closed") in codes
 
 
@@ -150,7 +150,7 @@ def test_unknown_auxiliary_port(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_node_itself(nodes: Nodes, tmp_path: Path) -> None:
-    """The second connection goes to the node, although the RMI stub names the load balancer."""
+    """For the node itself, the second connection uses the node, not the stub's RMI host."""
     site = at(configured(tmp_path, nodes), NODES[0], node="node1", balancers={"main": BALANCER})
     found = verify(site)
     assert found.codes(StepState.WRONG, StepState.NOTE) == set()

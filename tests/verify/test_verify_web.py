@@ -180,7 +180,10 @@ def test_stickiness_cannot_be_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffixes", [(".node1", ".node2"), ("", "")])
 def test_session_is_lost(suffixes: tuple[str, str], tmp_path: Path) -> None:
-    """The load balancer is not sticky; session ids end with the node's name, or do not."""
+    """The load balancer is not sticky.
+
+    Session ids end with the node's name in the first case only.
+    """
     port = free_port()
     first, second = (Web(port=port, sessions=suffix) for suffix in suffixes)
     backends = {(BALANCER, port): [(node, port) for node in NODES]}
@@ -190,7 +193,7 @@ def test_session_is_lost(suffixes: tuple[str, str], tmp_path: Path) -> None:
 
 
 def test_new_clients_spread(tmp_path: Path) -> None:
-    """The service is not sticky, and a response header names the node."""
+    """The service is not sticky; the header X-Node tells which node has answered."""
     port = free_port()
     first, second = (Web(port=port, headers={"X-Node": name}) for name in ("node1", "node2"))
     backends = {(BALANCER, port): [(node, port) for node in NODES]}

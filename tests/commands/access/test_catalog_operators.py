@@ -17,13 +17,15 @@ _S3 = {
     "GetObject": "s3:GetObjectVersion",
     "PutObject": "s3:PutObject",
 }
-"""Actions of calls that read versions (AWS, Service Authorization Reference, Amazon S3)."""
+"""IAM action of each S3 operation; reading a version of an object has its own action (AWS, Service
+Authorization Reference, Amazon S3)."""
 _BY_OTHERS = {
     *("rds:DescribeDBInstances", "s3:GetObject", "secretsmanager:DescribeSecret"),
-    "s3:ListBucket",  # to read the history
+    "s3:ListBucket",  # `denodo-ha history` lists the bucket
     *("ssm:StartSession", "ssm:TerminateSession", "ssm:ResumeSession"),
 }
-"""Actions for a database that the stack created, for `--through`, and for operators' own reads."""
+"""Actions of the policy that no call in this test makes: for a database that the stack created, for
+the option `--through`, and for reads that operators make by hand."""
 
 
 def _request(call: Call, admin: str) -> tuple[str, str]:

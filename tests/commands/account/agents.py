@@ -73,7 +73,7 @@ class Node:
     check_outcome: int = node_agent.DONE
 
     def become(self, state: dict[str, Any]) -> None:
-        """End an apply: the node has this state, and the present logins to its database."""
+        """End an apply: set the applied state, and mark the node's database logins as current."""
         self.applied, self.has_old_login = state, False
 
     def hold(self, action: str, why: str) -> None:
@@ -134,14 +134,14 @@ class Agents:
             self._ssm.put_parameter(Name=self._name(node), Value=value, Overwrite=True)
 
     def out(self) -> set[str]:
-        """Return the nodes that are not registered in every shared target group."""
+        """Return the nodes that are missing from at least one shared target group."""
         groups = set(self.cloud.groups(self.cluster)) - set(self.nodes)
         inside = [self.cloud.registered(self.cluster, group) for group in groups]
         return {node for node in self.nodes if any(node not in group for group in inside)}
 
     @property
     def stale(self) -> set[str]:
-        """Return the nodes whose applied state is not the desired one."""
+        """Return the nodes whose applied state differs from their desired state."""
         return {name for name, node in self.nodes.items() if node.applied != self.desired(name)}
 
     @property
@@ -198,7 +198,7 @@ class Agents:
 
     @staticmethod
     def _stopped_or_imported(node: Node, parameters: dict[str, list[str]]) -> int:
-        """Stop a node's servers, or import an export; return the exit code."""
+        """Carry out the action `stop` or `import-export` on a node; return the exit code."""
         if parameters["Action"] == ["stop"]:
             node.stops.append(int(parameters["Timeout"][0]))
             node.running = node.running and node.stop_outcome != node_agent.DONE

@@ -20,9 +20,9 @@ class FakeCdk:
     """Synthesises the pins into a template, and deploys it to a cloud.
 
     Attributes:
-        fails: reason why a deploy fails and is rolled back; empty: it succeeds.
-        before: called when a deploy begins.
-        after: called when a deploy has ended, before the CLI ends.
+        fails: reason why each deploy fails and is rolled back; empty if deploys succeed.
+        before: function that is called when a deploy begins.
+        after: function that is called when a deploy has ended, before the CDK CLI ends.
         deploys: the nodes that each deploy has changed.
         confirmed: True if the metadata of a new machine is confirmed at once.
     """

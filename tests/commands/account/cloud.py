@@ -71,7 +71,7 @@ class Cloud:
 
     @property
     def state(self) -> tuple[VirtualClock, Targets, Stacks, dict[tuple[str, str], "datetime"]]:
-        """The state that is not in moto."""
+        """State that moto does not keep: clock, targets, stacks, and dates of parameters."""
         return self.clock, self.targets, self.stacks, self._written
 
     @state.setter
@@ -100,7 +100,7 @@ class Cloud:
     def _deploy(self, name: str, account: str, region: str, tags: dict[str, str]) -> None:
         if account != self.caller:
             return
-        # A copy, since tests may change the template.
+        # Copy the template, since tests may change it.
         template = copy.deepcopy(self._templates[name])
         stack = Deployed(name, account, region, template, tags)
         self.stacks.all.append(stack)
@@ -113,7 +113,8 @@ class Cloud:
     def client(self, service: str, region: str) -> Any:
         """Return a client of the tests."""
         if (service, region) not in self._clients:
-            # Created after `install`, since hooks belong to a session.
+            # Create the session only here, after `install`: a session has the hooks of the time
+            # when it was created.
             self._session = self._session or boto3.Session()
             self._clients[service, region] = self._session.client(
                 service, region_name=region, config=Config(user_agent_extra=OURS)

@@ -21,7 +21,8 @@ def _reduced(parameters: Any) -> tuple[Any, ...]:
     return ParameterDict, arguments, vars(parameters), None, iter(parameters.items())
 
 
-# By default, Python would create the copy of this class without the arguments that it needs.
+# Without this reducer, `copy` would create a ParameterDict without the arguments of its
+# constructor.
 copyreg.pickle(ParameterDict, _reduced)
 
 
@@ -29,7 +30,8 @@ def deploy(cloud: Cloud, only: str | None, key: Hashable) -> None:
     """Deploy to a new account, or restore the result of an earlier deploy with the same key."""
     if key not in _deployed:
         cloud.deploy(only)
-        # One copy of all, since resources of one service refer to those of another.
+        # Copy all services in one call, so that references between their resources lead to the
+        # copies.
         _deployed[key] = copy.deepcopy((_backends(), cloud.state))
         return
     backends, cloud.state = copy.deepcopy(_deployed[key])
@@ -49,5 +51,6 @@ def _backends() -> dict[str, dict[str, dict[str, Any]]]:
 
 def _accounts(service: str) -> Any:
     """Return moto's state of a service by account and region."""
-    of_any_service: Any = get_backend  # the declared type has a case for each service
+    # The declared type of `get_backend` has an overload for each service; `service` is a variable.
+    of_any_service: Any = get_backend
     return of_any_service(service)

@@ -6,7 +6,7 @@ from typing import Any
 from moto.route53.models import route53_backends
 
 MOTO = "123456789012"
-"""moto's account; the stacks' own account appears only in their ids."""
+"""Account id of moto. The account ids in the stacks appear in ids of stacks only."""
 
 _NOT_OF_THE_API = {"Comment", "HostedZoneId", "ResourceRecords", "TTL"}
 
@@ -48,7 +48,7 @@ def record(client: Any, properties: Mapping[str, Any]) -> str:
 
 
 def _known(client: Any, id_: str, record: str) -> None:
-    """Create a record's public hosted zone with the id in the template, unless it exists."""
+    """Create a record's public hosted zone with the id in the template, if the zone is missing."""
     zones = route53_backends[MOTO]["aws"].zones
     if id_ not in zones:
         name = record.rstrip(".").split(".", 1)[1]

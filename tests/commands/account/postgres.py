@@ -20,7 +20,8 @@ _SETTINGS = {"log_statement": "all", "log_min_messages": "debug1"}
 """Log every statement, so that a password in a statement would appear in the log."""
 _DATABASES = "SELECT datname FROM pg_database WHERE datname !~ '^(postgres|template)'"
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres)' ORDER BY rolname = %s, 1"
-"""The administrator is last, since the administrator has granted the other roles."""
+"""All roles in the order in which `reset` drops them. The administrator is last: PostgreSQL does
+not drop a role while roles exist that this role has granted."""
 
 
 @dataclass(frozen=True)

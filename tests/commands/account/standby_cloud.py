@@ -1,4 +1,4 @@
-"""Facts that `failover check` reads of a cloud, and moto lacks: exports, quotas, and history.
+"""Facts that `failover check` reads and moto does not simulate: exports, quotas, and history.
 
 site = StandbyCloud(cloud, config)
 site.put_export("passive", "node1", site_digest="xyz")
@@ -35,10 +35,10 @@ _OPERATIONS = (
 
 
 def configuration(folder: Path) -> Path:
-    """Write the active-passive example with what a standby needs to be ready.
+    """Write the active-passive example with everything that makes a standby ready.
 
-    Both clusters have exports and a metadata database, the active's is copied, and no License
-    Manager is shared.
+    Both clusters have exports and a metadata database, the active cluster's database is copied, and
+    the clusters share no License Manager.
     """
     file = folder / "active-passive.yaml"
     text = (ROOT / "config/examples/active-passive.yaml").read_text()
@@ -61,7 +61,7 @@ class StandbyCloud:
         quotas: applied quotas by region and code; a missing one has AWS's default.
         health_checks: limit and number of the account's health checks.
         reservations: Capacity Reservations of the standby's region, as EC2 describes them.
-        database_age: age of the newest state in the copy of the active's database.
+        database_age: age of the newest state in the copy of the active cluster's database.
     """
 
     def __init__(self, cloud: Cloud, config: Path) -> None:
@@ -185,7 +185,7 @@ class StandbyCloud:
                 return answer({"CapacityReservations": self.reservations})
 
     def _database_copy(self) -> dict[str, Any]:
-        """Return the copy of the active's database, as RDS describes it in the other region."""
+        """Return the copy of the active cluster's database, as RDS describes the copy."""
         active = self.environment.clusters[ACTIVE]
         stack = names.catalog_stack(self.environment.name, ACTIVE)
         database = f"{stack}-databaseinstance1234-abcdefghijkl"

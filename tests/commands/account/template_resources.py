@@ -183,7 +183,8 @@ class Making:
             LoadBalancerArn=properties["LoadBalancerArn"],
             Port=properties["Port"],
             Protocol=properties["Protocol"],
-            # The certificate is left out, since moto would look for it.
+            # Leave out the certificate, since moto would look for the certificate, which does not
+            # exist.
             DefaultActions=properties["DefaultActions"],
         )["Listeners"]
         return str(made["ListenerArn"])

@@ -20,12 +20,12 @@ def test_a_deploy_ends_with_its_time_limit(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(cdk_cli, name, 0.05)
 
     def now() -> float:
-        """Return a time that passes when the CLI runs, however long its start takes."""
+        """Return a time that jumps past the deploy's limit as soon as the CDK CLI runs."""
         is_running = pid.exists() and pid.read_text().endswith("\n")
         return 1000.0 + 2 * cdk_cli.DEPLOY_S * is_running
 
     monkeypatch.setattr(deadline, "_now", now)
-    # The deploy has time of its own: the command's time limit has expired.
+    # A deploy has its own time limit: `limited(0)` means that the command's limit has expired.
     with (
         deadline.limited(0),
         pytest.raises(Failed, match=r"deploy` did not end in time.*continues"),

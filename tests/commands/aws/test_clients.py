@@ -93,7 +93,7 @@ class TestTogether:
 
 @pytest.mark.parametrize("operation", ["throttle", "break_down"])
 def test_faults_are_met_when_they_are_due(cloud: Cloud, operation: str) -> None:
-    """The second call fails, the first and the third do not."""
+    """A fault with `on=2` affects the second call, and neither the first nor the third call."""
     getattr(cloud.faults, operation)("DescribeInstances", on=2)
     client = Aws().client("ec2", "eu-west-1")
     outcomes = []

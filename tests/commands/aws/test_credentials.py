@@ -86,7 +86,8 @@ def test_the_time_of_the_source_is_not_the_time_of_the_looks(source: Source) -> 
         left = deadline.left(1000)
         passed = time.monotonic() - before
     assert passed >= 0.5
-    assert left > 100 - passed + 0.4  # obtaining the credentials took 0.5 s, which do not count
+    # The deadline excludes the 0.5 s in which the credentials were obtained.
+    assert left > 100 - passed + 0.4
 
 
 def test_with_attempts_shares_the_credentials(source: Source) -> None:

@@ -161,7 +161,7 @@ def _is_function(node: ast.AST) -> bool:
 
 
 def _translates(node: ast.AST) -> bool:
-    """Return whether a block translates a missing key, or handles it itself."""
+    """Return whether a `with` or `try` block translates a missing key, or handles a KeyError."""
     if isinstance(node, ast.With):
         return any("translated_errors" in ast.dump(item) for item in node.items)
     return isinstance(node, ast.Try) and any(
@@ -170,7 +170,7 @@ def _translates(node: ast.AST) -> bool:
 
 
 def _read_outside(source: str) -> Iterator[str]:
-    """Yield each key that a function reads outside of the block in which it got the answer."""
+    """Yield each key of an AWS answer that is read outside of the block that made the call."""
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
     for function in functions:
         answers = {
@@ -192,7 +192,7 @@ def _read_outside(source: str) -> Iterator[str]:
 
 
 def test_answers_are_read_where_a_missing_key_is_translated() -> None:
-    """Outside of `translated_errors`, a missing key would cause an internal error."""
+    """Outside of `translated_errors`, a missing key of an answer would be an internal error."""
     sample = """
 def read(client):
     with translated_errors():

@@ -75,7 +75,8 @@ def account(aws: Aws, region: str = "eu-west-1") -> str:
 def test_a_region_that_hangs_ends_with_the_deadline(proxy: FaultProxy) -> None:
     proxy.add(Rule(Fault.HANG, region="eu-west-1"))
     aws = Aws()
-    # The first client of a process reads the descriptions of the service, which takes its time.
+    # Create a client before the deadline starts: the first client of a process reads the
+    # descriptions of its service, which takes long.
     aws.client("sts", "eu-west-1")
     with deadline.limited(2), pytest.raises(Unreachable):
         account(aws)
@@ -87,16 +88,17 @@ def test_a_region_that_hangs_ends_with_the_deadline(proxy: FaultProxy) -> None:
 def test_a_call_without_a_deadline_ends_too(
     proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call that must arrive is the exception: it is tried again after a long attempt."""
+    """A call without a deadline is attempted once; a `MUST_ARRIVE` call is repeated."""
     aws = Aws()
-    aws.client("sts", "eu-west-1")  # which reads the descriptions of the service
+    # Read the descriptions of the service before the measurement.
+    aws.client("sts", "eu-west-1")
     monkeypatch.setattr(clients, "CALL_S", 1.0)
     monkeypatch.setattr(http_session, "ATTEMPT_S", 1.0)
     proxy.add(Rule(Fault.HANG, on=1), Rule(Fault.HANG, on=2))
     with pytest.raises(Unreachable):
         account(aws)
     assert len(proxy.calls) == 1
-    # Only the second call must reach the limit of an attempt.
+    # Shorten only the first two calls' attempts: the third call must have time for its answer.
     proxy.on_call = lambda _: monkeypatch.setattr(http_session, "ATTEMPT_S", 60.0)
     assert account(Aws(attempts=MUST_ARRIVE)) == "111122223333"
     assert len(proxy.calls) == 3
@@ -148,7 +150,7 @@ def test_an_answer_that_stays_wrong_is_named(proxy: FaultProxy, fault: Fault, sa
 
 
 def test_an_answer_that_names_no_request_is_not_aws_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """EC2 answers a change with a request id alone; without the id, the answer is not AWS's."""
+    """EC2 confirms a change with a request id only: an answer without the id is not from AWS."""
     for content, readable in (
         (b"<DeleteTagsResponse><requestId>1</requestId></DeleteTagsResponse>", True),
         (b"<DeleteTagsResponse/>", False),

@@ -152,7 +152,7 @@ def test_threads_that_prove_at_the_same_time_do_not_disturb_each_other(
 
     def noted_read(**arguments: Any) -> dict[str, Any]:
         order.append("read")
-        time.sleep(0.005)  # lets another thread run between a read and its write
+        time.sleep(0.005)  # time in which another thread could run between a read and its write
         return read(**arguments)
 
     def noted_write(**arguments: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def test_a_write_at_the_same_time_as_another_command_s_is_refused(
     kept: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """AWS rejects one of two concurrent writes; its command waits, as for any other lock."""
+    """AWS rejects one of two concurrent writes. The rejected command waits for the lock."""
     write = store.put_parameter
 
     def busy(**_: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def test_a_write_at_the_same_time_as_another_command_s_is_refused(
 def test_a_proof_during_another_write_is_repeated(
     store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other write may be an earlier attempt of this command, so it need not stop."""
+    """A rejected proof is repeated: the other write may be an earlier attempt of this command."""
     lock = lock_of(store, clock)
     with lock.held():
         busy_writes(store, monkeypatch, len(PROVE_AGAIN_S))
@@ -75,7 +75,7 @@ def test_a_proof_during_a_take_over_ends_the_run(
 def test_a_take_over_during_another_one_is_refused(
     store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The refused operator is asked to run the command again, and sees no error of AWS."""
+    """The message asks the operator to run the command again; it shows no error of AWS."""
     store.write("{}")
     busy_writes(store, monkeypatch, 2)
     with pytest.raises(Refused, match="taking the lock"):
@@ -97,7 +97,10 @@ def test_a_release_that_fails_names_the_lock_and_the_option(
 def test_a_lock_whose_answer_was_lost_is_its_own(
     store: ParameterStore, clock: VirtualClock
 ) -> None:
-    """The SDK repeats the write, and AWS answers that the parameter already exists."""
+    """AWS answers the SDK's repeated write with "the parameter already exists".
+
+    The command compares the parameter's value and recognises its own lock.
+    """
     store.lost = 2
     lock = lock_of(store, clock)
     with lock.held():
@@ -158,7 +161,7 @@ def test_an_interrupted_write_that_arrives_later_is_released(
 def test_the_first_attempt_of_a_repeated_write_is_released_too(
     store: ParameterStore, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command that ends at once releases the lock before the first attempt reaches AWS."""
+    """The first attempt reaches AWS only after the command has ended and released the lock."""
     write = store.put_parameter
 
     def repeated(**arguments: Any) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from tests.commands.account.virtual_clock import VirtualClock
 
 
 class Looks:
-    """A function that returns the next given state at each call; exceptions are raised instead."""
+    """Function that returns the given states, one at each call.
+
+    A state that is an exception is raised. The last state is repeated.
+    """
 
     def __init__(self, *seen: object) -> None:
         self._seen = list(seen)
@@ -70,7 +73,7 @@ def test_looks_once_more_when_the_time_is_up() -> None:
 
 
 def test_the_calls_of_a_look_end_with_the_timeout() -> None:
-    """Each read may take only the time left until the timeout; the last one has a short limit."""
+    """The deadline of each look is the timeout; the last look has a short limit of its own."""
     clock, left = VirtualClock(), []
 
     def look() -> None:

@@ -122,7 +122,8 @@ def test_a_run_that_is_broken_off_is_finished_by_the_next(catalog: Catalog, init
         return real(self, query, *values, **options)
 
     for stops in range(100):
-        # Stop after one statement or after two: a transaction of two statements creates a role.
+        # Stop each run after one or two statements, so that a run also stops within the transaction
+        # of two statements that creates a role.
         left = 1 + stops % 2
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(psycopg.Connection, "execute", execute)

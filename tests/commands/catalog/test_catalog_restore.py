@@ -9,7 +9,7 @@ from tests.commands.conftest import Init, Run
 
 
 def test_init_completes_a_restored_database(catalog: Catalog, init: Init, denodo_ha: Run) -> None:
-    """The dump has roles and data of an earlier time; the password was rotated afterwards."""
+    """Restore a dump that was made before the last rotation of a password."""
     init()
     with catalog.connect("scheduler") as connection:
         connection.execute("CREATE TABLE qrtz_jobs (name text)")
@@ -21,7 +21,7 @@ def test_init_completes_a_restored_database(catalog: Catalog, init: Init, denodo
     catalog.server.reset()
     catalog.server.load(roles)
     catalog.server.load(data)
-    # The restored server has another administrator's secret.
+    # The restored server's administrator has a password of its own, in another secret.
     value = {"username": ADMIN, "password": PASSWORD}
     made = catalog.secrets.create_secret(Name="restored", SecretString=json.dumps(value))
     catalog.secrets.delete_secret(SecretId="admin", ForceDeleteWithoutRecovery=True)

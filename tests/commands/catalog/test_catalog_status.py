@@ -108,7 +108,7 @@ def put(catalog: Catalog, node: str, digest: str, at: datetime) -> None:
 
 
 def ready(catalog: Catalog) -> None:
-    """Complete the logins as `init` does."""
+    """Put host and port into the secret of each component, as `catalog init` does."""
     for component in ("scheduler", "data-catalog"):
         value = {**catalog.value(component), "host": "db.example.com", "port": 5432}
         name = f"denodo/test/main/catalog/{component}"

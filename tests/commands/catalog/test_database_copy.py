@@ -39,12 +39,12 @@ def backup(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Rds:
-    """RDS in the region of the copy: a restore takes some polls.
+    """Simulated RDS in the copy's region. A restored database becomes available after some polls.
 
     Attributes:
         backups: the automated backups.
         databases: the databases by identifier.
-        polls: descriptions of a restored database until it is available.
+        polls: number of descriptions after which a restored database is available.
         calls: the calls that change something.
     """
 
@@ -97,7 +97,7 @@ def cloud(clouds: Clouds, config: Path, monkeypatch: pytest.MonkeyPatch) -> Clou
 
 @pytest.fixture
 def rds(cloud: Cloud) -> Rds:
-    """Return RDS with a copy, and with the database of the cluster there."""
+    """Return RDS with a database copy, and with the metadata database of the other cluster."""
     own = {
         "DBInstanceStatus": "available",
         "DBInstanceClass": "db.t4g.medium",

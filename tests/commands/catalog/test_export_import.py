@@ -22,7 +22,7 @@ from tests.support.copied_sites import SPARE_REGION as SPARE
 
 @dataclass
 class Site:
-    """The cluster `spare` with its exports, and the copies of those of `main`."""
+    """The cluster `spare` with its own exports, and with copies of the exports of `main`."""
 
     cloud: Cloud
     agents: Agents
@@ -97,7 +97,8 @@ def test_nothing_is_read_from_the_lost_region(site: Site, denodo_ha: Run) -> Non
     site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
     site.drain("node1")
     assert run(site, denodo_ha, "--from", "main").exit_code == exit_codes.DONE
-    # Only the entry in the history may be written elsewhere, afterwards.
+    # Reads must not leave the region of `spare`. The history entry, a write, may go to another
+    # region.
     reads = [call for call in site.cloud.calls.made if call.operation != "PutObject"]
     assert {call.region for call in reads} == {SPARE}
 

@@ -45,7 +45,7 @@ STREAMS: dict[str, Callable[[int], None]] = {
 
 
 def states() -> None:
-    """Print much text to stdout and stderr, and exit with the code of a state."""
+    """Print much text to stdout and a word to stderr, and exit with code 5."""
     for _ in range(2_000):
         typer.echo(LONG, nl=False)
     typer.echo("degraded", err=True)
@@ -69,7 +69,8 @@ def runs() -> Iterator[tuple[str, tuple[int, ...], Arguments]]:
     """Yield stream, descriptors and arguments of each run."""
     streams = tuple(STREAMS)
     for index, command in enumerate(commands.COMMANDS):
-        # The same code prints the help and the usage errors of all commands.
+        # Run the help or a usage error of each command on one stream only: all commands share the
+        # code that prints them.
         yield streams[index % 3], (1, 2), (command.name, ("--help", "--nonsense")[index % 2])
     for stream in streams:
         for descriptors in ((1,), (2,), (0, 1, 2)):
@@ -86,7 +87,7 @@ def failing_runs() -> Iterator[Arguments]:
 
 
 def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> int:
-    """Return the exit code of a command with these streams."""
+    """Return the exit code of a command whose standard streams are opened in this way."""
     child = os.fork()
     if child == 0:
         with suppress(BaseException):
@@ -95,7 +96,7 @@ def code_of(stream: str, descriptors: Iterable[int], arguments: Arguments) -> in
             for descriptor in descriptors:
                 STREAMS[stream](descriptor)
             if stream == "closed":
-                # Python sets these to None if it starts without the descriptors.
+                # Python sets these streams to None if a process starts without the descriptors.
                 sys.stdout = None if 1 in descriptors else sys.stdout
                 sys.stderr = None if 2 in descriptors else sys.stderr
             signal.alarm(120)

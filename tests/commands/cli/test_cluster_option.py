@@ -17,7 +17,7 @@ from tests.support.program_commands import WITHOUT_AWS, command_functions
 
 CLUSTERS = {"active": "eu-west-1", "passive": "eu-central-1"}
 MORE = (("pin", "--dry-run", "--cluster", "active"),)
-"""Command lines that have no row in the fault matrix with this option."""
+"""Command lines with --cluster that have no row in the fault matrix."""
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ KINDS = pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
 
 @pytest.fixture(autouse=True)
 def watched() -> Iterator[None]:
-    """Stop a test if reading a file blocks."""
+    """Fail a test after `LIMIT_S`, so that a reader that blocks does not block the test run."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise TimeoutError

@@ -150,7 +150,7 @@ def text_log() -> Iterator[None]:
 
 
 def leaves() -> Iterator[str]:
-    """Yield each command with its subcommand, as users type it."""
+    """Yield the name of each command, with its subcommand if it has subcommands."""
     for command in COMMANDS:
         imported = command.load()
         if not isinstance(imported, typer.Typer):

@@ -38,7 +38,7 @@ BUILDERS = {"full_command", "operator_command", "environment_command"}
 SUBJECT = re.compile(
     r"Written by `|`denodo-ha pin` writes this file|rotates it with `|--show-policy` "
 )
-"""Texts in files and templates that name the command which is their subject, and a command whose
+"""Texts that name a command as their subject, not as a command to run, and a text whose command
 name is a variable."""
 CDK = re.compile(r"`((?:npx )?cdk (?:deploy|destroy|import) [^`]+)`")
 MAKE = re.compile(r"`make (?:-s )?([a-z-]+)([^`]*)`")
@@ -85,7 +85,7 @@ def test_an_incomplete_command_is_found(text: str) -> None:
 
 
 def test_choices_fit_the_options_of_commands() -> None:
-    """The tables of `full_command` agree with the options that the commands have."""
+    """The tables of commands in `full_command`'s module agree with the options of each command."""
     for name, command in parsed_commands():
         options = {option for parameter in command.params for option in parameter.opts}
         assert (name in FILE_COMMANDS) == (options >= {"--config"} and "--profile" not in options)
@@ -160,17 +160,18 @@ def test_a_rule_names_the_file_that_is_loaded() -> None:
 
 
 def _faults_of(call: ast.Call) -> Iterator[str]:
-    """Yield the faults of the command that a call builds; a variable has the value x."""
+    """Yield the faults of the command that a call builds; `x` stands for each variable."""
     arguments = [each for each in call.args if not isinstance(each, ast.Starred)]
     if _name(call.func) == "operator_command":
         arguments = arguments[1:]
     if _name(call.func) == "environment_command":
         arguments = arguments[:1]
     texts = [_text(argument) or "x" for argument in arguments]
-    # The component is a part of the option's name.
+    # `--x-sql` is an option whose component is a variable.
     texts = [text.replace("--x-sql", "--scheduler-sql") for text in texts]
     if isinstance(call.args[0], ast.Name) and _name(call.func) == "full_command":
-        return  # the name of a loop variable, or the definition of another builder
+        # The name is a loop variable, or the call is in the definition of another builder.
+        return
     has_cluster = any(keyword.arg == "cluster" for keyword in call.keywords)
     is_host = _name(call.func) == "operator_command"
     cluster = "x" if has_cluster or is_host else None

@@ -25,7 +25,7 @@ def test_every_command_has_a_limit() -> None:
 
 
 def test_the_limits_are_documented() -> None:
-    """`docs/reference/denodo-ha.md` has each command with its seconds, its waits, and their sum."""
+    """`docs/reference/denodo-ha.md` lists each command's seconds, its waits, and their sum."""
     text = (ROOT / "docs/reference/denodo-ha.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     documented = {
@@ -76,7 +76,7 @@ Left = Callable[..., float]
 
 @pytest.fixture
 def left(denodo_ha: Run) -> Left:
-    """Return a function that runs a command with a limit; returns the seconds that it has."""
+    """Return a function that runs a command and returns the seconds left of its time limit."""
 
     def run(limit: TimeLimit, *arguments: str) -> float:
         seconds: list[float] = []
@@ -123,7 +123,7 @@ def test_the_age_of_a_process_includes_its_imports() -> None:
 
 
 def test_no_wait_overruns_the_command() -> None:
-    """A wait ends before the command's limit, with its last observation."""
+    """A wait ends before the command's time limit, and reports what it observed last."""
     clock, seen = VirtualClock(), []
 
     def look() -> str:

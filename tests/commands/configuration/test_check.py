@@ -22,7 +22,7 @@ def test_a_valid_file(denodo_ha: Run) -> None:
     assert "[ack: denodo-ha:no-pins]" in done.stdout
     warnings = done.stdout.count("\nwarning: ") + done.stdout.startswith("warning: ")
     assert done.stdout.endswith(f"active-passive.yaml is valid, with {warnings} warnings\n")
-    # The values of an example are not yet the user's.
+    # For an example itself, `check` does not list the values that users must replace.
     assert "of the examples" not in done.stdout
 
 

@@ -69,7 +69,7 @@ def test_is_what_the_configuration_says(clouds: Clouds, config: str, cluster: st
 
 
 def test_nodes_with_cookies_are_behind_the_second_balancer(clouds: Clouds) -> None:
-    """The target of `web's balancer` is a load balancer, so no node is deregistered there."""
+    """`drain` deregisters no node from `web's balancer`, since its target is a load balancer."""
     cloud = clouds("web-cookies")
     deployed = read("web-cookies", "main")
     services = ["jdbc", "odbc", "web"]
@@ -131,10 +131,10 @@ def test_pages_are_read_to_the_end() -> None:
 
 
 class TestNames:
-    """The exact name of a node is read, although output names have letters and digits only."""
+    """Node names are read exactly, although names of outputs have only letters and digits."""
 
     def name(self, clouds: Clouds, template: dict[str, Any]) -> list[str]:
-        """Return the node names of the adopted example after changing its template."""
+        """Return the node names that are read after a change of the adopted example's template."""
         cloud = clouds("adopted")
         deployed = cloud.stack("main")
         deployed.template = {**deployed.template, **template}
@@ -183,7 +183,7 @@ class TestWhileDeploying:
 
 
 class TestNotThere:
-    """Stacks that cannot be read."""
+    """Stacks that do not exist or cannot be read."""
 
     def test_nothing_is_deployed(self, cloud: Cloud) -> None:
         cloud.stacks.all.clear()

@@ -42,12 +42,12 @@ class Hosts:
     """Simulated EC2 and Systems Manager with two HAProxy instances.
 
     Attributes:
-        asked: the commands that were sent, and their instances.
+        asked: the commands that were sent: action, node, and instances.
         ends: exit code and output of an action on an instance, if the code is not 0.
         sick: the nodes that no HAProxy instance can use.
-        tags: the written tags.
+        tags: the written drain tags.
         out: the instances on which the node is already out of service.
-        documents: the documents that were run.
+        documents: names of the SSM documents that were run.
     """
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ def test_each_action_is_asked_of_the_document_that_can_least(
     proxies.enable("node1")
     proxies.apply()
     assert hosts.documents == [*["rotation"] * 4, "document", "document"]
-    # Simulate a stack that was deployed before the second document existed.
+    # Simulate a stack that was deployed before the project had a second SSM document.
     outputs = cast("dict[str, str]", proxies.cluster.stack.outputs)
     del outputs[names.HAPROXY_ROTATION_DOCUMENT]
     proxies.enable("node1")
@@ -275,7 +275,7 @@ def _locked(*_: object, **__: object) -> Iterator[Any]:
 
 @pytest.fixture
 def draining(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Draining:
-    """Return the operation of `drain`, without reading a stack and without a lock."""
+    """Return the operation of `drain`, which reads no stack and takes no lock."""
 
     def running(_aws: object, _region: str, ids: list[str]) -> dict[str, Any]:
         return {id_: type("Shown", (), {"state": "running", "tags": {}})() for id_ in ids}
@@ -302,7 +302,7 @@ def test_a_drain_that_a_host_fails_is_undone(draining: Draining, hosts: Hosts) -
     hosts.ends["drain at once", SECOND] = (exit_codes.FAILED, "no HAProxy answers")
     with pytest.raises(Failed, match=r"may still get new sessions.*It was undone"):
         draining.drain("node1")
-    # Status is left out: the command reads the result after each change.
+    # `status` is left out, since the command also reads the status after each change.
     assert [action for action, *_ in hosts.asked if action != "status"][-1] == "enable"
     assert hosts.tags == []
 

@@ -1,4 +1,4 @@
-"""The result of the node program is explained with its whole last message."""
+"""Results of the node program: the error contains the program's last message as a whole."""
 
 import pytest
 

@@ -72,7 +72,7 @@ def test_out_again_changes_no_group(cloud: Cloud) -> None:
     nodes.out("node1", tag=drain_tag(cloud))
     cloud.calls.forget()
     nodes.out("node1", tag=drain_tag(cloud))
-    # The command to the node repeats the hold, which an interrupted run may not have sent.
+    # `SendCommand` repeats the hold, since a run that was interrupted may not have sent the hold.
     assert [call.operation for call in cloud.calls.changes] == ["CreateTags", "SendCommand"]
 
 

@@ -23,7 +23,7 @@ LOCK = "/denodo/denodo70/active/.lock"
 @pytest.fixture
 def cloud(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = clouds("active-passive", "active")
-    # A shorter delay makes the test faster.
+    # Shorten the deregistration delay, so that the test takes less time.
     cloud.targets.hurry(30)
     monkeypatch.setattr(command, "real_clock", lambda: cloud.clock)
     return cloud
@@ -43,7 +43,10 @@ def go(denodo_ha: Run) -> Run:
 
 
 def inside(cloud: Cloud, node: str = "node1") -> list[bool]:
-    """Return whether a node is in each shared target group, and in its auxiliary group."""
+    """Return True for each target group that contains a node, and False for each other one.
+
+    The shared target groups come first, then the node's auxiliary target group.
+    """
     return [node in cloud.registered("active", group) for group in (*SHARED, node)]
 
 
@@ -159,12 +162,13 @@ def test_an_instance_that_is_gone_is_not_drained(cloud: Cloud, go: Run) -> None:
 
 
 def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
-    """After an interruption before or after any change, the node is in service or drained."""
+    """An interruption before or after any change leaves the node in service or drained."""
     cloud.targets.hurry(1)
     seen = set()
     for after in (False, True):
-        # The changes of a drain, in order: the lock, a datapoint, the drain tag, the lock, three
-        # target groups, the lock, the hold.
+        # Changing calls of a drain, in this order: take the lock, put a datapoint of the
+        # suppressor, set the drain tag, renew the lock, deregister from three target groups, renew
+        # the lock, hold the watchdog.
         for on in range(1, 10):
             cloud.faults.interrupt(on=on, changing=True, after=after)
             done = go("node1")
@@ -176,7 +180,8 @@ def test_ctrl_c_at_each_change(cloud: Cloud, go: Run) -> None:
             else:
                 assert any(said in done.stderr for said in ("undone", "nothing was changed"))
             seen.add(is_drained(cloud))
-            # The next command succeeds, because the lock of the interrupted command expires.
+            # The next `drain` waits until the lock of the interrupted command has expired, and
+            # succeeds.
             assert go("node1").exit_code == exit_codes.DONE
             assert is_drained(cloud)
             cloud.put_in("active", "node1")
@@ -209,7 +214,7 @@ def test_a_failure_half_way_is_undone(cloud: Cloud, go: Run, fault: str, operati
 
 @pytest.mark.parametrize("on", [1, 2])
 def test_undoing_restores_the_earlier_drain_tag(cloud: Cloud, go: Run, on: int) -> None:
-    """An operator drained the node earlier, and a deploy has registered it again."""
+    """The tag is from an earlier drain, after which a deploy registered the node again."""
     id_ = cloud.nodes("active")["node1"]
     text = "2026-01-01T00:00:00+00:00 ann@desk new disk"
     cloud.client("ec2", "eu-west-1").create_tags(
@@ -247,7 +252,7 @@ def test_a_lock_that_aws_refuses_changes_nothing(cloud: Cloud, go: Run) -> None:
 
 
 def test_another_node_s_drain_tag_is_believed(cloud: Cloud, go: Run) -> None:
-    """Target health may be out of date: the other node may just have been drained."""
+    """A drain tag outweighs target health, which may be out of date just after a drain."""
     id_ = cloud.nodes("active")["node2"]
     tags = [{"Key": "denodo:drained", "Value": "2026-01-01T00:00:00Z ann@desk new disk"}]
     cloud.client("ec2", "eu-west-1").create_tags(Resources=[id_], Tags=tags)
@@ -276,7 +281,7 @@ def test_another_node_that_leaves_meanwhile_undoes_it(cloud: Cloud, go: Run) -> 
 def test_a_deregistration_that_arrives_after_the_undo_is_undone(
     cloud: Cloud, go: Run, *, interrupted: bool
 ) -> None:
-    """Ctrl-C while the call is under way, or an attempt without answer and then throttling."""
+    """The call fails with Ctrl-C or a lost answer, and takes effect 3 s after the failure."""
 
     def late(_: Call) -> Answer:
         now = cloud.clock.monotonic()
@@ -316,7 +321,7 @@ def test_a_lock_that_remains_is_named(cloud: Cloud, go: Run) -> None:
 
 
 def test_a_second_ctrl_c_never_says_that_nothing_was_changed(cloud: Cloud, go: Run) -> None:
-    """A lock may remain then, so the text says that no node was changed."""
+    """The message says only that no node was changed, since the lock may remain."""
     texts: list[str] = []
 
     def note(_: Call) -> None:
@@ -420,12 +425,13 @@ def test_the_turn_is_held_until_all_see_that_the_node_is_out(cloud: Cloud, go: R
 
 
 def test_who_was_suspended_has_lost_its_turn(cloud: Cloud, go: Run) -> None:
-    """While this command is suspended, another command drains the other node, so this one fails."""
+    """While this command is suspended, another command drains node2, so this command fails."""
     ends: list[int] = []
 
     def suspend(_: object) -> None:
         cloud.clock.sleep(400)
-        # Another process: the deadline of this command's call does not apply to it.
+        # Run `drain node2` in its own context, like another process: the deadline of the suspended
+        # call must not apply to it.
         ends.append(Context().run(go, "node2").exit_code)
 
     cloud.faults.add(Fault(lambda call: call.operation == "CreateTags", suspend, on=1))
@@ -448,7 +454,7 @@ def test_waits_for_its_turn(cloud: Cloud, go: Run) -> None:
     aws = Aws(attempts=1)
     lock = Lock(aws, "eu-west-1", LOCK, clock=cloud.clock, what="denodo-ha roll")
     with lock.held() as beating:
-        # The holder is alive and renews its lock.
+        # Let the command that holds the lock renew it every 50 s, so that the lock does not expire.
         for at in range(50, 400, 50):
             cloud.clock.at(at, lambda: beating.sleep(0))
         refused = go("node1")
@@ -471,7 +477,7 @@ def test_the_lock_of_who_was_killed_ends(cloud: Cloud, go: Run) -> None:
 
 
 def test_targets_are_named_by_id_and_port(cloud: Cloud, go: Run) -> None:
-    """A call without the port finds no target that was registered with a port, but succeeds."""
+    """AWS accepts a call without the port, but does not deregister a target that has a port."""
     assert go("node1").exit_code == exit_codes.DONE
     assert is_drained(cloud)
     targets = [call.parameters["Targets"] for call in cloud.calls.of("DeregisterTargets")]

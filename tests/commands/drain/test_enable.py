@@ -96,8 +96,9 @@ def test_called_off_while_it_drains(cloud: Cloud, go: Run) -> None:
 
 def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
     for after in (False, True):
-        # The changes of `enable`, in order: the lock, a datapoint, three target groups, the lock,
-        # the release, the drain tag.
+        # Changing calls of `enable`, in this order: take the lock, put a datapoint of the
+        # suppressor, register in three target groups, renew the lock, release the watchdog, remove
+        # the drain tag.
         for on in range(1, 9):
             drained.faults.interrupt(on=on, changing=True, after=after)
             done = go("enable", "node1")
@@ -215,7 +216,7 @@ def test_a_group_that_is_deleted_meanwhile(drained: Cloud, go: Run) -> None:
 
 
 def test_drained_by_somebody_meanwhile(drained: Cloud, go: Run) -> None:
-    """The drain tag of the other command stays, whichever command was first."""
+    """`enable` does not remove the drain tag of a command that drains the node at the same time."""
     ends: list[int] = []
     at = drained.clock.monotonic() + 4
     drained.clock.at(at, lambda: ends.append(go("drain", "node1", "--why", "theirs").exit_code))
@@ -236,7 +237,7 @@ def test_seen_late(drained: Cloud, go: Run) -> None:
 def test_a_drain_tag_that_aws_shows_late_is_removed(
     drained: Cloud, go: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan and the next read do not have the tag of a drain that has just ended."""
+    """The tag of a drain that has just ended is missing in the first two reads of `enable`."""
     read_instances, reads = instances.read_instances, 0
 
     def without_new_tag(*arguments: Any) -> dict[str, Instance]:

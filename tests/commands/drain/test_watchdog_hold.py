@@ -1,4 +1,4 @@
-"""The watchdog of a drained node rests: `drain` holds the node, and `enable` releases it."""
+"""Hold of the watchdog of a node: `drain` holds the node, and `enable` releases the node."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +35,7 @@ class Site:
         return self.cloud.mark("active", "node1") is not None
 
     def interrupt(self, operation: str) -> None:
-        """Interrupt the next call of an operation, before the simulated agents answer it."""
+        """Interrupt the next call of an operation before the simulated agents carry it out."""
         self.cloud.faults.heal()
         self.cloud.faults.interrupt(operation, on=1)
         self.agents.install()
@@ -72,7 +72,7 @@ def _is_slow(site: Site) -> None:
 
 
 def _is_denied(site: Site) -> None:
-    """Deny commands on nodes, as the Solution Manager's policy does."""
+    """Deny commands on nodes: the Solution Manager's policy does not allow them."""
     site.cloud.faults.heal()
     site.cloud.faults.deny("SendCommand")
     site.agents.install()
@@ -87,7 +87,7 @@ def test_a_node_that_cannot_be_held_is_drained_and_released_later(
     assert site.has_tag()
     assert "warning: the watchdog of node1 may not rest (" in done.stderr
     assert "node hold WHY" in done.stderr
-    # The node is held by an earlier drain, and cannot be released.
+    # An earlier drain has held the node; `enable` cannot release the hold.
     site.node.held = "an earlier drain"
     done = site.go("enable")
     assert not site.has_tag()

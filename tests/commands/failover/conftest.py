@@ -19,7 +19,7 @@ TemplatesOf = Callable[[Path], Mapping[str, Template]]
 
 @pytest.fixture(scope="module")
 def shared(templates_of: TemplatesOf) -> Iterator[Cloud]:
-    """Deploy the active-passive example once: the commands here change only a metric."""
+    """Deploy the active-passive example once: the commands change only the switch's metric."""
     file = ROOT / "config/examples/active-passive.yaml"
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith("AWS_")]:

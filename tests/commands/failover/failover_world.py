@@ -5,4 +5,4 @@ from collections.abc import Callable
 from typer.testing import Result
 
 Go = Callable[..., Result]
-"""Function that runs `denodo-ha failover …` in the simulated world of its first argument."""
+"""Function that runs `denodo-ha failover …` with the AWS that its first argument simulates."""

@@ -101,13 +101,14 @@ def test_sees_which_cluster_serves(sites: TwoSites, monkeypatch: pytest.MonkeyPa
     look = sites.observer.look()
     assert (look.cluster, set(look.faults)) == ("spare", {"web"})
     assert "refused the connection" in look.faults["web"]
-    # While both sides are unhealthy, Route 53 answers with the primary: that is no success.
+    # If both clusters are unhealthy, Route 53 answers with the primary. The look names the primary,
+    # and a fault of each of its services.
     sites.lead_to("main")
     sites.stop("main", "jdbc")
     sites.stop("main", "web")
     look = sites.observer.look()
     assert (look.cluster, set(look.faults)) == ("main", {"jdbc", "web"})
-    # An alias has the addresses of the load balancer, and not its name.
+    # A DNS answer from an alias record contains only addresses of the load balancer, not its name.
     sites.dns.aliases.clear()
     sites.dns.addresses[ENDPOINT] = (HOSTS["spare"],)
     look = sites.observer.look()
@@ -117,14 +118,14 @@ def test_sees_which_cluster_serves(sites: TwoSites, monkeypatch: pytest.MonkeyPa
     del sites.dns.addresses[ENDPOINT]
     look = sites.observer.look()
     assert (look.cluster, set(look.faults)) == ("", {"jdbc", "web"})
-    # A resolver that does not answer does not stop the observer.
+    # The observer reports a fault if the resolver does not answer, and does not wait any longer.
     monkeypatch.setattr(client_observer, "PATIENCE_S", 0.05)
     sites.dns.is_silent = True
     assert "does not answer" in sites.observer.look().faults["jdbc"]
 
 
 class CountingObserver:
-    """Observer that counts its looks."""
+    """Observer that counts its looks, each of which finds the cluster `main`."""
 
     def __init__(self) -> None:
         self.every = 0.001
@@ -132,7 +133,7 @@ class CountingObserver:
         self.count, self.enough = 0, threading.Event()
 
     def look(self) -> Look:
-        """Look once."""
+        """Count a look; set `enough` at the third look."""
         self.count += 1
         if self.count >= 3:
             self.enough.set()
@@ -140,13 +141,13 @@ class CountingObserver:
 
 
 class NoSwitch(SwitchReader):
-    """Switch that cannot be read."""
+    """Reader of the switch that never gets a value."""
 
     def __init__(self) -> None:
         pass
 
     def read(self) -> SwitchState | None:
-        """Return None."""
+        """Return None, for a value that could not be read."""
         return None
 
 

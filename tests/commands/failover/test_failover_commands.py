@@ -69,7 +69,8 @@ def test_status_ends_as_the_sides_are(
     world.down |= {*down}
     done = go(world, "status", "--format", "json")
     assert done.exit_code == code
-    # The answers of the resolver and of Route 53 agree with the one computed by Route 53's rules.
+    # Three answers must agree: that of the resolver, that of Route 53, and the one computed by
+    # Route 53's rules.
     assert [one["cluster"] for one in json.loads(done.stdout)["answered"]] == [answered] * 3
 
 
@@ -107,7 +108,8 @@ def test_leaves_a_cluster_and_restores_it(world: Route53, go: Go) -> None:
     assert done.exit_code == exit_codes.DONE, done.output
     assert done.stdout.endswith("no new client is sent to active\n")
     assert (world.answered, world.thrown) == ("passive", [1.0])
-    # Clients may cache the old answer for a while after DNS has changed.
+    # The command waits `CLIENTS_S` longer, since clients may cache the old answer after DNS has
+    # changed.
     assert world.cloud.clock.monotonic() - before >= 75 + failover.CLIENTS_S
     world.down.add("active")
     world.cloud.clock.at(world.cloud.clock.monotonic() + 40, lambda: world.down.discard("active"))
@@ -164,7 +166,7 @@ def test_refuses_to_go_back_to_a_primary_that_is_not_healthy(world: Route53, go:
 
 
 def test_holds_a_site_that_has_moved_by_itself(world: Route53, go: Go) -> None:
-    """Without the switch, DNS would fail back as soon as the primary is healthy again."""
+    """DNS has failed over to the secondary. Throwing the switch prevents that DNS fails back."""
     world.down.add("active")
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE, done.output
@@ -181,8 +183,8 @@ def test_says_when_dns_does_not_follow(world: Route53, go: Go) -> None:
     assert done.exit_code == exit_codes.FAILED
     assert "after 120 s DNS does not answer with passive yet" in done.stderr
     assert "192.0.2.1" in done.stderr
-    # The datapoint may be lost, for example because of another datapoint in the same minute, so
-    # the next command sends it again.
+    # AWS may have lost the datapoint, for example because of another datapoint in the same minute,
+    # so the next command puts the datapoint again.
     world.deaf = False
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     assert world.thrown == [1.0, 1.0]
@@ -196,7 +198,7 @@ def test_asks_route53_where_this_machine_resolves_nothing(world: Route53, go: Go
 
 
 def test_the_health_checks_decide_if_no_resolver_answers(world: Route53, go: Go) -> None:
-    """The zone is private, and this machine is outside its VPCs."""
+    """The zone is private and this machine is outside of its VPCs, so no DNS answer is known."""
     world.resolves = world.public = False
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
@@ -209,7 +211,8 @@ def test_works_without_the_file(world: Route53, go: Go) -> None:
     assert go(world, "to", "passive", *where, config="").exit_code == exit_codes.DONE
     (put, *entries) = world.cloud.calls.changes
     assert put.parameters == PUT
-    # Without the file, it is not known whether there is a bucket for the history.
+    # Without the configuration file, the command does not know whether a bucket for the history
+    # exists, so it tries to write an entry.
     assert {entry.operation for entry in entries} == {"PutObject"}
 
 

@@ -40,7 +40,7 @@ def changed(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> str:
 
 
 def to_version_eight(data: dict[str, Any]) -> None:
-    """Set version 8.0, without auxiliary ports: aliases then evaluate target health."""
+    """Set version 8.0 and remove the auxiliary ports: alias records then evaluate target health."""
     data["denodo"]["version"] = "8.0"
     for cluster in data["clusters"].values():
         for node in cluster["nodes"].values():
@@ -52,7 +52,7 @@ def by_operators(data: dict[str, Any]) -> None:
 
 
 class TestAlias:
-    """Records that evaluate target health, with the switch as health check."""
+    """Alias records evaluate the health of targets, and have the switch as health check."""
 
     @pytest.fixture
     def config(self, tmp_path: Path) -> str:

@@ -52,7 +52,8 @@ def side(role: Role, check: Route53Check | None = None, **changes: Any) -> Side:
 
 
 ANSWERED = {
-    # (state of the primary, state of the secondary): the answer
+    # Key: the states of the primary and of the secondary. Value: the record that DNS answers with,
+    # None if unknown.
     (HEALTHY, HEALTHY): PRIMARY,
     (HEALTHY, UNHEALTHY): PRIMARY,
     (HEALTHY, UNKNOWN): PRIMARY,
@@ -97,7 +98,7 @@ def test_an_alias_is_as_well_as_each_of_its_groups() -> None:
     assert side(PRIMARY, switch, alias=True, targets=(jdbc,)).counts_as == HEALTHY
     assert side(PRIMARY, switch, alias=True, targets=(jdbc, auxiliary)).counts_as == UNHEALTHY
     assert side(PRIMARY, switch, alias=True).counts_as == UNKNOWN
-    # If the record has its own health check, Route 53 does not evaluate targets.
+    # A record that is not an alias counts as its own health check says, whatever its targets are.
     assert side(PRIMARY, check("alarm", HEALTHY), targets=(auxiliary,)).counts_as == HEALTHY
 
 
@@ -110,7 +111,7 @@ def test_an_alias_does_not_see_behind_a_second_balancer() -> None:
     lost = side(PRIMARY, switch, alias=True, targets=(replace(front, healthy=0), nodes))
     assert lost.counts_as == UNHEALTHY
     assert lost.reason == "web's balancer: 0 of 1 targets healthy"
-    # If no health check covers the targets, the state shown is that of the service's nodes.
+    # If no health check covers the targets, the state for operators is that of the service's nodes.
     assert side(PRIMARY, switch, targets=(front, nodes)).state == UNHEALTHY
 
 
@@ -122,7 +123,7 @@ def test_where_nothing_looks_the_targets_tell_people() -> None:
 
 
 def answered(endpoint: Resolved, **targets: str) -> Role | None:
-    """Return the role that a DNS answer leads to, by the load balancers' addresses."""
+    """Return the role of the cluster that a DNS answer leads to; None if it is not known."""
     known = {
         SITE.endpoint: endpoint,
         "primary.elb.example": Resolved(frozenset(), frozenset({"192.0.2.1", "192.0.2.3"})),

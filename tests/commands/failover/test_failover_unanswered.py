@@ -27,7 +27,7 @@ def test_works_while_the_primary_s_region_is_lost(world: Route53, go: Go) -> Non
 
 
 def test_moves_while_route53_s_control_plane_is_lost(world: Route53, go: Go) -> None:
-    """The control plane is in one region; the switch and DNS answers do not depend on it."""
+    """The control plane, in one region, does not answer; the switch works without this region."""
     answer = error("ServiceUnavailable", "try later", 503)
     world.cloud.faults.add(Fault(lambda call: call.service == "route53", lambda _: answer))
     done = go(world, "to", "passive")
@@ -53,7 +53,7 @@ def test_a_move_that_is_throttled_has_moved_nothing(world: Route53, go: Go) -> N
 
 
 def put_and_refuse(world: Route53) -> None:
-    """Let the datapoint take effect without an answer, and throttle the SDK's later attempts."""
+    """Let the datapoint take effect without an answer, and throttle the SDK's repetitions."""
 
     def happen(call: Call) -> Answer:
         world.put(call)
@@ -150,7 +150,8 @@ OF_CHECK = (
     *("elasticloadbalancing:DescribeAccountLimits", "rds:DescribeDBInstanceAutomatedBackups"),
     *("servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"),
 )
-"""Actions that only `failover check` calls; its own tests compare its calls with the policies."""
+"""Actions that only `failover check` needs: tests of that command compare its calls with the
+policies."""
 
 
 def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> None:
@@ -163,8 +164,8 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     called = {
         f"{prefixes.get(call.service, call.service)}:{call.operation}"
         for call in world.cloud.calls.made
-        # GetCallerIdentity needs no permission (AWS, STS API), and there is no bucket of the
-        # history without exports.
+        # Leave out `sts`, since GetCallerIdentity needs no permission (AWS, STS API), and `s3`,
+        # since this example has no exports and therefore no bucket of the history.
         if call.service not in {"sts", "s3"}
     }
     (policy,) = [
@@ -174,8 +175,9 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
     ]
     actions = [one["Action"] for one in policy]
     permitted = {one for of in actions for one in ([of] if isinstance(of, str) else of)}
-    # The same operators use `denodo-ha status`, which reads the load balancers, check the standby,
-    # and practise, for which they hold the locks of both clusters.
+    # The policy also has the actions of other commands that the operators use: `status` reads the
+    # load balancers, `failover check` reads the standby, and `failover practice` holds the locks of
+    # both clusters.
     status = {"elasticloadbalancing:DescribeLoadBalancers"}
     practice = {f"ssm:{verb}Parameter" for verb in ("Delete", "Get", "Put")}
     assert called | status | practice | {*OF_CHECK} == permitted
@@ -183,7 +185,8 @@ def test_the_policy_permits_every_call_and_no_other(world: Route53, go: Go) -> N
 
 LOST = "eu-west-1"
 SERVICES = ("route53", "sts", "cloudformation", "elbv2", "cloudwatch")
-"""Services whose calls fail everywhere, except for the datapoint in the switch's region."""
+"""Services whose calls fail in every combination of the test; only the datapoint of the switch
+arrives."""
 
 
 @pytest.mark.parametrize(
@@ -204,10 +207,10 @@ def test_every_look_ends_before_the_switch_is_due(
     options: tuple[str, ...],
     sizes: tuple[int, ...],
 ) -> None:
-    """The datapoint is put within 10 s of the process's start, whatever does not answer.
+    """The datapoint is put within 10 s of the process's start, whichever services do not answer.
 
-    Each call before the datapoint has a deadline; the latest one is the latest time of the
-    datapoint. The process is `age` seconds old, as on a slow machine.
+    The latest time of the datapoint is the latest deadline of the calls before it. `age` is how
+    long the process has already run, as on a slow machine.
     """
     monkeypatch.setattr(process, "age", lambda: age)
     errors = itertools.cycle(
@@ -246,14 +249,15 @@ def test_every_look_ends_before_the_switch_is_due(
 
 
 def test_a_switch_that_was_just_set_back_is_thrown_again(world: Route53, go: Go) -> None:
-    """The switch's health check still shows the earlier datapoint; DNS answers the primary."""
+    """The health check still shows the switch as thrown, but DNS answers with the primary."""
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
-    # The check shows the switch as set, and DNS does not follow: the secondary was unhealthy.
+    # The switch's health check shows the switch as thrown, and the secondary is unhealthy, so DNS
+    # still answers with the primary.
     world.down.add("passive")
     world.silent.add("passive")
     process.set_state_left("")
     done = go(world, "to", "passive", "--timeout", "60")
     assert world.thrown == [1.0, 1.0], done.output
-    # The output after a second Ctrl-C.
+    # Text that the process prints after a second Ctrl-C.
     assert "SecondaryActive = 1" in process._state_left  # noqa: SLF001 - printed only at the end of the process
     assert "put SecondaryActive = 1" in done.stderr

@@ -32,7 +32,7 @@ BACK = "denodo-ha failover back -c active-passive"
 
 
 class WorldObserver:
-    """Client observer in a simulated world: it sees the DNS answer, and faults of each cluster."""
+    """Client observer that sees the simulated DNS answer, and given faults of each cluster."""
 
     def __init__(self, world: Route53) -> None:
         self._world = world
@@ -40,7 +40,7 @@ class WorldObserver:
         self.faults: dict[str, dict[str, str]] = {}
 
     def look(self) -> Look:
-        """Look once."""
+        """Return a look: the cluster that DNS answers with, and its faults."""
         cluster = self._world.answered
         return Look(self._world.cloud.clock.monotonic(), cluster, self.faults.get(cluster, {}))
 
@@ -71,7 +71,7 @@ class Practising:
 
     @contextmanager
     def _watching(self, observed: Observation) -> Iterator[None]:
-        """Run the tasks of an observation by the virtual clock."""
+        """Run the tasks of an observation at their intervals on the virtual clock."""
         clock, is_over = self.world.cloud.clock, False
 
         def repeat(task: Callable[[], None], every: float) -> None:
@@ -93,7 +93,7 @@ class Practising:
         return StandbyReport(tuple(self.lines), facts)
 
     def begin(self) -> None:
-        """Let Route 53 answer, after faults were healed."""
+        """Let the simulated Route 53 answer; call this method again after `faults.heal()`."""
         self.world.begin(self._patch)
 
     def run(self, *arguments: str) -> Result:
@@ -102,16 +102,19 @@ class Practising:
         return self._denodo_ha("failover", "practice", "-c", "active-passive", *arguments)
 
     def with_drill(self) -> None:
-        """Let practices compute the drill's expectation, which takes time."""
+        """Let practices compute the times that the drill expects.
+
+        Other tests leave this out, as it takes long.
+        """
         self._patch.setattr(expectation, "expectation", self._expectation)
 
     def after(self, seconds: float, happen: Callable[[], object]) -> None:
-        """Let something happen a number of seconds from now."""
+        """Call a function when a number of seconds have passed on the virtual clock."""
         clock = self.world.cloud.clock
         clock.at(clock.monotonic() + seconds, happen)
 
     def is_as_before(self) -> bool:
-        """Return whether the site is at its primary, by the switch, and no lock remains."""
+        """Return whether the primary serves, the switch is not thrown, and no lock remains."""
         cloud = self.world.cloud
         cloud.clock.sleep(SWITCH_S)
         cloud.faults.heal()
@@ -157,8 +160,8 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
     assert practising.world.thrown == [1.0, 0.0]
     for cluster in (SECONDARY, PRIMARY):
         steps = steps_of(report, cluster)
-        # The drill predicts 120 s: one minute of the switch's alarm, one minute for the metric, and
-        # the TTL.
+        # The drill predicts 120 s until the health check of the switch changes: one minute for the
+        # metric, and one for the alarm. The TTL of 10 s follows.
         assert steps["the switch's health check"] == (75.0, 120)
         assert steps["DNS, first answer"] == (75.0, 130)
         assert steps["first served connection, web"] == (75.0, 130)
@@ -193,7 +196,7 @@ def test_measures_both_directions_beside_the_drill(practising: Practising) -> No
 
 
 def test_a_name_that_leads_to_the_primary_again_is_no_success(practising: Practising) -> None:
-    """Route 53 answers with the primary if both sides are unhealthy."""
+    """The secondary fails during the practice: Route 53 then answers with the unhealthy primary."""
     practising.after(120, lambda: practising.world.down.add(SECONDARY))
     done = practising.run("--stay", "10m", "--format", "markdown")
     assert done.exit_code == exit_codes.NO, done.output
@@ -245,7 +248,8 @@ def test_refuses_where_it_would_not_begin_at_the_primary(practising: Practising)
     assert "passive is not ready (3 metadata: no, differs since 02:00)" in done.stderr
     done = practising.run("--dry-run", "--even-if-not-ready")
     assert done.exit_code == exit_codes.DONE, done.output
-    # Unknown lines do not prevent a practice, nor does a practice that never took place.
+    # Two findings do not prevent a practice: a line of `failover check` that is unknown, and the
+    # line which says that there has been no practice yet.
     practising.lines = practising.lines[1:]
     done = practising.run("--dry-run")
     assert "would fail over to passive, stay for 600 s, and fail back" in done.stdout
@@ -277,8 +281,9 @@ def test_an_interruption_fails_back(practising: Practising, seconds: float) -> N
     (entry,) = practising.entries
     assert entry.verdict == "interrupted"
     assert entry.details["practice"]["verdict"] == "interrupted"
-    # The switch's alarm evaluates the maximum of a minute: before the first datapoint has had an
-    # effect, the second one may be lost, and is put again later.
+    # If Ctrl-C comes before the first datapoint has had an effect, the second datapoint may be in
+    # the same minute. The switch's alarm evaluates the maximum of a minute, so the second datapoint
+    # has no effect and is put again.
     assert practising.world.thrown == ([1.0, 0.0, 0.0] if seconds < SWITCH_S else [1.0, 0.0])
     assert practising.is_as_before()
 
@@ -316,7 +321,7 @@ def test_says_what_remains_if_it_cannot_fail_back(practising: Practising) -> Non
 
 
 class Killed(BaseException):
-    """The process is killed: nothing of it reaches AWS any more."""
+    """Kill of the process: no later call of the command reaches AWS."""
 
 
 def kill_at(cloud: Cloud, changes: int, *, after: bool) -> None:
@@ -324,7 +329,7 @@ def kill_at(cloud: Cloud, changes: int, *, after: bool) -> None:
 
     Args:
         cloud: the cloud.
-        changes: number of the changing calls that take effect before.
+        changes: number of changing calls that take effect before the kill.
         after: True to kill the process at the first call after the next change.
     """
     seen, is_dead = 0, False
@@ -350,7 +355,7 @@ MOMENTS = {
 
 
 def ends_where_it_began(practising: Practising, changes: int, *, after: bool) -> None:
-    """Kill a practice, and assert that the next one leaves the site at its primary."""
+    """Kill a practice, and assert that the next practice leaves the site at its primary."""
     cloud = practising.world.cloud
     kill_at(cloud, changes, after=after)
     with pytest.raises(Killed):
@@ -365,7 +370,8 @@ def ends_where_it_began(practising: Practising, changes: int, *, after: bool) ->
 
 def test_the_next_practice_ends_one_that_was_killed(practising: Practising) -> None:
     ends_where_it_began(practising, 2, after=True)
-    # The datapoint 1 moved the site. The datapoints 0 fail back, and are in different minutes.
+    # The datapoint 1 has moved the site to the secondary. Two datapoints 0, in different minutes,
+    # fail back.
     assert practising.world.thrown == [1.0, 0.0, 0.0]
 
 

@@ -1,4 +1,4 @@
-"""Locks of a practice: the error of the practice also says that a lock could not be released."""
+"""Locks of a practice: if a lock cannot be released, the practice's own error also says so."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ class _Lock:
 
 
 def run(error: CommandError, monkeypatch: pytest.MonkeyPatch, region: str = "lost") -> CommandError:
-    """Raise an error while the locks are held; return the error that the operator sees."""
+    """Raise an error in a block that holds the locks; return the error that leaves the block."""
     monkeypatch.setattr(cluster_locks, "Lock", _Lock)
     cluster = SimpleNamespace(name="active", region=region, unreachable="")
     site = SimpleNamespace(environment="prod", clusters={"PRIMARY": cluster})

@@ -69,7 +69,7 @@ def go(denodo_ha: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Go:
 
 
 def namespaces(world: Route53) -> list[str]:
-    """Return the namespaces of the switch's data points; the history is changed, too."""
+    """Return the namespaces of the datapoints, leaving out changes of the history."""
     changes = world.cloud.calls.changes
     return [one.parameters["Namespace"] for one in changes if one.operation == "PutMetricData"]
 
@@ -85,7 +85,8 @@ def test_the_stack_names_the_namespace(own: Path, templates_of: TemplatesOf) -> 
             for resource in template["Resources"].values()
             if resource["Type"] == "AWS::CloudWatch::Alarm"
         ]
-        # Route 53's alarm, and the alarm that tells operators.
+        # The stack has two alarms on the switch's metric: one that Route 53's health check follows,
+        # and one that notifies operators.
         assert namespaces == [namespace, namespace]
         (statement,) = [
             statement
@@ -99,7 +100,7 @@ def test_the_stack_names_the_namespace(own: Path, templates_of: TemplatesOf) -> 
 
 @pytest.mark.parametrize("named", ["own", "example", "environment"])
 def test_moves_in_the_deployed_namespace(world: Route53, go: Go, own: Path, named: str) -> None:
-    """The configuration file may be older or newer than the deployed stack."""
+    """Commands use the deployed namespace: the configuration file may differ from the stack."""
     options = {
         "own": ("-c", str(own)),
         "example": ("-c", str(EXAMPLE)),
@@ -144,7 +145,7 @@ def write_assembly(folder: Path, templates: Mapping[str, Template]) -> Path:
 
 @pytest.fixture
 def planned(tmp_path: Path, own: Path, templates_of: TemplatesOf) -> Path:
-    """Return an assembly that moves the deployed switch to the shared namespace."""
+    """Return an assembly whose deploy moves the switch from its own namespace to the example's."""
     templates = copy.deepcopy(dict(templates_of(own)))
     templates["denodo70-failover"] = templates_of(EXAMPLE)["denodo70-failover"]
     return write_assembly(tmp_path, templates)

@@ -24,7 +24,7 @@ SITE = ("--live", "--region", REGIONS[0], "--balancer", "denodo-nlb")
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[FoundAccount]:
-    """Return a site in two regions, with two target groups and the nodes' auxiliary ports."""
+    """Return a hand-made site: two regions, two target groups, the nodes' auxiliary ports."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -41,8 +41,8 @@ def account() -> Iterator[FoundAccount]:
 
 @pytest.fixture
 def found(account: FoundAccount) -> Iterator[FoundAccount]:
-    """Return the site of the module, without recorded calls and faults."""
-    # Wait until every target is healthy again.
+    """Return the site that all tests of the module share, without recorded calls and faults."""
+    # Let time pass until every target is healthy again after the previous test.
     account.cloud.clock.sleep(60)
     before, tags = account.registrations(), account.tags()
     account.cloud.calls.forget()
@@ -54,7 +54,7 @@ def found(account: FoundAccount) -> Iterator[FoundAccount]:
 
 @pytest.fixture
 def go(denodo_ha: Run) -> Run:
-    """Return a function that runs a command with --live."""
+    """Return a function that runs a command with the option --live."""
 
     def go(*arguments: str, site: tuple[str, ...] = SITE) -> Result:
         done = denodo_ha(*arguments, *site)

@@ -30,7 +30,7 @@ def changes(found: FoundAccount) -> list[str]:
 
 
 def documented_actions() -> set[str]:
-    """Return the actions of the policy that the page has for drain and enable."""
+    """Return the actions of the policy in docs/how-to/drill-what-runs.md."""
     page = (ROOT / "docs/how-to/drill-what-runs.md").read_text(encoding="utf-8")
     policy = json.loads(page.partition("```json")[2].partition("```")[0])
     return {action for statement in policy["Statement"] for action in statement["Action"]}
@@ -102,7 +102,7 @@ def test_what_a_drain_refuses(found: FoundAccount, go: Run) -> None:
 
 
 def test_the_drain_of_another_operator_counts(found: FoundAccount, go: Run) -> None:
-    """Without an auxiliary port, a drained node can be found only by its tags."""
+    """node2 has no auxiliary port: only its tags show that another operator has drained it."""
     elb = found.cloud.client("elbv2", REGION)
     node2 = found.cluster.nodes["node2"]
     elb.deregister_targets(
@@ -127,7 +127,7 @@ def test_the_drain_of_another_operator_counts(found: FoundAccount, go: Run) -> N
 def test_a_node_with_two_ports_in_a_target_group(
     found: FoundAccount, go: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # moto has one target for each instance; the account's targets have one for each port.
+    # On AWS an instance is one target for each port, but moto keeps one target for each instance.
     monkeypatch.setattr("moto.elbv2.models.FakeTargetGroup.deregister", lambda *_: None)
     elb, node = found.cloud.client("elbv2", REGION), found.cluster.nodes["node1"]
     jdbc = found.cluster.groups["jdbc"]
@@ -143,7 +143,7 @@ def test_a_node_with_two_ports_in_a_target_group(
 
 
 def test_enable_needs_a_record(found: FoundAccount, go: Run) -> None:
-    """Tags of a drain record without a drain tag are leftovers without a meaning."""
+    """Without a drain tag a node is not drained: tags of an old drain record have no effect."""
     ec2, node = found.cloud.client("ec2", REGION), found.cluster.nodes["node1"]
     stale = "denodo:drained-from:denodo-other"
     ec2.create_tags(Resources=[node], Tags=[{"Key": stale, "Value": "1"}])
@@ -195,7 +195,7 @@ def test_options(
 def test_a_record_leads_to_two_regions(
     found: FoundAccount, go: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A node name that exists in both regions is refused with a list of the nodes."""
+    """A node name that exists in both regions is refused, with a list of both nodes."""
     site = ("--live", "--region", REGIONS[0], "--region", REGIONS[1], "--record", RECORD)
     done = go("drain", NODE, site=site)
     assert done.exit_code == exit_codes.USAGE, done.output

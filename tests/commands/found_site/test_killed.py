@@ -1,4 +1,4 @@
-"""A drain or enable of a found site that was killed, and target groups that change meanwhile."""
+"""`drain` and `enable --live` after a kill, or after a change of the target groups."""
 
 import contextlib
 
@@ -58,7 +58,8 @@ def test_a_process_that_is_killed_anywhere_is_completed(found: FoundAccount, go:
 
 def test_enable_alone_completes_a_drain_that_was_killed(found: FoundAccount, go: Run) -> None:
     before, tags = found.registrations(), found.tags()
-    # The second deregistration: put the lock, tag, prove the lock, deregister, deregister.
+    # Kill `drain` before its second deregistration. Its changing calls are: put the lock, set tags,
+    # prove the lock, deregister, deregister.
     killed_before(found, go, 5)
     assert found.registrations() != before
     assert go("enable", NODE, "--take-over").exit_code == exit_codes.DONE
@@ -66,7 +67,10 @@ def test_enable_alone_completes_a_drain_that_was_killed(found: FoundAccount, go:
 
 
 def test_a_target_group_that_no_listener_uses_any_more(found: FoundAccount, go: Run) -> None:
-    """Its registration is restored too; a record of a deleted target group alone is refused."""
+    """`enable` registers the node in a target group without a listener, too.
+
+    It refuses a drain record that names only a deleted target group.
+    """
     elb, before = found.cloud.client("elbv2", REGION), found.registrations()
     assert go("drain", NODE).exit_code == exit_codes.DONE
     elb.delete_listener(ListenerArn=found.cluster.listeners["odbc"])

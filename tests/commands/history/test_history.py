@@ -35,10 +35,11 @@ CHANGES_NOTHING = {
     *("catalog status", "catalog learn", "haproxy render", "haproxy status", "haproxy verify"),
 }
 CHANGES_THIS_MACHINE = {
-    *("pin", "init", "adopt", "cost"),  # files that are committed
+    # commands that change files which users commit to git
+    *("pin", "init", "adopt", "cost"),
     *("haproxy drain", "haproxy enable", "haproxy reload", "haproxy save", "haproxy prepare"),
 }
-"""Commands that change a file, or HAProxy on this machine, without AWS."""
+"""Commands that change files, or HAProxy on the machine on which they run, and nothing in AWS."""
 
 LOST, KEPT = "eu-west-1", "eu-central-1"
 _EXPORTS = (
@@ -78,9 +79,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cloud(clouds: Clouds, config: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Deploy the environment, and create its buckets.
+    """Deploy the active-passive example, and create the buckets of the configuration.
 
-    The stacks are those of the example: exports add only permissions to them.
+    The stacks of the example without exports are sufficient, since exports add only permissions.
     """
     cloud = clouds("active-passive")
     cloud.targets.hurry(30)
@@ -135,7 +136,7 @@ def test_the_other_cluster_s_bucket_gets_the_entry(
     assert change["before"] == "in service"
     assert "out of jdbc, odbc, web since" in change["after"]
     assert change["after"].endswith("new disk")
-    # Again: nothing is changed, so there is no second entry.
+    # The second `drain` changes nothing, so it leaves no entry.
     assert drain(denodo_ha, config).exit_code == exit_codes.DONE
     assert len(entries(cloud, config, KEPT)) == 1
     done = denodo_ha("enable", "node1", "--cluster", "active", "-c", str(config))
@@ -176,7 +177,8 @@ def test_without_a_bucket_the_command_says_so_and_is_done(
     assert done.exit_code == exit_codes.DONE, done.output
     assert "not recorded: active, passive: no cluster has a bucket of exports" in done.stderr
     assert "s3" not in {call.service for call in cloud.calls.made}
-    # Without the file, it is not known whether there are buckets.
+    # Without the configuration file, the command does not know whether buckets of the history
+    # exist.
     found = ("--environment", "denodo70", "--region", LOST, "--region", KEPT)
     done = denodo_ha("enable", "node1", "--cluster", "active", *found)
     assert done.exit_code == exit_codes.DONE, done.output
@@ -291,7 +293,7 @@ def test_an_object_that_is_no_entry_is_named(cloud: Cloud, config: Path, denodo_
 
 
 class TestRecording:
-    """The decorator, with a location whose bucket takes every entry."""
+    """The decorator `@recorded`, with a bucket that accepts every entry."""
 
     @pytest.fixture(autouse=True)
     def written(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], float]]:
@@ -345,7 +347,7 @@ class TestRecording:
             {"cluster": "active", "subject": "node1", "before": "a", "after": "b"}
         ]
         assert entry["details"] == {"within": True}
-        # The text of an unexpected error may contain anything.
+        # Entries must not contain the text of an unexpected error, which may contain secrets.
         assert "secret" not in json.dumps(entry)
 
     @pytest.mark.parametrize("raised", [Refused("nothing was changed"), UsageError("no")])
@@ -379,7 +381,7 @@ class TestRecording:
 
 @pytest.mark.long
 def test_a_region_that_hangs_leaves_time_for_the_other_bucket(cloud: Cloud, config: Path) -> None:
-    """Each bucket but the last has half of the time that is left."""
+    """The write to each bucket except the last gets half of the command's remaining time."""
     left: list[float] = []
 
     def hang(_: Call) -> Answer:

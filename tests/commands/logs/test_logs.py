@@ -21,7 +21,7 @@ GROUP = "test-main-Logs-AB12CD34"
 ACCOUNT = "123456789012"
 """Account of moto."""
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
-"""The real time, since CloudWatch Logs accepts no events of another day."""
+"""The real time, since CloudWatch Logs rejects events that are too old."""
 OLD, NEW = "i-0000000000000old1", "i-0000000000000new1"
 
 
@@ -31,10 +31,10 @@ def ago(minutes: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 
 class Logs:
-    """CloudWatch Logs in the region of a cluster, which need not be deployed.
+    """CloudWatch Logs in the region of a cluster. The cluster's stack may be missing.
 
     Attributes:
-        on: options of the command.
+        on: options that select the cluster's configuration.
     """
 
     def __init__(self, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""`denodo-ha pause` and `resume`: the parameter, the nodes, the metric, what refuses meanwhile."""
+"""`denodo-ha pause` and `resume`: parameter, nodes, suppressor, and refusals during a pause."""
 
 import json
 from datetime import timedelta
@@ -38,7 +38,7 @@ class Site:
         return self.agents.nodes["node1"]
 
     def status(self, *arguments: str) -> Result:
-        """Run `status`, which misses the other cluster."""
+        """Run `status`, which reports the other cluster as missing, since it is not deployed."""
         return self._run("status", *arguments, "-c", "active-passive")
 
     def go(self, *arguments: str, code: int = exit_codes.DONE) -> Result:
@@ -172,7 +172,11 @@ def test_without_suppressor_or_program_it_says_what_is_not_silenced(site: Site) 
 
 
 def test_ctrl_c_at_each_change_and_again(site: Site) -> None:
-    """Changes of a pause, in order: the lock, the lock again, the parameter, the datapoint."""
+    """Interrupt each changing call of `pause`, then run `pause` again.
+
+    In order, the calls take the lock, renew the lock, write the pause's parameter, and put a
+    datapoint of the suppressor.
+    """
     for on in (1, 2, 3, 4):
         site.cloud.faults.heal()
         site.cloud.faults.interrupt(on=on, changing=True)
@@ -180,7 +184,8 @@ def test_ctrl_c_at_each_change_and_again(site: Site) -> None:
         done = site.pause(code=exit_codes.INTERRUPTED)
         assert ("active may be paused" in done.stderr) is (on > 2)
         assert site.record() is None or on == 4
-        site.cloud.clock.sleep(300)  # the lock of the interrupted command may remain until then
+        # Let the lock of the interrupted command expire.
+        site.cloud.clock.sleep(300)
     site.cloud.faults.heal()
     site.agents.install()
     site.pause()

@@ -1,4 +1,4 @@
-"""`denodo-ha plan` and `nodes`: output before anything is changed."""
+"""`denodo-ha plan` and `nodes`: their output, before a deploy changes anything."""
 
 import copy
 import json

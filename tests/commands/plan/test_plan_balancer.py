@@ -76,7 +76,11 @@ def test_another_logical_id_is_another_load_balancer(template: Template) -> None
 
 
 def test_what_replaces_is_what_cloudformation_publishes(template: Template) -> None:
-    """The effect of each property in the template is known, so that no default applies."""
+    """Each load balancer property in the templates has a known effect.
+
+    The property is in `LOAD_BALANCER_IN_PLACE`, or is create-only in CloudFormation's schema.
+    `plan` would count any other property as a replacement.
+    """
     schema = cfn_lint.schema(LOAD_BALANCER)
     replacing = {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
     assert replacing.isdisjoint(LOAD_BALANCER_IN_PLACE)

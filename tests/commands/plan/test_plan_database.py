@@ -170,12 +170,16 @@ def test_new_removed_and_renamed_databases(template: Template) -> None:
 
 
 def test_what_replaces_is_what_cloudformation_publishes(template: Template) -> None:
-    """The effect of each property in the template is known, so that no default applies."""
+    """Each database property in the templates has a known effect.
+
+    The property is in `DATABASE_EFFECTS`, or is create-only in CloudFormation's schema. `plan`
+    would count any other property as a replacement.
+    """
     schema = cfn_lint.schema(INSTANCE)
     replacing = {path.removeprefix("/properties/") for path in schema["createOnlyProperties"]}
     assert replacing.isdisjoint(DATABASE_EFFECTS)
     assert set(DATABASE_EFFECTS) <= set(schema["properties"])
-    # The configuration cannot change Engine or Port.
+    # Engine and Port are in neither list, since the configuration cannot change them.
     assert set(only(template, INSTANCE)) - set(DATABASE_EFFECTS) - replacing == {"Engine", "Port"}
 
 

@@ -63,7 +63,7 @@ def test_what_is_protected_is_named_before_the_destroy(
     database["DeletionProtection"] = False
     free = denodo_ha(*arguments)
     assert (free.exit_code, "removed" in free.stdout) == (exit_codes.DONE, True)
-    # A destroy removes the load balancer on purpose.
+    # The load balancer's loss is not reported, since a destroy removes it on purpose.
     assert "instead" not in free.stdout
     (balancer,) = (
         resource["Properties"]

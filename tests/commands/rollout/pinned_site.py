@@ -20,7 +20,7 @@ EXAMPLE = ROOT / "config/examples/active-active.yaml"
 
 
 class KilledError(BaseException):
-    """Raised in place of a kill: no handler of the command runs."""
+    """Simulated kill of the process: a BaseException that no handler of the command catches."""
 
 
 class Site:
@@ -91,7 +91,7 @@ class Site:
         return {node: pin.first_boot for node, pin in load(self.file).pins.root[CLUSTER].items()}
 
     def make_with_the_original_text(self) -> None:
-        """Give the nodes the first-boot text that an older version of the project deployed."""
+        """Give the deployed nodes version 1 of the first-boot text."""
         for resource in self.cloud.stack(CLUSTER).template["Resources"].values():
             if resource["Type"] == "AWS::EC2::Instance":
                 tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}

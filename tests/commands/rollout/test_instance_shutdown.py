@@ -17,7 +17,7 @@ NODES = ["node1", "node2", "node3"]
 
 
 def _snapshots(site: Site) -> list[dict[str, Any]]:
-    """Return the snapshots of the test; moto has some of its own."""
+    """Return the snapshots that the command made: moto has some from the start."""
     client = site.cloud.client("ec2", site.cloud.stack(CLUSTER).region)
     snapshots = client.describe_snapshots(OwnerIds=["self"])["Snapshots"]
     return [each for each in snapshots if each["Description"].startswith("denodo-ha")]
@@ -61,8 +61,8 @@ def test_denodo_is_stopped_before_the_deploy(site: Site, setting: tuple[str, str
     )
     assert site.rolling().roll_out() == NODES
     assert running == [[other for other in NODES if other != node] for node in NODES]
-    # The command waits for the default of `stop_limit` (900 s), and for what the systemd unit adds
-    # (360 s).
+    # The time limit of `stop` is the default of `stop_limit` (900 s) and the 360 s that the systemd
+    # unit adds.
     assert [node.stops for node in site.agents.nodes.values()] == [[900 + 360]] * 3
     site.is_well()
 
@@ -85,7 +85,7 @@ def test_a_document_of_an_earlier_version_gets_only_actions_that_it_has(
 
 
 def test_an_action_that_a_document_lacks_is_refused_with_the_way_on(site: Site) -> None:
-    """No command sends an action that the deployed document does not have."""
+    """The refusal names the missing action of the deployed SSM document, and a deploy as remedy."""
     _remove_actions(site)
     with pytest.raises(Refused, match=r"does not have the action accept-readiness.*deploy"):
         rolling(site.cloud, accept_readiness=True).roll()
@@ -114,7 +114,7 @@ def test_denodo_is_started_again_after_a_deploy_that_rolls_back(site: Site) -> N
 
 
 def test_denodo_is_started_again_if_the_configuration_is_changed_back(site: Site) -> None:
-    """A run is killed after it has stopped Denodo; then the node needs no change any more."""
+    """A rollout is killed after it has stopped Denodo; then the node needs no change any more."""
 
     def kill() -> None:
         raise KilledError

@@ -68,7 +68,7 @@ def test_another_node_asks_for_a_lost_one(site: Site) -> None:
 def test_a_node_that_cannot_ask_prevents_nothing(
     site: Site, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Node programs of earlier versions do not have the command, and end with exit code 2."""
+    """A node program of an earlier version ends with exit code 2, for an unknown command."""
     site.ask_for(OLD, NEW)
     site.agents.license = code
     assert len(site.rolling().roll_out()) == 3

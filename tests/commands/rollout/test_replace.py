@@ -32,7 +32,7 @@ NO_CAPACITY = (
 
 def lose(site: Site) -> None:
     site.cloud.terminate(CLUSTER, NODE)
-    # The SSM agent of the new instance answers.
+    # The SSM agent of the new instance answers, but its metadata is not confirmed yet.
     site.agents.nodes[NODE].confirmed = False
 
 
@@ -100,7 +100,7 @@ def test_lost_again(site: Site) -> None:
 
 
 def test_another_node_that_is_not_healthy_does_not_prevent_it(site: Site) -> None:
-    """A lost node serves no client, so replacing it takes no capacity away."""
+    """A lost node serves no client, so `replace` is allowed although node1 is unhealthy."""
     site.cloud.become(CLUSTER, "node1", UNHEALTHY)
     lose(site)
     site.replacing().replace_node(NODE)
@@ -123,7 +123,7 @@ def test_even_if_running(site: Site) -> None:
     site.replacing(even_if_running=True).replace_node(NODE)
     is_replaced(site)
     assert site.cloud.nodes(CLUSTER)[NODE] != old
-    # The node left its target groups before the deploy.
+    # The node was taken out of its target groups before the deploy, and was the only one out.
     assert site.agents.most_out == 1
 
 
@@ -144,7 +144,8 @@ def test_without_confirmed_metadata_it_stays_out(site: Site) -> None:
     for _ in range(2):
         with pytest.raises(Failed, match=rf"denodo-ha enable {NODE} --metadata-ok") as failed:
             site.replacing().replace_node(NODE)
-        # After this `enable` the node is not lost, so a second replacement is refused.
+        # The message names `enable` and not a second run: after `enable` the node is no longer
+        # lost, so `replace` would refuse.
         assert "run this again" not in str(failed.value)
         assert (site.agents.out(), mark_of(site)) == ({NODE}, "denodo-ha replace, generation 2")
     assert site.cdk.deploys == [[NODE]]
@@ -211,7 +212,7 @@ def test_killed_around_the_deploy_and_continued(site: Site, kind: str, moment: s
 
 @pytest.mark.parametrize("running", [False, True])
 def test_killed_at_each_change_and_continued(site: Site, *, running: bool) -> None:
-    """Each time exactly one new instance is made."""
+    """However often `replace` is killed and run again, exactly one new instance is created."""
     faults, ended = site.cloud.faults, 0
     for on in range(2, 30):
         if not running:
@@ -228,7 +229,7 @@ def test_killed_at_each_change_and_continued(site: Site, *, running: bool) -> No
             faults.heal()
             site.agents.install()
             if len(site.cdk.deploys) > before and not site.marked() and not pin(site).replacing:
-                # The killed command had done everything but the release of the lock.
+                # The killed command has done everything except the release of its lock.
                 is_replaced(site, pin(site).generation)
                 continue
             site.replacing(take_over=True, even_if_running=running).replace_node(NODE)
@@ -271,7 +272,7 @@ def test_killed_at_each_write_of_the_pins_file(
 
 
 def test_continued_on_another_machine(site: Site) -> None:
-    """The pins file of the killed run is lost with the machine on which it ran."""
+    """The command continues without the pins file of the killed command's machine."""
     pins = site.pins.read_text()
     lose(site)
     site.cdk.confirmed = False
@@ -345,7 +346,8 @@ def test_a_sick_node_is_not_waited_for_after_a_failed_deploy(site: Site) -> None
     with pytest.raises(Failed, match=rf"was not healthy before.*denodo-ha enable {NODE}"):
         site.replacing(even_if_running=True).replace_node(NODE)
     assert pin(site).generation == 1
-    # The drain tag names the command, which continues.
+    # The drain tag of the failed command is still there: it names `replace`, so `replace` may
+    # continue.
     assert mark_of(site) == "denodo-ha replace, generation 2"
     site.cdk.fails = ""
     site.replacing().replace_node(NODE)

@@ -91,7 +91,7 @@ def test_every_node_one_at_a_time(cloud: Cloud, agents: Agents) -> None:
 
 
 def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
-    """SendCommand's answer is lost although the command runs, so the command is sent again."""
+    """The answer of SendCommand is lost although the command runs, so `roll` sends it again."""
 
     def lose(_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://ssm.eu-west-1.amazonaws.com/")
@@ -105,7 +105,7 @@ def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
     assert rolling(cloud).roll("node2") == ["node2"]
     assert agents.stale == {"node1", "node3"}
     assert (agents.out(), marked(cloud)) == (set(), set())
-    # The node recognises the request by its id, in the parameter that every document has.
+    # The request id is sent in the parameter `Who`, which the documents of all versions have.
     sent = [call.parameters["Parameters"] for call in cloud.calls.made if applies(call)]
     assert len(sent) > 1
     assert len({who for parameters in sent for who in parameters["Who"]}) == 1
@@ -117,13 +117,14 @@ def test_a_lost_answer_applies_once(cloud: Cloud, agents: Agents) -> None:
 def test_each_node_has_time_of_its_own(
     cloud: Cloud, agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A roll lasts longer than the time limit of its beginning, and no call comes too late."""
+    """The time limit starts again for each node, so a roll may take longer than one limit."""
     monkeypatch.setattr(deadline, "_paused", 0.0)
     left: list[float] = []
 
     def pass_time(call: Call) -> None:
         if call.operation == "SendCommand" and "apply" in call.parameters["Parameters"]["Action"]:
-            # A negative pause makes the time of all deadlines pass.
+            # Decrease the pause by more than the time limit, so that the time of every deadline
+            # passes.
             monkeypatch.setattr(deadline, "_paused", deadline._paused - BEGIN.total() - 1)  # noqa: SLF001 - deadlines have no clock to set
         left.append(deadline.left(100_000))
 
@@ -147,7 +148,10 @@ def test_a_look_changes_nothing(cloud: Cloud, agents: Agents) -> None:
 
 
 def test_rules_of_an_earlier_version_are_left_on_request_only(cloud: Cloud, agents: Agents) -> None:
-    """Stricter readiness rules could take one node after another out of service."""
+    """Nodes keep readiness rules of an earlier version unless --accept-readiness is given.
+
+    Stricter rules could take one node after another out of service.
+    """
     for name in ("node1", "node3"):
         agents.nodes[name].more = {"readiness": {"rules": "earlier", "why": "404"}}
     agents.nodes["node2"].more = {"readiness": None}
@@ -212,7 +216,7 @@ CATALOG = {"catalog": {"vdp": {"secret": "arn:aws:secretsmanager:eu-west-1:1:sec
 
 
 def with_old_logins(agents: Agents, *nodes: str) -> None:
-    """Use a shared metadata database, and change the login of some nodes since their last apply."""
+    """Deploy a shared metadata database, and let some nodes have an old login to it."""
     agents.deploy(**CATALOG)
     for name, node in agents.nodes.items():
         node.become(agents.desired(name))
@@ -220,7 +224,7 @@ def with_old_logins(agents: Agents, *nodes: str) -> None:
 
 
 def test_nodes_with_an_old_login_to_their_database_are_rolled(cloud: Cloud, agents: Agents) -> None:
-    """`catalog init` and `catalog rotate` change a secret, and no desired state."""
+    """`roll` notices a changed secret; `catalog init` and `rotate` change no desired state."""
     with_old_logins(agents, "node1", "node3")
     reasons = {task.node: task.differences for task in rolling(cloud).plan()}
     due = ("waits for its login to the metadata database",)
@@ -234,7 +238,10 @@ def test_nodes_with_an_old_login_to_their_database_are_rolled(cloud: Cloud, agen
 def test_a_service_that_no_node_serves_does_not_prevent_its_repair(
     cloud: Cloud, agents: Agents
 ) -> None:
-    """After `catalog init`, the Scheduler of every node starts only when the node is rolled."""
+    """Unhealthy targets of a service on all nodes do not stop a roll, which may be the repair.
+
+    After `catalog init`, for example, Schedulers start only when their nodes are rolled.
+    """
 
     def repair(_: Call) -> None:
         cloud.targets.states.clear()
@@ -248,7 +255,7 @@ def test_a_service_that_no_node_serves_does_not_prevent_its_repair(
 
 
 def test_no_node_is_rolled_while_no_service_is_healthy(cloud: Cloud, agents: Agents) -> None:
-    """The load balancer may then send connections to every node."""
+    """If no target of a service is healthy, the load balancer may use every node."""
     agents.deploy(**NEW)
     for node in agents.nodes:
         cloud.become(CLUSTER, node, UNHEALTHY)
@@ -289,7 +296,7 @@ def test_too_few_would_serve(cloud: Cloud, agents: Agents) -> None:
 
 
 def test_a_node_that_is_out_already_needs_no_others(cloud: Cloud, agents: Agents) -> None:
-    """A killed roll has left node1 out and held, and another node is not healthy now."""
+    """node1 is out already: rolling it takes no capacity away, though another node is unhealthy."""
 
     def kill(_: Call) -> None:
         raise KilledError
@@ -408,14 +415,14 @@ def test_credentials_expire_on_the_way(cloud: Cloud, agents: Agents) -> None:
 
 
 class KilledError(BaseException):
-    """Raised in place of a kill: no handler of the command runs."""
+    """Simulated kill of the process: a BaseException that no handler of the command catches."""
 
 
 def test_killed_at_each_change_of_a_node_and_resumed(cloud: Cloud, agents: Agents) -> None:
-    """Interrupt the command before each change of one node, or kill the command after the change.
+    """Interrupt the command before a change of one node, or kill it after the change.
 
-    The changes of the other nodes are of the same kinds, so only the last resumed command of each
-    kind changes them, too.
+    The command is then resumed. The other nodes are changed in the same way, so only the last
+    resumed command of each kind changes them, too.
     """
     kinds = itertools.cycle(((KeyboardInterrupt, False), (KilledError, True)))
     changes = range(5, 24)

@@ -52,7 +52,7 @@ def test_a_new_machine_gets_the_new_text_and_a_restarted_one_keeps_its_own(
 
 
 def test_a_pin_of_another_text_than_the_node_has_is_corrected(site: Site) -> None:
-    """A manual change of a pin is undone, since another first-boot text would restart the node."""
+    """A pin changed by hand is corrected: another first-boot text would restart the node."""
     site.pins.write_text(site.pins.read_text().replace(", first_boot: 2", "", 1))
     assert sorted(site.first_boots().values()) == [1, 2, 2]
     assert site.rolling().roll_out() == ["node1"]
@@ -139,7 +139,10 @@ def test_a_deploy_that_would_touch_another_node_is_refused(site: Site) -> None:
 def test_a_deploy_that_would_create_another_node_is_refused(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new node has no metadata, and a rollback would remove the node again."""
+    """A deploy that creates a node is refused: the node would have no metadata.
+
+    A rollback would also delete the node again.
+    """
     site.ask_for(OLD, NEW)
     moved = site.cdk.template
 
@@ -171,7 +174,7 @@ def test_too_few_would_serve(site: Site) -> None:
 
 
 def test_a_plain_deploy_in_between_is_found(site: Site) -> None:
-    """A command is killed after changing a pin; then a manual deploy replaces the node."""
+    """The rollout is killed after it has changed a pin; a deploy by hand then replaces the node."""
     site.ask_for(OLD, NEW)
 
     def killed() -> None:
@@ -207,7 +210,7 @@ def test_killed_around_a_deploy_and_resumed(site: Site) -> None:
 
 
 def test_killed_at_each_change_of_a_node_and_resumed(site: Site) -> None:
-    """Only one node has another image, since the changes of the others are of the same kinds."""
+    """Only node1 gets another image: the changes of the other nodes are of the same kinds."""
     faults = site.cloud.faults
     new, own = OLD, f"instance: {{image: {OLD}}}"
     site.ask_for("node1: {zone: eu-west-1a}", f"node1: {{zone: eu-west-1a, {own}}}")

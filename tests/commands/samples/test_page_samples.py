@@ -1,7 +1,8 @@
 """Samples of output on the pages of docs/how-to, compared with what the commands print.
 
-A comment `<!-- sample: SITUATION -->` before a block names the function here that prepares the
-account. Each command of the block is run, and its output compared. `…` stands for any text or,
+A comment `<!-- sample: SITUATION -->` before a block names the function of this module that
+prepares the account. Each command of the block is run, and its output compared. `…` stands for any
+text or,
 alone on a line, for any lines. Ids, times, seconds, users and widths of columns may differ.
 """
 
@@ -29,7 +30,7 @@ TIMEOUT = ("unhealthy", "Target.Timeout", "")
 
 
 class Account:
-    """The active-passive example in two simulated regions, with nodes and Route 53."""
+    """Account with the active-passive example in two simulated regions, its nodes, and Route 53."""
 
     def __init__(self, cloud: Cloud, run: Run) -> None:
         self.cloud, self.run = cloud, run
@@ -38,7 +39,7 @@ class Account:
 
 
 def healthy(_: Account) -> None:
-    """Leave everything as it was deployed."""
+    """Prepare nothing: the sample shows the site as it was deployed."""
 
 
 def failed_over(account: Account) -> None:
@@ -117,7 +118,7 @@ def test_a_sample_is_what_the_command_prints(account: Account, situation: str, b
 
 
 def _of_prod(text: str) -> str:
-    """Return a text in which the example has the name that most pages use."""
+    """Return a text with `prod`, the name on most pages, in place of the example's name."""
     return re.sub(rf"(\bof|-c) {EXAMPLE}\b", r"\1 prod", text)
 
 
@@ -131,7 +132,7 @@ def test_every_sample_of_a_command_is_compared() -> None:
 
 
 def _shape(text: str) -> str:
-    """Return a text without what differs between two accounts or moments."""
+    """Return a text in which times, ids, users and numbers of seconds are replaced by words."""
     for pattern, shape in (
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?: UTC|Z)?", "TIME"),
         (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
@@ -140,7 +141,8 @@ def _shape(text: str) -> str:
         (r"\bby \S+@[^\s:;]+", "by USER"),
         (r"[ \t]+", " "),
         (r" $", ""),
-        # Two alarms have one text only if they changed in the same second.
+        # Alarms are listed in one text only if they changed in the same second, so ignore the
+        # grouping.
         (r"(\d of \d checkers [^;\n]*; its alarm in [^;\n]*? TIME)(?:; \1)+", r"\1"),
     ):
         text = re.sub(pattern, shape, text, flags=re.MULTILINE)

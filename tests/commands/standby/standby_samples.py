@@ -123,7 +123,7 @@ RECORDED: Final = entry("failover check", timedelta(hours=12), quotas={ACTIVE: Q
 
 
 def database_copy(age: timedelta | None, status: str = "") -> DatabaseCopy:
-    """Return a copy of an age; None for one that cannot be restored yet."""
+    """Return a database copy of this age; for None, a copy that cannot be restored yet."""
     until = None if age is None else NOW - age
     status = status or ("pending" if age is None else "replicating")
     return DatabaseCopy("arn", "database", status, until, "")
@@ -178,12 +178,12 @@ def own(**changed: object) -> Change:
 
 
 def set_facts(**changed: object) -> Change:
-    """Change facts."""
+    """Return a change that sets these fields of the facts."""
     return lambda facts: replace(facts, **changed)  # type: ignore[arg-type] # tests name the fields
 
 
 def old_copy(facts: StandbyFacts) -> StandbyFacts:
-    """Make the copy of one of the active cluster's exports too old."""
+    """Make one copy of the active cluster's exports too old."""
     assert isinstance(facts.active.newest, dict)
     stale = replace(facts.active.newest["node1"], at=NOW - timedelta(days=3))
     newest = {**facts.active.newest, "node1": stale}
@@ -191,7 +191,7 @@ def old_copy(facts: StandbyFacts) -> StandbyFacts:
 
 
 def digest(facts: StandbyFacts) -> StandbyFacts:
-    """Give the active cluster's nodes other metadata, since a known time."""
+    """Give the active cluster's nodes another site digest than the standby's nodes."""
     assert isinstance(facts.active.newest, dict)
     newest = {
         node: replace(each, site=replace(each.site, site_digest="xyz"))
@@ -207,7 +207,7 @@ def history(*entries: HistoryEntry) -> Change:
 
 
 def stopped(facts: StandbyFacts) -> StandbyFacts:
-    """Stop a node for which no place is reserved."""
+    """Stop a node of the standby for which no place in a Capacity Reservation is reserved."""
     machines = {"node1": instance("node1"), "node2": instance("node2", state="stopped")}
     return replace(facts, machines=Machines(machines, {}))
 
@@ -281,4 +281,5 @@ FAULTS: Final[dict[str, tuple[int, str, Change]]] = {
         history(replace(PRACTICE, verdict="failed", message="Route 53"), RECORDED),
     ),
 }
-"""Faults by name: the line that says no, what it says, and the change of the facts."""
+"""Faults by name: number of the line that becomes "no", a text of this line, and the change of
+facts."""

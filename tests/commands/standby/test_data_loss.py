@@ -44,7 +44,7 @@ def test_the_oldest_copy_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     copy = samples.database_copy(timedelta(minutes=6))
     monkeypatch.setattr(data_loss, "read_active_exports", lambda *_: exports)
     monkeypatch.setattr(data_loss, "read_copy", lambda *_: copy)
-    # The Schedulers' jobs are in the database.
+    # The sentence does not name the Schedulers' jobs, since they are stored in the database.
     assert sentence(standby, read_losses(AWS, standby), NOW) == (
         "if main does not come back, what is lost: metadata since 02:00 UTC (7 h); database since "
         "09:41 UTC (6 min)"

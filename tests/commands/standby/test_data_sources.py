@@ -1,4 +1,4 @@
-"""Data sources are pinged from the standby, through a real server of PostgreSQL's protocol."""
+"""Pings of data sources from the standby's nodes; a real PostgreSQL server answers for Denodo."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,8 @@ CREATE PROCEDURE ping_data_source(
     down_cause := CASE status WHEN 'DOWN' THEN 'refused: ' || data_source_name END;
 END $$
 """
-"""A procedure with the name, arguments and result of Denodo's (VQL Guide, PING_DATA_SOURCE)."""
+"""A procedure with the name, arguments and result of Denodo's procedure (VQL Guide,
+PING_DATA_SOURCE)."""
 
 
 @pytest.fixture(scope="module")

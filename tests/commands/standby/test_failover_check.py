@@ -42,7 +42,7 @@ class Site:
         self.is_recorded = False
 
     def begin(self, monkeypatch: pytest.MonkeyPatch, denied: str = "") -> None:
-        """Answer calls again, except one that is denied."""
+        """Let all simulated services answer, except for one operation that is denied."""
         self.cloud.faults.heal()
         if denied:
             self.cloud.faults.deny(denied)
@@ -95,7 +95,10 @@ def others(report: Mapping[str, Any]) -> dict[int, str]:
 
 
 def record_once(site: Site, check: Check) -> None:
-    """Record the quotas and the caller's right, unless an earlier test has."""
+    """Run `failover check --record`, unless an earlier test has done so.
+
+    The command records the quotas and the caller's right to throw the switch.
+    """
     if not site.is_recorded:
         record(check)
         site.is_recorded = True
@@ -111,7 +114,8 @@ def test_everything_well_is_ready(site: Site, check: Check) -> None:
     site.standby.forget_history()
     site.standby.put_practice(timedelta(days=3))
     done = check("--record", "--format", "json")
-    # The quotas of the active cluster's region are recorded by this run, and known to the next.
+    # Line 8 is unknown: this run records the quotas of the active cluster's region, and only the
+    # next run uses them.
     assert others(json.loads(done.stdout)) == {8: "unknown"}
     assert done.exit_code == exit_codes.AWS
     assert site.route53.thrown == []
@@ -198,11 +202,13 @@ PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
         lambda site: site.standby.put_practice(timedelta(minutes=1)),
     ),
 }
-"""Faults by name: the line that says no, what it says, and how to plant and repair the fault."""
+"""Faults by name: number of the line that becomes "no", a text of this line, and functions that
+plant and repair the fault."""
 
 
 QUICK = ("an old copy",)
-"""Faults that are planted in every test run; the pure tests of the lines have all of them."""
+"""Faults that are planted in every test run. `test_standby_lines.py` tests all faults with facts
+alone, without a site."""
 
 
 @pytest.mark.parametrize(
@@ -232,7 +238,10 @@ def test_each_line_has_a_planted_fault() -> None:
 
 @pytest.mark.long
 def test_two_planted_faults_are_seen_by_two_lines(site: Site, check: Check) -> None:
-    """Each fault with the next one; the pure tests of the lines have all pairs."""
+    """Plant each fault together with the next one.
+
+    `test_standby_lines.py` tests all pairs, without a site.
+    """
     record_once(site, check)
     faults = list(PLANTED.values())
     for faulty in zip(faults, [*faults[1:], faults[0]], strict=True):
@@ -248,7 +257,7 @@ def test_two_planted_faults_are_seen_by_two_lines(site: Site, check: Check) -> N
 
 
 def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
-    """The loss of the region changes no verdict, and no command waits for its answers."""
+    """A lost active region changes no line, and no command waits for answers of this region."""
     record_once(site, check)
     before = json.loads(check("--format", "json").stdout)
     site.cloud.calls.forget()
@@ -256,13 +265,13 @@ def test_the_active_region_is_never_called(site: Site, check: Check) -> None:
     done = check("--format", "json")
     assert json.loads(done.stdout) == before
     assert LOST not in {call.region for call in site.cloud.calls.made}
-    # With --record, the quotas of the lost region are left out, and the recorded ones remain.
+    # `--record` leaves out the quotas of the lost region, so those of the earlier record remain.
     record(check)
     assert others(json.loads(check("--format", "json").stdout)) == {}
 
 
 def test_the_region_of_the_switch_is_not_called_either(site: Site, check: Check) -> None:
-    """After a failover, the switch is in the active cluster's region; Route 53 is global."""
+    """After a failover, the switch is in the lost region; Route 53 is global and still answers."""
     site.cloud.calls.forget()
     lines = json.loads(check("--for", ACTIVE, "--format", "json").stdout)["lines"]
     assert lines[1]["state"] == "ok", lines
@@ -370,11 +379,12 @@ def test_needs_the_configuration(denodo_ha: Run) -> None:
 
 
 class TestFailover:
-    """`failover to` says what is lost, and `--require-ready` refuses."""
+    """`failover to` says which data would be lost. `--require-ready` refuses an unready standby."""
 
     @pytest.fixture
     def go(self, site: Site, denodo_ha: Run, monkeypatch: pytest.MonkeyPatch) -> Check:
-        # The other fixtures replace the clock of `failover` by the virtual one.
+        # Keep the real clock, but let the process be 0 s old: its age counts for the limit of the
+        # reads.
         monkeypatch.setattr(process, "age", lambda: 0.0)
 
         def run(*arguments: str) -> Result:
@@ -415,7 +425,8 @@ class TestFailover:
         assert done.exit_code == exit_codes.DONE, done.output
         assert site.route53.thrown == [1.0]
         assert "what is lost: metadata: not known" in done.stderr
-        # This call has the same deadline as the other looks before the switch is thrown.
+        # The read of what would be lost has the same deadline as the other looks before the switch
+        # is thrown.
         assert 0 < max(left) <= 3
 
     def test_a_planned_move_needs_a_ready_standby(

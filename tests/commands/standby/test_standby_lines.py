@@ -1,4 +1,4 @@
-"""The ten lines, judged from facts: one fault for each line, and pairs of faults."""
+"""The ten lines of `failover check`, judged from facts: one fault for each line, and pairs."""
 
 import itertools
 from collections.abc import Iterator
@@ -78,8 +78,7 @@ def test_two_faults_are_seen_by_two_lines(standby: Standby) -> None:
         seen = {number for number, state in states(standby, facts).items() if state == NO}
         if not {one, other} <= seen <= {one, other}:
             wrong.append((first, second, seen))
-    # The pairs that are left out above consist of faults that replace the same exports or the same
-    # history.
+    # The loop skips pairs whose faults replace the same facts: exports or history.
     assert wrong == []
 
 
@@ -167,7 +166,8 @@ def test_the_switch_s_right_is_proven_by_its_use(standby: Standby) -> None:
     facts = samples.history(samples.PRACTICE, old)(samples.ready())
     assert states(standby, facts)[10] == UNKNOWN
     assert judge(standby, facts, has_put=True)[9].state == OK
-    # Another role's use proves nothing; another session of the same role does.
+    # A datapoint of another role proves nothing about the caller. A datapoint of another session of
+    # the caller's role proves the caller's right.
     other = replace(RECORDED, caller="arn:aws:sts::111122223333:assumed-role/admin/ann")
     facts = samples.history(samples.PRACTICE, other)(samples.ready())
     assert states(standby, facts)[10] == UNKNOWN
@@ -196,7 +196,7 @@ def test_ages_have_one_unit() -> None:
 
 
 def test_since_when_sites_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first export after the last moment at which all newest exports had one digest."""
+    """Sites differ since the first export after all newest exports last had the same digest."""
 
     def exports(*digests: tuple[float, str, str]) -> list[object]:
         return [
@@ -211,12 +211,12 @@ def test_since_when_sites_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata_lines, "read_exports", lambda _aws, _region, name: buckets[name])
 
     def since() -> object:
-        # The function reads the bucket only through the patched reader, so it needs no client.
+        # `read_exports` is patched, so no client is needed.
         return metadata_lines.read_equal_until(None, "", "own", "copies")  # type: ignore[arg-type]
 
     assert since() == NOW - timedelta(hours=25)
     buckets["copies"] = exports((49, "node1", "b"), (25, "node1", "b"))
-    # They already differed in the oldest exports that are kept.
+    # None, as the sites already differed in the oldest exports.
     assert since() is None
 
 

@@ -29,7 +29,7 @@ MARK = [{"Key": "denodo:drained", "Value": "2026-01-01T00:00:00Z ann@desk new di
 
 @pytest.fixture(scope="module")
 def shared(templates_of: TemplatesOf) -> Iterator[Cloud]:
-    """Deploy the active-passive example once: each test restores what it changes."""
+    """Deploy the active-passive example once for all tests; each test undoes its changes."""
     file = ROOT / "config/examples/active-passive.yaml"
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         for key in [key for key in os.environ if key.startswith("AWS_")]:
@@ -110,7 +110,7 @@ def test_all_is_well(cloud: Cloud, go: Run) -> None:
     assert done.stdout.count(" is active") == 2
     calls = Counter(call.operation for call in cloud.calls.made)
     groups = [arn for name in ("active", "passive") for arn in cloud.groups(name).values()]
-    # One call for each target group, although the DNS part needs the same data.
+    # The health of each target group is read once, although two parts of the output need it.
     assert calls["DescribeTargetHealth"] == len(groups) == 10
     assert calls["DescribeInstances"] == 2
 
@@ -228,7 +228,7 @@ def test_expired_credentials_end_it(cloud: Cloud, go: Run, operation: str) -> No
     cloud.faults.expire(operation)
     done = go()
     assert done.exit_code in {exit_codes.AWS, exit_codes.DONE}
-    # The tests' own Route 53 answers these calls and checks no credentials.
+    # GetHealthCheck does not fail: the simulated Route 53 answers it, and checks no credentials.
     assert (done.exit_code == exit_codes.AWS) == (operation != "GetHealthCheck")
 
 
@@ -279,7 +279,7 @@ def test_calls_grow_with_clusters_and_groups(cloud: Cloud, go: Run) -> None:
     assert made["DescribeTargetHealth"] == groups
     per_cluster = ("DescribeStacks", "GetTemplate", "DescribeInstances", "DescribeLoadBalancers")
     assert {name: made[name] for name in per_cluster} == dict.fromkeys(per_cluster, 2)
-    # Both clusters together take the calls of each cluster alone, and the failover is read once.
+    # `status` of both clusters makes no more calls than `status` of each cluster alone.
     single = Counter[str]()
     for region in ("eu-west-1", "eu-central-1"):
         cloud.calls.forget()

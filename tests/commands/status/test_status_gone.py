@@ -47,7 +47,7 @@ def test_an_instance_that_was_terminated_meanwhile(cloud: Cloud, denodo_ha: Run)
     cloud.clock.sleep(400)
     done = denodo_ha(*STATUS)
     assert done.exit_code == exit_codes.NO
-    # `enable` cannot bring back an instance that does not exist: `replace` is the only remedy.
+    # The remedy is `replace`, since `enable` cannot bring back an instance that does not exist.
     (problem,) = active(done)["problems"]
     assert "is terminated; run `denodo-ha replace node2 --cluster active -c " in problem
     states = [one["targets"][1]["state"] for one in active(done)["groups"][:3]]
@@ -104,7 +104,8 @@ def test_fifty_clusters_cost_a_call_for_each_group(clouds: Clouds) -> None:
     calls = Counter(call.operation for call in cloud.calls.made)
     assert len(known.readable) == 50
     assert calls["DescribeTargetHealth"] == 50 * 5
-    # One call reads all nodes of a Region; stack resources are read page by page.
+    # DescribeInstances reads all nodes of a region in one call; ListStackResources returns many
+    # pages.
     assert calls["DescribeInstances"] == 1
     assert calls["ListStackResources"] > 100
 

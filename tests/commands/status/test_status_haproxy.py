@@ -188,7 +188,8 @@ def test_no_instance_serves_jdbc() -> None:
         found[0] == "jdbc: no HAProxy instance has a node that is up, so its clients are not served"
     )
     assert judged(proxy(FIRST, *dead), proxy(SECOND))[0] == DEGRADED
-    # An instance that was not queried may serve, if the load balancer finds it healthy.
+    # A HAProxy instance whose status could not be read may serve, if the load balancer finds it
+    # healthy.
     assert judged(proxy(FIRST, *dead), Proxy(SECOND, unasked="no agent"))[0] == DEGRADED
 
 
@@ -296,7 +297,7 @@ def test_an_answer_that_is_none() -> None:
 
 
 class Saying(Hosts):
-    """Simulated instances that report their status, except for one that cannot be queried."""
+    """Simulated HAProxy instances that report their status; the second may have a fault."""
 
     def __init__(self) -> None:
         super().__init__()

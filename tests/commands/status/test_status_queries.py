@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from denodo_ha.aws.clients import Aws
 
 LONG_S = 60.0
-"""Only a test that fails waits so long."""
+"""Timeout of the waits, long enough for a busy machine: only a failing test waits this long."""
 
 
 def test_haproxy_instances_are_queried_while_a_node_is_silent(

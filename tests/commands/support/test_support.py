@@ -50,7 +50,7 @@ def contents(path: Path) -> Mapping[str, str]:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a configuration whose cluster is not deployed, and whose node has logged something."""
+    """Return a configuration of an undeployed cluster; CloudWatch Logs has lines of its node."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
     monkeypatch.chdir(tmp_path)
     path = write(tmp_path, minimal())
@@ -169,7 +169,7 @@ def test_a_hidden_json_file_remains_json() -> None:
 
 
 class Process:
-    """A run of `plan` that ends at once, or never."""
+    """Simulated process of `denodo-ha plan`, which ends at once or never."""
 
     pid = 1
     command: list[str]
@@ -210,7 +210,7 @@ def test_the_plan_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_program_is_found_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real run, which ends at once since there is no such configuration."""
+    """A real run of `plan`, which ends at once: the configuration `nowhere` does not exist."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Failed, match="ended with 2: -c config: neither "):
         plan_part.read_plan("nowhere", None, 120)

@@ -1,4 +1,4 @@
-"""`denodo-ha shift`: start, extend and end a shift; refused if no node would be left."""
+"""`denodo-ha shift`: start, extend and end a shift; refuse a shift that would leave no node."""
 
 from typing import Any
 
@@ -16,7 +16,10 @@ _ARGUMENTS = ("--cluster", "active", "-c", "active-passive")
 
 
 class Arc:
-    """Simulated API of zonal shifts, which moto lacks; as on AWS, a resource has one shift."""
+    """Simulated API of zonal shifts, which moto lacks.
+
+    As on AWS, a resource has at most one shift.
+    """
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
 """A small site with one service and two auxiliary ports, and the stack that would take it over.
 
-Tests change one property of what runs, or of the template, and see what the comparison says.
+Tests change one property of the deployed resources or of the template, and check the comparison.
 """
 
 import copy
@@ -56,12 +56,12 @@ BALANCER: Final = arn("loadbalancer", "net/denodo/1")
 
 
 def ref(logical_id: str) -> str:
-    """Return a reference as the live reading writes it."""
+    """Return a reference to a resource, as the reader of deployed resources writes it."""
     return f"${{{REGION}/{logical_id}}}"
 
 
 def live_data() -> Data:
-    """Return deployed resources with their ids, and the answers of the adoption's calls."""
+    """Return deployed resources with their ids, and AWS's answers to the calls of the adoption."""
     resources = {
         "nlb": {
             "Type": f"{_ELB}LoadBalancer",
@@ -234,7 +234,7 @@ def _map(pairs: list[Data]) -> dict[str, str]:
 
 
 def found_site(change: Change | None = None) -> FoundSite:
-    """Return the clusters of the site, after a change of what runs."""
+    """Return the clusters of the site, after a change of the deployed resources."""
     data = copy.deepcopy(live_data())
     if change is not None:
         change(data)
@@ -278,7 +278,7 @@ def with_second_region(data: Data) -> None:
 
 
 def record(name: str, value: str, **properties: str) -> Data:
-    """Return a record that leads to a value."""
+    """Return an alias record of this name that leads to a DNS name."""
     values = {"HostedZoneId": "Z1", "Name": f"{name}.", "Type": "A", **properties}
     return {
         "Type": "AWS::Route53::RecordSet",
@@ -287,7 +287,7 @@ def record(name: str, value: str, **properties: str) -> Data:
 
 
 def takeover(live: Change | None = None, declared: Change | None = None) -> Takeover:
-    """Return the takeover, after a change of what runs or of the template."""
+    """Return the takeover, after a change of the deployed resources or of the template."""
     body = template()
     if declared is not None:
         declared(body["Resources"])

@@ -1,4 +1,4 @@
-"""Configuration of a found site: valid for every site, and never a guess without a comment."""
+"""Configuration that `adopt` writes for a found site: always valid; each guess has a comment."""
 
 import re
 from dataclasses import replace
@@ -149,7 +149,7 @@ def test_clients_come_from_the_rules(tmp_path: Path) -> None:
             {**rule, "CidrIpv4": "192.0.2.0/24"},
             {key: value for key, value in rule.items() if key != "CidrIpv4"}
             | {"PrefixListId": "pl-0123456789abcdef0"},
-            # Rules for other ports and for outgoing traffic name no clients.
+            # Rules for other ports, and outbound rules, must not add clients to the configuration.
             {**rule, "CidrIpv4": "198.51.100.0/24", "FromPort": 22, "ToPort": 22},
             {**rule, "CidrIpv4": "203.0.113.0/24", "IsEgress": True},
         ]
@@ -229,7 +229,7 @@ def test_what_has_no_node_is_refused(change: Change, reason: str) -> None:
 
 
 class TestTwoRegions:
-    """Two clusters, of which the records say which is the primary."""
+    """Two clusters. The failover records say which cluster is the primary."""
 
     def test_the_record_says_which_is_the_primary(self, tmp_path: Path) -> None:
         environment = loaded(tmp_path, with_second_region)
@@ -335,7 +335,10 @@ def test_a_second_port_of_a_node_is_left_out() -> None:
 
 
 def records(data: Data) -> None:
-    """Add a record of the site, one of the project's own stacks, and one of another account."""
+    """Add records that lead to the site: of a stack of this project, and made by hand.
+
+    The secondary record made by hand leads to a load balancer of another account.
+    """
     leads = ref("nlb.DNSName")
     own = {"Primary": record("denodo-ha.example.com", leads, Failover="PRIMARY")}
     hand_made = {
@@ -409,7 +412,7 @@ def test_any_site_has_a_configuration(
     attributes: dict[str, str],
     path: str,
 ) -> None:
-    """Whatever AWS says, the file is YAML with known keys; the rules may name what is missing."""
+    """For any answers of AWS, the file is YAML with known keys. Rules may report missing values."""
 
     def change(data: Data) -> None:
         tags(names)(data)
@@ -432,7 +435,7 @@ def test_any_site_has_a_configuration(
 
 
 def problems_of(file: Path) -> tuple[Problem, ...]:
-    """Return the errors of a file; none if it is valid."""
+    """Return the errors of a configuration file; an empty list if the file is valid."""
     try:
         load(file)
     except ConfigError as error:

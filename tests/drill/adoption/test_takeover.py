@@ -1,4 +1,4 @@
-"""Takeover of a load balancer: what refuses it, what must change first, and what is imported."""
+"""Takeover of a load balancer: reasons to refuse it, changes needed first, imported resources."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.drill.adoption.adoption_samples import (
 
 
 def properties(resource: str, **values: Any) -> Change:
-    """Return a change of the properties of something that runs."""
+    """Return a change that sets properties of a deployed resource."""
 
     def change(data: Data) -> None:
         data["resources"][resource]["Properties"] |= values
@@ -27,7 +27,7 @@ def properties(resource: str, **values: Any) -> Change:
 
 
 def declared(resource: str, **values: Any) -> Change:
-    """Return a change of the properties of a resource of the template."""
+    """Return a change that sets properties of a resource in the template."""
 
     def change(resources: Data) -> None:
         resources[resource]["Properties"] |= values
@@ -104,7 +104,7 @@ def test_refuses_what_only_a_creation_sets(
 ) -> None:
     result = takeover(live, template)
     assert any(reason in refusal for refusal in result.refusals), result.refusals
-    # Nothing may be imported or changed for a way that is refused.
+    # A refused takeover must import nothing and change nothing.
     assert result.identifiers == {}
     assert result.changes == ()
 

@@ -1,4 +1,4 @@
-"""Ways forward: whole commands, and what is said where a step is not possible."""
+"""Ways to take over a found site: whole commands, and the reason where a step is not possible."""
 
 import shlex
 from dataclasses import replace

@@ -12,7 +12,7 @@ from tests.support.recorded_calls import RecordedCalls
 
 @pytest.fixture(scope="module")
 def calls() -> Iterator[RecordedCalls]:
-    """Records the calls to AWS, and replays them for later tests of the module."""
+    """Record AWS's answers at the first call, and replay them in later tests of the module."""
     with pytest.MonkeyPatch.context() as patch:
         client_creation.keep_descriptions(patch)
         yield RecordedCalls(patch)
@@ -20,7 +20,7 @@ def calls() -> Iterator[RecordedCalls]:
 
 @pytest.fixture(scope="module")
 def site(calls: RecordedCalls) -> HandMadeSite:
-    """The article's site, made call by call in an account that no other test uses."""
+    """Site of Denodo's article, created call by call in an account that no other test uses."""
     made = make_site(Cloud(local_aws_server.endpoint(), local_aws_server.new_account()))
     calls.forget()
     return made
@@ -28,12 +28,12 @@ def site(calls: RecordedCalls) -> HandMadeSite:
 
 @pytest.fixture(autouse=True)
 def _credentials(site: HandMadeSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 of this process call the site's account of the local AWS."""
+    """Set the credentials of the site's account of the local AWS for boto3."""
     access = next(iter(site.clusters.values())).cloud.access
     for key, value in access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
 
 
 def pytest_sessionfinish() -> None:
-    """Stop the server of the test run and remove its folder."""
+    """Stop the local AWS that this test run has started, and remove its folder."""
     local_aws_server.finish()

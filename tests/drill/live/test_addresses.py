@@ -49,7 +49,7 @@ def failover_record(address: str, role: str, check: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def solo(site: HandMadeSite) -> str:
-    """Make a failover name of two nodes without balancers, each with an endpoint check."""
+    """Create a failover name for two nodes without load balancers, each with an endpoint check."""
     dns = site.clusters[REGIONS[0]].cloud.client("route53")
     changes = []
     for region, role in zip(REGIONS, ("PRIMARY", "SECONDARY"), strict=True):
@@ -113,8 +113,7 @@ def test_a_name_of_a_name_leads_to_its_failover_records(
             cname(f"far.{ZONE_NAME}", "nlb-1.elb.us-east-1.amazonaws.com"),
             "no load balancer or instance of this account .* add --region us-east-1",
         ),
-        # The reader follows the first name's CNAME, and still refuses the routing policy of the
-        # first name.
+        # The reader follows the CNAME record of `split`, and refuses its weighted routing policy.
         (
             cname(f"split.{ZONE_NAME}", f"denodo.{ZONE_NAME}", SetIdentifier="1", Weight=1),
             "it answers with denodo",

@@ -1,4 +1,4 @@
-"""The drill of a site that no template has made."""
+"""The drill of a site that was made by hand, without a template."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def drill_of(locator: SiteLocator, *regions: str) -> LiveDrill:
 
 
 def test_a_record_leads_to_the_flaw_of_the_articles_design(site: HandMadeSite) -> None:
-    """Each node has a target group of its own, so that an alias fails over for one lost node."""
+    """Each node has its own target group, so an alias record fails over if one node is lost."""
     drill = drill_of(SiteLocator(record=site.record))
     names = {machine.name for machine in drill.result.model.machines.values()}
     assert names == {"denodo-node1", "denodo-node2"}
@@ -37,7 +37,10 @@ def test_the_health_of_targets_is_shown(site: HandMadeSite) -> None:
 
 
 def test_a_balancer_is_a_site_without_records(site: HandMadeSite) -> None:
-    """Its name may exist in each region; a region, the ARN or the DNS name tells which one."""
+    """The load balancer's name may exist in each region, so the locator needs a region.
+
+    The ARN and the DNS name already contain the region.
+    """
     cluster = site.clusters["eu-central-1"]
     for name, regions in (
         (cluster.balancer_name, ("eu-central-1",)),

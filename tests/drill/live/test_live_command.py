@@ -70,7 +70,7 @@ def test_what_is_unknown_is_said_first(site: HandMadeSite, calls: RecordedCalls,
 
 @pytest.mark.parametrize("form", ["table", "markdown", "json"])
 def test_drift_from_templates_is_said_in_sentences(site: HandMadeSite, form: str) -> None:
-    """The templates are of another cluster in the same region."""
+    """Compare the site with templates of another cluster in the same region."""
     result = live(site, "--against", str(FILES[0]), "--format", form)
     assert result.exit_code == exit_codes.NO
     if form == "json":
@@ -80,7 +80,7 @@ def test_drift_from_templates_is_said_in_sentences(site: HandMadeSite, form: str
         )
         assert "live" in report
     else:
-        # The first difference begins with its cluster.
+        # The text of a difference begins with the name of its cluster.
         assert re.search(r"What differs:[\s*-]+[\w-]+: ", result.output)
 
 

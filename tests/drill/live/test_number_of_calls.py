@@ -1,4 +1,4 @@
-"""The number of calls: it does not depend on nodes."""
+"""The number of AWS calls of the live drill does not depend on the number of nodes."""
 
 from collections import Counter
 
@@ -28,7 +28,7 @@ def counts(site: HandMadeSite, calls: RecordedCalls) -> tuple[Counter[str], int]
 
 
 def add_nodes(cluster: HandMadeCluster) -> None:
-    """Run more nodes, registered for every service."""
+    """Start more nodes, and register them in the target group of every service."""
     ec2, elb = cluster.cloud.client("ec2"), cluster.cloud.client("elbv2")
     (first,) = ec2.describe_instances(InstanceIds=[cluster.nodes["node1"]])["Reservations"]
     launched = ec2.run_instances(

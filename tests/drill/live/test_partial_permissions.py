@@ -1,4 +1,4 @@
-"""Calls that are denied or throttled, one by one: what they read is unknown, and never fine."""
+"""Calls that are denied or throttled, one by one: policies that need their answers are unknown."""
 
 import pytest
 
@@ -18,9 +18,10 @@ NOT_HERE = {
     *("elasticloadbalancing:DescribeRules", "route53:ListHealthChecks"),
     "route53:ListTagsForResources",
 }
-"""Calls that are not needed for this site; `tests/e2e/test_deployed_examples.py` tests them."""
+"""Calls that the drill does not make for this site; `tests/e2e/test_deployed_examples.py` tests
+them."""
 ESSENTIAL = {"route53:ListHostedZones", "route53:ListResourceRecordSets"}
-"""Calls without which the site is not found."""
+"""Calls without whose answers the drill cannot find the site."""
 
 
 def drill_of(site: HandMadeSite) -> DrillResult:
@@ -29,7 +30,7 @@ def drill_of(site: HandMadeSite) -> DrillResult:
 
 
 def is_unknown(result: DrillResult, call: LiveCall) -> bool:
-    """Return whether no policy that depends on a call's answer is reported as held.
+    """Return whether each policy that needs the answer of a call is unknown or broken.
 
     The limits of the policies with options are so wide that only unknown parts can break them.
     """

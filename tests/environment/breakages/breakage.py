@@ -7,10 +7,9 @@ from tests.support.configurations import Data, Key
 
 Paths = tuple[Key, ...]
 Breakage = Callable[[Data], Paths | None]
-"""Changes the data, and returns the paths that messages may name.
-
-A message must name the first path, or a path within it. None: the breakage is not possible in the
-data."""
+"""Function that breaks a valid configuration, and returns the paths at which errors may be
+reported. An error must be at the first path or within it. None: the configuration has nothing that
+could be broken in this way."""
 
 C0: Key = ("clusters", "c0")
 NETWORK, BALANCER, INSTANCE, NODES = (
@@ -30,12 +29,12 @@ def at(data: Data, path: Key) -> Any:
 
 
 def is_bare(data: Data) -> bool:
-    """Return whether the cluster has no load balancer."""
+    """Return whether the first cluster has no load balancer."""
     return bool(at(data, BALANCER)["kind"] == "none")
 
 
 def first_node(data: Data) -> Key:
-    """Return the path of the cluster's first node."""
+    """Return the path of the first node of the first cluster."""
     return (*NODES, next(iter(at(data, NODES))))
 
 
@@ -102,7 +101,7 @@ class Misspell:
 
 
 def of_first_node(key: str, value: Any) -> Breakage:
-    """Return a breakage that sets a wrong value of the first node."""
+    """Return a breakage that sets a wrong value in the settings of the first node."""
 
     def break_it(data: Data) -> Paths:
         path = first_node(data)

@@ -17,7 +17,10 @@ from tests.support.configurations import Data
 
 
 def servers_that_serve_nobody(data: Data) -> Paths | None:
-    """Start the Scheduler only: services of other servers cause errors, except with TCP checks."""
+    """Start only the Scheduler.
+
+    Services of other servers are then wrong, unless they have TCP checks.
+    """
     if not data["denodo"].get("program", True) or is_bare(data):
         return None
     if any("health" in of["balancer"] for of in clusters_of(data)):

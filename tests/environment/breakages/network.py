@@ -33,7 +33,7 @@ def zone_elsewhere(data: Data) -> Paths:
     else:
         subnets = {"nodes": "subnet-01234567", "balancer": "subnet-12345678"}
         network["zones"]["sa-east-1a"] = subnets if "vpc" in network else {}
-    # If the load balancer has fixed addresses, every zone needs one.
+    # A load balancer with fixed addresses has no address in the new zone, which is a second error.
     return (*NETWORK, "zones", "sa-east-1a"), (*BALANCER, "addresses")
 
 
@@ -84,13 +84,14 @@ def no_subnet_for_nodes(data: Data) -> Paths | None:
     if "vpc" not in network or "instance_id" in node:
         return None
     del network["zones"][node["zone"]]["nodes"]
-    # A metadata database would use the nodes' subnets, so `catalog` may have an error, too.
+    # A metadata database of the cluster also uses the nodes' subnets, so `catalog` may have an
+    # error, too.
     return (*NETWORK, "zones", node["zone"], "nodes"), (*C0, "catalog")
 
 
 def region_without_its_zones(data: Data) -> Paths:
     at(data, C0)["region"] = "sa-east-1"
-    # With another region, values that contain the region are wrong as well.
+    # Values that contain the name of the previous region are wrong as well.
     metadata = ((*C0, "catalog"), (*C0, "exports"))
     haproxy = (*BALANCER, "haproxy")
     return (*NETWORK, "zones"), (*INSTANCE, "kms_key"), haproxy, ("services",), DENODO, *metadata

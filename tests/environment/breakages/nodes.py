@@ -37,7 +37,7 @@ def node_name_twice(data: Data) -> Paths | None:
     nodes[twin] = {"zone": nodes[name]["zone"]}
     if data["denodo"]["version"] == "7.0":
         nodes[twin]["auxiliary_port"] = 60002
-    # Two nodes must share a metadata database, so `catalog` may have an error, too.
+    # With two nodes, a metadata database must be shared, so `catalog` may have an error, too.
     return (*NODES, twin), NODES, (*C0, "catalog")
 
 

@@ -126,7 +126,7 @@ WRONG = (
             "services.other.tls",
             ("does not encrypt", "past the balancer", "denodo.tls"),
         )
-        # Scheduler, and JMX of Virtual DataPort
+        # Port of the Scheduler, and JMX port of Virtual DataPort
         for port in (8000, 9995)
     ),
     *(

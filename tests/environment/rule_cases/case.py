@@ -35,7 +35,7 @@ class Wrong:
 
     @property
     def data(self) -> Data:
-        """Return the configuration."""
+        """Return the broken configuration: the base with the changes."""
         return changed(self.base(), self.changes)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Right:
-    """A configuration that a rule just accepts, since it is at the rule's limit."""
+    """A configuration that the rule accepts; often one at the rule's limit."""
 
     rule: Rule
     changes: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Right:
 
     @property
     def data(self) -> Data:
-        """Return the configuration."""
+        """Return the accepted configuration: the base with the changes."""
         return changed(self.base(), self.changes)
 
     def __str__(self) -> str:

@@ -259,7 +259,8 @@ WRONG = (
     ),
     Wrong(
         node_ports_unique,
-        # The conflict is on the nodes; on the load balancer only this listener uses the port.
+        # The two ports conflict on the nodes only: on the load balancer, one listener uses port
+        # 9998.
         {"services": {"jdbc": 9998}},
         "services.jdbc.port",
         ("is the port of another server of the node too (9998)", "vdp and shutdown would have"),
@@ -397,12 +398,13 @@ RIGHT = (
         {TOKEN: {"main": arn(), "spare": arn(region="us-east-1")}},
         base=twins,
     ),
-    # Existing instances do not use this setting.
+    # The region of the secret does not matter, since existing instances do not use this secret.
     Right(node_secret_locations, {TOKEN: arn(region="us-east-1")}, base=exists),
     Right(node_ports_unique, {"services/odbc": {"port": 1234, "node_port": 9996}}),
-    # Two listeners may lead to the same server.
+    # Two services may use the same port of the nodes: two listeners then lead to the same server.
     Right(node_ports_unique, {"services/batch": {"port": 1234, "node_port": 9999}}),
-    # Another rule checks for conflicts on the load balancer, and 7.0 has no JMX ports.
+    # 7.0 has no JMX ports, so 9997 is free on the nodes. Another rule checks ports of the load
+    # balancer.
     Right(node_ports_unique, {"services/odbc": 9997}, base=V7),
     Right(
         node_ports_unique,

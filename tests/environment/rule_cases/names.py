@@ -47,7 +47,8 @@ OTHER_ZONE = {"id": "Z9876543210", "name": "nodes.example.com"}
 OTHER_VPC = "vpc-01234567"
 NODES = "clusters/main/nodes"
 LONG = ".".join(["x" * 63, "x" * 63, "x" * 63, "x" * 29])
-"""Zone of 221 characters: with a node name of 31 and a dot, the name has the maximum length."""
+"""Name of a hosted zone with 221 characters. With a node name of 31 characters and a dot, the DNS
+name has the maximum length of 253."""
 
 
 def named() -> Data:

@@ -59,7 +59,7 @@ WRONG = (
     ),
     Wrong(
         auxiliary_port_given,
-        # Denodo uses the port as well, but the only error is that the key must be removed.
+        # 9999 is also a port of Denodo, but the only error is that the key is not allowed.
         {NODE1: 9999},
         "clusters.main.nodes.node1.auxiliary_port",
         ("is not allowed for this version (9999)", "a Denodo 9.0 client"),

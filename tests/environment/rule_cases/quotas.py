@@ -177,7 +177,8 @@ WRONG = (
         ("needs 61 rules",),
         base=twins,
     ),
-    # At the limit, a port range replaces single ports: a warning, since it opens unused ports.
+    # At the quota, one port range for each peer replaces the rules for single ports. This is a
+    # warning, since the range opens ports that no service uses.
     *(
         Wrong(
             rule_quota,
@@ -195,7 +196,8 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # During an update, both forms of the rules exist: 42 for single ports and 21 for ranges.
+        # During an update, the old and the new rules exist together: 42 for single ports and 21 for
+        # ranges.
         {**_services(2), CLIENTS: networks(21)},
         "clusters.main",
         (
@@ -215,7 +217,7 @@ WRONG = (
     ),
     Wrong(
         rule_quota,
-        # The range contains used ports only, so the problem is a note.
+        # All ports of the range are used by services, so the problem is only a note.
         {"services": {"jdbc": 9999, "odbc": 10000}, CLIENTS: networks(21)},
         "clusters.main",
         ("rules of a security group in each direction (AWS, Amazon VPC quotas); combine",),

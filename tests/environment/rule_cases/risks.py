@@ -203,7 +203,7 @@ RIGHT = (
         {f"{BALANCER}/scheme": "internet-facing", IDLE: {"port": 9999, "client_ip": False}},
     ),
     Right(clients_behind_nat, {CLIENTS: ["10.0.0.1/32"], f"{BALANCER}/cross_zone": False}),
-    # No setting is left that the warning could recommend.
+    # The warning recommends `client_ip: false`, cookies and cross-zone off, all of which are set.
     Right(
         clients_behind_nat,
         {

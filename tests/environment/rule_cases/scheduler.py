@@ -115,7 +115,7 @@ RIGHT = (
     Right(scheduler_clients_reach_it, {**BARE, "clusters/main/catalog": GONE}, base=serving),
     Right(method_chosen_for_scheduler, {"failover/health": "alarm"}, base=pair),
     Right(method_chosen_for_scheduler, {"failover/health": "target-health"}, base=pair),
-    # Without the ports, `auto` is the method that it was.
+    # Without auxiliary ports of the Scheduler, `auto` means the same method as in earlier versions.
     Right(method_chosen_for_scheduler, {}, base=partial(twins, "8.0")),
     # The target groups of HAProxy contain all its instances.
     Right(

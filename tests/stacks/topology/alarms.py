@@ -1,4 +1,4 @@
-"""The rules of the alarms: each is told to a topic, and none stays without data."""
+"""The rules of the alarms: each has a topic that it notifies, and none stays without data."""
 
 import json
 import re
@@ -24,7 +24,10 @@ _DATABASE = {"FreeStorageSpace", "DatabaseConnections"}
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert that each alarm notifies or is part of one that does, except Route 53's alarms."""
+    """Assert that each alarm notifies operators, or is part of a composite alarm that does.
+
+    Alarms that Route 53's health checks follow are the exception.
+    """
     clusters = {f"{environment.name}-{name}" for name in environment.clusters}
     for stack in assembly.templates:
         alarms = assembly.resources(stack, ALARM)
@@ -33,7 +36,8 @@ def holds(environment: Environment, assembly: Assembly) -> None:
         parts = {part for one in composites.values() for part in _parts(one)}
         assert not parts & of_checks
         suppressors = _suppressors(composites, in_cluster=stack in clusters)
-        # A suppressor never changes the state of an alarm that a health check follows.
+        # A suppressor is neither an alarm that a health check follows, nor part of a composite
+        # alarm.
         assert not suppressors & (of_checks | parts)
         for id_, alarm in alarms.items():
             assert alarm["AlarmDescription"]
@@ -45,7 +49,8 @@ def holds(environment: Environment, assembly: Assembly) -> None:
                 _silences(alarm, stack)
                 assert actions == []
                 continue
-            # Commands take each alarm on this metric for one that a health check may follow.
+            # Commands recognise alarms that a health check may follow by the metric
+            # ActiveFlowCount, so no other alarm of a cluster may use this metric.
             followable = stack in clusters and alarm["MetricName"] == "ActiveFlowCount"
             assert not followable or "Alive" in id_
             _has_data(alarm)
@@ -91,7 +96,7 @@ def _suppressors(composites: Resources, *, in_cluster: bool) -> set[str]:
 
 
 def _silences(alarm: dict[str, Any], stack: str) -> None:
-    """Assert that an alarm is a suppressor that no fault keeps in state ALARM."""
+    """Assert that an alarm is a suppressor, which is not in ALARM while its metric has no data."""
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["Namespace"] == f"Denodo/Pause/{stack}"
     assert "Dimensions" not in alarm
@@ -107,13 +112,17 @@ def _has_data(alarm: dict[str, Any]) -> None:
     """Assert that an alarm does not stay without data in a healthy environment."""
     metric, missing = alarm["MetricName"], alarm["TreatMissingData"]
     if metric == "SecondaryActive":
-        assert missing == "ignore"  # without data only until the switch is used for the first time
+        # The switch's metric has no data until the switch is used for the first time.
+        assert missing == "ignore"
     elif metric == "StandbyReady":
-        assert missing in {"ignore", "breaching"}  # data only from `failover check --record`
+        # Only `failover check --record` puts this metric.
+        assert missing in {"ignore", "breaching"}
     elif metric == "DaysToExpiry":
-        assert missing == "ignore"  # ACM publishes it twice a day, and no more after the expiry
+        # ACM publishes the metric twice a day, until the certificate expires.
+        assert missing == "ignore"
     elif alarm["Namespace"].startswith(NODE_METRICS_PREFIX):
-        # Without data, no alarm; the alarm on the absence has data after the first roll.
+        # Without data, these alarms do not notify. Another alarm notifies if data is missing; it
+        # has data after the first roll.
         assert (missing == "missing") == bool(alarm.get("InsufficientDataActions"))
         assert missing in {"missing", "notBreaching"}
     elif metric in _COUNTS:
@@ -124,7 +133,7 @@ def _has_data(alarm: dict[str, Any]) -> None:
 
 
 def _describes(alarm: dict[str, Any]) -> None:
-    """Assert that a description has urgency, name, sentences and an existing section of a page."""
+    """Assert that a description has urgency, name, sentences, and a link to an existing section."""
     text = alarm["AlarmDescription"]
     assert len(text) <= 1024
     assert re.match(r"(urgent|notice), [A-Za-z ]+: .+\. .+\.", text), text
@@ -135,7 +144,7 @@ def _describes(alarm: dict[str, Any]) -> None:
 
 
 def _watches_everything(stack: str, assembly: Assembly) -> None:
-    """Assert that each instance and each target group with machines has an alarm."""
+    """Assert that an alarm watches each instance, and each target group that contains machines."""
     alarms = assembly.resources(stack, ALARM).values()
     watched = json.dumps([alarm.get("Dimensions") for alarm in alarms if "Metrics" not in alarm])
     outputs = assembly.templates[stack]["Outputs"]

@@ -25,7 +25,7 @@ ZONE = "AWS::Route53::HostedZone"
 Resources = dict[str, dict[str, Any]]
 
 UNKNOWN = "known-at-deploy.example.com"
-"""Placeholder in a desired state for values that CloudFormation inserts."""
+"""Placeholder in a desired state for a value that is known only at the deploy."""
 
 
 class ClusterView:
@@ -142,7 +142,7 @@ def mentioned(value: Any) -> set[str]:
 
 
 def forwarded(listener: dict[str, Any]) -> str:
-    """Return the target group that a listener forwards to."""
+    """Return the logical id of the target group to which a listener forwards."""
     (action,) = listener["DefaultActions"]
     return str(action["TargetGroupArn"]["Ref"])
 

@@ -11,7 +11,7 @@ from tests.support.assembly import Assembly
 
 
 def holds(environment: Environment, assembly: Assembly) -> None:
-    """Assert every rule: two records of one name and type, with checks of the record's cluster."""
+    """Assert every rule: two records of one name and type, and health checks of their clusters."""
     failover = environment.failover
     assert failover is not None
     stack = f"{environment.name}-failover"
@@ -123,7 +123,7 @@ def _leaves(own: Resources, check: dict[str, Any] | None) -> list[dict[str, Any]
 def _switch_config(own: Resources) -> dict[str, Any]:
     """Return the settings of the switch's health check.
 
-    No other health check of the stack keeps its last known status while there is no data.
+    The switch's check is the only one in its stack that keeps its last known status without data.
     """
     configs = [one["HealthCheckConfig"] for one in own.values()]
     (found,) = [
@@ -135,7 +135,7 @@ def _switch_config(own: Resources) -> dict[str, Any]:
 
 
 def _switch(assembly: Assembly, stack: str, records: Resources) -> None:
-    """Assert that the switch depends on one alarm, which one datapoint is enough to trigger."""
+    """Assert that the switch depends on one alarm, which goes to ALARM after one datapoint."""
     own = assembly.resources(stack, CHECK)
     config = _switch_config(own)
     assert config["Type"] == "CLOUDWATCH_METRIC"
@@ -174,12 +174,12 @@ def _operators(environment: Environment, template: dict[str, Any]) -> None:
                 assert condition["cloudwatch:namespace"] == namespace
                 assert "aws:RequestedRegion" in condition
             elif name == "PutObject":
-                # Only entries of the history of what commands change.
+                # Operators may write only history entries into the bucket.
                 written = statement["Resource"]
                 written = [written] if isinstance(written, str) else written
                 assert all(one.endswith(HISTORY_PREFIX + "*") for one in written)
             elif name in {"PutParameter", "DeleteParameter"}:
-                # A practice holds the locks of both clusters.
+                # A practice takes the locks of both clusters, so operators may write these locks.
                 assert all(one.endswith("/.lock") for one in statement["Resource"])
             else:
                 assert name.startswith(("Describe", "Get", "List", "TestDNSAnswer"))

@@ -23,7 +23,7 @@ def holds(view: ClusterView) -> None:
 
 
 def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
-    """Assert that clients, load balancer and managers reach only the ports that they need."""
+    """Assert that clients, load balancer and Solution Manager reach the needed ports only."""
     (balancer,) = security_groups([view.of(LB)[view.nlb]], "SecurityGroups")
     nodes = next(iter(security_groups(view.of(INSTANCE).values(), "SecurityGroupIds")), "")
     assert balancer != nodes
@@ -36,7 +36,8 @@ def _groups_let_in_what_they_must_and_nothing_else(view: ClusterView) -> None:
         for group in (balancer, nodes)
     }
     served = {listener["Port"] for listener in view.of(LISTENER).values()}
-    # Target groups of the Network Load Balancer only; an Application Load Balancer's use HTTP.
+    # Select the target groups of the Network Load Balancer; those of an Application Load Balancer
+    # use HTTP.
     direct = [group for group in view.groups.values() if group["Protocol"] in ("TCP", "TLS")]
     behind = reached(one for one in direct if one["TargetType"] == "instance")
     second = _second_balancer_is_in_between(view, balancer, peers)

@@ -19,13 +19,17 @@ def holds(view: ClusterView) -> None:
 
 
 def _fleet_is_as_configured(view: ClusterView) -> None:
-    """Instances have a pinned image, and are replaced one at a time, each after a signal."""
+    """Instances have a pinned image.
+
+    They are replaced one at a time, after the new one's signal.
+    """
     machine = view.cluster.balancer.proxy.instance
     assert machine is not None
     ((id_, fleet),) = view.of(FLEET).items()
     assert (fleet["MinSize"], fleet["DesiredCapacity"]) == (str(machine.count),) * 2
     assert fleet["MaxSize"] == str(machine.count + 1)
-    # EC2 health checks only: the load balancer's would replace instances while nodes are down.
+    # The group uses EC2 health checks only. Those of the load balancer would replace HAProxy
+    # instances while the nodes are down.
     assert "HealthCheckType" not in fleet
     assert len(fleet["VPCZoneIdentifier"]) == len(view.cluster.network.zones)
     resource = view.template["Resources"][id_]
@@ -200,7 +204,7 @@ def _uses_readiness(view: ClusterView) -> bool:
 
 
 def _routes_are_in_the_metadata(view: ClusterView) -> None:
-    """The template's metadata for the drill names the nodes behind each port."""
+    """The metadata for the drill names the nodes to which HAProxy forwards each port."""
     (id_,) = view.of(FLEET)
     metadata = view.template["Resources"][id_]["Metadata"]["Denodo"]
     assert {int(port) for port in metadata["Serves"]} == {
@@ -208,7 +212,7 @@ def _routes_are_in_the_metadata(view: ClusterView) -> None:
     }
     for one in metadata["Serves"].values():
         assert set(one["Nodes"]) <= set(view.cluster.nodes)
-        # The only node of an auxiliary port is not checked.
+        # HAProxy checks nodes only if it has a choice, and an auxiliary port has one node.
         assert "Check" in one or len(one["Nodes"]) == 1
         assert {*one.get("Check", {})} <= {"Interval", "Timeout", "Unhealthy", "Healthy"}
     assert metadata["HealthPort"] == view.cluster.balancer.proxy.health_port

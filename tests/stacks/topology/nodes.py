@@ -61,9 +61,9 @@ def _nodes_are_as_configured(view: ClusterView) -> None:
 
 
 def _capacity_is_reserved(view: ClusterView) -> None:
-    """With `capacity`, each zone and type of nodes has one open reservation.
+    """With `capacity`, each zone and instance type of nodes has one open Capacity Reservation.
 
-    AWS has the capacity before the node's instance is created or gets another type.
+    The reservation exists before an instance is created in it or gets another type.
     """
     reservations = view.of("AWS::EC2::CapacityReservation")
     capacity = view.cluster.capacity
@@ -149,7 +149,7 @@ def _role_is_least(view: ClusterView, instance: dict[str, Any], machine: dict[st
     # The stack's own id is the narrowest resource that IAM supports for this action.
     assert by_action["cloudformation:SignalResource"] == [{"Ref": "AWS::StackId"}]
     starred = {one for one in map(json.dumps, by_action["s3:GetObject"]) if "*" in one}
-    # A node reads the copy of every node's export of the other cluster.
+    # A node may read the copies of the exports that all nodes of the other cluster have made.
     assert starred == {
         json.dumps(
             f"arn:{node_metadata.partition(view.cluster.region)}:s3:::"

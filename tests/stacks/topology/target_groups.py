@@ -32,7 +32,11 @@ def targets_are_right(view: ClusterView, group: dict[str, Any], port: int, nodes
 def check_is_right(
     view: ClusterView, group: dict[str, Any], port: int, service: Service | None
 ) -> None:
-    """Assert that each setting is the service's, else the load balancer's, else the default."""
+    """Assert the settings of a health check: of the service, the load balancer, or defaults.
+
+    The service's own setting has precedence over the load balancer's, which has precedence over the
+    default.
+    """
     general = view.cluster.balancer.health
     own = service.health if service else HealthSettings()
     values = {
@@ -57,6 +61,8 @@ def check_is_right(
         assert group["HealthCheckProtocol"] == protocol.upper()
         assert group["HealthCheckPath"] == (own.path or general.path or "/")
     if "denodo:auxiliary" in tags_of(group):
-        port = 8000  # the same process, which also listens there before the node was rolled
+        # Port 8000 belongs to the Scheduler, too. Until the node is rolled, the Scheduler listens
+        # there, and not yet on the auxiliary port.
+        port = 8000
     expected = (own.port or general.port or port) if service else port
     assert group["HealthCheckPort"] == str(expected)
