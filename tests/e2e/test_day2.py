@@ -103,7 +103,7 @@ def test_out_and_back(run: Run) -> None:
 
 
 def test_a_second_port_in_a_group_leaves_too(deployment: Deployment, run: Run) -> None:
-    """AWS knows a target by its id and port, and answers success for one that it does not know."""
+    """AWS identifies a target by id and port, and reports success also for an unknown target."""
     client = replace(deployment.access, region="eu-west-1").client("elbv2")
     (group,) = [
         group["TargetGroupArn"]

@@ -133,7 +133,7 @@ class FirstDeploy:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> FirstDeploy:
-    """Return the configuration, before anything is deployed."""
+    """Return the example's configuration before its first deploy."""
     return FirstDeploy(tmp_path_factory.mktemp("first"))
 
 
@@ -195,7 +195,7 @@ def test_a_kept_bucket_is_adopted_with_its_contents(catalog: FirstDeploy) -> Non
 
 @pytest.mark.long
 def test_the_first_deploy_fails_at_one_resource_after_the_other(with_cluster: FirstDeploy) -> None:
-    """Every fourth resource fails, in `make test-whole` every one.
+    """Let every fourth resource of the stack fail; in `make test-whole`, let every resource fail.
 
     Each failure takes a deploy, a rollback and a repair.
     """

@@ -121,7 +121,7 @@ def test_a_practice_ends_where_it_began(deployment: Deployment, run: Run) -> Non
 
 @pytest.mark.usefixtures("_brief_waits")
 def test_the_standby_is_checked(deployment: Deployment, run: Run) -> None:
-    """Without exports, what their manifests and the history state is unknown; the rest is read."""
+    """Without exports, lines that need manifests or the history are unknown; others are checked."""
     until(lambda: run("status").exit_code == exit_codes.DONE)
 
     def states() -> dict[int, str]:

@@ -52,7 +52,8 @@ _LIMITS: Final = (
     (switching, "EFFECT_S"),
 )
 _UNDISTURBED_S = 60
-"""Seconds for the same waits in runs without faults: so many that no slow machine needs them all.
+"""Seconds for the waits of `_LIMITS` in runs without faults: so long that no slow machine reaches
+the limit.
 """
 
 
@@ -91,7 +92,7 @@ def _kept_configurations() -> Callable[..., Loaded]:
 
 
 def _poll_briefly(observe: Callable[[], Any], *, timeout: float, **options: Any) -> Any:
-    """Poll a command of Systems Manager, which the agents answer at once."""
+    """Poll a command of Systems Manager for `_COMMAND_S` at most: the agents answer at once."""
     return poll_until(observe, timeout=min(timeout, _COMMAND_S), **options)
 
 
@@ -109,7 +110,7 @@ def short_waits(site: Site) -> Iterator[None]:
         patch.setattr(loader, "load", _kept_configurations())
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
-        # DNS cannot resolve the names of the local AWS.
+        # DNS cannot resolve the names of the local AWS, so no look-up has a result.
         patch.setattr(dns_answer, "lookup", lambda _name: None)
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
         for module, name, seconds in (
@@ -149,7 +150,7 @@ def short_waits(site: Site) -> Iterator[None]:
 def patient_waits(site: Site) -> Iterator[None]:
     """Make commands call the proxy, with limits that a command without hanging calls never reaches.
 
-    A busy machine must not look like AWS that does not answer.
+    Otherwise, on a busy machine, a command would report that AWS does not answer.
     """
     with short_waits(site), pytest.MonkeyPatch.context() as patch:
         _wait_long(patch)

@@ -66,7 +66,7 @@ def test_the_sample_has_every_pair() -> None:
 
 @pytest.mark.long
 def test_a_sample_says_what_is_so(site: Site) -> None:
-    """A pairwise sample of rows, parts of the run and kinds of faults, with a fixed seed."""
+    """Compare commands' statements with the true state, in a pairwise sample of the matrix."""
     denied = []
     with short_waits(site):
         for number, arguments in cases.sampled_rows():

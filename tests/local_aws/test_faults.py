@@ -118,7 +118,7 @@ def _client(access: Access, service: str, config: Config) -> Any:
 
 @pytest.mark.long
 class TestBoot:
-    """Boots of a node with the AWS CLI itself, whose texts of errors the program reads."""
+    """Boots of a node with the real AWS CLI, whose error messages the node program recognises."""
 
     @pytest.fixture
     def booted(self, home: Home, faulty: Cloud, monkeypatch: pytest.MonkeyPatch) -> Home:

@@ -215,12 +215,13 @@ def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     environment = load(ROOT / "config/examples/haproxy.yaml").environment
     contents = image_contents(environment, "active")["contents"]
     assert contents["starts"] == ["scheduler_startup.sh"]
-    # HAProxy verifies these names.
+    # HAProxy verifies that a node's certificate has the node's name.
     assert "node1.active.denodo70ha.internal" in contents["certificate_names"]
     environment = load(ROOT / "config/examples/internet-facing.yaml").environment
     contents = image_contents(environment, "east")["contents"]
     assert contents["flight_port"] == 9994
-    assert "certificate_names" not in contents  # the secret's key store has the certificate
+    # Not needed: the secret's key store has the certificate.
+    assert "certificate_names" not in contents
     environment = load(ROOT / "config/examples/shared-catalog.yaml").environment
     assert image_contents(environment, "main")["contents"]["shares_scheduler"]
     environment = load(ROOT / "config/examples/active-passive.yaml").environment

@@ -29,7 +29,8 @@ printf '%s\\0' "$@" '{end}' >> {calls}
 printf '%s\\n' "An error occurred (NotFound): $1 $2" >&2
 exit 1
 """
-"""The program. A test runs it hundreds of times, and a shell starts in a tenth of Python's time.
+"""The shell program `aws`. A test runs it hundreds of times, and a shell starts ten times faster
+than Python.
 
 It reads the answers from a file in the shell's language, which the class below writes. Calls that
 exchange files are answered by `_PYTHON`.
@@ -212,7 +213,7 @@ def calls(folder: Path) -> list[list[str]]:
 def _case(key: str, answer: Any) -> str:
     """Return the shell's commands for calls whose arguments contain a text."""
     if isinstance(answer, dict) and "~" in answer:
-        # An answer that takes long, for limits of calls.
+        # The answer takes long, for tests of the time limits of calls.
         sleep = shlex.quote(f"import time; time.sleep({answer['~']})")
         commands = f"exec {shlex.quote(sys.executable)} -SEc {sleep}"
     elif isinstance(answer, dict) and "!" in answer:

@@ -16,7 +16,7 @@ _LONG_S = 120.0
 
 @pytest.fixture(autouse=True)
 def tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the tables that every shared database seems to have; most tests have no database."""
+    """Return the tables that the program finds in every database; most tests run no database."""
     found = ["qrtz_locks"]
     monkeypatch.setattr(database_tables, "read_tables", lambda _: found)
     return found

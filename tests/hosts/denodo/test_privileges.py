@@ -203,7 +203,7 @@ def _endless(_node: Node, path: Path) -> None:
 def _device(node: Node, path: Path) -> None:
     try:
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
-    except PermissionError:  # a container in which root may not create devices
+    except PermissionError:  # the container does not let root create devices
         _endless(node, path)
 
 
@@ -254,7 +254,7 @@ def test_a_signal_ends_the_process_and_a_caller_that_would_continue(
     sent: list[int] = []
 
     class Process(subprocess.Popen[bytes]):
-        """A real process; a signal to this program arrives when it is waited for."""
+        """A process that ends normally; this program gets SIGTERM while it waits for that end."""
 
         def communicate(self, *given: Any, **more: Any) -> Any:
             if not sent:
@@ -356,7 +356,7 @@ def test_replaced_files_change_nothing_of_root_with_any_command(
 
 
 def _chosen(begin: int) -> Sequence[tuple[str, ...]]:
-    """Return every fourth command; together, those of four successive numbers are all."""
+    """Return every fourth command from a position; four successive positions have all commands."""
     return _COMMANDS if WHOLE else _COMMANDS[begin % 4 :: 4]
 
 

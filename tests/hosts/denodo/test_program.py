@@ -367,7 +367,7 @@ def test_serve_answers(home: Home) -> None:
 def test_a_request_has_an_id_only_where_the_operator_s_command_gives_one(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commands of earlier versions give only a name, which must not stop a second attempt."""
+    """Commands of earlier versions pass only the operator's name, which is not a request id."""
     assert _run(home, "apply", _state(home)) == 0
     failing = _state(home, jvm__vdp="-Ddead")
     request = "ann@desk request=3f2a"

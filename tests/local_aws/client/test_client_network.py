@@ -27,7 +27,9 @@ pytestmark = [
 ACTIVE, STANDBY = "127.0.0.21", "127.0.0.22"
 _SECONDS = 300
 _JAVA_DEFAULT_S, _SHORT_S = 30, 5
-"""Seconds of Java's cache: its default, and the advice of docs/explanation/failover.md."""
+"""Seconds that Java keeps an address: its default, and the value that docs/explanation/failover.md
+recommends.
+"""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ Endpoint = tuple[str, int]
 
 TIMEOUT_S = 60.0
 SILENCE_S = 0.4
-"""Time without an answer after which a flow counts as dropped, where the test expects that."""
+"""Seconds without an answer after which a test that expects a dropped flow counts the flow as
+dropped.
+"""
 
 ZONES = {"a": "127.0.0.11", "b": "127.0.0.12"}
 """Addresses of the load balancer on this machine; on AWS they are 10.0.0.9 and 10.0.1.9."""
@@ -61,7 +63,7 @@ class Control:
                 self._answer({})
 
             def _answer(self, content: Document) -> None:
-                with suppress(OSError):  # The process was stopped while it waited.
+                with suppress(OSError):  # The process was stopped while it waited for a table.
                     self.send_response(200)
                     self.end_headers()
                     self.wfile.write(json.dumps(content).encode())
@@ -73,7 +75,7 @@ class Control:
         self.server.daemon_threads = True
 
     def newer_than(self, version: str) -> Document:
-        """Return the table once its version differs."""
+        """Return the table once its version differs from `version`, or after `TIMEOUT_S`."""
         with self._changed:
             self._asked_after = version
             self._changed.notify_all()

@@ -77,7 +77,7 @@ class Database:
 
 
 def make(step: Step) -> bool:
-    """Make a step if it is needed, and return whether it was."""
+    """Carry out a step if it is needed; return whether it was needed."""
     needed = step.needed()
     if needed:
         step.make()

@@ -51,20 +51,23 @@ _PAGED: Final = {
     "ListStackResources": ("StackResourceSummaries", "NextToken"),
     "DescribeInstances": ("reservationSet", "nextToken"),
 }
-"""Names of list and token in answers of operations that may return an empty first page (AWS,
-DescribeInstances)."""
+"""Names of list and token in the answers of the operations that may return an empty first page
+(AWS, DescribeInstances).
+"""
 _WITHOUT_KEYS: Final = frozenset(
     {
         *("CreateTags", "DeleteTags", "RegisterTargets", "DeregisterTargets"),
         *("DeleteParameter", "PutMetricData"),
     }
 )
-"""Operations whose answers have no key (their API references)."""
+"""Operations whose answers have no keys (AWS, API references of these operations)."""
 _NEXT: Final = "second-page"
 
 
 INTERRUPT = threading.Lock()
-"""Held while this process is interrupted, and while a test exchanges the handler of Ctrl-C."""
+"""Lock that is held while this process is interrupted, and while a test replaces the handler of
+Ctrl-C.
+"""
 
 
 class Fault(StrEnum):
@@ -86,7 +89,9 @@ class Fault(StrEnum):
     DENIED = "denied"
     EXPIRED = "expired"
     STALE = "stale"
-    """A read gets the first answer to the same request, as the API is eventually consistent."""
+    """A read gets the answer to the first identical request, since the API is eventually
+    consistent.
+    """
     LATE = "late"
     """The connection closes without an answer, and the call takes effect some time later; a read
     has no effect, and so never arrives."""

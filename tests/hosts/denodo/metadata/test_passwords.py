@@ -30,7 +30,7 @@ _EXPORTS = {"bucket": BUCKET, "prefix": "node1/", "login": LOGIN, "every": 60}
 
 @pytest.fixture
 def cloud(home: Home, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    # The systemd units set no locale.
+    # The systemd units set no locale, so the program runs without one.
     for name in ("LANG", "LC_ALL", "LC_CTYPE"):
         monkeypatch.delenv(name, raising=False)
     return Cloud(home.folder)

@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) 
     ):
         assert client.recv(13) == b"HTTP/1.0 200 "
         with _connect(loop.server_port, sends=b"GET / HTTP/1.1\r\n") as other:
-            assert _received(other) == b""  # its time ends later than that of the first client
+            assert _received(other) == b""  # its time limit ends after that of the first client
         assert len(_received(client)) < 2**24
 
 

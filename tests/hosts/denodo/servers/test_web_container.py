@@ -20,9 +20,9 @@ from tests.hosts.denodo.home import WEB, Connectors, Home, eventually, let_time_
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]
 _UNTIL_RESTART_S = 400.0
-"""Longer than applications may take to start, and less than twice as long."""
+"""Seconds that exceed the limit for the start of applications once, but not twice."""
 _PATIENT = {"limits__start_seconds": 43200}
-"""The limits of applications apply, since the limit of the whole start is far longer."""
+"""A limit for the whole start that is never reached, so that only applications' limits apply."""
 
 
 def _home(make_home: Any, connectors_: Connectors, version: str = "8.0") -> Home:
@@ -206,7 +206,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
 
 
 def test_a_server_that_waits_for_its_database_does_not_hide_from_the_rules(home: Home) -> None:
-    """The rules also apply to servers that wait for their database."""
+    """Readiness rules also apply to servers that are stopped while they wait for a database."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     home.behave("vdp", "web")
     apply(home.system, home.state(servers=["vdp"], ready__services=services))

@@ -1,4 +1,4 @@
-"""Saved server states are merged with the servers in the file; a check's lines are found."""
+"""Saved server states are merged with the file's servers; the lines of a check are found."""
 
 import pytest
 

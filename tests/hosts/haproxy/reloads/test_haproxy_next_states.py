@@ -187,7 +187,7 @@ def test_a_first_start_serves_from_checked_nodes_only(site: WebSite) -> None:
 
 
 def test_a_dead_server_does_not_serve_after_a_reload_and_the_others_do(serving: WebSite) -> None:
-    """Without saved states, HAProxy would use the dead server; if all started as down, none."""
+    """Without saved states, HAProxy would use the dead server, or no server before its checks."""
     dead = f"server node3 127.0.0.9:{OLD}"
     serving.reload(*BEFORE, dead)
     assert serving.states() == {"web/node1": "up", "web/node2": "up", "web/node3": "down"}

@@ -139,7 +139,8 @@ def _behind_haproxy(data: Data) -> Data:
 
 
 def _without_tls(service: Data) -> Data:
-    # HAProxy itself ends connections to unhealthy nodes, and some services refuse the key.
+    # `unhealthy_termination` is left out, too: HAProxy always ends connections to unhealthy nodes,
+    # and some services refuse the key.
     left_out = {"tls", "unhealthy_termination"}
     result = {key: value for key, value in service.items() if key not in left_out}
     is_tls = result.get("node_port", result["port"]) == HTTPS_PORT
