@@ -140,7 +140,7 @@ class Machine:
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self.instance_id = instance_id
         (self.home.folder / "machine").write_text(instance_id)
-        # A rollout has stopped the servers, and a new instance starts them at its first boot.
+        # A rollout has stopped the servers. A new instance starts its servers at the first boot.
         assert self._run("boot")[0] == 0
         self._stand_in()
 

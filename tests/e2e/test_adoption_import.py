@@ -29,7 +29,7 @@ _REGION_OPTIONS: Final = [option for region in REGIONS for option in ("--region"
 
 
 class Takeover:
-    """A hand-made site on its way into the stacks."""
+    """A hand-made site that is being imported into the stacks of `adopt`."""
 
     def __init__(self, cloud: Cloud, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cloud, self.folder = cloud, folder

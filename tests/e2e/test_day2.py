@@ -132,7 +132,7 @@ def test_a_second_port_in_a_group_leaves_too(deployment: Deployment, run: Run) -
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
-    """A deploy leaves a drained node out, unless it changes a target group."""
+    """A deploy leaves a drained node out of service, unless the deploy changes a target group."""
 
     def clients(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]

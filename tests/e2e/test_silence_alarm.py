@@ -32,7 +32,7 @@ def _one_minute(data: Data) -> None:
     """Set one minute, the value of versions without this setting; let nodes publish metrics."""
     data["failover"]["minutes_without_data"] = 1
     data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
-    # TCP checks, since no server answers readiness checks here.
+    # The checks only connect, since the nodes of this test answer no readiness checks.
     for cluster in data["clusters"].values():
         cluster["balancer"]["health"] = {"protocol": "tcp"}
 

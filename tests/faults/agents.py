@@ -39,7 +39,7 @@ _ENDS_SESSIONS: Final = frozenset({"apply", "stop"})
 
 @dataclass
 class _Node:
-    """A node's program: its applied state, whether its servers run, and why its watchdog rests."""
+    """State of a node program: applied state, running servers, reasons why its watchdog rests."""
 
     applied: dict[str, Any]
     running: bool = True
@@ -96,7 +96,7 @@ class Agents:
         self.stand_in(cluster)
 
     def make_stale(self, cluster: str, node: str) -> None:
-        """Let a node run another state than its desired one, as after a deploy."""
+        """Let a node run another state than its desired state, as between a deploy and `roll`."""
         known = self._nodes[cluster, node]
         known.applied = {**known.applied, "stale": True}
 

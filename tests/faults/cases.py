@@ -117,9 +117,11 @@ CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "eventually consistent": (Fault.STALE, Fault.PAGED),
     "interrupted": (Fault.INTERRUPTED,),
 }
-"""Faults by kind. `Fault.HANG` is only in the whole matrix, since each such run takes seconds."""
+"""Faults by kind. `Fault.HANG` is only in the whole matrix, since a run with a hanging call takes
+seconds.
+"""
 PARTS: Final = 4
-"""Parts of a run, from its first call to its last, in which a sampled fault happens."""
+"""Number of parts of a run. The sample has faults in each part, from the first call to the last."""
 ONCE: Final = frozenset({Fault.INTERRUPTED})
 """Faults that do not last: a second Ctrl-C ends the process at once."""
 

@@ -167,7 +167,7 @@ def _wait_long(patch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Handle Ctrl-C as the program does, and ignore it when the command has ended."""
+    """Handle Ctrl-C as the program does, and ignore Ctrl-C once the command has ended."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "_interrupted", False)
         before = signal.signal(signal.SIGINT, process._interrupt)  # noqa: SLF001 - as the program

@@ -12,12 +12,12 @@ from tests.support.program_commands import WITHOUT_AWS, command_functions
 
 
 def test_every_command_has_a_row() -> None:
-    """Otherwise the matrix would not cover a new command."""
+    """The fault matrix covers each command by a row, so a new command needs a new row."""
     assert {name for name, _ in command_functions()} == {*cases.ROWS, *WITHOUT_AWS}
 
 
 def test_commands_that_change_something_get_every_kind() -> None:
-    """Exceptions are commands that only wrap another, and those that refuse in this environment."""
+    """Commands that only wrap another command, or that refuse in this environment, are excepted."""
     recorded = {name for name, function in command_functions() if history_name(function)}
     refusing = {name for name, rows in cases.ROWS.items() if all(map(cases.expected_code, rows))}
     complete = {name for name, rows in cases.ROWS.items() if any(map(cases.gets_every_kind, rows))}

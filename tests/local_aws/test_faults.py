@@ -1,4 +1,4 @@
-"""Faults that the local AWS acts out: commands that never arrive, and calls that fail."""
+"""Faults of the local AWS: commands of Systems Manager that never arrive, and calls that fail."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def faulty(cloud: Cloud) -> Iterator[Cloud]:
 
 
 def fail(cloud: Cloud, **faults: str) -> None:
-    """Replace the faults of an account."""
+    """Set the faults of an account, in place of the faults that it had."""
     control.call(cloud.access.endpoint, f"call-faults/{cloud.access.account}", faults, method="PUT")
 
 

@@ -169,7 +169,7 @@ def test_an_unknown_type_is_refused_in_words(cloud: Cloud) -> None:
 
 
 class TestCalls:
-    """Calls of the console and of scripts are checked as templates are."""
+    """The local AWS checks calls of the console and of scripts as it checks templates."""
 
     def test_a_name_is_used_once(self, made: HandMadeCluster) -> None:
         client = made.cloud.client("elbv2")

@@ -92,8 +92,7 @@ def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> Non
     (reservation,) = ec2.describe_instances(InstanceIds=["i-0aaaaaaaaaaaaaaaa"])["Reservations"]
     (adopted,) = reservation["Instances"]
     assert adopted["SubnetId"] == "subnet-0cccccccccccccccc"
-    # The adopted instance's security groups allow traffic from the clients, and health checks from
-    # the VPC.
+    # The adopted instance's security groups admit the clients, and the health checks of the VPC.
     groups = [item["GroupId"] for item in adopted["SecurityGroups"]]
     rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
     admitted = {item["CidrIp"] for rule in rules for item in rule["IpRanges"]}

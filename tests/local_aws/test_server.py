@@ -234,7 +234,7 @@ class TestProcess:
 
 
 def test_stops_when_its_parent_has_ended(paths: Paths) -> None:
-    """In this test the parent ends before the server has finished its imports."""
+    """The parent ends before the server has finished its imports: the server must still notice."""
     code = """
 import os, subprocess, sys
 subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])

@@ -1,4 +1,4 @@
-"""cfn-lint, imported when a test needs it: the import takes seconds of each worker's start."""
+"""cfn-lint, imported only when a test needs it, since the import takes each worker seconds."""
 
 # ruff: noqa: PLC0415 - the import takes seconds
 

@@ -41,7 +41,7 @@ def _service_model(creator: Any, service_name: str, api_version: str | None = No
 
 
 def _event_name(aliaser: Any, name: str) -> str:
-    """Return the alias of an event. All sessions have the same aliases, and may share them."""
+    """Return the alias of an event from a cache of all sessions, since their aliases are equal."""
     vars(aliaser)["_alias_name_cache"] = _event_names
     result: str = _original_alias(aliaser, name)
     return result

@@ -226,7 +226,7 @@ def test_a_backlog_is_cut_and_the_cut_is_said(
     (first,) = reader.read()
     assert first.lines == ("(400 bytes of this file are left out)", *(["123456789"] * 10))
     assert [*reader.read()] == []
-    # A line that is longer than one reading is sent in parts.
+    # A line that exceeds the limit of one reading is sent in parts.
     node.add("vdp/vdp.log", "y" * 150 + "\n")()
     assert [part.lines for _ in range(2) for part in reader.read()] == [("y" * 100,), ("y" * 50,)]
 

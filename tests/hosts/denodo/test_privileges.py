@@ -71,7 +71,7 @@ _COMMANDS = (
     ("stop",),
 )
 _BY_ROOT = ("install", "update", "mount", "send-journal")
-"""Commands that run as root throughout; they open no record."""
+"""Commands that run as root from beginning to end; they do not open the records."""
 _WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (
     *("applied.json", "failed.json", "drained.json", "metadata.json", "logins.json"),
@@ -250,7 +250,7 @@ def test_every_command_and_every_record_is_tried() -> None:
 def test_a_signal_ends_the_process_and_a_caller_that_would_continue(
     monkeypatch: pytest.MonkeyPatch, *, continues: bool
 ) -> None:
-    """In an earlier version, SIGTERM ended only a check, and the watchdog continued."""
+    """SIGTERM during a check ends the whole watchdog, not only the check."""
     sent: list[int] = []
 
     class Process(subprocess.Popen[bytes]):

@@ -397,7 +397,8 @@ def test_units(home: Home) -> None:
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()
         unit = configparser.ConfigParser(interpolation=None)
-        # Keep capital letters in keys, as configparser documents. Its type stubs disallow this.
+        # With this assignment, keys keep their capital letters (configparser's documentation). Its
+        # type stubs do not allow the assignment.
         unit.optionxform = str  # type: ignore[assignment,method-assign]
         unit.read(file)
         units[file.name] = unit

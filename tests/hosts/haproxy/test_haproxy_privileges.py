@@ -163,7 +163,8 @@ class Machine:
         if self.as_user(_TRAPS[trap], str(self.owned / name)) != 0:
             return "the trap is not made"
         code, output = self.run(command)
-        # A command replaces the planted file; `status` and `verify` may instead report it and fail.
+        # A command must replace the planted file; `status` and `verify` may instead report it and
+        # fail.
         right = code in ((0, 1) if command in ("status", "verify") else (0,))
         later = [self.run(next_)[0] for next_ in ("enable node1", "verify")]
         is_file = stat.S_ISREG((self.owned / "server-state").lstat().st_mode)

@@ -98,7 +98,7 @@ class Control:
 
 @contextmanager
 def running() -> Iterator[Control]:
-    """Run the process until the block ends."""
+    """Run the load balancers' process until the block ends."""
     control = Control()
     thread = threading.Thread(target=control.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -281,7 +281,7 @@ class Client:
         self._socket.sendall(f"{text}\n".encode())
 
     def end_sending(self) -> None:
-        """Close the connection in one direction."""
+        """End the client's direction of the connection; the client can still receive."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def is_silent(self) -> bool:
@@ -316,7 +316,7 @@ def nodes_reached(endpoint: Endpoint, count: int = 20, *, source: str = "127.0.0
 
 
 def expect(endpoint: Endpoint, expected: str, *, source: str = "127.0.0.1") -> None:
-    """Check the outcome of a new connection; silence has a short limit only if it is expected."""
+    """Check the outcome of a new connection. If silence is expected, wait only briefly for it."""
     patience = SILENCE_S if expected == "silent" else TIMEOUT_S
     assert outcome(endpoint, source=source, patience=patience) == expected
 

@@ -1,4 +1,4 @@
-"""Deployed load balancers forward: what a template says is what clients get."""
+"""Deployed load balancers forward connections as the template says."""
 
 import json
 import os

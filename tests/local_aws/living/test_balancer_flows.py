@@ -217,7 +217,7 @@ def test_the_proxy_protocol_names_the_client(control: Control, port: int) -> Non
 
 
 class TestTls:
-    """TLS ends at the listener; towards the targets it is used if the target group says so."""
+    """TLS ends at the listener. Whether TLS is used to targets depends on the target group."""
 
     @pytest.fixture
     def authority(self) -> Authority:
@@ -265,7 +265,7 @@ class TestTls:
     def test_to_an_encrypted_target(
         self, control: Control, port: int, certificate: list[str], authority: Authority
     ) -> None:
-        """The target's certificate is not verified: this one is for another name."""
+        """The load balancer does not verify the target's certificate, which has another name."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
         node = Node("node2", context)

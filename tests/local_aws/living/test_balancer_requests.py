@@ -285,4 +285,4 @@ def test_a_network_load_balancer_in_front_keeps_the_client_address(
     assert content["headers"]["X-Forwarded-Proto"] == "https"
     assert "; Secure" in cookies[1]
     host, _ = own_zone["a"]
-    expect((str(host), port), "silent")  # clients cannot bypass the Network Load Balancer
+    expect((str(host), port), "silent")  # the inner load balancer admits no client directly

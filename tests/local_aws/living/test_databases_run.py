@@ -31,7 +31,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        """Its name in the control API."""
+        """Name of the database in the control API of the local AWS."""
         return f"{self.cloud.access.region}/{self.id}"
 
     def described(self) -> dict[str, Any]:

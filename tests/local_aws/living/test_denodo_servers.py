@@ -1,4 +1,4 @@
-"""The light servers of nodes speak what `denodo-ha verify` reads from real ones."""
+"""The light servers of nodes speak the protocols that `denodo-ha verify` reads from real ones."""
 
 import json
 import socket

@@ -34,7 +34,7 @@ frontend other
 
 @pytest.fixture
 def settings(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Let the command act for the account of the test."""
+    """Let the machine's command `aws` act for the account of the test."""
     file = tmp_path / "settings.json"
     access = cloud.access
     values = {"endpoint": access.endpoint, "account": access.account, "region": access.region}
@@ -198,7 +198,7 @@ def test_scripts_have_the_paths_of_a_machine_without_namespaces() -> None:
     assert f"PATH={root}/opt/bin:/usr/local/sbin:" in text
     assert "parameter='/denodo/test/main/node1'" in text
     assert text.startswith("#!/bin/sh\n")
-    # A second rewrite changes nothing but the PATH.
+    # A second rewrite does not add the machine's root folder to a path again, except in PATH.
     again = machine_paths.rewritten(text, root)
     assert again.count(f"{root}/opt/denodo-node") == text.count(f"{root}/opt/denodo-node")
     assert f"{root}{root}" not in again

@@ -21,7 +21,7 @@ _TCP = {
 
 
 SLOW = 5.0
-"""A minute of the local AWS is 12 s of this machine: longer than the calls of a test."""
+"""Pace at which a minute of the local AWS takes 12 s: longer than all calls of a test."""
 
 
 @pytest.fixture

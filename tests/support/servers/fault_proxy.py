@@ -83,7 +83,7 @@ class Fault(StrEnum):
     HTML = "html"
     """The call does not arrive; a proxy answers with status 200 and an HTML page."""
     CUT = "cut"
-    """The call takes effect, and half of its answer arrives."""
+    """The call takes effect, and the connection closes after half of the answer."""
     LOST = "lost"
     """The call takes effect, and its answer is lost."""
     DENIED = "denied"
@@ -353,8 +353,8 @@ class _Handler(BaseHTTPRequestHandler):
     """Handles each call, and applies its fault."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body of an answer are sent together; otherwise the body would wait for the client's
-    # delayed acknowledgement of the head.
+    # Head and body of an answer are sent together. Otherwise the body would be sent only after the
+    # client's delayed acknowledgement of the head.
     wbufsize = -1
     server: _Server
 
@@ -379,7 +379,8 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(proxy.delay)
         if fault is Fault.INTERRUPTED:
             with INTERRUPT:
-                # A thread of the command may call after the command, and its handler, have ended.
+                # A thread of a command may make a call after the command has ended and has removed
+                # its handler. A Ctrl-C would then end the test run.
                 if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
                     os.kill(os.getpid(), signal.SIGINT)
         if fault in {Fault.REFUSE, Fault.HANG, Fault.LOST, Fault.LATE}:

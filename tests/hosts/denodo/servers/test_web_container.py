@@ -120,7 +120,7 @@ def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
 
 
 def test_virtual_dataport_is_ready_before_the_others_start(home: Home) -> None:
-    """Applications that are started before Virtual DataPort, as in the state's order, crash."""
+    """Applications crash if they are started before Virtual DataPort, as the state's order says."""
     home.behave("vdp", "slow=0.5")
     apply(home.system, home.state(servers=["data-catalog", "design-studio", "vdp"]))
     calls = [call.split()[0] for call in home.calls()]
@@ -177,7 +177,7 @@ def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home)
 def test_a_node_that_served_by_the_earlier_rule_continues_to(
     home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The earlier rule ignored dead applications, so a dead application does not fail the apply."""
+    """The earlier readiness rule ignored crashed applications, so such a crash fails no apply."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     apply(home.system, home.state(servers=_SERVERS, ready__services=services))
     record = Record(home.system)

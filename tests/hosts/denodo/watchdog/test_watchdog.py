@@ -1,4 +1,4 @@
-"""The watchdog starts a server again if it died, and does not if an operator stopped it."""
+"""The watchdog restarts a server that has died, but no server that an operator has stopped."""
 
 import argparse
 import json

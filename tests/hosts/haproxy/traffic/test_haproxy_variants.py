@@ -173,7 +173,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
 
 
 def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
-    """Like an NLB, HAProxy checks the readiness endpoint unless the service sets its own check."""
+    """HAProxy checks the readiness endpoint, as an NLB does, unless a service has its own check."""
     services = {"jdbc": 9999, "odbc": {"port": 9996, "health": {"protocol": "tcp"}}}
     data = changed(minimal(), {f"{BALANCER}/kind": "haproxy", "services": services})
     for changes, asked in (
