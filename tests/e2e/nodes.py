@@ -145,7 +145,7 @@ class Machine:
         self._stand_in()
 
     def license(self, *, answers: bool) -> None:
-        """Let the License Manager answer this node with a license, or with a failure."""
+        """Let the License Manager answer this node with success, or with a failure."""
         self._agent.licensed = answers
 
     def _stand_in(self) -> None:

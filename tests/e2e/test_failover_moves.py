@@ -45,7 +45,8 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # DNS cannot resolve names of the local AWS. Its time is faster, so commands poll more often.
+    # DNS cannot resolve names of the local AWS. The clock of the local AWS is faster than real
+    # time, so commands poll more often.
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
     monkeypatch.setattr(switching, "EVERY_S", 0.1)
 

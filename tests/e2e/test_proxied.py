@@ -268,8 +268,8 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
 
 def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
     for item in fronts:
-        # `verify` connects to one HAProxy instance. It must expect that the nodes redirect clients
-        # to the first instance, as if that were the load balancer.
+        # `--host` is the HAProxy instance to connect to. `--balancer` is the first instance, to
+        # which the nodes redirect clients as if it were the load balancer.
         through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", item.address)
         done = run("verify", "--connections", "12", "--format", "json", *through)
         result = json.loads(done.stdout)

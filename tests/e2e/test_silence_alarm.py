@@ -94,7 +94,7 @@ def _deploy(deployment: Deployment) -> None:
 
 
 def _publish(deployment: Deployment, access: Access) -> None:
-    """Publish what the healthy nodes of the cluster in a region publish."""
+    """Publish the metrics that the healthy nodes of a region's cluster publish."""
     environment = deployment.loaded.environment
     (cluster,) = (name for name, one in environment.clusters.items() if one.region == access.region)
     healthy = {

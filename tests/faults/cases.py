@@ -204,8 +204,8 @@ def _command(arguments: Arguments) -> str:
 def gets_every_kind(arguments: Arguments) -> bool:
     """Return whether a row gets every kind of fault in the sample.
 
-    That is the main row of a command, the last that is no dry run, if the command completes in this
-    environment and is no wrapper.
+    The main row of a command does: its last row that is no dry run, if the command completes in
+    this environment and is not one of `WRAPPERS`.
     """
     command = _command(arguments)
     acting = [row for row in ROWS[command] if "--dry-run" not in row] or list(ROWS[command])

@@ -197,8 +197,8 @@ def run_here(site: Site, arguments: Sequence[str]) -> Done:
 def settle(site: Site) -> None:
     """Wait until the calls and threads that a command has abandoned have ended.
 
-    Calls may take effect after their command has ended. A process would end its threads; here they
-    would call AWS during the next run.
+    Calls may take effect after their command has ended. The threads of a command in a process of
+    its own would end with the process; in this process, they would call AWS during the next run.
     """
     site.proxy.settle()
     for thread in threading.enumerate():

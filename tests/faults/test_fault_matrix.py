@@ -29,7 +29,7 @@ def test_commands_that_change_something_get_every_kind() -> None:
 
 
 def test_the_sample_has_every_pair() -> None:
-    """Each pair of values of two factors: command, part of the run, kind of fault, once or lasting.
+    """The factors are the command, the part of the run, the kind of fault, and once or lasting.
 
     A command that refuses in this environment, or that wraps another, has fewer cases.
     """

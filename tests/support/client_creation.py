@@ -49,7 +49,7 @@ def _event_name(aliaser: Any, name: str) -> str:
 
 def _takes_keywords(handler: Any) -> Any:
     """Return the name of a handler's keyword arguments; inspect each function once."""
-    # The cache of `_accepts_kwargs` would keep a method's object in memory, and so gets a function.
+    # The cache would keep the object of a bound method, so it gets the method's function.
     return _accepts_kwargs(handler.__func__ if isinstance(handler, MethodType) else handler)
 
 

@@ -114,7 +114,7 @@ class Cloud:
         program.chmod(0o755)
 
     def _set_answers(self, answers: dict[str, Any]) -> None:
-        """Write the answers for the shell and for Python, each with one replacement of its file."""
+        """Write the answers for the shell and for Python; each file is replaced in one step."""
         cases = (_case(key, answer) for key, answer in answers.items())
         text = "\n".join(['case "$*" in', *cases, "esac\n"])
         for file, content in ((self._shell_answers, text), (self._answers, json.dumps(answers))):

@@ -1,4 +1,4 @@
-"""An apply changes a node once, or restores the previous state if the change fails."""
+"""An apply makes each change once. If a change fails, the previous state is restored."""
 
 import json
 import os
@@ -250,7 +250,7 @@ def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:
 
 
 def test_a_request_that_arrives_twice_is_not_tried_twice(home: Home) -> None:
-    """The answer to the first request was lost after the change was undone."""
+    """The first request's change was undone, but its answer was lost, so it arrives again."""
     apply(home.system, home.state())
     failing = home.state(jvm__vdp="-Ddead")
     with pytest.raises(RolledBackError, match="ended while it was starting"):

@@ -213,7 +213,7 @@ class TestLaterBoots:
     def test_another_program_repeats_the_boot_where_systemd_cannot(
         self, machine: Machine, system: System, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # With a value set first, pytest restores the variable at the end of the test.
+        # Since pytest sets the variable first, it removes the variable at the end of the test.
         monkeypatch.setenv(program_update.REPEAT, "")
         monkeypatch.delenv(program_update.REPEAT)
         machine.desire(program=machine.publish("two"))

@@ -1,7 +1,8 @@
 """Three examples rehearsed: the first failure of each kind is as the drill says.
 
-The rehearsals run at the same time, each on a local AWS of its own: they mostly wait. The kinds are
-shared among the examples, so that none waits much longer than the others.
+The rehearsals run at the same time, each on a local AWS of its own, since a rehearsal mostly waits.
+The kinds of failures are divided among the examples, so that no rehearsal takes much longer than
+the others.
 """
 
 from collections.abc import Iterator, Mapping

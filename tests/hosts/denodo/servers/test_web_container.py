@@ -20,7 +20,7 @@ from tests.hosts.denodo.home import WEB, Connectors, Home, eventually, let_time_
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]
 _UNTIL_RESTART_S = 400.0
-"""Seconds that exceed the limit for the start of applications once, but not twice."""
+"""Seconds: more than the limit for the start of an application, and less than twice this limit."""
 _PATIENT = {"limits__start_seconds": 43200}
 """A limit for the whole start that is never reached, so that only applications' limits apply."""
 
@@ -120,7 +120,7 @@ def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
 
 
 def test_virtual_dataport_is_ready_before_the_others_start(home: Home) -> None:
-    """Applications crash if they are started before Virtual DataPort, as the state's order says."""
+    """Applications wait for Virtual DataPort even if the state lists them first, or they crash."""
     home.behave("vdp", "slow=0.5")
     apply(home.system, home.state(servers=["data-catalog", "design-studio", "vdp"]))
     calls = [call.split()[0] for call in home.calls()]
@@ -206,7 +206,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
 
 
 def test_a_server_that_waits_for_its_database_does_not_hide_from_the_rules(home: Home) -> None:
-    """Readiness rules also apply to servers that are stopped while they wait for a database."""
+    """Readiness rules also apply to servers whose start waits for their database."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     home.behave("vdp", "web")
     apply(home.system, home.state(servers=["vdp"], ready__services=services))

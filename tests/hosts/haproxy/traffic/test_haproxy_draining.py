@@ -169,7 +169,7 @@ def test_who_thinks_better_of_it_cuts_nobody(proxy: Running) -> None:
 def test_a_node_that_does_not_answer_is_not_brought_back(
     proxy: Running, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time limit expires after each service's check has failed."""
+    """In this test's clock, the time limit expires once each service's check has failed."""
     _out(proxy)
     site["node1"].kill()
 
@@ -185,7 +185,7 @@ def test_a_node_that_does_not_answer_is_not_brought_back(
 
 
 def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
-    """HAProxy by itself counts a node as up as soon as the node leaves maintenance."""
+    """HAProxy alone would count a node as up as soon as the node leaves maintenance."""
     _out(proxy)
     site["node1"].hang()
     before = proxy.statistic("jdbc", "node1", "stot")
