@@ -92,7 +92,7 @@ def sites() -> Callable[[str], Made]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _synth_in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Synthesise each content once, in this process instead of the CDK CLI's."""
+    """Synthesise in this process, without the CDK CLI, and once for each configuration text."""
     done: dict[str, tuple[SynthesisedStack, ...]] = {}
 
     def stacks(_cdk: object, file: Path) -> tuple[SynthesisedStack, ...]:
@@ -126,7 +126,7 @@ class Adopted:
 def adopted(
     sites: Callable[[str], Made], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Adopted]:
-    """Return a function that adopts a site once; tests only read the result."""
+    """Return a function that runs `adopt` for the site of a recipe, once for each recipe."""
     done: dict[str, Adopted] = {}
 
     def get(recipe: str) -> Adopted:

@@ -1,4 +1,4 @@
-"""A site made by hand in moto, with the targets and the clock of the tests of commands."""
+"""A hand-made site in moto, with the target health and the clock of the tests of commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class FoundAccount:
         self.cloud.targets.register(arn, registered, old=True)
 
     def registrations(self) -> dict[str, set[tuple[str, int]]]:
-        """Return the targets of each target group of all clusters that are not draining."""
+        """Return the targets that are not draining, for each target group of all clusters."""
         return {
             arn: {
                 (one["Target"]["Id"], one["Target"]["Port"])

@@ -43,7 +43,7 @@ class Recorded:
 
 @dataclass
 class Played:
-    """A living system with recorded machines and calls."""
+    """A rehearsal's system, with stand-ins for machines and calls that record what is done."""
 
     done: Done = field(default_factory=list)
 

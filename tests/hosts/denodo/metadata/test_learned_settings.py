@@ -135,7 +135,7 @@ def test_nodes_with_the_learned_settings_use_the_keys_of_the_form(
 def test_the_form_of_the_scheduler(
     make_home: Any, capsys: pytest.CaptureFixture[str], version: str
 ) -> None:
-    """Settings written by Denodo's form: PostgreSQL's class and query, and for 7.0 its flags."""
+    """The node reports the settings that Denodo's form wrote, except those of the connection."""
     home = make_home(version)
     _apply(home, home.state())
     values = {
