@@ -380,7 +380,7 @@ class TestCalls:
 
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-        """Return a function that denies operations, and returns the list of all operations."""
+        """Return a function that denies operations, and returns a list of all later operations."""
         before = botocore.client.BaseClient._make_api_call  # noqa: SLF001 - every call passes here
 
         def deny(*denied: str) -> list[str]:
