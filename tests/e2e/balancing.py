@@ -51,7 +51,7 @@ def _deployed(access: Access, address: str) -> str:
 
 
 def _here(content: str, document: dict[str, Any]) -> str:
-    """Return a deployed file adapted to this machine: other folders, one address, no user change.
+    """Return a deployed file adapted to this machine: other folders, one address, no other user.
 
     Tests connect to HAProxy without a load balancer, so no PROXY protocol header is expected.
     """
@@ -153,7 +153,8 @@ class Balancing:
     def _asked(self, arguments: list[str]) -> str:
         """Answer a call that the host program makes to the AWS CLI."""
         if arguments[:2] == ["ssm", "get-parameter"]:
-            # The file was adapted to this machine, so its name needs the hash of the new content.
+            # The adapted file has other content than the deployed file, and its name is the hash of
+            # its content.
             state = json.loads(self._wanted())
             self._file = _here(_deployed(self._access, state["file"]), self._told)
             state["file"] = f"s3://here/{hashlib.sha256(self._file.encode()).hexdigest()}.cfg"
@@ -171,7 +172,7 @@ class Balancing:
             command["script"]
             .replace("PATH=/usr/local/sbin", f"PATH={folder}:/usr/local/sbin")
             .replace("/opt/denodo-haproxy/current", str(folder))
-            # This command would replace the host program with the same program from the bucket.
+            # The real command would replace the host program with the same program from the bucket.
             .replace("python3 -m haproxy take", "true")
             .replace("python3 -m haproxy", f"{sys.executable} -S -E {folder}/haproxy.py")
         )

@@ -19,7 +19,7 @@ def _patient_commands() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _cheap_clients() -> Iterator[None]:
-    """Let the commands that tests run in this process share what each would read again."""
+    """Let commands in this process share descriptions of AWS services and parsed configurations."""
     with pytest.MonkeyPatch.context() as patch:
         client_creation.keep_descriptions(patch)
         keep_documents(patch)

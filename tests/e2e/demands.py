@@ -88,7 +88,7 @@ class _Demands:
         }
 
     def states(self) -> None:
-        """Check each created node's desired state, and that the program named there exists."""
+        """Check each created node's desired state, and that the node program named in it exists."""
         parameters = self.cluster.access.client("ssm")
         objects = self.cluster.access.client("s3")
         balancer = self.cluster.balancer
@@ -215,7 +215,7 @@ class _Demands:
         assert group.tags["denodo:cluster"] == self.cluster.name
 
     def clients_get_in_and_nodes_are_behind(self) -> None:
-        """Check that clients reach only the load balancer, and that it reaches the nodes."""
+        """Check that clients reach only the load balancer, which reaches the nodes."""
         balancer = self.cluster.balancer
         assert balancer is not None
         (front,) = balancer.raw["SecurityGroups"]
@@ -251,7 +251,7 @@ class _Demands:
                 assert ports <= self.ports(group, cidr)
 
     def past_the_balancer(self) -> set[int]:
-        """Return the node ports that clients reach directly: the Scheduler's second connection."""
+        """Return the node ports that clients use directly: the Scheduler's second connection."""
         schedulers = {item.node_port or item.port for item in self.environment.services.values()}
         own = any(node.scheduler_auxiliary_port for node in self.settings.nodes.values())
         inside = self.settings.balancer.scheme == "internal"

@@ -140,12 +140,12 @@ class Machine:
         control.call(self._access.endpoint, f"stand-ins/{self.instance_id}", method="DELETE")
         self.instance_id = instance_id
         (self.home.folder / "machine").write_text(instance_id)
-        # A rollout has stopped the servers, and a new instance starts them at its first boot.
+        # A rollout has stopped the servers. A new instance starts its servers at the first boot.
         assert self._run("boot")[0] == 0
         self._stand_in()
 
     def license(self, *, answers: bool) -> None:
-        """Let the License Manager answer this node, or fail."""
+        """Let the License Manager answer this node with success, or with a failure."""
         self._agent.licensed = answers
 
     def _stand_in(self) -> None:
@@ -188,7 +188,7 @@ class Machine:
         return f"{sys.executable} -m hosts.denodo {arguments}"
 
     def _asked(self, arguments: list[str]) -> str:
-        """Answer `aws ssm get-parameter` with the desired state, adapted to this machine."""
+        """Answer a call of the AWS CLI; the desired state is adapted to this machine."""
         if arguments[:2] == ["cloudformation", "signal-resource"]:
             return "{}"
         if arguments[:2] == ["cloudwatch", "put-metric-data"]:
@@ -204,7 +204,7 @@ class Machine:
         kept = ("denodo", "ports", "servers", "limits", "ready")
         here = {**there, **{key: self._data[key] for key in kept}}
         if there.get("license_manager"):
-            # The agent answers as the License Manager does.
+            # The agent stands in for the License Manager.
             manager = {"host": self._address, "port": self._agent.port, "tls": False}
             here["license_manager"] = manager
         self._wanted = here, there
@@ -216,7 +216,7 @@ class Machine:
         self.told(self.actions[-1])
         script = (
             command["script"]
-            # This command would write systemd units on the machine that runs the tests.
+            # `update` would write systemd units on the machine that runs the tests.
             .replace("python3 -m node update", "true")
             .replace("python3 -m node", self._program)
             .replace("systemctl stop denodo-node", f"{self._program} stop")

@@ -19,7 +19,7 @@ _POLL_S = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Replacing(Cdk):
-    """The real CDK CLI; after a deploy, a node's test machine stands for its new instance."""
+    """The real CDK CLI; after a deploy, a node's test machine stands for the new instance."""
 
     deployment: Deployment
     machines: dict[str, Machine]
@@ -36,7 +36,7 @@ class Replacing(Cdk):
 
     @staticmethod
     def _become(machine: Machine, instance_id: str, clock: Clock) -> None:
-        """Boot a machine, while the command waits as for CloudFormation."""
+        """Boot a machine; meanwhile the command waits, as it waits for CloudFormation."""
         with ThreadPoolExecutor(1) as pool:
             boot = pool.submit(machine.become, instance_id)
             while not boot.done():
@@ -45,10 +45,10 @@ class Replacing(Cdk):
 
 
 class ReplacingDirectly(Replacing):
-    """Replacement of the CDK CLI by its app in this process, and by CloudFormation's API.
+    """Stand-in for the CDK CLI: runs the CDK app in this process, and calls CloudFormation's API.
 
-    Two starts of the CLI take most of the time of a replacement. `test_proxied` and `test_replaced`
-    have replacements that use the CLI.
+    Two starts of the CLI take most of the time of a replacement. Some tests of `test_proxied` and
+    `test_replaced` use the CLI.
     """
 
     def synth(self, config: Path, out: Path) -> None:

@@ -102,7 +102,7 @@ SABOTAGES: dict[str, Sabotage] = {
 
 @contextmanager
 def led_elsewhere(topology: Topology) -> Iterator[None]:
-    """Let the primary record lead to another name."""
+    """Let the primary record name another host than the primary cluster's load balancer."""
     primary = next(item for item in topology.records if item.role == "PRIMARY")
     assert topology.environment.failover is not None
     zone = topology.environment.failover.zone.id

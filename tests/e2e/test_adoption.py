@@ -78,7 +78,7 @@ class Made:
 
 @pytest.fixture(scope="module")
 def sites() -> Callable[[str], Made]:
-    """Return a function that makes a site once."""
+    """Return a function that makes the site of a recipe, once for each recipe."""
     made: dict[str, Made] = {}
 
     def get(recipe: str) -> Made:
@@ -92,7 +92,7 @@ def sites() -> Callable[[str], Made]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _synth_in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Synthesise each content once, in this process instead of the CDK CLI's."""
+    """Synthesise in this process, without the CDK CLI, and once for each configuration text."""
     done: dict[str, tuple[SynthesisedStack, ...]] = {}
 
     def stacks(_cdk: object, file: Path) -> tuple[SynthesisedStack, ...]:
@@ -110,7 +110,7 @@ def _synth_in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @dataclass(frozen=True)
 class Adopted:
-    """The result of a run: what it printed as JSON, and the folder of its files."""
+    """The result of a run of `adopt`: its JSON output, and the folder of the files it wrote."""
 
     made: Made
     plan: dict[str, Any]
@@ -126,7 +126,7 @@ class Adopted:
 def adopted(
     sites: Callable[[str], Made], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Adopted]:
-    """Return a function that adopts a site once; tests only read the result."""
+    """Return a function that runs `adopt` for the site of a recipe, once for each recipe."""
     done: dict[str, Adopted] = {}
 
     def get(recipe: str) -> Adopted:
@@ -153,7 +153,7 @@ def made(sites: Callable[[str], Made]) -> Made:
 
 @pytest.fixture
 def article(sites: Callable[[str], Made]) -> Made:
-    """The article's own site."""
+    """The site of Denodo's article, whose load balancers have no security groups."""
     return sites(AS_THE_ARTICLE)
 
 
@@ -169,7 +169,7 @@ def live_model(made: Made, monkeypatch: pytest.MonkeyPatch) -> Model:
 
 
 class TestArticle:
-    """The flaw of the article's site, and the configuration that does not have it."""
+    """The drill finds the flaw of the article's site, and none in the configuration of `adopt`."""
 
     def test_one_dead_node_moves_the_site(
         self, article: Made, monkeypatch: pytest.MonkeyPatch
@@ -182,18 +182,18 @@ class TestArticle:
     def test_the_configuration_has_no_flaw(
         self, adopted: Callable[[str], Adopted], recipe: str
     ) -> None:
-        # The stand-in of the synthesis uses no CDK CLI.
+        # `synthesise` is replaced by a stand-in that uses no CDK CLI.
         stacks = command.synthesise(None, adopted(recipe).file)  # type: ignore[arg-type]
         assert broken_policies(build_model(stacks)) == set()
 
     def test_its_drift_is_the_flaw(
         self, adopted: Callable[[str], Adopted], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Clusters of a site without a stack have other names, and are compared all the same."""
+        """Compare the drills, although the live clusters have no stacks, and so other names."""
         result = adopted(AS_THE_ARTICLE)
         for key, value in result.made.cloud.access.settings(local_aws_server.paths()).items():
             monkeypatch.setenv(key, value)
-        # The stand-in of the synthesis uses no CDK CLI.
+        # `synthesise` is replaced by a stand-in that uses no CDK CLI.
         stacks = command.synthesise(None, result.file)  # type: ignore[arg-type]
         base = drill_model(build_model(stacks), frozenset())
         drill = drill_live(profile=None, regions=REGIONS, locator=SiteLocator(record=RECORD))
@@ -267,7 +267,7 @@ class TestConfiguration:
 
 
 class TestSwitch:
-    """The change of the name, and the way back."""
+    """The commands that lead the site's name to the new load balancers, and back."""
 
     @pytest.mark.parametrize("recipe", [WITH_GROUP, _LONG])
     def test_leads_the_old_name_to_the_new_one(
@@ -324,7 +324,7 @@ def test_new_load_balancers_are_admitted_to_the_nodes(adopted: Callable[[str], A
 
 
 class TestFiles:
-    """No file is written over."""
+    """`adopt` does not overwrite files that exist."""
 
     def test_a_second_run_leaves_everything(self, adopted: Callable[[str], Adopted]) -> None:
         result = adopted(WITH_GROUP)
@@ -367,7 +367,8 @@ class TestFiles:
         arguments = ["adopt", "Prod", "--to", str(tmp_path / "no")]
         done = CliRunner().invoke(build_program(COMMANDS), arguments)
         assert done.exit_code == exit_codes.USAGE
-        assert "prod; --region is missing" in done.stderr  # no escaped line break
+        # The errors are separated by `;`, not by an escaped line break.
+        assert "prod; --region is missing" in done.stderr
         assert "Prod is not a name for an environment" in done.stderr
         assert "--region is missing" in done.stderr
         assert "which site? Give --record NAME" in done.stderr
@@ -375,11 +376,11 @@ class TestFiles:
 
 
 class TestCalls:
-    """The command only reads, and what it may not read is not guessed."""
+    """`adopt` makes only calls that read, and does not guess what it may not read."""
 
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-        """Return a function that denies operations, and returns the list of all operations."""
+        """Return a function that denies operations, and returns a list of all later operations."""
         before = botocore.client.BaseClient._make_api_call  # noqa: SLF001 - every call passes here
 
         def deny(*denied: str) -> list[str]:

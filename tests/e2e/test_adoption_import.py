@@ -29,7 +29,7 @@ _REGION_OPTIONS: Final = [option for region in REGIONS for option in ("--region"
 
 
 class Takeover:
-    """A hand-made site on its way into the stacks."""
+    """A hand-made site that is being imported into the stacks of `adopt`."""
 
     def __init__(self, cloud: Cloud, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cloud, self.folder = cloud, folder
@@ -123,7 +123,7 @@ def test_a_taken_over_site_has_no_difference(takeover: Takeover) -> None:
     imported = takeover.ids()
     assert [len(ids) for ids in imported.values()] == [17, 17]
     takeover.must("deploy", "--all", "--require-approval", "never")
-    # Nothing that ran has changed, and every imported resource is the same one.
+    # The deploy has not changed a load balancer, or replaced an imported resource.
     assert takeover.described() == before
     deployed = takeover.ids()
     assert imported == {
@@ -141,8 +141,8 @@ def test_a_taken_over_site_has_no_difference(takeover: Takeover) -> None:
         if "change-resource-record-sets" in command["line"]
     ]
     run_aws_command(takeover.cloud, switch)
-    # The drill of what runs now has no flaw, and day-2 commands know the nodes. The name that
-    # clients use leads to the stacks by the record of the switch.
+    # The drill of the live resources finds no flaw, and day-2 commands know the nodes. The record
+    # that the command above has changed leads the name that clients use to the stacks.
     live = ("drill", "--live", *_REGION_OPTIONS, "--record", RECORD)
     drill = takeover.run(*live)
     assert drill.exit_code == 0, drill.output

@@ -103,7 +103,7 @@ def test_out_and_back(run: Run) -> None:
 
 
 def test_a_second_port_in_a_group_leaves_too(deployment: Deployment, run: Run) -> None:
-    """AWS knows a target by its id and port, and answers success for one that it does not know."""
+    """AWS identifies a target by id and port, and reports success also for an unknown target."""
     client = replace(deployment.access, region="eu-west-1").client("elbv2")
     (group,) = [
         group["TargetGroupArn"]
@@ -132,7 +132,7 @@ def test_a_second_port_in_a_group_leaves_too(deployment: Deployment, run: Run) -
 
 
 def test_a_deploy_while_it_is_out(deployment: Deployment, run: Run) -> None:
-    """A deploy leaves a drained node out, unless it changes a target group."""
+    """A deploy leaves a drained node out of service, unless the deploy changes a target group."""
 
     def clients(data: Data) -> None:
         data["clusters"]["active"]["balancer"]["clients"] = ["10.0.0.0/9"]

@@ -97,7 +97,7 @@ def test_the_demands_detect_a_record_that_leads_elsewhere(deployment: Deployment
 
 @pytest.mark.parametrize("example", [_SABOTAGED, "adopted"], indirect=True, scope="module")
 def test_has_no_difference_then(deployment: Deployment) -> None:
-    """The CDK CLI compares templates: examples with created and adopted nodes suffice."""
+    """`cdk diff` compares only templates: examples with created and adopted nodes suffice."""
     differs, output = deployment.diff()
     assert not differs, output
 
@@ -105,20 +105,20 @@ def test_has_no_difference_then(deployment: Deployment) -> None:
 def _located(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[SiteLocator, tuple[str, ...]]:
-    """Let boto3 of this process call a deployment's account, and return its locator and regions."""
+    """Let boto3 in this process call a deployment's account; return its locator and regions."""
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
     return configured_site(str(deployment.out.parent / "environment.yaml"), None)
 
 
 def _live_drill(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> LiveDrill:
-    """Return the drill of what runs of a deployment."""
+    """Return the live drill of a deployment."""
     locator, regions = _located(deployment, monkeypatch)
     return drill_live(profile=None, regions=regions, locator=locator)
 
 
 def _compared(result: DrillResult) -> object:
-    """Return the parts that must be equal: model, scenarios, notified operators, verdicts."""
+    """Return the parts that are equal in both drills: model, scenarios, notifications, verdicts."""
     verdicts = apply_policies(result, max_recovery=None, min_secondary=1)
     return (
         replace(result.model, notes=()),
@@ -130,7 +130,7 @@ def _compared(result: DrillResult) -> object:
 def test_the_drill_of_what_runs_is_that_of_the_templates(
     example: str, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An outcome depends on the model alone, so some examples are enough to compare outcomes."""
+    """Compare outcomes for some examples only, since outcomes depend on the model alone."""
     locator, regions = _located(deployment, monkeypatch)
     site = read_live_site(Aws(), regions, locator)
     live, base = build_live_model(site), build_model(read_stacks([deployment.out]))
@@ -145,7 +145,7 @@ def test_the_drill_of_what_runs_is_that_of_the_templates(
 def test_a_drained_node_is_drained_from_the_beginning(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `denodo-ha drain` leaves it: out of the shared target groups, with its tag."""
+    """Drain a node as `denodo-ha drain` does: out of the shared target groups, with the tag."""
     (cluster,) = deployment.topology().clusters.values()
     node = cluster.nodes["node1"]
     client = {name: deployment.access.client(name) for name in ("elbv2", "ec2")}
@@ -177,7 +177,7 @@ def test_a_drained_node_is_drained_from_the_beginning(
 def test_what_may_not_be_read_of_own_stacks_is_unknown(
     example: str, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Calls that only such a site needs are denied or throttled; no policy on them holds."""
+    """If AWS denies or throttles a call, each policy that needs the call's answer is unknown."""
     calls = RecordedCalls(monkeypatch)
     with calls.counted() as made:
         of_all = broken(_live_drill(deployment, monkeypatch).result)
@@ -203,7 +203,7 @@ def test_what_may_not_be_read_of_own_stacks_is_unknown(
         assert broken(result) <= of_all
         assert not any("no longer exists" in note for note in result.model.notes)
         if action == "cloudformation:GetTemplate":
-            # Only the template tells which names fail over.
+            # Without the templates, the drill does not know which names fail over.
             assert {"dead-site", "node-moves-site"} <= unknown_policies(result).keys()
     with (
         calls.without("cloudformation:DescribeStacks"),
@@ -242,8 +242,8 @@ def test_changes_are_seen_and_made_around_the_balancer(
 ) -> None:
     """Change a port, add a node, remove a service: load balancer and nodes are kept.
 
-    `tests/stacks/test_changes.py` has the resources that each of these changes updates. One example
-    shows that `cdk diff` compares templates, since this does not depend on the example.
+    `tests/stacks/test_changes.py` checks which resources each of these changes updates. `cdk diff`
+    is run for one example only, since it compares templates whatever the example is.
     """
     before = _identities(deployment)
     deployment.change(_move_odbc, _add_a_node, _drop_web)

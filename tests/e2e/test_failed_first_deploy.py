@@ -74,7 +74,7 @@ class FirstDeploy:
         self.cloud.deploy(self.template["Resources"], self.template["Outputs"], CATALOG)
 
     def set_fault(self, stack: str, *logical_ids: str) -> None:
-        """Make the creation of these resources fail."""
+        """Let the local AWS fail the creation of these resources; without ids, of no resource."""
         access = self.cloud.access
         body = {"account": access.account, "region": access.region, "resources": logical_ids}
         self.cloud.call(f"faults/{stack}", body, "PUT")
@@ -133,7 +133,7 @@ class FirstDeploy:
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> FirstDeploy:
-    """Return the configuration, before anything is deployed."""
+    """Return the example's configuration before its first deploy."""
     return FirstDeploy(tmp_path_factory.mktemp("first"))
 
 
@@ -195,14 +195,14 @@ def test_a_kept_bucket_is_adopted_with_its_contents(catalog: FirstDeploy) -> Non
 
 @pytest.mark.long
 def test_the_first_deploy_fails_at_one_resource_after_the_other(with_cluster: FirstDeploy) -> None:
-    """Every fourth resource fails, in `make test-whole` every one.
+    """Let every fourth resource of the stack fail; in `make test-whole`, let every resource fail.
 
     Each failure takes a deploy, a rollback and a repair.
     """
     for logical_id in [*with_cluster.template["Resources"]][:: 1 if WHOLE else 4]:
         with_cluster.fail(logical_id)
         if not with_cluster.run_printed_commands():
-            # The rollback left no resource, so `plan` prints no command. The CDK CLI would also
+            # The rollback left no resource, so `plan` prints no command. The CDK CLI, too, would
             # delete the stack and create it again.
             Stack(with_cluster.cloud, CATALOG).delete()
             with_cluster.create_catalog()

@@ -45,7 +45,8 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(key)
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # DNS cannot resolve names of the local AWS, and time is faster there.
+    # DNS cannot resolve names of the local AWS. The clock of the local AWS is faster than real
+    # time, so commands poll more often.
     monkeypatch.setattr(dns_answer, "lookup", lambda _name: None)
     monkeypatch.setattr(switching, "EVERY_S", 0.1)
 
@@ -121,7 +122,7 @@ def test_a_practice_ends_where_it_began(deployment: Deployment, run: Run) -> Non
 
 @pytest.mark.usefixtures("_brief_waits")
 def test_the_standby_is_checked(deployment: Deployment, run: Run) -> None:
-    """Without exports, what their manifests and the history state is unknown; the rest is read."""
+    """Without exports, lines that need manifests or the history are unknown; others are checked."""
     until(lambda: run("status").exit_code == exit_codes.DONE)
 
     def states() -> dict[int, str]:

@@ -44,7 +44,9 @@ Run = Callable[..., Result]
 
 _PACE = 40.0
 HURRY = ((ssm_command, "EVERY_S", 0.1), (ssm_command, "HASTE_S", 0.1), (rotation, "EVERY_S", 0.4))
-"""Waiting times that the tests shorten. Each look at a node starts the node program."""
+"""Waiting times that the tests shorten. That of `rotation` is longer, since each of its looks at a
+node starts the node program.
+"""
 
 
 def behind_haproxy(ports: Ports) -> Change:
@@ -65,7 +67,8 @@ def behind_haproxy(ports: Ports) -> Change:
         details.update(
             hosts=dict(NODES), health_port=free_port(), metrics_port=free_port(), maxconn=2000
         )
-        # A busy machine must not look like a node that is down, which refuses connections.
+        # A node that is down refuses connections, so that its check fails at once. With a long
+        # timeout, a node that answers late on a busy machine is not down.
         details["checks"] = {"rise": 1, "timeout": 30}
 
     return change
@@ -265,7 +268,8 @@ def test_a_haproxy_that_says_nothing_hides_no_other(
 
 def test_clients_are_served_through_each_haproxy(run: Run, fronts: tuple[Balancing, ...]) -> None:
     for item in fronts:
-        # The nodes redirect clients to the first HAProxy instance, as if it were the load balancer.
+        # `--host` is the HAProxy instance to connect to. `--balancer` is the first instance, to
+        # which the nodes redirect clients as if it were the load balancer.
         through = ("--balancer", f"{CLUSTER}={ADDRESSES[0]}", "--host", item.address)
         done = run("verify", "--connections", "12", "--format", "json", *through)
         result = json.loads(done.stdout)
@@ -308,7 +312,7 @@ def test_a_roll_that_is_killed_goes_on_and_never_has_two_nodes_out(
         done = run("roll", "--take-over", "--timeout", "600")
     assert done.exit_code == exit_codes.DONE, done.output
     assert "active: rolled node1, node2" in done.stdout
-    # A node may be in the list twice, if the killed run had already changed the node.
+    # `changed` has a node twice if the killed run had already changed the node.
     assert list(dict.fromkeys(name for name, _ in changed)) == ["node1", "node2"]
     assert all(states == [{"maint"}, {"maint"}] for _, states in changed)
     assert all("-Xmx3g" in machine.jvm for machine in machines.values())

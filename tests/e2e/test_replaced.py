@@ -47,7 +47,7 @@ Machines = dict[str, dict[str, Machine]]
 
 
 class KilledError(BaseException):
-    """Raised in place of a kill: no handler of the command runs."""
+    """Raised in place of a kill: the command has no handler for this exception."""
 
 
 def clusters(data: Data) -> None:
@@ -117,7 +117,7 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
         (target_group_rotation, "VISIBLE_EVERY_S"),
         (instances, "VISIBLE_EVERY_S"),
     ):
-        # Each look at a node starts the node program.
+        # `rotation` waits longer, since each of its looks at a node starts the node program.
         monkeypatch.setattr(module, name, 0.4 if module is rotation else 0.1)
 
     def run(*words: str, cluster: str, cdk: type[Replacing] = ReplacingDirectly) -> Result:
@@ -138,7 +138,7 @@ def run(deployment: Deployment, machines: Machines, monkeypatch: pytest.MonkeyPa
 
 
 class Dying(ReplacingDirectly):
-    """A deploy whose caller is killed when the deploy has ended."""
+    """Stand-in for the CDK CLI: after a deploy, its caller ends as if it were killed."""
 
     def deploy(self, out: Any, stack: str, clock: Any) -> None:
         super().deploy(out, stack, clock)

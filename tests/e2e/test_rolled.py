@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_silence() -> Iterator[pytest.MonkeyPatch]:
-    """Return the change that lets one datapoint silence the alarms for long, until it is undone."""
+    """Return the patch that lets one datapoint silence the alarms for long; a test may undo it."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
@@ -118,7 +118,7 @@ def machines(
 def to_the_local_aws(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in deployment.access.settings(local_aws_server.paths()).items():
         monkeypatch.setenv(key, value)
-    # The commands put the suppressor's metric by the clock of the local AWS.
+    # The commands put the suppressor's metric in each period of the local AWS's fast clock.
     monkeypatch.setattr(alarm_silence, "ALARM_PERIOD_S", ALARM_PERIOD_S / _PACE)
 
 
@@ -200,7 +200,7 @@ def test_a_new_image_is_rolled_out(
 
 
 def _notifications(deployment: Deployment) -> list[str]:
-    """Return the messages to the topics of the cluster."""
+    """Return the messages that the cluster's topics have received."""
     client = deployment.access.client("cloudformation")
     (stack,) = client.describe_stacks(StackName=f"denodo80-{CLUSTER}")["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -212,7 +212,7 @@ def _notifications(deployment: Deployment) -> list[str]:
 
 
 def test_no_alarm_has_notified_of_the_commands(deployment: Deployment) -> None:
-    """The tests above roll and roll out, and some of these commands fail half-way."""
+    """The tests above have run `roll` and `rollout`, and some of these commands failed half-way."""
     alarms = [one for one in _notifications(deployment) if "-> ALARM" in one]
     assert alarms == []
 
@@ -247,7 +247,7 @@ def test_a_pause_silences_a_lost_node_until_it_ends(
     cloudwatch = deployment.access.client("cloudwatch")
 
     def machine_lost() -> tuple[str, str]:
-        """Return the state of the alarm, and what suppresses its actions."""
+        """Return the state of the alarm of a lost machine, and what suppresses its actions."""
         described = cloudwatch.describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
         (alarm,) = (one for one in described if "MachineLost" in one["AlarmName"])
         return alarm["StateValue"], alarm.get("ActionsSuppressedBy", "")
@@ -262,7 +262,8 @@ def test_a_pause_silences_a_lost_node_until_it_ends(
         client.stop_instances(InstanceIds=[machines["node3"].instance_id])
         until(lambda: machine_lost() == ("ALARM", "Alarm"))
         assert len(_notifications(deployment)) == before
-        # From now on, three minutes of the local AWS.
+        # The deploy restores the normal time: one datapoint silences for three minutes of the local
+        # AWS.
         long_silence.undo()
         deployment.change()
         deployment.update(STACK)

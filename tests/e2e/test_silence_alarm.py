@@ -29,10 +29,10 @@ _TIMEOUT_S = 300.0
 
 
 def _one_minute(data: Data) -> None:
-    """Set the value that versions without this setting used: one minute. Nodes publish metrics."""
+    """Set one minute, the value of versions without this setting; let nodes publish metrics."""
     data["failover"]["minutes_without_data"] = 1
     data["alarms"] = {"nodes": True, "email": ["operators@example.com"]}
-    # TCP checks, since no server answers readiness checks here.
+    # The checks only connect, since the nodes of this test answer no readiness checks.
     for cluster in data["clusters"].values():
         cluster["balancer"]["health"] = {"protocol": "tcp"}
 
@@ -72,7 +72,7 @@ def _pinned(deployment: Deployment) -> set[int | None]:
 
 
 def _minutes(deployment: Deployment) -> tuple[set[int], int]:
-    """Return the minutes of all no-data alarms in the primary's region, and of the alarm in use."""
+    """Return the minutes of all no-data alarms, and of the one that a health check follows."""
     endpoint, (_, region) = local_aws_server.endpoint(), ("", "eu-west-1")
     access = Access(endpoint, deployment.access.account, region)
     alarms = {
@@ -94,7 +94,7 @@ def _deploy(deployment: Deployment) -> None:
 
 
 def _publish(deployment: Deployment, access: Access) -> None:
-    """Publish what the healthy nodes of the cluster in a region publish."""
+    """Publish the metrics that the healthy nodes of a region's cluster publish."""
     environment = deployment.loaded.environment
     (cluster,) = (name for name, one in environment.clusters.items() if one.region == access.region)
     healthy = {
@@ -144,7 +144,7 @@ def test_in_a_healthy_environment_each_alarm_is_ok_and_none_has_gone_off(
     file = local_aws_server.paths().notifications
     text = file.read_text() if file.exists() else ""
     told = [part for part in text.split("\n\n") if f":{account}:" in part.partition("\n")[0]]
-    # An alarm that is created notifies once that it is OK (AWS, PutCompositeAlarm).
+    # A new alarm notifies once that it is OK (AWS, PutCompositeAlarm), so there are notifications.
     assert told
     assert [part for part in told if "INSUFFICIENT_DATA -> OK" not in part] == []
 

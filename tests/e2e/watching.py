@@ -44,7 +44,7 @@ class Watch:
             try:
                 states = [(node, item.states(node)) for node in NODES for item in self._fronts]
             except NoAnswer:
-                continue  # for a moment during a reload
+                continue  # HAProxy does not answer for a moment during a reload
             out = {node for node, found in states if found != {"up"}}
             self.together.add(frozenset(out))
             self.refused += [str(item.address) for item in self._fronts if not self._served(item)]

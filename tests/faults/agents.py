@@ -2,7 +2,7 @@
 
     with Agents(site) as agents:
         agents.make_stale("active", "node1")      # `roll` has something to do
-        agents.wrong                              # forbidden actions, such as a stop in service
+        agents.wrong                              # forbidden, such as a stop of a node in service
 
 As a node's program does, an agent applies the desired state of its node's parameter. It checks that
 an action that ends sessions happens only while its node is out of service.
@@ -39,7 +39,7 @@ _ENDS_SESSIONS: Final = frozenset({"apply", "stop"})
 
 @dataclass
 class _Node:
-    """A node's program: its applied state, whether its servers run, and why its watchdog rests."""
+    """State of a node program: applied state, running servers, reasons why its watchdog rests."""
 
     applied: dict[str, Any]
     running: bool = True
@@ -96,17 +96,17 @@ class Agents:
         self.stand_in(cluster)
 
     def make_stale(self, cluster: str, node: str) -> None:
-        """Let a node run another state than its desired one, as after a deploy."""
+        """Let a node run another state than its desired state, as between a deploy and `roll`."""
         known = self._nodes[cluster, node]
         known.applied = {**known.applied, "stale": True}
 
     def longest_restart(self) -> int:
-        """Return the seconds of `roll` for an apply that stops and starts the servers twice."""
+        """Return the longest time of an apply in seconds: servers are stopped and started twice."""
         limits = [self._desired(*key).get("limits", {}) for key in self._servers]
         return max(2 * int(each["start_seconds"] + each["stop_seconds"]) for each in limits)
 
     def facts(self) -> dict[str, str]:
-        """Return the program of each node, and why its watchdog rests."""
+        """Return what each node runs, and why its watchdog rests."""
         rests = {
             f"{node} of {cluster} rests": " and ".join(
                 ["held"] * known.held + ["paused"] * known.paused

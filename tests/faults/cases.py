@@ -63,7 +63,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
         ),
     ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
-    # Last, because later rows would see other machines than those of the cloud assembly.
+    # These commands are last because they replace machines: rows after them would find other
+    # machines than those in the cloud assembly.
     "rollout": (("rollout", *_ON, "--dry-run"), ("rollout", *_ON)),
     "replace": (
         ("replace", "node1", *_ON, "--even-if-running", "--dry-run"),
@@ -88,21 +89,22 @@ NOT_DONE: Final[Mapping[str, int]] = {
     "logs": exit_codes.USAGE,
     "support": exit_codes.NO,
 }
-"""Exit codes of undisturbed runs other than 0: nothing listens where `verify` connects to, and the
+"""Exit codes other than 0 of runs without faults. No server listens where `verify` connects to. The
 environment has no metadata database, no exports, no HAProxy instances and no log groups. Without
 exports, it is not known whether the standby is ready. `adopt` refuses load balancers that stacks
 have.
 """
 VARIANT_KINDS: Final = 1
-"""Kinds of faults that a further row of a command gets; its main row, the last that changes
-something, gets all. Commands that refuse in this environment, and commands that only wrap another,
-get as few kinds.
+"""Number of kinds of faults for a row that does not get all kinds. The main row of a command is its
+last row that changes something, and gets all kinds, unless the command refuses in this environment
+or only wraps another command.
 """
 WRAPPERS: Final = frozenset({"failover back", "failover from", "failover restore"})
 """Commands that do what `failover to` does, and little else."""
 WHOLE_MATRIX_ONLY: Final = frozenset({"drill", "failover practice", "support"})
-"""Commands whose runs take long, because they do what several other commands do, or make as many
-calls; `make fault-matrix` runs them, and the sample does not."""
+"""Commands whose runs take long, because they do what several other commands do, or make about as
+many calls as several other commands. `make fault-matrix` runs them; the sample does not.
+"""
 SEED: Final = 20261126
 """Seed of the sample."""
 
@@ -115,9 +117,11 @@ CLASSES: Final[dict[str, tuple[Fault, ...]]] = {
     "eventually consistent": (Fault.STALE, Fault.PAGED),
     "interrupted": (Fault.INTERRUPTED,),
 }
-"""Faults by kind. `Fault.HANG` is only in the whole matrix, since each such run takes seconds."""
+"""Faults by kind. `Fault.HANG` is only in the whole matrix, since a run with a hanging call takes
+seconds.
+"""
 PARTS: Final = 4
-"""Parts of a run, from its first call to its last, in which a sampled fault happens."""
+"""Number of parts of a run. The sample has faults in each part, from the first call to the last."""
 ONCE: Final = frozenset({Fault.INTERRUPTED})
 """Faults that do not last: a second Ctrl-C ends the process at once."""
 
@@ -156,7 +160,7 @@ class Case:
         """
         operation, region = self.call
         if self.fault is Fault.EXPIRED and self.lasting:
-            # Credentials expire for every call, whatever its operation is.
+            # Expired credentials make every later call fail, whatever its operation.
             return Rule(self.fault, since=self.position + 1)
         number = calls[: self.position + 1].count(self.call)
         return Rule(
@@ -200,8 +204,8 @@ def _command(arguments: Arguments) -> str:
 def gets_every_kind(arguments: Arguments) -> bool:
     """Return whether a row gets every kind of fault in the sample.
 
-    That is the main row of a command, the last that is no dry run, if the command completes in this
-    environment and is no wrapper.
+    The main row of a command does: its last row that is no dry run, if the command completes in
+    this environment and is not one of `WRAPPERS`.
     """
     command = _command(arguments)
     acting = [row for row in ROWS[command] if "--dry-run" not in row] or list(ROWS[command])
@@ -230,7 +234,7 @@ def sample(number: int, arguments: Arguments, calls: Sequence[tuple[str, str]]) 
         arguments: the row.
         calls: the calls of an undisturbed run of the row.
     """
-    # It chooses the call within its part of the run.
+    # The generator chooses the faulty call within its part of the run.
     generator = random.Random(f"{SEED} {arguments}")  # noqa: S311 - a sample
     kinds = list(enumerate(CLASSES.values()))
     if not gets_every_kind(arguments):

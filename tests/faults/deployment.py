@@ -1,4 +1,4 @@
-"""Deployment of the fault matrix's environment to the local AWS, and of its machines later on."""
+"""Deployment of the fault matrix's environment to the local AWS, and of new machines in it."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from tools.local_aws.credentials import Access
 _ACCOUNT = re.compile(r"\b111122223333\b")
 _STACK: Final = f"{NAME}-{PRIMARY}"
 _BOOTSTRAP: Final = "/cdk-bootstrap/hnb659fds/version"
-"""The version of the bootstrap stack (AWS CDK, Bootstrapping)."""
+"""Parameter with the version of the bootstrap stack (AWS CDK, Bootstrapping)."""
 
 
 @contextmanager

@@ -47,7 +47,8 @@ class Run:
     @property
     def put(self) -> bool:
         """Return whether AWS has received a datapoint of the switch."""
-        # Other commands put datapoints that silence alarms.
+        # Commands other than `failover` put datapoints that silence alarms, not those of the
+        # switch.
         is_failover = self.arguments[0] == "failover"
         return is_failover and any(call.operation == "PutMetricData" for call in self.arrived)
 
@@ -175,9 +176,9 @@ def _of_failover(run: Run) -> Iterator[str]:
 
 
 def _of_status(run: Run) -> Iterator[str]:
-    # `status` may be healthy without these: an alarm's state only explains a health check's
-    # state, which is read separately.
-    # A pause changes nothing of a cluster's state.
+    # `status` may report a healthy cluster without the answers to these calls. An alarm's state
+    # only explains the state of a health check, which `status` reads separately, and a pause does
+    # not change the state of a cluster.
     details = {"GetCallerIdentity", "DescribeAlarms", "TestDNSAnswer", "GetParameter"}
     withheld = {call.operation for call in run.disturbed} - details
     if run.fault in _WITHHOLDS and withheld and run.done.code == exit_codes.DONE:

@@ -21,7 +21,7 @@ def _stale(site: Site) -> None:
 
 
 def _other_type(site: Site) -> None:
-    """Configure another instance type for one node than the type that is deployed."""
+    """Configure an instance type for one node that differs from the deployed type."""
     template = site.templates[f"{site.loaded.environment.name}-{PRIMARY}"]
     deployed = pinned_template.node_properties(template)[NODE]["InstanceType"]
     data = json.loads(site.text)
@@ -39,7 +39,7 @@ BEFORE: Final[Mapping[str, Callable[[Site], None]]] = {
     "rollout": _other_type,
     "shift --back": _shifted,
 }
-"""The preparation of rows, by the beginning of their arguments."""
+"""Preparation for the row of a command, by the first words of the row's arguments."""
 
 
 def prepare(site: Site, arguments: tuple[str, ...]) -> None:

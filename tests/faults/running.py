@@ -52,7 +52,8 @@ _LIMITS: Final = (
     (switching, "EFFECT_S"),
 )
 _UNDISTURBED_S = 60
-"""Seconds for the same waits in runs without faults: so many that no slow machine needs them all.
+"""Seconds for the waits of `_LIMITS` in runs without faults: so long that no slow machine reaches
+the limit.
 """
 
 
@@ -91,7 +92,7 @@ def _kept_configurations() -> Callable[..., Loaded]:
 
 
 def _poll_briefly(observe: Callable[[], Any], *, timeout: float, **options: Any) -> Any:
-    """Poll a command of Systems Manager, which the agents answer at once."""
+    """Poll a command of Systems Manager for `_COMMAND_S` at most: the agents answer at once."""
     return poll_until(observe, timeout=min(timeout, _COMMAND_S), **options)
 
 
@@ -109,7 +110,7 @@ def short_waits(site: Site) -> Iterator[None]:
         patch.setattr(loader, "load", _kept_configurations())
         patch.setattr(RetryQuota, "acquire", lambda *_: True)
         patch.setenv("_TYPER_FORCE_DISABLE_TERMINAL", "1")
-        # DNS cannot resolve the names of the local AWS.
+        # DNS cannot resolve the names of the local AWS, so no look-up has a result.
         patch.setattr(dns_answer, "lookup", lambda _name: None)
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
         for module, name, seconds in (
@@ -149,7 +150,7 @@ def short_waits(site: Site) -> Iterator[None]:
 def patient_waits(site: Site) -> Iterator[None]:
     """Make commands call the proxy, with limits that a command without hanging calls never reaches.
 
-    A busy machine must not look like AWS that does not answer.
+    Otherwise, on a busy machine, a command would report that AWS does not answer.
     """
     with short_waits(site), pytest.MonkeyPatch.context() as patch:
         _wait_long(patch)
@@ -166,7 +167,7 @@ def _wait_long(patch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Handle Ctrl-C as the program does, and ignore it when the command has ended."""
+    """Handle Ctrl-C as the program does, and ignore Ctrl-C once the command has ended."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "_interrupted", False)
         before = signal.signal(signal.SIGINT, process._interrupt)  # noqa: SLF001 - as the program
@@ -196,8 +197,8 @@ def run_here(site: Site, arguments: Sequence[str]) -> Done:
 def settle(site: Site) -> None:
     """Wait until the calls and threads that a command has abandoned have ended.
 
-    Calls may take effect after their command has ended. A process would end its threads; here they
-    would call AWS during the next run.
+    Calls may take effect after their command has ended. The threads of a command in a process of
+    its own would end with the process; in this process, they would call AWS during the next run.
     """
     site.proxy.settle()
     for thread in threading.enumerate():

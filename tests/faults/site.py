@@ -123,7 +123,8 @@ class Site:
     _outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     _groups_by_service: dict[str, dict[str, str]] = field(default_factory=dict)
     _restored: State | None = None
-    """The state after `restore`, which is still that of clusters that no call has changed."""
+    """State that `restore` has read last. It is still valid for clusters that no call has changed.
+    """
     _touched: set[str] = field(default_factory=set)
     """Clusters that were changed since `restore` without using the proxy."""
 
@@ -172,7 +173,7 @@ class Site:
         with self.start(*arguments, program=program) as process:
             try:
                 stdout, stderr = process.communicate(timeout=TIMEOUT_S)
-            except BaseException:  # also after Ctrl-C and a time-out of the test
+            except BaseException:  # `BaseException` includes Ctrl-C and a time-out of the test
                 process.kill()
                 raise
         return Done(process.returncode, stdout, stderr, time.monotonic() - begin)
@@ -226,7 +227,7 @@ class Site:
         )
 
     def touch(self) -> None:
-        """Note that the primary was changed without using the proxy, so that its state is read."""
+        """Record that the primary was changed without the proxy; `state` then reads it again."""
         self._touched.add(PRIMARY)
 
     def instances(self, cluster: str) -> dict[str, str]:
@@ -302,7 +303,7 @@ class Site:
         return arrived or cluster in self._touched
 
     def _restore_machines(self) -> None:
-        """Let the files say what is deployed, and the nodes run it."""
+        """Restore the configuration, its pins and the applied desired states; end zonal shifts."""
         self.file.write_text(self.text)
         write_pins(self.file, self.templates.values())
         self.agents.reset()
@@ -310,7 +311,7 @@ class Site:
             self.client(_ARC, PRIMARY).cancel_zonal_shift(zonalShiftId=shift["zonalShiftId"])
 
     def deployed_anew(self, stack: str, template: Template) -> None:
-        """Take note of a deploy of a cluster's machines."""
+        """Record a deploy: keep the stack's template, and boot the nodes of the stack's cluster."""
         self.templates[stack], self.deploys = template, self.deploys + 1
         cluster = stack.removeprefix(f"{NAME}-")
         self._outputs.pop(cluster, None)
@@ -390,7 +391,7 @@ class Site:
             if time.monotonic() > deadline:
                 message = f"the health checks {failed} do not pass"
                 raise TimeoutError(message)
-            # Repeated, because the alarm follows the highest datapoint of each period.
+            # The reset is repeated, because the alarm follows the highest datapoint of each period.
             self.throw(0)
             time.sleep(0.1)
 
@@ -423,7 +424,7 @@ class Site:
 
 
 def write_pins(file: Path, templates: Iterable[Template]) -> None:
-    """Write what the nodes run, without which `rollout` and `replace` make no call for a node."""
+    """Write pins of what the nodes run: without pins, `rollout` and `replace` make no calls."""
     pins: dict[str, dict[str, Pin]] = {}
     for template in templates:
         ids = pinned_template.logical_ids(template)

@@ -12,12 +12,12 @@ from tests.support.program_commands import WITHOUT_AWS, command_functions
 
 
 def test_every_command_has_a_row() -> None:
-    """Otherwise the matrix would not cover a new command."""
+    """The fault matrix covers each command by a row, so a new command needs a new row."""
     assert {name for name, _ in command_functions()} == {*cases.ROWS, *WITHOUT_AWS}
 
 
 def test_commands_that_change_something_get_every_kind() -> None:
-    """Exceptions are commands that only wrap another, and those that refuse in this environment."""
+    """Commands that only wrap another command, or that refuse in this environment, are excepted."""
     recorded = {name for name, function in command_functions() if history_name(function)}
     refusing = {name for name, rows in cases.ROWS.items() if all(map(cases.expected_code, rows))}
     complete = {name for name, rows in cases.ROWS.items() if any(map(cases.gets_every_kind, rows))}
@@ -29,7 +29,7 @@ def test_commands_that_change_something_get_every_kind() -> None:
 
 
 def test_the_sample_has_every_pair() -> None:
-    """Each pair of values of two factors: command, part of the run, kind of fault, once or lasting.
+    """The factors are the command, the part of the run, the kind of fault, and once or lasting.
 
     A command that refuses in this environment, or that wraps another, has fewer cases.
     """
@@ -66,7 +66,7 @@ def test_the_sample_has_every_pair() -> None:
 
 @pytest.mark.long
 def test_a_sample_says_what_is_so(site: Site) -> None:
-    """A pairwise sample of rows, parts of the run and kinds of faults, with a fixed seed."""
+    """Compare commands' statements with the true state, in a pairwise sample of the matrix."""
     denied = []
     with short_waits(site):
         for number, arguments in cases.sampled_rows():

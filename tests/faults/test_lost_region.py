@@ -1,4 +1,4 @@
-"""Commands answer in time: their calls are side by side, and none waits for a lost region.
+"""Commands make calls to AWS concurrently, and do not wait for a region that does not answer.
 
 While a region does not answer, commands throw the switch first, and their reports are true. No test
 asserts a duration: the region hangs until the test ends, so a command that waits for the region
@@ -122,10 +122,10 @@ def test_a_datapoint_without_an_answer_is_seen_by_its_effect(site: Site, later: 
 
 @dataclass
 class _Waves:
-    """Holds all calls until no further call arrives, and then answers them at once: a wave.
+    """A wave of calls: held until no further call arrives, and then all answered at once.
 
-    A call of a later wave waits for an answer of an earlier wave. With slow answers of AWS, the
-    number of waves times the time of an answer is the time of a command, besides its CPU time.
+    A command makes a call of a later wave only after an answer to an earlier wave. If AWS answers
+    slowly, a command takes the number of waves times the time of an answer, besides its CPU time.
     """
 
     waves: list[list[str]] = field(default_factory=list)
@@ -149,7 +149,7 @@ class _Waves:
 
 
 def test_status_makes_its_calls_side_by_side(site: Site) -> None:
-    """Its calls are in at most six waves, each of which needs the answers to the wave before."""
+    """The calls of `status` form at most six waves; each wave needs answers to the wave before."""
     waves = _Waves()
     site.proxy.on_call = waves.hold
     with patient_waits(site):

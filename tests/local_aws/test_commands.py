@@ -149,7 +149,7 @@ def _shell_is_sent_there(paths: Paths, hostile: dict[str, str]) -> None:
 
 
 def _names_are_resolved(paths: Paths, output: str) -> None:
-    """Assert that the printed DNS server and `make -s local-resolve` answer alike."""
+    """Assert that the printed DNS server and `make -s local-resolve` give the same answers."""
     match = re.search(r"Names: dig(?: -p (\d+))? @(127\S+) NAME", output)
     assert match is not None
     assert re.search(r"Time: 10 seconds of AWS pass in one second", output)

@@ -127,10 +127,11 @@ def put(cloud: Cloud, value: float, environment: str = "one") -> None:
 
 
 def test_a_minute_that_nobody_has_seen_counts(cloud: Cloud, site: Stack) -> None:
-    """An alarm that ignores missing data has the state of its last datapoint."""
+    """The state of an alarm that ignores missing data depends on its last datapoint alone."""
     put(cloud, 1)
     until(lambda: state(cloud, site.ids["Thrown"]) == "ALARM")
-    # No request reads the state during the next datapoint's minute and the minutes after it.
+    # No request reads the alarm during the minute of the next datapoint, or in the minutes after
+    # it.
     time.sleep(_MINUTE_S)
     put(cloud, 0)
     time.sleep(4 * _MINUTE_S)

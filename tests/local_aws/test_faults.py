@@ -1,4 +1,4 @@
-"""Faults that the local AWS acts out: commands that never arrive, and calls that fail."""
+"""Faults of the local AWS: commands of Systems Manager that never arrive, and calls that fail."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def faulty(cloud: Cloud) -> Iterator[Cloud]:
 
 
 def fail(cloud: Cloud, **faults: str) -> None:
-    """Replace the faults of an account."""
+    """Set the faults of an account, in place of the faults that it had."""
     control.call(cloud.access.endpoint, f"call-faults/{cloud.access.account}", faults, method="PUT")
 
 
@@ -118,7 +118,7 @@ def _client(access: Access, service: str, config: Config) -> Any:
 
 @pytest.mark.long
 class TestBoot:
-    """Boots of a node with the AWS CLI itself, whose texts of errors the program reads."""
+    """Boots of a node with the real AWS CLI, whose error messages the node program recognises."""
 
     @pytest.fixture
     def booted(self, home: Home, faulty: Cloud, monkeypatch: pytest.MonkeyPatch) -> Home:

@@ -43,7 +43,7 @@ def test_the_reason_is_the_system_s(
 def test_it_is_said_where_haproxy_is_used(
     monkeypatch: pytest.MonkeyPatch, example: str, missing: str
 ) -> None:
-    """`enable` waits for HAProxy instances, so a thing to try failed where these were idle."""
+    """`enable` would wait for HAProxy instances that are idle, so it is not a thing to try."""
     environment = load(ROOT / f"config/examples/{example}.yaml").environment
     monkeypatch.setattr(control, "call", lambda *_: {"missing": _WHY})
     assert deployment.missing_for_haproxy(Server(1, 1), environment) == missing

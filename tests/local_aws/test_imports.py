@@ -23,7 +23,7 @@ ONE_REGION = Recipe(
 
 @pytest.fixture
 def made(cloud: Cloud) -> HandMadeCluster:
-    """A load balancer with a security group, made by calls."""
+    """A load balancer with a security group, made by API calls, without a stack."""
     return make_site(cloud, ONE_REGION).clusters["eu-west-1"]
 
 
@@ -106,8 +106,8 @@ def test_an_import_takes_what_runs_as_it_is(made: HandMadeCluster) -> None:
     assert stack.status == "IMPORT_COMPLETE"
     expected = {key: next(iter(of.values())) for key, (_, of) in identifiers_of(made).items()}
     assert stack.ids == expected
-    # The template has 5 s. As on AWS, an import does not change the resource, and does not report
-    # the difference.
+    # The template has an interval of 5 s, the target group 30 s. As on AWS, an import does not
+    # change the resource, and does not report the difference.
     after = cloud.client("elbv2").describe_target_groups(TargetGroupArns=[made.groups["jdbc"]])
     assert after["TargetGroups"] == before["TargetGroups"]
     assert after["TargetGroups"][0]["HealthCheckIntervalSeconds"] == 30
@@ -169,7 +169,7 @@ def test_an_unknown_type_is_refused_in_words(cloud: Cloud) -> None:
 
 
 class TestCalls:
-    """Calls of the console and of scripts are checked as templates are."""
+    """The local AWS checks calls of the console and of scripts as it checks templates."""
 
     def test_a_name_is_used_once(self, made: HandMadeCluster) -> None:
         client = made.cloud.client("elbv2")

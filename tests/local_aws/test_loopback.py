@@ -11,7 +11,7 @@ from tools.local_aws.emulator import loopback
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Give each test a server's start without a checkpoint."""
+    """Give each test the state of a server that starts without a checkpoint."""
     monkeypatch.setattr(loopback, "STORE", {})
     claims = loopback.Claims()
     monkeypatch.setattr(loopback, "_claims", claims)
@@ -47,7 +47,7 @@ def test_two_servers_take_two_networks(monkeypatch: pytest.MonkeyPatch, tmp_path
     other = loopback.Claims()
     monkeypatch.setattr(loopback, "_claims", other)
     monkeypatch.setattr(loopback, "STORE", {"network": mine, "addresses": {"instance i-1": "x"}})
-    # The other server's checkpoint names the network that is now taken.
+    # The checkpoint of this server names the network that the other server uses now.
     loopback.start(tmp_path)
     assert loopback.STORE["network"] != mine
     assert loopback.address("instance", "i-1").startswith(loopback.STORE["network"])

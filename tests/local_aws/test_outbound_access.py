@@ -26,7 +26,7 @@ _KEPT = (
 
 
 def _template(folder: Path, account: str, changes: Data) -> Template:
-    # Without alarms, the template is short enough for a call of CloudFormation.
+    # Without alarms, the template is within CloudFormation's limit for the body of a request.
     own = {
         "alarms": "none",
         "clusters/main/account": account,

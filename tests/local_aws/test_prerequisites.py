@@ -92,8 +92,7 @@ def test_everything_that_is_named_is_made_once(loaded: Any, cloud: Cloud) -> Non
     (reservation,) = ec2.describe_instances(InstanceIds=["i-0aaaaaaaaaaaaaaaa"])["Reservations"]
     (adopted,) = reservation["Instances"]
     assert adopted["SubnetId"] == "subnet-0cccccccccccccccc"
-    # The adopted instance's security groups allow traffic from the clients, and health checks from
-    # the VPC.
+    # The adopted instance's security groups admit the clients, and the health checks of the VPC.
     groups = [item["GroupId"] for item in adopted["SecurityGroups"]]
     rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
     admitted = {item["CidrIp"] for rule in rules for item in rule["IpRanges"]}
@@ -215,12 +214,13 @@ def test_an_image_has_what_the_services_need_beside_the_node_program() -> None:
     environment = load(ROOT / "config/examples/haproxy.yaml").environment
     contents = image_contents(environment, "active")["contents"]
     assert contents["starts"] == ["scheduler_startup.sh"]
-    # HAProxy verifies these names.
+    # HAProxy verifies that a node's certificate has the node's name.
     assert "node1.active.denodo70ha.internal" in contents["certificate_names"]
     environment = load(ROOT / "config/examples/internet-facing.yaml").environment
     contents = image_contents(environment, "east")["contents"]
     assert contents["flight_port"] == 9994
-    assert "certificate_names" not in contents  # the secret's key store has the certificate
+    # Not needed: the secret's key store has the certificate.
+    assert "certificate_names" not in contents
     environment = load(ROOT / "config/examples/shared-catalog.yaml").environment
     assert image_contents(environment, "main")["contents"]["shares_scheduler"]
     environment = load(ROOT / "config/examples/active-passive.yaml").environment

@@ -73,7 +73,8 @@ class TestState:
     """The state of the local AWS survives its server, even if the server is killed."""
 
     def test_survives_a_polite_stop(self, paths: Paths) -> None:
-        # While the server does not run, no connection of another test gets this port.
+        # `free_port` returns a port that no other test's connection gets while the server is
+        # stopped.
         first = start(paths, free_port())
         say(first, "kept")
         Cloud(first.endpoint, ACCOUNT).call("stand-ins/i-1", {"address": "127.0.0.2"}, "PUT")
@@ -133,8 +134,8 @@ class TestState:
         say(first, "kept")
         checkpoint(first)
         server_process.stop(paths)
-        # The folders are as if the server was killed after renaming the old state, and before
-        # renaming the new state.
+        # The folders are as if the server had been killed after it renamed the old state, and
+        # before it renamed the new state.
         paths.state.rename(paths.state.with_name("state.old"))
         paths.state.with_name("state.next").mkdir()
         assert said(start(paths)) == "kept"
@@ -211,7 +212,7 @@ class TestProcess:
         assert said(second) == "kept"
 
     def test_never_ends_a_stranger(self, paths: Paths) -> None:
-        """The process id of a server that has ended may belong to another process."""
+        """The process id in `server.json` may belong to another process after the server's end."""
         stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         try:
             paths.folder.mkdir()
@@ -233,7 +234,7 @@ class TestProcess:
 
 
 def test_stops_when_its_parent_has_ended(paths: Paths) -> None:
-    """In this test the parent ends before the server has finished its imports."""
+    """The parent ends before the server has finished its imports: the server must still notice."""
     code = """
 import os, subprocess, sys
 subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
@@ -245,7 +246,7 @@ subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
 
 
 def _servers(paths: Paths) -> Iterator[int]:
-    """Yield the ids of the server processes for this folder."""
+    """Yield the process ids of the local AWS servers whose state is in the folder of `paths`."""
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         if server_process.is_server(int(file.parent.name), paths):
             yield int(file.parent.name)

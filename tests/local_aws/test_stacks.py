@@ -87,7 +87,7 @@ def signal(cloud: Cloud, status: str) -> None:
     (instance,) = running(cloud)
 
     def is_sent() -> bool:
-        """Send the signal; the instance runs, but its stack may not accept the signal yet."""
+        """Send the signal; return False while the stack does not accept the signal yet."""
         try:
             client.signal_resource(
                 StackName="one", LogicalResourceId="It", UniqueId=instance, Status=status

@@ -33,7 +33,7 @@ def test_users_of_a_database_are_created_before_its_nodes_are_enabled() -> None:
     ("example", "last"), [("web-cookies", "DO=start"), ("active-active", "denodo-ha drain node3")]
 )
 def test_the_last_of_two_nodes_is_not_drained(example: str, last: str) -> None:
-    """The drain was refused, since the thing before had killed the other node."""
+    """An earlier thing to try kills the other node, so `drain` would refuse the last node."""
     environment = load(ROOT / f"config/examples/{example}.yaml").environment
     things = things_to_try(environment, example, "name")
     assert len(things) == 5
@@ -55,9 +55,9 @@ def test_a_machine_has_the_files_in_which_components_find_their_database(
         extras=installation.Extras(shares_scheduler=shares_scheduler),
     )
     assert "spring.datasource.url" in (tmp_path / installation.DATA_CATALOG).read_text()
-    # An export without an element counts as failed.
+    # The metadata export has an element: an export without one counts as failed.
     assert digest((tmp_path / "metadata").read_bytes()) != digest(b"")
-    # The node program refuses a Scheduler whose file would name PostgreSQL and Derby.
+    # The node program refuses a Scheduler whose file names both PostgreSQL and Derby.
     scheduler = (tmp_path / installation.SCHEDULER).read_text()
     assert ("IDENTITY_VAL_LOCAL" not in scheduler) == shares_scheduler
     assert ("DerbyJobReportRepositoryImpl" not in scheduler) == shares_scheduler
@@ -75,7 +75,7 @@ def test_unknown_servers_of_nodes_are_refused_with_the_known_ones(
 
 
 def test_a_command_that_runs_is_written_again_beside_it(tmp_path: Path) -> None:
-    """The kernel does not execute a file that another process has open to write ("busy")."""
+    """Replace the file: the kernel executes no file that is open for writing ("busy")."""
     file = write_commands(Paths(folder=tmp_path)) / "java-client"
     with file.open() as executed:
         text, inode = executed.read(), os.fstat(executed.fileno()).st_ino

@@ -109,10 +109,11 @@ def synthesise(loaded: "Loaded", out: Path, *, validated: bool = False) -> Assem
 
 
 class SharedAssemblies:
-    """Assemblies of configuration files, of which each is synthesised once per test run.
+    """Assemblies of configuration files: each file is synthesised once per test run.
 
-    The workers of pytest-xdist share them: many test modules need those of the examples. A file is
-    known by its content, so that a test may change it.
+    The workers of pytest-xdist share the assemblies, since many test modules need those of the
+    examples. An assembly is found by the content of its configuration file, so a test may change
+    the file.
     """
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
@@ -126,7 +127,8 @@ class SharedAssemblies:
     def of(self, file: Path, *, validated: bool = False) -> Assembly:
         """Return the assembly of a configuration file and its pins.
 
-        Some test needs each example with validations, which change no template.
+        Examples are always synthesised with validations, since some tests need them. Validations do
+        not change templates.
         """
         validated = validated or file in EXAMPLES
         pins = pins_file(file)
@@ -135,7 +137,7 @@ class SharedAssemblies:
         return self._of_content(key, file, validated=validated)
 
     def _read(self, key: str, file: Path, *, validated: bool) -> Assembly:
-        """Read an assembly from the folder, or synthesise it while other workers wait for it."""
+        """Read an assembly from the folder. If it is missing, synthesise it; other workers wait."""
         saved = self._folder / f"{key}.json"
         with (self._folder / f"{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""cfn-lint, imported when a test needs it: the import takes seconds of each worker's start."""
+"""cfn-lint, imported only when a test needs it, since the import takes each worker seconds."""
 
 # ruff: noqa: PLC0415 - the import takes seconds
 
@@ -19,14 +19,15 @@ def findings(template: Template, region: str, *, ignored: Sequence[str] = ()) ->
     decoded, errors = decode_str(json.dumps(template))
     if errors:
         return [str(error) for error in errors]
-    # `cfnlint.api.lint` would read all rules again: most of the time of a small template.
+    # `cfnlint.api.lint` would read all rules for each template, which is most of the time for a
+    # small template.
     config = ConfigMixIn(**ManualArgs(regions=[region], ignore_checks=[*ignored]))
     return [str(match) for match in run_template_by_data(decoded, config, _rules())]
 
 
 @cache
 def _rules() -> Any:
-    """Return cfn-lint's rules, which its own command also uses for all templates of a run."""
+    """Return cfn-lint's rules, read once and used for all templates, as cfn-lint's command does."""
     from cfnlint.config import ConfigMixIn, ManualArgs
     from cfnlint.runner import Runner
 

@@ -1,4 +1,4 @@
-"""Cheap creation of AWS clients: what botocore derives from its service descriptions is kept."""
+"""Cheap creation of AWS clients: what botocore derives from its service descriptions is reused."""
 
 from collections.abc import Callable
 from functools import cache
@@ -33,7 +33,7 @@ def _client_class(creator: Any, service_name: str, service_model: Any) -> Any:
 
 
 def _service_model(creator: Any, service_name: str, api_version: str | None = None) -> Any:
-    """Return a service's model, which keeps what its clients derive from all operations."""
+    """Return a service's model. All clients share the model, and what they have derived from it."""
     key = service_name, api_version
     if key not in _models:
         _models[key] = _original_model(creator, service_name, api_version)
@@ -41,7 +41,7 @@ def _service_model(creator: Any, service_name: str, api_version: str | None = No
 
 
 def _event_name(aliaser: Any, name: str) -> str:
-    """Return the alias of an event. All sessions have the same aliases, and may share them."""
+    """Return the alias of an event from a cache of all sessions, since their aliases are equal."""
     vars(aliaser)["_alias_name_cache"] = _event_names
     result: str = _original_alias(aliaser, name)
     return result
@@ -49,7 +49,7 @@ def _event_name(aliaser: Any, name: str) -> str:
 
 def _takes_keywords(handler: Any) -> Any:
     """Return the name of a handler's keyword arguments; inspect each function once."""
-    # A method would keep its object.
+    # The cache would keep the object of a bound method, so it gets the method's function.
     return _accepts_kwargs(handler.__func__ if isinstance(handler, MethodType) else handler)
 
 

@@ -154,7 +154,7 @@ class Text:
         return "\n".join(self.lines) + "\n"
 
     def places(self, path: Key) -> set[Place]:
-        """Return the positions that a message about a path may have: of key, value, or parent."""
+        """Return the positions that a message about a path may have: key, value, or the parent."""
         while path and path not in self.keys:
             path = path[:-1]
         return {at for at in (self.keys.get(path, (1, 1)), self.scalars.get(path)) if at}
@@ -181,7 +181,8 @@ def _write(value: Any, path: Key, indent: str, into: Text) -> None:
         into.lines.append(indent + begin)
         line, column = len(into.lines), len(indent) + 1
         if isinstance(value, list) and isinstance(item, str):
-            # In a list such as zones, the path of a message can have an item's text as a key.
+            # A message about a list such as zones can have the item's text, not its index, in its
+            # path.
             into.keys[(*path, item)] = line, column + 2
         if isinstance(item, dict | list) and item:
             # An item of a list has no key: its position is where its first line of content starts.

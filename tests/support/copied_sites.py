@@ -1,4 +1,4 @@
-"""Configuration of two sites whose exports, and whose first database, are copied to each other."""
+"""Configuration of two sites: exports of both, and the database of one, are copied to the other."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ KEY = f"arn:aws:kms:{SPARE_REGION}:{ACCOUNT}:key/{UUID}"
 
 
 def copied_sites(*, spare_account: str = ACCOUNT, **exports: Any) -> Data:
-    """Return clusters `main` and `spare` with exports and databases; those of `main` are copied.
+    """Return clusters `main` and `spare`, with exports and a copy of the database of `main`.
 
     Args:
         spare_account: account of `spare`; in another account, its database has no copy.

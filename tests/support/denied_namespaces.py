@@ -1,4 +1,4 @@
-"""A system that denies namespaces, as containers do: the kernel's own limit of user namespaces."""
+"""A Python for tests of systems that deny namespaces, as containers do: by the kernel's limit."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ exec unshare --user --map-root-user /bin/sh -c \
 
 
 def without_namespaces(python: Path, folder: Path) -> Path:
-    """Return a Python below which no process can create a namespace (user_namespaces(7))."""
+    """Return a Python whose process and children cannot create a namespace (user_namespaces(7))."""
     program = folder / "python-without-namespaces"
     program.write_text(_PROGRAM.format(python=python))
     program.chmod(0o755)

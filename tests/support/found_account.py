@@ -1,4 +1,4 @@
-"""A site made by hand in moto, with the targets and the clock of the tests of commands."""
+"""A hand-made site in moto, with the target health and the clock of the tests of commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class MotoAccount:
 
     @property
     def access(self) -> Any:
-        """The region of the calls."""
+        """An object with the region of the calls, like the attribute `access` of `Cloud`."""
         return SimpleNamespace(region=self.region)
 
     def of(self, *, region: str) -> "MotoAccount":
@@ -53,13 +53,13 @@ class FoundAccount:
         return next(iter(self.site.clusters.values()))
 
     def follow(self, arn: str, port: int, targets: Mapping[str, int]) -> None:
-        """Let the cloud's clock decide on the health of a target group's targets."""
+        """Let the health of a target group's targets depend on the cloud's clock."""
         self.cloud.targets.add_group(arn, port=port, delay=DELAY_S, warm_up=10)
         registered = [{"Id": id_, "Port": number} for id_, number in targets.items()]
         self.cloud.targets.register(arn, registered, old=True)
 
     def registrations(self) -> dict[str, set[tuple[str, int]]]:
-        """Return the targets of each target group of all clusters that are not draining."""
+        """Return the targets that are not draining, for each target group of all clusters."""
         return {
             arn: {
                 (one["Target"]["Id"], one["Target"]["Port"])

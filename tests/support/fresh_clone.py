@@ -26,7 +26,7 @@ _LOCKS: Final = {
     "package-lock.json": "node_modules/.made-from",
     "tools/local_aws/requirements.lock": "tools/local_aws/.venv/.made-from",
 }
-"""Each lock file, and the copy that the installed packages were made from."""
+"""Each lock file, and the copy of it that was made when its packages were installed."""
 
 
 def make_clone(folder: Path) -> Path:
@@ -66,7 +66,8 @@ def _link_environment(environment: Path) -> None:
         if source.name == "denodo-ha":
             target.symlink_to("../../tools/denodo-ha")
         elif source.name == "activate":
-            # This clone may have been moved or copied since its environment was made.
+            # The file contains the folder in which this clone's environment was made. The clone may
+            # have been moved or copied since then.
             text = source.read_text(encoding="utf-8")
             (made_in,) = re.findall(r'^ *VIRTUAL_ENV="?(/[^"\n]+)"?$', text, re.MULTILINE)
             target.write_text(text.replace(made_in, str(environment)), encoding="utf-8")

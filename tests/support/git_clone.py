@@ -13,7 +13,7 @@ from tests.support.assembly import ROOT
 
 TIMEOUT = 600  # seconds
 
-# Stand-in for the real app.py, which takes seconds: this app writes stacks.json's stacks.
+# Stand-in for the real app.py, whose run takes seconds: writes the stacks of stacks.json.
 APP = """\
 import json, os, pathlib, sys
 
@@ -83,7 +83,7 @@ class Repository:
         for name in ("config", "hosts", "stacks"):
             copy_sources(name, self.root)
         shutil.copy(ROOT / "app.py", self.root)
-        # The stand-in's empty configuration would hide the example.
+        # The app would read the stand-in's empty configuration instead of the example of that name.
         (self.root / "config/active-passive.yaml").unlink(missing_ok=True)
         self.commit()
         return self.root / "config/examples/active-passive.yaml"

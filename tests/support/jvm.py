@@ -16,7 +16,8 @@ def start() -> None:
         str(library),
         # Without this option the JVM prints a warning that jpype calls native code.
         "--enable-native-access=ALL-UNNAMED",
-        # Otherwise RMI reuses a registry's socket for 15 s, and therefore the same node.
+        # Otherwise RMI would reuse a connection for 15 s, and all its calls would reach the same
+        # node.
         "-Dsun.rmi.transport.connectionTimeout=1",
         "-Dsun.rmi.transport.proxy.connectTimeout=5000",
         convertStrings=False,

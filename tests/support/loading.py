@@ -31,7 +31,7 @@ FILE = "environment.yaml"
 
 
 def said(content: str | bytes) -> list[str]:
-    """Return the errors of a file with this content, without the file's name."""
+    """Return the errors of loading a file with this content, each without the file's name."""
     file = Path(FILE)
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     try:

@@ -62,9 +62,10 @@ def set_up() -> None:
 
 @contextmanager
 def paced(pace: float) -> Iterator[None]:
-    """Change the pace until the block ends.
+    """Change the pace of the local AWS's clock until the block ends.
 
-    Checks of stand-ins are real requests: with `PACE`, those of one cluster take half a core.
+    Health checks of stand-ins are real requests: at the pace `PACE`, the checks of one cluster take
+    half a CPU core.
     """
     control.call(endpoint(), "pace", {"pace": pace}, method="PUT")
     yield

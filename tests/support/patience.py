@@ -1,6 +1,6 @@
-"""Time for commands that a test runs in its process, against servers on the same machine.
+"""Long limits for commands that a test runs in its own process, against servers on this machine.
 
-A loaded machine must not look like a lost region or node.
+Otherwise, a command on a busy machine would report a region or a node that does not answer.
 """
 
 import pytest

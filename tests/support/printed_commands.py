@@ -43,7 +43,7 @@ def _has_folders(values: dict[str, Any]) -> bool:
 
 def assert_complete(output: str) -> None:
     """Assert that each command that an output prints can be pasted as it is."""
-    # A comment in the text of a file names the command that has written it.
+    # Comments are removed: a comment in a printed file names the command that has written the file.
     text = re.sub(r"^\s*#.*$", "", output, flags=re.MULTILINE)
     printed = dict.fromkeys(" ".join(command.split()) for command in PRINTED.findall(text))
     wrong = [fault for command in printed for fault in faults(command)]
@@ -57,7 +57,7 @@ def _commands() -> dict[str, Any]:
 
 @cache
 def verbs() -> dict[str, bool]:
-    """Return each verb of the Makefile, and whether it uses CONFIG."""
+    """Return each target of the Makefile, and whether its recipe uses CONFIG."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipes = re.findall(r"^([a-z][a-z-]*):(?:.*\n)((?:\t.*\n)*)", makefile, re.MULTILINE)
     return {verb: "$(CONFIG)" in recipe for verb, recipe in recipes}

@@ -15,7 +15,7 @@ WITHOUT_AWS: Final = frozenset(
         *("haproxy save", "haproxy prepare", "haproxy status", "haproxy verify"),
     }
 )
-"""Commands that read files, or that talk to HAProxy on this machine or by ssh."""
+"""Commands that do not call AWS: they read files, or talk to HAProxy on this machine or by ssh."""
 
 
 def command_functions() -> Iterator[tuple[str, Callable[..., object]]]:

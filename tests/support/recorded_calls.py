@@ -16,7 +16,7 @@ _PREFIXES: Final = {
 }
 
 Made = tuple[str, str]
-"""The permission of a call, and its region."""
+"""A call that was made: the permission that the call needs, and its region."""
 
 
 class RecordedCalls:
@@ -24,7 +24,7 @@ class RecordedCalls:
 
     Attributes:
         made: permission and region of each call since the last `clear`.
-        failing: error code of the calls with a permission, which then get no answer.
+        failing: permissions whose calls fail, each with the error code of its calls.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ class RecordedCalls:
 
     @contextmanager
     def without(self, action: str, code: str = "AccessDenied") -> Iterator[None]:
-        """Let all calls with a permission fail within the block."""
+        """Let all calls that need a permission fail within the block."""
         self.failing[action] = code
         yield
         del self.failing[action]

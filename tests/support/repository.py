@@ -1,4 +1,4 @@
-"""Files of this project that people write, without what tools put beside them."""
+"""Files of this project that people write, without the files that tools generate."""
 
 import os
 from collections.abc import Iterator

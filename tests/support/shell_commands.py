@@ -1,7 +1,7 @@
-"""The AWS CLI, and its commands made with boto3 from the same API model, as plans print them.
+"""AWS CLI commands that plans print, run by boto3, which has the CLI's API model.
 
-The CLI derives the names of its commands and options from the model that boto3 has: an option that
-does not exist is an error here too.
+The CLI derives the names of its commands and options from this model. So an option that does not
+exist is an error for boto3, too.
 """
 
 import json
@@ -54,7 +54,7 @@ def _options(words: list[str]) -> dict[str, list[str]]:
 
 
 def _value(shape: Any, words: list[str]) -> Any:
-    if words[0].startswith("[{"):  # the shorthand of a list in a structure
+    if words[0].startswith("[{"):  # a list with one structure, in the CLI's shorthand
         return [_value(shape.member, [words[0][2:-2]])]
     if words[0].startswith("{"):
         return json.loads(words[0])

@@ -114,7 +114,8 @@ def test_one_drains_and_the_other_enables(
     assert _registered(cloud) == [False] * 3
     states = {name: _status(commands[name]) for name in ("old", "new")}
     for node in states["new"]["nodes"]:
-        # Older versions do not have these keys. The nodes do not answer, so there are no warnings.
+        # The status of older versions has no keys `warnings` and `remedy`. The nodes do not answer,
+        # so the new status has no warnings.
         assert node.pop("warnings") == []
         assert node.pop("remedy") == ""
     assert states["new"].pop("paused") is None  # older versions cannot pause a cluster

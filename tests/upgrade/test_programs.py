@@ -46,7 +46,7 @@ record = Record(System(folder=Path(sys.argv[1]), machine=Path(sys.argv[2])))
 print(json.dumps([record.show(), record.applied.hash, record.metadata_confirmed,
                   record.logins, record.exported["reason"], record.was_signalled]))
 """
-"""Scripts that run in an archived revision, with the module names of the first archive."""
+"""Scripts for an archived revision: it has the module names of the first archive."""
 
 
 def _desired_states(templates: dict[str, Template]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tests.upgrade.revision import EXAMPLES, Revision
 from tools.local_aws.published_schemas import FILE
 
 NAMED_IN_CHANGELOG: dict[str, set[str]] = {}
-"""Resources (`STACK LOGICAL_ID`) that an upgrade restarts or replaces, by the old commit.
+"""Resources (`STACK LOGICAL_ID`) that an upgrade restarts or replaces, by the old commit's id.
 
 CHANGELOG must mention the restart or replacement of each resource.
 """

@@ -1,4 +1,4 @@
-"""A certificate's common name and end, read from DER as another library writes it."""
+"""A certificate's common name and end, read from DER that another library has written."""
 
 from datetime import UTC, datetime
 

@@ -124,7 +124,8 @@ def test_a_lock_is_waited_for_and_names_its_holder(tmp_path: Path) -> None:
 
 def test_a_process_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
     pid, seconds = tmp_path / "pid", 1
-    while not (pid.exists() and pid.read_text()):  # a busy machine needs more for the child
+    # A busy machine needs more seconds to start the child.
+    while not (pid.exists() and pid.read_text()):
         result = process.run(["sh", "-c", f"sleep 999 & echo $! >{pid}; wait"], seconds=seconds)
         assert (result.status, result.ending) == (None, f"did not end within {seconds} s")
         seconds *= 4

@@ -18,7 +18,7 @@ def _line(port: int, state: str, inode: int) -> str:
 def test_a_socket_of_this_process() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        # The other end of a connection has the same local port and does not listen.
+        # The accepted connection has the listener's local port, and does not listen.
         with socket.create_connection(("127.0.0.1", port)) as client, listener.accept()[0]:
             ((address, _),) = listening_sockets.on_port(port)
             assert bytes.fromhex(address) in {b"\x7f\0\0\x01", b"\x01\0\0\x7f"}

@@ -29,7 +29,8 @@ printf '%s\\0' "$@" '{end}' >> {calls}
 printf '%s\\n' "An error occurred (NotFound): $1 $2" >&2
 exit 1
 """
-"""The program. A test runs it hundreds of times, and a shell starts in a tenth of Python's time.
+"""The shell program `aws`. A test runs it hundreds of times, and a shell starts ten times faster
+than Python.
 
 It reads the answers from a file in the shell's language, which the class below writes. Calls that
 exchange files are answered by `_PYTHON`.
@@ -113,7 +114,7 @@ class Cloud:
         program.chmod(0o755)
 
     def _set_answers(self, answers: dict[str, Any]) -> None:
-        """Write the answers for the shell and for Python, each with one replacement of its file."""
+        """Write the answers for the shell and for Python; each file is replaced in one step."""
         cases = (_case(key, answer) for key, answer in answers.items())
         text = "\n".join(['case "$*" in', *cases, "esac\n"])
         for file, content in ((self._shell_answers, text), (self._answers, json.dumps(answers))):
@@ -212,7 +213,7 @@ def calls(folder: Path) -> list[list[str]]:
 def _case(key: str, answer: Any) -> str:
     """Return the shell's commands for calls whose arguments contain a text."""
     if isinstance(answer, dict) and "~" in answer:
-        # An answer that takes long, for limits of calls.
+        # The answer takes long, for tests of the time limits of calls.
         sleep = shlex.quote(f"import time; time.sleep({answer['~']})")
         commands = f"exec {shlex.quote(sys.executable)} -SEc {sleep}"
     elif isinstance(answer, dict) and "!" in answer:

@@ -16,7 +16,7 @@ _LONG_S = 120.0
 
 @pytest.fixture(autouse=True)
 def tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the tables that every shared database seems to have; most tests have no database."""
+    """Return the tables that the program finds in every database; most tests run no database."""
     found = ["qrtz_locks"]
     monkeypatch.setattr(database_tables, "read_tables", lambda _: found)
     return found
@@ -24,7 +24,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make limits long that a busy machine could reach; a test that reaches one sets its own."""
+    """Lengthen limits that a busy machine could reach; the tests of a limit set the limit."""
     for module, name in (
         (http_event_loop, "_REQUEST_SECONDS"),
         (http_event_loop, "_SEND_SECONDS"),

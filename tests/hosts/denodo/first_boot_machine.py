@@ -115,7 +115,7 @@ class Machine:
 
     def desire(self, **changes: Any) -> None:
         """Write the desired state to the parameter, with changes."""
-        # At first boot the program refuses root as the Denodo user.
+        # At first boot, the program refuses a state whose Denodo user is root.
         user = "nobody" if os.geteuid() == 0 else getpass.getuser()
         state = self.home.data(**{"signal": _SIGNAL, "denodo__user": user, **changes})
         (self.here / "state.json").write_text(json.dumps(state))

@@ -337,9 +337,9 @@ def let_time_pass(
 ) -> None:
     """Advance the clock of this process at each pause at which a condition holds.
 
-    With it, a time limit expires because of what the test has caused, and on no machine earlier.
+    So a time limit expires only after the event that the test causes, also on a slow machine.
     """
-    # The real functions, which the clock of this process still needs.
+    # `pause` and the replaced clock call the real functions.
     sleep, monotonic = time.sleep, time.monotonic
     passed = 0.0
 

@@ -1,4 +1,4 @@
-"""An apply changes a node once, or restores the previous state if the change fails."""
+"""An apply makes each change once. If a change fails, the previous state is restored."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def test_every_file_says_what_the_state_says(each_home: Home) -> None:
 
 
 def test_the_scheduler_directs_clients_to_its_own_port_of_the_balancer(each_home: Home) -> None:
-    """The state has the keys only while it is configured; then Denodo's default comes back."""
+    """If a state has no keys for the load balancer, the apply restores Denodo's defaults."""
     balancer = "balancer.example.com"
     second = {**each_home.data()["ports"], "scheduler_auxiliary": 17998}
     state = each_home.state(servers=["scheduler"], ports=second, scheduler_rmi_host=balancer)
@@ -219,7 +219,7 @@ def test_a_server_that_is_never_ready_is_rolled_back(
 def test_the_previous_state_is_waited_for_with_its_own_time_limit(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A state with too short a limit for starts must not fail its roll back as well."""
+    """The undo must not use the limit of the state that failed, which may be too short."""
     apply(home.system, home.state(limits__start_seconds=300))
     limits: list[float] = []
     start = Servers.start
@@ -250,7 +250,7 @@ def _rolls_back(home: Home, changes: dict[str, Any], reason: str) -> None:
 
 
 def test_a_request_that_arrives_twice_is_not_tried_twice(home: Home) -> None:
-    """The answer to the first request was lost after the change was undone."""
+    """The first request's change was undone, but its answer was lost, so it arrives again."""
     apply(home.system, home.state())
     failing = home.state(jvm__vdp="-Ddead")
     with pytest.raises(RolledBackError, match="ended while it was starting"):
@@ -262,7 +262,7 @@ def test_a_request_that_arrives_twice_is_not_tried_twice(home: Home) -> None:
     with pytest.raises(RolledBackError, match="ended while it was starting"):
         apply(home.system, failing, request="another")
     assert home.calls()
-    # A new state is another change, also with the same request.
+    # A new state is another change, even with the same request id.
     apply(home.system, home.state(jvm__vdp="-Xmx2048m"), request="another")
 
 
@@ -389,7 +389,7 @@ def _interrupt(home: Home, monkeypatch: pytest.MonkeyPatch, where: Any, name: st
 def test_a_refusal_after_an_interrupted_change_leaves_the_servers_running(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An interrupted change is undone first, for which the servers stop."""
+    """The apply first undoes an interrupted change, for which it stops the servers."""
     apply(home.system, home.state())
     first = home.running()
     assert first is not None
@@ -547,7 +547,7 @@ def test_every_rename_is_of_a_durable_file_and_made_durable(
 
 @pytest.mark.parametrize("record", ["drained", "metadata", "exported"])
 def test_the_next_apply_removes_what_a_killed_drain_has_left(home: Home, record: str) -> None:
-    """These records are written by commands without the apply lock, which can be killed as well."""
+    """Commands without the apply lock write these records, and can be killed like an apply."""
     apply(home.system, home.state())
     left = home.system.folder / f".{record}.json.denodo-node"
     left.write_text("half of a rec")

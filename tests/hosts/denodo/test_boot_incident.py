@@ -54,7 +54,9 @@ _SAMPLED = {
     ("data-catalog", "missing"),
     ("signal", "slow"),
 }
-"""With `_QUICK`, each call has two faults, and each fault is at two calls or more."""
+"""Faults that are tested with those of `_QUICK`: then each call has two faults, and each fault is
+at two or more calls.
+"""
 _PAIRS = [
     pytest.param(*pair, marks=[] if pair in _QUICK else long)
     for long in [pytest.mark.long]
@@ -200,7 +202,7 @@ def test_a_new_state_that_cannot_be_applied_starts_the_old_one(
 
 
 class _KilledError(BaseException):
-    """Ends a run as a kill would."""
+    """Exception that ends a run as a kill would: the program does not handle it."""
 
 
 @pytest.mark.parametrize("call", ["parameter", "scheduler"])
@@ -253,7 +255,7 @@ def _changes() -> dict[str, Any]:
 def test_a_first_boot_is_repeated_where_systemd_cannot(
     home: Home, monkeypatch: pytest.MonkeyPatch, *, handed_over: bool
 ) -> None:
-    """A boot that another program hands over has the variable and no option."""
+    """If another program version hands over the boot, a variable replaces the option `--repeat`."""
     cloud = Cloud(home.folder)
     cloud.fault(_CALLS["parameter"], _FAULTS["throttled"])
     pauses: list[float] = []

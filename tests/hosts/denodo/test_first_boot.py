@@ -27,7 +27,7 @@ from tests.hosts.denodo.first_boot_machine import (
 
 @pytest.mark.parametrize("original", [False, True])
 def test_installs_the_program_and_starts_it(machine: Machine, *, original: bool) -> None:
-    """Nodes created with the first version's user data run the same program."""
+    """A node with the first version's user data installs and starts the same program."""
     done = machine.boot(original=original)
     assert done.returncode == 0, done.stdout + done.stderr
     current = machine.here / "opt/current"
@@ -54,7 +54,7 @@ def test_again_gives_the_same(machine: Machine) -> None:
 
 @pytest.mark.parametrize("service", ["ssm", "s3api"])
 def test_waits_for_a_way_out(machine: Machine, service: str) -> None:
-    """The first AWS calls fail if the instance boots before its route or public address exists."""
+    """The script repeats AWS calls: they fail until the instance has a route or public address."""
     (machine.here / f"fail-{service}").write_text("3")
     done = machine.boot()
     assert done.returncode == 0, done.stderr

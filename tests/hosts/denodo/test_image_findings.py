@@ -84,7 +84,7 @@ def test_a_machine_without_selinux_has_no_types(tmp_path: Path) -> None:
 
 
 def test_another_root_device_than_that_of_the_image(nitro: Machine) -> None:
-    """EC2 attaches one more disk under the configured name."""
+    """EC2 attaches an additional disk if the root device is configured with another name."""
     assert image_findings.root_device(nitro.disks) == ""
     nitro.names = {"nvme1n1": "/dev/sda1", "nvme0n1": "xvda"}
     message = image_findings.root_device(nitro.disks)
@@ -105,7 +105,7 @@ def test_what_is_not_known_is_no_finding(nitro: Machine, lost: str) -> None:
 def test_a_status_that_root_starts_has_the_findings(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On an installed node they are warnings; the Denodo user cannot ask a disk for its name."""
+    """On an installed node, findings are warnings. Only root can ask a disk for its name."""
     passed: list[str] = []
 
     def run_as(_account: privileges.Account, arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ _RUNNER = [sys.executable, "-m", "tests.hosts.denodo.test_killed"]
 _STEPS_AT_LEAST = 18
 _START = 15
 _STRIDE = 4
-"""Distance of the steps that the test kills at; `make kill-matrix` kills at every step."""
+"""Number of steps from one kill to the next; `make kill-matrix` kills at every step."""
 
 
 def _mixture(home: Home, state: dict[str, Any]) -> str:

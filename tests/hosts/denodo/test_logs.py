@@ -108,7 +108,7 @@ def test_new_lines_are_sent_once_with_the_rest_at_the_end(node: Node) -> None:
         "vdp/vdp.log": ["first", "second", "third", "last"],
         "scheduler/scheduler.log": ["begun"],
     }
-    # Only one call for each minute with new lines.
+    # A minute without new lines causes no call.
     puts = [call for call in node.cloud.calls() if call[:2] == ["logs", "put-log-events"]]
     assert len(puts) == 4 + 1 + 2  # two more for the streams that did not exist
 
@@ -226,7 +226,7 @@ def test_a_backlog_is_cut_and_the_cut_is_said(
     (first,) = reader.read()
     assert first.lines == ("(400 bytes of this file are left out)", *(["123456789"] * 10))
     assert [*reader.read()] == []
-    # A line that is longer than one reading is sent in parts.
+    # A line that exceeds the limit of one reading is sent in parts.
     node.add("vdp/vdp.log", "y" * 150 + "\n")()
     assert [part.lines for _ in range(2) for part in reader.read()] == [("y" * 100,), ("y" * 50,)]
 
@@ -279,7 +279,8 @@ def test_an_image_that_cannot_be_a_node_says_so_in_its_log(node: Node, tmp_path:
     assert "/nowhere/denodo/bin is missing" in messages[1]
 
 
-# The journal. The stand-in has the options of journalctl that are used, and its output.
+# Tests of the journal. The stand-in for journalctl has the options that the program uses, and the
+# form of journalctl's output.
 
 _JOURNALCTL = """\
 #!{python} -SE

@@ -71,7 +71,7 @@ _COMMANDS = (
     ("stop",),
 )
 _BY_ROOT = ("install", "update", "mount", "send-journal")
-"""Commands that run as root throughout; they open no record."""
+"""Commands that run as root from beginning to end; they do not open the records."""
 _WITHOUT_AN_END = ("serve", "watch")
 _RECORDS = (
     *("applied.json", "failed.json", "drained.json", "metadata.json", "logins.json"),
@@ -203,7 +203,7 @@ def _endless(_node: Node, path: Path) -> None:
 def _device(node: Node, path: Path) -> None:
     try:
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))
-    except PermissionError:  # a container in which root may not create devices
+    except PermissionError:  # the container does not let root create devices
         _endless(node, path)
 
 
@@ -250,11 +250,11 @@ def test_every_command_and_every_record_is_tried() -> None:
 def test_a_signal_ends_the_process_and_a_caller_that_would_continue(
     monkeypatch: pytest.MonkeyPatch, *, continues: bool
 ) -> None:
-    """In an earlier version, SIGTERM ended only a check, and the watchdog continued."""
+    """SIGTERM during a check ends the whole watchdog, not only the check."""
     sent: list[int] = []
 
     class Process(subprocess.Popen[bytes]):
-        """A real process; a signal to this program arrives when it is waited for."""
+        """A process that ends normally; this program gets SIGTERM while it waits for that end."""
 
         def communicate(self, *given: Any, **more: Any) -> Any:
             if not sent:
@@ -356,7 +356,7 @@ def test_replaced_files_change_nothing_of_root_with_any_command(
 
 
 def _chosen(begin: int) -> Sequence[tuple[str, ...]]:
-    """Return every fourth command; together, those of four successive numbers are all."""
+    """Return every fourth command from a position; four successive positions have all commands."""
     return _COMMANDS if WHOLE else _COMMANDS[begin % 4 :: 4]
 
 

@@ -367,7 +367,7 @@ def test_serve_answers(home: Home) -> None:
 def test_a_request_has_an_id_only_where_the_operator_s_command_gives_one(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commands of earlier versions give only a name, which must not stop a second attempt."""
+    """Commands of earlier versions pass only the operator's name, which is not a request id."""
     assert _run(home, "apply", _state(home)) == 0
     failing = _state(home, jvm__vdp="-Ddead")
     request = "ann@desk request=3f2a"
@@ -397,7 +397,8 @@ def test_units(home: Home) -> None:
     for file in (home.folder / "etc/systemd/system").iterdir():
         assert "@" not in file.read_text()
         unit = configparser.ConfigParser(interpolation=None)
-        # Keep capital letters in keys, as configparser documents. Its type stubs disallow this.
+        # With this assignment, keys keep their capital letters (configparser's documentation). Its
+        # type stubs do not allow the assignment.
         unit.optionxform = str  # type: ignore[assignment,method-assign]
         unit.read(file)
         units[file.name] = unit

@@ -64,7 +64,7 @@ class TestUpdate:
         ]
 
     def test_the_rest_of_the_state_is_not_read(self, machine: Machine, system: System) -> None:
-        """The other keys may have values that only the new release can read."""
+        """Keys other than `program` may have values that only the new release can read."""
         uri = machine.publish("two")
         text = json.dumps({"program": uri, "a key of later": {}})
         (machine.here / "state.json").write_text(text)
@@ -113,7 +113,7 @@ class TestUpdate:
     def test_a_release_of_an_older_version_on_the_disk_is_used_again(
         self, machine: Machine, system: System
     ) -> None:
-        """After the rollback of a deploy, the parameter names the previous release."""
+        """The parameter names the previous release again after the rollback of a deploy."""
         old = f"s3://bucket/{'0123456789abcdef' * 2}.zip"
         releases = machine.here / "opt/releases"
         (releases / release_name(machine.one)).rename(releases / release_name(old))
@@ -213,7 +213,8 @@ class TestLaterBoots:
     def test_another_program_repeats_the_boot_where_systemd_cannot(
         self, machine: Machine, system: System, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv(program_update.REPEAT, "")  # so that the test's end removes it
+        # Since pytest sets the variable first, it removes the variable at the end of the test.
+        monkeypatch.setenv(program_update.REPEAT, "")
         monkeypatch.delenv(program_update.REPEAT)
         machine.desire(program=machine.publish("two"))
         program_update.hand_over_boot(system, PARAMETER, repeat=True)
@@ -233,7 +234,7 @@ class TestLaterBoots:
         started: list[tuple[str, list[str]]],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Only the fetch of the program hangs, and its time limit ends it."""
+        """The fetch of the program hangs, and its time limit ends only the fetch, not the boot."""
         machine.desire(program=machine.publish("two"))
         monkeypatch.setattr(program_update, "_COPY_SECONDS", 2)
         (machine.here / "hang-s3api").touch()

@@ -14,7 +14,8 @@ from tests.support import jvm
 
 @pytest.fixture(scope="session")
 def _site() -> Iterator[Site]:
-    jvm.start()  # started here, since the clients' threads must not start the JVM concurrently
+    # The JVM is started here, since the clients' threads must not start it concurrently.
+    jvm.start()
     made = stand_ins.site()
     yield made
     made.end()

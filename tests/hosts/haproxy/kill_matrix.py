@@ -91,7 +91,7 @@ class Machine:
         ]
         self.new = tempfile.NamedTemporaryFile(suffix=".cfg")  # noqa: SIM115 - closed with this
         self.wanted = 0
-        """Index of the wanted state."""
+        """Index in `configs` and `certificates` of the wanted state: 0 or 1."""
 
     def write_new(self) -> Path:
         """Write the wanted configuration to a new file, as an operator would before a reload."""

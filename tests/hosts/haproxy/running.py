@@ -40,7 +40,7 @@ def configuration(ports: Ports, **more: object) -> Data:
                 "health_port": free_port(),
                 "metrics_port": free_port(),
                 "maxconn": 2000,
-                # A busy machine must not look like a node that is down.
+                # A node that answers late, as on a busy machine, must not count as down.
                 "checks": {"timeout": 30},
             },
             "services": {

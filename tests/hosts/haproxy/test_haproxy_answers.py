@@ -269,7 +269,7 @@ def test_a_drain_takes_every_server_of_the_machine(
         assert _run(haproxy, "drain", "web/a") == 0
         assert {server.id for server in servers(haproxy) if server.maint} == out
         assert _run(haproxy, "enable", "web/a") == 0
-        # Two servers of one backend at the same address count as two nodes.
+        # Servers of one backend at the same address are an exception: they count as two nodes.
         assert _run(haproxy, "drain", "web/c") == 0
         maint = {server.id for server in servers(haproxy) if server.maint}
         assert "web/c" in maint

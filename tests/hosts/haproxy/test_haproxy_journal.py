@@ -33,7 +33,7 @@ for number, (unit, message) in enumerate([
 
 @dataclass(frozen=True)
 class Aws(AwsCli):
-    """Stand-in for the AWS CLI, which records the messages by stream."""
+    """Stand-in for the AWS CLI that records the messages of each log stream."""
 
     sent: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The metric of a HAProxy host: the days until its certificate expires, by a timer."""
+"""The metric of a HAProxy host, published by a timer: the days until its certificate expires."""
 
 import json
 import os

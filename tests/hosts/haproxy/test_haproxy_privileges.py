@@ -163,7 +163,8 @@ class Machine:
         if self.as_user(_TRAPS[trap], str(self.owned / name)) != 0:
             return "the trap is not made"
         code, output = self.run(command)
-        # A command replaces the planted file; `status` and `verify` may instead report it and fail.
+        # A command must replace the planted file; `status` and `verify` may instead report it and
+        # fail.
         right = code in ((0, 1) if command in ("status", "verify") else (0,))
         later = [self.run(next_)[0] for next_ in ("enable node1", "verify")]
         is_file = stat.S_ISREG((self.owned / "server-state").lstat().st_mode)
@@ -194,10 +195,11 @@ def machine(user: pwd.struct_passwd) -> Iterator[Machine]:
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize("cases", [_SAMPLE, pytest.param(0, marks=pytest.mark.long)])
 def test_root_follows_nothing_of_the_user(cases: int) -> None:
-    """Run a number of cases in a process with a time limit and limited memory.
+    """Run cases in a process with a time limit and limited memory.
 
-    With 0, the process runs a sample in which each command meets each file and each trap, and
-    each file each trap; `make test-whole` runs all cases.
+    If `cases` is 0, the process runs a sample in which each command meets each file and each trap,
+    and each file each trap; in `make test-whole`, it runs all cases. Otherwise `cases` is the
+    number of random cases.
     """
     done = subprocess.run(
         [sys.executable, "-m", "tests.hosts.haproxy.test_haproxy_privileges", str(cases)],
@@ -288,7 +290,7 @@ def test_a_user_without_root_s_rights_still_works(machine: Machine) -> None:
 
 
 def main(count: int) -> None:
-    """Run combinations of command, file and trap, if `count` is not 0 so many; print problems."""
+    """Run `count` random combinations of command, file and trap (0: a sample); print problems."""
     with running_machine(pwd.getpwnam(_USER)) as machine:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         cases: list[tuple[str, ...]] = list(product(_COMMANDS, _FILES, _TRAPS))

@@ -280,7 +280,7 @@ def test_without_ssh_it_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_a_host_that_never_ends_is_given_up(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command's time limit expires after its first line has arrived."""
+    """The time limit expires after the first line of the command's output has arrived."""
     (network.folder / "bin/ssh").write_text("#!/bin/sh\necho begun\nexec sleep 300\n")
     told: list[str] = []
     begun = threading.Event()

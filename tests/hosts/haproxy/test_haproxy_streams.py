@@ -41,7 +41,8 @@ def _codes(folder: Path, *command: str) -> dict[str, int]:
     """Return a command's exit code for each kind of broken standard stream."""
     codes = {}
     for streams in STREAMS:
-        # The exit code is written to a file, since a pipeline returns its last command's code.
+        # The shell writes the exit code to a file, since a pipeline returns its last command's
+        # code.
         script = f'{{ "$@"; echo $? >code; }} {streams}'
         if streams.startswith((">", "2>", "<")):
             script = f'"$@" {streams}; echo $? >code'

@@ -82,7 +82,7 @@ class WebSite:
         haproxy: the HAProxy; its state and sockets are in a folder with a short path.
         port: port that clients connect to.
         said: messages of the commands.
-        made: the nodes behind HAProxy, stored here by some tests.
+        made: the nodes behind HAProxy, if a test stores them in this attribute.
     """
 
     haproxy: LocalHaproxy

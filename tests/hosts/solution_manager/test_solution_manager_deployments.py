@@ -154,7 +154,7 @@ def test_nothing_is_deployed_to_what_was_not_taken_out(
 
 @pytest.mark.parametrize("script", ["disable", "disable-cluster"])
 def test_the_default_limit_leaves_time_to_undo(environment: Environment, script: str) -> None:
-    """The Solution Manager kills a script at its limit, so the undo must be complete by then."""
+    """The Solution Manager kills a script at its limit, so the script must have undone by then."""
     given = ["prod", "active", "node1"] if script == "disable" else ["prod", "active"]
     assert environment.host.run(script, *given)[0] == 0
     words = _commands(environment)[0].split()
@@ -181,7 +181,7 @@ def test_a_drain_that_takes_too_long_undoes_itself(
 def test_a_script_that_is_killed_leaves_the_command_running(
     environment: Environment, script: str
 ) -> None:
-    """The denodo-ha command continues until it is done or its time is over, and writes its log."""
+    """After the kill, denodo-ha continues until it is done or out of time, and writes its log."""
     environment.host.put(HANGING)
     over = environment.host.hold_time()
     given = ["prod", "active", "node1", "1"] if script == "disable" else ["prod", "active", "1"]

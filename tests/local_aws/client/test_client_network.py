@@ -1,4 +1,4 @@
-"""Programs in a client's network find the names of the local AWS, among them Java."""
+"""Programs in a client's network, Java among them, resolve the names of the local AWS."""
 
 import subprocess
 import sys
@@ -27,7 +27,9 @@ pytestmark = [
 ACTIVE, STANDBY = "127.0.0.21", "127.0.0.22"
 _SECONDS = 300
 _JAVA_DEFAULT_S, _SHORT_S = 30, 5
-"""Seconds of Java's cache: its default, and the advice of docs/explanation/failover.md."""
+"""Seconds that Java keeps an address: its default, and the value that docs/explanation/failover.md
+recommends.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def test_java_reaches_the_standby_when_its_cache_ends(site: Site) -> None:
             assert client.returncode == 0, output
             lookups = [_lookup(line) for line in (first[cache], *output.splitlines())]
             *old, new = lookups
-            # Java asks at the first look-up after the cache's end, and not before.
+            # Java looks the name up anew at the first use after its cache has expired, and not
+            # before.
             assert new.address == STANDBY
             assert {item.address for item in old} == {ACTIVE}
             longest = max(item.after - item.before for item in lookups)
@@ -159,7 +162,7 @@ def test_java_reaches_the_standby_when_its_cache_ends(site: Site) -> None:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A look-up of the Java client: the time before and after, and the address."""
+    """A look-up of the Java client: the address, and the times before and after the look-up."""
 
     before: float
     after: float

@@ -26,7 +26,9 @@ Endpoint = tuple[str, int]
 
 TIMEOUT_S = 60.0
 SILENCE_S = 0.4
-"""Time without an answer after which a flow counts as dropped, where the test expects that."""
+"""Seconds without an answer after which a test that expects a dropped flow counts the flow as
+dropped.
+"""
 
 ZONES = {"a": "127.0.0.11", "b": "127.0.0.12"}
 """Addresses of the load balancer on this machine; on AWS they are 10.0.0.9 and 10.0.1.9."""
@@ -61,7 +63,7 @@ class Control:
                 self._answer({})
 
             def _answer(self, content: Document) -> None:
-                with suppress(OSError):  # The process was stopped while it waited.
+                with suppress(OSError):  # The process was stopped while it waited for a table.
                     self.send_response(200)
                     self.end_headers()
                     self.wfile.write(json.dumps(content).encode())
@@ -73,7 +75,7 @@ class Control:
         self.server.daemon_threads = True
 
     def newer_than(self, version: str) -> Document:
-        """Return the table once its version differs."""
+        """Return the table once its version differs from `version`, or after `TIMEOUT_S`."""
         with self._changed:
             self._asked_after = version
             self._changed.notify_all()
@@ -96,7 +98,7 @@ class Control:
 
 @contextmanager
 def running() -> Iterator[Control]:
-    """Run the process until the block ends."""
+    """Run the load balancers' process until the block ends."""
     control = Control()
     thread = threading.Thread(target=control.server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -279,7 +281,7 @@ class Client:
         self._socket.sendall(f"{text}\n".encode())
 
     def end_sending(self) -> None:
-        """Close the connection in one direction."""
+        """End the client's direction of the connection; the client can still receive."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def is_silent(self) -> bool:
@@ -314,7 +316,7 @@ def nodes_reached(endpoint: Endpoint, count: int = 20, *, source: str = "127.0.0
 
 
 def expect(endpoint: Endpoint, expected: str, *, source: str = "127.0.0.1") -> None:
-    """Check the outcome of a new connection; silence has a short limit only if it is expected."""
+    """Check the outcome of a new connection. If silence is expected, wait only briefly for it."""
     patience = SILENCE_S if expected == "silent" else TIMEOUT_S
     assert outcome(endpoint, source=source, patience=patience) == expected
 

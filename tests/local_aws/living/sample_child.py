@@ -1,4 +1,4 @@
-"""A living part for tests: starts a program, writes its process id to a file, and waits."""
+"""A child process of the local AWS, for tests: starts a program, writes its id, and waits."""
 
 import subprocess
 import sys

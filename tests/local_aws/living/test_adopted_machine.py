@@ -1,4 +1,4 @@
-"""Machines of adopted instances, which their owner has set up: Denodo's servers, ports, things."""
+"""Machines of adopted instances, which their owner has set up: servers, ports, things to try."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def pids(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_all_servers_start_though_each_keeps_its_output_open(tmp_path: Path, pids: Path) -> None:
-    """The web container never started: the machine waited for the end of Virtual DataPort."""
+    """The machine starts each server without waiting until the one before closes its output."""
     root = tmp_path / "root"
     for folder in ("opt/denodo/bin", "var/log"):
         (root / folder).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Deployed load balancers forward: what a template says is what clients get."""
+"""Deployed load balancers forward connections as the template says."""
 
 import json
 import os
@@ -157,8 +157,8 @@ def test_a_target_by_its_address_is_that_instance(site: Site) -> None:
 
 
 def test_checks_send_the_header_of_the_proxy_protocol(site: Site) -> None:
-    """HAProxy's `accept-proxy` refuses connections without it, also those of checks."""
-    # Specification, section 2.2: LOCAL, without addresses.
+    """HAProxy's `accept-proxy` refuses connections without the header, also those of checks."""
+    # LOCAL: a header without addresses (PROXY protocol specification, section 2.2).
     header = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(TIMEOUT_S)
@@ -181,7 +181,8 @@ def first_bytes(server: socket.socket) -> bytes:
 def test_tls_ends_with_a_certificate_of_the_local_acm(site: Site) -> None:
     acm = site.cloud.client("acm")
     (listed,) = acm.list_certificates()["CertificateSummaryList"]
-    until(lambda: outcome(site.endpoint(ZONE_A, TLS_PORT)) == "silent")  # it waits for TLS
+    # The listener waits for TLS.
+    until(lambda: outcome(site.endpoint(ZONE_A, TLS_PORT)) == "silent")
     trusted = acm.get_certificate(CertificateArn=listed["CertificateArn"])["Certificate"]
     context = ssl.create_default_context(cadata=trusted)
     with (
@@ -239,7 +240,7 @@ def test_flows_are_metrics(site: Site) -> None:
         until(lambda: state(site.cloud, stack.ids["ActiveFlowCount"]) == "ALARM")
 
         def new_flows() -> bool:
-            """Open a new flow before each read: a minute of the local AWS is only 0.3 s."""
+            """Open a new flow before each read: a minute of the local AWS is 0.3 s."""
             with Client(site.endpoint(ZONE_A)):
                 return state(site.cloud, stack.ids["NewFlowCount"]) == "ALARM"
 
@@ -254,7 +255,7 @@ def state(cloud: Cloud, alarm: str) -> str:
 
 
 def test_a_node_whose_group_admits_no_checks_is_unhealthy(site: Site) -> None:
-    """The checks come from the load balancer, whose rule is for another port here."""
+    """The rule that admits the load balancer's checks is for another port than the node's."""
     wrong = site.rule("NodeGroup", 9996, SourceSecurityGroupId=ref("NlbGroup"))
     site.deploy(FromNlb=wrong)
     until(lambda: site.states() == {"unhealthy"})
@@ -267,14 +268,14 @@ def test_a_cut_zone_is_silent_and_its_target_unhealthy(site: Site) -> None:
     site.cloud.call("cuts", {"zones": [ZONE_A]}, "PUT")
     until(lambda: site.states() == {"healthy", "unhealthy"})
     until(lambda: outcome(site.endpoint(ZONE_A)) == "silent")
-    # The load balancer's process gets the state of the target after the server has it.
+    # The server knows the target's state first; the load balancer's process gets it later.
     until(lambda: {outcome(site.endpoint(ZONE_B)) for _ in range(20)} == {"node2"})
     site.cloud.call("cuts", {}, "PUT")
     until(lambda: site.states() == {"healthy"})
 
 
 def test_the_process_is_started_again_and_ends_with_the_server(site: Site, paths: Paths) -> None:
-    """The last test of the module: it kills the server."""
+    """Keep this test the last of the module, because it kills the server."""
 
     def pid() -> int:
         record = json.loads((paths.folder / "processes.json").read_text())

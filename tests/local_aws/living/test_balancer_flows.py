@@ -56,7 +56,7 @@ def at(port: int) -> balancing.Endpoint:
 
 
 def is_reset(client: Client) -> bool:
-    """Return whether a connection ends; wait for the end."""
+    """Return whether a connection ends by a reset; wait until it ends."""
     try:
         client.line()
     except ConnectionResetError:
@@ -101,7 +101,7 @@ class TestUnhealthyTargets:
             assert is_reset(client)
 
     def test_a_target_that_recovers_in_the_interval_keeps_them(self, port: int) -> None:
-        """Both tables are applied before the loop runs a timer, however slow the machine is."""
+        """The loop runs no timer between the tables, so the test also works on a slow machine."""
         attributes = {_TERMINATION: "false", _DRAINING: "0.001"}
 
         def at_state(state: str) -> Configuration:
@@ -156,7 +156,7 @@ def test_an_idle_flow_is_forgotten_and_the_next_data_reset(
 ) -> None:
     control.apply(table(balancer(listener(port, node.target(), idle_timeout=10.0))))
     with Client(at(port)) as client:
-        assert client.is_silent(), "no notice"  # 40 s of AWS
+        assert client.is_silent(), "no notice"  # longer than the idle timeout: 40 s of AWS
         client.send("late")
         assert is_reset(client)
 
@@ -182,7 +182,7 @@ def test_a_reset_of_a_target_arrives_and_is_counted(
 
 
 def last(control: Control, metric: str) -> int | None:
-    """Return the last value that was reported of the load balancer `counted`."""
+    """Return the value of a metric in the last report of a load balancer, None without a report."""
     values = [report["counted"] for report in control.reports if "counted" in report]
     return values[-1].get(metric) if values else None
 
@@ -217,7 +217,7 @@ def test_the_proxy_protocol_names_the_client(control: Control, port: int) -> Non
 
 
 class TestTls:
-    """TLS ends at the listener; towards the targets it is used if the target group says so."""
+    """TLS ends at the listener. Whether TLS is used to targets depends on the target group."""
 
     @pytest.fixture
     def authority(self) -> Authority:
@@ -265,7 +265,7 @@ class TestTls:
     def test_to_an_encrypted_target(
         self, control: Control, port: int, certificate: list[str], authority: Authority
     ) -> None:
-        """The target's certificate is not verified: this one is for another name."""
+        """The load balancer does not verify the target's certificate, which has another name."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
         node = Node("node2", context)
@@ -283,9 +283,9 @@ class TestTls:
     def test_without_a_target_the_listener_itself_accepts(
         self, control: Control, port: int, certificate: list[str]
     ) -> None:
-        """So a check that only connects never fails."""
+        """The listener accepts connections itself, so a check that only connects never fails."""
         there = listener(port, protocol="TLS", certificate=certificate)
         control.apply(table(balancer(there)))
         with socket.create_connection(at(port), TIMEOUT_S):
             pass
-        expect(at(port), "silent")  # it waits for TLS
+        expect(at(port), "silent")  # the listener waits for TLS

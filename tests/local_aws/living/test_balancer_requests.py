@@ -31,7 +31,7 @@ _COOKIES = {
 
 
 class WebNode(http.server.ThreadingHTTPServer):
-    """A web server that answers with its name and what it has been sent."""
+    """A web server that answers with its name and with the request that it has received."""
 
     daemon_threads = True
 
@@ -169,7 +169,7 @@ def test_bodies_pass_in_both_directions(
 class TestCookies:
     @pytest.fixture(autouse=True)
     def _cookies(self, control: Control, nodes: tuple[WebNode, WebNode], port: int) -> None:
-        """Let the load balancer keep clients on their targets."""
+        """Turn on stickiness, by which a load balancer's cookie keeps a client on its target."""
         targets = [node.target() for node in nodes]
         control.apply(table(alb(port, *targets, attributes=_COOKIES)))
 
@@ -185,7 +185,7 @@ class TestCookies:
         assert [item.partition("=")[0] for item in cookies] == ["AWSALB", "AWSALBCORS"]
         again = {get(connection, Cookie=f"a=b; {own}")[1]["node"] for _ in range(4)}
         assert again == {first}
-        # A target that is unhealthy loses its clients, and another one gets them.
+        # The clients of an unhealthy target get another target.
         states = [node.target("unhealthy" if node.name == first else "healthy") for node in nodes]
         control.apply(table(alb(port, *states, attributes=_COOKIES)))
         _, content, cookies = get(connection, Cookie=own)
@@ -285,4 +285,4 @@ def test_a_network_load_balancer_in_front_keeps_the_client_address(
     assert content["headers"]["X-Forwarded-Proto"] == "https"
     assert "; Secure" in cookies[1]
     host, _ = own_zone["a"]
-    expect((str(host), port), "silent")  # clients cannot bypass the Network Load Balancer
+    expect((str(host), port), "silent")  # the inner load balancer admits no client directly

@@ -45,7 +45,7 @@ def port() -> int:
 
 @dataclass(frozen=True)
 class Deployed:
-    """The process, the nodes and a port."""
+    """The load balancers' process with its control API, two nodes, and a port of this machine."""
 
     control: Control
     nodes: tuple[Node, Node]
@@ -89,7 +89,7 @@ def test_a_source_address_sticks_to_its_target(
     reached = {source: nodes_reached(at("a", port), 3, source=source) for source in sources}
     assert all(len(names) == 1 for names in reached.values())
     assert set.union(*reached.values()) == {"node1", "node2"}
-    # The flows of a target that is gone move; the others stay where they are.
+    # Clients of the unhealthy target get the other target; the other clients keep their target.
     changed = both(nodes, "healthy", "unhealthy")
     control.apply(table(balancer(listener(port, *changed, attributes=sticky))))
     assert nodes_reached(at("a", port), 3, source=sources[0]) == {"node1"}
@@ -210,7 +210,7 @@ class TestSecurityGroups:
         control.apply(table(there, rules=rules, sources=sources))
         expect(at("a", port), "node1", source="127.0.9.1")
         expect(at("a", port), "silent", source="127.0.9.2")
-        # The local AWS does not know this address, so it counts as the address of a usual client.
+        # The local AWS knows no AWS address for this client, so it counts as a usual client.
         expect(at("a", port), "node1", source="127.0.9.3")
 
     def test_a_port_without_a_rule_is_closed_to_usual_clients(
@@ -256,7 +256,7 @@ class TestSecurityGroups:
     def test_without_groups_the_nodes_rules_decide(
         self, control: Control, nodes: tuple[Node, Node], port: int
     ) -> None:
-        """By the client's address if the target group keeps it, else by the load balancer's."""
+        """Rules admit the client's address if the target group keeps it, else the balancer's."""
         rules = {"sg-node": {**balancing.OPEN, "ingress": [rule(9999, cidr="10.9.0.0/16")]}}
         sources = {"127.0.9.2": {"address": "10.8.0.7", "groups": []}}
         for kept, results in (("true", ("node1", "silent")), ("false", ("silent", "silent"))):
@@ -282,7 +282,7 @@ def test_a_cut_zone_and_a_cut_target_are_silent(
 def test_an_endpoint_check_passes_only_if_it_reaches_a_target(
     control: Control, nodes: tuple[Node, Node], port: int
 ) -> None:
-    """The load balancer accepts before it connects, and a client of Denodo 8.0 speaks first."""
+    """The load balancer accepts before it reaches a target, so acceptance proves nothing."""
     with socket.create_server(("127.0.0.1", 0)) as waiting:
         target = nodes[0].target(endpoint=list(waiting.getsockname()))
         for state, passes in (
@@ -291,7 +291,7 @@ def test_an_endpoint_check_passes_only_if_it_reaches_a_target(
             ({**target, "endpoint": None}, False),
         ):
             control.apply(table(balancer(listener(port, state))))
-            # Only a check that passes lasts until its patience is over.
+            # A check that passes waits for its whole `patience`; a check that fails ends earlier.
             patience = 0.2 if passes else TIMEOUT_S
             check = probe.stays_open(at("a", port), TIMEOUT_S, silence=0.2, patience=patience)
             assert check is passes

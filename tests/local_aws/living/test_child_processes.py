@@ -1,4 +1,4 @@
-"""Children of the server end with it, also when it is killed, and are started again if they end."""
+"""Children of the server end with the server, even if it is killed, and start anew if they end."""
 
 import json
 import os

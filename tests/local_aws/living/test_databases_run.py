@@ -31,7 +31,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        """Its name in the control API."""
+        """Name of the database in the control API of the local AWS."""
         return f"{self.cloud.access.region}/{self.id}"
 
     def described(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Database:
 
 
 def make(step: Step) -> bool:
-    """Make a step if it is needed, and return whether it was."""
+    """Carry out a step if it is needed; return whether it was needed."""
     needed = step.needed()
     if needed:
         step.make()

@@ -1,4 +1,4 @@
-"""The light servers of nodes speak what `denodo-ha verify` reads from real ones."""
+"""The light servers of nodes speak the protocols that `denodo-ha verify` reads from real ones."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def served(
             while True:
                 try:
                     connection, _ = listener.accept()
-                except OSError:  # the test is over
+                except OSError:  # the listener is closed at the end of the test
                     return
                 second = (HOST, result.get("object", 0))
                 talk = Session(home, protocol, second, certificate).talk
@@ -75,13 +75,12 @@ def test_the_registry_leads_to_the_second_port_of_the_same_server(ports: dict[st
 def test_a_session_starts_without_tls(ports: dict[str, int]) -> None:
     log = StepLog("odbc")
     probe_odbc(log, endpoint(ports["odbc"]))
-    # The stand-in accepts any user without TLS, which suffices for clients, and which `verify` must
-    # report.
+    # The stand-in accepts any user without TLS. Clients need no more, and `verify` must report it.
     assert {step.finding for step in log.steps} == {"odbc-open", "odbc-no-tls"}
 
 
 def test_the_record_of_a_start_is_replaced_whole(tmp_path: Path) -> None:
-    """A program that reads the record during a start sees the old or the new one."""
+    """A program that reads the record during a start sees the whole old or the whole new record."""
     installation.copy_files(tmp_path, "9.0")
     home, run = Home(tmp_path), tmp_path / "run"
     server_process.record_start(home, "vdp")

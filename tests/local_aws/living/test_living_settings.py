@@ -1,4 +1,4 @@
-"""Settings of the living parts that are refused, with the reason."""
+"""Invalid settings of `living` (the running parts of the local AWS) are refused with a reason."""
 
 import pytest
 

@@ -34,7 +34,7 @@ frontend other
 
 @pytest.fixture
 def settings(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    """Let the command act for the account of the test."""
+    """Let the machine's command `aws` act for the account of the test."""
     file = tmp_path / "settings.json"
     access = cloud.access
     values = {"endpoint": access.endpoint, "account": access.account, "region": access.region}
@@ -109,13 +109,13 @@ def test_haproxy_has_the_addresses_of_the_machine(monkeypatch: pytest.MonkeyPatc
     ]
     assert "nameserver local 127.9.0.2:5300" in text
     assert text.startswith("global\n    no strict-limits\n")
-    # A second rewrite of a copy, as after a reload, changes nothing but the additions.
+    # Without a DNS server of the local AWS, the file keeps its setting for name resolution.
     assert "parse-resolv-conf" in haproxy_command.rewritten(_FILE, "127.9.0.1", "")
 
 
 @pytest.mark.parametrize("path", ["/usr/sbin/haproxy", "/opt/wheel/bin/haproxy"])
 def test_haproxy_is_not_the_command_that_stands_for_it(tmp_path: Path, path: str) -> None:
-    """With a HAProxy of Debian, the command executed itself for ever."""
+    """The command must execute the real HAProxy: at Debian's path, it would execute itself."""
     settings = Settings(
         id="i-1",
         folder=tmp_path,
@@ -137,7 +137,7 @@ def test_haproxy_is_not_the_command_that_stands_for_it(tmp_path: Path, path: str
 
 
 def test_programs_reach_their_own_machine(tmp_path: Path) -> None:
-    """The module that Python imports at each start moves 127.0.0.1 to the machine's address."""
+    """The module that Python imports at each start replaces 127.0.0.1 by the machine's address."""
     settings = tmp_path / "etc/local-aws.json"
     settings.parent.mkdir()
     settings.write_text(json.dumps({"address": "127.0.0.9", "private_ip": "10.0.0.4"}))
@@ -178,7 +178,7 @@ print(os.path.lexists("/opt/other"), os.path.exists("/opt/other"))
 
 
 def test_programs_have_the_paths_of_a_machine_without_namespaces(tmp_path: Path) -> None:
-    """Without namespaces, Python's own functions lead into the machine's folder."""
+    """Without namespaces, Python's file functions use the machine's folder as the root folder."""
     root = MachineRoot(tmp_path / "machine/root")
     settings = Settings("i-1", root.folder.parent, "127.0.0.9", "10.0.0.4", "", "1", "eu-west-1")
     assert machine_files.prepare(settings, root)
@@ -198,7 +198,7 @@ def test_scripts_have_the_paths_of_a_machine_without_namespaces() -> None:
     assert f"PATH={root}/opt/bin:/usr/local/sbin:" in text
     assert "parameter='/denodo/test/main/node1'" in text
     assert text.startswith("#!/bin/sh\n")
-    # A second rewrite changes nothing but the PATH.
+    # A second rewrite does not add the machine's root folder to a path again, except in PATH.
     again = machine_paths.rewritten(text, root)
     assert again.count(f"{root}/opt/denodo-node") == text.count(f"{root}/opt/denodo-node")
     assert f"{root}{root}" not in again

@@ -64,7 +64,9 @@ _DOCUMENT = {
 _RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _RMI_LIST = bytes(6) + bytes.fromhex("50aced00057722") + bytes(22)
 _RMI_LIST += bytes.fromhex("0000000144154dc9d4e63bdf")
-"""An empty client address, and a call of `list` of a registry (Java RMI specification)."""
+"""The rest of a client's greeting, with an empty address, and then the call `list` of a registry
+(Java RMI specification).
+"""
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +221,7 @@ def test_a_group_replaces_a_lost_instance(living: tuple[Cloud, Paths]) -> None:
 def test_java_and_postgresql_serve_after_a_reboot(
     living: tuple[Cloud, Paths], instance: str
 ) -> None:
-    """The last test but one, so that the last test also ends these programs."""
+    """Keep this test before the last one, which then also ends Java and PostgreSQL."""
     cloud, _ = living
     address = cloud.call("machines")[instance]["address"]
     cloud.call("living", {"jvm": True}, "PUT")
@@ -254,7 +256,7 @@ def is_java(address: str) -> bool:
 def test_a_killed_server_leaves_no_process_and_starts_all_again(
     living: tuple[Cloud, Paths], instance: str
 ) -> None:
-    """The last test of the module, because it ends the server and starts another one."""
+    """Keep this test the last of the module: it ends the server and starts another one."""
     cloud, paths = living
     record = paths.server_record()
     assert record is not None
@@ -272,7 +274,7 @@ def test_a_killed_server_leaves_no_process_and_starts_all_again(
 
 
 def _is_in(process: Path, paths: Paths) -> bool:
-    """Return whether a process sees the root folder of a machine, or is a machine's own."""
+    """Return whether a process has a machine's folder as its root or in its command line."""
     machines = str(paths.folder / "machines")
     with suppress(OSError):
         command = (process / "cmdline").read_bytes().decode(errors="replace")

@@ -21,7 +21,7 @@ _TCP = {
 
 
 SLOW = 5.0
-"""A minute of the local AWS is 12 s of this machine: longer than the calls of a test."""
+"""Pace at which a minute of the local AWS takes 12 s: longer than all calls of a test."""
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_an_alarm_changes_after_a_whole_period(cloud: Cloud, site: Stack) -> Non
     cloud.call("pace", {"pace": PACE}, "PUT")
     until(lambda: state(cloud, site.ids["Alarm"]) == "ALARM")
     assert status(cloud, site.ids["Check"]).startswith("Failure")
-    # The minutes that are over remain over: their measurements have the same age at another pace.
+    # A change of the pace does not change the age of measurements, so past minutes stay past.
     cloud.call("pace", {"pace": SLOW}, "PUT")
     assert state(cloud, site.ids["Alarm"]) == "ALARM"
 

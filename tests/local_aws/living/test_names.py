@@ -27,7 +27,7 @@ class Names:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        # Other accounts of the server have zones of other tests, which must have other names.
+        # The domain is unique, since other accounts of the server have zones of other tests.
         self.domain = f"a{cloud.access.account}.example"
         cloud.call("living", {"names": True}, "PUT")
         cloud.give({"kind": "image", "id": templates.IMAGE})
@@ -71,7 +71,7 @@ class Names:
     def ask(
         self, name: str, kind: str = "A", *, view: str = "outside", tcp: bool = False
     ) -> Response:
-        """Ask for a name of the domain, or for a whole name that ends with a dot."""
+        """Ask for a name of the domain; a name that ends with a dot is asked for unchanged."""
         address, port = self.cloud.call("names")[view]
         full = name if name.endswith(".") else f"{name}.{self.domain}"
         return ask((address, port), full, kind, tcp=tcp, timeout=60)
@@ -103,7 +103,7 @@ def test_an_alias_has_the_addresses_and_the_ttl_of_its_load_balancer(names: Name
     for tcp in (False, True):
         seen = names.ask("alias", tcp=tcp)
         assert (seen.code, set(seen.addresses)) == ("NOERROR", both)
-        # 60 s of AWS are less than a second of real time at the pace of the tests.
+        # The TTL of 60 s of AWS is less than a second at the pace of the tests; the answer has 1 s.
         assert [item.ttl for item in seen.answers] == [1, 1]
 
 
@@ -150,7 +150,7 @@ def test_a_private_zone_is_answered_in_its_vpc_with_the_address_of_the_machine(
     (address,) = names.ask("node.in", view=vpc).addresses
     assert address.startswith("127.")
     assert names.ask("alias", view=vpc).code == "NOERROR"
-    # The zone of the VPC hides the public zone: its missing names do not exist.
+    # The VPC's private zone hides the public zone: names that only the public zone has are unknown.
     assert names.ask("alias.in", view=vpc).code == "NXDOMAIN"
     names.cloud.call(f"stand-ins/{node}", {"address": "127.0.0.9", "checks": False}, "PUT")
     assert names.ask("node.in", view=vpc).addresses == ("127.0.0.9",)

@@ -73,7 +73,7 @@ class Site:
         return str(answer["Reservations"][0]["Instances"][0]["InstanceId"])
 
     def readiness(self, name: str) -> tuple[int, str]:
-        """Return status and text of a node's own answer for the service jdbc, 0 without one."""
+        """Return status and text of a node's own answer for jdbc; without an answer, status 0."""
         address = control.call(self.access.endpoint, "machines")[self.instance(name)]["address"]
         connection = http.client.HTTPConnection(address, READY_PORT, timeout=60)
         try:
@@ -145,5 +145,5 @@ def test_a_node_lives(site: Site) -> None:
     ec2.stop_instances(InstanceIds=[id_])
     until(lambda: site.readiness("node1")[0] == 0)
     ec2.start_instances(InstanceIds=[id_])
-    # The disk has the records and the units, so the node is ready without an operator.
+    # The records and units are on the node's disk, so the node is ready without an operator.
     until(lambda: site.readiness("node1")[0] == 200)

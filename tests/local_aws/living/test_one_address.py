@@ -1,7 +1,7 @@
 """Machines and load balancers where the system answers for one loopback address, as macOS does.
 
 A network namespace whose loopback interface has 127.0.0.1 alone is such a system. The tests of
-machines and load balancers run in it, but for those that need addresses of clients, or Java.
+machines and load balancers run in it, except those that need addresses of clients, or Java.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Flaws planted in the templates of an example: each one makes one failure worse.
 
-Without the flaw, the failure is harmless: the site serves again by itself, on the cluster where it
-should. What a flaw does is stated here a second time, by thought and not by the drill.
+Without the flaw, the failure is harmless: the site serves again automatically, on the intended
+cluster. The effects of the flaws are worked out by hand in this module, to check the drill.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ class Flaw:
         plant: changes the templates.
         failure: the failure that shows the flaw.
         effect: what clients see after the failure, until a repair.
-        without: what they see after it without the flaw.
+        without: what clients see after the failure if the templates do not have the flaw.
         slower: whether the flaw only delays the recovery, so that the two effects are equal.
     """
 
@@ -127,7 +127,7 @@ def _output(stack: str, region: str, name: str) -> dict[str, Any]:
 
 
 def _as_in_the_article(templates: Templates) -> None:
-    """Use aliases that evaluate their target, with a target group of its own for each node."""
+    """Use alias records that evaluate the load balancers' health, as Denodo's article does."""
     for role, stack, region in (
         ("PRIMARY", _ACTIVE, "eu-west-1"),
         ("SECONDARY", _PASSIVE, "eu-central-1"),

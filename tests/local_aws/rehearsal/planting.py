@@ -28,7 +28,7 @@ class Site:
         self._deployed: Templates = {}
 
     def planting(self, plant: Plant) -> Callable[[str, Paths], None]:
-        """Return the changes that replace the flaw of deployed stacks by another flaw."""
+        """Return a function that replaces the flaw of deployed stacks by another flaw."""
 
         def prepare(endpoint: str, paths: Paths) -> None:
             if not self._sound:
@@ -54,7 +54,7 @@ class Site:
         cloud = Cloud(endpoint, stack.account, stack.region)
         steps = [without_changed_records(self._deployed[name], template), template]
         for content in steps if steps[0] != self._deployed[name] else steps[1:]:
-            # Too long for the body of a request (AWS, AWS CloudFormation quotas).
+            # The template is too long for the body of a request (AWS, AWS CloudFormation quotas).
             bucket = f"cdk-hnb659fds-assets-{stack.account}-{stack.region}"
             cloud.client("s3").put_object(Bucket=bucket, Key=name, Body=json.dumps(content))
             cloud.client("cloudformation").update_stack(

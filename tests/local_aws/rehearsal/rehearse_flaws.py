@@ -32,7 +32,7 @@ def seen_effect(seen: Seen) -> Effect:
 
 
 def differences(flaw: Flaw, plays: list[Play]) -> Iterator[str]:
-    """Yield what clients saw that differs from the drill, or from the effect stated for a flaw."""
+    """Yield each difference of clients' observations from the drill, or from a flaw's effect."""
     (play,) = plays
     yield from play.disagreements
     if play.seen is None:

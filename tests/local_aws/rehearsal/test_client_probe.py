@@ -1,4 +1,4 @@
-"""Clients of a rehearsal."""
+"""Clients of a rehearsal: their addresses, and the number of their TLS handshakes."""
 
 import socket
 import ssl
@@ -18,7 +18,7 @@ from tools.local_aws.rehearsal.client_probe import Client
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="one loopback address")
 def test_clients_have_different_addresses() -> None:
-    """With stickiness by the client's address, clients must meet more nodes than one."""
+    """With stickiness by source address, several addresses are needed to reach several nodes."""
     environment = load(ROOT / "config/examples/active-passive.yaml").environment
     client = Client(environment, VerifiedPort("other", "tcp", 9000), "127.0.0.1", 30.0)
     seen: set[str] = set()
@@ -42,7 +42,7 @@ def test_clients_have_different_addresses() -> None:
 
 
 def test_a_certificate_costs_no_further_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A series of hundreds of connections must end within the time limit of a client."""
+    """Otherwise a client would not complete hundreds of connections within its time limit."""
     handshakes: list[str] = []
     start_tls = Connection.start_tls
 

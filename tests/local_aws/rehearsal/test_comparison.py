@@ -1,4 +1,4 @@
-"""A rehearsal disagrees with the drill where clients saw another side, other ports or times."""
+"""A rehearsal differs from the drill if clients saw another cluster, other ports or other times."""
 
 from dataclasses import replace
 

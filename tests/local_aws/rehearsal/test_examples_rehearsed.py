@@ -1,7 +1,8 @@
 """Three examples rehearsed: the first failure of each kind is as the drill says.
 
-The rehearsals run at the same time, each on a local AWS of its own: they mostly wait. The kinds are
-shared among the examples, so that none waits much longer than the others.
+The rehearsals run at the same time, each on a local AWS of its own, since a rehearsal mostly waits.
+The kinds of failures are divided among the examples, so that no rehearsal takes much longer than
+the others.
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,8 +52,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """The kinds of failures that are rehearsed, by example."""
 _NOT_REHEARSED = {"nothing", "database-failed", "license-manager-lost", "zone-shifted"}
-"""Kinds that are left out: no failure, failures that `test_light_node` shows in less time, and
-failures that none of these examples has.
+"""Kinds that are not rehearsed: no failure, failures that `test_light_node` tests in less time, and
+failures that none of these examples can have.
 """
 
 Plays = dict[str, list[Play]]
@@ -60,7 +61,7 @@ _SYNTHESIS = Lock()
 
 
 class CdkWithOwnSynth(Cdk):
-    """The CDK CLI, but for `synth`, which runs in this process: it takes half of a deploy."""
+    """The CDK CLI, except for `synth`: it would take half of a deploy, and runs in this process."""
 
     def run(self, *arguments: str, timeout: float = TIMEOUT_S) -> None:
         """Run the CLI, or synthesise."""
@@ -104,7 +105,7 @@ def test_clients_see_what_the_drill_says(plays: Plays, config: str) -> None:
 
 
 def seen(plays: Plays, config: str) -> dict[str, Seen]:
-    """Return the observations for each kind of failure; for a node, those of its suspension."""
+    """Return clients' observations by kind of failure; for a lost node, those of its suspension."""
     return {play.outcome.failure.kind: play.seen for play in plays[config] if play.seen}
 
 

@@ -1,4 +1,4 @@
-"""The drill finds each planted flaw at the failure that shows it, and nothing there without it."""
+"""The drill finds each planted flaw at the failure that shows it, and nothing without the flaw."""
 
 import copy
 from collections.abc import Callable

@@ -42,7 +42,9 @@ pytestmark = pytest.mark.skipif(
 NODES = {"node1": "127.0.0.2", "node2": "127.0.0.3"}
 PROXY = "127.0.0.4"
 HOST = Host(behind_proxy=True, tool=None)
-"""As in `stacks.haproxy.desired_state`, whose import would start Node.js."""
+"""The host that `stacks.haproxy.desired_state` describes; importing that module would start
+Node.js.
+"""
 KEY = "one/Fleet#1"
 
 
@@ -78,7 +80,7 @@ def test_addresses_and_paths_are_those_of_this_machine(tmp_path: Path) -> None:
     assert len(binds) > 5
     assert all(bind.startswith(f"{PROXY}:") for bind in binds)
     assert "nameserver local 127.0.0.5:5353" in text
-    # The resolver of this system is asked for no name.
+    # The file does not use this system's resolver (`libc`).
     assert "libc" not in text
     paths = [word for word in text.split() if word.startswith(("/etc", "/run", "/var", "/opt"))]
     assert paths == []
@@ -181,7 +183,7 @@ def test_an_instance_fails_drains_and_is_repaired(tmp_path: Path) -> None:
             assert answering(port) == {"node2"}
             instances.repair()
             until(lambda: answering(port) == {*NODES})
-            # The state file of the drain is not read by a later start.
+            # A HAProxy that starts again does not read the state file that a drain has saved.
             instances.kill(KEY)
             instances.repair()
             until(lambda: answering(port) == {*NODES})
@@ -207,9 +209,9 @@ def test_haproxy_ends_with_the_process_that_started_it() -> None:
     assert program.stdout is not None
     with program, program.stdout:
         assert program.stdout.readline()
-        # As the system does when the other process ends.
+        # When the other process ends, the operating system closes the pipe in this way, too.
         program.stdin.close()
-        # The output ends only once HAProxy, too, has ended.
+        # The output ends only after HAProxy has ended, since HAProxy also has the output open.
         assert program.stdout.read() == b""
         assert program.wait(TIMEOUT_S) == -signal.SIGKILL
 

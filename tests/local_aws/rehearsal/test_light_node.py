@@ -1,4 +1,4 @@
-"""A light node listens as a Denodo node does, and fails as its input says."""
+"""A light node listens like a Denodo node, and fails by the commands that it reads as input."""
 
 import http.client
 import socket
@@ -31,7 +31,7 @@ def node(tmp_path: Path) -> Iterator[tuple[LightNodes, int, int]]:
 
 
 def answers(port: int, *, timeout: float = _TIMEOUT_S) -> bool:
-    """Return whether a server answers a client that speaks first."""
+    """Return whether a server answers a client that sends first."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as client:
         client.sendall(b"asyncrmi\x01")
         try:
@@ -53,7 +53,7 @@ def test_servers_start_with_a_licence_only(tmp_path: Path) -> None:
         assert (accepts(port), is_ready(ready)) == (True, True)
         nodes.reboot("one/A")
         assert (accepts(port), is_ready(ready)) == (False, False)
-        # What fails meanwhile does not open the ports.
+        # A failure and a repair do not open the ports while the License Manager is down.
         nodes.close_ports("one/A", {port})
         nodes.repair()
         assert (accepts(port), is_ready(ready)) == (False, False)
@@ -74,7 +74,7 @@ def accepts(port: int) -> bool:
 
 
 def is_ready(port: int) -> bool:
-    """Return the node program's answer for the service `a`."""
+    """Return whether the readiness endpoint answers that the service `a` is ready."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/ready/a")

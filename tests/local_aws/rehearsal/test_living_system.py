@@ -28,7 +28,7 @@ Done = list[tuple[Any, ...]]
 
 @dataclass
 class Recorded:
-    """Machines that record what is done, as their own name and the arguments."""
+    """Stand-in for machines: records each action with the stand-in's name and the arguments."""
 
     name: str
     done: Done
@@ -43,7 +43,7 @@ class Recorded:
 
 @dataclass
 class Played:
-    """A living system with recorded machines and calls."""
+    """A rehearsal's system, with stand-ins for machines and calls that record what is done."""
 
     done: Done = field(default_factory=list)
 
@@ -71,7 +71,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 
 
 def test_a_lost_zone_or_region_takes_its_nodes_and_haproxies(played: Played) -> None:
-    """A load balancer is cut off with its zone or region by the local AWS."""
+    """The local AWS itself cuts off a load balancer together with its zone or region."""
     for verb, kind, name in (
         (Verb.CUT_ZONE, "zones", "eu-west-1a"),
         (Verb.CUT_REGION, "regions", "eu-west-1"),

@@ -55,7 +55,7 @@ def test_a_lost_node_and_a_lost_proxy_are_also_suspended() -> None:
 
 
 def test_what_a_check_that_only_connects_would_not_notice_is_not_suspended() -> None:
-    """The system of a suspended machine accepts connections."""
+    """The kernel of a suspended machine accepts connections, so such a check passes."""
     assert not suspended(result(by_http=False))
     # A proxy that only connects to nodes does not notice a suspended node, only a lost one.
     assert suspended(result(proxy_checks_by_http=False)) == ["proxy-lost"]
@@ -95,7 +95,7 @@ def test_a_node_that_restarts_without_its_license_manager_is_lost() -> None:
     assert variant is Variant.REBOOTED
     assert situation == usual[1]
     lost = drilled.by_failure[Failure("node-lost", "site-a", "Box1")]
-    # The machine itself is not lost.
+    # The node's machine is not lost, so no alarm notifies.
     assert not outcome.notifications
     assert outcome.failure.name == f"{HOST}, and site-a/Box1 restarts"
     assert (outcome.effect, outcome.recovery) == (lost.effect, lost.recovery)

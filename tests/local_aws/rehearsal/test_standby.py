@@ -1,6 +1,6 @@
 """The rehearsal of a standby fails if a line of the check, a client or a step is not as expected.
 
-`make rehearse-standby` plants the faults; here are its judgements.
+`make rehearse-standby` plants faults; these tests have no cluster, and test how it judges.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ CLUSTERS = {"127.0.0.2": ACTIVE, "127.0.0.3": STANDBY}
 
 
 def states(**changed: str) -> dict[int, str]:
-    """Return states that are ok, but for those of the named lines."""
+    """Return the states of all lines of the check: ok, except for the lines named as `line7=…`."""
     return {number: changed.get(f"line{number}", "ok") for number in LINES}
 
 

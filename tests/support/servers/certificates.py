@@ -94,7 +94,7 @@ def keystore(identity: Identity, password: str) -> bytes:
 
 @cache
 def authority(name: str = "Test authority") -> Authority:
-    """Return a certificate authority with a name; equal names return the same authority."""
+    """Return the certificate authority of a name, the same at each call with this name."""
     return Authority(name)
 
 

@@ -51,20 +51,23 @@ _PAGED: Final = {
     "ListStackResources": ("StackResourceSummaries", "NextToken"),
     "DescribeInstances": ("reservationSet", "nextToken"),
 }
-"""Names of list and token in answers of operations that may return an empty first page (AWS,
-DescribeInstances)."""
+"""Names of list and token in the answers of the operations that may return an empty first page
+(AWS, DescribeInstances).
+"""
 _WITHOUT_KEYS: Final = frozenset(
     {
         *("CreateTags", "DeleteTags", "RegisterTargets", "DeregisterTargets"),
         *("DeleteParameter", "PutMetricData"),
     }
 )
-"""Operations whose answers have no key (their API references)."""
+"""Operations whose answers have no keys (AWS, API references of these operations)."""
 _NEXT: Final = "second-page"
 
 
 INTERRUPT = threading.Lock()
-"""Held while this process is interrupted, and while a test exchanges the handler of Ctrl-C."""
+"""Lock that is held while this process is interrupted, and while a test replaces the handler of
+Ctrl-C.
+"""
 
 
 class Fault(StrEnum):
@@ -80,13 +83,15 @@ class Fault(StrEnum):
     HTML = "html"
     """The call does not arrive; a proxy answers with status 200 and an HTML page."""
     CUT = "cut"
-    """The call takes effect, and half of its answer arrives."""
+    """The call takes effect, and the connection closes after half of the answer."""
     LOST = "lost"
     """The call takes effect, and its answer is lost."""
     DENIED = "denied"
     EXPIRED = "expired"
     STALE = "stale"
-    """A read gets the first answer to the same request, as the API is eventually consistent."""
+    """A read gets the answer to the first identical request, since the API is eventually
+    consistent.
+    """
     LATE = "late"
     """The connection closes without an answer, and the call takes effect some time later; a read
     has no effect, and so never arrives."""
@@ -348,8 +353,8 @@ class _Handler(BaseHTTPRequestHandler):
     """Handles each call, and applies its fault."""
 
     protocol_version = "HTTP/1.1"
-    # Head and body of an answer are sent together; otherwise the body would wait for the client's
-    # delayed acknowledgement of the head.
+    # Head and body of an answer are sent together. Otherwise the body would be sent only after the
+    # client's delayed acknowledgement of the head.
     wbufsize = -1
     server: _Server
 
@@ -374,7 +379,8 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(proxy.delay)
         if fault is Fault.INTERRUPTED:
             with INTERRUPT:
-                # A thread of the command may call after the command, and its handler, have ended.
+                # A thread of a command may make a call after the command has ended and has removed
+                # its handler. A Ctrl-C would then end the test run.
                 if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
                     os.kill(os.getpid(), signal.SIGINT)
         if fault in {Fault.REFUSE, Fault.HANG, Fault.LOST, Fault.LATE}:

@@ -1,4 +1,4 @@
-"""The HAProxy of the locked packages, for which only Linux has a wheel."""
+"""The HAProxy program of the locked Python packages; its package exists for Linux only."""
 
 from typing import Final
 

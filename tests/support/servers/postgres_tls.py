@@ -18,7 +18,7 @@ from tests.support.servers.postgres import Postgres
 from tests.support.servers.web import server_context
 
 _ASKS = bytes.fromhex("0000000804d2162f")
-"""An SSLRequest (PostgreSQL documentation, Message Formats)."""
+"""An SSLRequest, by which a client asks for TLS (PostgreSQL documentation, Message Formats)."""
 _REFUSED = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for host, no encryption\0\0"
 _SECONDS = 60
 
@@ -89,7 +89,7 @@ class _Front:
 
 @asynccontextmanager
 async def _closed(writer: StreamWriter) -> AsyncIterator[None]:
-    """Close a connection when the block ends, and wait, since the event loop may stop next."""
+    """Close a connection after the block; wait for its end, since the event loop may stop next."""
     try:
         yield
     finally:

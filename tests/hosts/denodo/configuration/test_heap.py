@@ -17,12 +17,13 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
         ("-XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-Xmx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-server  -Xmx1g -Dx=-Xmx1g", "-server  -Xmx4096m -Dx=-Xmx1g"),
-        # An equal size in another notation is kept as it is.
+        # If the size is right in another notation, the option is kept as it is.
         ("-Xmx4g -Xms1g", "-Xmx4g -Xms1g"),
         ("-Xmx4294967296", "-Xmx4294967296"),
         ("-Xms4g -Xmx4g", "-Xms4g -Xmx4g"),
         ("-Xms8g -Xmx16g", "-Xms4096m -Xmx4096m"),
-        # Java uses the last option that sets the maximum, whatever its name; only one is kept.
+        # Of several options for the maximum, under either name, Java uses the last; the edit leaves
+        # one.
         ("-Xmx4g -Xmx1g", "-Xmx4096m"),
         ("-Xmx4096m -mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),
         ("-mx1024m -XX:NewRatio=4", "-Xmx4096m -XX:NewRatio=4"),

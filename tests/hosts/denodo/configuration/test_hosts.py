@@ -40,7 +40,7 @@ def test_bytes_and_line_ends_outside_the_block_remain(home: Home) -> None:
     home.system.hosts.write_bytes(other)
     assert hosts_file.write_names(home.system, ["old"])
     assert home.system.hosts.read_bytes() == _BLOCK.format("old").encode() + other
-    # As if an editor had converted the block's line ends to those of the rest of the file.
+    # The block has the line ends of the rest of the file, as if an editor had converted the block.
     home.system.hosts.write_bytes(other + _BLOCK.format("old").replace("\n", "\r\n").encode()[:-2])
     assert hosts_file.names_in_file(home.system) == ["old"]
     assert hosts_file.write_names(home.system, ["new"])

@@ -77,7 +77,7 @@ def test_any_key_and_value_survive_the_round_trip(key: str, value: str) -> None:
 @example("a=1\na=2\n", "a", "3")
 @example("# a=1\n", "a", "2")
 @example("x=1\\\n# a=1\n", "a", "2")
-# A line that continues an entry looks like a comment, and the entry continues after it.
+# The second line looks like a comment, but continues the entry, as does the third line.
 @example("x=1\\\n# a=1\\\ny=2\n", "a", "2")
 @example("b=1\nx=1\\\n# a=1\\\ny=2\n", "a", "2")
 @example("x=1\\", "a", "2")

@@ -79,12 +79,12 @@ def test_tls_by_denodo_s_own_script(
     }
     assert {noted["modes"][name] for name in noted["files"]} == {"0o600"}
     assert home.properties(VDP)["com.denodo.security.ssl.enabled"] == "true"
-    # Only the key stores are kept, since the servers read them.
+    # The apply keeps only the key stores, since the servers read them.
     left = [file for file in home.system.folder.rglob("*") if file.parent.name.startswith("tls-")]
     assert sorted(file.name for file in left) == ["keystore", "truststore"]
     store = next(file for file in left if file.name == "keystore")
     _says_nothing_secret(home, str(capfd.readouterr()), but=(store,))
-    # A change of another setting does not configure TLS again.
+    # A change of another setting does not run Denodo's script for TLS again.
     apply(home.system, home.state(tls={"certificate": TLS}, jvm__vdp="-Xmx1g"))
     assert not [call for call in home.calls() if "tls" in call]
 
@@ -178,7 +178,7 @@ def test_what_nothing_needs_is_removed(home: Home, cloud: Cloud) -> None:
 def test_a_journal_that_cannot_be_read_restores_all_backups(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run restores all files, and kills the server that was started with the old ones."""
+    """The run restores all files, and kills the server, which may run with other settings."""
     apply(home.system, home.state())
     before, server = home.contents(), home.running()
     kill, killed = os.kill, []

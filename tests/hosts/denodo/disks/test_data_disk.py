@@ -249,7 +249,7 @@ def loop(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_file_system_of_a_real_device_belongs_to_denodo(nitro: Machine, loop: Path) -> None:
-    """`mount` does here what systemd does with the unit on a node."""
+    """The test calls `mount`, which systemd does on a node by the program's mount unit."""
     nitro.names = {loop.name: "sdf"}
     (nitro.folder / "dev" / loop.name).symlink_to(loop)
     (nitro.folder / "dev/sdf").symlink_to(loop)

@@ -45,7 +45,7 @@ def database() -> Iterator[Postgres]:
 
 @pytest.fixture(autouse=True)
 def real_tables(monkeypatch: pytest.MonkeyPatch, tables: list[str]) -> None:
-    """Ask real servers for tables."""
+    """Restore the real function, which asks a PostgreSQL server for its tables."""
     assert tables
     monkeypatch.setattr(database_tables, "read_tables", _READ_TABLES)
 
@@ -196,7 +196,7 @@ def test_certificates_of_the_java_are_not_judged_here(
 def test_a_new_node_starts_while_the_database_does_not_answer(
     home: Home, catalog: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No server can be stopped, and a database that fails over answers again within minutes."""
+    """A new node has no server to stop, and a database that fails over soon answers again."""
     _check(home, catalog("scheduler", port=free_port()))
     assert "cannot be asked for its tables" in capsys.readouterr().out
 

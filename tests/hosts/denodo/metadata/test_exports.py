@@ -157,7 +157,7 @@ def test_a_half_written_export_is_never_restored(exporting: Home, cloud: Cloud, 
 
 
 def test_an_export_that_is_broken_off_between_its_two_parts(exporting: Home, cloud: Cloud) -> None:
-    """The upload of the manifest fails, so a restore uses the previous export."""
+    """If the upload of the manifest fails, a restore uses the previous export."""
     metadata_export.export(exporting.system, if_due=False)
     (exporting.path / "metadata").write_text("CREATE VIEW c;")
     cloud.fault(f"--key={MANIFEST}", "An error occurred (InternalError)")

@@ -1,4 +1,4 @@
-"""The node reports the settings of Denodo's own form, and nodes that use them get the same file."""
+"""The node reports the settings of Denodo's form; a node that uses them writes the same file."""
 
 import json
 from typing import Any
@@ -135,7 +135,7 @@ def test_nodes_with_the_learned_settings_use_the_keys_of_the_form(
 def test_the_form_of_the_scheduler(
     make_home: Any, capsys: pytest.CaptureFixture[str], version: str
 ) -> None:
-    """After the form, a real file has PostgreSQL's class and query, and 7.0 its flags."""
+    """The node reports the settings that Denodo's form wrote, except those of the connection."""
     home = make_home(version)
     _apply(home, home.state())
     values = {

@@ -250,7 +250,8 @@ def test_a_scheduler_that_would_mix_databases_is_refused_before_it_stops(
     }[left]
     shared = {"scheduler": {"secret": SCHEDULER, "entries": entries}}
     state = home.state(servers=["vdp", "scheduler"], catalog=shared)
-    # `roll` runs a check first, and then does not take the node out of service.
+    # `roll` calls `check` first. Since the check fails, `roll` does not take the node out of
+    # service.
     with pytest.raises(ImageError, match="the shared database cannot be used"):
         check(home.system, state)
     with pytest.raises(ImageError) as error:
@@ -295,7 +296,7 @@ _PASSWORDS = {
 
 
 def test_the_oldest_is_told_that_its_password_is_plain(make_home: Any) -> None:
-    """In 7.0, a key tells that the password is encrypted: true in a new installation."""
+    """A key of Denodo 7.0 says whether the password is encrypted; a new installation has true."""
     home = make_home("7.0")
     cloud = Cloud(home.folder)
     cloud.secret(SCHEDULER, login("scheduler"))
@@ -311,7 +312,7 @@ def test_the_oldest_is_told_that_its_password_is_plain(make_home: Any) -> None:
     apply(home.system, state)
     file = home.properties(SCHEDULER_FILE)
     assert [(file[key], file[flag]) for key, flag in _PASSWORDS.items()] == [(_OTHER, "false")] * 2
-    # An earlier version wrote the password and left the keys as they were.
+    # An earlier version of the program wrote the password, and did not change these keys.
     for flag in _PASSWORDS.values():
         home.set(SCHEDULER_FILE, flag, "true")
     apply(home.system, state)

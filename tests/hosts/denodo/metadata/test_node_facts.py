@@ -1,4 +1,4 @@
-"""Facts about a node: each one as it is on disk or as a server answers, and unknown if not."""
+"""Facts about a node, from its disk or a server's answer; without these, a fact is unknown."""
 
 import hashlib
 from dataclasses import replace

@@ -30,7 +30,7 @@ _EXPORTS = {"bucket": BUCKET, "prefix": "node1/", "login": LOGIN, "every": 60}
 
 @pytest.fixture
 def cloud(home: Home, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    # The systemd units set no locale.
+    # The systemd units set no locale, so the program runs without one.
     for name in ("LANG", "LC_ALL", "LC_CTYPE"):
         monkeypatch.delenv(name, raising=False)
     return Cloud(home.folder)
@@ -87,7 +87,7 @@ def test_an_encrypted_password_may_be_in_the_line_of_its_label(home: Home, cloud
 def test_a_password_that_cannot_be_encrypted_is_no_wrong_login(
     home: Home, cloud: Cloud, how: str
 ) -> None:
-    """The script exits with 0 even if it encrypts nothing."""
+    """Denodo's encryption script exits with 0 even if it has encrypted nothing."""
     home.behave("encrypt_password.sh", how)
     cloud.secret(LOGIN, {"username": "importer", "password": "a@b"})
     cloud.answer(EXPORT, "CREATE VIEW")

@@ -1,4 +1,4 @@
-"""The site digest: equal for two sites that do the same work, different for any other difference.
+"""The site digest: equal for two sites that do the same work, and different for all others.
 
 The statements have the form of real exports of 7.0 and later: header, comments between the
 statements, texts in quotes that are doubled.

@@ -180,7 +180,7 @@ def test_a_full_disk(home: Home, system: System, monkeypatch: pytest.MonkeyPatch
         return os.statvfs_result(blocks if str(path) == "/data" else empty)
 
     monkeypatch.setattr(os, "statvfs", statvfs)
-    # As `df`: what only root could use is neither used nor free.
+    # As in `df`, space that only root can use counts neither as used nor as free.
     assert _metrics(system)["DiskUsedPercent"] == pytest.approx(100 * 900 / 950)
 
 

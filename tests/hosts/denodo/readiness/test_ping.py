@@ -48,8 +48,9 @@ def test_the_option_is_looked_up_once_in_an_apply(
     let_time_pass(monkeypatch, lambda: home.last_call.startswith("ping.sh"))
     with pytest.raises(RolledBackError, match="the server is not ready"):
         apply(home.system, home.state())
-    # Called without arguments, `ping.sh` prints a usage that contains -r. A failing
-    # ping then means that the server is not ready, and the usage is not read a second time.
+    # Without arguments, `ping.sh` prints a usage that contains `-r`, so the program knows the
+    # option. A failing ping then means that the server is not ready, and the program does not read
+    # the usage again.
     assert _pings(home).count("ping.sh") == 1
 
 

@@ -139,7 +139,7 @@ def test_hung_servers_do_not_hang_the_endpoint(
     for name in ("jdbc", "jobs"):
         status, data = _get(f"{endpoint}/ready/{name}")
         assert (status, data["reason"], data["state"]) == (503, "did not answer", "dead")
-    # Once the probe has reached its time limit, the answer has the probe's own reason.
+    # After the probe's time limit, the endpoint answers with the reason that the probe found.
     begin.set()
     reason = "did not answer: ping.sh was not done within 0.5 s"
     until(lambda: _get(f"{endpoint}/ready/jdbc")[1]["reason"] == reason)
@@ -214,7 +214,7 @@ def test_wrong_servers(home: Home, kind: str, path: str, says: bytes, reason: st
 def test_a_service_that_was_added_is_known_before_it_is_applied(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise no target in the service's new target group would be healthy before a roll."""
+    """Otherwise the service's new target group would have no healthy target until a roll."""
     _run(home)
     Record(home.system).confirm_metadata("alice", "looked")
     asked = []

@@ -75,7 +75,7 @@ def _get(port: int, source: str = "127.0.0.1", request: bytes = _REQUEST) -> byt
 
 
 def test_probes_at_once_wait_in_the_backlog() -> None:
-    """With a listen backlog of 5, most probes would have to retransmit, or would time out."""
+    """With a listen backlog of 5, most of the concurrent probes would be repeated or time out."""
     with ExitStack() as stack:
         loop = stack.enter_context(HttpEventLoop(("", 0), lambda: lambda _: _READY, lambda: 0.0))
         clients = [stack.enter_context(_connect(loop.server_port)) for _ in range(100)]
@@ -137,7 +137,7 @@ def test_a_request_that_waits_is_not_closed_for_slow_ones() -> None:
 
 
 def test_dripping_does_not_extend_the_time_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an earlier version, each byte gave the client 5 more seconds, up to 64 KiB per line."""
+    """Otherwise, each byte would give the client 5 more seconds, for up to 64 KiB per line."""
     monkeypatch.setattr(http_event_loop, "_REQUEST_SECONDS", 0.5)
     with _serving() as loop, _connect(loop.server_port, sends=b"GET /ready") as client:
         client.settimeout(0.02)
@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_is_closed(monkeypatch: pytest.MonkeyPatch) 
     ):
         assert client.recv(13) == b"HTTP/1.0 200 "
         with _connect(loop.server_port, sends=b"GET / HTTP/1.1\r\n") as other:
-            assert _received(other) == b""  # its time ends later than that of the first client
+            assert _received(other) == b""  # its time limit ends after that of the first client
         assert len(_received(client)) < 2**24
 
 
@@ -313,7 +313,7 @@ def test_the_program_raises_its_limit_of_open_files() -> None:
 def test_many_requests_for_hung_servers_share_one_thread(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An earlier version started a thread for each connection."""
+    """Otherwise, each of the connections would have a thread of its own."""
     services = {"flight": {"kind": "tcp", "port": home.ports["vdp"]}}
     apply(home.system, home.state(servers=["vdp"], ready__services=services))
     Record(home.system).confirm_metadata("alice", "looked")
@@ -331,7 +331,8 @@ def test_many_requests_for_hung_servers_share_one_thread(
         clients = [
             stack.enter_context(_connect(loop.server_port, sends=request)) for _ in range(100)
         ]
-        # This request needs no probe, so its answer shows that the loop has read the earlier ones.
+        # This request needs no probe: its answer shows that the event loop has read all earlier
+        # requests.
         assert _get(loop.server_port, request=b"GET / HTTP/1.1\r\n\r\n")
         assert threading.active_count() <= before + 1
         hung.set()

@@ -64,10 +64,10 @@ def _server(answers: list[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     ("first", "answers", "reason"),
     [
         (False, [_ACK], ""),
-        (True, [b"", _ACK], ""),  # a plain server ends a TLS handshake
+        (True, [b"", _ACK], ""),  # a server without TLS closes the connection
         (True, [b"\x15\x03\x03\x00\x02\x02\x28", _ACK], ""),
         (False, [b"", b""], "is not Java RMI"),
-        (False, [b"HTTP/1.1 400"], "is not Java RMI"),  # no second attempt
+        (False, [b"HTTP/1.1 400"], "is not Java RMI"),  # the answer is clear, so no second attempt
     ],
 )
 def test_the_other_way_is_tried_only_where_it_may_help(
@@ -109,7 +109,7 @@ def test_tls_is_known_from_the_state_or_from_the_scheduler_s_file(home: Home) ->
 def test_the_readiness_of_a_scheduler_with_tls_costs_one_connection(
     home: Home, tmp_path: Path
 ) -> None:
-    """The Scheduler's own file says that it speaks TLS, and the desired state does not."""
+    """The Scheduler's own file says that the Scheduler uses TLS; the desired state does not."""
     identity = authority().issue("localhost")
     chain = tmp_path / "chain.pem"
     chain.write_bytes(identity.chain + identity.key)

@@ -101,7 +101,7 @@ def test_a_short_busy_spell_keeps_the_node_in_service(node: _Node) -> None:
     node.home.behave("ping.sh")
     node.pings()
     assert node.after(UNREADY_PING_SECONDS) == Verdict()
-    # A new busy period has the full time limit again.
+    # A new busy spell has the whole time limit again.
     node.home.behave("ping.sh", "promotion")
     assert node.after(PING_SECONDS).ready
     assert node.after(29).ready
@@ -146,7 +146,7 @@ def test_a_ping_that_does_not_end_is_dead(node: _Node, monkeypatch: pytest.Monke
     node.pings()
     pings: list[bool] = []
     seconds = 0.5
-    while not pings:  # a busy machine needs more until the script records its call
+    while not pings:  # a busy machine needs more time until the script has recorded its call
         monkeypatch.setattr(ping, "SECONDS", seconds)
         verdict = node.after(PING_SECONDS)
         assert (verdict.condition, verdict.ready) == ("dead", False)

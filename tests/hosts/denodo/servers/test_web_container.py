@@ -21,9 +21,9 @@ from tests.support.waiting import until
 
 _SERVERS = ["vdp", "data-catalog", "design-studio"]
 _UNTIL_RESTART_S = 400.0
-"""Longer than applications may take to start, and less than twice as long."""
+"""Seconds: more than the limit for the start of an application, and less than twice this limit."""
 _PATIENT = {"limits__start_seconds": 43200}
-"""The limits of applications apply, since the limit of the whole start is far longer."""
+"""A limit for the whole start that is never reached, so that only applications' limits apply."""
 
 
 def _home(make_home: Any, connectors_: Connectors, version: str = "8.0") -> Home:
@@ -123,7 +123,7 @@ def test_a_container_without_an_open_port_is_stopped(home: Home) -> None:
 
 
 def test_virtual_dataport_is_ready_before_the_others_start(home: Home) -> None:
-    """Applications that are started before Virtual DataPort, as in the state's order, crash."""
+    """Applications wait for Virtual DataPort even if the state lists them first, or they crash."""
     home.behave("vdp", "slow=0.5")
     apply(home.system, home.state(servers=["data-catalog", "design-studio", "vdp"]))
     calls = [call.split()[0] for call in home.calls()]
@@ -180,7 +180,7 @@ def test_a_boot_starts_applications_of_a_container_that_runs_already(home: Home)
 def test_a_node_that_served_by_the_earlier_rule_continues_to(
     home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The earlier rule ignored dead applications, so a dead application does not fail the apply."""
+    """The earlier readiness rule ignored crashed applications, so such a crash fails no apply."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     apply(home.system, home.state(servers=_SERVERS, ready__services=services))
     record = Record(home.system)
@@ -209,7 +209,7 @@ def test_a_node_that_served_by_the_earlier_rule_continues_to(
 
 
 def test_a_server_that_waits_for_its_database_does_not_hide_from_the_rules(home: Home) -> None:
-    """The rules also apply to servers that wait for their database."""
+    """Readiness rules also apply to servers whose start waits for their database."""
     services = {"web": {"kind": "web", "port": home.ports["web"]}}
     home.behave("vdp", "web")
     apply(home.system, home.state(servers=["vdp"], ready__services=services))

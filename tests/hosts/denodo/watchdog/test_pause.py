@@ -24,7 +24,7 @@ UNTIL = datetime(2030, 1, 1, 9, tzinfo=UTC)
 
 
 def _at(home: Home, minutes: int) -> System:
-    """Return the machine, some minutes after the end of the pause."""
+    """Return the machine with a clock that is some minutes after the end of the pause."""
     return replace(home.system, now=lambda: UNTIL + timedelta(minutes=minutes))
 
 
@@ -48,7 +48,7 @@ def test_watchdog_and_timers_rest_until_the_end(
     monkeypatch.setattr(metadata_export, "_due", not_due)
     state = Record(home.system).applied
     assert state is not None
-    # Only the presence of exports counts here.
+    # The program only reads whether the state has exports.
     monkeypatch.setattr(Record, "applied", replace(state, exports=object()))  # type: ignore[arg-type]
     Record(home.system).watch(["vdp"])
     assert _pause(home) == OK
@@ -58,7 +58,7 @@ def test_watchdog_and_timers_rest_until_the_end(
     assert exports == []
     status = Record(paused).contents()["paused"]
     assert (status["why"], status["who"]) == ("-switches", "ann")
-    # Nothing must be run for the end.
+    # The pause ends at its time, without a command.
     assert server_revival.look(over, act=False) in {OK, WOULD_CHANGE}
     metadata_export.export(over, if_due=True)
     assert exports == ["asked"]
@@ -91,7 +91,7 @@ def test_an_end_that_is_no_time_is_refused(home: Home, until: str) -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"until": 1}', '{"until": "2030-01-01T09:00"}'])
 def test_a_record_that_cannot_be_read_is_no_pause(home: Home, text: str) -> None:
-    """No fault makes a pause last for ever."""
+    """A damaged record must not make a pause last for ever."""
     record = Record(home.system)
     record.pause_file.write_text(text)
     assert record.paused is None

@@ -1,4 +1,4 @@
-"""The watchdog starts a server again if it died, and does not if an operator stopped it."""
+"""The watchdog restarts a server that has died, but no server that an operator has stopped."""
 
 import argparse
 import json
@@ -93,7 +93,7 @@ def test_the_hold_of_a_drain_is_apart_from_an_operators_hold(
     capsys.readouterr()
     main([*up.arguments, "status"])
     assert json.loads(capsys.readouterr().out)["drain_hold"]["why"] == "drained: -disk"
-    # An image of the held machine is not held.
+    # The hold does not apply to another machine that has a copy of the disk.
     up.system.machine.write_text("i-of-the-copy")
     assert Record(up.system).drain_hold is None
     assert server_revival.look(up.system, act=True) == OK
@@ -269,7 +269,7 @@ def test_the_loop_calls_the_command_look(home: Home, loop: _Loop) -> None:
 def test_root_checks_as_the_denodo_user_at_once(
     home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A check costs one start of Python; only one that may start servers begins as root."""
+    """A check starts Python once, as the Denodo user; only a check that may act starts as root."""
     account = privileges.Account("denodo", 1000, 1000, "/home/denodo")
     started: list[tuple[str, ...]] = []
     monkeypatch.setattr(os, "geteuid", lambda: 0)

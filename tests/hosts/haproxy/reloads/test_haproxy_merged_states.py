@@ -1,4 +1,4 @@
-"""Saved server states are merged with the servers in the file; a check's lines are found."""
+"""Saved server states are merged with the file's servers; the lines of a check are found."""
 
 import pytest
 
@@ -60,7 +60,7 @@ UP, DOWN = "2", "0"
         (_row(check_addr="10.0.0.9"), _row(), {"op_state": DOWN}),
         (_row(use_ssl="1"), _row(), {"op_state": DOWN}),
         (_row(fqdn="a"), _row(fqdn="b"), {"op_state": DOWN, "fqdn": "b"}),
-        # A server without a check is up, since no check could bring it up.
+        # A server without a check is up, since there is no check that could bring the server up.
         (None, _row(check_state="0", op_state="0"), {"op_state": UP}),
         (_row(port="1"), _row(check_state="0"), {"op_state": UP}),
         (_row(op_state="0"), _row(check_state="0"), {"op_state": UP}),

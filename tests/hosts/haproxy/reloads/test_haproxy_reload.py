@@ -98,7 +98,7 @@ def test_a_file_that_only_warns_is_refused(proxy: Running, tmp_path: Path) -> No
 def test_a_port_of_somebody_else_is_found_before(
     proxy: Running, site: Site, tmp_path: Path
 ) -> None:
-    """Otherwise the new worker's start would fail after the old worker has closed its ports."""
+    """Otherwise the new worker would fail to start, after the old one has closed its ports."""
     before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     taken = f"{site['node1'].address}:{site.ports.jdbc}"
@@ -113,7 +113,7 @@ def test_a_port_of_somebody_else_is_found_before(
 
 
 def test_a_file_that_does_not_come_up_leaves_the_old_worker(proxy: Running, tmp_path: Path) -> None:
-    """HAProxy accepts the file, and detects a missing folder only when it starts."""
+    """HAProxy's check accepts the file; only a worker's start detects the missing folder."""
     before, content = workers(proxy.haproxy), proxy.haproxy.config.read_text()
     bad = tmp_path / "bad.cfg"
     bad.write_text(content.replace("\nglobal\n", "\nglobal\n    stats socket /no/where\n"))

@@ -75,7 +75,7 @@ def _require_truth(site: WebSite, port: int) -> dict[str, Server]:
     every = {server.id: server for server in servers(site.haproxy)}
     for id_, server in every.items():
         if server.backend == "web":
-            continue  # skipped: its checks run, so its state may change between the queries
+            continue  # skipped: a server's checks run, so its state may change between the queries
         # Remove the count of checks from a status such as `UP 1/2` (one of two checks has failed).
         assert re.sub(r" \d+/\d+$", "", status[id_]) in STATUS[server.state], (
             id_,
@@ -102,7 +102,8 @@ def test_every_state_is_the_one_that_haproxy_acts_by(site: WebSite) -> None:
         every = _require_truth(site, port)
         for state in STATES:
             found = every[f"{_name(*state)}/node"]
-            # HAProxy changes a server's state itself when the server is disabled or enabled.
+            # Servers that are disabled or enabled are skipped, since HAProxy itself changes their
+            # state.
             if not state[1] & 5:
                 # Without `slowstart`, a starting server is running at once.
                 starts = state[0] == Operational.STARTING
@@ -136,7 +137,7 @@ def test_a_server_in_slow_start_is_up_and_the_last_one_stays(site: WebSite) -> N
 
 
 def test_a_node_that_wants_no_new_sessions_is_stopping(site: WebSite) -> None:
-    """With `disable-on-404`, such a node does not count as serving, and `enable` waits for it."""
+    """With `disable-on-404`, a node that answers checks with 404 is stopping; `enable` waits."""
     check = "http-check disable-on-404"
     site.write(f"server node1 {ONE}:{PORT}", f"server node2 {TWO}:{PORT}", check)
     prepare_start(site.haproxy, site.said.append)

@@ -72,8 +72,7 @@ def test_a_drained_node_keeps_its_sessions_until_they_end(proxy: Running, site: 
     # A client that the registry redirected just before the drain keeps its connection.
     kept_open = handshaken(site.ports.auxiliary["node1"])
     with load() as clients:
-        # These clients send requests at intervals, each over a new connection to the auxiliary
-        # port.
+        # The clients send requests at intervals, each over a new connection to the auxiliary port.
         for session in sessions:
             clients.add(f"of-{session.node}", session.ask, pause=0.05)
         waited = threading.Thread(target=_out, args=(proxy,))
@@ -142,7 +141,8 @@ def test_an_unknown_node_is_named(proxy: Running) -> None:
 
 def test_sessions_that_do_not_end_are_said(proxy: Running, site: Site) -> None:
     session = Rmi(proxy.port("jdbc"))
-    # Each request has its own connection, and a slow machine may have none open at the last look.
+    # Each request has its own connection. On a slow machine, none may be open at the last look, so
+    # this one stays open.
     kept_open = handshaken(site.ports.auxiliary[session.node])
     with load() as clients:
         clients.add("it", session.ask)
@@ -169,7 +169,7 @@ def test_who_thinks_better_of_it_cuts_nobody(proxy: Running) -> None:
 def test_a_node_that_does_not_answer_is_not_brought_back(
     proxy: Running, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time limit expires after each service's check has failed."""
+    """In this test's clock, the time limit expires once each service's check has failed."""
     _out(proxy)
     site["node1"].kill()
 
@@ -185,7 +185,7 @@ def test_a_node_that_does_not_answer_is_not_brought_back(
 
 
 def test_it_never_serves_before_a_check(proxy: Running, site: Site) -> None:
-    """HAProxy by itself counts a node as up as soon as the node leaves maintenance."""
+    """HAProxy alone would count a node as up as soon as the node leaves maintenance."""
     _out(proxy)
     site["node1"].hang()
     before = proxy.statistic("jdbc", "node1", "stot")

@@ -142,7 +142,7 @@ def test_a_node_that_is_not_ready_is_out(site: Site) -> None:
 
 
 def _answers_its_own_clients(connection: socket.socket) -> None:
-    """Answer like the JDBC port of 8.0 and later: the client sends first, but not JRMP."""
+    """Answer like the JDBC port of 8.0 and later: clients send first, and do not speak JRMP."""
     hello = connection.recv(29)
     while hello and not hello.startswith(b"asyncrmi"):
         hello = connection.recv(29)
@@ -169,7 +169,7 @@ def _jdbc(version: str, node_port: int, checks: Data) -> Data:
 
 @pytest.mark.parametrize("version", ["8.0", "9.0"])
 def test_jdbc_without_java_rmi_is_connected_to(version: str) -> None:
-    """The check only connects; a JRMP check would mark all servers of these versions down."""
+    """The check only connects. A check by JRMP would mark all servers of 8.0 and later as down."""
     node_port = free_port()
     with ExitStack() as stack:
         for address in NODES.values():

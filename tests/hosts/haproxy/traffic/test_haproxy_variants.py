@@ -139,7 +139,8 @@ def _behind_haproxy(data: Data) -> Data:
 
 
 def _without_tls(service: Data) -> Data:
-    # HAProxy itself ends connections to unhealthy nodes, and some services refuse the key.
+    # `unhealthy_termination` is left out, too: HAProxy always ends connections to unhealthy nodes,
+    # and some services refuse the key.
     left_out = {"tls", "unhealthy_termination"}
     result = {key: value for key, value in service.items() if key not in left_out}
     is_tls = result.get("node_port", result["port"]) == HTTPS_PORT
@@ -172,7 +173,7 @@ def test_haproxy_takes_what_any_configuration_gives(data: Data, host: Host, tmp_
 
 
 def test_readiness_is_asked_where_the_program_is(tmp_path: Path) -> None:
-    """Like an NLB, HAProxy checks the readiness endpoint unless the service sets its own check."""
+    """HAProxy checks the readiness endpoint, as an NLB does, unless a service has its own check."""
     services = {"jdbc": 9999, "odbc": {"port": 9996, "health": {"protocol": "tcp"}}}
     data = changed(minimal(), {f"{BALANCER}/kind": "haproxy", "services": services})
     for changes, asked in (
