@@ -145,7 +145,7 @@ def _apply(system: System, options: argparse.Namespace) -> int:
 
 
 def _enter_unit(system: System) -> int:
-    """If root runs this process on a real machine, move it to the unit of Denodo's servers.
+    """Move this process to the unit of Denodo's servers, if it is root on a real machine.
 
     Return the exit code of the unit's start if the unit had to be started and failed, else 0.
     """

@@ -305,7 +305,7 @@ def _settled(running: Trial, ids: set[str]) -> dict[str, Row]:
 
 
 def _is_settled(row: Row, statistics: Row) -> bool:
-    """Return whether a server of a trial is up, has failed a check, or is not checked now."""
+    """Return whether a server of a trial is up, has failed a check, or is not being checked."""
     if int(row["srv_op_state"]) != Operational.STOPPED or not is_checked(row):
         return True
     if int(row["srv_admin_state"]) & (Admin.MAINT | Admin.INHERITED_MAINT | Admin.NO_ADDRESS):

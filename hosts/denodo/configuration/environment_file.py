@@ -75,7 +75,7 @@ def write(path: Path, state: State, *, parameter: str, region: str) -> None:
 
 
 def update_account(path: Path, state: State) -> None:
-    """If the environment file exists, change its user and DENODO_HOME to those of a state.
+    """Update user and DENODO_HOME to those of a state, if the environment file exists.
 
     Raises:
         SystemRefusedError: The present file cannot be used.

@@ -112,8 +112,8 @@ def _scheduler(system: System, service: Service) -> str:
     """Send the RMI header to the Scheduler and check its answer; return why this failed, or empty.
 
     If the service uses TLS, try TLS first and then plain RMI, otherwise plain RMI first. The second
-    attempt is made only if the server ends the connection or answers with a TLS alert: a server
-    does so if a client uses the wrong one of the two.
+    attempt is made only if the server ends the connection or answers with a TLS alert, as a server
+    does that expects the other of TLS and plain RMI.
     """
     for tls in (service.tls, not service.tls):
         try:

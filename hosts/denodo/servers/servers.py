@@ -385,10 +385,7 @@ class Servers:
         return None
 
     def _java(self) -> list[JavaProcess]:
-        """Return the Java processes of this installation.
-
-        A process may outlive its closed ports.
-        """
+        """Return the Java processes of this installation, which may run after their ports close."""
         return processes.of_home(self.system, self.state.home)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
