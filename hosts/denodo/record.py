@@ -198,7 +198,7 @@ class Record:
 
         Args:
             processes: the processes.
-            last: whether the watchdog starts no process again for a while after this time.
+            last: whether the watchdog starts no process again for a while after this start.
         """
         data = self._read("watchdog") or {}
         count = data.get("count", 0)

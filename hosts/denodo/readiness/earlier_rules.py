@@ -8,8 +8,8 @@ rules, with a warning, until an operator accepts the current rules (`denodo-ha r
 
 Earlier rules:
 
-- `web` was ready if `/` was answered without a server error, even if applications did not run. -
-Virtual DataPort was ready if `ping.sh` succeeded, even if its ODBC port did not answer.
+- `web` was ready if `/` was answered without a server error, even if applications did not run.
+- Virtual DataPort was ready if `ping.sh` succeeded, even if its ODBC port did not answer.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ class Servers:
         return warnings
 
     def application_failures(self, servers: Iterable[str]) -> dict[str, str]:
-        """Return for each web application that does not answer the reason, by server."""
+        """Return why web applications do not answer: the reason by the name of each server."""
         failures = ((server, self._application_failure(server)) for server in servers)
         return {server: reason for server, reason in failures if reason}
 
