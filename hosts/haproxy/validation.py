@@ -76,7 +76,7 @@ def read_config(file: Path) -> bytes:
 
 @contextmanager
 def memory_file(content: bytes) -> Iterator[str]:
-    """Yield the path of a file in memory, which ends with this process, even if it is killed."""
+    """Yield the path of a file that disappears when this process ends, even if it is killed."""
     if not hasattr(os, "memfd_create"):  # this is not Linux, so not a HAProxy host
         with tempfile.NamedTemporaryFile(suffix=".cfg") as file:
             file.write(content)

@@ -27,7 +27,7 @@ _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
 def days_left(system: System, state: State) -> float | None:
-    """Return the days until one of the certificates of a node's servers expires as the first.
+    """Return the days until the first expiry among the certificates of a node's servers.
 
     Returns:
         None if no server presents a certificate, because none uses TLS or none runs.
