@@ -1,5 +1,5 @@
-"""Programs that run on machines: Denodo nodes, HAProxy hosts, the Solution Manager's host.
+"""Programs that run on Denodo nodes, on HAProxy hosts, and on the host of the Solution Manager.
 
-The programs need only Python 3.9 or later and its standard library. They import nothing of this
-project outside this folder.
+The programs need only Python 3.9 or later and its standard library. They import no module of this
+project from outside this folder.
 """

@@ -4,10 +4,10 @@
 
 An archive is unpacked into a folder with the package name of the program (`node`, `haproxy`), and
 the program is started as that package: `python3 -m node status`. An archive contains the program,
-the modules in `common`, and a start module. Its bytes depend on the sources only, not on the
-machine, so a program is published again only if it changed. In S3, the archive is named by the
-SHA-256 of these bytes. A machine checks this hash before it unpacks the archive
-(`hosts.common.releases`).
+the modules in `common`, and a start module. The bytes of an archive depend on the sources only, not
+on the machine that writes it, so a program is published again only if it changed. In S3, the
+archive is named by the SHA-256 of these bytes. A machine checks this hash before it unpacks the
+archive (`hosts.common.releases`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pathlib import Path
 SOURCES = Path(__file__).resolve().parent
 
 PACKAGES = {"denodo": "node", "haproxy": "haproxy"}
-"""Package name by which machines start each program; deployed machines depend on the names."""
+"""Package name by which machines start each program. Deployed machines use these names, so the
+names must not change."""
 
 _COMMON = "common"
 _LEFT_OUT = {"__pycache__", "state.schema.json"}
@@ -58,7 +59,7 @@ def write(program: str, file: Path) -> Path:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in sorted(_members(program).items()):
             member = zipfile.ZipInfo(name, _EPOCH)
-            # The default value of this byte depends on the operating system.
+            # By default, this byte depends on the operating system, and the archive's hash with it.
             member.create_system = _UNIX
             member.external_attr = _FILE_MODE
             archive.writestr(member, content)

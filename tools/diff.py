@@ -26,7 +26,7 @@ def report(base: str, config: str) -> Iterator[str]:
 
 
 def stop(number: int, _frame: object) -> None:
-    """Exit by an exception, so that every `finally` block runs."""
+    """Exit by an exception when a signal arrives, so that every `finally` block runs."""
     sys.exit(128 + number)
 
 

@@ -1,7 +1,7 @@
 """Check that every locked package has a wheel for each supported platform, and record the result.
 
-uv evaluates the markers of the lock files for another platform. pip's `--platform` selects wheels
-but evaluates markers for the machine that it runs on.
+uv evaluates the environment markers in the lock files for another platform. pip's `--platform` only
+selects wheels for that platform, and evaluates the markers for the machine that pip runs on.
 """
 
 import hashlib
@@ -25,7 +25,11 @@ _TIMEOUT_S: Final = 600
 
 
 def locks_digest() -> str:
-    """Return the SHA-256 of all lock files of Python packages, for which a record holds."""
+    """Return the SHA-256 of all lock files of Python packages.
+
+    `tools/platforms.json` contains this hash, so that a test can detect that the lock files have
+    changed since the last check.
+    """
     digest = hashlib.sha256()
     for lock in LOCKS:
         digest.update((ROOT / lock).read_bytes())
@@ -33,7 +37,7 @@ def locks_digest() -> str:
 
 
 def _missing_wheels(platform: str, lock: str, folder: str) -> str:
-    """Return the reason why a lock file cannot be installed from wheels; empty if it can."""
+    """Return why the packages of a lock file cannot be installed from wheels; empty if they can."""
     options = ["--dry-run", "--require-hashes", "--only-binary=:all:", "--python-version=3.11"]
     done = subprocess.run(
         [

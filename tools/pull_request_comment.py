@@ -3,9 +3,9 @@ r"""Put pages on a pull request of GitHub as comments, and update the comments o
     GITHUB_TOKEN=… GITHUB_REPOSITORY=owner/name PULL_REQUEST=7 \
         python3 -m tools.pull_request_comment review/prod.md
 
-Each page has one comment, which is found again by a marker in its first line and by its author. The
-token needs the permission `pull-requests: write` (GitHub, REST API endpoints for issue comments).
-Only the standard library is used, so that a job needs no set-up.
+Each page has one comment. The next run finds the comment by the marker in its first line and by its
+author. The token needs the permission `pull-requests: write` (GitHub, REST API endpoints for issue
+comments). Only the standard library is used, so that a job needs no set-up.
 """
 
 import json
@@ -20,18 +20,19 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 AUTHOR: Final = "github-actions[bot]"
-"""Login of the comments that a workflow writes with its own token."""
+"""Author's login of comments that a workflow writes with its `GITHUB_TOKEN`."""
 MOST_CHARACTERS: Final = 65_536
-"""Maximum length of a comment (GitHub's answer to a longer one)."""
+"""Maximum number of characters of a comment; GitHub reports this number for a longer comment."""
 
 _PER_PAGE: Final = 100
 _MOST_PAGES: Final = 100
-"""Project limit: a pull request with more than 10,000 comments gets a new comment each time."""
+"""Project limit: maximum number of pages of 100 comments that are searched. On a pull request with
+more comments, each run adds a new comment."""
 _ANSWER_S: Final = 60
 
 
 class CommentError(Exception):
-    """GitHub did not answer, or refused a call; the message says what to do."""
+    """GitHub did not answer, or refused a call; the message says how to fix the problem."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class PullRequest:
         for comment in self._comments():
             author = comment.get("user") or {}
             text = comment.get("body") or ""
-            # Other authors can write the marker too; do not change their comments.
+            # Check the author too: other users can write the marker, and their comments must not
+            # change.
             if author.get("login") == AUTHOR and text.startswith(marker):
                 self._call("PATCH", f"issues/comments/{int(comment['id'])}", body)
                 return "updated"

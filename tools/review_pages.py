@@ -2,9 +2,10 @@
 
     .venv/bin/python -m tools.review_pages --base HEAD^1 --to review --fail-on worse,cost:+20%
 
-writes review/NAME.md and review/NAME.html for each config/NAME.yaml; without any, for the example
-`active-passive`. If a review fails, NAME.md has the reason. The exit code is that of the worst
-review: 0, 1 if the gate of --fail-on is closed, else that of the failure.
+This command writes review/NAME.md and review/NAME.html for each config/NAME.yaml. Without any
+config/NAME.yaml, it reviews the example `active-passive`. If a review fails, NAME.md has the
+reason. The exit code is the highest one of the reviews: 0 for success, 1 if a review finds a change
+that --fail-on forbids, else the exit code of the failure.
 """
 
 import argparse
@@ -16,10 +17,11 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 TIMEOUT_S: Final = 1200
-"""Project default: seconds for one review, which takes about ten."""
+"""Project default: time limit of one review in seconds. A review takes about ten seconds."""
 _GATE: Final = 1
 _MOST_REASONS: Final = 20_000
-"""Project limit: characters of the reasons on a page, so that it fits in a comment."""
+"""Project limit: maximum number of characters of the reasons on the page of a review that failed,
+so that the page fits in a comment."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

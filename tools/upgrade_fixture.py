@@ -8,8 +8,8 @@ The archive, `tests/upgrade/fixtures/COMMIT.tar.xz`, has:
     code/                   the command packages and `config/examples`, to be run with today's
                             locked dependencies
     assemblies/EXAMPLE/     the cloud assembly of every example, synthesised by the revision's app
-    programs/node.zip       the node program and
-    programs/haproxy.zip    the HAProxy program, unpacked as the packages `node` and `haproxy`
+    programs/node.zip       the node program, unpacked as the package `node`
+    programs/haproxy.zip    the HAProxy program, unpacked as the package `haproxy`
 
 Systems Manager documents are part of the templates. The tests read this archive and no git history.
 The same revision results in the same bytes.
@@ -33,19 +33,19 @@ from denodo_ha.review import base_synthesis
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests/upgrade/fixtures"
 MOST_BYTES = 2_000_000
-"""Project default: the archive is committed, so it must be small."""
+"""Project default: maximum size of an archive, which is committed and must therefore be small."""
 
 _LEFT_OUT = ("performance-counters.json", "tree.json", "validation-report.json")
-"""Files of an assembly that no deploy reads; the counters differ in each run."""
+"""Files of a cloud assembly that a deploy does not read. The counters also differ in each run."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths in the tree of a revision.
+    """Paths in the source tree of a revision.
 
     Attributes:
-        command: the package that runs the commands, by `python -m`.
+        command: the package that `python -m` starts to run the commands.
         code: folders of the command packages.
         programs: folders of the host programs, for revisions without `hosts.archive`.
     """

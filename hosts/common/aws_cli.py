@@ -1,7 +1,7 @@
-"""Calls to AWS with the image's `aws` command and the role of the instance.
+"""Calls to AWS with the command `aws` of the image and the IAM role of the instance.
 
-No other module calls AWS. This module never passes a secret as an argument, logs a secret, or
-stores a secret in a file that has a name.
+No other module of the host programs calls AWS. This module never passes a secret as an argument,
+logs a secret, or stores a secret in a file that has a name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MORE_PATH = ("/snap/bin",)
 """Folders to add to PATH: Ubuntu installs the AWS CLI as a snap, whose folder is not in the PATH of
 SSM documents and systemd units."""
 _UNIQUE_ID_LENGTH = 64
-"""Maximum length of the id of a signal (CloudFormation API Reference, SignalResource)."""
+"""Maximum length of a signal's `UniqueId` (CloudFormation API Reference, SignalResource)."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class AwsCli:
             message = f"the AWS CLI ({self.program}) cannot be run: {error.strerror}; install it"
             raise AwsCliMissingError(message) from None
         if not result.succeeded:
-            # Standard output is not shown: an answer may contain a secret.
+            # Do not show standard output: the answer of AWS may contain a secret.
             reason = result.errors.strip() or result.ending
             message = f"aws {' '.join(arguments[:2])}: {reason}"
             raise AwsError(message)

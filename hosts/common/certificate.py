@@ -1,7 +1,7 @@
 """Subject and end date of an X.509 certificate in DER (RFC 5280, "Certificate").
 
-The standard library returns these only of certificates that it has verified, and a node's
-certificate is verified by clients, for the name that they use.
+Python's standard library returns subject and end date only of certificates that it has verified. A
+host does not verify its own certificate: clients do, for the name by which they connect.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True)
 class Certificate:
-    """The parts of a certificate that people look for.
+    """Subject and end of the validity of a certificate.
 
     Attributes:
         subject: the common name, empty if the certificate has none.
@@ -64,7 +64,7 @@ def read_certificate(der: bytes) -> Certificate:
 
 
 def _values(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield tag and content of each value in a sequence."""
+    """Yield tag and content of each element of an ASN.1 sequence."""
     position = 0
     while position < len(data):
         tag, length = data[position], data[position + 1]
@@ -93,7 +93,7 @@ def _common_name(subject: bytes) -> str:
 def _time(tag: int, value: bytes) -> datetime:
     text = value.decode("ascii")
     if tag == _UTC_TIME:
-        # Years from 50 are 19NN (RFC 5280, "UTCTime").
+        # Two-digit years from 50 on are 19NN, others 20NN (RFC 5280, "UTCTime").
         text = f"{'19' if text[:2] >= '50' else '20'}{text}"
     elif tag != _GENERALIZED_TIME:
         raise ValueError("it has no end date")

@@ -10,7 +10,8 @@ HostError
 from __future__ import annotations
 
 CRASH = 70
-"""Exit code after an unhandled exception (EX_SOFTWARE of sysexits.h); 1 has other meanings."""
+"""Exit code after an unhandled exception (EX_SOFTWARE of sysexits.h). Exit code 1, Python's
+default, has another meaning for these programs."""
 
 
 class HostError(Exception):

@@ -1,11 +1,13 @@
 """Files that are replaced completely or not at all, even if the machine loses power.
 
-The new content is written to a temporary file in the same folder, flushed to the disk, and
-renamed; then the folder is flushed. So the path always names the old file or the new one.
+The new content is written to a temporary file in the same folder, flushed to the disk, and renamed;
+then the folder is flushed. So the path always leads to the complete old file or the complete new
+one.
 
-A file is written through an open descriptor of its folder. So another user who renames the folder
-or replaces it with a symbolic link in the meantime cannot redirect the write. Only regular files
-up to a size limit are read: a FIFO would block the reader, and a device may have endless content.
+A file is written through an open descriptor of its folder. So a user who renames the folder during
+the write, or replaces the folder with a symbolic link, cannot redirect the write. Only regular
+files up to a size limit are read: a FIFO would block the reader, and a device may have endless
+content.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ READ_LIMIT = 16 * 2**20
 """Maximum size in bytes of a file that is read."""
 
 TEMPORARY_SUFFIX = ".denodo-node"
-"""Suffix of temporary files on all hosts; programs on machines find the files by this suffix."""
+"""Suffix of the temporary files of all host programs. Installed programs find files that a killed
+run has left by this suffix."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -119,7 +122,7 @@ def write_atomically(
         path: the file; if it is a symbolic link, the link is replaced, not its target.
         content: the new content.
         mode: permissions of the file.
-        owner: ids of user and group; None: those of this process.
+        owner: ids of user and group; None: the user and group of this process.
         trusted: refuse a folder whose entries another user can replace (`open_folder`).
 
     Raises:
@@ -142,7 +145,7 @@ def write_atomically(
                     os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
             os.rename(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:  # also after Ctrl-C, the temporary file must be removed
+        except BaseException:  # remove the temporary file, even after Ctrl-C
             os.unlink(temporary, dir_fd=folder)
             raise
         os.fsync(folder)

@@ -1,4 +1,4 @@
-"""Journal of systemd: entries of some units, from a cursor on."""
+"""Entries of some units in systemd's journal, from a position (cursor) on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MOST_ENTRIES = 10_000
-"""Project default: the newest entries that are read at once; older ones are skipped."""
+"""Project default: maximum number of entries that one call of `read` returns. If there are more,
+only the newest entries are returned."""
 _SECONDS = 60
 
 
@@ -63,7 +64,7 @@ def read_entry(line: str) -> JournalEntry | None:
     try:
         data: Any = json_object.parse(line)
         return JournalEntry(
-            # systemd's own messages about a unit name the unit in UNIT.
+            # Messages of systemd itself about a unit have the unit's name in the field UNIT.
             str(data.get("UNIT") or data.get("_SYSTEMD_UNIT") or ""),
             int(data["__REALTIME_TIMESTAMP"]) // 1000,
             _text(data.get("MESSAGE")),

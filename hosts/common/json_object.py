@@ -5,8 +5,8 @@
     port = reader.integer("port", 1, 65535)
     reader.finish()
 
-A method that finds a problem adds it to the list and returns a value of its type, so that the
-reading continues. The caller must not use the values if there are problems.
+A method that finds a problem adds the problem to the list and returns a placeholder of its result
+type, so that all other keys are read too. The caller must not use the values if there are problems.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class JsonObject:
         return value
 
     def texts(self, key: str, pattern: str, most: int) -> list[str]:
-        """Return a list of at most `most` texts that match a pattern; empty without the key."""
+        """Return a list of at most `most` texts that match a pattern; empty if there is no key."""
         value = self._take(key, required=False)
         if value is _MISSING:
             return []
@@ -161,7 +161,7 @@ class JsonObject:
         return {key: None if self._is_null(key) else self.text(key) for key in self._names(pattern)}
 
     def finish(self) -> None:
-        """Add a problem for each key that was not read, since such a key is unknown."""
+        """Add a problem for each key that no method has read, because that key is unknown."""
         names = {*self._known}
         known = ", ".join(sorted(names))
         for key in self._data:

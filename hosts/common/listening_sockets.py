@@ -1,4 +1,4 @@
-"""Listening TCP sockets, as the kernel lists them.
+"""Listening TCP sockets, from the kernel's tables in /proc/net.
 
 Source: "The proc/net/tcp and proc/net/tcp6 variables", Linux kernel documentation.
 """
@@ -16,14 +16,15 @@ _TABLES = ("tcp", "tcp6")
 _LISTENING = b"0A"
 """State of a listening socket (Linux, include/net/tcp_states.h, TCP_LISTEN)."""
 _BUFFER = 1024
-"""Bytes read at once, a few lines."""
+"""Number of bytes that one read requests: a few lines of a table."""
 
 
 def on_port(port: int, network: Path = Path("/proc/net")) -> Iterator[tuple[str, str]]:
     """Yield the local address, as the kernel writes it, and the inode of each listening socket.
 
-    The kernel lists listening sockets first. The rest of a table is not read, since the kernel
-    searches all connections of the machine for it: tens of milliseconds.
+    The kernel lists listening sockets before all other sockets. Reading stops after them: for the
+    rest of the table, the kernel would search all connections of the machine, which takes tens of
+    milliseconds.
 
     Args:
         port: the port.

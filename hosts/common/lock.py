@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _NOTE_LENGTH = 200
-"""Number of characters of the holder's note that are read."""
+"""Maximum number of characters that are read of the note that the holder of a lock has written."""
 
 
 class LockedError(Exception):
@@ -58,7 +58,7 @@ def acquire(path: Path, *, note: str, mode: int, seconds: float = 0) -> IO[str]:
 
 
 def acquire_existing(path: Path, *, seconds: float = 0) -> IO[str]:
-    """Lock a file that this user may only read; like `acquire`, but no note is written."""
+    """Lock an existing file, which this user may only read, without a note (see `acquire`)."""
     file = _open(path, os.O_RDONLY, 0, "r")
     try:
         _lock(file, path, seconds)

@@ -1,4 +1,4 @@
-"""Log events for CloudWatch Logs: batches within its limits, and lines without secrets."""
+"""Log events for CloudWatch Logs: batches within the limits of CloudWatch Logs, without secrets."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ _PATTERNS = (
     ),
     # Statements of VQL and SQL: PASSWORD 'VALUE', IDENTIFIED BY 'VALUE'
     re.compile(r"""(?i)((?:password|identified\s+by|passphrase|secret)\s+)('(?:[^']|'')*')"""),
-    # Denodo's form of an encrypted password
+    # The form in which Denodo's files contain an encrypted password
     re.compile(r"(?i)(encrypted:)([^\s,;&\"']+)"),
-    # URL with a login
+    # URL that contains a user and a password: the password
     re.compile(r"(://[^\s/:@]+:)([^\s/@]+)(?=@)"),
-    # Header of HTTP
+    # HTTP header `Authorization`: the token or login
     re.compile(r"(?i)(\b(?:bearer|basic)\s+)([A-Za-z0-9+/=._~-]{8,})"),
 )
-"""Patterns whose first group precedes a secret. The ARN of a secret is not a secret."""
+"""Patterns of secrets: group 1 is the text before the secret, which remains. The ARN of a secret is
+not hidden, since an ARN reveals no value."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class SecretFilter:
 
     def event(self, time_ms: int, text: str) -> LogEvent | None:
         """Return the event for a line, without secrets; None for an empty line."""
-        # A lone surrogate, which a journal can contain, is not valid in UTF-8.
+        # Replace lone surrogates, which a journal can contain and UTF-8 cannot encode.
         message = self.hide(text.encode(errors="replace").decode().rstrip())
         if not message:
             return None
@@ -104,7 +105,7 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def batches(events: Iterable[LogEvent]) -> Iterator[list[LogEvent]]:
-    """Yield the events in order of time, in batches that CloudWatch Logs accepts."""
+    """Yield the events sorted by time, in batches that CloudWatch Logs accepts."""
     batch: list[LogEvent] = []
     size = 0
     for event in sorted(events, key=lambda event: event.time_ms):

@@ -1,4 +1,4 @@
-"""Loop of a process that sends new lines of logs each minute, until it is stopped."""
+"""Loop that sends new log lines to CloudWatch Logs each minute, until a signal ends the process."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from hosts.common.log_sender import LogSender
 
 PAUSE_S = 60.0
-"""Project default: pause between two readings. A machine that loses its power has not sent the
-lines of this time."""
+"""Project default: pause between two readings of the logs. If a machine loses its power, the lines
+since its last reading are not sent."""
 LAST_CALL_S = 15.0
-"""Project default: time limit of a call to AWS while the unit is stopped."""
+"""Project default: time limit of an AWS call for the last lines, while systemd stops the unit."""
 SECRETS_S = 3600.0
 """Project default: seconds after which the secrets are read again, since they may be rotated."""
 
@@ -32,8 +32,9 @@ CLOUD_INIT_UNITS = (
     *("cloud-init-local.service", "cloud-init.service", "cloud-init-network.service"),
     *("cloud-init-main.service", "cloud-config.service", "cloud-final.service"),
 )
-"""Stages of cloud-init, whose output goes to the journal and to /var/log/cloud-init-output.log;
-`cloud-init-main` and `cloud-init-network` are from 24.3 on (cloud-init, Boot stages)."""
+"""Units of cloud-init's stages, whose output goes to the journal and to
+/var/log/cloud-init-output.log. `cloud-init-main` and `cloud-init-network` exist since cloud-init
+24.3 (cloud-init, Boot stages)."""
 
 _CURSOR_LIMIT = 4096
 _NOT_SECRET = frozenset(
@@ -44,7 +45,7 @@ _NOT_SECRET = frozenset(
 
 
 class KnownSecrets:
-    """The secrets that a machine reads, which must not be in a log.
+    """The secrets that a machine reads, whose values must not appear in sent log lines.
 
     Args:
         read: returns the text of a secret.
@@ -66,7 +67,10 @@ class KnownSecrets:
         self._filter = SecretFilter()
 
     def filter(self) -> SecretFilter:
-        """Return the filter. A secret that cannot be read is not known, which is a warning."""
+        """Return the filter that hides the secrets' values; warn of secrets that cannot be read.
+
+        The filter does not hide the values of a secret that cannot be read.
+        """
         if self._read_at is None or self._now() - self._read_at >= SECRETS_S:
             for arn in self._arns:
                 self._add(arn)
@@ -77,8 +81,8 @@ class KnownSecrets:
         return self._filter
 
     def _add(self, arn: str) -> None:
-        # Earlier values of the secret are kept: log lines that were written before may contain
-        # these.
+        # Keep earlier values of the secret: lines that were logged before a rotation may contain
+        # them.
         known = self._values.setdefault(arn, [])
         try:
             known += [value for value in _secret_texts(self._read(arn)) if value not in known]
@@ -95,7 +99,7 @@ def _secret_texts(text: str) -> Iterator[str]:
 
 
 def _texts(data: object) -> Iterator[str]:
-    """Yield the secret texts in a parsed secret."""
+    """Yield the texts in a parsed secret that must be hidden."""
     if isinstance(data, dict):
         for key, value in data.items():
             if key not in _NOT_SECRET:
@@ -108,12 +112,12 @@ def _texts(data: object) -> Iterator[str]:
 
 
 class JournalSender:
-    """Sends new entries of the journal.
+    """Sender of new journal entries to CloudWatch Logs.
 
     Args:
-        sources: source of each unit.
-        folder: folder of root with the position in the journal.
-        secrets: the secrets that are hidden.
+        sources: unit names, each with the source that is part of the name of its log stream.
+        folder: folder that only root can write, for the position up to which the journal was sent.
+        secrets: the secrets to hide in the lines.
         program: name or path of `journalctl`.
     """
 
@@ -159,7 +163,7 @@ def send_repeatedly(
     send: Callable[[LogSender], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Send each minute; when a signal ends this process, send for a last time."""
+    """Call `send` each minute; when a signal ends this process, call `send` for a last time."""
     failure = ""
     try:
         while True:

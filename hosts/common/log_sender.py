@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 UNKNOWN_MACHINE = "unknown"
 """Part of the name of a stream whose machine has no known id."""
 _NOT_IN_NAMES = re.compile(r"[:*/]")
-"""Characters that are not in names of streams (AWS, CloudWatch Logs API Reference,
-CreateLogStream), and the separator of their parts."""
+"""Characters that a part of a stream's name must not contain: `:` and `*`, which CloudWatch Logs
+refuses (AWS, CloudWatch Logs API Reference, CreateLogStream), and `/`, which separates the
+parts."""
 
 
 @dataclass(frozen=True)
 class LogSender:
-    """Sends events to the streams of one machine.
+    """Sender of events to the log streams of one machine.
 
     Attributes:
         aws: the AWS CLI.
         group: name of the log group.
-        name: name of the node, or the id of another machine.
+        name: name of the node; on a HAProxy host, the id of the machine.
         machine: id of the machine.
         warn: reports a batch that CloudWatch Logs refuses.
     """
@@ -49,8 +50,8 @@ class LogSender:
     def send(self, source: str, events: Iterable[LogEvent], *, file: str = "") -> None:
         """Send events to the stream of a source.
 
-        A batch that CloudWatch Logs does not accept is left out: it would never be accepted, and
-        later events would not be sent.
+        A batch that CloudWatch Logs refuses is reported and not sent again: CloudWatch Logs would
+        never accept the batch, and repeated attempts would block later events.
 
         Raises:
             AwsError: AWS does not answer, or denies the call.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SHOWN = 800
-"""Maximum number of characters of the output in a message: the last ones."""
+"""Maximum number of characters of the output that a message shows, counted from the end."""
 
 
 class _Path(Protocol):
@@ -61,11 +61,12 @@ def run(
     stdin: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Result:
-    """Run a command without a shell, in its own process group, and wait for that process alone.
+    """Run a command without a shell, in its own process group, and wait for it.
 
     The output goes to files, not to pipes: a server that a start script leaves running would
-    inherit a pipe and keep it open, so reading would never end. Processes that the command has
-    started continue to run, unless the time limit expires: then the whole process group is killed.
+    inherit a pipe and keep the pipe open, so reading would never end. When the command ends,
+    processes that it has started continue to run. If the time limit expires, the whole process
+    group is killed.
 
     Args:
         command: the program and its arguments, none of which may be a secret.

@@ -54,7 +54,7 @@ def run(main: Callable[[], int]) -> int:
     """
     _open_closed_streams()
     for number in _SIGNALS:
-        # A signal that the caller ignores, such as SIGHUP under nohup, stays ignored.
+        # Continue to ignore a signal that the caller ignores, such as SIGHUP under nohup.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
@@ -82,7 +82,7 @@ def write(stream: TextIO, text: str) -> None:
         stream.flush()
     except (OSError, ValueError):
         # At exit, Python writes the rest of its buffers. If that failed, the exit code would be
-        # 120, so the stream now writes to /dev/null.
+        # 120. So replace the stream's file with /dev/null.
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())
@@ -108,7 +108,10 @@ def printable(text: str) -> str:
 
 
 def _open_closed_streams() -> None:
-    """Open /dev/null for each closed standard stream, so that no other file gets its descriptor."""
+    """Open /dev/null for each closed standard stream.
+
+    Otherwise, the next file that this process opens would get the descriptor of the stream.
+    """
     inheritable = True
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:

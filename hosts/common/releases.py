@@ -6,7 +6,8 @@
 
 First boot creates the same layout (`stacks/nodes/first_boot.py`). The link is replaced atomically,
 so a run that is killed leaves either the old or the new release in use. The folder of a release
-gets its final name only after the archive was verified and unpacked.
+gets its final name only after the archive was verified and unpacked, so a folder with that name is
+complete.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ if TYPE_CHECKING:
 MOST_ARCHIVE_BYTES = 8 * 1024 * 1024
 MOST_UNPACKED_BYTES = 32 * 1024 * 1024
 MOST_MEMBERS = 1000
-"""Limits of an archive; this project's archives are far smaller (a test compares them)."""
+"""Limits of an archive: bytes, bytes when unpacked, number of members. The archives of this project
+are far smaller, and a test verifies this."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _REFUSED = "refused.json"
 _MOST_REFUSED_BYTES = 16 * 1024
 _SHOWN = 800
-"""Maximum number of characters of a reason in the record: the last ones."""
+"""Maximum number of characters of the reason in `refused.json`, counted from the reason's end."""
 _PRIVATE_FOLDER = 0o755
 _NOT_READABLE = (EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
@@ -108,7 +110,8 @@ class Releases:
             verified_object.fetch(aws, uri, archive, most_bytes=MOST_ARCHIVE_BYTES)
             unpack(archive, unpacked / self.package)
             archive.unlink()
-            # A folder with the final name must be complete, also after a power failure.
+            # Write everything to disk before the folder gets its final name: after a power failure,
+            # a folder with the final name must be complete.
             os.sync()
             unpacked.replace(release)
         finally:
@@ -152,7 +155,7 @@ class Releases:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack an archive, in which only regular files and folders below the folder are allowed.
+    """Unpack an archive; refuse members other than regular files and folders below `folder`.
 
     Raises:
         UnverifiedError: The archive is not valid, too large, or has a member that is not allowed;

@@ -34,7 +34,7 @@ def fetch(aws: AwsCli, uri: str, path: Path, *, most_bytes: int) -> None:
         UnverifiedError: The object does not match the hash in its name, or is too large.
         OSError: The file cannot be read.
     """
-    # One byte more than allowed, to detect an object that is too large.
+    # Fetch one byte more than allowed, so that an object that is too large is noticed.
     aws.copy_beginning(uri, path, most_bytes + 1)
     problem = _problem(uri, path.read_bytes(), most_bytes)
     if problem:

@@ -3,7 +3,7 @@
 import signal
 
 if __name__ == "__main__":
-    # A signal while the modules are imported ends the process without a traceback.
+    # Let a signal during the imports below end the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import sys

@@ -68,7 +68,7 @@ def apply(system: System, state: State, *, start: bool = True, request: str = ""
 def recover(system: System, applied: State) -> None:
     """Undo the change of a run that was killed; if the change was complete, only end its journal.
 
-    This calls nothing in AWS.
+    This function does not call AWS.
 
     Args:
         system: the machine.
@@ -92,8 +92,8 @@ class _Change:
         self._record = Record(system)
         self._before = self._record.applied
         self._journal = Journal(system, (self._before or state).home)
-        # Before the first apply there is no applied state; the servers of the desired state are
-        # assumed to run.
+        # Before the first apply, no state is applied: assume that the image's servers run as in the
+        # desired state.
         self._old = Servers(system, self._before or state)
         self._new = Servers(system, state)
 
@@ -118,7 +118,10 @@ class _Change:
             metadata_confirmation.ensure(self._system, self._state, self._record)
 
     def _require_new_request(self) -> None:
-        """Refuse a request that was undone before: it arrives again if its answer was lost."""
+        """Refuse a request whose first run was undone.
+
+        A request is sent again if its answer was lost.
+        """
         reason = self._record.refusal(self._state, self._request)
         if reason and not self._journal.open:
             message = f"the same request was tried before, so nothing is tried again\n{reason}"
@@ -140,8 +143,8 @@ class _Change:
             self._journal.end()
             return False
         log.warning("an earlier run was interrupted; its files are restored first")
-        # Stop the servers before the files are restored: those that the interrupted run has started
-        # listen on the ports in the present files.
+        # Stop the servers before the files are restored: servers that the interrupted run has
+        # started listen on the ports in the present files.
         self._old.stop(force=True)
         self._journal.undo()
         return True
@@ -170,8 +173,8 @@ class _Change:
             self._record.apply(self._state, change)
         except (HostError, OSError) as reason:
             self._roll_back(reason, start=running)
-        # This is recorded only now, because a change that was undone must not be recorded: the next
-        # change must move the catalog to the database again.
+        # Record the logins only after a complete change. If the record contained the logins of a
+        # change that was undone, the next change would not move the catalog to the database again.
         self._record.remember_logins(database_login.fingerprints(self._system, self._state))
         self._journal.end()
         self._remove_leftovers(self._state)
@@ -183,7 +186,8 @@ class _Change:
             metadata_database.check(self._system, self._state, self._record)
         except HostError:
             if interrupted and self._start and self._before is not None:
-                # The servers were stopped to undo the interrupted change, so start them again.
+                # The servers were stopped to undo the interrupted change. The new change is
+                # refused, so start the servers with the restored files.
                 self._old.regenerate()
                 self._old.launch(self._old.state.servers)
             raise
@@ -192,8 +196,8 @@ class _Change:
         try:
             self._old.stop()
         except (HostError, OSError):
-            # The change did not begin, but some servers may have stopped already: start them,
-            # because clients need all servers.
+            # No file was changed yet, but some servers may have stopped: start them, because
+            # clients need all servers.
             self._old.launch(self._old.state.servers)
             self._journal.end()
             raise

@@ -30,7 +30,7 @@ class Plan:
         changes: one line for each changed value.
         reasons: other reasons to restart the servers.
         recorded: whether this state is already recorded as the applied state.
-        private: those of `files` that only the owner of the file may read.
+        private: paths in `files` that only the file's owner may read.
     """
 
     files: Mapping[Path, bytes]
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def nothing(self) -> bool:
-        """Return whether there is nothing to do."""
+        """Return whether an apply would change and record nothing."""
         return self.recorded and not self.restarts
 
     def __str__(self) -> str:
@@ -118,7 +118,7 @@ def _by_file(state: State, desired: Iterable[Setting]) -> Iterable[tuple[Path, l
     by_file: dict[Path, list[Setting]] = {}
     for setting in desired:
         by_file.setdefault(state.home / setting.file, []).append(setting)
-    # A missing file is left out if no setting would be added to the file.
+    # Leave out a missing file if each of its settings applies only to a key that exists already.
     return [
         (path, entries)
         for path, entries in by_file.items()

@@ -64,21 +64,21 @@ def boot(system: System, state: State) -> None:
     """Apply the state and start the servers.
 
     Raises:
-        HostError: The servers do not run, or run with the state that was applied before.
+        HostError: The servers do not run, or they run with the previously applied state.
     """
     record = Record(system)
     record.forget_watchdog()
     try:
         metadata_export.remove_leftovers(system)
         if state.signal and state.signal.when == "configured" and not record.was_signalled:
-            # Signal before the servers are started: if the node must first be registered for a
-            # licence, they cannot start yet.
+            # Signal before the servers are started: if an operator must first register the node for
+            # a licence, the servers cannot start yet.
             apply(system, state, start=False)
             _signal(system, state, success=True, message=f"{state.node} is configured")
         if _bring_up(system, state, record):
             metadata_confirmation.ensure(system, state, record)
     except Interrupted:
-        raise  # not a failure: the next boot continues an interrupted one, so nothing is signalled
+        raise  # an interruption is not a failure: the next boot continues
     except BaseException as error:
         signal_failure(system, state, str(error) or repr(error))
         raise
@@ -89,7 +89,7 @@ def _bring_up(system: System, state: State, record: Record) -> bool:
     """Apply the state and start the servers.
 
     Returns:
-        False if the servers were started with the state that was applied before.
+        False if the servers were started with the previously applied state.
     """
     try:
         patiently(system, lambda: apply(system, state))
@@ -114,7 +114,8 @@ def signal_failure(system: System, state: State, reason: str, *, recorded: bool 
         system: the machine.
         state: contains the stack and the resource.
         reason: text for the events of the stack.
-        recorded: send no signal if the records contain an earlier one, and record this signal.
+        recorded: whether to use the record of signals: send no signal if an earlier one is
+            recorded, and record this one. False: send the signal in any case, without a record.
     """
     _signal(system, state, success=False, message=reason, recorded=recorded)
 
@@ -135,8 +136,8 @@ def start_applied(system: System, reason: str) -> None:
         raise StateError(reason)
     log.warning(f"{reason}; the boot continues with the state that was applied last")
     try:
-        # `recover` comes first: it needs no AWS. `apply` reads secrets and may fail if AWS does not
-        # answer.
+        # Call `recover` first, because it does not need AWS. `apply` reads secrets, and fails if
+        # AWS does not answer.
         recover(system, applied)
         apply(system, applied, start=False)
         startable = database_login.startable(system, applied)
@@ -189,7 +190,8 @@ def _signal(
             system.aws_cli.signal_resource(stack, resource, unique_id, success=success)
         except HostError as error:
             log.warning(f"CloudFormation could not be signalled: {error}")
-            # A validation error means that CloudFormation does not wait for a signal of this node.
+            # Do not retry after a validation error: it means that CloudFormation does not wait for
+            # a signal of this node.
             if "(ValidationError)" in str(error) or time.monotonic() + pause > deadline:
                 return
         else:

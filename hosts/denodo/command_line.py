@@ -24,7 +24,7 @@ _MACHINE = (
     *("folder", "hosts", "environment", "local", "address", "aws", "poll", "settle", "patience"),
     "machine",
 )
-"""Fields of `System` that are options of the command line."""
+"""Fields of `System` that command-line options can set."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
 def _user_name() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a user without an entry in the user database
+    except (KeyError, OSError):  # the user has no entry in the user database
         return str(os.geteuid())
 
 
@@ -119,12 +119,12 @@ def system_of(options: argparse.Namespace) -> System:
 
 
 def arguments(system: System, command: str, *more: str) -> list[str]:
-    """Return the arguments of a command on the same machine, with its state on standard input."""
+    """Return arguments for a command on the same machine that reads its state on standard input."""
     return [*machine_arguments(system), command, "--state=-", *more]
 
 
 def machine_arguments(system: System) -> list[str]:
-    """Return the options of the program that describe this machine, for another run of it."""
+    """Return the options that describe this machine, for another run of the program."""
     return [f"--{name}={getattr(system, name)}" for name in _MACHINE]
 
 

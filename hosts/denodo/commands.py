@@ -53,13 +53,15 @@ if TYPE_CHECKING:
     from hosts.denodo.state import State
 
 OPERATOR = "DENODO_NODE_OPERATOR"
-"""Environment variable with the operator's name and the id of the request, which may arrive twice;
-a variable, because programs of earlier versions refuse an option that they do not know."""
+"""Environment variable with the operator's name and the id of the request, which may arrive twice.
+This is not an option, because programs of earlier versions refuse an option that they do not
+know."""
 REQUEST = " request="
 """Text between the operator's name and the id of the request (`denodo_ha.deployed.node_agent`)."""
 _DEFAULT_READY_PORT = 9191
 BOOT_CALL_SECONDS = 20.0
-"""Project default: time limit of a call of AWS in a boot, which continues without an answer."""
+"""Project default: time limit of an AWS call during a boot. After this time, the boot continues
+without the answer of AWS."""
 
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
@@ -70,9 +72,10 @@ _AS_DENODO_USER = (
 
 _REPEAT_SECONDS = 60.0
 _SERVERS_RUN = (0, 6, 9, 11)
-"""Exit codes of a boot after which the servers run, as in the unit's `SuccessExitStatus`."""
+"""Exit codes of a boot after which the servers run. `SuccessExitStatus` of the unit has the same
+codes."""
 _KILLED = 128
-"""Exit codes above this one report the signal that ended a process."""
+"""Exit codes above 128 contain the number of the signal that ended the process."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = command_line.system_of(options)
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
-        # Remove the variable, so that the processes of the Denodo user do not repeat the command
-        # too.
+        # Remove the variable from the environment: processes that run as the Denodo user would
+        # inherit it, and repeat the command too.
         if os.environ.pop(program_update.REPEAT, "") and not options.repeat:
             options.repeat, given = True, [*given, "--repeat"]
     try:
@@ -109,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _repeat(arguments: Sequence[str]) -> None:
-    """Start this boot again after a pause, which systemd before version 244 cannot do."""
+    """Start this boot again after a pause; before version 244, systemd cannot restart this unit."""
     log.warning(f"the boot begins again in {_REPEAT_SECONDS:.0f} s")
     time.sleep(_REPEAT_SECONDS)  # no event announces that AWS answers again
     command = [sys.executable, "-m", program_update.PACKAGE, *arguments]
@@ -126,7 +129,7 @@ def _warnings(
 
 
 def _is_real(system: System) -> bool:
-    """Return whether this is the real machine, and not a folder in which the program is tried."""
+    """Return whether `system` is this machine, and not a folder in which the program is tried."""
     return system.folder == System.folder
 
 
@@ -136,13 +139,16 @@ def _apply(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     if code := _enter_unit(system):
         return code
-    # Commands of earlier versions give only the operator's name, which is not an id.
+    # The result is empty if `denodo-ha` of an earlier version has sent only the operator's name.
     request = os.environ.get(OPERATOR, "").partition(REQUEST)[2]
     return _change(system, options, state, lambda state: apply(system, state, request=request))
 
 
 def _enter_unit(system: System) -> int:
-    """As root on a real machine, move this process to the unit of Denodo's servers."""
+    """Move this process to the unit of Denodo's servers, if it is root on a real machine.
+
+    Return the exit code of the unit's start if the unit had to be started and failed, else 0.
+    """
     return unit_cgroup.enter() if os.geteuid() == 0 and _is_real(system) else 0
 
 
@@ -162,7 +168,7 @@ def _boot(system: System, options: argparse.Namespace) -> int:
     try:
         code = _change(system, options, state, lambda state: boot.boot(system, state))
     except Interrupted:
-        raise  # an interrupted boot has not failed: the next boot continues it
+        raise  # not a failure: the next boot continues an interrupted boot
     except BaseException as error:
         _signal_failure(system, state, str(error) or repr(error))
         raise
@@ -174,7 +180,8 @@ def _boot(system: System, options: argparse.Namespace) -> int:
 def _start_applied(system: System, options: argparse.Namespace, reason: str) -> int:
     """Start the servers with the state that was applied last.
 
-    If this process is root, a process of the Denodo user does this: root never opens the records.
+    If this process is root, it starts a process of the Denodo user for this work, because root
+    never opens the records.
     """
     if os.geteuid() == 0 and options.state is None:
         account = privileges.installed_account(system)
@@ -188,7 +195,8 @@ def _start_applied(system: System, options: argparse.Namespace, reason: str) -> 
 def _signal_failure(system: System, state: State, reason: str) -> None:
     """Signal CloudFormation that the boot failed.
 
-    If this process is root, a process of the Denodo user does this: root never opens the records.
+    If this process is root, it starts a process of the Denodo user for this work, because root
+    never opens the records.
     """
     if os.geteuid() == 0:
         try:
@@ -198,8 +206,8 @@ def _signal_failure(system: System, state: State, reason: str) -> None:
                 privileges.run_as(account, arguments, json.dumps(state.raw))
                 return
         except HostError:
-            # Without the Denodo user there are no records, so it is unknown whether a signal was
-            # sent before.
+            # If the Denodo user does not exist, neither do the records, so an earlier signal is not
+            # known.
             boot.signal_failure(system, state, reason, recorded=False)
             return
     boot.signal_failure(system, state, reason)
@@ -208,7 +216,7 @@ def _signal_failure(system: System, state: State, reason: str) -> None:
 def _change(
     system: System, options: argparse.Namespace, state: State, action: Callable[[State], None]
 ) -> int:
-    """Run an action as the Denodo user, with the names of the node in the hosts file."""
+    """Run an action as the Denodo user, while the hosts file has the names of the node."""
 
     def as_denodo_user() -> int:
         if privileges.must_switch_user(state):
@@ -232,7 +240,7 @@ def _change(
 
 
 def _record_account(system: System, state: State) -> None:
-    """Record the Denodo user for the commands that have no desired state."""
+    """Record the name of the Denodo user, for commands that do not read the desired state."""
     try:
         environment_file.update_account(system.environment, state)
     except (HostError, OSError) as error:
@@ -243,7 +251,8 @@ def _check(system: System, options: argparse.Namespace) -> int:
     state = command_line.state_of(system, options)
     if privileges.must_switch_user(state):
         account = privileges.Account.named(state.user)
-        # `apply` writes the address that root's process finds, so this run compares with it.
+        # Pass root's result: `apply` writes the address that root finds, and `check` must compare
+        # with the same address.
         own = replace(system, address=system.own_address)
         return privileges.run_as(
             account, command_line.arguments(own, "check"), json.dumps(state.raw)
@@ -289,7 +298,7 @@ def _undrain(system: System, _options: argparse.Namespace) -> int:
 
 
 def _status(system: System, options: argparse.Namespace) -> int:
-    # Wait longer than the endpoint: this process has no earlier results, and Java may be slow.
+    # Wait longer than the endpoint does: this process has no earlier results, and Java may be slow.
     readiness = readiness_endpoint.Readiness(system, patience=readiness_endpoint.STALE_SECONDS)
     services = [vars(answer) for answer in readiness.all()]
     record = Record(system)
@@ -338,7 +347,8 @@ def _install(system: System, options: argparse.Namespace) -> int:
     try:
         installation.install(state, parameter, region=options.region, root=options.root)
     except ImageError as error:
-        # CloudFormation will terminate the instance, and the units that send logs do not run yet.
+        # Send the reason here, since CloudFormation will terminate the instance, and the units that
+        # send logs do not run yet.
         log_commands.send_failure(system, state, str(error))
         raise
     return OK

@@ -1,6 +1,7 @@
-"""Faults of an image that Denodo does not notice, and that an operator finds late.
+"""Faults of an image that Denodo's servers do not report, so that operators would find them late.
 
-A first boot refuses such an image. On a node that is installed, `install` and `status` only warn.
+The first boot of a node refuses an image with such a fault. On a node that is already installed,
+`install` and `status` only warn.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ _AGENTS = (
     "usr/local/bin/amazon-ssm-agent",
     "snap/amazon-ssm-agent/current/amazon-ssm-agent",
 )
-"""Paths of the SSM agent, as packages and Ubuntu's snap install it (AWS, Verifying SSM Agent)."""
+"""Paths at which packages and Ubuntu's snap install the SSM agent (AWS, Verifying SSM Agent)."""
 _WITHOUT_EC2MESSAGES = (3, 3, 40)
-"""First version of the SSM agent that Run Command reaches without `ec2messages` (AWS, release notes
-of amazon-ssm-agent, 3.3.40.0)."""
+"""First version of the SSM agent that receives commands without permissions for `ec2messages` (AWS,
+release notes of amazon-ssm-agent, 3.3.40.0)."""
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _VERSION_SECONDS = 20
 _NOT_STARTED = re.compile(r"\w+_home_t|user_home_dir_t|\w*tmp_t|default_t|unlabeled_t")
-"""Types of files that SELinux's policy does not let systemd start as a service: those of home and
-temporary folders, and of folders without a type (Red Hat, Using SELinux)."""
+"""SELinux types of files that systemd may not start as a service: types of home and temporary
+folders, and of folders without a type (Red Hat, Using SELinux)."""
 _ROOT_DEVICES = ("/dev/xvda", "/dev/xvda1", "/dev/sda", "/dev/sda1")
 """Device names of root disks (AWS, Device names for volumes on Amazon EC2 instances)."""
 
 
 def findings(root: Path, disks: Disks | None = None) -> list[str]:
-    """Return a message for each fault, with what to do; this runs as root.
+    """Return a message for each fault of the image, with its remedy; this process must be root.
 
     Args:
         root: folder of the installed programs.
@@ -53,9 +54,9 @@ def missing_agent(root: Path) -> str:
 
 
 def agent_age(root: Path) -> str:
-    """Return a message if the SSM agent is of a version that needs more permissions.
+    """Return a message if the SSM agent is so old that it needs more permissions.
 
-    The node's role has them, so this is never a reason to refuse an image.
+    The role of a node has these permissions, so an old agent is never a reason to refuse an image.
     """
     agent = _agent(root)
     if agent is None:
@@ -91,7 +92,7 @@ def selinux_denial(program: Path) -> str:
 def root_device(disks: Disks | None = None) -> str:
     """Return a message if `root_device` of the configuration is not the image's root device.
 
-    EC2 then attaches one more disk, and the root disk keeps the size of the image.
+    In that case, EC2 attaches an additional disk, and the root disk keeps the size of the image.
     """
     disks = disks or Disks()
     root = disks.root()

@@ -47,12 +47,13 @@ _NOT_ENABLED = (
     *("denodo-node-metrics.service", METRICS_TIMER),
     *log_commands.UNITS,
 )
-"""Units that only other units start, or that only some desired states need."""
+"""Units that `install` does not enable: only other units start them, or only some desired states
+need them."""
 
 _ENVIRONMENT = "etc/denodo-node/environment"
 _UNIT_FOLDER = "etc/systemd/system"
 _TIMER_LINKS = Path("/etc/systemd/system/timers.target.wants")
-"""Folder in which systemd links the timers that are enabled (systemd.unit(5), WantedBy)."""
+"""Folder in which systemd has a link for each enabled timer (systemd.unit(5), WantedBy)."""
 _OLDEST_PYTHON = (3, 9)
 _RESTARTS_ONESHOT = 244
 """First version of systemd that restarts a unit of the type `oneshot` (systemd, NEWS)."""
@@ -73,7 +74,7 @@ _INSTALLATIONS = (
 )
 """Folders in which Denodo is usually installed, by name or by symbolic link."""
 _UNPRIVILEGED = 1024
-"""Lowest port on which a process without special rights can listen (ip(7))."""
+"""Lowest port number on which a process without root's rights can listen (ip(7))."""
 _SNAP = "# No other limits: the AWS CLI of this image is a snap, which sets limits itself as root."
 _NO_SUDO = "No process gets more rights by a program such as sudo."
 _LOW_PORTS = "A port below 1024 may need a Java with a right of its own, which `yes` would take."
@@ -100,7 +101,7 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         findings += image_findings.findings(root)
         findings += data_disk.missing_programs(state)
     if environment.exists():
-        # If the node is already installed, these findings are only warnings.
+        # On a node that is already installed, these findings are only warnings.
         for finding in findings:
             log.warning(finding)
     else:
@@ -119,8 +120,8 @@ def install(state: State, parameter: str, *, region: str, root: Path) -> None:
         _systemctl("daemon-reload")
         _systemctl("enable", *enabled)
         _systemctl("start", "denodo-node-export.timer")
-        # If the readiness endpoint runs, restart it with this release. Denodo's servers are not
-        # restarted.
+        # Restart the readiness endpoint, if it runs, so that it uses this release. Do not restart
+        # Denodo's servers.
         _systemctl("try-restart", "denodo-node-ready.service")
         _systemctl("restart", _WATCHDOG)
         log_commands.ensure_units(state, restart=True)
@@ -140,10 +141,11 @@ def mount_data_disk(state: State, *, is_installed: bool) -> None:
 
 
 def switch_metrics(state: State, links: Path = _TIMER_LINKS) -> None:
-    """Enable the timer of the node's metrics if the state has metrics, else disable it.
+    """Enable the timer of the node's metrics if the state has metrics, else disable the timer.
 
-    A node without metrics must not start a process every five minutes. A failure is a warning,
-    because Denodo works without metrics, and an alarm reports a node that publishes none.
+    On a node without metrics, the timer would start a process every five minutes for nothing. A
+    failure is only a warning: Denodo works without metrics, and an alarm reports a node that
+    publishes none.
     """
     has_metrics = bool(state.metrics)
     if os.path.lexists(links / METRICS_TIMER) == has_metrics:
@@ -214,7 +216,7 @@ def _aws_is_a_snap() -> bool:
 
 
 def _missing_home(state: State, root: Path) -> str:
-    """Return the message for a DENODO_HOME without Denodo; it lists installations elsewhere."""
+    """Return a message for a DENODO_HOME without Denodo, with folders in which Denodo is found."""
     found = sorted(
         {
             f"/{script.parent.parent.relative_to(root)}"

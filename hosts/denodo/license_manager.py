@@ -1,8 +1,8 @@
-"""License Manager: ask it for an answer, as this node reaches it.
+"""License Manager: check whether it answers requests of this node.
 
-Servers that run continue without the License Manager for days, but a server that was stopped cannot
-start (Denodo, License Management, "Failure of a License Manager"). So commands ask before a server
-is stopped.
+Running servers continue without the License Manager for days, but a server that was stopped cannot
+start (Denodo, License Management, "Failure of a License Manager"). So commands check the License
+Manager before they stop a server.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from hosts.denodo.state import LicenseManager, State
 
 PATH = "/pingLicenseManager"
-"""Health check without a login (Denodo Solution Manager, "Checking the status of the servers")."""
+"""Path of a health check that needs no login (Denodo Solution Manager, "Checking the status of the
+servers")."""
 SECONDS = 5
 """Time limit for opening a connection, and again for the answer."""
 _SERVER_ERROR = 500
 
 
 def of(state: State) -> LicenseManager | None:
-    """Return the License Manager that the servers of a state ask; None with a licence file."""
+    """Return the License Manager of a state; None if a local licence file replaces it."""
     if (state.home / settings.STANDALONE_LICENSE).exists():
         return None
     return state.license_manager
@@ -35,10 +36,11 @@ def of(state: State) -> LicenseManager | None:
 def failure(manager: LicenseManager) -> str:
     """Return why a License Manager does not answer; empty if it answers.
 
-    Every status below 500 is an answer: a version without this path answers 404.
+    Every status below 500 counts as an answer, because versions without this path answer 404.
     """
     connection = (
-        # The certificate is not verified: the servers do that, with certificates of their own.
+        # Do not verify the certificate: Denodo's servers verify it, with their own trusted
+        # certificates.
         http.client.HTTPSConnection(
             manager.host, manager.port, timeout=SECONDS, context=_unverified()
         )
@@ -59,7 +61,7 @@ def report(state: State) -> int:
     """Report whether the License Manager of a state answers; return the exit code.
 
     Raises:
-        LicenseManagerError: It does not answer.
+        LicenseManagerError: The License Manager does not answer.
     """
     manager = of(state)
     if manager is None:

@@ -1,4 +1,4 @@
-"""Messages for the journal of systemd: one line each, with a priority if they go to the journal."""
+"""Messages of the program, each one line, for systemd's journal (with a priority) or a terminal."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Commands that messages of a node tell operators to run, on their own machines.
+"""Commands of `denodo-ha` that a node's messages tell operators to run on their own machines.
 
-A node knows its environment, cluster and region. It does not know the configuration file.
+A node knows its environment, cluster and region, but not the configuration file.
 """
 
 from __future__ import annotations

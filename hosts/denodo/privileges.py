@@ -1,8 +1,8 @@
-"""Root and the Denodo user: which user does which step, if the program is started as root.
+"""Division of work between root and the Denodo user, if root starts the program.
 
 Root writes the hosts file, the systemd units and their environment, and the releases of the
 program, and mounts the data disk. For everything else, root starts the program again as the Denodo
-user. Root opens nothing in the folder of the records or below DENODO_HOME: those files belong to
+user. Root opens no file in the folder of the records or below DENODO_HOME: those files belong to
 the Denodo user, who could replace them with links to any file, with scripts, or with files of
 endless content.
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 _SUDO_SECONDS = 5
 _MAY_RUN = "may run the following commands"
-"""Part of the output of `sudo -l -U USER` for a user with rights (sudo's source, parse.c)."""
+"""Text in the output of `sudo -l -U USER` if the user may run commands (sudo's source, parse.c)."""
 _OF_A_SESSION = ("SUDO_", "SSH_", "XDG_", "DBUS_", "PYTHON", "LD_")
 _OF_ROOT = ("MAIL", "OLDPWD", "PWD", "SHELL", "NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY")
 
 
 @dataclass(frozen=True)
 class Account:
-    """The user that runs Denodo's servers."""
+    """Linux account of the user that runs Denodo's servers."""
 
     name: str
     uid: int
@@ -72,7 +72,7 @@ def with_names_in_hosts_file(system: System, state: State, action: Callable[[], 
     """Run an action while the hosts file has the node's names of both the old and the new state.
 
     New names are added before the action, and old names are removed after the action. So the
-    servers can resolve the node's names in either state.
+    servers can resolve the node's names with the old state and with the new state.
 
     Args:
         system: the machine.
@@ -165,14 +165,15 @@ def run_as(
 ) -> int:
     """Run the program again as the Denodo user; return its exit code.
 
-    The new process has its own session, so that it cannot put input into root's terminal. A signal
-    is forwarded to it.
+    The new process has its own session, so that it cannot put input into root's terminal. Signals
+    to this process are forwarded to the new process.
 
     Args:
         account: the user.
         arguments: arguments of the program.
         stdin: text for its standard input.
-        continues: whether the caller has more to do after the process; a signal ends it too.
+        continues: whether the caller has more work after the process has ended; a signal then also
+            ends the caller.
 
     Raises:
         Interrupted: A signal has arrived, and the caller would continue.
@@ -194,7 +195,8 @@ def run_as(
             process.communicate(None if pending is None else pending.encode())
             break
         except Interrupted as interruption:
-            # Forward the signal and continue to wait: the process may first have to clean up.
+            # Forward the signal and continue to wait, because the process may have to clean up
+            # before it ends.
             pending, received = None, interruption
             process.send_signal(interruption.number)
     if received is not None and continues:

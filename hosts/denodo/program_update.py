@@ -1,4 +1,4 @@
-"""Update of a node to the release of the program that its desired state names.
+"""Update of a node to the release of the program that the node's desired state names.
 
 The release is fetched and verified. Then the new release installs its own units, and the link
 `current` is changed to the new release. An update reads only the key `program` of the desired
@@ -29,8 +29,8 @@ _COPY_SECONDS = 60
 """Project default: time limit to copy a release (at most 8 MiB). A boot waits for the copy."""
 PACKAGE = "node"
 REPEAT = "DENODO_NODE_REPEAT"
-"""Environment variable for a boot that repeats itself after a failure, as with `--repeat`; a
-variable, because a program of an earlier version refuses an option that it does not know."""
+"""Environment variable that makes a boot repeat after a failure, like the option `--repeat`. A
+program of an earlier version refuses an option that it does not know, but ignores a variable."""
 PROGRAM_FOLDER = Path("/opt/denodo-node")
 """Folder of the releases; `stacks/nodes/first_boot.py` contains the same path."""
 
@@ -101,10 +101,11 @@ def update(system: System, uri: str, folder: Path, install: Sequence[str]) -> bo
 
 
 def hand_over_boot(system: System, parameter: str, *, repeat: bool = False) -> None:
-    """Update to the program that the desired state names, and continue the boot with it.
+    """Update to the program that the desired state names, and let that program continue the boot.
 
-    The function returns only if the boot must continue with the running program: because that is
-    the desired program, does not run as root from a release folder, or cannot be replaced.
+    The function returns only if the running program must continue the boot: if it is already the
+    desired program, if this process is not root or not started from a release folder, or if the
+    desired program cannot be used.
 
     Args:
         system: the machine.

@@ -1,19 +1,21 @@
-"""The records that the program keeps between its runs, each a small JSON file that people can read.
+"""Records that the program keeps between its runs, each a small JSON file that people can read.
 
 applied.json   the applied state, its hash, and the time
 failed.json    the last change that failed, the reason, and the request that made it
 held.json      an operator's hold: the watchdog must not start servers; by whom, when, why
-drain-hold.json  the same while the node is drained by `denodo-ha`, with the machine
+drain-hold.json  the hold while `denodo-ha` has drained the node: by whom, when, why, and on which
+               machine (a copy of the disk on another machine is not held)
 paused.json    the pause of the node: until when, by whom, why, namespace of the silencing metric
 watchdog.json  the processes that the watchdog has seen, and those that it has started again
-behind.json    why the last boot started the state that was applied before
+behind.json    why the last boot started the servers with the previously applied state instead of
+               the desired state
 drained.json   the drain of the node: by whom, when, why
 metadata.json  the confirmation of the metadata: by whom, when, on which machine
 logins.json    hashes of the components' logins to their shared database
 exported.json  the time of the last metadata export, and why a later export failed
 signal.json    the machine for which CloudFormation was signalled
-readiness.json facts for the readiness checks: whether `ping.sh` has `-r` (`ping`), and by which
-               rules the services are judged (`rules`)
+readiness.json facts for the readiness checks: whether `ping.sh` has `-r` (`ping`), and whether the
+               rules of this version or of an earlier version judge the services (`rules`)
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ _LIMIT = 2**20
 
 _LOCK = "record-lock"
 _LOCK_SECONDS = 10.0
-"""Project default: time to wait until another process has written a record (milliseconds)."""
+"""Project default: seconds to wait while another process holds the lock of the records, which it
+does for milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,12 @@ class Record:
 
     @property
     def behind(self) -> str:
-        """Return why the last boot used the state that was applied before, empty if it did not."""
+        """Return why the last boot used the previously applied state; empty if it did not."""
         data = self._read("behind")
         return str(data.get("reason", "")) if data is not None else ""
 
     def fall_behind(self, reason: str) -> None:
-        """Record why the node is behind: its servers run with the state that was applied before."""
+        """Record why the servers of the node run with a previously applied state."""
         self._write("behind", {"reason": reason})
 
     def catch_up(self) -> None:
@@ -89,12 +92,12 @@ class Record:
         files.remove(self._file("behind"))
 
     def fail(self, state: State, reason: str, request: str = "") -> None:
-        """Record why a state could not be applied, and the request that tried to."""
+        """Record why a state could not be applied, and the id of the request to apply it."""
         values = {"hash": state.hash, "reason": reason}
         self._write("failed", {**values, "request": request} if request else values)
 
     def refusal(self, state: State, request: str) -> str:
-        """Return why a request could not apply a state; empty if it has not tried, or could."""
+        """Return why the change that a request made was undone; empty if there was none."""
         failed = (self._read("failed") or {}) if request else {}
         same = (failed.get("hash"), failed.get("request")) == (state.hash, request)
         return str(failed.get("reason", "")) if same else ""
@@ -129,7 +132,8 @@ class Record:
     def drain_hold(self) -> dict[str, Any] | None:
         """Return by whom, when and why `denodo-ha` holds the drained node; None if it does not.
 
-        A copy of the disk of a held machine is not held.
+        The record contains the machine: on another machine with a copy of the disk, the result is
+        None.
         """
         data, machine = self._read("drain-hold"), self.system.machine_id
         other = (data or {}).get("machine", machine)
@@ -141,15 +145,15 @@ class Record:
         self._write("drain-hold", {"who": who, "why": why, "machine": machine})
 
     def release_from_drain(self) -> None:
-        """Remove the record that a drained node is held, and keep an operator's own hold."""
+        """Remove the hold of a drained node; an operator's own hold remains."""
         files.remove(self._file("drain-hold"))
 
     @property
     def paused(self) -> dict[str, Any] | None:
-        """Return until when (`until`), by whom and why the node is paused.
+        """Return until when (`until`), by whom and why the node is paused; None if it is not.
 
-        None if it is not, if the pause has ended, or if its record cannot be read: no fault makes a
-        pause last for ever.
+        The result is also None if the pause has ended, or if the record cannot be read: a fault of
+        the record must not make a pause endless.
         """
         data = self._read("paused")
         try:
@@ -190,7 +194,12 @@ class Record:
         self._write("watchdog", {**data, "seen": list(seen)})
 
     def revive(self, processes: Sequence[str], *, last: bool) -> None:
-        """Record that processes are started again; `last`: for a while, this was the last time."""
+        """Record that the watchdog starts processes again.
+
+        Args:
+            processes: the processes.
+            last: whether the watchdog starts no process again for a while after this start.
+        """
         data = self._read("watchdog") or {}
         count = data.get("count", 0)
         self._write(
@@ -206,21 +215,22 @@ class Record:
 
     @property
     def revival(self) -> tuple[str, Sequence[str]]:
-        """Return when the watchdog last started servers again, and which; empty if it did not."""
+        """Return the time of the watchdog's last revival, and the processes; empty without one."""
         data = self._read("watchdog") or {}
         processes = data.get("processes", [])
         names = [str(name) for name in processes] if isinstance(processes, list) else []
         return str(data.get("last", "")), names
 
     def forget_watchdog(self) -> None:
-        """Remove the record of the watchdog, at a boot."""
+        """Remove the record of the watchdog; a boot does so at its start."""
         files.remove(self._file("watchdog"))
 
     @property
     def metadata_confirmed(self) -> bool:
         """Return whether the metadata is confirmed on this machine.
 
-        A copy of the disk of a confirmed machine is not confirmed.
+        The record contains the machine: on another machine with a copy of the disk, the result is
+        False.
         """
         data = self._read("metadata")
         return data is not None and data.get("machine") == self.system.machine_id
@@ -319,8 +329,8 @@ class Record:
             data = None
         if isinstance(data, dict):
             return data
-        # The program writes atomically, so the file was changed by hand. The record still counts
-        # as existing.
+        # The program writes records atomically, so this file was changed by another program. Treat
+        # the record as existing.
         return {"unreadable": str(self._file(name))}
 
     def _write(self, name: str, data: dict[str, Any]) -> None:
@@ -334,7 +344,8 @@ class Record:
     def locked(self) -> AbstractContextManager[None]:
         """Hold the lock of all records, for one write.
 
-        This is not the lock for changes of the node, so that a node can be drained during a change.
+        The lock for changes of the node is a different lock, so that a node can be drained during a
+        change.
 
         Raises:
             BusyError: Another run holds the lock.

@@ -1,4 +1,4 @@
-"""The desired state of a node, typed (format and reader: `hosts.denodo.state_reader`)."""
+"""Typed desired state of a node (format and reader: `hosts.denodo.state_reader`)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 OLDEST = "7.0"
 
 BUSY_SECONDS = 30
-"""Project default of `busy_seconds`: some statements put the server into single-user mode for a
-short time."""
+"""Project default of `busy_seconds`, the time for which a busy node remains in service. Some
+statements put the server into single-user mode for a short time."""
 
 _READ_ONLY = ("schema", "environment", "cluster", "node", "program", "signal", "limits")
-"""Keys that no server reads."""
+"""Keys of the state that only the node program reads, and no Denodo server."""
 
 NOT_RESTARTING = (
     *(*_READ_ONLY, "ready", "metadata", "exports", "solution_manager", "watchdog"),
     *("data_disk", "logs", "metrics"),
 )
-"""Keys whose change needs no restart of the servers."""
+"""Keys of the state whose change does not require a restart of the servers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Component:
-    """A component that uses the metadata database: its login, and the settings in its own file."""
+    """Component that uses the metadata database: its login, and settings for its own file."""
 
     secret: str
     check_interval: int = 3
@@ -127,9 +127,9 @@ class State:
         version: Denodo's version.
         home: DENODO_HOME.
         user: the Linux user that runs the servers.
-        host: the node's own name.
+        host: the node's own host name.
         rmi_host: the host name that the servers send to clients for the second (RMI) connection.
-        scheduler_rmi_host: the same for the Scheduler; empty: the node's own name.
+        scheduler_rmi_host: the host name that the Scheduler sends; empty: the node's own host name.
         ports: ports by name; None: leave the port of the image.
         license_manager: None: leave the setting of the image.
         jvm: JVM options by server.
@@ -142,7 +142,7 @@ class State:
         metadata: the source of Virtual DataPort's metadata.
         ready_port: port of the readiness endpoint.
         readiness: whether `ping.sh` is used with `-r`: `auto`, `ping` (never) or `strict` (always).
-        java_home: JAVA_HOME of Denodo's scripts; empty: the scripts choose.
+        java_home: JAVA_HOME for Denodo's scripts; empty: the scripts search for a Java.
         web_jmx: whether the web container's JMX can be used from other machines.
         busy_seconds: time for which a node remains in service while Virtual DataPort is busy.
         services: services of the endpoint, by name.
@@ -211,7 +211,7 @@ class State:
 
     @property
     def tls(self) -> tuple[str, str]:
-        """Return the identity of the TLS certificate."""
+        """Return the identity of the TLS certificate: ARN and version of its secret."""
         return self.certificate, self.certificate_version
 
 

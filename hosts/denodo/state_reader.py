@@ -1,7 +1,7 @@
-"""Reader of a desired state: from its SSM parameter or a JSON text, with all problems at once.
+"""Reader of a desired state from its SSM parameter or a JSON text.
 
-`state.schema.json` documents the format; a test compares it with `read`. The error for an invalid
-state lists all problems, each with its key.
+`state.schema.json` documents the format; a test compares the schema with `read`. The error for an
+invalid state lists all problems, each with its key.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ def _read_logs(logs: JsonObject | None) -> Logs | None:
 
 
 def _conflicts(state: State) -> Iterator[str]:
-    """Yield contradictions between values that are valid separately."""
+    """Yield contradictions between values of a state that are valid separately."""
     yield from _shared_ports(state)
     if state.version == OLDEST:
         yield from _unknown_to_oldest(state)

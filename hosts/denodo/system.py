@@ -23,7 +23,8 @@ RUNTIME = Path("/run/denodo-node")
 CHANGES_LOCK = "lock"
 """File name of the lock that a run holds while it changes the node."""
 _LOCK_MODE = 0o660
-"""Read and write for user and group, because both root and the Denodo user use the lock."""
+"""Permissions of lock files: user and group may read and write, because both root and the Denodo
+user use the locks."""
 
 
 def _now() -> datetime:
@@ -32,23 +33,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class System:
-    """The machine.
-
-    Attributes:
-        folder: folder of the program's records and locks.
-        hosts: the hosts file.
-        environment: the environment file of the units, which `install` writes.
-        local: host name by which the node reaches its own servers.
-        address: private address of the node; empty: determined from the kernel's routes.
-        aws: name or path of the AWS CLI.
-        poll: seconds between two checks while the program waits for a condition.
-        settle: seconds for which the Java process of a stopped server may continue to run.
-        patience: seconds for which a boot repeats failed calls of AWS before it continues.
-        machine: file that contains the id of the machine.
-        processes: folder in which the kernel lists processes.
-        now: clock for records; no time limit depends on it.
-        call_seconds: time limit of a call of AWS.
-    """
+    """Machine that the program runs on: its files and clocks, and how to reach AWS."""
 
     folder: Path = Path("/var/lib/denodo-node")
     hosts: Path = Path("/etc/hosts")
@@ -76,7 +61,7 @@ class System:
 
     @property
     def machine_id(self) -> str:
-        """Return the id of this machine, empty if unknown; the id is not stored on the disk."""
+        """Return the id of this machine, empty if unknown; no disk contains the id."""
         return machine_id.read(self.machine)
 
     @property
@@ -112,7 +97,7 @@ class System:
         if self.address:
             return self.address
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            # `connect` sends no packet here: the kernel only selects the source address.
+            # `connect` of a UDP socket sends no packet: the kernel only selects the source address.
             probe.connect(("169.254.169.254", 80))
             return str(probe.getsockname()[0])
 
@@ -131,7 +116,7 @@ class System:
         path = self.folder / name
         try:
             if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-                # The file cannot be the lock of another run, which is always a regular file.
+                # A file that is not regular cannot be another run's lock, so remove it.
                 files.remove(path)
             file = lock.acquire(path, note=note, mode=_LOCK_MODE, seconds=seconds)
         except lock.LockedError as error:

@@ -1,8 +1,8 @@
-"""The metric of a HAProxy host: the days until HAProxy's own certificate expires.
+"""Metric of a HAProxy host: the days until HAProxy's own certificate expires.
 
-A timer publishes it. The timer exists only on hosts whose desired state has a namespace for metrics
-and a certificate, since each metric has a price. All hosts of a cluster have the same certificate,
-so the metric's only dimension is the cluster.
+A systemd timer publishes the metric. Because each metric costs money, the timer exists only on
+hosts whose desired state has a namespace for metrics and a certificate. All hosts of a cluster have
+the same certificate, so the metric's only dimension is the cluster.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The lines of a configuration that make up the health check of a server.
+"""Configuration lines that define the health check of each server.
 
 HAProxy does not report how it checks a server. So the program compares the lines of the old and the
-new configuration, without spaces and comments. A difference that has no effect on the check does no
-harm: the server is only checked once more.
+new configuration, without spaces and comments. If lines differ in a way that does not affect the
+check, HAProxy only checks the server once more than necessary.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SECTIONS = frozenset(
         *("namespace_list", "spoe-agent", "spoe-group", "spoe-message", "crt-store", "traces"),
     }
 )
-"""Words with which a section begins (HAProxy, Configuration Manual, Configuration file format)."""
+"""Keywords that begin a section (HAProxy, Configuration Manual, Configuration file format)."""
 _CHECK = re.compile(
     r"(no )?option (\S+-check|httpchk)\b|(http|tcp|external)-check |timeout (check|connect) "
     r"|default-server |server-template "
@@ -26,9 +26,9 @@ _OTHER = re.compile(r" ((weight|cookie|maxconn|minconn|maxqueue|slowstart) \S+|b
 
 
 def check_lines(config: bytes) -> dict[str, tuple[str, ...]]:
-    """Return the lines that make up the health check of each server, by `backend/server`.
+    """Return the lines that define the health check of each server, by `backend/server`.
 
-    Lines of `defaults` are included for the sections that inherit them.
+    For a section that inherits from a section `defaults`, the lines of `defaults` are included.
     """
     named: dict[str, list[str]] = {}
     last: list[str] = []

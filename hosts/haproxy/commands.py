@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(haproxy, options)
     except HostError as error:
         write_lines(sys.stderr, f"haproxy: {error}")
-        # In this program, errors of AWS calls have no exit code of their own.
+        # Errors of AWS calls have no HAProxy exit code, so the program ends with the code of
+        # `Failed`.
         return error.code if isinstance(error, HaproxyError) else Failed.code
     except OSError as error:
         hint = "check the disk and the path, and run this again"
@@ -76,7 +77,7 @@ def _run(haproxy: LocalHaproxy, options: argparse.Namespace) -> int:
 
 
 def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
-    """Run a command that is only for hosts created by the stacks; it uses the desired state."""
+    """Run one of the commands that need the desired state: only hosts of the stacks have one."""
     aws = AwsCli(region=options.region, call_seconds=_AWS_S, copy_seconds=_AWS_S)
     desired = desired_state.fetch(aws, options.parameter)
     if options.command == "take":
@@ -89,7 +90,8 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
         report("no metrics" if days is None else f"{certificate_metric.METRIC} {days:g}")
     else:
         machine = host.Host(haproxy)
-        # Start the journal's unit first, so that the reason of a later failure is sent too.
+        # Start the unit that sends the journal before all other steps, so that the reason of a
+        # later failure is sent too.
         journal_unit.ensure(
             machine,
             desired,
@@ -106,7 +108,10 @@ def _run_on_aws(haproxy: LocalHaproxy, options: argparse.Namespace) -> None:
 def _switch_metrics(
     machine: host.Host, desired: desired_state.DesiredState, options: argparse.Namespace
 ) -> None:
-    """Switch the timer of the metrics; a failure is only a message, because HAProxy serves."""
+    """Write or remove the timer of the metrics.
+
+    A failure is only reported: HAProxy serves anyway.
+    """
     try:
         certificate_metric.switch(
             machine, desired, parameter=options.parameter, region=options.region
@@ -135,7 +140,7 @@ def show_findings(haproxy: LocalHaproxy, *, as_json: bool) -> int:
 
 
 def report(line: str) -> None:
-    """Print a line immediately, because a drain takes minutes.
+    """Print a line and flush the output immediately, because a drain takes minutes.
 
     Characters that are not printable are escaped, so that text from HAProxy or a server cannot
     control a terminal or forge a line.

@@ -53,7 +53,7 @@ class DesiredState:
                 program=str(data["program"]),
                 file=str(data["file"]),
                 drop_in=str(data["drop_in"]),
-                # If a key has no value, CloudFormation leaves the key out.
+                # CloudFormation leaves out keys without a value, so a key may be missing.
                 certificate=str(data.get("certificate") or ""),
                 authority=str(data.get("authority") or ""),
                 health_port=int(data["health_port"]),

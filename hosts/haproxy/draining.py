@@ -3,8 +3,8 @@
 TCP services: the node gets no new sessions; once all sessions have ended, the node is set to
 maintenance. HTTP services: the node is set to maintenance immediately, because HAProxy sends a
 client whose cookie names a server to that server even if it is drained; requests in progress are
-completed. Auxiliary ports remain open: clients that the node has just redirected there must still
-be able to connect.
+completed. Auxiliary ports remain open: clients that the node has just redirected to its auxiliary
+port must still be able to connect.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ Report = Callable[[str], None]
 
 POLL_S = 0.5
 _QUIET_POLLS = 3
-"""Number of polls without a session before a node counts as empty: a client of Denodo 7.0 briefly
-has no session, after the one on the registry port and before the one on the auxiliary port."""
+"""Number of consecutive polls without a session before a node counts as empty. A client of Denodo
+7.0 briefly has no session after its session on the registry port has ended and before its session
+on the auxiliary port begins."""
 _REPORT_S = 15.0
 
 
@@ -44,7 +45,7 @@ def drain(
         haproxy: the HAProxy of this machine.
         node: name of the node.
         report: receives a line for each step.
-        seconds: time limit for the node's sessions to end, None not to wait for them.
+        seconds: time limit for the node's sessions to end; None: do not wait for the sessions.
         force: take the node out even if no other node serves.
 
     Raises:
@@ -52,7 +53,7 @@ def drain(
         Refused: No other node could serve, or another command changes nodes; nothing was changed.
         Failed: HAProxy does not execute the commands, or sessions remain after the time limit.
     """
-    # Fail before any change if the master does not answer: it is needed to count old sessions.
+    # Query the master before any change: its answer is needed later to count old workers' sessions.
     workers(haproxy)
     with haproxy.locked():
         every = servers(haproxy)
@@ -122,7 +123,7 @@ def _set_maintenance(haproxy: LocalHaproxy, node: str, report: Report) -> None:
 
 
 def _verify(haproxy: LocalHaproxy, node: str, expected: Callable[[Server], bool]) -> None:
-    """Verify that HAProxy has executed the commands."""
+    """Fail if a server of the node is not in the expected state after HAProxy's commands."""
     own = [server for server in servers_of(servers(haproxy), node) if not server.auxiliary]
     wrong = [f"{server.id} is {server.state}" for server in own if not expected(server)]
     if wrong:

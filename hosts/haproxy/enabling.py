@@ -46,13 +46,15 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
         }
         try:
             for server in out.values():
-                # HAProxy checks draining servers too; setting them to down would end sessions.
+                # Only for servers in maintenance: HAProxy also checks draining servers, and setting
+                # those to down would end their sessions.
                 if server.maint:
-                    # One request, because a server that leaves maintenance is up immediately.
+                    # Send all commands in one request, because a server that leaves maintenance is
+                    # up immediately.
                     down = [f"set server {server.id} health down"] if server.checked else []
                     haproxy.execute(f"set server {server.id} state drain", *down)
             unready = _wait_for_checks(haproxy, node, report, seconds, set(out))
-        except BaseException:  # even after Ctrl-C, no server may remain partly enabled
+        except BaseException:  # restore the servers, even after Ctrl-C
             _restore(haproxy, out.values())
             raise
         if unready:
@@ -74,7 +76,7 @@ def enable(haproxy: LocalHaproxy, node: str, report: Report, *, seconds: float) 
 def _wait_for_checks(
     haproxy: LocalHaproxy, node: str, report: Report, seconds: float, waiting: set[str]
 ) -> set[str]:
-    """Set each server to ready once it has passed a check; return the ids of the other servers."""
+    """Set each server to ready when it has passed a check; return the ids of all others."""
     end = time.monotonic() + seconds
     while True:
         for server in servers_of(servers(haproxy), node):
@@ -89,7 +91,7 @@ def _wait_for_checks(
 
 
 def _restore(haproxy: LocalHaproxy, before: Iterable[Server]) -> None:
-    """Set servers that are not ready to maintenance or drain again, as before the command."""
+    """Set servers that are not ready back to their state before `enable`: maintenance or drain."""
     ready = {server.id for server in servers(haproxy) if not (server.maint or server.draining)}
     for server in before:
         if server.id not in ready:

@@ -39,11 +39,12 @@ _MAY_CONNECT = "haproxy_connect_any"
 _START_S = 60
 _USABLE_S = 60
 _SETTLE_S = 15
-"""A load balancer in front of HAProxy marks a new target healthy after two checks, 5 s apart. The
-deploy must not continue with the next host before that."""
+"""Seconds that a boot waits after a node is usable. A load balancer in front of HAProxy marks a new
+target healthy after two checks, 5 s apart, and the deploy must not replace the next host before."""
 _SYSTEMD_S = 120
 _MOST_FILE_BYTES = 4 * 1024 * 1024
-"""Project default. HAProxy's configuration has about 100 bytes for each node of a service."""
+"""Project default: maximum size of HAProxy's configuration, which has about 100 bytes for each node
+of a service."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def update(aws: AwsCli, desired: DesiredState, folder: Path) -> bool:
 
     Raises:
         AwsError: The release cannot be fetched.
-        UnverifiedError: The release does not match the hash in its name and is not used.
+        UnverifiedError: The release does not match the hash in its name, and was not installed.
         Failed: The release cannot be unpacked.
     """
     releases = Releases(folder, PACKAGE)
@@ -181,7 +182,7 @@ def boot(host: Host, aws: AwsCli, desired: DesiredState, report: Report) -> None
 def _fetched_file(host: Host, aws: AwsCli, desired: DesiredState) -> Iterator[Path]:
     """Fetch HAProxy's new file; yield its path, and remove it at the end.
 
-    The new file is in the same folder as the present configuration. The name of the new file is
+    The fetched file is in the folder of HAProxy's configuration. The name of the fetched file is
     constant, so that the next run replaces a file that a killed run has left.
     """
     config = host.haproxy.config
@@ -212,7 +213,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write_secrets(secrets: dict[Path, bytes | None]) -> None:
-    """Write files with secrets, or remove those without content."""
+    """Write the content of each file with a secret; remove a file whose content is None."""
     for path, content in secrets.items():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if content is None:
@@ -222,7 +223,7 @@ def _write_secrets(secrets: dict[Path, bytes | None]) -> None:
 
 
 def _write_drop_in(host: Host, desired: DesiredState) -> None:
-    """Write the systemd drop-in; a higher limit of open files is effective after a restart."""
+    """Write the systemd drop-in; its limit of open files applies after HAProxy's next restart."""
     content = desired.drop_in.encode()
     if _read(host.drop_in) != content:
         host.drop_in.parent.mkdir(parents=True, exist_ok=True)
@@ -233,7 +234,10 @@ def _write_drop_in(host: Host, desired: DesiredState) -> None:
 
 
 def _wait_until_serving(host: Host, port: int, report: Report) -> None:
-    """Wait until HAProxy answers, then a limited time for a usable node (there may be none yet)."""
+    """Wait until HAProxy answers, and then for a limited time until a node is usable.
+
+    The first boot of a cluster may have no usable node yet.
+    """
     end = time.monotonic() + _START_S
     while _health(port) is None or not _has_worker(host.haproxy):
         if time.monotonic() > end:
@@ -246,7 +250,7 @@ def _wait_until_serving(host: Host, port: int, report: Report) -> None:
             report("HAProxy serves, and has no usable node yet")
             return
         time.sleep(POLL_S)  # HAProxy does not announce the result of a check
-    time.sleep(host.settle)  # see _SETTLE_S
+    time.sleep(host.settle)  # until the load balancer has marked this host healthy
     report("HAProxy serves")
 
 
@@ -258,11 +262,12 @@ def _has_worker(haproxy: LocalHaproxy) -> bool:
 
 
 def _health(port: int) -> int | None:
-    """Query the health port like a load balancer; return the HTTP status, None if no answer."""
+    """Query the health port like a load balancer; return the HTTP status, None if none comes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.connect()
-        # Like a load balancer, send the header of the PROXY protocol; this one has no addresses.
+        # Load balancers send a header of the PROXY protocol first; UNKNOWN is the header without
+        # addresses.
         connection.sock.sendall(b"PROXY UNKNOWN\r\n")
         connection.request("GET", "/health")
         return connection.getresponse().status

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from hosts.haproxy.workers import Workers
 
 _KEPT_ORDERS = 0x09
-"""Bits of the administrative state that operators set: maintenance and drain."""
+"""Bits of `srv_admin_state` that operators set and the state file keeps: maintenance (0x01) and
+drain (0x08)."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Finding:
 
 
 def verify(haproxy: LocalHaproxy) -> Iterator[Finding]:
-    """Check that HAProxy serves as configured, and that it would also do so after a reload."""
+    """Yield the results of the checks that HAProxy serves as configured, also after a reload."""
     every = servers(haproxy)
     yield from _check_nodes([server for server in every if not server.auxiliary])
     yield from _check_kept_orders(haproxy, every)

@@ -1,4 +1,4 @@
-"""Journal of a HAProxy host: a systemd unit that sends it to CloudWatch Logs, and its command."""
+"""Journal of a HAProxy host: the systemd unit and the command that send it to CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 UNIT = "denodo-haproxy-journal.service"
 CURSOR_FOLDER = Path("/var/lib/denodo-haproxy-journal")
-"""Folder of root, with the position in the journal."""
+"""Folder that only root can write, with the position up to which the journal was sent."""
 _SOURCES = {"haproxy.service": "haproxy", **dict.fromkeys(CLOUD_INIT_UNITS, CLOUD_INIT)}
-"""Source of each unit whose journal is sent."""
+"""Unit names, each with the source that is part of the name of its log stream."""
 
 _TEXT = """\
 # Sends the journal of HAProxy and of cloud-init to CloudWatch Logs. Written by the HAProxy program.
@@ -100,7 +100,10 @@ def send_journal(
     machine: Path = machine_id.FILE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Send new entries of the journal until this process is ended; without logs, end at once."""
+    """Send new entries of the journal until a signal ends this process.
+
+    If the desired state has no log group, return immediately.
+    """
     if not desired.log_group:
         report("the desired state has no logs, so nothing is sent")
         return

@@ -29,7 +29,8 @@ _BIND = re.compile(rb"^[ \t]*bind[ \t]+(\S+)", re.MULTILINE)
 _ENDPOINT = re.compile(
     r"(?:ipv4@|ipv6@|tcp@|tcp4@|tcp6@)?(?P<address>.*):(?P<ports>\d{1,18}(-\d{1,18})?)"
 )
-"""Source: HAProxy, Configuration Manual, bind. Addresses of other kinds have no port."""
+"""Pattern of an address and ports in a `bind` line (HAProxy, Configuration Manual, bind). Addresses
+of other kinds, such as UNIX sockets, have no port and do not match."""
 _MOST_PORTS = 1000
 _SOCKET = "socket:["
 _ANY = frozenset({"", "*", "0.0.0.0", "::", "[::]"})  # noqa: S104 - compared, not bound
@@ -37,7 +38,7 @@ _ANY = frozenset({"", "*", "0.0.0.0", "::", "[::]"})  # noqa: S104 - compared, n
 
 @dataclass(frozen=True, order=True)
 class Endpoint:
-    """An address and port of a `bind` line; the address is empty for all addresses."""
+    """Address and port of a `bind` line; an empty address means all addresses of the machine."""
 
     address: str
     port: int
@@ -119,7 +120,10 @@ def _problem(endpoint: Endpoint) -> int | str | None:
 
 
 def _address(text: str) -> str:
-    """Return an address from the kernel's table, where it is 32-bit words in host byte order."""
+    """Return an address from the kernel's table (hexadecimal 32-bit words in host byte order).
+
+    The result is empty for the address that means all addresses.
+    """
     words = bytes.fromhex(text)
     if sys.byteorder == "little":
         words = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
@@ -136,7 +140,7 @@ def _sockets(processes: Iterable[int]) -> Iterator[str]:
     """
     for process in processes:
         for descriptor in Path(f"/proc/{process}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed in the meantime
+            with suppress(FileNotFoundError):  # the process has closed this file in the meantime
                 target = str(descriptor.readlink())
                 if target.startswith(_SOCKET):
                     yield target[len(_SOCKET) : -1]

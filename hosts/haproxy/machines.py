@@ -1,7 +1,7 @@
-"""The machines behind HAProxy's servers.
+"""Machines behind HAProxy's servers: a machine has one server in each backend.
 
-A machine has one server in each backend. The names of these servers may be the same (`node1` in all
-backends) or different (`jdbc1` and `odbc1`). Servers with the same address are on one machine.
+The servers of a machine may have the same name in all backends (`node1`) or different names
+(`jdbc1` and `odbc1`). Servers with the same address are on one machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ class Machine:
     others: frozenset[str]
 
     def has(self, server: Server, every: tuple[Server, ...]) -> bool:
-        """Return whether a server (of the serving worker or an old worker) is on this machine."""
+        """Return whether a server is on this machine.
+
+        Args:
+            server: a server of the serving worker or of an old worker.
+            every: all servers of that worker.
+        """
         if server.id in self.ids:
             return True
         return server.node not in self.others and _address(server, every) == self.address
@@ -88,10 +93,10 @@ def servers_of(every: Iterable[Server], name: str) -> tuple[Server, ...]:
 
 
 def _address(server: Server, every: tuple[Server, ...]) -> str:
-    """Return the address that identifies the machine of a server; if it has none, a name.
+    """Return the address that identifies the machine of a server, or a name if there is none.
 
-    If the host name of a server cannot be resolved at the moment, the address of another server
-    with the same node name and host name is used.
+    If the host name of the server cannot be resolved at the moment, use the address of another
+    server with the same node name and host name.
     """
     if server.address != _NONE:
         return server.address

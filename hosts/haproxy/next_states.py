@@ -1,16 +1,18 @@
-"""The server states with which HAProxy next starts, as rows of the state file.
+"""Server states that HAProxy loads at its next start, as rows of the state file.
 
 For a server that is in both the configuration and the state file, HAProxy uses the port, check
 port, TLS and weight in the state file. HAProxy also counts a server as up until its first check,
 unless the state file contains another state. So this module makes the rows from the servers in the
-configuration, which a trial (`hosts.haproxy.trial`) reads. "The file" below is the configuration.
+configuration, which a trial (`hosts.haproxy.trial`) reads. In this module, "the file" is the
+configuration.
 
 - The settings of a server in the file replace the saved settings.
-- Orders of operators (drain, maintenance) remain.
+- Drain and maintenance that operators have set ("orders") remain.
 - A server remains up or down if address, port and check are the same. Any other server is down
   until it has passed its checks.
 
-The rows end after the twentieth column, so that check ports and TLS come from the configuration.
+A row has only the first twenty columns. The later columns (check port, TLS) are left out, so that
+HAProxy uses these settings from the configuration.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ FILE_COLUMNS = {
     "srv_use_ssl": "TLS",
     "srv_iweight": "weight",
 }
-"""Columns whose values come from the file, with their names in messages."""
+"""Columns whose values come from HAProxy's configuration, with their names in messages."""
 
 _ORDERS = Admin.MAINT | Admin.DRAIN
 _SAVED = _ORDERS | Admin.DISABLED
@@ -52,7 +54,8 @@ _NONE = "-"
 _TRACKED = "tracked"
 """Column of `show stat`: the server that this server tracks (`track`), whose state it follows."""
 _NEVER_CHECKED = "1"
-"""HAProxy, include/haproxy/check-t.h, HCHK_STATUS_INI."""
+"""Value of `srv_check_status` for a server that was never checked (HAProxy,
+include/haproxy/check-t.h, HCHK_STATUS_INI)."""
 _RESULT = (
     *("srv_op_state", "srv_time_since_last_change"),
     *("srv_check_status", "srv_check_result", "srv_check_health"),
@@ -74,11 +77,12 @@ def text(rows: Iterable[Row]) -> bytes:
 
 @dataclass(frozen=True)
 class NextStates:
-    """The server states with which HAProxy next starts.
+    """Server states that HAProxy loads at its next start.
 
     Attributes:
-        rows: a row for each server of the file.
-        changed: servers that must first pass their checks, each with the change in the file.
+        rows: a row for each server in HAProxy's configuration.
+        changed: servers that must first pass their checks, each with the difference between the
+            configuration and the saved state.
     """
 
     rows: Rows
@@ -91,11 +95,11 @@ class NextStates:
 
     @property
     def orders(self) -> dict[str, int]:
-        """Return the drain and maintenance set by operators for each server (`Admin`)."""
+        """Return operators' drain and maintenance of each server (`Admin`; 0: none)."""
         return orders(self.rows)
 
     def with_results(self, results: NextStates) -> NextStates:
-        """Return the states with the results of the checks of changed servers."""
+        """Return the states, in which changed servers have the check results of `results`."""
         found = {key(row): row for row in results.rows}
         rows = [
             {**row, **{column: found[key(row)][column] for column in _RESULT}}
@@ -118,7 +122,7 @@ class NextStates:
 
 
 def differences(from_file: Rows, before: Rows) -> dict[str, str]:
-    """Return how servers in `before` differ from those in the file, by `backend/server`."""
+    """Return the differences between servers in `before` and in the configuration, by server id."""
     saved, result = {key(row): row for row in before}, {}
     for row in from_file:
         old = saved.pop(key(row), None)
@@ -129,10 +133,10 @@ def differences(from_file: Rows, before: Rows) -> dict[str, str]:
 
 
 def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> NextStates:
-    """Return the servers of the file, with the orders and those states that are still valid.
+    """Return the configuration's servers with operators' orders and the states still valid.
 
     Args:
-        from_file: rows of a HAProxy that has read the file and no state file.
+        from_file: rows of a trial that has read the configuration and no state file.
         before: rows of the running HAProxy, or of the state file.
         same_check: returns whether the check of `backend/server` is unchanged.
     """
@@ -147,9 +151,10 @@ def merged(from_file: Rows, before: Rows, same_check: Callable[[str], bool]) -> 
 
 
 def _followed(rows: Rows) -> Rows:
-    """Return the rows; a server that tracks another server (`track`) gets the state of that server.
+    """Return the rows; give each server that tracks another one (`track`) that server's state.
 
-    At a start, HAProxy does not copy the state of the tracked server; it copies only later changes.
+    When HAProxy starts, it does not copy the state of the tracked server; HAProxy copies only later
+    changes.
     """
     leaders = {key(row): row for row in rows}
 
@@ -161,7 +166,7 @@ def _followed(rows: Rows) -> Rows:
 
 
 def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str:
-    """Return why the saved state of a server is not valid any more, empty if it is valid."""
+    """Return why the saved state of a server is not valid any more; empty if the state is valid."""
     if old is None:
         return "new"
     endpoint = {column: name for column, name in FILE_COLUMNS.items() if column != "srv_iweight"}
@@ -174,14 +179,15 @@ def _reason(old: Row | None, row: Row, same_check: Callable[[str], bool]) -> str
 
 
 def _difference(old: Row, row: Row, columns: dict[str, str]) -> str:
-    """Return the differences of a saved or running server from the server in the file."""
+    """Return the differences of a saved or running server from the configured server."""
     if row.get("srvrecord", _NONE) != _NONE and row["srvrecord"] == old.get("srvrecord"):
-        return ""  # host name and port come from a DNS record (SRV)
+        return ""  # a DNS record (SRV) defines host name and port
     named = row["srv_fqdn"] != _NONE
     parts = [
         f"{name} {_shown(column, old[column])}, in the file {_shown(column, row[column])}"
         for column, name in columns.items()
-        # The address of a server with a host name comes from DNS. Saved rows lack some columns.
+        # If a server has a host name, DNS defines its address, so a different address is not a
+        # change. Rows of a state file lack some columns.
         if column in old and old[column] != row[column] and not (named and column == "srv_addr")
     ]
     return "; ".join(parts)
@@ -214,11 +220,11 @@ def _first_state(row: Row) -> str:
 
 
 def _carried_over(old: Row, row: Row) -> Row:
-    """Return the row of a server whose state is still valid.
+    """Return the row of a server whose saved state is still valid.
 
     If an operator has set the weight to 0, which is a drain, the weight remains 0. Otherwise the
-    weight in the file is used. HAProxy uses the weights of a row only if the weight in the file
-    has not changed.
+    weight in the configuration is used. HAProxy uses the weights of a row only if the weight in the
+    configuration has not changed.
     """
     configured = Check.CONFIGURED
     as_before = not (int(old["srv_check_state"]) ^ int(row["srv_check_state"])) & configured
@@ -233,10 +239,11 @@ def _carried_over(old: Row, row: Row) -> Row:
 
 
 def _orders(old: Row, row: Row) -> str:
-    """Return a server's orders; if `disabled` was added or removed in the file, use the file's.
+    """Return the maintenance and drain of a server (`Admin`) for its new row.
 
-    If both maintenance and drain are set, only maintenance is returned: HAProxy refuses a row with
-    both.
+    If `disabled` was added to the server in the configuration, or removed, the configuration
+    decides and the operator's orders end. If both maintenance and drain are set, only maintenance
+    is returned: HAProxy refuses a row with both.
     """
     admin = int(old["srv_admin_state"]) & _SAVED
     if _disabled(old) != _disabled(row):
@@ -249,7 +256,7 @@ def _disabled(row: Row) -> bool:
 
 
 def orders(rows: Rows) -> dict[str, int]:
-    """Return the drain and maintenance set by operators for each server (`Admin`; 0: none)."""
+    """Return operators' drain and maintenance of each server (`Admin`; 0: none)."""
     return {key(row): _order(row) for row in rows}
 
 
@@ -260,12 +267,12 @@ def _order(row: Row) -> int:
 def checked(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> NextStates:
     """Run the checks of changed servers in a trial; return the states with the results.
 
-    Without the trial, a service whose port has changed on all nodes would be down until the first
-    checks of the new worker.
+    Without a trial, a service whose port has changed on all nodes would be down until the new
+    worker has made its first checks.
 
     Raises:
-        Refused: The file does not load the states, so that drained nodes would serve.
-        Failed: HAProxy does not run the file.
+        Refused: The configuration does not load the state file, so drained nodes would serve.
+        Failed: HAProxy does not run the configuration.
     """
     drained = {id_ for id_, order in states.orders.items() if order}
     if not drained and not states.changed:
@@ -298,7 +305,7 @@ def _settled(running: Trial, ids: set[str]) -> dict[str, Row]:
 
 
 def _is_settled(row: Row, statistics: Row) -> bool:
-    """Return whether a server is up, has failed a check, or is not checked at the moment."""
+    """Return whether a server of a trial is up, has failed a check, or is not being checked."""
     if int(row["srv_op_state"]) != Operational.STOPPED or not is_checked(row):
         return True
     if int(row["srv_admin_state"]) & (Admin.MAINT | Admin.INHERITED_MAINT | Admin.NO_ADDRESS):
@@ -310,10 +317,10 @@ def _is_settled(row: Row, statistics: Row) -> bool:
 def unloaded(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStates) -> list[str]:
     """Return the servers whose states HAProxy does not load with a configuration.
 
-    To find them, a trial loads a state file in which all servers are drained.
+    To find these servers, run a trial with a state file in which all servers are drained.
 
     Raises:
-        Failed: HAProxy does not run the file.
+        Failed: HAProxy does not run the configuration.
     """
     drained = [{**row, "srv_admin_state": str(int(Admin.DRAIN))} for row in states.rows]
     with trial(haproxy, file, content, text(drained)) as running:
@@ -321,10 +328,10 @@ def unloaded(haproxy: LocalHaproxy, file: Path, content: bytes, states: NextStat
 
 
 def file_rows(haproxy: LocalHaproxy, file: Path, content: bytes) -> Rows:
-    """Return the servers of a file, as HAProxy reads it.
+    """Return the servers that HAProxy finds in a configuration.
 
     Raises:
-        Failed: HAProxy does not run the file.
+        Failed: HAProxy does not run the configuration.
     """
     with trial(haproxy, file, content) as running:
         followed = {
@@ -344,5 +351,5 @@ def running_rows(haproxy: LocalHaproxy) -> Rows:
 
 
 def as_they_are(rows: Rows) -> bytes:
-    """Return the content of a state file with the servers of the serving worker."""
+    """Return the content of a state file that keeps the servers' present states unchanged."""
     return text({**row, "srv_admin_state": _orders(row, row)} for row in rows)

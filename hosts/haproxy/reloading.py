@@ -1,6 +1,6 @@
-"""The reload of a configuration without a lost connection: validate, save, reload, verify.
+"""Reload of a configuration without a lost connection: validate, save, reload, verify.
 
-HAProxy's answer to a reload does not show the result: if the new worker does not start, the old
+HAProxy's answer to a reload does not show whether the new worker starts: if it does not, the old
 worker continues to serve, and only the master's list of processes shows the failure.
 """
 
@@ -90,8 +90,8 @@ def reload_locked(
         requested = True
         answer = _request_reload(haproxy)
     except BaseException:
-        # Once the reload was requested, the new worker may serve, so do not undo the change: the
-        # next run completes it.
+        # After the request for a reload, the new worker may already serve. Then do not undo the
+        # change: the next run of this program completes it.
         if not requested:
             undo()
             if not incomplete:
@@ -120,7 +120,7 @@ def reload_locked(
 def prepare_start(haproxy: LocalHaproxy, report: Report) -> None:
     """Write the state file before another program starts or reloads HAProxy.
 
-    If HAProxy does not answer, the present state file is used instead of the running states.
+    If HAProxy does not answer, take the server states from the present state file.
 
     Raises:
         UsageError: The configuration cannot be read.
@@ -139,14 +139,14 @@ def prepare_start(haproxy: LocalHaproxy, report: Report) -> None:
 
 
 def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStates:
-    """Return the server states for the start of a HAProxy that does not run yet."""
+    """Return the server states for the start of a HAProxy that is not running."""
     try:
         saved = server_state_file.saved_rows(haproxy)
         saved_at = haproxy.state.stat().st_mtime if saved else 0.0
     except (Failed, OSError) as error:
         report(f"{error}; it is replaced")
         saved, saved_at = [], 0.0
-    # If the configuration is newer than the saved states, the checks may have changed since.
+    # If the configuration is newer than the state file, the health checks in it may have changed.
     same = haproxy.config.stat().st_mtime <= saved_at
     rows = next_states.file_rows(haproxy, haproxy.config, read_config(haproxy.config))
     return next_states.merged(rows, saved, lambda _id: same)
@@ -154,7 +154,7 @@ def _first_states(haproxy: LocalHaproxy, report: Report) -> next_states.NextStat
 
 def is_newer(haproxy: LocalHaproxy, now: Workers) -> bool:
     """Return whether the configuration was written after the serving worker started."""
-    # Allow two seconds: HAProxy reports the age of the worker in whole seconds, and a reload
+    # Subtract two seconds from the age of the worker: HAProxy reports whole seconds, and a reload
     # writes the configuration shortly before the worker starts.
     started = time.time() - now.seconds + 2
     return haproxy.config.exists() and haproxy.config.stat().st_mtime > started
@@ -163,12 +163,18 @@ def is_newer(haproxy: LocalHaproxy, now: Workers) -> bool:
 def _next_states(
     haproxy: LocalHaproxy, new: Path | None, before: Workers
 ) -> next_states.NextStates:
-    """Return the server states for the next worker, with the new or the present configuration."""
+    """Return the server states for the next worker.
+
+    Args:
+        haproxy: the HAProxy of this machine.
+        new: file of the next worker's configuration; None: the present configuration.
+        before: HAProxy's processes before the reload.
+    """
     file = new or haproxy.config
     content = read_config(file)
     if is_newer(haproxy, before):
-        # The file with the configuration that HAProxy runs was overwritten, so the health checks
-        # in that configuration are not known.
+        # The configuration was overwritten after HAProxy read it, so the health checks that HAProxy
+        # runs are not known. Treat all checks as changed.
         same_check: Callable[[str], bool] = lambda _id: False  # noqa: E731 - one of two short cases
     else:
         old_lines, new_lines = check_lines(read_config(haproxy.config)), check_lines(content)
@@ -176,7 +182,7 @@ def _next_states(
     rows = next_states.file_rows(haproxy, file, content)
     states = next_states.merged(rows, next_states.running_rows(haproxy), same_check)
     results = next_states.checked(haproxy, file, content, states)
-    # In the meantime, servers that have not changed may have gone down or come up.
+    # Merge again: during the trial, servers that have not changed may have gone down or come up.
     again = next_states.merged(rows, next_states.running_rows(haproxy), same_check)
     return again.with_results(results)
 
@@ -188,7 +194,7 @@ def _report_changes(states: next_states.NextStates, report: Report) -> None:
 
 
 def _restore_states(haproxy: LocalHaproxy) -> None:
-    """Write the state file again, from the worker that continues to serve."""
+    """Write the state file again from the old worker, which continues to serve."""
     with suppress(Failed):
         server_state_file.save(haproxy)
 
@@ -226,7 +232,7 @@ def restore_previous(haproxy: LocalHaproxy) -> bool:
 
 
 def _require_valid(haproxy: LocalHaproxy, new: Path | None) -> None:
-    """Check the new configuration, or without one the present configuration.
+    """Check `new`; without `new`, check the present configuration.
 
     Raises:
         Refused: HAProxy does not accept the file, or a port is in use; nothing was changed.
@@ -256,7 +262,7 @@ def _replace(haproxy: LocalHaproxy, new: Path) -> None:
 
 
 def _request_reload(haproxy: LocalHaproxy) -> str:
-    """Request the reload; return the answer of the master, empty before HAProxy 2.7."""
+    """Request the reload; return the answer of the master (empty before HAProxy 2.7)."""
     try:
         return haproxy.query_master("reload").strip()
     except NoAnswer:
@@ -265,7 +271,7 @@ def _request_reload(haproxy: LocalHaproxy) -> str:
 
 
 def _wait_for_worker(haproxy: LocalHaproxy, before: Workers) -> Workers | None:
-    """Return HAProxy's processes once a new worker serves, None if no new worker does in time."""
+    """Return HAProxy's processes after a new worker serves; None if none serves in time."""
     end = time.monotonic() + _START_S
     while time.monotonic() < end:
         try:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STATE_FILE = Path("/var/lib/haproxy/server-state")
-"""State file in the output of `denodo-ha haproxy render`; HAProxy's user may own its folder."""
+"""Default path of the state file, as in configurations that `denodo-ha haproxy render` writes.
+HAProxy's user may own the file's folder."""
 OWN_FOLDER = Path("/var/lib/denodo-haproxy")
 """Folder of this program, which only root can change."""
 
 _ANSWER_SECONDS = 10
-"""Time limit between two parts of an answer. HAProxy answers immediately; only the answer to
-`reload` comes after the new worker has started."""
+"""Time limit between two parts of an answer. HAProxy answers immediately; only the answer to the
+command `reload` waits until the new worker has started."""
 _WHOLE_ANSWER_SECONDS = 60
 _ANSWER_BYTES = 64 * 1024 * 1024
 _SHOW = re.compile(r"(@!\d+ )?show ")
@@ -33,14 +34,14 @@ commands)."""
 _LOCK_SECONDS = 10
 _OWN_LOCK_MODE = 0o640
 _LOCK_MODE = 0o666
-"""Permissions of the other lock; the umask of the process removes some of them."""
+"""Permissions of the lock beside the state file; the umask of the process removes some of them."""
 _ABSENT_SECONDS = 0.5
-"""Time for which a socket may be absent during a reload."""
+"""Project default: time that a query waits for a socket, which may be absent during a reload."""
 
 
 @dataclass(frozen=True)
 class LocalHaproxy:
-    """The HAProxy of this machine; default paths are those that `denodo-ha haproxy render` writes.
+    """HAProxy of this machine; the default paths are those that `denodo-ha haproxy render` writes.
 
     Attributes:
         run: folder of the sockets.
@@ -84,12 +85,12 @@ class LocalHaproxy:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of changes.
+        """Hold the lock that every command takes before it changes nodes.
 
         Without the lock, two simultaneous drains could each rely on the node that the other drains.
 
         Raises:
-            Refused: Another command holds the lock, or this user cannot write it.
+            Refused: Another command holds the lock, or this user cannot write the lock file.
         """
         path = self._lock_file()
         note = f"process {os.getpid()}"
@@ -99,7 +100,8 @@ class LocalHaproxy:
                     _prepare_own_lock(path, self.state.parent)
                 elif self.state == STATE_FILE:
                     with suppress(FileNotFoundError, PermissionError):
-                        # Also hold the lock that commands of root use, if this user can read it.
+                        # Commands of root use another lock (`_lock_file`); hold that lock too if
+                        # this user can read it.
                         own = lock.acquire_existing(OWN_FOLDER / "lock", seconds=_LOCK_SECONDS)
                         held.enter_context(own)
                 held.enter_context(
@@ -125,7 +127,9 @@ class LocalHaproxy:
 
 
 def _prepare_own_lock(path: Path, state_folder: Path) -> None:
-    """Create the program's folder and lock; users in the state folder's group may hold the lock.
+    """Create the folder and the lock of root's commands.
+
+    Users in the group of the state file's folder may read the lock file, and so hold the lock.
 
     Raises:
         OSError: The folder or the lock cannot be created, or another user can change them.

@@ -1,8 +1,8 @@
 """The state file of all servers, from which HAProxy restores drained nodes after a reload.
 
 HAProxy reads the file as root when HAProxy starts. HAProxy's own user may own the folder, and could
-replace the file with a link or a FIFO. So this module follows no links and reads only a regular
-file.
+replace the file with a link or a FIFO. So this module does not follow links, and reads only a
+regular file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def write(haproxy: LocalHaproxy, content: bytes) -> None:
     try:
         _require_owner(haproxy)
         if haproxy.state.is_dir() and not haproxy.state.is_symlink():
-            files.remove(haproxy.state)  # a folder cannot be replaced by a file
+            files.remove(haproxy.state)  # `write_atomically` cannot replace a folder
         files.write_atomically(haproxy.state, content, mode=files.PUBLIC)
     except OSError as error:
         message = (
@@ -62,7 +62,7 @@ def admin_states(haproxy: LocalHaproxy) -> dict[str, int]:
 
 
 def saved_rows(haproxy: LocalHaproxy) -> list[dict[str, str]]:
-    """Return the rows of the file, none if there is no file.
+    """Return the rows of the state file; an empty list if the file does not exist.
 
     Raises:
         Failed: The file cannot be read, or has an unexpected format.
@@ -82,7 +82,7 @@ def saved_rows(haproxy: LocalHaproxy) -> list[dict[str, str]]:
 
 
 def _require_owner(haproxy: LocalHaproxy) -> None:
-    """Check that the file's folder belongs to root, to this user or to HAProxy's user.
+    """Check that the state file's folder belongs to root, to this user or to HAProxy's user.
 
     Raises:
         OSError: The folder belongs to another user, who could change which nodes are drained.

@@ -45,7 +45,7 @@ class Operational(IntEnum):
 
     STOPPED = 0
     STARTING = 1
-    """Up, but gets only a part of its traffic, during `slowstart`."""
+    """Up, but receives only a part of its traffic while `slowstart` is in progress."""
     RUNNING = 2
     STOPPING = 3
     """Up for existing sessions only, for example after a 404 with `disable-on-404`."""
@@ -68,7 +68,7 @@ class Admin(IntFlag):
 
 
 class Check(IntFlag):
-    """Bits of a check's state (HAProxy, include/haproxy/check-t.h, `CHK_ST_`)."""
+    """Bits of `srv_check_state` (HAProxy, include/haproxy/check-t.h, `CHK_ST_`)."""
 
     CONFIGURED = 0x02
     ENABLED = 0x04
@@ -77,8 +77,9 @@ class Check(IntFlag):
 _KNOWN_ADMIN = 0x7F
 
 PASSED = 3
-"""Result of a check (HAProxy, include/haproxy/check-t.h, `enum chk_result`): passed without a
-condition. The result 4, passed with a condition, means that the node wants no new sessions."""
+"""Value of `srv_check_result` for a check that passed without a condition (HAProxy,
+include/haproxy/check-t.h, `enum chk_result`). The value 4, passed with a condition, means that the
+node wants no new sessions."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,10 @@ class Server:
         backend: name of the backend.
         node: name of the node.
         address: IP address of the server, `-` while there is none.
-        host: host name that resolves to the address, `-` if the file contains an address.
+        host: host name that resolves to the address, `-` if the configuration contains an address.
         http: whether the backend works in HTTP mode.
         operational: operational state, RUNNING for a server without checks.
-        admin: administrative state, as set by operators or the file.
+        admin: administrative state, as set by operators or the configuration.
         checked: whether HAProxy checks the server.
         passed: whether the last check passed; False if no check has run since the server was set
             to down.
@@ -116,12 +117,12 @@ class Server:
 
     @property
     def id(self) -> str:
-        """Return the name of the server in commands."""
+        """Return `backend/server`, by which HAProxy's commands name the server."""
         return f"{self.backend}/{self.node}"
 
     @property
     def auxiliary(self) -> bool:
-        """Return whether this is the auxiliary port of a node, to which clients are redirected."""
+        """Return whether the server is a node's auxiliary port, to which nodes redirect clients."""
         return self.backend.startswith(AUXILIARY)
 
     @property
@@ -150,7 +151,7 @@ class Server:
         return next(word for word, holds in self._states() if holds)
 
     def _states(self) -> Iterator[tuple[str, bool]]:
-        """Yield each state and whether it applies; the first that applies is the server's state."""
+        """Yield states in order of priority, each with whether the server is in this state."""
         drained = bool(self.admin & (Admin.DRAIN | Admin.INHERITED_DRAIN))
         yield "maint", bool(self.admin & (Admin.MAINT | Admin.INHERITED_MAINT))
         yield "drain, down", drained and not self.up
@@ -271,7 +272,7 @@ def _server(state: dict[str, str], statistics: dict[str, str]) -> Server:
 
 
 def is_checked(state: dict[str, str]) -> bool:
-    """Return whether HAProxy checks the server of a row, except while it is in maintenance."""
+    """Return whether HAProxy checks the server of a row when it is not in maintenance."""
     both = Check.CONFIGURED | Check.ENABLED
     return Check(int(state["srv_check_state"]) & both) == both
 

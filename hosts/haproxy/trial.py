@@ -34,7 +34,8 @@ messages about the servers of the trial."""
 _LEFT_OUT_OF_GLOBAL = frozenset(
     {"daemon", "master-worker", "pidfile", "stats socket", "stats-file", "shm-stats-file"}
 )
-"""Lines to leave out of `global`, because they would use files of the running HAProxy."""
+"""Lines to leave out of `global`, because they would start a background process or use files of the
+running HAProxy."""
 _PRIVILEGES = frozenset({"user", "group", "uid", "gid", "chroot"})
 """Lines to leave out of `global` unless this process is root, because only root can apply them."""
 _LEFT_OUT_SECTIONS = frozenset({"program", "log-forward"})
@@ -42,14 +43,15 @@ _STATE_PATH = re.compile(rb"^([ \t]*server-state-file[ \t]+)(\S+)(.*)$", re.MULT
 _STATE_BASE = re.compile(rb"^[ \t]*server-state-base[ \t]+(\S+)", re.MULTILINE)
 
 _SCRIPT = '"$@" & exec >&-; read -r _; kill -KILL $!; wait $!'
-"""Shell script that runs HAProxy, and kills it when standard input is closed, which also happens
-when this process ends."""
+"""Shell script that runs HAProxy, and kills HAProxy when the script's standard input is closed.
+That also happens when this process ends for any reason."""
 _SOCKET = b"stats socket fd@1 level user"
-"""Line that lets HAProxy listen on its standard output: a socket that this process has opened."""
+"""Configuration line that opens HAProxy's Runtime API on its standard output, which is a listening
+socket of this process."""
 _QUICK_START = b"max-spread-checks 250"
 _QUICK_CHECKS = b"default-server fastinter 250ms downinter 250ms"
-"""Lines because of which the first checks of a trial run immediately, whatever interval the file
-has."""
+"""Lines that make a trial begin its checks within 250 ms and repeat them every 250 ms, whatever
+intervals the configuration has."""
 _ANSWER_SECONDS = 30
 _MOST_OUTPUT = 1024 * 1024
 _PROMPT = b"\n> "
@@ -66,7 +68,7 @@ class Trial:
     connection: socket.socket
 
     def prompt(self) -> None:
-        """Keep the connection open for several commands."""
+        """Make HAProxy keep the connection open for several commands."""
         self._query("prompt")
 
     def states(self) -> list[dict[str, str]]:
@@ -89,8 +91,8 @@ class Trial:
                 answer += part
         except OSError as error:
             raise _NoAnswerError(str(error)) from error
-        # The prompt begins with the line end that also ends the answer, so the answer keeps that
-        # one character.
+        # An answer ends with a newline, which is also the first character of the prompt. So remove
+        # the prompt except for its first character.
         return answer[: 1 - len(_PROMPT)].decode(errors="replace")
 
 
@@ -130,7 +132,7 @@ def trial(
 
 @contextmanager
 def _started(program: str, config: str, errors: int) -> Iterator[socket.socket]:
-    """Start HAProxy; yield a connection to its Runtime API. The socket's file is removed."""
+    """Start HAProxy; yield a connection to its Runtime API. No socket file remains."""
     with socket.socket(socket.AF_UNIX) as connection, ExitStack() as ends:
         connection.settimeout(_ANSWER_SECONDS)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -146,7 +148,7 @@ def _started(program: str, config: str, errors: int) -> Iterator[socket.socket]:
                 start_new_session=True,
             )
         ends.callback(process.wait)
-        assert process.stdin is not None  # because of PIPE
+        assert process.stdin is not None  # not None, because of `stdin=PIPE`
         ends.callback(process.stdin.close)
         yield connection
 

@@ -1,4 +1,4 @@
-"""The validation of a configuration by HAProxy itself."""
+"""Validation of a configuration by HAProxy itself (`haproxy -c`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _VALIDATE_S = 60
 SHOWN = 2000
-"""Maximum number of characters of HAProxy's output in a message."""
+"""Maximum number of characters of HAProxy's output that a message shows."""
 
 _STATE_FILE = re.compile(
     rb"^[ \t]*(server-state-file|load-server-state-from-file)\b.*$", re.MULTILINE
@@ -27,8 +27,8 @@ _STATE_FILE = re.compile(
 """Lines that are left out of a validation: HAProxy warns about every node that is drained in the
 state file, and this program counts each warning as an error in the configuration."""
 _LOOKUP = re.compile(rb"\binit-addr [a-z,]+")
-"""Options that are replaced in a validation: a slow or unavailable DNS server is not an error in
-the file."""
+"""Options that are replaced in a validation, because a DNS server that is slow or not available is
+not an error in the configuration."""
 
 
 def validate(program: str, file: Path) -> str:

@@ -48,7 +48,7 @@ class Workers:
 
 
 def workers(haproxy: LocalHaproxy) -> Workers:
-    """Return the worker processes that the master knows.
+    """Return the worker processes that HAProxy's master process lists.
 
     Raises:
         NoAnswer: The master does not answer, or its answer has an unexpected format.
@@ -123,5 +123,5 @@ def _servers_of_old(haproxy: LocalHaproxy, process: int) -> tuple[Server, ...]:
                 raise
             time.sleep(
                 _OLD_WORKER_PAUSE_S
-            )  # for a short time, the master still lists a worker that has ended
+            )  # for a short time, the master also lists a worker that has ended
     return ()

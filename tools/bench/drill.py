@@ -35,7 +35,7 @@ def cluster_stack(config: str) -> SynthesisedStack:
 
 
 def copies(stack: SynthesisedStack, count: int) -> tuple[SynthesisedStack, ...]:
-    """Return copies of a cluster's stack, and a failover name's stack for each pair."""
+    """Return copies of a cluster's stack, and the stack of a failover name for each two copies."""
     clusters = [
         SynthesisedStack(f"copy{number}", f"region{number % 4}", "", stack.template)
         for number in range(count)
@@ -53,8 +53,8 @@ def _failover_name(
 ) -> dict[str, Any]:
     """Return the template of a failover name.
 
-    AWS does not document how an alias evaluates some target groups of these clusters, so the drill
-    simulates every failure twice.
+    AWS does not document how an alias evaluates target groups such as those of these clusters, so
+    the drill simulates each failure with both possible results.
     """
     return {
         "Resources": {
@@ -72,7 +72,7 @@ def _record(number: int, role: str, stack: SynthesisedStack) -> dict[str, Any]:
 
 
 def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
-    """Yield a row for an eighth, a quarter, half and all of the maximum number of clusters."""
+    """Yield a row for an eighth, a quarter, half and all of `most` clusters."""
     yield f"{'clusters':>8}{'nodes':>7}{'failures':>10}{'read s':>9}{'play s':>9}{'report s':>9}"
     for number in (most // 8, most // 4, most // 2, most):
         start = time.process_time()
@@ -89,7 +89,7 @@ def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print the rows."""
+    """Print the rows of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default="large", help="the example to copy (12 nodes)")
     parser.add_argument("--clusters", type=int, default=50, help="the largest number of copies")

@@ -31,7 +31,7 @@ SECONDS = 2.0
 
 
 def article(proxy: Running, site: Site) -> str:
-    """Return the configuration in Denodo's article, with the benchmark's addresses and ports."""
+    """Return the configuration of Denodo's article, with the benchmark's addresses and ports."""
     values = {
         "run": proxy.folder,
         "jdbc": proxy.port("jdbc"),
@@ -84,7 +84,7 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
-    """Yield a table of the numbers of failed connections and the seconds until the last failure."""
+    """Yield a table of failed connections: their number, and the time of the last one."""
     yield f"{total} new connections, {RATE} a second: failures / seconds until the last failure"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
     events: dict[str, Callable[[Make], Callable[[Running], None]]] = {
@@ -101,7 +101,7 @@ def losses(site: Site, total: int) -> Iterator[str]:
 
 
 def speeds(site: Site, runs: int) -> Iterator[str]:
-    """Measure both files in turn; yield a table of the median speeds and their ratio."""
+    """Measure both configurations in turn; yield a table of the median speeds and their ratio."""
     result: dict[str, list[list[float]]] = {"web requests a second": [[], []]}
     result["RMI connections a second"] = [[], []]
     for _ in range(runs):
@@ -120,12 +120,12 @@ def speeds(site: Site, runs: int) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print the tables."""
+    """Print the tables of the benchmark."""
     parser = argparse.ArgumentParser(description="Measure HAProxy's generated file.")
     parser.add_argument("--connections", type=int, default=1600, help="runs of each failure")
     parser.add_argument("--runs", type=int, default=3, help="runs of each speed")
     arguments = parser.parse_args()
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # these errors are counted, not logged
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # failures are counted, not logged
     print("HAProxy: the generated file beside the article's")
     print(f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})\n")
     site = stand_ins.site()

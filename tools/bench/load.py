@@ -9,12 +9,12 @@ from denodo_ha.environment.haproxy.config_file import RMI_HELLO
 from tests.hosts.haproxy.ports import PROXY
 
 PATIENCE_S = 2.0
-"""Seconds that a client waits for its answer."""
+"""Seconds that a simulated client waits for HAProxy's answer."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """The request that a new connection sends, and the beginning of the correct answer."""
+    """Request that a simulated client sends, and the beginning of the correct answer."""
 
     sent: bytes
     answer: bytes
@@ -26,7 +26,7 @@ WEB = Request(b"GET /name HTTP/1.0\r\nHost: denodo\r\n\r\n", b"HTTP/1.1 200 ")
 
 @dataclass
 class Outcome:
-    """Outcome of all connections of a run, in which an event is triggered (see `connections`).
+    """Outcome of all connections of a run, during which an event such as a reload is triggered.
 
     Attributes:
         failed: start of each failed connection, in seconds since the event.

@@ -58,7 +58,7 @@ def run(command: Sequence[str], extra: Mapping[str, str]) -> Run:
 def by_turns(times: int, *processes: Callable[[], Run]) -> list[list[Run]]:
     """Return measured runs of several processes, after one warm-up run of each.
 
-    The processes run in turn, so that a machine that becomes slower affects all of them equally.
+    The processes run in turn, so that changes of the machine's speed affect all processes equally.
     """
     for process in processes:
         process()
@@ -67,5 +67,5 @@ def by_turns(times: int, *processes: Callable[[], Run]) -> list[list[Run]]:
 
 
 def median(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
-    """Return the median of one number over the runs."""
+    """Return the median over the runs of the number that `of` returns for a run."""
     return statistics.median(of(run) for run in runs)

@@ -31,7 +31,7 @@ exec {java} -Xcomp -XX:TieredStopAtLevel=1 -Xshare:off -m jdk.httpserver -h >/de
 
 
 def main(seconds: int) -> None:
-    """Measure and print both costs."""
+    """Measure and print the processor time with and without a ping at each check."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "denodo/bin").mkdir(parents=True)
@@ -58,7 +58,7 @@ def main(seconds: int) -> None:
 
 
 class _Clock:
-    """A clock that advances only when the benchmark sets it."""
+    """Clock whose time the benchmark sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -68,13 +68,13 @@ class _Clock:
 
 
 def _used() -> float:
-    """Return the processor time of this process and its children."""
+    """Return the processor time in seconds of this process and its children."""
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
 def _server(answer: bytes) -> int:
-    """Start a server that sends this answer on each connection; return its port."""
+    """Start a server that sends `answer` on each connection; return the server's port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -1,4 +1,4 @@
-"""Stages of one run of app.py, with the seconds of each."""
+"""Stages of one run of app.py, with the seconds that each stage takes."""
 
 import json
 import statistics
@@ -8,7 +8,7 @@ from typing import Self
 
 from tools.bench.process import Run
 
-# Root names of imported modules that belong to the CDK.
+# Top-level packages whose import time counts as import of the CDK.
 CDK_PACKAGES = {"aws_cdk", "constructs", "jsii", "publication"}
 
 
@@ -25,7 +25,7 @@ class Stages:
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Self:
-        """Return the median of each stage."""
+        """Return, for each stage, the median of its seconds over the runs."""
         every = [cls.of_one(run) for run in runs]
         names = [field.name for field in fields(cls)]
         return cls(*(statistics.median(getattr(item, name) for item in every) for name in names))
@@ -40,7 +40,7 @@ class Stages:
             kind, _, rest = line.partition(":")
             if kind == "stages":
                 timed = json.loads(rest)
-                break  # Imports after this line count as part of the end of the process.
+                break  # Later imports count as part of the end of the process.
             if kind == "import time":
                 microseconds, _, module = rest.split("|")
                 if module.strip().partition(".")[0] in CDK_PACKAGES:

@@ -86,7 +86,7 @@ def _cluster(number: int, region: str) -> dict[str, Any]:
 
 
 def table_row(name: str, runs: Sequence[Run]) -> str:
-    """Return a line with median, minimum and maximum of the runs."""
+    """Return a line of the table: median, minimum and maximum of the runs."""
     seconds = ([run.wall for run in runs], [run.cpu for run in runs])
     medians = (median(runs, lambda run: run.wall), median(runs, lambda run: run.cpu))
     cells = (
@@ -97,7 +97,7 @@ def table_row(name: str, runs: Sequence[Run]) -> str:
 
 
 def comparison(name: str, ours: Sequence[Run], minimal: Sequence[Run]) -> Iterator[str]:
-    """Yield lines for this project's app, the minimal app and their ratio."""
+    """Yield table lines for this project's app, the minimal app, and the ratio of the two."""
     yield table_row(name, ours)
     yield table_row("  the minimal app", minimal)
     wall = median(ours, lambda run: run.wall) / median(minimal, lambda run: run.wall)
@@ -142,7 +142,7 @@ def report(synth: Synth, times: int, counts: Sequence[int]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print the tables. Return 1 if a process fails."""
+    """Print the tables of the benchmark; return 1 if a process fails."""
     parser = argparse.ArgumentParser(description="Measure the synth of a configuration.")
     parser.add_argument("--config", default="active-passive", help="path or name")
     parser.add_argument("--runs", type=int, default=5, help="measured runs of each process")

@@ -1,6 +1,6 @@
-"""Run app.py, and print the seconds of its stages to stderr, as JSON after `MARK`.
+"""App that runs app.py, and prints the seconds of its stages to stderr, as JSON after `MARK`.
 
-`tools/bench/synth.py` starts this program instead of app.py, and `tools/bench/stages.py` parses its
+`tools/bench/synth.py` starts this app instead of app.py, and `tools/bench/stages.py` parses the
 output.
 """
 
@@ -22,7 +22,7 @@ MARK = "stages:"
 
 
 def note(what: object) -> None:
-    """Print a value for `tools/bench/stages.py` between the lines of `-X importtime`."""
+    """Print a value to stderr, where `tools/bench/stages.py` finds the value among import times."""
     print(MARK, json.dumps(what), file=sys.stderr, flush=True)
 
 

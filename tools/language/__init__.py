@@ -1,1 +1,1 @@
-"""Checks of the language of pages, docstrings and messages: `make lint` runs them."""
+"""Checks of the language of pages, docstrings and messages, which `make lint` runs."""

@@ -1,8 +1,9 @@
-"""Print what breaks a rule of the language, and words that no dictionary has.
+"""Print texts that break a rule of the language, and words that are in no dictionary.
 
     .venv/bin/python -m tools.language
 
-cspell checks a copy of the prose alone, so that names in code need no entry in `words.txt`.
+cspell checks a copy that contains only the prose of each file, so that names in code need no entry
+in `words.txt`.
 """
 
 import subprocess
@@ -29,7 +30,7 @@ def main() -> int:
 
 
 def misspelled(files: Sequence[Path]) -> list[str]:
-    """Return the position of each unknown word."""
+    """Return each word that is in no dictionary, with its position."""
     with TemporaryDirectory() as folder:
         for file in files:
             copy = Path(folder) / f"{file.relative_to(texts.ROOT)}.txt"

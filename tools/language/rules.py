@@ -1,4 +1,4 @@
-"""The rules of the language: words with a plainer word, and how docstrings begin."""
+"""Rules of the language: unusual words, each with a plainer word, and openings of docstrings."""
 
 import re
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ WORDS: Final[tuple[tuple[str, str], ...]] = (
     (r"(?<!Who is )\btold\b", "notified, or the output"),
     (r"\bstands\b(?! for\b)", "is, or remains"),
 )
-"""Words as regular expressions, each with what to write instead. Lines of lists are indented,
-so several spaces may separate two words."""
+"""Unusual words as regular expressions, each with the words to write instead. In wrapped, indented
+lists, several spaces may separate two words, so patterns with two words allow several spaces."""
 
 DEPLOYED: Final = frozenset(
     {
@@ -30,13 +30,16 @@ DEPLOYED: Final = frozenset(
         "stacks/nodes/first_boot_original.py",
     }
 )
-"""Modules with texts of deployed resources, which do not change for their language."""
+"""Modules whose texts are part of deployed resources. Their texts are not checked, because a better
+text would change deployed resources."""
 
 OPENINGS: Final = re.compile(r"(What|Whether|How|Who)\b")
-"""Words with which no docstring begins: it begins with a verb or with the noun of the thing."""
+"""Words with which a docstring must not begin. It begins with a verb, or with the noun of the thing
+that it describes."""
 
 REASONS: Final = re.compile(r"#\s*(noqa|type|ruff):.*\b(see|as) above\b")
-"""A suppressed rule whose reason must be searched elsewhere."""
+"""Comment that suppresses a linter rule and gives its reason only as a reference to another
+comment."""
 
 
 def findings(file: Path) -> Iterator[str]:

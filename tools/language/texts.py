@@ -18,11 +18,12 @@ PACKAGES: Final = ("app.py", "denodo_ha", "hosts", "stacks", "tools")
 _CODE: Final = re.compile(r"^(```|~~~).*?^\1$|<!-- generated .*?<!-- end", re.MULTILINE | re.DOTALL)
 _INLINE: Final = re.compile(r"`[^`\n]*`|(?<=\])\([^)\s]+\)|<[^>\n]+>|https?://\S+|\\N\{[^}]*\}")
 _LEAST_WORDS: Final = 3
-"""A literal with fewer words is a name, a key or a format rather than a message."""
+"""Minimum number of words of a literal that counts as prose; shorter literals are names, keys or
+formats."""
 
 
 def files() -> Iterator[Path]:
-    """Yield the pages and the modules."""
+    """Yield the pages and the Python modules to check."""
     for name in PAGES:
         path = ROOT / name
         yield from sorted(path.rglob("*.md")) if path.is_dir() else [path]
@@ -34,7 +35,7 @@ def files() -> Iterator[Path]:
 
 
 def prose(file: Path) -> str:
-    """Return the prose of a file, with empty lines instead of everything else."""
+    """Return the prose of a file. All other lines are empty, so that line numbers remain."""
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".md":
         return _without_code(text)
@@ -80,6 +81,6 @@ def _strings(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _without_code(text: str) -> str:
-    """Return a text without blocks of code, code within lines, and addresses of links."""
+    """Return a text without code blocks, code within lines, and the addresses of links."""
     text = _CODE.sub(lambda match: "\n" * match[0].count("\n"), text)
     return _INLINE.sub(" X ", text)

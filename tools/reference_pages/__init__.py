@@ -1,1 +1,1 @@
-"""Reference pages that are written from the program: `make reference` writes them."""
+"""Generators of the reference pages whose content comes from the code (`make reference`)."""

@@ -1,4 +1,4 @@
-"""The table of all alarms that notify, for the page of the alarms."""
+"""The table of all alarms that send notifications, for docs/reference/alarms.md."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def text() -> str:
 
 
 def alarm_texts() -> Iterator[AlarmText]:
-    """Yield the texts of every alarm, of the default example with exports of metadata."""
+    """Yield the texts of all alarms of the default example with metadata exports turned on."""
     environment = load(_EXAMPLE).environment
     settings = environment.clusters[_CLUSTER].model_copy(
         update={"exports": Exports.model_construct(login="")}

@@ -23,7 +23,7 @@ Options before the command: `-v` logs each step to stderr, `-vv` also what was r
 
 
 def text() -> str:
-    """Return the page."""
+    """Return the Markdown of the page."""
     sections = [_section(name, command) for name, command in _commands()]
     rows = [
         (f"[`{name}`](#denodo-ha-{name.replace(' ', '-')})", _paragraphs(command)[0])
@@ -79,7 +79,7 @@ def _default(parameter: Any) -> str:
 
 
 def _paragraphs(command: Any) -> list[str]:
-    """Return the paragraphs of a command's help without the markup of the terminal."""
+    """Return the paragraphs of a command's help, without the markup for terminals."""
     plain = re.sub(r"\[/?bold\]", "", inspect.cleandoc(command.help or ""))
     return [paragraph.strip() for paragraph in plain.split("\n\n")]
 

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tools.reference_pages.cost_table
 
-synthesises every example and writes the table, as `make snapshots` does. It is not a part of `make
-reference`, which needs no templates.
+This command synthesises every example and writes the table; `make snapshots` writes the table too.
+`make reference` does not, because it needs no templates.
 """
 
 import tempfile
@@ -25,7 +25,7 @@ END: Final = "<!-- end of the generated part -->\n"
 
 
 def table(examples: Mapping[str, Sequence[SynthesisedStack]]) -> str:
-    """Return the table of the examples' stacks, at the prices of this version."""
+    """Return the table of the examples' monthly cost, at the prices in this version."""
     rows = []
     for name, stacks in sorted(examples.items()):
         cost = monthly_cost(stacks, shipped_prices())
@@ -35,7 +35,7 @@ def table(examples: Mapping[str, Sequence[SynthesisedStack]]) -> str:
 
 
 def page_with(text: str, page: str) -> str:
-    """Return the page with a text as its generated part."""
+    """Return a page in which `text` replaces the generated part."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}{text}{END}{after}"

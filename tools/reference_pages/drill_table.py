@@ -1,4 +1,4 @@
-"""The drill's table of the example `active-passive`, for README and for the page of the drill."""
+"""The drill's table of the example `active-passive`, for README.md and the page of the drill."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,17 +9,17 @@ from denodo_ha.drill.text_report import HEADINGS, outcome_rows
 
 EXAMPLE: Final = "active-passive"
 _EXCERPT: Final = ("region lost", "switch thrown", "node lost")
-"""The failures of the rows in README."""
+"""Kinds of failures of which README.md shows one row each."""
 _EXCERPT_COLUMNS: Final = 4
 
 
 def text(result: DrillResult) -> str:
-    """Return the whole table."""
+    """Return the whole table, for the page of the drill."""
     return f"{markdown_table(HEADINGS, _rows(result))}\n"
 
 
 def excerpt(result: DrillResult) -> str:
-    """Return the first columns of some rows, each with one kind of failure."""
+    """Return the first columns of one row for each kind of failure in `_EXCERPT`, for README.md."""
     rows = []
     for kind in _EXCERPT:
         for failures, *others in _rows(result):

@@ -30,7 +30,7 @@ _UNITS = {
 
 
 def text() -> str:
-    """Return the page."""
+    """Return the Markdown of the page."""
     quotas, ranges, values = [], [], []
     for name, value, explanation in _definitions():
         match value:
@@ -58,7 +58,10 @@ def text() -> str:
 
 
 def _definitions() -> Iterator[tuple[str, Any, str]]:
-    """Yield name, value and docstring of each fact; names above one docstring share it."""
+    """Yield name, value and docstring of each fact.
+
+    Consecutive names without a docstring between them share the docstring after the last name.
+    """
     body = ast.parse(Path(str(limits.__file__)).read_text(encoding="utf-8")).body
     waiting: list[str] = []
     for statement in body:

@@ -102,7 +102,7 @@ _PARAMETERS = (
 
 
 def text() -> str:
-    """Return the page."""
+    """Return the Markdown of the page."""
     stacks = [(f"`{name('ENVIRONMENT', 'CLUSTER')}`", meaning) for name, meaning in _STACKS]
     stacks += [(f"`{name('ENVIRONMENT')}`", meaning) for name, meaning in _ENVIRONMENT_STACKS]
     outputs = (
@@ -129,7 +129,7 @@ def text() -> str:
 
 
 def is_documented(output: str) -> bool:
-    """Return whether the page has an output of a deployed stack."""
+    """Return whether the page describes an output of a deployed stack."""
     known = (*CLUSTER, *FAILOVER, *METADATA, *COPIES, "DashboardNAME")
     return any(
         re.fullmatch(re.sub("NODE$|ZONE$|COMPONENT$|NAME$", ".+", name), output) for name in known

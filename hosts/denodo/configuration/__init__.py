@@ -1,1 +1,1 @@
-"""Files of Denodo and of the system that the program changes, and the journal of the changes."""
+"""Files of Denodo and of the operating system that the program changes, and the change journal."""

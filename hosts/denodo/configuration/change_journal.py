@@ -1,14 +1,14 @@
-"""The journal of a change: if a run is killed, the next run undoes its change from the journal.
+"""Journal of a change: if a run is killed, the next run uses the journal to undo the change.
 
     begin ──▶ keep ──▶ (files are edited, servers started) ──▶ end
       │         │
       │         └─ from here, the backups of all files exist
       └─ from here, servers may be stopped
 
-A run that finds a journal restores the backups and starts from the beginning, unless the record of
-the applied state shows that the change is complete. No run continues a partial change. Backups
-contain earlier passwords, so they are removed at the end of a change. A run that finds no journal
-removes all backups that are left.
+A run that finds a journal of an earlier run restores the backups and starts from the beginning,
+unless the record of the applied state shows that the change is complete. No run continues a partial
+change. Backups contain earlier passwords, so they are removed at the end of a change. A run that
+finds no journal removes all backups that earlier runs have left.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BACKUP_SUFFIX = ".before-denodo-node"
 
 
 CONFIGURED = ("conf", "resources/apache-tomcat/conf")
-"""Folders in which the program and Denodo's scripts change files, relative to DENODO_HOME."""
+"""Folders below DENODO_HOME in which the program and Denodo's scripts change files."""
 
 
 class Journal:
@@ -67,7 +67,7 @@ class Journal:
         return change
 
     def keep(self, change: str, paths: Iterable[Path]) -> None:
-        """Back up files, before they are changed."""
+        """Back up files, before the change writes to them."""
         kept = list(paths)
         for path in kept:
             _back_up(path)
@@ -108,7 +108,8 @@ class Journal:
             data = json_object.parse(files.read(self._file, follow=False))
             return str(data["change"]), [Path(path) for path in data["files"]]
         except (OSError, ValueError, TypeError, KeyError):
-            # All backups belong to this change, because backups of earlier changes were removed.
+            # All backups that exist belong to this change, because earlier runs removed their own
+            # backups.
             log.warning(f"{self._file} cannot be read; all backups below {self._home} are used")
             backups = [path for path in self._own_files() if path.name.endswith(_BACKUP_SUFFIX)]
             return "", [_original_of(path) for path in backups]
@@ -120,7 +121,7 @@ def is_own_file(path: Path) -> bool:
 
 
 def _back_up(path: Path) -> None:
-    """Copy a file to its backup, with owner and mode."""
+    """Copy a file to its backup, which gets the file's owner and mode."""
     path = path.resolve()
     status = path.stat()
     files.write_atomically(
@@ -134,8 +135,7 @@ def _back_up(path: Path) -> None:
 def _restore(path: Path) -> None:
     """Replace a file with its backup, if the backup still exists.
 
-    The backup is renamed and nothing is written, because a full disk may be the reason for the
-    restore.
+    Only rename the backup and write nothing, because the change may have failed on a full disk.
     """
     path = path.resolve()
     backup = _backup_of(path)

@@ -33,14 +33,14 @@ INSTALL = (
     "`cd /opt/denodo-node/current; python3 -m node install --parameter NAME` as root, with the name"
     " of the SSM parameter of this node"
 )
-"""The command that writes the file, for messages."""
+"""Command that writes the environment file, as text for messages."""
 
 _LIMIT = 65536
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return the variables in the file, an empty dictionary if the file does not exist.
+    """Return the variables in the environment file; an empty dictionary if there is no file.
 
     Raises:
         SystemRefusedError: The file is not in the form that `install` writes, or a user other
@@ -65,7 +65,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, state: State, *, parameter: str, region: str) -> None:
-    """Write the file.
+    """Write the environment file.
 
     Raises:
         OSError: The file cannot be written.
@@ -75,7 +75,7 @@ def write(path: Path, state: State, *, parameter: str, region: str) -> None:
 
 
 def update_account(path: Path, state: State) -> None:
-    """Update the user and home in an existing file to those of a state.
+    """Update user and DENODO_HOME to those of a state, if the environment file exists.
 
     Raises:
         SystemRefusedError: The present file cannot be used.

@@ -1,8 +1,9 @@
 """The names of the node in the hosts file.
 
 The hosts file resolves these names to the node's own address. So a server that looks up its own
-name needs neither the DNS record nor the load balancer, which do not exist yet at first boot. On a
-node whose RMI host is the load balancer, the node's own connections to it remain on the node.
+name needs neither the DNS record nor the load balancer, which do not exist yet at first boot. If
+the RMI host of a node is the load balancer's name, the node's own connections to this name remain
+on the node.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _END = "# END denodo-node"
 _BLOCK = re.compile(rf"^{_BEGIN}\r?\n(.*?)^{_END}(?:\r?\n|\Z)", re.MULTILINE | re.DOTALL)
 
 _ENCODING = "latin-1"
-"""An encoding with one character per byte, so that all bytes outside the program's block remain."""
+"""Encoding with one character for each byte, so that bytes outside the program's own lines remain
+unchanged."""
 
 
 def node_names(state: State) -> list[str]:
@@ -36,7 +38,8 @@ def with_names(system: System, names: Iterable[str]) -> str | None:
     """Return the new text of the hosts file with the node's names, None if nothing changes."""
     text = _text(system)
     block = f"{_BEGIN}\n{system.own_address} {' '.join(names)}\n{_END}\n"
-    # The block is at the start of the file, because lookups use the first line that has the name.
+    # Write the program's lines at the start of the file, because a lookup uses the first line that
+    # has the name.
     changed = block + _BLOCK.sub("", text)
     return None if changed == text else changed
 

@@ -63,7 +63,7 @@ def values(text: str) -> dict[str, str]:
 
 
 def values_or_none(path: Path) -> dict[str, str]:
-    """Return the values of a file; none if the file cannot be read."""
+    """Return the values of a file; an empty dictionary if the file cannot be read."""
     try:
         return values(files.read(path).decode(ENCODING))
     except (OSError, FormatError):
@@ -91,7 +91,7 @@ def edited(text: str, changes: Mapping[str, str]) -> str:
 
     If a key is repeated, its last entry is changed, because Java uses the last one. A missing key
     is added after the line in which the key is commented out, because the explanation of the key is
-    usually there. If there is no such line, the key is added at the end.
+    usually next to that line. If there is no such line, the key is added at the end.
 
     Raises:
         FormatError: Java refuses to read the file, or no entry can be added after its last line.
@@ -168,7 +168,7 @@ def _after_comment(text: str, key: str) -> int | None:
         while current < len(positions) and positions[current][1] <= match.start():
             current += 1
         if current < len(positions) and positions[current][0] <= match.start():
-            continue  # this line continues an entry, and only looks like a comment
+            continue  # a line that continues an entry and only looks like a comment
         try:
             name, _ = _split(match.group(1))
             separator = match.group(1)[len(name) :].lstrip(_BLANK)[:1]
@@ -184,7 +184,7 @@ def _logical_lines(text: str) -> Iterator[tuple[str, int, int]]:
     line, start = "", 0
     for natural in _NATURAL.finditer(text):
         content = natural["content"]
-        # Java skips empty lines and comments, also after a line that contains only a backslash.
+        # Java skips empty lines and comments, even after a line that contains only a backslash.
         if not line and (not content or content[0] in "#!"):
             continue
         if not line:
@@ -213,7 +213,7 @@ def _split(line: str) -> tuple[str, str]:
 
 def _without_escapes(text: str) -> str:
     if "\\" not in text and text.isascii():
-        return text  # a short way for most texts, since an apply reads each file many times
+        return text  # fast path for most texts, since an apply reads each file many times
     out: list[str] = []
     position = 0
     while position < len(text):
@@ -233,7 +233,7 @@ def _without_escapes(text: str) -> str:
             else:
                 char = _NAMED.get(char, char)
         out.append(char)
-    # Join surrogate pairs, which are two characters in Java and one character in Python.
+    # Join surrogate pairs: Java stores such a character as two code units, Python as one character.
     joined = "".join(out)
     return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 

@@ -36,7 +36,7 @@ _STORES = ("keystore", "truststore")
 _TLS_PARTS = (*_STORES, "certificate", "credentials")
 _TEMPORARY = "tls"
 _FOLDER = "tls-"
-"""Prefix of folder names; the servers read the key stores in these folders at every start."""
+"""Prefix of the names of folders with key stores, which the servers read at every start."""
 
 
 def token(system: System, state: State) -> Iterable[Setting]:
@@ -61,7 +61,7 @@ def touched_by_tls(state: State) -> list[Path]:
 
 
 def configure_tls(system: System, state: State) -> None:
-    """Run Denodo's own script, which enables TLS in all servers.
+    """Enable TLS in all servers by Denodo's TLS script.
 
     Raises:
         StateError: The secret cannot be read or has an unexpected format.
@@ -72,7 +72,7 @@ def configure_tls(system: System, state: State) -> None:
     if missing:
         message = f"the secret {state.certificate} lacks {', '.join(missing)}"
         raise StateError(message)
-    # Each secret has its own folder, because a rollback needs the folder of the previous secret.
+    # Use a separate folder for each secret, because a rollback needs the previous secret's folder.
     folder = _folder(system, state)
     files.remove(folder)
     folder.mkdir(mode=0o700)
@@ -99,10 +99,10 @@ def configure_tls(system: System, state: State) -> None:
 
 
 def remove_leftovers(system: System, state: State, applied: State | None) -> None:
-    """Remove secrets of killed runs, and key stores that no server reads.
+    """Remove secrets that killed runs have left, and key stores that no server reads.
 
-    The key store of the applied state is kept, and every key store that a file of Denodo names,
-    because TLS remains enabled even if a later state has no certificate.
+    Keep the key store of the applied state, and every key store that a file of Denodo names: TLS
+    remains enabled even if a later state has no certificate.
     """
     system.remove_temporary_folder(_TEMPORARY)
     kept = _folder(system, applied) if applied and applied.certificate else None

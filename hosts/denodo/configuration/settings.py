@@ -1,7 +1,7 @@
-"""The settings in Denodo's files that a desired state requires.
+"""Settings in Denodo's files that a desired state requires.
 
-Source: Denodo's manuals of 7.0, 8.0 and 9.x, "Configuration of the JVM Parameters from the
-Command Line", "Changing the RMI host", "Register the Denodo Servers in the License Manager".
+Source: Denodo's manuals of 7.0, 8.0 and 9.x, "Configuration of the JVM Parameters from the Command
+Line", "Changing the RMI host", "Register the Denodo Servers in the License Manager".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCHEDULER = Path("conf/scheduler/ConfigurationParameters.properties")
 TOKEN = Path("conf/SSOConfiguration.properties")
 
 STANDALONE_LICENSE = Path("conf/denodo.lic")
-"""A licence file; if it exists, the servers do not use the License Manager."""
+"""Path of a local licence file. If it exists, the servers do not use the License Manager."""
 
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
@@ -36,24 +36,25 @@ SHUTDOWN_PORT = f"{_MANAGER}.shutdownPort"
 HTTP_PORT = f"{_TOMCAT}.http.port"
 HTTPS_PORT = f"{_TOMCAT}.https.port"
 NO_PORT = ("", "0")
-"""Port values that turn off a protocol of the web container, as a missing key does."""
+"""Values of a port that turn off its protocol in the web container; a missing key does so too."""
 SCHEDULER_PORT = "Launcher/registryPort"
 _SCHEDULER_TLS = "com.denodo.security.ssl.enabled"
 _SCHEDULER_AUXILIARY_PORT = 7998
-"""Denodo's default, which a node gets back if the state no longer has a port of its own."""
+"""Denodo's default. A node gets this port again if its state had an own port and has none any
+more."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One value of one file.
+    """One value in one of Denodo's files.
 
     Attributes:
         file: path of the file, relative to DENODO_HOME.
         keys: possible names of the key; the name in the file is used, otherwise the first name.
-        value: the value.
+        value: the value to write.
         only_if_set: do not add the key to a file that does not have the key.
-        kept: values that remain if the file has them.
-        secret: whether the value must not be shown.
+        kept: values in the file that are not replaced.
+        secret: whether messages must not show the value.
         encrypted: prefix that Denodo adds when it encrypts the written value; a current value with
             this prefix is not replaced.
         heap_mib: maximum heap to set in the current value, in MiB; 0: write `value`.
@@ -69,7 +70,7 @@ class Setting:
     heap_mib: int = 0
 
     def new_value(self, current: str | None) -> str:
-        """Return the value that replaces the current one."""
+        """Return the value to write if a file has the value `current` (None: no such key)."""
         if current is not None and (
             current.strip() in self.kept or (self.encrypted and current.startswith(self.encrypted))
         ):
@@ -90,7 +91,7 @@ def vdp_port_key(version: str) -> str:
 
 
 def scheduler_uses_tls(state: State) -> bool:
-    """Return whether the Scheduler speaks TLS, by the state or by the Scheduler's own file."""
+    """Return whether the Scheduler uses TLS, according to the state or the Scheduler's own file."""
     values = properties_file.values_or_none(state.home / SCHEDULER)
     return bool(state.certificate) or values.get(_SCHEDULER_TLS, "").strip().lower() == "true"
 
@@ -117,8 +118,8 @@ def settings(state: State, applied: State | None = None) -> Iterator[Setting]:
             only_if_set=not manager.tls,
         )
     if "scheduler" in state.servers:
-        # The keys `Server/…` are not set: they belong to the Scheduler Index, which has its own
-        # file.
+        # Do not set the keys `Server/…`: they are settings of the Scheduler Index, which has its
+        # own file.
         host = state.scheduler_rmi_host or state.host
         yield Setting(SCHEDULER, ("Launcher/registryURL",), host)
         port = state.ports.get("scheduler_auxiliary")
@@ -140,8 +141,8 @@ def _web_container(state: State) -> Iterator[Setting]:
             yield Setting(WEB, (f"{_TOMCAT}.{name}.port",), str(port))
     if state.web_jmx:
         yield Setting(WEB, (f"{_TOMCAT}.jmx.rmi.host",), state.host)
-    # If the key of a port is commented out, an operator has turned the protocol off (HTTPS only, or
-    # HTTP only), and it remains off. But HTTPS is turned on if this program sets up TLS.
+    # If the key of a port is commented out, an operator has turned off the protocol (HTTP or
+    # HTTPS). It remains off, but HTTPS is turned on if this program sets up TLS.
     for key, name, required in (
         (HTTP_PORT, "web", False),
         (HTTPS_PORT, "web_tls", bool(state.certificate)),

@@ -1,1 +1,1 @@
-"""Disks of a node: its EBS volumes, and the data disk."""
+"""Disks of a node: its EBS volumes, one of which may be the data disk."""

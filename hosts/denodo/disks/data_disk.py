@@ -3,11 +3,12 @@
     blank? ─yes▶ mkfs.ext4 ─▶ systemd mount unit (by UUID) ─▶ mounted now, and at every boot
        └───no──────────────────────┘
 
-A disk on which `blkid` finds a signature, or whose beginning is not empty, is never formatted: the
-file system that is on it is mounted. systemd mounts it at a boot before Denodo starts. If the disk
-is missing, Denodo starts without it after a time limit, and `status` has a warning.
+A disk on which `blkid` finds a signature, or whose beginning is not empty, is never formatted: its
+existing file system is mounted. At each boot, systemd mounts the disk before Denodo starts. If the
+disk is missing, Denodo starts without it after a time limit, and `status` has a warning.
 
-The mount and the format are root's: `install` at first boot, later the unit `denodo-node-disk`.
+Only root formats and mounts the disk: at first boot by `install`, later by the unit
+`denodo-node-disk`.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     from hosts.denodo.state import DataDisk, State
 
 UNIT = "denodo-node-disk.service"
-"""The unit that runs the command `mount`, outside the limits of the unit of Denodo's servers."""
+"""Unit that runs the command `mount`. The unit of Denodo's servers has limits that forbid a
+mount."""
 _PROGRAMS = ("blkid", "mkfs.ext4", "systemd-escape")
 _PACKAGES = "install util-linux and e2fsprogs"
 _LABEL = "denodo-data"
 _BLANK_BYTES = 2**20
-"""Size of the beginning of a disk that must contain only zeros, as a new EBS volume does, before
-the disk is formatted.
-"""
+"""Size of the beginning of a disk that must contain only zeros before the program formats the disk.
+A new EBS volume contains only zeros."""
 _NOTHING_FOUND = 2
 """Exit status of `blkid` if it finds no signature (blkid(8))."""
 _SECONDS = 60
@@ -70,8 +71,8 @@ def warnings(state: State, disks: Disks | None = None) -> Iterator[str]:
 def ensure(state: State) -> None:
     """Start the unit that mounts the data disk, if the disk is not mounted.
 
-    An apply and a boot call this as root on a real machine. A failure is only a warning: a disk
-    must neither keep Denodo from running nor end a roll.
+    An apply and a boot call this function as root on a real machine. A failure is only a warning,
+    because a missing disk must neither keep Denodo from running nor end a roll.
     """
     if state.data_disk is None or Disks().is_mounted(state.data_disk.path):
         return
@@ -84,7 +85,7 @@ def ensure(state: State) -> None:
 
 
 class Mount:
-    """The mount of a data disk, which root makes.
+    """Formatting and mounting of a data disk, for which this process must be root.
 
     Args:
         disk: the data disk of the desired state.
@@ -105,7 +106,7 @@ class Mount:
         self._disks, self._units = disks or Disks(), units
 
     def make(self) -> None:
-        """Mount the disk, now and at every boot; format the disk if it is blank.
+        """Mount the disk now and at every boot; format the disk first if it is blank.
 
         Raises:
             ImageError: The disk is missing, or is not usable; the message says what to do.
@@ -133,14 +134,18 @@ class Mount:
         log.info(f"{device} is mounted on {self._disk.path}")
 
     def _prepare_folder(self) -> None:
-        """Create the folder to mount on; refuse one with files, which the disk would hide."""
+        """Create the folder to mount on; refuse a folder that contains files.
+
+        A mounted disk would hide these files.
+        """
         path = self._disk.path
         existing = next(parent for parent in path.parents if os.path.lexists(parent))
         with files.open_folder(existing, trusted=True):
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with files.open_folder(path.parent, trusted=True) as parent:
             if not os.path.lexists(path):
-                # The folder is root's, so Denodo does not fill the root disk without the data disk.
+                # Make root the owner of the folder: if the data disk is missing, Denodo must not
+                # fill the root disk.
                 os.mkdir(path.name, 0o755, dir_fd=parent)
             status = os.stat(path.name, dir_fd=parent, follow_symlinks=False)
         if not stat.S_ISDIR(status.st_mode):
@@ -183,7 +188,7 @@ class Mount:
             raise ImageError(message)
 
     def _write_unit(self, device: Path, values: dict[str, str]) -> None:
-        """Write systemd's unit for the mount, and start it."""
+        """Write and start the systemd unit that mounts the disk."""
         if values.get("USAGE") != "filesystem" or not values.get("UUID"):
             found = values.get("TYPE") or values.get("PTTYPE") or "something unknown"
             message = (
@@ -214,7 +219,7 @@ class Mount:
                 raise SystemRefusedError(message)
 
     def _disable_others(self, unit: Path, first_line: str) -> None:
-        """Disable units of earlier values of `data_disk_path`, from the next boot on."""
+        """Disable the mount units of earlier values of `data_disk_path`, from the next boot on."""
         for other in sorted(self._units.glob("*.mount")):
             if other != unit and files.read(other).decode().startswith(first_line):
                 self._run("systemctl", "disable", other.name)

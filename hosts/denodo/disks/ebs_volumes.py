@@ -1,11 +1,11 @@
-"""EBS volumes that are attached to this machine, with the device names of EC2's mapping.
+"""EBS volumes that are attached to this machine, with their device names in EC2's mapping.
 
 The kernel numbers NVMe disks in the order in which they answer, so the name of a disk may differ
-after each boot. The controller of the disk of an EBS volume returns the device name of the
+after each boot. The NVMe controller of an EBS volume returns the device name of the block device
 mapping in its vendor-specific data, and the id of the volume as serial number (AWS, Amazon EBS User
-Guide, "Map Amazon EBS volumes to NVMe device names"). On Xen instances, the disk has the name of
-the mapping itself: /dev/sdf, or /dev/xvdf (AWS, Amazon EC2 User Guide, "Device names for volumes on
-Amazon EC2 instances").
+Guide, "Map Amazon EBS volumes to NVMe device names"). On Xen instances, a disk has the device name
+of the mapping or the same name with xvd: /dev/sdf, or /dev/xvdf (AWS, Amazon EC2 User Guide,
+"Device names for volumes on Amazon EC2 instances").
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _CONTROLLER = 1
 
 @dataclass(frozen=True)
 class Volume:
-    """An EBS volume on a Nitro instance.
+    """EBS volume on a Nitro instance.
 
     Attributes:
         id: id of the volume.
-        path: its disk, such as /dev/nvme1n1.
+        path: device file of the volume, such as /dev/nvme1n1.
         device: device name of EC2's mapping, such as /dev/sdf; empty if it cannot be read.
     """
 
@@ -85,12 +85,12 @@ class Disks:
                 return volume.path
         name = device.rpartition("/")[2]
         for path in (self.devices / name, self.devices / name.replace("sd", "xvd", 1)):
-            if path.exists():  # a disk of a Xen instance, or a link that the image's udev has made
+            if path.exists():  # on Xen, or a symbolic link of the image's udev rules
                 return path.resolve()
         return None
 
     def root(self) -> Volume | None:
-        """Return the volume with the root file system, None if it is not known."""
+        """Return the volume with the root file system; None if the volume is not known."""
         for line in self._mount_lines():
             if line[4] == "/":
                 # `/sys/dev/block/259:1` leads to `…/nvme0n1/nvme0n1p1`, or `…/nvme0n1`.
@@ -125,10 +125,10 @@ def _attribute(path: Path) -> str:
 
 
 def _identify(path: Path) -> bytes:
-    """Ask the controller of an NVMe disk to identify itself, which needs root.
+    """Return the answer of an NVMe disk's controller to the command `Identify`, as root.
 
     Raises:
-        OSError: The device is not an NVMe disk, or this process may not ask it.
+        OSError: The device is not an NVMe disk, or this process may not send the command.
     """
     data = ctypes.create_string_buffer(_IDENTIFY_BYTES)
     command = struct.pack(

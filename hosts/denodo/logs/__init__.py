@@ -1,1 +1,1 @@
-"""Logs of the node, which are sent to CloudWatch Logs."""
+"""Sending of the node's logs to CloudWatch Logs."""

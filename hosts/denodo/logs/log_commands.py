@@ -1,8 +1,8 @@
-"""The commands `send-logs` and `send-journal`: they send new lines each minute, until they end.
+"""The commands `send-logs` and `send-journal`, which send new log lines each minute.
 
-`send-logs` runs as the Denodo user, who owns the files. `send-journal` runs as root, reads only the
-journal, and keeps its position in a folder of root. Both end at once if the desired state has no
-logs.
+`send-logs` runs as the Denodo user, who owns the log files. `send-journal` runs as root, reads only
+the journal, and keeps its position in a folder of root. Both run until a signal ends them; if the
+desired state has no logs, both end immediately.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ UNITS = (FILES_UNIT, JOURNAL_UNIT)
 """Units that run the commands, if the desired state has logs."""
 
 POSITIONS = "log-positions.json"
-"""File in the folder of the records, with the positions of Denodo's files."""
+"""File in the folder of the records, with the positions up to which log files were sent."""
 CURSOR_FOLDER = Path("/var/lib/denodo-node-journal")
-"""Folder of root, with the position in the journal."""
+"""Folder that only root can write, with the position up to which the journal was sent."""
 
 PROGRAM = "program"
 _SOURCES = {
@@ -53,7 +53,7 @@ _SOURCES = {
     ),
     **dict.fromkeys(CLOUD_INIT_UNITS, CLOUD_INIT),
 }
-"""Source of each unit whose journal is sent."""
+"""Unit names, each with the source that is part of the name of its log stream."""
 
 _SYSTEMCTL_SECONDS = 60
 
@@ -94,7 +94,10 @@ def send_journal(
 
 
 def send_failure(system: System, state: State, reason: str) -> None:
-    """Send the reason why this machine cannot be a node, before the units are installed."""
+    """Send the reason why this machine cannot become a node.
+
+    A first boot calls this function, because the units that send logs are not installed yet.
+    """
     if state.logs is None:
         return
     now = int(system.now().timestamp() * 1000)
@@ -109,7 +112,7 @@ def send_failure(system: System, state: State, reason: str) -> None:
 def known_secrets(
     system: System, state: State, now: Callable[[], float] = time.monotonic
 ) -> KnownSecrets:
-    """Return the secrets that the node reads."""
+    """Return the secrets that the node reads, which must not appear in sent log lines."""
     return KnownSecrets(system.aws_cli.secret, state.secret_arns, log.warning, now)
 
 
@@ -123,10 +126,10 @@ def _sender(system: System, state: State, logs: Logs) -> LogSender:
 
 
 def ensure_units(state: State, *, restart: bool) -> None:
-    """Start the units if the state has logs, else stop them. A failure is only a warning.
+    """Start the units that send logs if the state has logs, else stop the units.
 
-    An apply and a boot call this as root on a real machine. An apply restarts the units, so that
-    they use the new state.
+    An apply and a boot call this function as root on a real machine. An apply restarts the units,
+    so that they use the new state. A failure is only a warning.
     """
     if state.logs is None:
         commands = [["disable", "--now", *UNITS]]

@@ -1,10 +1,10 @@
-"""Log files of Denodo's servers, read from where the last reading ended.
+"""Log files of Denodo's servers, read from the position at which the last reading ended.
 
 Each server has a folder below `logs` of the installation (Denodo, "Log column details", and
-"Configuring the Logging System"). A file is followed by its inode, so that a file that log4j
-renames is read to its end under its first name.
+"Configuring the Logging System"). A file is recognised by its inode: if log4j renames the file, the
+rest of the file is still read, and sent under the file's first name.
 
-The files belong to the Denodo user, who also runs this process: root never opens them.
+The files belong to the Denodo user, who also runs this process: root never opens the files.
 """
 
 from __future__ import annotations
@@ -24,17 +24,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READ_BYTES = 4 * 2**20
-"""Project default: the most that is read of a file at once."""
+"""Project default: maximum number of bytes that one reading takes from a file."""
 BACKLOG_BYTES = 64 * 2**20
-"""Project default: if more of a file is unread, only its end is sent."""
+"""Project default: maximum number of unread bytes of a file. If there are more, only the end of the
+file is sent."""
 FIRST_BYTES = 64 * 2**10
-"""Project default: the end of a file that is sent at the first reading on a node."""
+"""Project default: number of bytes at the end of each file that the first reading on a node
+sends."""
 RECENT_SECONDS = 24 * 3600
-"""Project default: at the first reading on a node, files that are older are not sent."""
+"""Project default: age of a file above which the first reading on a node sends nothing of the
+file."""
 
 _SUFFIXES = (".log", ".out")
 _STATEMENTS = ("vdp-queries", "vdp-requests")
-"""Beginnings of the names of files with the statements of users (Denodo, "Log column details")."""
+"""Prefixes of the names of files that contain users' statements (Denodo, "Log column details")."""
 _MOST_FILES = 200
 _POSITIONS_LIMIT = 2**20
 
@@ -80,8 +83,8 @@ class LogFiles:
     def read(self) -> Iterator[LogLines]:
         """Yield the new lines of each file.
 
-        The position of a file is recorded when the next lines are requested, so lines whose sending
-        fails are read again.
+        The position of a file is recorded when the caller requests the next lines, so that lines
+        whose sending fails are read again.
         """
         known, seen = self._positions, set[str]()
         for folder in self._folders():
@@ -93,7 +96,8 @@ class LogFiles:
                         continue
                     seen.add(key)
                     name, offset = known.get(key) or (entry.name, self._start(status))
-                    # A file that is shorter was emptied, or has the inode of a removed file.
+                    # Read a file that is shorter than the recorded position from its start: it was
+                    # emptied, or is a new file with the inode of a removed one.
                     offset = offset if offset <= status.st_size else 0
                     lines, end = _read_lines(folder / entry.name, offset)
                     if lines:
@@ -115,7 +119,7 @@ class LogFiles:
         return name.endswith(_SUFFIXES) and (self._statements or not has_statements)
 
     def _start(self, status: os.stat_result) -> int:
-        """Return the position from which a file is read that was not seen before."""
+        """Return the position from which to read a file that was not read before."""
         if not self._is_first:
             return 0
         recent = self._now() - status.st_mtime < RECENT_SECONDS
@@ -126,7 +130,7 @@ class LogFiles:
             data: Any = json_object.parse(files.read(self._file, limit=_POSITIONS_LIMIT))
             return {str(key): (str(name), int(offset)) for key, (name, offset) in data.items()}
         except (OSError, ValueError, TypeError, AttributeError):
-            return {}  # at worst, lines are sent again
+            return {}  # without positions, some lines are sent again
 
     def _save(self) -> None:
         text = json.dumps(self._positions, indent=1) + "\n"
@@ -135,7 +139,7 @@ class LogFiles:
 
 def _read_lines(path: Path, offset: int) -> tuple[tuple[str, ...], int]:
     """Return the complete lines from an offset on, and the offset of the next line."""
-    # A FIFO without a writer would block without O_NONBLOCK.
+    # Without O_NONBLOCK, opening a FIFO that has no writer would block.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags)

@@ -24,7 +24,7 @@ _DEFAULT_VERSION = "10"
 
 
 def newest_version(home: Path) -> str:
-    """Return NN of the newest driver folder `postgresql-NN`; without one, the NN of Denodo 8.0."""
+    """Return NN of the newest driver folder `postgresql-NN`, else the NN of Denodo 8.0."""
     versions = [int(match["version"]) for _, match in _folders(home)]
     return str(max(versions)) if versions else _DEFAULT_VERSION
 
@@ -46,7 +46,7 @@ def problem(home: Path, component: str) -> str:
 
 
 def _remedy(home: Path, folder: Path) -> str:
-    """Return what to do: the command to copy the newest driver of the installation, if possible."""
+    """Return the remedy as text: if possible, the command that copies the installation's driver."""
     found = [
         (version, jar) for source, _ in _folders(home) for jar, version in _jars(source).items()
     ]
@@ -57,7 +57,7 @@ def _remedy(home: Path, folder: Path) -> str:
 
 
 def _folders(home: Path) -> list[tuple[Path, re.Match[str]]]:
-    """Return the driver folders of the installation that have a driver."""
+    """Return the folders `postgresql-NN` of the installation that contain a driver."""
     folders = (home / _INSTALLED).glob("postgresql-*")
     matches = ((folder, _FOLDER.fullmatch(folder.name)) for folder in folders)
     return [(folder, match) for folder, match in matches if match and _jars(folder)]

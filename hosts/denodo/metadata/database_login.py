@@ -1,8 +1,9 @@
 """Logins of the components to the metadata database, read from secrets.
 
-A login is a secret that `denodo-ha catalog init` completes with the address of the database.
-Until then, the component that uses the login is not started. In cluster mode, the component would
-find no database; otherwise, the component would create its own metadata, which would be lost later.
+A login is a secret that `denodo-ha catalog init` completes with the address of the database. Until
+`catalog init` has run, the component that uses the login is not started. In cluster mode, the
+component would find no database; otherwise, the component would create metadata of its own, which
+would be lost when it uses the shared database later.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Login:
         dbname: name of the database.
         username: name of the user.
         password: password of the user.
-        ca: certificates (PEM) that verify the server; empty: those of Java.
-        encrypted: the password as encrypted by Denodo, empty if it is not known.
+        ca: certificates (PEM) that verify the server; empty: the trusted certificates of Java.
+        encrypted: the password as encrypted by Denodo, empty if the encrypted form is not known.
     """
 
     host: str
@@ -53,7 +54,7 @@ class Login:
 
     @property
     def server(self) -> Server:
-        """Return the server, to be queried with this login."""
+        """Return the database server with this login, to run queries on it."""
         return Server(self.host, self.port, self.dbname, self.username, self.password, self.ca)
 
     @property
@@ -64,7 +65,7 @@ class Login:
 
 
 def startable(system: System, state: State) -> State:
-    """Return the state without the servers whose database has no user yet.
+    """Return the state without those servers for which the database has no user yet.
 
     Raises:
         StateError: A login cannot be read, or has an unexpected format.
@@ -118,7 +119,7 @@ def read_login(system: System, state: State, component: str) -> Login | None:
 
 
 def logins(system: System, state: State) -> Iterator[tuple[str, Component, Login]]:
-    """Yield component, options and login of each started component that has a login."""
+    """Yield name, options and login of each component that is started and has a login."""
     for component, options in state.catalog.items():
         account = read_login(system, state, component) if component in state.servers else None
         if account is not None:
@@ -126,5 +127,5 @@ def logins(system: System, state: State) -> Iterator[tuple[str, Component, Login
 
 
 def fingerprints(system: System, state: State) -> dict[str, str]:
-    """Return the fingerprints of the logins of the components that are started."""
+    """Return the fingerprints of the logins of all components that are started, by component."""
     return {component: account.fingerprint for component, _, account in logins(system, state)}

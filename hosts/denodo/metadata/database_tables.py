@@ -1,8 +1,8 @@
-"""The tables that components need in their shared databases, looked for before a server stops.
+"""Tables that components need in their databases; checked before an apply stops a server.
 
-Scheduler and Data Catalog create no tables. Without tables they do not start, and the change would
-be undone only after the servers were down for minutes. Virtual DataPort's script creates its tables
-itself, so for Virtual DataPort only the login is tried.
+Scheduler and Data Catalog do not create their tables, and do not start without them. Without this
+check, the change would be undone only after the servers were down for minutes. Virtual DataPort's
+script creates its tables itself, so for Virtual DataPort only the login is checked.
 
 Sources: Denodo, Scheduler Administration Guide, "Database Settings" (`scripts/scheduler/sql`); Data
 Catalog Guide, "Configure the Internal Database Used by the Data Catalog"; Quartz, "Configure
@@ -53,14 +53,14 @@ def read_tables(server: Server) -> list[str]:
 def problem(
     state: State, component: str, server: Server, *, prefix: str = "", must_reach: bool
 ) -> str:
-    """Return why a component cannot use its database; empty if nothing speaks against it.
+    """Return why a component cannot use its database; empty if no problem is found.
 
     Args:
         state: the desired state of the node.
         component: the component.
         server: the database, with the component's login.
         prefix: prefix of the Scheduler's tables; empty: the default of Quartz.
-        must_reach: report also a server that does not answer. Otherwise this is only a warning.
+        must_reach: whether a server that does not answer is a problem. If False, log a warning.
     """
     where = f"the database {server.dbname} on {server.host}:{server.port}"
     try:
@@ -72,8 +72,8 @@ def problem(
         )
     except SessionError as error:
         reason = f"{component}: {where} cannot be asked for its tables: {error}"
-        # Without certificates in the secret, the component uses those of its Java, which may
-        # differ from those of the operating system.
+        # Ignore a certificate that is not trusted if the secret has no certificates: the component
+        # trusts the certificates of its Java, not those of the operating system.
         if must_reach and not (isinstance(error, UntrustedError) and not server.ca):
             return (
                 f"{reason}; check the database's security group and state, or give its CA "

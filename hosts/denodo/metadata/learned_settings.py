@@ -1,12 +1,12 @@
-"""The database settings that Denodo's own form has written on this node, for all nodes to use.
+"""Database settings that Denodo's own form has written on this node, for use on all nodes.
 
-The keys differ between versions, and Denodo documents few of them. After an operator has configured
-the database in the form of one node, this module reads the keys from the component's file, and
-returns them as `catalog.settings` of the configuration: with placeholders in place of the values
-that `denodo-ha catalog init` decides, so that no login and no password leaves the node.
+The keys differ between versions, and Denodo documents few of them. An operator configures the
+database in the form of one node. Then this module reads the keys from the component's file, and
+returns them as `catalog.settings` of the configuration. Placeholders replace the values that
+`denodo-ha catalog init` decides, so that no login and no password leaves the node.
 
-A value is returned only if its key is known to belong to a database. Other keys beside the
-database's URL are named without their values.
+A value is returned only if its key is known to belong to a database. Of other keys in the same
+group as the database's URL, only the names are returned.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 COMPONENTS = ("scheduler", "data-catalog")
-"""Components whose database an operator configures in a form."""
+"""Components for which Denodo has a form to configure the database."""
 
 _JDBC = "jdbc:"
 _URL = "jdbc:postgresql:"
@@ -38,11 +38,12 @@ _OF_NODES = frozenset(
     f"org.quartz.{key}"
     for key in ("scheduler.instanceId", "jobStore.isClustered", "jobStore.clusterCheckinInterval")
 )
-"""Settings of the cluster, which no form writes."""
+"""Scheduler settings for a cluster, which are never written by Denodo's form."""
 _KEYS_OF_FORM = frozenset(
     ("GenericEntityIdentifierRetriever/query", "JobReportRepositoryFactory/className")
 )
-"""Keys that the Scheduler's form writes besides the URL (in Denodo's own files they name Derby)."""
+"""Keys that the Scheduler's form writes besides the URL. In a new installation, their values name
+Derby, the embedded database."""
 
 _PASSWORD = re.compile(r"(?!.*encrypt).*(pass(word)?|pwd)", re.IGNORECASE)
 _USER = re.compile(r".*(user|login)(-?name)?", re.IGNORECASE)
@@ -54,16 +55,17 @@ _HARMLESS = re.compile(
     r"time|idle|validat|test|query|cluster|delegate|instance|prefix|port|host|auto|version|plugin",
     re.IGNORECASE,
 )
-"""Last parts of keys whose values are shown."""
+"""Words in the last part of a key that show that the value is not secret and may be shown."""
 _SECRET = re.compile(r"pass|pwd|secret|token|credential|private|salt", re.IGNORECASE)
 _FLAG = ("true", "false")
 _NO_PASSWORD = ("", *_FLAG)
 _PLACEHOLDERS = ("{url}", "{user}", "{password}", "{host}", "{port}", "{database}")
 _LONGEST_KEY = 256
 _LONGEST_VALUE = 1000
-"""Limits of `catalog.settings` in the configuration."""
+"""Maximum numbers of characters of a key and a value in `catalog.settings` of the configuration."""
 _ADDED_TO_URL = frozenset(("user", "password", "ssl", "sslmode", "sslrootcert", "sslfactory"))
-"""Parameters of a URL that the placeholder `{url}` or other settings provide."""
+"""Parameters of a JDBC URL that need no note, because the placeholder `{url}` or other settings
+provide them."""
 
 
 @dataclass
@@ -161,7 +163,7 @@ def _learn(
 
 
 def _template(key: str, value: str, url: str) -> str | None:
-    """Return the value of a setting with placeholders; None if the value is not to be shown."""
+    """Return the value of a setting with placeholders; None if the value must not be shown."""
     if placeholder := _placeholder(_last(key), value, url):
         return placeholder
     hidden = _SECRET.search(key) or not (_HARMLESS.search(_last(key)) or key in _KEYS_OF_FORM)
@@ -172,7 +174,7 @@ def _template(key: str, value: str, url: str) -> str | None:
 
 
 def _placeholder(name: str, value: str, url: str) -> str:
-    """Return what replaces a value that `denodo-ha catalog init` decides; else empty.
+    """Return the placeholder for a value that `denodo-ha catalog init` decides; else empty.
 
     Args:
         name: the last part of the key.
@@ -182,7 +184,8 @@ def _placeholder(name: str, value: str, url: str) -> str:
     if _is_url(value):
         return "{url}"
     if name.lower().endswith("encrypted") and value.lower() in _FLAG:
-        # The password is written in plain text.
+        # The node program writes this setting's password unencrypted, so the flag that says whether
+        # it is encrypted must be false.
         return "false"
     parts = _parts(url)
     for pattern, placeholder, part in (
@@ -207,7 +210,7 @@ def _notes_of_urls(urls: Mapping[str, str]) -> Iterator[str]:
 def _parts(url: str) -> SplitResult:
     try:
         return urlsplit(url[len(_JDBC) :])
-    except ValueError:  # such as an unclosed bracket
+    except ValueError:  # the URL is malformed, such as an unclosed bracket
         return urlsplit("")
 
 
@@ -216,7 +219,7 @@ def _is_url(value: str) -> bool:
 
 
 def _group(key: str) -> str:
-    """Return the part of a key up to its last separator, which keys of one subject share."""
+    """Return a key up to its last separator; keys that belong together have the same group."""
     return key[: len(key) - len(_last(key))]
 
 

@@ -1,6 +1,6 @@
-"""The commands of metadata: `export`, `digest-test`, `import-export` and what confirms metadata.
+"""Commands for metadata: export, digest test, import of an export, and confirmation.
 
-`catalog-settings` prints what Denodo's own form has written for a shared database.
+`catalog-settings` prints the settings that Denodo's own form has written for a shared database.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ def export(system: System, options: argparse.Namespace) -> int:
 
 
 def digest_test(system: System, _options: argparse.Namespace) -> int:
-    """Export the metadata twice; print what differs in the site digest."""
+    """Export the metadata twice; print the differences that change the site digest."""
     report = metadata_export.digest_test(system)
     program.write(sys.stdout, json.dumps(report, indent=1) + "\n")
     return OK
 
 
 def import_export(system: System, options: argparse.Namespace) -> int:
-    """Import an export, and confirm the metadata."""
+    """Import an export, and confirm the metadata of this node."""
     metadata_confirmation.import_export(system, options.uri, options.who)
     return OK
 
 
 def confirm_metadata(system: System, options: argparse.Namespace) -> int:
-    """Confirm the metadata, as an operator."""
+    """Record that an operator confirms the metadata of this node."""
     Record(system).confirm_metadata(options.who, "confirmed by an operator")
     log.info(f"metadata confirmed by {options.who}")
     return OK
 
 
 def catalog_settings(system: System, _options: argparse.Namespace) -> int:
-    """Print the settings that Denodo's own form has written."""
+    """Print the settings that Denodo's own form has written for a shared database."""
     program.write(sys.stdout, json.dumps(learned_settings.report(system), indent=1) + "\n")
     return OK

@@ -1,8 +1,8 @@
-"""Confirmation of the node's metadata, without which the node is not ready.
+"""Confirmation that the node's metadata is right; without confirmation, the node is not ready.
 
 Metadata in a shared database is confirmed without a check. An export is imported once, and the
-metadata is confirmed if Denodo's script succeeds. In all other cases an operator must confirm the
-metadata.
+metadata is confirmed if Denodo's import script succeeds. In all other cases an operator must
+confirm the metadata.
 """
 
 from __future__ import annotations
@@ -33,15 +33,17 @@ _FOLDER = "import"
 _PROGRAM = "the node program"
 ARRIVAL_ATTEMPTS = 60
 ARRIVAL_PAUSE_S = 15.0
-"""Project default: 15 minutes, within which S3 copies most objects to another region (AWS, Amazon
-S3 User Guide, "Troubleshooting replication"). S3 does not promise the order, so a manifest may
-arrive before the version that it names."""
+"""Project default: seconds between two attempts to fetch a replicated export. All attempts together
+take 15 minutes, within which S3 copies most objects to another region (AWS, Amazon S3 User Guide,
+"Troubleshooting replication"). S3 does not promise the order, so a manifest may arrive before the
+version that it names."""
 _IN_ADDRESS = re.compile(r"[A-Za-z0-9._-]+")
-"""Names and passwords without characters that are special in the address of a server."""
+"""Names and passwords without special characters, which can be part of a server's address
+unchanged."""
 
 
 def ensure(system: System, state: State, record: Record) -> None:
-    """Confirm the metadata of this machine, unless an operator must confirm it.
+    """Confirm the metadata of this machine, unless only an operator can confirm it.
 
     Raises:
         MetadataError: The export cannot be imported.
@@ -60,7 +62,7 @@ def ensure(system: System, state: State, record: Record) -> None:
 
 
 def import_export(system: System, uri: str, who: str, *, pause: float = ARRIVAL_PAUSE_S) -> None:
-    """Import an export into this node, such as the copy of another cluster's, and confirm it.
+    """Import an export, such as a copy of another cluster's, into this node; confirm the metadata.
 
     Args:
         system: the machine.
@@ -100,7 +102,8 @@ def _import(system: System, state: State, uri: str, login_arn: str, pause: float
         address = f"//{system.local}:{state.ports['vdp']}/admin?{_user(state, login, login_arn)}\n"
         with system.temporary_folder(_FOLDER) as temporary:
             server = temporary / "server"
-            # The password in the address must not be an argument, so the script reads a file.
+            # Denodo's script reads a file with the address, because the password in the address
+            # must not be an argument.
             files.replace(server, address.encode(), mode=files.PRIVATE)
             # Denodo advises single-user mode, so that no client sees incomplete metadata.
             arguments = ("--singleuser", "--file", vql, "--servers-file", server)
@@ -127,7 +130,9 @@ def _import(system: System, state: State, uri: str, login_arn: str, pause: float
 
 
 def _user(state: State, login: Mapping[str, Any], login_arn: str) -> str:
-    """Return user and password for the address of a server, in which `@` and `&` are special.
+    """Return user and password in the form that the address of a server needs.
+
+    The characters `@` and `&` have a special meaning in an address.
 
     Raises:
         MetadataError: The name of the user cannot be part of an address.
@@ -148,13 +153,16 @@ def _user(state: State, login: Mapping[str, Any], login_arn: str) -> str:
 
 
 def remove_leftovers(system: System) -> None:
-    """Remove the files of an import whose run was killed."""
+    """Remove the files that the import of a killed run has left."""
     system.remove_temporary_folder(_FOLDER)
     files.remove(system.folder / _FOLDER)
 
 
 def _fetch_arrived(system: System, uri: str, folder: Path, vql: Path, pause: float) -> bool:
-    """Fetch the metadata; with a pause, wait for a version that has not arrived yet."""
+    """Fetch the metadata to `vql`; return whether it exists.
+
+    With a pause, try again while the version that the manifest names has not arrived.
+    """
     for attempt in range(1, ARRIVAL_ATTEMPTS):
         try:
             return _fetch(system, uri, folder, vql)
@@ -171,7 +179,8 @@ def _fetch_arrived(system: System, uri: str, folder: Path, vql: Path, pause: flo
 def _warn_of_other_key(state: State, manifest: Path) -> None:
     """Warn if another installation's key encrypted the secrets in the export.
 
-    The fingerprint is that of a file, so two files may contain the same key. So this is a warning.
+    This is only a warning, because the fingerprint is that of the key's file, and two different
+    files may contain the same key.
     """
     try:
         theirs = json_object.parse(manifest.read_bytes()).get("encryption_key")
@@ -187,7 +196,7 @@ def _warn_of_other_key(state: State, manifest: Path) -> None:
 
 
 def _fetch(system: System, uri: str, folder: Path, vql: Path) -> bool:
-    """Fetch the metadata, directly or by the manifest of an export; return whether it exists."""
+    """Fetch the metadata by its own S3 address or by a manifest's; return whether it exists."""
     if not uri.endswith(f"/{metadata_export.MANIFEST}"):
         system.aws_cli.copy_object(uri, vql)
         return True

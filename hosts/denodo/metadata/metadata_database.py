@@ -1,8 +1,9 @@
-"""The metadata database, which the nodes of a cluster share: settings of its components.
+"""Metadata database that the nodes of a cluster share: settings of the components that use it.
 
 Sources: Denodo, Scheduler Administration Guide, "Database Settings", "Cluster Settings", and the
 Scheduler's own configuration file; Virtual DataPort Administration Guide, "Storing the Metadata on
-an External Database". The keys of the Data Catalog are not documented; the state can change them.
+an External Database". The keys of the Data Catalog are not documented, so the desired state can
+change them.
 """
 
 from __future__ import annotations
@@ -83,16 +84,18 @@ ENTRIES: Mapping[str, Mapping[str, str]] = {
         f"{_STORAGE}.datasource.validationQuery": "select 1",
     },
 }
-"""Default settings of each component, which the state can change; `{name}` is a placeholder."""
+"""Default settings of each component; the desired state can change them. `{name}` is a
+placeholder."""
 
 _ENCRYPTED: Mapping[str, str] = {
     "ComplexDataSource/password": "ComplexDataSource/password/encrypted",
     f"{_QUARTZ}.dataSource.quartzds.password": f"{_QUARTZ}.dataSource.quartzds.password.encrypted",
 }
-"""Keys of 7.0 that say whether the password with a key is encrypted. Later versions have a prefix
-of the value instead."""
+"""Keys of passwords in Denodo 7.0, each with the key that says whether the password is encrypted.
+Later versions mark an encrypted password with a prefix of the value instead."""
 _DERBY = re.compile(r"derby|IDENTITY_VAL_LOCAL", re.IGNORECASE)
-"""Names of the embedded database, and its function for the last generated key."""
+"""Pattern of settings for Derby, the embedded database: its name, or its SQL function for the last
+generated key."""
 
 FILES = {"scheduler": SCHEDULER, "data-catalog": DATA_CATALOG}
 
@@ -120,7 +123,7 @@ def settings(system: System, state: State, record: Record) -> Iterator[Setting]:
 
 
 def _encrypted_by_denodo(current: Mapping[str, str], account: Login) -> dict[str, str]:
-    """Return the passwords that Denodo 7.0 has encrypted, with the keys that say so."""
+    """Return passwords that Denodo 7.0 has encrypted, and the flags that say they are encrypted."""
     return {
         key: current[key]
         for password, flag in _ENCRYPTED.items()
@@ -138,14 +141,14 @@ def certificates(system: System, state: State) -> Iterator[tuple[Path, bytes]]:
 
 
 def reasons(system: System, state: State, record: Record) -> Iterator[str]:
-    """Yield reasons to restart the servers that do not follow from a comparison of files."""
+    """Yield reasons to restart the servers that a comparison of their files does not show."""
     for component, _, account in logins(system, state):
         if component == VDP and record.logins.get(VDP) != account.fingerprint:
             yield f"Virtual DataPort's catalog moves to {account.host}, or its login there changes"
 
 
 def regenerate(system: System, state: State, record: Record) -> None:
-    """Move Virtual DataPort's catalog to the database, if it is not there already.
+    """Move Virtual DataPort's catalog to the database, if it is not in the database already.
 
     Raises:
         NotReadyError: Denodo's script fails.
@@ -181,7 +184,8 @@ def check(system: System, state: State, record: Record) -> None:
                 component,
                 account.server,
                 prefix=_table_prefix(state, options),
-                # On a new node no server can be stopped, and the database may be just starting.
+                # On a new node, a database that does not answer is only a warning: no server is
+                # stopped, and the database may just be starting.
                 must_reach=record.applied is not None,
             ),
         ):
@@ -194,7 +198,7 @@ def check(system: System, state: State, record: Record) -> None:
 
 
 def _mixed_databases(system: System, state: State, record: Record, component: str) -> str:
-    """Return why the Scheduler's file would still name the embedded database; empty if not."""
+    """Return why the Scheduler's file would still name the embedded database; else empty."""
     if component != "scheduler":
         return ""
     file = _file(component, state.catalog[component])
@@ -223,7 +227,7 @@ def _table_prefix(state: State, options: Component) -> str:
 
 
 def remove_leftovers(system: System) -> None:
-    """Remove secrets that a killed run has left; older versions wrote them next to the records."""
+    """Remove secrets that a killed run has left, also in the folder that older versions used."""
     system.remove_temporary_folder(_TEMPORARY)
     files.remove(system.folder / _PROPERTIES)
 
@@ -235,7 +239,7 @@ def _run(system: System, state: State, entries: Mapping[str, str]) -> None:
     )
     with system.temporary_folder(_TEMPORARY) as folder:
         file = folder / _PROPERTIES
-        # The password must not be an argument, so Denodo's script reads it from a file.
+        # Denodo's script reads the password from this file, because it must not be an argument.
         files.replace(file, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         log.info("moving Virtual DataPort's catalog to the shared database")
         result = run_script(
@@ -254,7 +258,7 @@ def _file(component: str, options: Component) -> Path:
 
 
 def entries(component: str, changes: Mapping[str, str | None], version: str) -> dict[str, str]:
-    """Return the settings of a component by key: the default ones with changes; None removes."""
+    """Return a component's default settings by key, with changes; the value None removes a key."""
     plain = dict.fromkeys(_ENCRYPTED.values(), "false")
     own = plain if (component, version) == ("scheduler", OLDEST) else {}
     merged = {**ENTRIES[component], **own, **changes}

@@ -4,15 +4,16 @@
     export.json    the manifest: time, size, SHA-256, and version of metadata.vql in the bucket,
                    the site digest, and facts about the node (`hosts.denodo.metadata.node_facts`)
 
-The manifest is uploaded last, and each upload is atomic. So a manifest always describes a
-complete export: after an interrupted export, the previous manifest is still there, and so is the
-version of metadata.vql that it names.
+The manifest is uploaded last, and each upload is atomic. So a manifest always describes a complete
+export. If an export is interrupted, the previous manifest remains, and so does the version of
+metadata.vql that the previous manifest names.
 
-Settings that belong to one node (names, ports, JVM options) are left out, as Denodo documents for
-the replication of servers (Denodo, Virtual DataPort Administration Guide, "Export Script").
+Settings that belong to one node (names, ports, JVM options) are not exported, as Denodo documents
+for the replication of servers (Denodo, Virtual DataPort Administration Guide, "Export Script").
 
-Programs and commands of earlier versions read schema 1: `at`, `version`, `size`, `sha256` and
-`digest`. Later schemas only add keys, and every added key may be missing.
+Programs and commands of earlier versions read the keys of schema 1: `at`, `version`, `size`,
+`sha256` and `digest`. Later schemas only add keys, so a reader must expect that any other key is
+missing.
 """
 
 from __future__ import annotations
@@ -49,16 +50,19 @@ Guide, "Export Script", "Import Script")."""
 _SECONDS = 3600
 _FOLDER = "export"
 _MOST_SHOWN = 60
-"""Project default: differences of `digest-test`, so that the output fits into the 24,000 characters
-that Systems Manager returns (AWS, Systems Manager API Reference, GetCommandInvocation)."""
+"""Project default: maximum number of differences that `digest-test` prints, so that the output fits
+into the 24,000 characters that Systems Manager returns (AWS, Systems Manager API Reference,
+GetCommandInvocation)."""
 _SCHEMA = 2
 _MOST_MANIFEST = json_object.TEXT_LIMIT // 2
-"""Characters above which a manifest has no list of files: no reader may refuse a manifest."""
+"""Number of characters above which the list of files is removed from a manifest. Readers refuse a
+manifest of twice this size."""
 _MANAGER = "com.denodo.vdb.vdbinterface.server.VDBManagerImpl"
 _TOMCAT = "com.denodo.tomcat"
 _JVM = ("java.env.DENODO_OPTS_START", "java.env.DENODO_OPTS_STOP")
 _LOCK = "export-lock"
-"""Lock of exports; not the lock for changes, because an export must not block a change."""
+"""File name of the lock that an export holds. An export does not hold the lock for changes, because
+an export must not block a change."""
 
 _PROPERTIES: Mapping[str, str] = {
     "includeJars": "yes",
@@ -87,7 +91,7 @@ class BrokenExportError(Exception):
 
 
 class MissingVersionError(BrokenExportError):
-    """The version that a manifest names does not exist: it was deleted, or has not arrived yet."""
+    """The version that a manifest names is not in the bucket: deleted, or not arrived yet."""
 
 
 def export(system: System, *, if_due: bool) -> None:
@@ -133,7 +137,7 @@ def export(system: System, *, if_due: bool) -> None:
 
 
 def digest_test(system: System) -> dict[str, Any]:
-    """Export twice without storing an export; return what differs, without any value.
+    """Export twice without storing an export; return the differences, which contain no values.
 
     Raises:
         ExportError: The applied state has no exports, or an export fails.
@@ -178,7 +182,7 @@ def remove_leftovers(system: System) -> None:
 
 
 def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) -> bool:
-    """Fetch the newest complete export to a file; return whether there is one.
+    """Fetch the newest complete export to a file; return whether the bucket has an export.
 
     Args:
         system: the machine.
@@ -213,7 +217,7 @@ def restore(system: System, bucket: str, prefix: str, folder: Path, to: Path) ->
 
 
 def digest(text: bytes) -> str:
-    """Return a hash of the metadata without its comments, which contain the time and the user."""
+    """Return a hash of the metadata without comments, which contain the time and the user."""
     lines = (line.strip() for line in text.decode("utf-8-sig", "replace").splitlines())
     return _sha256("\n".join(line for line in lines if line and line[0] != "#").encode())
 
@@ -248,7 +252,8 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
     }
     text = json.dumps(manifest, indent=1)
     if len(text) > _MOST_MANIFEST:
-        # Without a restorable manifest, the list of files would be of no use.
+        # Remove the list of files: with the list, readers could refuse the manifest as too large,
+        # and then no export could be restored.
         del manifest["files"]
         text = json.dumps(manifest, indent=1)
     path = folder / MANIFEST
@@ -257,7 +262,10 @@ def _export(system: System, state: State, exports: Exports, folder: Path, at: st
 
 
 def _site_digest(content: bytes, exports: Exports) -> dict[str, Any]:
-    """Return the digest, with the patterns without which it cannot be compared."""
+    """Return the site digest, and the patterns of elements that it leaves out.
+
+    Two digests can only be compared if their patterns are equal.
+    """
     digest_of_site = site_digest.site_digest(content, exports.not_compared)
     if not digest_of_site:
         return {}
@@ -265,7 +273,7 @@ def _site_digest(content: bytes, exports: Exports) -> dict[str, Any]:
 
 
 def run_export(system: System, state: State, exports: Exports, vql: Path) -> bytes:
-    """Run Denodo's export script; return the metadata, which is also in the file.
+    """Run Denodo's export script; return the metadata, which is also written to `vql`.
 
     Args:
         system: the machine.
@@ -279,7 +287,7 @@ def run_export(system: System, state: State, exports: Exports, vql: Path) -> byt
     user, password = _login(system, exports.login)
     with system.temporary_folder(_FOLDER) as temporary:
         login = temporary / "login"
-        # The password must not be an argument, so Denodo's script reads it from a file.
+        # Denodo's script reads the password from this file, because it must not be an argument.
         text = f"password={properties_file.escaped(password)}\n"
         files.replace(login, text.encode(properties_file.ENCODING), mode=files.PRIVATE)
         command: list[str | Path] = ["--login", user]

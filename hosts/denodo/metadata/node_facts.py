@@ -1,12 +1,11 @@
-"""Facts about a node that its metadata does not contain, and that two sites must have in common.
+"""Facts about a node that its metadata does not contain, and that must be equal at two sites.
 
-Each fact is best effort: a fact that cannot be read is left out, and never fails an export. A
-reader must take a fact that is missing for unknown, not for equal.
+A fact that cannot be read is left out, and does not let the export fail. A reader must treat a
+missing fact as unknown, not as equal.
 
-Sources: Denodo, Installation Guide 9.0, "Installation Encryption Key"
-(`conf/denodo-key.keystore`); Virtual DataPort Administration Guide, "JDBC Sources"
-(`lib-external/jdbc-drivers`); the folders of the shared database's drivers:
-`hosts.denodo.metadata.database_drivers`.
+Sources: Denodo, Installation Guide 9.0, "Installation Encryption Key" (`conf/denodo-key.keystore`);
+Virtual DataPort Administration Guide, "JDBC Sources" (`lib-external/jdbc-drivers`); the folders of
+the shared database's drivers: `hosts.denodo.metadata.database_drivers`.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ _FOLDERS = (
 )
 _SUFFIXES = (".jar", ".so", ".zip")
 MOST_FILES = 2000
-"""Project default: number of files above which the list is left out; installations have some
-hundreds."""
+"""Project default: number of drivers and extensions above which their list is left out of the
+manifest. Installations have some hundreds."""
 _MOST_DEPTH = 6
 _CHUNK = 2**20
 _HANDSHAKE_S = 5.0
 
 
 def facts(system: System, state: State) -> dict[str, Any]:
-    """Return the facts of the manifest, without those that cannot be read."""
+    """Return the facts for the manifest, without facts that cannot be read."""
     release = running_release()
     found: dict[str, Any] = {
         "program_version": release.name if release.parent.name == "releases" else "",
@@ -80,7 +79,7 @@ def _license_manager(state: State) -> dict[str, Any] | None:
 
 
 def _files(home: Path) -> Iterator[dict[str, str]]:
-    """Yield the drivers and extensions; only their names and contents count, not their times."""
+    """Yield names and hashes of the drivers and extensions, without times, which do not matter."""
     count = 0
     for name in _FOLDERS:
         for folder, folders, names in os.walk(home / name):
@@ -91,7 +90,7 @@ def _files(home: Path) -> Iterator[dict[str, str]]:
                 if path.suffix not in _SUFFIXES or not path.is_file():
                     continue
                 count += 1
-                # Beyond the limit the list is not used, so that no file is read in vain.
+                # Do not read files beyond the limit, because the list will be left out.
                 sha256 = _sha256(path) if count <= MOST_FILES else ""
                 yield {"folder": _text(str(relative)), "file": _text(file), "sha256": sha256}
                 if count > MOST_FILES:
@@ -104,7 +103,7 @@ def _text(name: str) -> str:
 
 
 def _certificates(system: System, state: State) -> list[dict[str, str]] | None:
-    """Return the certificates that the node's TLS ports serve; None if one cannot be read."""
+    """Return the certificates that the node's TLS ports present; None if one cannot be read."""
     certificates = []
     for name, service in sorted(state.services.items()):
         if not service.tls:
@@ -124,7 +123,7 @@ def _certificates(system: System, state: State) -> list[dict[str, str]] | None:
 
 
 def _served(host: str, port: int) -> bytes:
-    """Return the certificate that a port serves, which is not verified here."""
+    """Return the certificate that a port presents, without verification."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

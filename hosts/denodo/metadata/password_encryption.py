@@ -1,4 +1,4 @@
-"""Encryption of passwords by Denodo, for files that cannot contain every plain password."""
+"""Encryption of passwords by Denodo, for files in which some plain passwords are not possible."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PREFIX = "encrypted:"
 _SCRIPT = "encrypt_password.sh"
 _SECONDS = 600
 _RESULT = re.compile(r"(?:[\w ]*password[\w ]*:\s*)?(\S*[^\s:])", re.IGNORECASE)
-"""Last line of the output: the encrypted password, in some versions perhaps after a label. A prompt
-or an error message does not match."""
+"""Pattern of the last line that Denodo's script prints: the encrypted password, in some versions
+after a label. A prompt or an error message does not match."""
 
 
 def encrypted(state: State, password: str) -> str:

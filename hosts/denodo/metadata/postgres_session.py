@@ -1,7 +1,7 @@
-"""Session with a PostgreSQL server, as much of the protocol as a query for names of tables needs.
+"""Session with a PostgreSQL server, limited to what a query for names of tables needs.
 
-The node has no PostgreSQL client, and Denodo's JDBC drivers need a Java for each question. So this
-module speaks the protocol itself: TLS, the login by SCRAM-SHA-256, and one query.
+The node has no PostgreSQL client, and a query by Denodo's JDBC drivers would start Java each time.
+So this module implements the protocol: TLS, the login by SCRAM-SHA-256, and one query.
 
 Sources: PostgreSQL, "Frontend/Backend Protocol" (message flow, message formats, SASL
 authentication); RFC 5802 and RFC 7677 (SCRAM-SHA-256).
@@ -31,16 +31,18 @@ SECONDS = 10.0
 
 _SSL_REQUEST = struct.pack("!II", 8, 80877103)
 _PROTOCOL = 196608
-"""Version 3.0 of the protocol."""
+"""Version number of the protocol (3.0) in a startup message."""
 _LONGEST_MESSAGE = 2**20
 _MOST_ITERATIONS = 1_000_000
-"""Project limit for SCRAM's iterations, so that no server keeps the node's processor busy."""
+"""Project limit: maximum number of SCRAM iterations that a server may request. More iterations
+would keep the node's processor busy."""
 _SCRAM = "SCRAM-SHA-256"
 _WITHOUT_BINDING = "n,,"
 
 _OK, _CLEARTEXT, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 3, 10, 11, 12
 _REFUSALS = ("28", "3D")
-"""Classes of SQLSTATE: invalid authorization, and no such database. Others may be temporary."""
+"""First characters of SQLSTATE codes after which a repeated login cannot succeed: invalid
+authorization, and no such database. Other errors may be temporary."""
 
 
 class SessionError(HostError):
@@ -94,7 +96,7 @@ class Server:
                     return Session(secure, self, end).query(statement)
         except ssl.SSLCertVerificationError as error:
             raise UntrustedError(error.verify_message) from None
-        except socket.timeout:  # not a TimeoutError before Python 3.10
+        except socket.timeout:  # before Python 3.10, socket.timeout is not a TimeoutError
             message = f"no answer within {SECONDS:.0f} s"
             raise SessionError(message) from None
         except OSError as error:
@@ -113,7 +115,7 @@ class Session:
         Raises:
             LoginRefusedError: The server refuses the login, or has no such database.
             SessionError: The server does not answer as it should.
-            OSError: The connection broke, or the time is over.
+            OSError: The connection broke, or the time limit expired.
         """
         try:
             return self._query(statement)
@@ -154,7 +156,7 @@ class Session:
                 raise SessionError(message)
 
     def _until_ready(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the messages of the server until it is ready for a query."""
+        """Yield the server's messages until the server is ready for a query."""
         while True:
             kind, length = struct.unpack("!cI", self._receive(5))
             if not 4 <= length <= _LONGEST_MESSAGE:
@@ -188,7 +190,7 @@ class _Scram:
     """
 
     def __init__(self, password: str) -> None:
-        # SASLprep (RFC 4013) of passwords without control characters is this normalisation.
+        # This normalisation equals SASLprep (RFC 4013) for passwords without control characters.
         self._password = unicodedata.normalize("NFKC", password).encode()
         self._nonce = secrets.token_urlsafe(18)
         self._bare = f"n=,r={self._nonce}"
@@ -196,7 +198,7 @@ class _Scram:
         self.first = _WITHOUT_BINDING + self._bare
 
     def final(self, server_first: str) -> str:
-        """Return the last message of the client, with the proof that it knows the password."""
+        """Return the client's last message, which proves that the client knows the password."""
         fields = _fields(server_first, "rsi")
         nonce, iterations = fields["r"], int(fields["i"])
         if not nonce.startswith(self._nonce) or not 0 < iterations <= _MOST_ITERATIONS:
@@ -212,13 +214,13 @@ class _Scram:
         return f"{without_proof},p={base64.b64encode(proof).decode()}"
 
     def verify(self, server_final: str) -> None:
-        """Verify that the server knows the password as well."""
+        """Verify by the server's last message that the server knows the password too."""
         if base64.b64decode(_fields(server_final, "v")["v"]) != self._signature:
             raise SessionError("the server does not prove that it knows the password")
 
 
 def _fields(message: str, required: str) -> dict[str, str]:
-    """Return the fields of a SCRAM message, by their letters."""
+    """Return the fields of a SCRAM message by the letter of each field."""
     fields = {part[:1]: part[2:] for part in message.split(",")}
     if not set(required) <= set(fields):
         raise SessionError("the server's part of the login is invalid")

@@ -1,18 +1,18 @@
 """Site digest: a hash of the metadata that is equal on nodes that do the same work at two sites.
 
-The digest leaves out what differs between two correct sites:
+The digest leaves out what may differ between two correct sites:
 
 - secrets, because the installation's key encrypts them, and the time and author in comments;
 - statistics of views (`VIEWSTATSUMMARY`), which each node gathers itself;
 - the cache data sources, which are configured for each cluster (Denodo, Solution Manager
   Administration Guide, "Considerations for Deployments");
-- values that belong to an environment, of which only the names count: connection details of data
-  sources, and server properties. Denodo exports them separately too (Denodo, Virtual DataPort
-  Administration Guide, "Exporting the Server Metadata");
+- values that belong to an environment: connection details of data sources, and server properties.
+  Only their names are part of the digest. Denodo exports these values separately too (Denodo,
+  Virtual DataPort Administration Guide, "Exporting the Server Metadata");
 - the elements that the desired state names (`exports.not_compared`).
 
-No page of Denodo promises the order of elements in an export, so the order does not count. VQL is
-written by others: each text is read in one pass, and only up to a limit.
+Denodo does not document the order of elements in an export, so the digest does not depend on the
+order. The texts come from outside this project, so each text is read in one pass, up to a limit.
 """
 
 from __future__ import annotations
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MOST_BYTES = 64 * 2**20
-"""Project default: size above which a text is not read; real exports have a few MiB."""
+"""Project default: size in bytes above which an export is not read; real exports have a few MiB."""
 MOST_LABEL = 200
 """Maximum number of characters of an element's label."""
 
 _RULES = "rules 1"
-"""Part of every digest: digests by other rules differ, so that they are not taken for equal."""
+"""Part of the hashed text of each digest, so that digests made by different rules are never
+equal."""
 
 _TOKEN = re.compile(
     r"#[^\n]*|'[^']*(?:'|\Z)(?:'[^']*(?:'|\Z))*|\"[^\"]*(?:\"|\Z)|[=(),;]|[^\s'\"#=(),;]+"
 )
-"""A comment, a text, a quoted name, a separator, or a word. A quote in a text is doubled, so a text
-with quotes is a sequence of texts; no alternative can match in two ways."""
+"""Token of VQL: a comment, a text, a quoted name, a separator, or a word. A quote in a text is
+doubled, so a text with quotes is a sequence of texts. No alternative can match in two ways, so
+matching takes linear time."""
 
 _KEYWORD = re.compile(r"[A-Za-z_]{1,40}")
 _VALUE = "'?'"
@@ -67,7 +69,8 @@ _ROUTES = frozenset(
         *("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OBJECT_STORAGE"),
     }
 )
-"""Words within a route; the texts between them are addresses and paths."""
+"""Keywords within a route. The texts between the keywords are addresses and paths, which do not
+count."""
 _HEADER = re.compile(r"\s*# Generated with Denodo Platform ([0-9][A-Za-z0-9 ._-]{0,60})")
 _HEADER_BYTES = 200
 _SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY")
@@ -75,12 +78,12 @@ _SECRET = re.compile(r"PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|
 
 @dataclass(frozen=True)
 class Statement:
-    """Statement that counts.
+    """Statement that is part of the site digest.
 
     Attributes:
         label: `DATABASE/TYPE NAME` of the element, without values.
-        parts: the statement's words, texts and separators; `'?'` stands for a value that does not
-            count.
+        parts: the statement's words, texts and separators; `'?'` stands for a value that the digest
+            leaves out.
     """
 
     label: str
@@ -99,11 +102,11 @@ def site_digest(text: bytes, not_compared: Sequence[str] = ()) -> str:
 
 
 def statements(text: bytes, not_compared: Sequence[str] = ()) -> Iterator[Statement]:
-    """Yield the statements that count; none if the text is too large.
+    """Yield the statements that are part of the site digest; none if the text is too large.
 
     Args:
         text: the export.
-        not_compared: patterns of labels that do not count, such as `sales/DATASOURCE JDBC test_*`.
+        not_compared: patterns of labels to leave out, such as `sales/DATASOURCE JDBC test_*`.
     """
     if len(text) > MOST_BYTES:
         return
@@ -121,7 +124,7 @@ def statements(text: bytes, not_compared: Sequence[str] = ()) -> Iterator[Statem
 
 
 def differences(first: Iterable[Statement], second: Iterable[Statement]) -> dict[str, str]:
-    """Return how the elements of two exports differ, by label; never with a value."""
+    """Return the differences between the elements of two exports by label, without any value."""
     before, after = _by_label(first), _by_label(second)
     return {
         label: _difference(before.get(label, []), after.get(label, []))
@@ -154,7 +157,7 @@ def _belongs_to_node(parts: Sequence[str], head: Sequence[str]) -> bool:
 
 
 def _name(parts: Sequence[str]) -> str:
-    """Return type and name of the element: the words before the first separator or text."""
+    """Return type and name of an element: the statement's words before a separator or text."""
     words = list(parts)
     verb = words.pop(0).upper()
     if verb == "SET":
@@ -174,9 +177,9 @@ def _name(parts: Sequence[str]) -> str:
 
 
 def _without_values(parts: Sequence[str], head: Sequence[str]) -> Iterator[str]:
-    """Yield the parts, with `'?'` for secrets and for values of the environment."""
+    """Yield the parts of a statement, with `'?'` for secrets and for values of the environment."""
     if head[0] == "SET":
-        # A server property: its name counts, and no value.
+        # The statement sets a server property: keep its name, and not its value.
         yield from (*parts[:2], _VALUE)
         return
     connected = any(word in _CONNECTED for word in head[:4])
@@ -195,7 +198,8 @@ def _without_values(parts: Sequence[str], head: Sequence[str]) -> Iterator[str]:
         named = bool(key) and (is_text or parts[position - 1] == "=") and part not in "(),"
         is_value = named or (is_text and (following == "ENCRYPTED" or in_route))
         yield _VALUE if is_value else part
-        # `KEY 'value'`, `KEY = 'value'` and `'key' = 'value'`; a view's literals are not secrets.
+        # A secret has the form `KEY 'value'`, `KEY = 'value'` or `'key' = 'value'`. A text without
+        # `=` after it is not a key, so literals of a view are not taken for secrets.
         may_name = not is_text or following == "="
         secret = not is_view and _SECRET.search(word)
         connection = connected and word.strip("'\"") in _CONNECTION
@@ -220,7 +224,7 @@ def _difference(before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ..
 def _word_before_difference(
     before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]
 ) -> str:
-    """Return the last keyword before the first difference, which is never a value."""
+    """Return the last keyword before the first difference; a keyword is never a value."""
     word = "its beginning"
     for first, second in zip(before, after):
         for left, right in zip((*first, ""), (*second, "")):
@@ -232,7 +236,7 @@ def _word_before_difference(
 
 
 def installed_update(text: bytes) -> str:
-    """Return the version and update in an export's header, empty if it does not state them.
+    """Return the version and update in the header of an export; empty if the header has none.
 
     The header is `# Generated with Denodo Platform 8.0 update 20230301.`, or `… 9.1.3.`.
     """

@@ -1,7 +1,8 @@
-"""Days until a server's certificate expires, as clients of this node see the certificate.
+"""Days until a server's certificate expires, according to the certificate that clients receive.
 
-The servers are asked, and not their keystores: Python's standard library reads no keystores, and a
-certificate that was renewed in a file is not in use before its server has read the file.
+This module reads certificates from the servers' ports, not from keystores: Python's standard
+library reads no keystores, and a server uses a renewed certificate only after it has read the file
+again.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ SECONDS = 3
 """Time limit for opening a connection, and again for each answer."""
 
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
-"""PostgreSQL, "Message Formats": SSLRequest; the answer S agrees to TLS."""
+"""Message SSLRequest; the answer `S` accepts TLS (PostgreSQL, "Message Formats")."""
 
 
 def days_left(system: System, state: State) -> float | None:
-    """Return the days until the first certificate of a node's servers expires.
+    """Return the days until the first expiry among the certificates of a node's servers.
 
     Returns:
-        None if no server shows a certificate, because none uses TLS or none runs.
+        None if no server presents a certificate, because none uses TLS or none runs.
     """
     of_services = (_expiry_of(system, state, service) for service in state.services.values())
     expiries = [expiry for expiry in of_services if expiry is not None]
@@ -39,17 +40,17 @@ def days_left(system: System, state: State) -> float | None:
 
 
 def _expiry_of(system: System, state: State, service: Service) -> datetime | None:
-    """Return when the certificate of a service expires; None if the service shows none."""
+    """Return when the certificate of a service expires; None if the service presents none."""
     try:
         certificate = _certificate(system, state, service)
         return read_certificate(certificate).not_after if certificate else None
     except (OSError, CertificateError):
-        return None  # the readiness of the service contains the reason
+        return None  # readiness reports why the service does not answer
 
 
 def _certificate(system: System, state: State, service: Service) -> bytes | None:
     """Return the certificate of a service in DER form; None if the service does not use TLS."""
-    # A server of RMI without TLS logs an error for each TLS handshake.
+    # Do not try TLS on an RMI port without TLS: its server would log an error for each attempt.
     has_tls = service.tls or (service.kind == "vdp" and bool(state.certificate))
     if not has_tls and service.kind != "odbc":
         return None
@@ -63,7 +64,7 @@ def _certificate(system: System, state: State, service: Service) -> bytes | None
 
 
 def _unverified() -> ssl.SSLContext:
-    """Return a context that accepts each certificate, also one that has expired."""
+    """Return a context that accepts all certificates, even expired ones."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

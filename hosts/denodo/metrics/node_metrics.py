@@ -1,7 +1,7 @@
-"""The metrics of a node, from the node's own view, and their publication to CloudWatch.
+"""Metrics of a node, measured on the node itself, and their publication to CloudWatch.
 
 The dimensions are the cluster and the node, which a replaced instance keeps. A metric that does not
-apply to the node is left out, because each metric has a price. The alarms on these metrics:
+apply to the node is left out, because each metric costs money. The alarms on these metrics are in
 `denodo_ha.environment.derived.node_alarms`.
 """
 
@@ -38,9 +38,10 @@ LICENSE_MANAGER_DOWN = "LicenseManagerUnreachable"
 DRAINED_HOURS = "DrainedHours"
 
 RESTARTS_WINDOW_S = 3600
-"""Project default: time for which a server counts as restarted."""
+"""Project default: seconds for which servers that the watchdog has started again are counted."""
 _MORE_QUESTIONS = 5
-"""Project default: with its pauses longer than `ping.sh` may take."""
+"""Project default: number of further queries of the readiness endpoint. With the pauses between
+them, they take longer than `ping.sh` may take."""
 ENDPOINT_SECONDS = 20
 """Project default: time limit of the readiness endpoint, which answers within some seconds."""
 
@@ -90,8 +91,8 @@ def metrics(system: System, state: State, record: Record) -> Iterator[tuple[str,
 def _unready_services(system: System, state: State) -> int:
     """Return the number of services that are not ready; all if the endpoint does not answer.
 
-    Where no load balancer queries the endpoint, its first answer is older than the probes that the
-    query begins, so the endpoint is queried again before a service counts as not ready.
+    If no load balancer queries the endpoint, its first answer contains old results, because a query
+    only begins new probes. So the endpoint is queried again before a service counts as not ready.
     """
     count = 0
     for question in range(1 + _MORE_QUESTIONS):
@@ -126,7 +127,7 @@ def _from_endpoint(system: System, state: State, path: str) -> dict[str, Any]:
 
 
 def _servers_restarted(system: System, record: Record) -> int:
-    """Return how many servers the watchdog has started again when it last did, if that is new."""
+    """Return how many servers the watchdog last started again; 0 after `RESTARTS_WINDOW_S`."""
     last, processes = record.revival
     age = _age(system, last)
     return len(processes) if age is not None and age <= RESTARTS_WINDOW_S else 0
@@ -150,7 +151,7 @@ def _disks(state: State) -> Iterator[Path]:
 
 
 def _disk_used(path: Path) -> float:
-    """Return the percentage of a file system that is full for Denodo's user, as `df` counts."""
+    """Return the percentage of a file system that is full for Denodo's user, as `df` shows it."""
     try:
         sizes = os.statvfs(path)
     except OSError:
@@ -160,13 +161,13 @@ def _disk_used(path: Path) -> float:
 
 
 def _export_age(system: System, record: Record) -> float:
-    """Return the days since the last export; without any, since the metadata was confirmed."""
+    """Return the days since the last export; without an export, since metadata was confirmed."""
     age = _age(system, record.exported.get("good")) or _age(system, record.metadata_time)
     return (age or 0.0) / 86_400
 
 
 def _age(system: System, recorded: object) -> float | None:
-    """Return the seconds since a time of a record, None if it is not a time."""
+    """Return the seconds since a recorded time; None if `recorded` is not a time."""
     try:
         return (system.now() - datetime.fromisoformat(str(recorded))).total_seconds()
     except (TypeError, ValueError):

@@ -1,1 +1,1 @@
-"""Readiness endpoint of a node: its HTTP server, and the probes of the node's servers."""
+"""Readiness endpoint of a node: its HTTP server, and the probes of Denodo's servers."""

@@ -1,9 +1,10 @@
 """Readiness rules of earlier versions, for nodes that served clients under these rules.
 
-A stricter rule must not take the nodes of a cluster out of service, one by one, as they are
-rolled. So a node on which the earlier and the current rules disagree keeps the earlier rules, with
-a warning, until an operator accepts the current rules (`denodo-ha roll --accept-readiness`) or both
-agree. New nodes use the current rules from the beginning. Version 1.0 will remove this module.
+A stricter rule must not take the nodes of a cluster out of service one by one while they are rolled
+to a new version. So a node on which the earlier and the current rules disagree keeps the earlier
+rules, with a warning, until an operator accepts the current rules (`denodo-ha roll
+--accept-readiness`) or the rules agree. New nodes use the current rules from the beginning. Version
+1.0 will remove this module.
 
 Earlier rules:
 
@@ -29,24 +30,25 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 _COUNTS = "counts"
-"""Value of `odbc` in the record: Virtual DataPort needs an ODBC port that answers."""
+"""Value of `odbc` in the record `readiness`: Virtual DataPort is ready only if its ODBC port
+answers."""
 
 
 def accept(record: Record) -> None:
-    """Judge the services of this node by the current rules from now on."""
+    """Record that from now on the current rules decide whether services of this node are ready."""
     record.remember_readiness(rules=CURRENT_RULES, why="")
 
 
 def settle(system: System, state: State, record: Record) -> None:
     """Use the current rules if they agree with the earlier rules, otherwise the earlier rules.
 
-    The servers must run. If a service is not ready even by the earlier rules, nothing is decided
-    until a later call.
+    The servers must run. If a service is not ready even by the earlier rules, this call decides
+    nothing, and a later call decides.
     """
     if record.has_current_rules:
         return
-    # `raw` lists all servers of the desired state, including those that are not started because
-    # their database has no user yet, as the applied state does.
+    # `raw` lists all servers of the desired state. `state.servers` may lack servers that are not
+    # started because their database has no user yet.
     paths = web_container.paths(state.raw["servers"])
     differences = []
     odbc = _COUNTS
@@ -83,7 +85,7 @@ def _silent_odbc(system: System, state: State) -> Failure | None:
 
 
 def warning(state: State, record: Record) -> str:
-    """Return a warning if the node is judged by the earlier rules, else an empty text."""
+    """Return a warning if the earlier rules decide whether the node is ready; else empty."""
     readiness = record.readiness
     if readiness.get("rules") != EARLIER_RULES:
         return ""

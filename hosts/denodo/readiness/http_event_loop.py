@@ -1,4 +1,4 @@
-"""HTTP server with one thread, for short answers to many clients, some of them slow or hostile.
+"""HTTP server with one thread, for short answers to many clients; some may be slow or hostile.
 
 A connection serves one request and has three phases, each with a time limit: the request is read,
 the answer is awaited, and the answer is sent. When the number of connections or file descriptors
@@ -38,24 +38,25 @@ _REQUEST_SECONDS = 5.0
 _SEND_SECONDS = 5.0
 """Time limit for a client to read its answer and close the connection."""
 _PAUSE_SECONDS = 0.5
-"""Time for which no connection is accepted if there is no open connection to close."""
+"""Seconds for which the server accepts no connection if there are no file descriptors and no open
+connection that could be closed."""
 _WARNING_SECONDS = 60.0
 """Minimum time between two warnings about missing file descriptors."""
 
 _DISCARD_LIMIT = 65536
-"""Maximum number of bytes after a request that are read and discarded; unread bytes would make the
-kernel reset the connection before the client has read its answer."""
+"""Maximum number of bytes that are read and discarded after a request. If bytes remained unread,
+the kernel would reset the connection before the client has read its answer."""
 _CHUNK = 4096
 
 _BACKLOG = 4096
 """Number of connections that the kernel holds until this program accepts them. The kernel's own
 limit, `net.core.somaxconn`, applies if it is smaller."""
 _ACCEPTS = 128
-"""Maximum number of connections to accept in a row before the open connections are served."""
+"""Maximum number of connections that are accepted in a row, before other connections are served."""
 _RESERVED_FILES = 128
-"""Number of file descriptors that connections must leave free for records and probes."""
+"""Number of file descriptors that connections leave unused, for records and probes."""
 _CLOSED_AT_ONCE = 16
-"""Maximum number of connections to close when the process has no free file descriptors."""
+"""Maximum number of connections that are closed at once if no file descriptors are left."""
 _NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _END_OF_HEAD = re.compile(rb"(?:\A|\n)\r?\n")
@@ -74,7 +75,7 @@ class Limits:
     per_address: int = 512
 
     def within(self, files: int) -> Limits:
-        """Return these limits, reduced if necessary to what a number of file descriptors allows."""
+        """Return these limits, reduced if necessary so that `files` file descriptors suffice."""
         connections = max(4, min(self.connections, files - _RESERVED_FILES))
         return Limits(connections, max(1, min(self.per_address, connections // 2)))
 
@@ -87,7 +88,7 @@ def raise_file_limit() -> None:
 
 
 class _Connection:
-    """One client."""
+    """Connection of one client."""
 
     __slots__ = ("phase", "received", "request", "socket", "source", "unsent")
 
@@ -131,7 +132,8 @@ class HttpEventLoop:
         self._paused_until: float | None = 0.0
         self._warned_at = -_WARNING_SECONDS
         self._stopped = False
-        # The connections of each phase, with the time at which each must be done, earliest first.
+        # The connections of each phase, each with the end of its time limit; the earliest end is
+        # first.
         self._reading: OrderedDict[_Connection, float] = OrderedDict()
         self._waiting: OrderedDict[_Connection, float] = OrderedDict()
         self._sending: OrderedDict[_Connection, float] = OrderedDict()
@@ -150,13 +152,14 @@ class HttpEventLoop:
         return len(self._reading) + len(self._waiting) + len(self._sending)
 
     def wake(self) -> None:
-        """Check again for answers to the waiting requests; any thread may call this."""
-        # If the buffer is full, the loop wakes anyway; if the socket is closed, no loop runs.
+        """Make the loop check again for answers to waiting requests; any thread may call this."""
+        # The write fails without harm: a full buffer already wakes the loop, and with a closed
+        # socket no loop runs.
         with suppress(OSError):
             self._waker.send(b"\0")
 
     def shutdown(self) -> None:
-        """End `serve_forever` soon; any thread may call this."""
+        """Ask `serve_forever` to end; any thread may call this method."""
         self._stopped = True
         self.wake()
 
@@ -187,7 +190,7 @@ class HttpEventLoop:
                 self._answer()
 
     def _timeout(self) -> float | None:
-        """Return the seconds until the next time limit, None if there is none."""
+        """Return the seconds until the next time limit of a connection; None if there is none."""
         limits = [
             next(iter(phase.values()))
             for phase in (self._reading, self._waiting, self._sending)
@@ -210,13 +213,13 @@ class HttpEventLoop:
                 return
             except OSError as error:
                 if error.errno in _NO_FILES:
-                    # At the first `accept` a connection is pending. Later there may be none, and
-                    # the kernel reports this error all the same. So only an error at the first
-                    # `accept` makes room by closing a connection.
+                    # The kernel may report this error even if no connection is pending. Only at the
+                    # first `accept` a connection is certainly pending, so only then close an older
+                    # connection to make room.
                     if not accepted:
                         self._free_files(error)
                     return
-                continue  # the client has gone
+                continue  # the client has closed the connection already
             connected.settimeout(0)
             connection = _Connection(connected, address[0])
             self._make_room(connection.source)
@@ -266,7 +269,7 @@ class HttpEventLoop:
                 self._selector.unregister(connection.socket)
             elif events:
                 self._selector.register(connection.socket, events, connection)
-        except OSError:  # the kernel has no memory to watch the socket
+        except OSError:  # the kernel has no memory left to watch the socket
             self._close(connection)
             return False
         return True
@@ -313,7 +316,7 @@ class HttpEventLoop:
             self._close(connection)
 
     def _receive(self, connection: _Connection, size: int) -> bytes | None:
-        """Return the received bytes, empty at the end of the stream; None: none yet or an error."""
+        """Return the received bytes, empty at the end of the stream; None: no data yet or error."""
         try:
             return connection.socket.recv(size)
         except BlockingIOError:
@@ -333,7 +336,7 @@ class HttpEventLoop:
             self._due[connection] = None
 
     def _answer(self) -> None:
-        """Answer the due requests; those without a final answer wait until their time limit."""
+        """Answer all requests that have a final answer or have reached their time limit."""
         due, self._due = list(self._due), {}
         responses: dict[str, Response] = {}
         look = None
@@ -355,8 +358,8 @@ class HttpEventLoop:
                 request.answer(response)
                 self._respond(connection)
             else:
-                # Stop watching the socket: a client that has closed its side would wake the loop
-                # continuously.
+                # Stop watching the socket: a client that has closed its side of the connection
+                # would wake the loop again and again.
                 self._watch(connection, 0)
 
     def _respond(self, connection: _Connection) -> None:

@@ -17,12 +17,12 @@ HEAD_LIMIT = 8192
 
 @dataclass(frozen=True)
 class Response:
-    """An answer to a request.
+    """Response to a request.
 
     Args:
         status: HTTP status code.
         data: content, sent as JSON.
-        settled: whether the answer is final; otherwise the client waits for a newer result.
+        settled: whether the response is final; if not, the request waits for a newer result.
     """
 
     status: int
@@ -31,14 +31,15 @@ class Response:
 
 
 class Request(BaseHTTPRequestHandler):
-    """A request that was received completely, and the output for its client.
+    """Request that was received completely, and the bytes to send to its client.
 
     Args:
         head: the received bytes; a head that was truncated counts as complete.
     """
 
     def __init__(self, head: bytes) -> None:
-        # Not the base class's constructor, which would read from a socket and answer at once.
+        # Do not call the base class's constructor, which would read from a socket and answer
+        # immediately.
         self._output = io.BytesIO()
         self.rfile, self.wfile = io.BytesIO(head), self._output
         self.target: str | None = None
@@ -50,15 +51,15 @@ class Request(BaseHTTPRequestHandler):
 
     @property
     def output(self) -> bytes:
-        """Return the bytes for the client: an error, or the answer after `answer` was called."""
+        """Return the bytes for the client: an error, or after `answer` was called, the response."""
         return self._output.getvalue()
 
     def do_GET(self) -> None:
-        """Record the target of the request."""
+        """Record the path of a GET request; the base class calls this method."""
         self.target = self.path
 
     def answer(self, response: Response) -> None:
-        """Add the answer to the output."""
+        """Add a response to the bytes for the client."""
         body = json.dumps(response.data).encode() + b"\n"
         self.send_response(response.status)
         self.send_header("Content-Type", "application/json")

@@ -1,9 +1,9 @@
-"""`ping.sh`: tests whether Virtual DataPort is alive or, with the option `-r`, whether it is ready.
+"""Denodo's script `ping.sh`, which tests whether Virtual DataPort is alive or (`-r`) ready.
 
 A server in promotion or single-user mode is alive but not ready: it queues requests. Each call of
-the script starts a Java process, so the script is used rarely. An update of Denodo 8.0 (about
-20230301) added `-r`; earlier updates refuse the option. The date is an estimate, so the program
-tests whether the script has the option.
+the script starts a Java process, so the script is used rarely. An update of Denodo 8.0 added `-r`;
+earlier updates refuse the option. The date of that update (about 20230301) is an estimate, so the
+program tests whether the script has the option.
 
 Sources: Denodo, Virtual DataPort Administration Guide, "Ping Script"; Denodo's container images,
 health check of Virtual DataPort (`ping.sh -r -t 5000 //localhost:9999/admin`).
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 SECONDS = 10
-"""Time limit of one `ping.sh`, which starts Java; Denodo's health check of 9.x has it too."""
+"""Time limit in seconds of one `ping.sh`, which starts Java. Denodo's health check of 9.x has the
+same time limit."""
 _MILLISECONDS = 5000
 _SCRIPT = "ping.sh"
 
-# Denodo does not document the texts that these two patterns match. After an
-# answer that matches neither of them, the script is run a second time with other options.
+# Denodo does not document the texts that these two patterns match. If an answer matches neither
+# pattern, the program runs the script again: without `-r`, or without arguments to read its usage
+# text.
 _REFUSED_OPTION = re.compile(
     r"(un(recognized|recognised|known|expected|supported)|invalid|illegal)[^\n]*(option|argument)"
     r"|\busage:",
@@ -42,10 +44,10 @@ _QUEUES = re.compile(r"single[ -]?user|promotion", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a ping.
+    """Answer of Virtual DataPort to a ping.
 
     Attributes:
-        reason: why the server is not ready, empty if it is.
+        reason: why the server is not ready, empty if it is ready.
         busy: whether the server is alive but queues requests.
     """
 
@@ -58,7 +60,7 @@ def ask(system: System, state: State, port: int, *, ready: bool) -> Answer:
 
     Args:
         system: the machine.
-        state: contains the home.
+        state: contains DENODO_HOME.
         port: port of Virtual DataPort.
         ready: use `-r`; if that fails, ping without `-r`, to distinguish busy from dead servers.
     """
@@ -79,7 +81,7 @@ def asks_readiness(state: State, record: Record) -> bool:
     """Return whether pings of Virtual DataPort use `-r`."""
     if state.version == OLDEST or state.readiness == "ping":
         return False
-    # Without a record, use the option `-r`: if the script refuses `-r`, `ask` pings without it.
+    # Without a record, use `-r`: if the script refuses the option, `ask` pings again without it.
     return state.readiness == "strict" or record.readiness.get("ping") != "alive"
 
 
@@ -94,7 +96,7 @@ def find_ready_option(system: System, state: State, record: Record, port: int) -
 
 
 def warning(state: State, record: Record) -> str:
-    """Return a warning if the node does not notice promotions, else an empty text."""
+    """Return a warning if pings cannot notice that a server is in promotion; else empty."""
     if state.readiness != "auto" or record.readiness.get("ping") != "alive":
         return ""
     return (
@@ -110,8 +112,8 @@ def _has_ready_option(system: System, state: State, port: int) -> bool:
         return True
     if _REFUSED_OPTION.search(answer.reason):
         return False
-    # After another error, read the options in the usage text, which the script prints if it is
-    # called without arguments.
+    # The error shows nothing about the option. Called without arguments, the script prints its
+    # usage text, which lists its options.
     usage = run_script(state, _SCRIPT, seconds=SECONDS)
     options = re.findall(r"(?<![\w-])-[a-z](?!\w)", f"{usage.output}\n{usage.errors}")
     return "-r" in options or "-t" not in options

@@ -1,6 +1,6 @@
-"""Probes of the servers on this node: each server is queried in its own protocol.
+"""Probes of the servers on this node, each in the protocol of its server.
 
-None of these probes starts Java; `hosts.denodo.readiness.ping` calls `ping.sh`, which does.
+No probe of this module starts Java; `hosts.denodo.readiness.ping` runs `ping.sh`, which does.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 SECONDS = 3
 """Time limit for opening a connection, and again for the answer."""
 
-# PostgreSQL, "Message Formats": SSLRequest; the answer is one letter.
+# Message SSLRequest, which the server answers with one letter (PostgreSQL, "Message Formats").
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 _SSL_ANSWERS = (b"S", b"N")
-# Java Object Serialization and RMI specifications, "RMI Transport Protocol": the header of a
-# client, and the server's ack.
+# RMI header of a client, which the server acknowledges (Java Object Serialization and RMI
+# specifications, "RMI Transport Protocol").
 _RMI_HELLO = bytes.fromhex("4a524d4900024b")
 _RMI_ACK = bytes.fromhex("4e")
-# RFC 8446, "Record Protocol": the type of a record with an alert.
+# First byte of a TLS record that contains an alert (RFC 8446, "Record Protocol").
 _TLS_ALERT = bytes.fromhex("15")
 
 NO_ANSWER = "did not answer"
@@ -35,12 +35,12 @@ NO_ANSWER = "did not answer"
 
 @dataclass(frozen=True)
 class Failure:
-    """The reason why a probe failed.
+    """Failure of a probe.
 
     Attributes:
-        reason: the reason.
-        refused: nothing listens on the port.
-        silent: the server did not answer in time.
+        reason: why the probe failed.
+        refused: whether nothing listens on the port.
+        silent: whether the server did not answer in time.
     """
 
     reason: str
@@ -109,10 +109,11 @@ def _odbc(system: System, port: int) -> str:
 
 
 def _scheduler(system: System, service: Service) -> str:
-    """Send RMI's hello, with TLS first if the service uses it, and then the other way.
+    """Send the RMI header to the Scheduler and check its answer; return why this failed, or empty.
 
-    The second attempt is only for a server that ends the connection, or answers with a TLS alert,
-    as a server does that speaks the other one of the two.
+    If the service uses TLS, try TLS first and then plain RMI, otherwise plain RMI first. The second
+    attempt is made only if the server ends the connection or answers with a TLS alert, as a server
+    does that expects the other of TLS and plain RMI.
     """
     for tls in (service.tls, not service.tls):
         try:
@@ -130,7 +131,7 @@ def _scheduler(system: System, service: Service) -> str:
 
 def _web(system: System, service: Service, paths: Iterable[str]) -> str:
     status = _status(system, service.port, service.path, tls=service.tls)
-    # For `/`, only a server error is a failure, because operators choose the content of `/`.
+    # For `/`, only a server error is a failure, because operators choose the content of this page.
     if not (_exists(status) or (service.path == "/" and status < 500)):
         return _answered(service.port, service.path, status)
     for path in paths:
@@ -150,8 +151,8 @@ def _answered(port: int, path: str, status: int) -> str:
 
 def _status(system: System, port: int, path: str, *, tls: bool) -> int:
     connection = (
-        # The certificate is not verified: it contains the name that clients use, and this
-        # connection stays on the node.
+        # Do not verify the certificate: it contains the name that clients use, and this connection
+        # stays on the node.
         http.client.HTTPSConnection(system.local, port, timeout=SECONDS, context=_unverified())
         if tls
         else http.client.HTTPConnection(system.local, port, timeout=SECONDS)

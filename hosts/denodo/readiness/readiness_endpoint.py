@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 READY_PATH = "/ready"
 LOSSES_PATH = "/losses"
-"""Path of the number of losses of readiness, for the metrics of the node."""
+"""Path that returns the number of losses of readiness, for the metrics of the node."""
 
 _FAILED = Verdict(DEAD, ready=False, reason="the probe failed")
 _SILENT = Verdict(DEAD, ready=False, reason=probes.NO_ANSWER)
@@ -47,17 +47,20 @@ _SILENT = Verdict(DEAD, ready=False, reason=probes.NO_ANSWER)
 T = TypeVar("T")
 
 KEPT_SECONDS = 4.0
-"""Time for which the result of a probe is reused: health checks come every 5 s from every zone."""
+"""Seconds for which the result of a probe is reused. Each zone of the load balancer sends a health
+check every 5 s, so one probe serves several health checks."""
 PATIENCE_SECONDS = 3.0
 """Maximum time that a request waits for a new result; load balancers wait for at least 5 s."""
 STALE_SECONDS = KEPT_SECONDS + ping.SECONDS
-"""Time for which the last result is used while the next probe runs: slow Java is not a failure."""
+"""Seconds for which the last result is used while the next probe runs: a slow start of Java must
+not count as a failure."""
 REFRESH_SECONDS = 60.0
-"""Time for which a copy of the desired state is used to find services not yet applied."""
+"""Seconds for which a copy of the desired state is used to find services that are not applied
+yet."""
 
 
 class _Renewed(Generic[T]):
-    """A value that is renewed in the background, by one thread at a time.
+    """Value that threads renew in the background; at most one renewal runs at a time.
 
     Args:
         value: the value before the first renewal, and after an internal error.
@@ -80,7 +83,7 @@ class _Renewed(Generic[T]):
 
     @property
     def age(self) -> float:
-        """Return the age of the value in seconds, infinite before the first renewal."""
+        """Return the seconds since the last renewal, infinite before the first renewal."""
         return float("inf") if self._at is None else time.monotonic() - self._at
 
     def is_fresh(self, seconds: float) -> bool:
@@ -92,7 +95,7 @@ class _Renewed(Generic[T]):
                 self._running = True
                 try:
                     threading.Thread(target=self._run, daemon=True).start()
-                except RuntimeError as error:  # there is no memory, or there are too many processes
+                except RuntimeError as error:  # no memory for a thread, or too many processes
                     self._running = False
                     log.warning(f"cannot start a thread: {error}")
             return False
@@ -110,7 +113,7 @@ class _Renewed(Generic[T]):
 
 @dataclass(frozen=True)
 class Answer:
-    """The readiness of one service."""
+    """Readiness of one service, as in the endpoint's answer."""
 
     service: str
     ready: bool
@@ -151,11 +154,11 @@ class Readiness:
         self._desired: _Renewed[Mapping[str, Service]] = self._renewed({}, self._desired_services)
 
     def watch(self, notify: Callable[[], None]) -> None:
-        """Call a function after each new result of a probe, from a thread."""
+        """Set the function that a thread calls after each new result of a probe."""
         self._notify = notify
 
     def of(self, name: str) -> Answer | None:
-        """Return the readiness of a service, None if neither state has such a service."""
+        """Return the readiness of a service; None if the applied and desired states lack it."""
         return self._settled(lambda view: view.of(name))
 
     def all(self) -> list[Answer]:
@@ -163,11 +166,11 @@ class Readiness:
         return self._settled(lambda view: view.all())
 
     def view(self) -> View:
-        """Return the readiness according to the records at this moment."""
+        """Read the records, and return the readiness of the services according to these records."""
         return View(self)
 
     def verdict(self, state: State, service: Service) -> tuple[Verdict, bool]:
-        """Return the condition of a service, and whether this result is final (a recent probe)."""
+        """Return the condition of a service, and whether it is final: from a recent probe."""
         with self._changed:
             self._applied = state
             if service not in self._probes:
@@ -188,9 +191,10 @@ class Readiness:
         return verdict
 
     def desired(self, name: str) -> tuple[Service | None, bool]:
-        """Return a service of the desired state, and whether this result is final.
+        """Return a service of the desired state (None if unknown), and whether the result is final.
 
-        The desired state is read once in `REFRESH_SECONDS`.
+        The result is not final while a newer copy of the desired state is being read that may
+        contain the service. A copy of the desired state is used for `REFRESH_SECONDS`.
         """
         if self._read_desired is None:
             return None, True
@@ -226,7 +230,7 @@ class Readiness:
 
 
 class View:
-    """The readiness of services, with the records read once; no method waits for a probe.
+    """Readiness of services according to records that are read once; no method waits for a probe.
 
     Args:
         readiness: the results of probes.
@@ -279,7 +283,7 @@ class View:
 
 
 def _held_back(record: Record) -> Verdict | None:
-    """Return why no service of the node is ready, None if that depends only on the servers."""
+    """Return why the records make all services not ready; None if only the servers decide."""
     drained = record.drained
     if drained is not None:
         who, when = drained.get("who", "unknown"), drained.get("at", "unknown")

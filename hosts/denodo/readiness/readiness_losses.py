@@ -1,4 +1,4 @@
-"""Counts of how often services have become unready, in the memory of the readiness endpoint."""
+"""Counts of how often services have become not ready, in the readiness endpoint's memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 WINDOW_S = 3600.0
-"""Project default: time for which a loss is counted."""
+"""Project default: seconds for which a loss of readiness is counted."""
 
 
 class ReadinessLosses:
-    """The times at which each service became unready. Probes of several threads report to it.
+    """Times at which each service lost its readiness; the threads of probes report to this object.
 
     A drained node is not probed, so a drain is not a loss. A restart of the servers is one loss.
 
@@ -29,7 +29,7 @@ class ReadinessLosses:
         self._times: dict[Hashable, deque[float]] = {}
 
     def observe(self, service: Hashable, *, ready: bool) -> None:
-        """Record the result of a probe."""
+        """Record whether a probe found a service ready."""
         with self._lock:
             if ready:
                 self._ready.add(service)
@@ -39,7 +39,7 @@ class ReadinessLosses:
 
     @property
     def count(self) -> int:
-        """Return the losses within `WINDOW_S` of the service that has most of them."""
+        """Return the maximum of the services' numbers of losses within `WINDOW_S`."""
         with self._lock:
             since = self._now() - WINDOW_S
             for times in self._times.values():

@@ -1,9 +1,9 @@
-"""The repeated probe of one service of a running node; it keeps the results of earlier probes.
+"""Repeated probe of one service of a running node, with the results of earlier probes.
 
 The probe connects to Virtual DataPort every few seconds. It runs `ping.sh`, which starts Java, only
 every `PING_SECONDS`. After a failed connection, the next probe runs `ping.sh`, because the server
-may have been started again. A server that hangs is detected without Java: its ODBC port does not
-answer.
+may have been started again. The probe detects a server that hangs without Java, because the ODBC
+port of that server does not answer.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ DRAINED = "drained"
 UNCONFIRMED = "metadata unconfirmed"
 
 PING_SECONDS = 20.0
-"""Time for which the answer of a ready Virtual DataPort to `ping.sh` is reused; Denodo's own health
-check runs every 30 s."""
+"""Seconds for which an answer to `ping.sh` is reused that says that Virtual DataPort is ready.
+Denodo's own health check runs every 30 s."""
 UNREADY_PING_SECONDS = 10.0
-"""Time for which the answer of a Virtual DataPort that is not ready is reused; short, because the
-server may become ready at any moment."""
+"""Seconds for which an answer to `ping.sh` is reused that says that Virtual DataPort is not ready.
+This time is short, because the server may become ready at any moment."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ServiceProbe:
         self._ready_at = float("-inf")
 
     def verdict(self, state: State) -> Verdict:
-        """Probe the service.
+        """Probe the service and return its condition.
 
         Args:
             state: the applied state.
@@ -94,7 +94,10 @@ class ServiceProbe:
         return Verdict(condition, ready=False, reason=reason)
 
     def _look(self, state: State) -> tuple[str, bool, bool]:
-        """Return why the service is not ready, whether it is busy, and whether it is silent."""
+        """Return why the service is not ready, whether it is busy, and whether it is silent.
+
+        A silent service did not answer in time.
+        """
         paths = required_paths(self._system, state)
         service = self._service
         if service.kind == "scheduler":
@@ -103,7 +106,7 @@ class ServiceProbe:
         if failure is None and self._service.kind == "vdp":
             failure = self._silent_odbc(state)
         if failure is not None:
-            self._answered_at = float("-inf")  # the next probe runs `ping.sh`
+            self._answered_at = float("-inf")  # makes the next probe run `ping.sh`
             return failure.reason, False, failure.silent
         if self._service.kind != "vdp":
             return "", False, False
@@ -134,7 +137,7 @@ class ServiceProbe:
         return self._answer
 
     def _starts(self, state: State, now: float) -> bool:
-        """Return whether a server was started after the last success, within `start_seconds`."""
+        """Return whether a server was started within `start_seconds` and after the last success."""
         found = processes.of_home(self._system, state.home)
         ages = [processes.age(self._system, process.pid) for process in found]
         youngest = min(ages, default=float("inf"))

@@ -1,1 +1,1 @@
-"""Denodo's servers: their processes, scripts, web container and control group."""
+"""Denodo's servers: their processes, scripts, web container and systemd control group."""

@@ -33,7 +33,7 @@ class JavaProcess:
 
 
 def of_home(system: System, home: Path) -> list[JavaProcess]:
-    """Return the Java processes of an installation, whose folder may be a symbolic link."""
+    """Return the Java processes of an installation; its folder may be a symbolic link."""
     folders = tuple({f"{folder}/" for folder in (home, _resolved(home))})
     return [
         process
@@ -58,8 +58,8 @@ def listening_on(system: System, home: Path, port: int) -> JavaProcess | None:
 def age(system: System, pid: int) -> float:
     """Return the age of a process in seconds, infinite if it is unknown."""
     try:
-        # The program's name is in parentheses and may contain spaces, so only the fields after it
-        # are split. Field 22, the time of the start, is the 20th of these.
+        # The program's name is in parentheses and may contain spaces, so split only the fields
+        # after the name. Field 22 of the line, the start time, is item 20 of these fields.
         fields = (system.processes / str(pid) / "stat").read_text().rpartition(")")[2].split()
         uptime = float((system.processes / "uptime").read_text().split()[0])
         return uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
@@ -75,7 +75,8 @@ def command_lines(processes: Path) -> Iterator[tuple[int, list[bytes]]]:
     """
     with suppress(OSError):
         for name in filter(str.isdecimal, os.listdir(processes)):  # noqa: PTH208 - no Paths
-            # Paths take half as long again for the hundreds of processes of a machine.
+            # Not with pathlib: for the hundreds of processes of a machine, it takes half as long
+            # again.
             with suppress(OSError), open(f"{processes}/{name}/cmdline", "rb") as file:  # noqa: PTH123
                 yield int(name), file.read().split(b"\0")
 

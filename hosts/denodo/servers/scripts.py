@@ -1,4 +1,4 @@
-"""Denodo's scripts, run with the Java of the desired state.
+"""Run of Denodo's scripts, with the Java that the desired state names.
 
 The scripts use `jre/` of the installation, else JAVA_HOME (Denodo, Installation Guide, "Hardware
 and Software Requirements").
@@ -31,8 +31,8 @@ STOP = {
     "scheduler": "scheduler_shutdown.sh",
     "vdp": "vqlserver_shutdown.sh",
 }
-"""Script that stops each process, in the order of stops. All web applications run in one process.
-Virtual DataPort stops last, because the others query it."""
+"""Script that stops each process, in the order in which they are stopped. All web applications run
+in one process. Virtual DataPort stops last, because the other servers query it."""
 
 REGENERATE = "regenerateFiles.sh"
 _PING = "ping.sh"
@@ -41,7 +41,8 @@ _IMPORT = "import.sh"
 _METADATA = "regenerateMetadata.sh"
 
 _UTF8 = {"LC_ALL": "C.UTF-8"}
-"""Java decodes standard input and arguments by the locale, which is not set in systemd units."""
+"""Environment variable that makes Java decode standard input and arguments as UTF-8. In systemd
+units, no locale is set."""
 
 
 def process_of(server: str) -> str:
@@ -50,7 +51,7 @@ def process_of(server: str) -> str:
 
 
 def missing_scripts(state: State) -> str:
-    """Return which scripts a node with this state lacks, empty if it has all of them."""
+    """Return a message with the scripts that the node lacks for a state; empty if it has all."""
     processes = {process_of(server) for server in state.servers}
     needed = [START[server] for server in state.servers]
     needed += [STOP[process] for process in STOP if process in processes]
@@ -78,7 +79,7 @@ def run_script(
     """Run a script of `bin/`.
 
     Args:
-        state: contains the home, and the home of Java.
+        state: contains DENODO_HOME and JAVA_HOME.
         name: name of the script.
         arguments: arguments of the script.
         seconds: time limit.
@@ -97,7 +98,7 @@ def run_script(
 
 
 def missing_java(state: State) -> str:
-    """Return why the scripts would find no Java, empty if they find one."""
+    """Return why the scripts would find no Java; empty if they would find one."""
     bundled = state.home / "jre/bin/java"
     other = state.java_home or os.environ.get("JAVA_HOME", "")
     if bundled.exists() or (other and os.access(f"{other}/bin/java", os.X_OK)):

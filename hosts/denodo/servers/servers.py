@@ -48,10 +48,10 @@ _FILES = {"vdp": settings.VDP, "web": settings.WEB, "scheduler": settings.SCHEDU
 _REGENERATE_SECONDS = 300
 
 _APPLICATION_SECONDS = 300.0
-"""Project default: time for web applications to start; after it, those that do not answer are
-restarted."""
+"""Project default: seconds in which web applications must start. Applications that do not answer
+after this time are restarted."""
 _RESTART_SECONDS = 300.0
-"""Project default: time for web applications to start again."""
+"""Project default: seconds in which web applications must start after their restart."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Servers:
 
     Attributes:
         system: the machine.
-        state: contains home, version and limits.
+        state: contains DENODO_HOME, version and time limits.
     """
 
     system: System
     state: State
     _looked: set[str] = field(default_factory=set, repr=False, compare=False)
-    """Properties of the installation that this run has looked up: `ping`."""
+    """Names of facts about the installation that this run has looked up already, such as `ping`."""
 
     def check(self) -> None:
         """Check, before any server is stopped, that the servers can be started again.
@@ -75,7 +75,8 @@ class Servers:
             ImageError: Scripts, a Java or a port are missing; the message lists all of them.
         """
         problems = [problem] if (problem := missing_scripts(self.state)) else []
-        # Without `java_home` in the state, the scripts may find a Java in a way of their own.
+        # Check only a Java that the state names: otherwise, the scripts may find a Java by other
+        # means.
         if self.state.java_home and (problem := missing_java(self.state)):
             problems.append(problem)
         has_web = any(process_of(server) == "web" for server in self.state.servers)
@@ -93,18 +94,18 @@ class Servers:
         return [process for process in STOP if self._runs(process)]
 
     def _runs(self, process: str) -> bool:
-        """Return whether a port of a process is open, or a process of the web container exists."""
+        """Return whether a process runs: a port of it is open, or (web container) it is listed."""
         if any(probes.listens(self.system, port) for port in self._ports(process)):
             return True
         return process == "web" and any(java.is_web_container for java in self._java())
 
     def starting(self) -> bool:
-        """Return whether a Java process of this installation may be too young to listen yet."""
+        """Return whether a Java process of this installation may be too young to listen already."""
         ages = [processes.age(self.system, java.pid) for java in self._java()]
         return any(age < self.state.start_seconds for age in ages)
 
     def stop(self, *, force: bool = False) -> None:
-        """Stop all processes; queries may end first, within `stop_seconds` of the state.
+        """Stop all processes; running queries have `stop_seconds` of the state to end.
 
         Args:
             force: kill processes that the scripts do not stop, such as half-started servers.
@@ -133,13 +134,13 @@ class Servers:
             raise NotStoppedError(message)
 
     def _stop_listening(self, *, force: bool) -> bool:
-        """Stop the processes that listen; return whether a process still runs."""
+        """Stop the processes that listen on a port; return whether a process still runs."""
         for process in self.running():
             self._stop(process, force=force)
         return bool(self._java() or self.running())
 
     def regenerate(self) -> None:
-        """Let Denodo generate its start scripts from its configuration files.
+        """Let Denodo's script generate the start scripts from the configuration files.
 
         Raises:
             NotReadyError: Denodo's script fails.
@@ -164,7 +165,7 @@ class Servers:
             log.warning(warning)
 
     def look(self, record: Record) -> None:
-        """Record once in a run whether `ping.sh` has `-r`, if Virtual DataPort is alive."""
+        """Record whether `ping.sh` has `-r`, if Virtual DataPort is alive; only once in a run."""
         ports = self._ports("vdp") if "vdp" in self.state.servers else []
         if self._looked or not any(probes.listens(self.system, port) for port in ports):
             return
@@ -193,7 +194,7 @@ class Servers:
         return results
 
     def heap_warnings(self) -> list[str]:
-        """Return a warning for each process whose maximum heap is not the one in its file."""
+        """Return a warning for each process whose maximum heap is not the one in its own file."""
         warnings = []
         for process, file in _FILES.items():
             options = self._values(process).get(settings.JVM_OPTIONS, "")
@@ -212,7 +213,7 @@ class Servers:
         return warnings
 
     def application_failures(self, servers: Iterable[str]) -> dict[str, str]:
-        """Return why web applications do not answer, by server."""
+        """Return why web applications do not answer: the reason by the name of each server."""
         failures = ((server, self._application_failure(server)) for server in servers)
         return {server: reason for server, reason in failures if reason}
 
@@ -227,7 +228,7 @@ class Servers:
         return failure.reason if failure else ""
 
     def _connector(self) -> web_container.Connector | None:
-        """Return the port for probes of the web container: HTTP if open, else HTTPS if open."""
+        """Return the web container's port for probes: HTTP if open, else HTTPS; None if closed."""
         for connector in web_container.connectors(self.state.home):
             if probes.listens(self.system, connector.port):
                 return connector
@@ -287,10 +288,10 @@ class Servers:
         return ping.ask(self.system, self.state, port, ready=True).reason
 
     def _wait_for_applications(self, servers: Sequence[str], deadline: float) -> None:
-        """Wait for web applications; restart those that do not answer, once.
+        """Wait for web applications; restart once those that do not answer.
 
         Raises:
-            NotReadyError: An application does not answer, and the current rules require this.
+            NotReadyError: An application does not answer, and the current rules require an answer.
         """
         begin = time.monotonic()
         limit = min(deadline, begin + _APPLICATION_SECONDS + _RESTART_SECONDS)
@@ -373,7 +374,7 @@ class Servers:
         return [int(port)] if port.isdecimal() else []
 
     def _values(self, process: str) -> Mapping[str, str]:
-        """Return the values of the file of a process; none if it cannot be read."""
+        """Return the values in a process's configuration file; none if it cannot be read."""
         return properties_file.values_or_none(self.state.home / _FILES[process])
 
     def _listener(self, process: str) -> JavaProcess | None:
@@ -384,7 +385,7 @@ class Servers:
         return None
 
     def _java(self) -> list[JavaProcess]:
-        """Return the Java processes of this installation; they end after their ports are closed."""
+        """Return the Java processes of this installation, which may run after their ports close."""
         return processes.of_home(self.system, self.state.home)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
@@ -392,5 +393,5 @@ class Servers:
         while not condition():
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(self.system.poll)  # the servers are not child processes of this one
+            time.sleep(self.system.poll)  # the servers are not child processes of this process
         return True

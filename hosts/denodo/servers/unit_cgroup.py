@@ -1,10 +1,10 @@
-"""The control group of the unit `denodo-node`, in which all of Denodo's servers run.
+"""Control group of the systemd unit `denodo-node`, in which all of Denodo's servers run.
 
-systemd applies limits to the control group, and ends its processes when the unit stops. An `apply`
-that runs outside the unit, for example by Systems Manager, would start servers outside the control
-group. So the process of `apply` first moves to the control group; its input, output and exit code
-remain. A unit that is not active has no control group. It is started instead, which applies the
-state and starts the servers.
+systemd applies limits to the control group, and ends the processes in it when the unit stops. An
+`apply` that runs outside the unit, for example by Systems Manager, would start servers outside the
+control group. So the process of `apply` first moves to the control group; its input, output and
+exit code do not change. A unit that is not active has no control group. In that case, the unit is
+started, which applies the state and starts the servers.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def enter(*, control_groups: Path = _CONTROL_GROUPS, own: Path = _OWN) -> int:
 
 
 def active() -> bool:
-    """Return whether the unit is active: not stopped, not failed, and not in a boot."""
+    """Return whether the unit is active: neither stopped, nor failed, nor still booting."""
     return _properties().get("ActiveState") == "active"
 
 
@@ -74,7 +74,7 @@ def _properties() -> Mapping[str, str]:
 
 
 def _failure(unit: Mapping[str, str]) -> int:
-    """Print the messages of the failed start; return its exit code."""
+    """Print the messages of a start of the unit that failed; return its exit code."""
     command = ["journalctl", f"_SYSTEMD_INVOCATION_ID={unit.get('InvocationID', '')}"]
     with suppress(OSError):
         log.error(run([*command, "--output=cat", "--no-pager"], seconds=_SECONDS).output.rstrip())
@@ -83,7 +83,7 @@ def _failure(unit: Mapping[str, str]) -> int:
 
 
 def _move(control_groups: Path, group: str) -> bool:
-    """Move this process; return whether the control group exists.
+    """Move this process to a control group; return whether the control group exists.
 
     Version 2 of control groups has one hierarchy; version 1 has one hierarchy per controller.
     """
@@ -92,6 +92,6 @@ def _move(control_groups: Path, group: str) -> bool:
         processes = hierarchy / group.lstrip("/") / "cgroup.procs"
         if group.strip("/") and processes.exists():
             with suppress(OSError):
-                processes.write_text("0")  # 0 stands for the process that writes
+                processes.write_text("0")  # the kernel reads 0 as the writing process
                 moved = True
     return moved

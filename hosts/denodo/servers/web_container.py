@@ -2,7 +2,7 @@
 
 All web applications run in one Tomcat. Virtual DataPort starts Tomcat with applications of Virtual
 DataPort, so `/` answers even if the applications that users open do not run. HTTP is off if its
-port is commented out or 0. Denodo documents this as the way to allow HTTPS and no HTTP.
+port is commented out or 0, which is Denodo's documented way to allow only HTTPS.
 
 Sources: Denodo, Virtual DataPort Administration Guide, "Enabling HTTPS in the Embedded Web
 Container"; Installation Guide, "Denodo Web Container"; Denodo's container images, health checks of
@@ -31,17 +31,17 @@ APPLICATIONS = {
 
 @dataclass(frozen=True)
 class Connector:
-    """A port on which the web container listens."""
+    """Port on which the web container listens, with or without TLS."""
 
     port: int
     tls: bool
 
 
 def connectors(home: Path) -> list[Connector]:
-    """Return the ports in the web container's file, HTTP first; none if there is no file.
+    """Return the ports in the web container's file, HTTP first; none if the file does not exist.
 
-    The ports are read from Denodo's file, because the desired state does not say which protocols
-    are turned off there.
+    The ports are read from Denodo's file, because only this file shows which protocols are turned
+    off.
     """
     values = properties_file.values_or_none(home / settings.WEB)
     ports = ((settings.HTTP_PORT, False), (settings.HTTPS_PORT, True))
@@ -50,7 +50,7 @@ def connectors(home: Path) -> list[Connector]:
 
 
 def paths(servers: Iterable[str]) -> list[str]:
-    """Return the paths of those servers that are web applications."""
+    """Return the paths of those of the given servers that are web applications."""
     return [APPLICATIONS[server] for server in servers if server in APPLICATIONS]
 
 

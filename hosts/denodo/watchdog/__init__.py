@@ -1,1 +1,1 @@
-"""Watchdog: a server that dies is started again."""
+"""Watchdog of a node, which starts Denodo servers again that have died."""

@@ -1,8 +1,8 @@
 """Detection of scripts by which an operator stops a server or changes Denodo.
 
-Denodo's shutdown scripts and installers run for some seconds, and meanwhile the kernel lists their
+Denodo's shutdown scripts and installers run for some seconds, during which the kernel lists their
 processes. After such a script has run, the watchdog starts no server until all servers have been
-started in another way. This also applies if the node program has run the script.
+started in another way. The watchdog also does so if the node program has run the script.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOPPED = "stopped"
-"""File with the name of the operator's last script, which remains after a restart of the watchdog.
-"""
+"""File with the name of the last script that stopped or changed Denodo. The file remains when the
+watchdog restarts."""
 
 _STOP = re.compile(
     rb"(^|/)[a-z]+_shutdown\.sh$"
-    # Names of Denodo's installers, updates and uninstaller; all of them are Java or shell programs.
+    # Names of Denodo's installers, updates and uninstallers, all of which are Java or shell
+    # programs.
     rb"|(^|/)(un)?installer(_cli)?\.(sh|jar)$"
     rb"|(^|/)denodo[^/]*(install|update|hotfix)[^/]*\.(jar|sh)$",
     re.IGNORECASE,
@@ -38,7 +39,7 @@ class OperatorScripts:
     Attributes:
         processes: folder in which the kernel lists processes.
         folder: folder of the watchdog, which only root can write.
-        seen_at: time at which the process of such a script was last seen, by the clock of the loop.
+        seen_at: time, by the clock of the watch loop, at which such a script was last seen running.
     """
 
     processes: Path
@@ -47,14 +48,14 @@ class OperatorScripts:
 
     @property
     def stopped(self) -> str:
-        """Return the script that was run after the servers last ran, empty if there was none."""
+        """Return the last script that was run since all servers ran; empty if there was none."""
         try:
             return files.read(self.folder / STOPPED, limit=4096).decode(errors="replace")
         except OSError:
             return ""
 
     def observe(self, now: float) -> None:
-        """Check once whether such a script runs, and store its name."""
+        """Check once whether a script that stops or changes Denodo runs, and store its name."""
         stops = [argument for argument in self._arguments() if _STOP.search(argument)]
         if stops:
             self.seen_at = now
@@ -63,7 +64,7 @@ class OperatorScripts:
                 files.replace(self.folder / STOPPED, name.encode())
 
     def forget(self) -> None:
-        """Remove the stored name, because the servers run again."""
+        """Remove the stored name of the script; the caller has found that the servers run again."""
         files.remove(self.folder / STOPPED)
 
     def _arguments(self) -> Iterator[bytes]:

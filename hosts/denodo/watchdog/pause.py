@@ -1,8 +1,8 @@
-"""Pause of the node: until a given time the watchdog and the timer of exports rest.
+"""Pause of the node: until a given time, the watchdog and the timer of exports do nothing.
 
 `denodo-ha pause` runs `pause`, and `denodo-ha resume` runs `resume`. The pause ends at its time
-without another command. Meanwhile the watchdog runs `silence` once a minute: it puts a datapoint of
-the metric that suppresses the notifications of the cluster's alarms.
+without another command. During the pause, the watchdog runs `silence` once a minute, which puts a
+datapoint of the metric that suppresses the notifications of the cluster's alarms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hosts.denodo.system import System
 
 METRIC = "Paused"
-"""Name of the metric, as in `denodo_ha/environment/names.py`."""
+"""Name of the metric that silences alarms, as in `denodo_ha/environment/names.py`."""
 
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -38,7 +38,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentPar
 
 
 def pause(system: System, options: argparse.Namespace) -> int:
-    """Record the pause, and put the first datapoint.
+    """Record the pause, and put the first datapoint that silences the alarms.
 
     Raises:
         StateError: The end is not a time.
@@ -64,7 +64,7 @@ def resume(system: System, _options: argparse.Namespace) -> int:
 
 
 def silence(system: System, _options: argparse.Namespace) -> int:
-    """Put a datapoint of the metric, if the node is paused and its cluster has alarms.
+    """Put a datapoint that silences the alarms, if the node is paused and its cluster has alarms.
 
     Raises:
         AwsError: The datapoint cannot be put.

@@ -1,4 +1,4 @@
-"""One check of the servers of the applied state, and the start of servers that have died."""
+"""Check of the servers of the applied state, and start of servers that have died."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 def look(system: System, *, act: bool, last: bool = False) -> int:
     """Check once whether servers have died.
 
-    A server has died if an earlier check found it running, and nothing listens on its port now.
+    A server has died if an earlier check found it running, and now nothing listens on its port.
 
     Returns:
         `OK` if all processes run; `WOULD_CHANGE` if some have died; the code of `BusyError` if this
-        cannot be decided, because the node is drained or held, or servers are being started or
+        check cannot decide, because the node is drained or held, or servers are being started or
         changed.
 
     Args:
@@ -51,7 +51,7 @@ def look(system: System, *, act: bool, last: bool = False) -> int:
 
 
 def catch_up(system: System, parameter: str) -> None:
-    """Apply the desired state if the last boot could not, unless a server must be restarted."""
+    """Apply the desired state if the last boot could not; do nothing if servers must restart."""
     record = Record(system)
     if not record.behind:
         return

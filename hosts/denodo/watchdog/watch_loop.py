@@ -21,32 +21,33 @@ if TYPE_CHECKING:
     from hosts.denodo.watchdog.operator_scripts import OperatorScripts
 
 SCAN_S = 1.0
-"""Project default: pause between two checks for scripts. A shutdown script starts Java, so it runs
-longer than this."""
+"""Project default: pause between two checks for scripts of operators. A shutdown script starts
+Java, so it runs longer than this pause."""
 LOOK_S = 30.0
 """Project default: pause between two checks of the servers. A server is started again after two
 checks in which it does not run."""
 CATCH_UP_S = 300.0
 SILENCE_S = 60.0
-"""Period of the metric that silences the cluster's alarms while the node is paused."""
+"""Interval at which a paused node puts the datapoint that silences the cluster's alarms."""
 MOST_REVIVALS = 5
 WINDOW_S = 3600.0
-"""Project default. Within this time, servers are started again at most `MOST_REVIVALS` times, and
-each pause is twice as long as the one before. After that, a server that ends is not started again
-for the rest of the time."""
+"""Project default: time within which servers are started again at most `MOST_REVIVALS` times, with
+pauses that double each time. After the last start, a server that dies is not started again for the
+rest of this time."""
 _FIRST_PAUSE_S = 60.0
 
 
 @dataclass
 class WatchLoop:
-    """The loop, with the functions that it calls.
+    """Loop of the watchdog, with the functions that it calls.
 
     Attributes:
         scripts: detects the scripts that operators have run.
         unit_active: returns whether the unit of Denodo's servers is active.
         paused: returns whether there is a record of a pause, which may have ended.
         silence: puts the datapoint that silences the alarms, if the node is still paused.
-        look: checks the servers, with `act`, `last` and `catch_up`; returns an exit code.
+        look: checks the servers (`server_revival.look`, first `catch_up` if `catch_up` is true);
+            returns an exit code.
         sleep: waits for some seconds.
         now: a monotonic clock.
     """
@@ -66,13 +67,13 @@ class WatchLoop:
     _silence_at: float = 0.0
 
     def run(self) -> None:
-        """Watch until the process ends."""
+        """Watch the servers until the process ends."""
         while True:
             self.step()
             self.sleep(SCAN_S)
 
     def step(self) -> None:
-        """Check for scripts of operators, and check the servers if `LOOK_S` has passed."""
+        """Check once for scripts of operators; check the servers if `LOOK_S` has passed."""
         now = self.now()
         self.scripts.observe(now)
         if now >= self._silence_at and self.paused():

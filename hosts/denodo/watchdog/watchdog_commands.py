@@ -47,7 +47,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentPar
 
 
 def hold(system: System, options: argparse.Namespace) -> int:
-    """Record that no server is started again."""
+    """Record a hold, an operator's or that of a drain: the watchdog starts no server again."""
     record = Record(system)
     (record.hold_for_drain if options.for_drain else record.hold)(options.who, options.why)
     log.info(f"held by {options.who}: {options.why}; no server is started again until `release`")
@@ -55,7 +55,7 @@ def hold(system: System, options: argparse.Namespace) -> int:
 
 
 def release(system: System, options: argparse.Namespace) -> int:
-    """Remove the record of `hold`."""
+    """Remove the record of a hold, an operator's or that of a drain."""
     record = Record(system)
     (record.release_from_drain if options.for_drain else record.release)()
     held = record.held
@@ -64,10 +64,11 @@ def release(system: System, options: argparse.Namespace) -> int:
 
 
 def watch(system: System, options: argparse.Namespace, machine: Sequence[str]) -> int:
-    """Run the loop; each check of the servers is a separate process.
+    """Run the watch loop; each check of the servers is a separate process.
 
-    As root, a check starts as the Denodo user at once, since each start of Python costs a tenth of
-    a second of CPU. Only a check that may start servers begins as root, which enters their unit.
+    If this process is root, a check starts directly as the Denodo user, because a second start of
+    Python would cost a tenth of a second of CPU. Only a check that may start servers begins as
+    root, because only root can move the process to the unit of Denodo's servers.
 
     Args:
         system: the machine.
@@ -97,7 +98,7 @@ def watch(system: System, options: argparse.Namespace, machine: Sequence[str]) -
         scripts,
         unit_cgroup.active,
         look_at_servers,
-        # Only the name is looked up: as root, this process opens no file of the Denodo user.
+        # Look only for the file's name: as root, this process opens no file of the Denodo user.
         paused=lambda: os.path.lexists(Record(system).pause_file),
         silence=lambda: node("silence"),
     ).run()
