@@ -24,10 +24,11 @@ from denodo_ha.cli.errors import AwsError, UsageError
 ATTEMPTS: Final = 4
 """Project default: attempts per call; the SDK's standard mode makes 3."""
 MUST_ARRIVE: Final = 10
-"""Project default: attempts of the call that sets the failover switch."""
+"""Project default: attempts of the call that sets the failover switch, which must reach AWS."""
 CALL_S: Final = 20.0
-"""Project default: seconds for all attempts of a call, except of the call that must arrive.
-Otherwise a region that does not answer would cost four times `ATTEMPT_S` in each call."""
+"""Project default: seconds for all attempts of a call together; the call with `MUST_ARRIVE`
+attempts has no such limit. Without the limit, each call to a region that does not answer would take
+`ATTEMPTS` times `ATTEMPT_S`."""
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "cloudwatch": "cloudwatch"}
 """IAM prefixes of services whose signing name differs from their IAM prefix."""
@@ -74,7 +75,7 @@ class Aws:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return the secret parts of the credentials, which must not be in a file."""
+        """Return the secret key and the session token; support archives must not contain them."""
         with translated_errors():
             credentials = self._session.get_credentials()
             keys = credentials.get_frozen_credentials() if credentials is not None else None

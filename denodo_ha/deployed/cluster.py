@@ -85,7 +85,7 @@ class Cluster:
         return tuple(group for group in self.groups if group.target(node) is not None)
 
     def group_behind(self, listener: Listener) -> TargetGroup | None:
-        """Return the target group with the nodes for a listener's clients, None if it is not known.
+        """Return the target group whose nodes serve a listener's clients; None if it is not known.
 
         If the listener forwards to an Application Load Balancer, the result is the target group
         behind that load balancer, in which the nodes are registered.

@@ -33,7 +33,8 @@ from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
 
 ACCOUNT_S: Final = 2.0
-"""Project default: seconds to read the credentials' account; then commands do without it."""
+"""Project default: seconds to read the credentials' account; after this time, commands continue
+without knowing the account."""
 SEARCH_S: Final = 6.0
 """Project default: seconds to search the regions for stacks."""
 
@@ -86,7 +87,7 @@ class EnvironmentLocation:
         clusters: the clusters by name; with the option --region only the clusters of those regions.
         failover: the failover, None if there is none.
         loaded: the configuration, None if the stacks were found by their tags.
-        unread: why the search by tags could not read the stacks of a region.
+        unread: for each region whose stacks the search by tags could not read, the reason.
     """
 
     environment: str

@@ -85,8 +85,8 @@ class HaproxyFleet(ABC):
         failed = _failed(results)
         if not failed:
             return
-        # Undo only on instances that printed something. An instance prints nothing if the node was
-        # already out of service there; on that instance the node must stay out of service.
+        # Undo only on instances that printed something. An instance prints nothing if it had
+        # already taken the node out of service; on that instance the node must stay out of service.
         changed = [id_ for id_ in results if id_ not in failed and results[id_].output.strip()]
         restored = self.run(changed, "enable", node, ENABLE_S) if changed else {}
         not_restored = _failed(restored)

@@ -41,7 +41,8 @@ UNCHANGED: Final = "nothing was changed"
 _UNCHANGED = re.compile(r"\b([Nn])othing was changed")
 RETRY_S: Final = 5
 LOCK_WAIT_S: Final = LIFETIME_S + 15
-"""Project default: longest wait for the lock; a killed process's lock expires earlier."""
+"""Project default: longest wait for the lock; longer than the time in which the lock of a killed
+process expires."""
 
 
 def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
