@@ -48,8 +48,8 @@ UNDO_S: Final = 60
 _PURPOSE: Final = "drain "
 """Beginning of the purpose that a drain writes into the lock."""
 _COMMAND: Final = "denodo-ha "
-"""Beginning of the reason in drain tags that a command writes which later enables the node
-itself."""
+"""Beginning of the reason in the drain tags of commands, such as `roll`, that later enable the node
+themselves."""
 
 
 @dataclass(frozen=True)
