@@ -112,9 +112,7 @@ class Snapshots:
             raise Failed(message)
 
     def _request(self, node: str, purpose: str) -> dict[str, object]:
-        """Return the arguments of CreateSnapshot, with the tags that the operators' policy
-        requires.
-        """
+        """Return the arguments of CreateSnapshot, with tags that the operators' policy requires."""
         instance_id = self._cluster.node(node).instance_id
         region = self._cluster.location.region
         instance = read_instances(self._aws, region, [instance_id]).get(instance_id)

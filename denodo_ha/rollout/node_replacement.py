@@ -246,9 +246,7 @@ class NodeReplacement(MachineRollout):
         return f"`{command}`"
 
     def _restore_node(self, cluster: Cluster, task: MachineTask, message: str) -> NoReturn:
-        """Raise the deploy's error; bring the node back only if it was healthy before the
-        operation.
-        """
+        """Raise the deploy's error; bring the node back if it was healthy before the operation."""
         node = task.node
         if task.condition.lost:
             message = f"{message}; {node} is still lost. The other nodes are untouched"

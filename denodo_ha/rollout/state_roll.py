@@ -123,9 +123,7 @@ class StateRoll(NodeSequence):
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str, lock: Lock) -> None:
-        """Bring one node to its desired state; read the state again, as a deploy may have changed
-        it.
-        """
+        """Bring one node to its desired state; read it again, as a deploy may have changed it."""
         with OUT.stage(self._timeout):
             lock.prove()
             cluster = read_cluster(self._aws, self._location)

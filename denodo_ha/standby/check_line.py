@@ -108,7 +108,7 @@ def unknown(fact: Unknown, subject: str, limit: str = "") -> Finding:
 
 
 def line(number: int, subject: str, findings: Iterable[Finding]) -> CheckLine:
-    """Return a line with its findings: "no" if one finding is no, else unknown if one is unknown."""
+    """Return a line with its findings: "no" if one finding is no, else "unknown" if one is."""
     by_state = sorted(findings, key=lambda finding: _ORDER.index(finding.state))
     assert by_state, "a line needs a finding: without one, it would count as ok"
     state = by_state[0].state
