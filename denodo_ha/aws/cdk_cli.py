@@ -1,7 +1,7 @@
-"""CDK CLI of this clone, run like `npx cdk`; it writes to the user's terminal.
+"""CDK CLI of this clone: run like `npx cdk`, with its output on the user's terminal.
 
-The CLI inherits the environment variables of the command, so it uses the same credentials and the
-same `AWS_ENDPOINT_URL`, and deploys to the same account.
+The CLI inherits the environment variables of the command that runs it. So it uses the credentials
+and the `AWS_ENDPOINT_URL` of this command, and deploys to this command's account.
 """
 
 import subprocess

@@ -62,7 +62,7 @@ class Aws:
         self._signed_in: bool | AwsError = False
 
     def with_attempts(self, attempts: int) -> "Aws":
-        """Return clients with the same credentials and another number of attempts."""
+        """Return a copy with these credentials, whose clients make `attempts` attempts per call."""
         other = copy(self)
         other.__dict__.update(_attempts=attempts, _clients={})
         return other
@@ -125,7 +125,7 @@ class Aws:
         return self._account
 
     def _sign_in(self) -> None:
-        """Get the credentials once, and raise the same error again if there are none."""
+        """Get the credentials once; if that failed, raise the first error again in each call."""
         if isinstance(self._signed_in, AwsError):
             raise self._signed_in
         if self._signed_in:

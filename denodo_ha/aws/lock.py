@@ -315,8 +315,8 @@ class Lock:
                 Name=self._name, Value=json.dumps(value), Type="String", Overwrite=overwrite
             )
         except ClientError as error:
-            # A repetition by the SDK got this answer; the first request got none, and may still
-            # reach AWS.
+            # The SDK has repeated the request, and this is the answer to the repetition. The first
+            # request got no answer, and may still reach AWS.
             self._in_flight = UNANSWERED in error.response.get("ResponseMetadata", {})
             code = error.response["Error"]["Code"]
             if code == _EXISTS:

@@ -87,7 +87,7 @@ class Export:
     Attributes:
         at: time of the export.
         node: name of the node.
-        digest: digest of the metadata; the same for the same metadata.
+        digest: digest of the metadata, by which nodes with the same metadata are recognised.
         size: size of the metadata in bytes.
         error: why the manifest cannot be read; empty if it was read.
         site: what the manifest states about the node beside its metadata.

@@ -295,8 +295,8 @@ def _stacks(aws: Aws, region: str) -> list[Any]:
     with translated_errors():
         pages = aws.client("cloudformation", region).get_paginator("describe_stacks").paginate()
         stacks = [stack for page in pages for stack in page["Stacks"]]
-        # Access the keys that are read later, so that a missing key is reported as a bad answer
-        # here.
+        # Access all keys that callers read later, so that this block reports a missing key as an
+        # unreadable answer of AWS.
         _ = [(stack_account(stack), stack["StackName"]) for stack in stacks]
         return stacks
 

@@ -225,7 +225,7 @@ class Draining(ClusterOperation):
         return full_command("enable", node, cluster=self._location.name)
 
     def _hold_watchdog(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
-        """Make the drained node's watchdog rest, unless another command has taken over the lock."""
+        """Hold the drained node's watchdog, unless another command has taken over the lock."""
         try:
             lock.prove()
         except AwsError as error:

@@ -29,9 +29,9 @@ class HistoryChange:
     Attributes:
         cluster: the cluster; empty if the change is not one cluster's.
         subject: the node, zone, component or name that was changed.
-        before: its state before the command.
-        after: its state after the command; empty if the command ended before the change was
-            complete.
+        before: the subject's state before the command.
+        after: the subject's state after the command; empty if the command ended before the change
+            was complete.
     """
 
     cluster: str

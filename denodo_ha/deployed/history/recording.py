@@ -144,7 +144,7 @@ def forget(cluster: str, subject: str) -> None:
 
 
 def detail(**details: Any) -> None:
-    """Add results to the entry of the running command, such as measured times."""
+    """Add results of the running command, such as measured times, to its history entry."""
     if (recording := _running.get()) is not None:
         recording.details |= details
 
@@ -196,7 +196,7 @@ def _record(recording: _Recording, error: BaseException | None, *, extra_time: b
             reason = _write(recording, _entry(recording, error))
     except KeyboardInterrupt:
         reason = "interrupted"
-    # The command's result does not depend on the history.
+    # the command's result must not depend on the history
     except Exception as problem:  # noqa: BLE001 - no failure of the history may end the command
         reason = f"{type(problem).__name__}: {problem}"
     if reason:

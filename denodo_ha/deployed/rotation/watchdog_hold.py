@@ -30,7 +30,7 @@ _MARGIN_S: Final = 20
 
 
 def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
-    """Make the watchdog of a drained node rest; warn if that is not possible.
+    """Hold a drained node: its watchdog starts no server. Warn if that is not possible.
 
     Args:
         agent: runs the node program.

@@ -2,8 +2,8 @@
 
 A practice begins and ends at the primary. After an interruption or an error it fails back before it
 ends; if that is not possible, the error says what remains and which command fails back. While a
-practice runs, the locks of both clusters contain its name. So the next practice recognises that an
-earlier practice was killed, and fails back.
+practice runs, the locks of both clusters contain "failover practice". So the next practice
+recognises that an earlier practice was killed, and fails back.
 """
 
 from collections import Counter
