@@ -56,7 +56,7 @@ class Cdk:
         )
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        """Deploy one stack of a synthesised folder, without the stacks that it depends on.
+        """Deploy one stack of a synthesised folder, but not the stacks on which that stack depends.
 
         Args:
             out: the folder.

@@ -2,8 +2,8 @@
 
     ExportImport(context).run("node1", source)
 
-The node waits for a copy that has not arrived completely: S3 does not promise the order in which a
-manifest and the metadata that it names arrive.
+If a copied export has not arrived completely, the node waits for it: S3 does not promise the order
+in which the copies of a manifest and of its metadata arrive.
 """
 
 from dataclasses import dataclass, replace

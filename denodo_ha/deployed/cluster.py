@@ -55,7 +55,7 @@ class Cluster:
         location: the location of its stack.
         stack: its stack.
         nodes: its nodes by name.
-        balancer: its load balancer, None for a single node without one.
+        balancer: its load balancer; None for a single node without a load balancer.
         groups: its target groups: first those of services, by name; then those of auxiliary ports,
             by node; then those whose target is an Application Load Balancer.
     """

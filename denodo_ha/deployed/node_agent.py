@@ -46,7 +46,7 @@ EXPORT_ACTIONS: Final = frozenset({"digest-test", "import-export"})
 exports."""
 UNLICENSED: Final = 14
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
-"""Exit codes after which the node reports that its servers run as before."""
+"""Exit codes of actions after which the node's servers run as they did before the action."""
 
 _PRIORITY = re.compile(r"^<[0-7]>")
 

@@ -1,4 +1,4 @@
-"""The site to verify: its DNS names, and the cluster that its name resolves to."""
+"""The site to verify: its DNS names, and the cluster that the verified name resolves to."""
 
 import socket
 from collections.abc import Callable, Mapping

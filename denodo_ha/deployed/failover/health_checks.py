@@ -56,7 +56,7 @@ class Route53Check:
         return next((match for child in self.children if (match := child.find(kind))), None)
 
     def without(self, kind: str) -> "Route53Check | None":
-        """Return this check without children of a kind; None if this check is of the kind."""
+        """Return this check without children of a kind; None if the check itself is of the kind."""
         if self.kind == kind:
             return None
         rest = [kept for child in self.children if (kept := child.without(kind))]

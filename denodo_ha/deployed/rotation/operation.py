@@ -171,8 +171,8 @@ class ClusterOperation:
         begin, reported = clock.monotonic(), ""
         while True:
             lock = Lock(self._aws, location.region, name, clock=clock, what=purpose)
-            # Register this callback before acquiring the lock, so that it runs after the lock's
-            # release.
+            # Register this callback before acquiring the lock: the callbacks of the exit stack run
+            # in reverse order, so this one runs after the lock's release.
             held.callback(self._note_lock, lock)
             try:
                 return lock, held.enter_context(lock.held(take_over=self._context.take_over))
