@@ -17,7 +17,8 @@ def main() -> None:
 
 
 def _load() -> Callable[[], None]:
-    # Imported here: a signal during these imports must end the process without a traceback.
+    # Import inside of this function: a signal during these imports must end the process without a
+    # traceback.
     import typer  # noqa: PLC0415 - after the signals are set
 
     from denodo_ha.cli.commands import COMMANDS  # noqa: PLC0415 - after the signals are set

@@ -1,7 +1,7 @@
-"""CDK CLI of this clone, run like `npx cdk`; it writes to the user's terminal.
+"""CDK CLI of this clone: run like `npx cdk`, with its output on the user's terminal.
 
-The CLI inherits the environment variables of the command, so it uses the same credentials and the
-same `AWS_ENDPOINT_URL`, and deploys to the same account.
+The CLI inherits the environment variables of the command that runs it. So it uses the credentials
+and the `AWS_ENDPOINT_URL` of this command, and deploys to this command's account.
 """
 
 import subprocess
@@ -22,9 +22,10 @@ SYNTH_S: Final = 900.0
 DEPLOY_S: Final = 7200.0
 """Project default: seconds for a deploy; CloudFormation continues a deploy that takes longer."""
 _INTERRUPTED_S: Final = 1
-"""Project default: seconds for the CLI to end after Ctrl-C; the terminal also signals the CLI."""
+"""Project default: seconds before an interrupted CLI gets SIGTERM. On Ctrl-C, the terminal also
+signals the CLI, which may then end without SIGTERM."""
 _GRACE_S: Final = 120
-"""Project default: seconds that the CLI may take to end after SIGTERM."""
+"""Project default: seconds that the CLI may take to end after SIGTERM, before it is killed."""
 
 _STDERR: Final = 2
 """File descriptor of stderr; a constant, because `sys.stderr` in tests has no file descriptor."""
@@ -55,7 +56,7 @@ class Cdk:
         )
 
     def deploy(self, out: Path, stack: str, clock: Clock) -> None:
-        """Deploy one stack of a synthesised folder, without the stacks that it depends on.
+        """Deploy one stack of a synthesised folder, but not the stacks on which that stack depends.
 
         Args:
             out: the folder.
@@ -133,7 +134,7 @@ def run_cdk(
     ) as process:
         try:
             wait(process)
-        except BaseException:  # includes Ctrl-C and signals: the CLI must not outlive this process
+        except BaseException:  # also on Ctrl-C and signals: the CLI must not outlive this process
             _end(process)
             raise
     if process.returncode:
@@ -159,7 +160,7 @@ def _clone() -> Path:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the CLI; a deploy that CloudFormation has begun continues."""
+    """End the CLI. CloudFormation continues a deploy that it has begun."""
     for seconds, signal in ((_INTERRUPTED_S, process.terminate), (_GRACE_S, process.kill)):
         try:
             process.wait(seconds)

@@ -24,10 +24,11 @@ from denodo_ha.cli.errors import AwsError, UsageError
 ATTEMPTS: Final = 4
 """Project default: attempts per call; the SDK's standard mode makes 3."""
 MUST_ARRIVE: Final = 10
-"""Project default: attempts of the call that sets the failover switch."""
+"""Project default: attempts of the call that sets the failover switch, which must reach AWS."""
 CALL_S: Final = 20.0
-"""Project default: seconds for all attempts of a call, except of the call that must arrive.
-Otherwise a region that does not answer would cost four times `ATTEMPT_S` in each call."""
+"""Project default: seconds for all attempts of a call together; the call with `MUST_ARRIVE`
+attempts has no such limit. Without the limit, each call to a region that does not answer would take
+`ATTEMPTS` times `ATTEMPT_S`."""
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "cloudwatch": "cloudwatch"}
 """IAM prefixes of services whose signing name differs from their IAM prefix."""
@@ -61,7 +62,7 @@ class Aws:
         self._signed_in: bool | AwsError = False
 
     def with_attempts(self, attempts: int) -> "Aws":
-        """Return clients with the same credentials and another number of attempts."""
+        """Return a copy with these credentials, whose clients make `attempts` attempts per call."""
         other = copy(self)
         other.__dict__.update(_attempts=attempts, _clients={})
         return other
@@ -74,7 +75,7 @@ class Aws:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return the secret parts of the credentials, which must not be in a file."""
+        """Return the secret key and the session token; support archives must not contain them."""
         with translated_errors():
             credentials = self._session.get_credentials()
             keys = credentials.get_frozen_credentials() if credentials is not None else None
@@ -124,7 +125,7 @@ class Aws:
         return self._account
 
     def _sign_in(self) -> None:
-        """Get the credentials once, and raise the same error again if there are none."""
+        """Get the credentials once; if that failed, raise the first error again in each call."""
         if isinstance(self._signed_in, AwsError):
             raise self._signed_in
         if self._signed_in:

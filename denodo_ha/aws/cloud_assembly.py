@@ -95,7 +95,7 @@ def read_stacks(paths: Iterable[Path]) -> tuple[SynthesisedStack, ...]:
 
 
 def _synth(folder: Path) -> str:
-    """Return the command that writes a cloud assembly."""
+    """Return the command, for error messages, that writes a cloud assembly."""
     return cdk_command("synth", "--output", str(folder))
 
 
@@ -180,7 +180,9 @@ def read_file_asset(stack: SynthesisedStack, name: str) -> str | None:
         for asset in files.values():
             keys = [destination["objectKey"] for destination in asset["destinations"].values()]
             if name in keys:
-                # The CDK writes a name without folders: a manifest cannot name another file.
+                # Use only the last part of the path: the CDK writes assets without folders, and a
+                # changed manifest must not make this function read a file outside of the cloud
+                # assembly.
                 file = stack.file.with_name(Path(asset["source"]["path"]).name)
                 return read_text_file(file, LIMITS.size)
     except (DocumentError, UnreadableFileError, KeyError, TypeError, AttributeError, ValueError):

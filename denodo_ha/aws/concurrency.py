@@ -32,7 +32,7 @@ def map_concurrently(
     try:
         tasks = [begin(pool, function, item) for item in items]
         return [task.result() for task in tasks]
-    except BaseException:  # includes Ctrl-C: cancel the calls that have not begun
+    except BaseException:  # also on Ctrl-C: cancel the calls that have not begun
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     finally:

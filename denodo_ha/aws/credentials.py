@@ -82,7 +82,7 @@ def sign_in(session: Any) -> None:
 
 
 def _asks_for_code(session: Any) -> bool:
-    """Return whether the profile, or a profile that it builds on, asks for an MFA code."""
+    """Return whether the profile, or its `source_profile`, asks for an MFA code."""
     profiles = session.full_config.get("profiles", {})
     name, seen = session.get_config_variable("profile") or "default", set[str]()
     while name in profiles and name not in seen:

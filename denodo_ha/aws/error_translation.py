@@ -60,8 +60,8 @@ _SKEWED = {"RequestTimeTooSkewed", "RequestInTheFuture"}
 _SKEWED_REASON = re.compile(
     r"signature expired|not yet current|difference between the request time", re.IGNORECASE
 )
-"""Messages of other error codes, such as SignatureDoesNotMatch, if the local clock is wrong
-(AWS, IAM User Guide, Troubleshoot Signature Version 4 signed requests)."""
+"""Messages that show that the local clock is wrong, from errors whose code has several causes, such
+as SignatureDoesNotMatch (AWS, IAM User Guide, Troubleshoot Signature Version 4 signed requests)."""
 _MISSING = re.compile(
     r"NotFound|NoSuch|NotExist|InvalidTarget\Z|InvalidInstanceId\Z|InvalidInstanceID"
 )
@@ -139,7 +139,8 @@ def named_effect(effect: str) -> Iterator[None]:
         with named_effect("the shift may be active: `denodo-ha shift` shows it"):
             client.start_zonal_shift(...)
 
-    Operations on nodes say it by their own state (`denodo_ha.deployed.rotation.operation`).
+    Operations on nodes do not need this function: their errors end with the state in which the
+    cluster remains (`denodo_ha.deployed.rotation.operation`).
 
     Args:
         effect: what may have changed, and how to see it or to continue.
@@ -161,7 +162,7 @@ def named_effect(effect: str) -> Iterator[None]:
 
 
 def _answer_errors() -> tuple[type[Exception], ...]:
-    # This function is called only after an error, because the import loads the SDK's HTTP client.
+    # Import botocore only after an error: the import loads the SDK's HTTP client.
     from botocore.parsers import ResponseParserError  # noqa: PLC0415 - slow to import
 
     return (*_ANSWER_ERRORS, ResponseParserError)

@@ -22,7 +22,8 @@ from denodo_ha.cli.errors import Unreachable
 ATTEMPT_S: Final = 15.0
 """Project default: seconds for an attempt without a deadline; most calls end within a second."""
 _NOT_REPEATED: Final = "AmazonSSM.SendCommand"
-"""`X-Amz-Target` header of the call that must not be repeated: each call runs a command again."""
+"""`X-Amz-Target` header of the call that must not be repeated, because each repetition would run
+the command on the instances again."""
 
 
 class UnreadableAnswerError(boto.ConnectionClosedError):  # type: ignore[misc] # botocore has no types
@@ -132,8 +133,8 @@ def _is_of_service(request: Any, response: Any, content: bytes) -> bool:
         # A request without content does not show whether its protocol is REST-JSON or REST-XML.
         if "json" in asked or (not asked and "json" in kind):
             return isinstance(json.loads(content), dict)
-        # Only the root element is checked here; botocore's parser reads the answer afterwards, with
-        # the same library, so that this line adds no risk.
+        # Only the root element is checked here; botocore's parser later reads the whole answer with
+        # the same XML library, so parsing the answer at this point adds no risk.
         root = ElementTree.fromstring(content)  # noqa: S314 - botocore's parser reads it, too
     except (ValueError, RecursionError, ElementTree.ParseError):
         return False

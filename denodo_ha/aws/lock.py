@@ -55,7 +55,8 @@ _CONTENDED: Final = "TooManyUpdates"
 attempt of this command whose answer was lost (AWS, Systems Manager API, PutParameter). The SDK does
 not repeat such a call."""
 REPEATED_S: Final = 10
-"""Project default: seconds after a repeated write in which the first attempt may still arrive."""
+"""Project default: seconds after the SDK has repeated a write in which the first request may still
+reach AWS."""
 PROVE_AGAIN_S: Final = (1, 2, 4)
 """Project default: seconds before the attempts to renew a lock that another call is writing."""
 
@@ -151,8 +152,8 @@ class Lock:
                 "without further changes"
             )
             raise Failed(message)
-        # If the version grew by more than one, another command wrote between the two calls, or the
-        # SDK repeated the write.
+        # If the version grew by more than one, another command wrote between the read and this
+        # write, or the SDK repeated this write.
         version, repeated = self._put(overwrite=True)
         if not record.version < version <= record.version + 1 + repeated:
             message = f"the lock {self._name} changed meanwhile; this run stops"
@@ -193,7 +194,7 @@ class Lock:
             try:
                 record = self._read()
             except NotFound:
-                # Another command released the lock between the two calls.
+                # The holder released the lock between this command's write and read.
                 continue
             if self._is_ours(record):
                 # The answer to the first write was lost, and the SDK has repeated the write: this
@@ -258,9 +259,10 @@ class Lock:
             raise
 
     def _delete(self) -> None:
-        """Delete the lock; after an interrupted write, retry in case the write reaches AWS late.
+        """Delete the lock, and delete it again if an earlier write may still reach AWS.
 
-        The same if the SDK has just repeated a write: the first one may still reach AWS.
+        A write may reach AWS late if it was interrupted, or if the SDK has just repeated it: the
+        first request may arrive after the repeated one.
         """
         is_repeated = self._clock.monotonic() - self._repeated < REPEATED_S
         for seconds in (0, *LATE_S) if self._in_flight or is_repeated else (0,):
@@ -313,8 +315,8 @@ class Lock:
                 Name=self._name, Value=json.dumps(value), Type="String", Overwrite=overwrite
             )
         except ClientError as error:
-            # A repetition by the SDK got this answer; the first request got none, and may still
-            # reach AWS.
+            # The SDK has repeated the request, and this is the answer to the repetition. The first
+            # request got no answer, and may still reach AWS.
             self._in_flight = UNANSWERED in error.response.get("ResponseMetadata", {})
             code = error.response["Error"]["Code"]
             if code == _EXISTS:

@@ -12,7 +12,7 @@ from denodo_ha.aws import deadline
 from denodo_ha.cli.errors import Failed, Throttled, Unreachable
 
 SOON_EVERY_S: Final = 1
-"""Project default: seconds between two observations at the beginning, if a caller asks for it."""
+"""Project default: seconds between two observations while the argument `soon` applies."""
 
 Observation = TypeVar("Observation")
 

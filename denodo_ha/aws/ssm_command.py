@@ -13,14 +13,14 @@ EVERY_S: Final = 5
 SOON_S: Final = 10
 """Project default: seconds in which polls are one second apart, since most commands end early."""
 HASTE_S: Final = 1
-"""Project default: seconds between two polls for a caller that waits only for a short time."""
+"""Project default: seconds between two polls if the caller waits only for a short time."""
 DELIVERY_S: Final = 60
 """Project default: seconds after which a command expires that no SSM agent has accepted; at least
 30 (AWS, SendCommand, TimeoutSeconds)."""
 
 _ENDED: Final = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 _COMMENT_LENGTH: Final = 100
-"""AWS, SendCommand, Comment."""
+"""Maximum length of a command's comment (AWS, SendCommand, Comment)."""
 
 
 @dataclass(frozen=True)

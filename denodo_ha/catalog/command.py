@@ -59,8 +59,8 @@ catalog = typer.Typer(
 )
 
 SET_UP_S = 600.0
-"""Project default: seconds for the databases and logins of all components, including the wait for
-another run."""
+"""Project default: seconds for `init` to set up the databases and logins of all components,
+including the wait for another run of `init` or `rotate`."""
 _DIGEST_LENGTH = 12
 """Number of digits of a digest that the table shows."""
 

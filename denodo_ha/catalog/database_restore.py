@@ -3,9 +3,10 @@
     restore = DatabaseRestore(aws, location, clock=clock, progress=progress)
     restore.run(copy, "denodo-passive-restored", timeout=14400)
 
-The restored database is a new one beside the other cluster's own. No node uses it until an operator
-gives it the name that the nodes use (docs/how-to/catalog.md): so two Schedulers never run on one
-state because of a restore. If the command runs again, it continues after the steps that are done.
+The restore creates a new database and leaves the other cluster's own database unchanged. No node
+uses the restored database until an operator lets the nodes use it (docs/how-to/catalog.md), so a
+restore never lets two Schedulers run the same jobs. If the command runs again, it continues after
+the steps that are done.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +47,8 @@ class RestoredDatabase:
         name: identifier of the database.
         host: its address.
         admin_secret: ARN of the secret with the administrator's password.
-        until: newest time that was restorable when the restore began; None if it had begun before.
+        until: newest time that was restorable when the restore began; None if an earlier run of the
+            command began the restore.
     """
 
     name: str
@@ -58,10 +60,10 @@ class RestoredDatabase:
 def find_copy(
     aws: Aws, environment: Environment, location: StackLocation
 ) -> tuple[DatabaseCopy, str]:
-    """Return the copy of a database in the region of a cluster, and the name of its own cluster.
+    """Return a database copy in a cluster's region, and the cluster that the copy is from.
 
     Raises:
-        Refused: The configuration has no copy there, or RDS has none.
+        Refused: The configuration has no copy in this region, or RDS has none yet.
     """
     missing = ""
     for name in node_metadata.copied_databases(environment, location.name):
@@ -82,7 +84,9 @@ def find_copy(
 
 
 class DatabaseRestore:
-    """Restores a copy with the network settings of the metadata database of the cluster there.
+    """Restore of a database copy in the region of another cluster.
+
+    The restored database gets the network settings of that cluster's own metadata database.
 
     Args:
         aws: the credentials.
@@ -105,7 +109,7 @@ class DatabaseRestore:
         self._clock, self._progress = clock, progress
 
     def settings(self, stack_location: StackLocation) -> Mapping[str, Any]:
-        """Return the settings of the restored database: those of the cluster's own database.
+        """Return the settings for the restored database: those of the cluster's own database.
 
         Raises:
             Refused: The cluster has no metadata database on RDS.
@@ -148,8 +152,8 @@ class DatabaseRestore:
                 until = copy.latest_restorable
             database = self._wait(name, _is_available, timeout, again)
             if not database.get("MasterUserSecret"):
-                # A restore takes no managed password (Amazon RDS API Reference,
-                # RestoreDBInstanceToPointInTime: for RDS for Oracle only).
+                # The restore itself cannot request a password that RDS manages (Amazon RDS API
+                # Reference, RestoreDBInstanceToPointInTime: for RDS for Oracle only).
                 recording.note(self._location.name, name, before="restored")
                 self._manage_password(name)
             database = self._wait(name, _has_password, timeout, again)

@@ -32,7 +32,8 @@ _SCRIPT_SIZE: Final = 16 * 1024**2
 
 
 SCRIPT_COMPONENTS: Final[tuple[Component, ...]] = ("scheduler", "data-catalog")
-"""Components whose tables are created by SQL scripts of Denodo, or by a form of Denodo."""
+"""Components whose tables an operator creates, with SQL scripts of Denodo or in Denodo's web
+form."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,8 @@ class _ComponentSetup:
     ) -> None:
         self._aws, self._region = aws, metadata.location.region
         self._server, self._component, self._dry_run = server, component, dry_run
-        # Read the secret only while the lock is held: before, another run may still change the
-        # secret.
+        # Read the secret only while this run holds the server's advisory lock: a run that holds the
+        # lock may change the secret.
         self._login = logins.read_login(aws, self._region, metadata.secrets[component])
         self._roles = Roles(connection, self._login.dbname, metadata.owner)
 

@@ -32,7 +32,8 @@ class DigestTest:
     Attributes:
         elements: number of compared elements.
         not_compared: patterns of elements that are left out.
-        differences: for each element that differs, how; empty if the digests are the same.
+        differences: a description of the difference for each element that differs; empty if the
+            digests are the same.
         not_shown: number of further differences.
     """
 

@@ -2,8 +2,8 @@
 
     ExportImport(context).run("node1", source)
 
-The node waits for a copy that has not arrived completely: S3 does not promise the order in which a
-manifest and the metadata that it names arrive.
+If a copied export has not arrived completely, the node waits for it: S3 does not promise the order
+in which the copies of a manifest and of its metadata arrive.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ IMPORT_S: Final = 5400
 
 @dataclass(frozen=True)
 class ExportSource:
-    """The bucket from which a node imports.
+    """The bucket from which a node imports an export.
 
     Attributes:
         cluster: the cluster whose exports the bucket has.
@@ -101,7 +101,7 @@ class ImportPlan:
 
 
 class ExportImport(ClusterOperation):
-    """Imports an export into a drained node, while it holds the cluster's lock."""
+    """Import of an export into a drained node, under the cluster's lock."""
 
     def plan(self, node: str, source: ExportSource) -> ImportPlan:
         """Return the import that `run` would make now.

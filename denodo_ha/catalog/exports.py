@@ -5,7 +5,7 @@ is written last and names the version of the metadata object, so each manifest d
 export. The manifest's `digest` is calculated without comments and blank lines, because comments
 contain the time and author of the export. Nodes with the same digest have the same metadata.
 
-The manifest's `site_digest` leaves out what differs between two correct sites as well
+The manifest's `site_digest` also leaves out what differs between two correct sites
 (`hosts/denodo/metadata/site_digest.py`). Manifests of earlier versions have neither this digest nor
 the facts about the node; a fact that a manifest does not state is None, and means unknown.
 """
@@ -36,7 +36,7 @@ class InstalledFile:
 
 @dataclass(frozen=True, order=True)
 class Certificate:
-    """A certificate that a node serves: its common name, where, and its end in UTC."""
+    """A certificate that a node serves: its common name, the server that has it, and its end."""
 
     subject: str
     where: str
@@ -45,7 +45,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class LicenseManagerAnswer:
-    """The License Manager that a node's servers ask, and why it did not answer, if so."""
+    """The License Manager that a node's servers use; `reason` says why it did not answer."""
 
     host: str
     port: int
@@ -87,7 +87,7 @@ class Export:
     Attributes:
         at: time of the export.
         node: name of the node.
-        digest: digest of the metadata; the same for the same metadata.
+        digest: digest of the metadata, by which nodes with the same metadata are recognised.
         size: size of the metadata in bytes.
         error: why the manifest cannot be read; empty if it was read.
         site: what the manifest states about the node beside its metadata.
@@ -142,8 +142,8 @@ def read_exports(aws: Aws, region: str, bucket: str) -> list[Export]:
 def read_newest_manifests(aws: Aws, region: str, bucket: str) -> dict[str, Export]:
     """Return the newest export of each node, by name, from a bucket of exports or of copies.
 
-    Only the current manifests are read, so that the time depends neither on the number of exports
-    nor on the entries of the history in the same bucket.
+    Only the current manifest of each node is read, so the duration depends neither on the number of
+    exports nor on the history entries in the same bucket.
     """
     client = aws.client("s3", region)
     with translated_errors():

@@ -1,4 +1,4 @@
-"""Settings of a component's database, as Denodo's own form has written them on one node.
+"""Settings of a component's database that an operator has entered in Denodo's web form on one node.
 
 The node program reads the keys and replaces the values of the login by placeholders, so that no
 password leaves the node. The result is a part of the configuration: `catalog.settings`.
@@ -32,7 +32,8 @@ class LearnedSettings:
     Attributes:
         file: path of the component's file, relative to DENODO_HOME.
         configured: True if the file has the JDBC URL of a PostgreSQL database.
-        entries: values that differ from the usual settings; None for a usual key that is not used.
+        entries: the values that differ from the project's default settings; None for a default key
+            that Denodo's form does not write.
         notes: what an operator should check, without values.
     """
 
@@ -55,7 +56,7 @@ def read_settings(
     agent = NodeAgent(aws, read_cluster(aws, location), clock)
     result = agent.run(node, ACTION, timeout=node_agent.STATUS_S)
     try:
-        # If the exit code is not 0, the output is not JSON, and this raises ValueError.
+        # If the exit code is not 0, the output is not JSON, and `json.loads` raises ValueError.
         answer = parse_json_answer(result.output)
         return {_component(name): _settings(settings) for name, settings in answer.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -74,7 +75,7 @@ def chosen(
 
     Raises:
         UsageError: The node does not have the component's file.
-        Failed: No file has a database of PostgreSQL.
+        Failed: No component's file has the JDBC URL of a PostgreSQL database.
     """
     if component and component not in settings:
         known = ", ".join(settings) or "none"
@@ -89,7 +90,7 @@ def chosen(
 
 
 def as_yaml(settings: Mapping[str, LearnedSettings]) -> str:
-    """Return the settings as a part of a cluster's configuration; empty if all are as usual."""
+    """Return the settings as YAML for a cluster's configuration; empty if all are the defaults."""
     lines = []
     for component, learned in settings.items():
         if learned.entries:
@@ -107,12 +108,12 @@ def _sorted(learned: LearnedSettings) -> list[tuple[str, str | None]]:
 
 
 def _quoted(text: str | None) -> str:
-    """Return a scalar of JSON, which is one of YAML as well, without special characters."""
+    """Return a text as a JSON string, which is also valid YAML."""
     return json.dumps(text)
 
 
 def _component(name: str) -> Component:
-    """Return a component's name; raise ValueError for any other text, which would be printed."""
+    """Return a component's name; raise ValueError for any other text, so that it is not printed."""
     for component in COMPONENTS:
         if name == component:
             return component

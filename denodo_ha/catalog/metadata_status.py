@@ -50,7 +50,7 @@ class Status:
 
     Attributes:
         cluster: name of the cluster.
-        host: address of the metadata database, empty without one.
+        host: address of the metadata database; empty if the cluster has no metadata database.
         database: the database on RDS, None if the stack did not create the server.
         uninitialised: components whose database `init` has not created yet.
         nodes: the nodes with their newest exports, empty if the cluster has no exports.

@@ -18,7 +18,8 @@ from denodo_ha.environment.loading.text_file import (
 )
 
 MAINTENANCE = "postgres"
-"""A database that every PostgreSQL server has; runs acquire the advisory lock in it."""
+"""A database that every PostgreSQL server has; each run connects to it to acquire the advisory
+lock."""
 _OLDEST_VERSION = 150_000
 _CONNECT_S = 10
 _LOCK = 7_214_590_011

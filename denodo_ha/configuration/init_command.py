@@ -59,7 +59,7 @@ def init(
 def yours(text: str) -> Iterator[str]:
     """Yield `LINE: key: value` for each line of a configuration that is marked "yours".
 
-    The name of the environment is one of them, since all stack names begin with it.
+    The line with the environment's name is marked too, because all stack names begin with it.
     """
     for number, line in enumerate(text.splitlines(), start=1):
         content, mark, why = line.partition(_MARK)

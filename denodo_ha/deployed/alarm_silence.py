@@ -1,4 +1,4 @@
-"""Silence of a cluster's alarms while a command changes its nodes.
+"""Alarm silence: a cluster's alarms do not notify while a command changes its nodes.
 
 The composite alarms of a cluster have a suppressor alarm on a custom metric. A command puts this
 metric once a minute, during its waits; without data the alarms notify again. The suppressor has no
@@ -27,7 +27,7 @@ _CALL_S: Final = 5.0
 def suppressor_namespace(stack: Stack) -> str:
     """Return the namespace of the suppressor's metric, empty if the stack has no suppressor.
 
-    Stacks of earlier versions, and clusters without alarms, have none.
+    Stacks of earlier versions, and clusters without alarms, have no suppressor.
     """
     for _, properties in stack.resources("AWS::CloudWatch::Alarm"):
         if properties.get("MetricName") == PAUSE_METRIC:

@@ -120,8 +120,8 @@ def balancer_of_stack(stack: Stack) -> Balancer | None:
     attribute = mapping_in(output, "Value").get("Fn::GetAtt")
     if isinstance(attribute, str):
         attribute = attribute.split(".")
-    # Do not use the stack's first load balancer: the stack may also have load balancers that are
-    # behind this one.
+    # Do not use the stack's first load balancer: the stack may also have Application Load Balancers
+    # that are targets of the load balancer for clients.
     logical_id = str(attribute[0]) if isinstance(attribute, list) and attribute else ""
     if logical_id not in stack.physical_ids:
         return None

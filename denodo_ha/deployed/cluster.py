@@ -55,7 +55,7 @@ class Cluster:
         location: the location of its stack.
         stack: its stack.
         nodes: its nodes by name.
-        balancer: its load balancer, None for a single node without one.
+        balancer: its load balancer; None for a single node without a load balancer.
         groups: its target groups: first those of services, by name; then those of auxiliary ports,
             by node; then those whose target is an Application Load Balancer.
     """
@@ -85,7 +85,7 @@ class Cluster:
         return tuple(group for group in self.groups if group.target(node) is not None)
 
     def group_behind(self, listener: Listener) -> TargetGroup | None:
-        """Return the target group with the nodes for a listener's clients, None if it is not known.
+        """Return the target group whose nodes serve a listener's clients; None if it is not known.
 
         If the listener forwards to an Application Load Balancer, the result is the target group
         behind that load balancer, in which the nodes are registered.

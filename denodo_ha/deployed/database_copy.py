@@ -3,8 +3,9 @@
     copy = read_database_copy(aws, "eu-central-1", source)
     copy.latest_restorable
 
-Everything is read in the region of the copy, because the database's own region may be lost. There
-the database is known by its identifier alone, which CloudFormation derives from the stack's name.
+Everything is read in the region of the copy, because the database's own region may be lost. In the
+region of the copy, RDS names the database only by its identifier, which CloudFormation derives from
+the stack's name.
 """
 
 import re
@@ -22,7 +23,7 @@ to another AWS Region")."""
 _STACK_TAG: Final = "aws:cloudformation:stack-name"
 _IDENTIFIER: Final = re.compile(r"([a-z][a-z0-9-]{3,})-data[a-z0-9]*-[a-z0-9]{8,}")
 """Identifier that CloudFormation gives to the database, whose logical id begins with `Database`;
-how much of a long name it keeps is not documented."""
+AWS does not document how CloudFormation shortens long names."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,14 @@ def _copy(backup: Mapping[str, Any]) -> DatabaseCopy:
 
 
 def _is_of(backup: Mapping[str, Any], source: DatabaseSource) -> bool:
-    """Return whether backups are those of the source, whose ARN they keep in another region."""
+    """Return whether backups belong to a source: copied backups keep the ARN of their database."""
     _, _, _, region, account, *_ = [*str(backup.get("DBInstanceArn", "")).split(":"), *[""] * 5]
     if (region, account) != (source.region, source.account):
         return False
     tags = {tag["Key"]: tag["Value"] for tag in backup.get("TagList") or []}
     if _STACK_TAG in tags:
         return bool(tags[_STACK_TAG] == source.stack)
-    # STACK-LOGICALID-RANDOM in small letters, where the first two parts may be shortened.
+    # The identifier is STACK-LOGICALID-RANDOM in lower case; CloudFormation may shorten the first
+    # two parts.
     match = _IDENTIFIER.fullmatch(str(backup["DBInstanceIdentifier"]))
     return match is not None and source.stack.lower().startswith(match[1].rstrip("-"))

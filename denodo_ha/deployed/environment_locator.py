@@ -33,7 +33,8 @@ from denodo_ha.environment.loading.loader import Loaded
 from denodo_ha.environment.model.environment import Environment
 
 ACCOUNT_S: Final = 2.0
-"""Project default: seconds to read the credentials' account; then commands do without it."""
+"""Project default: seconds to read the credentials' account; after this time, commands continue
+without knowing the account."""
 SEARCH_S: Final = 6.0
 """Project default: seconds to search the regions for stacks."""
 
@@ -86,7 +87,7 @@ class EnvironmentLocation:
         clusters: the clusters by name; with the option --region only the clusters of those regions.
         failover: the failover, None if there is none.
         loaded: the configuration, None if the stacks were found by their tags.
-        unread: why the search by tags could not read the stacks of a region.
+        unread: for each region whose stacks the search by tags could not read, the reason.
     """
 
     environment: str
@@ -294,8 +295,8 @@ def _stacks(aws: Aws, region: str) -> list[Any]:
     with translated_errors():
         pages = aws.client("cloudformation", region).get_paginator("describe_stacks").paginate()
         stacks = [stack for page in pages for stack in page["Stacks"]]
-        # Access the keys that are read later, so that a missing key is reported as a bad answer
-        # here.
+        # Access all keys that callers read later, so that this block reports a missing key as an
+        # unreadable answer of AWS.
         _ = [(stack_account(stack), stack["StackName"]) for stack in stacks]
         return stacks
 

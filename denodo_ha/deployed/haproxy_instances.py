@@ -32,7 +32,7 @@ from denodo_ha.environment.loading.bounded_document import parse_json_answer
 _ROTATION: Final = frozenset({"drain", "enable", "status"})
 """Actions of the SSM document for the Solution Manager (`stacks/haproxy/ssm_document.py`)."""
 _NO_NODE: Final = "-"
-"""Value of the document's parameter `Node` for actions on the instance as a whole."""
+"""Value of the SSM document's parameter `Node` for actions that concern no single node."""
 _GROUP: Final = "tag:aws:autoscaling:groupName"
 
 

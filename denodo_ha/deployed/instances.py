@@ -67,7 +67,8 @@ def read_instance(aws: Aws, region: str, id_: str, clock: Clock) -> Instance | N
     """Read an instance, None if EC2 does not know it.
 
     A new instance is visible only some time after its creation (AWS, EC2 API, Eventual
-    consistency), so an instance that is missing is read again for `VISIBLE_S`.
+    consistency), so if EC2 does not return the instance, the instance is read again until
+    `VISIBLE_S` is over.
 
     Raises:
         AwsError: AWS did not answer, or denied a call.

@@ -1,4 +1,4 @@
-"""Lost nodes: nodes whose instances no longer exist, and what brings such a node back.
+"""Lost nodes: nodes whose instances no longer exist, and how an operator brings them back.
 
 CloudFormation compares templates, not instances: no deploy creates a terminated instance again as
 long as its resource is unchanged.

@@ -43,7 +43,7 @@ class MetadataStack:
 
     @property
     def bucket(self) -> str | None:
-        """Return the bucket of the metadata exports, None without exports."""
+        """Return the bucket of the metadata exports; None if the cluster has no exports."""
         return self.stack.outputs.get(names.EXPORT_BUCKET)
 
     def output(self, name: str) -> str:

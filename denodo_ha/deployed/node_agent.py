@@ -29,7 +29,8 @@ SHORT: Final = 8
 """Project default: number of characters of a desired state's hash that commands print."""
 
 _REQUEST: Final = "request"
-"""Key of a request's id after the operator's name; deployed documents have no parameter for it."""
+"""Key of the request id, which is sent in the parameter for the operator's name: SSM documents have
+no parameter of their own for the request id."""
 
 DONE: Final = 0
 UNKNOWN_ACTION: Final = 2
@@ -38,13 +39,14 @@ ROLLED_BACK: Final = 6
 NOT_READY: Final = 9
 WOULD_CHANGE: Final = 10
 LICENSE_MANAGER: Final = "license-manager"
-"""Action that asks the License Manager; deployed documents and programs of earlier versions lack
-it."""
+"""Action that sends a request to the License Manager; SSM documents and node programs of earlier
+versions do not have it."""
 EXPORT_ACTIONS: Final = frozenset({"digest-test", "import-export"})
-"""Actions that only the documents of clusters with `exports` have: they use its login."""
+"""Actions that only the SSM documents of clusters with `exports` have: they use the login for
+exports."""
 UNLICENSED: Final = 14
 AS_BEFORE: Final = frozenset({1, 3, 4, ROLLED_BACK, 8, 12})
-"""Exit codes after which the node reports that its servers run as before."""
+"""Exit codes of actions after which the node's servers run as they did before the action."""
 
 _PRIORITY = re.compile(r"^<[0-7]>")
 
@@ -73,7 +75,7 @@ def explain_result(result: CommandResult) -> str:
     # Each line begins with a priority for journald, such as <3>.
     every = (_PRIORITY.sub("", line) for line in f"{result.output}\n{result.error}".splitlines())
     lines = [line for line in every if line.strip()]
-    # The further lines of a message are indented.
+    # All lines of a message but the first are indented.
     begin = next((index for index in range(len(lines) - 1, 0, -1) if lines[index][0] != " "), 0)
     last = " ".join(line.strip() for line in lines[begin:])
     meaning = MEANINGS.get(result.code, f"exit code {result.code}")
@@ -85,12 +87,14 @@ class NodeStatus:
     """A node's own report.
 
     Attributes:
-        applied: the desired state that the node applied last, None before the first.
+        applied: the desired state that the node applied last; None if it has not applied a state
+            yet.
         confirmed: True if the node's metadata is confirmed, by an operator or by an import.
         unready: for each service that is not ready, the reason.
-        version: a short hash of the applied state; empty before the first.
+        version: a short hash of the applied state; empty if the node has not applied a state yet.
         drained: True if the node reports "not ready" because it was drained.
-        earlier_rules: True if the node is ready only by the readiness rules of an earlier version.
+        earlier_rules: True if the node reports "ready" by the readiness rules of an earlier
+            version.
         drain_hold: True if the watchdog rests because the node was drained; None if the node's
             program is of an earlier version, which cannot rest.
         warnings: the node's warnings, for example about a new program that the node refuses to run.
@@ -237,7 +241,7 @@ class NodeAgent:
         if until:
             parameters["Until"] = until
         if export:
-            # Every document with the action has this parameter.
+            # Every SSM document with this action has the parameter.
             parameters["Export"] = export
         command = SsmCommand(self._document, parameters, f"denodo-ha: {action} {node}", timeout)
 

@@ -38,7 +38,7 @@ def deployed_pins(cluster: Cluster) -> dict[str, Pin]:
 
 
 def silence_minutes(aws: Aws, cluster: Cluster) -> tuple[int | None, str]:
-    """Return the period of the no-data alarm that a health check can monitor, and a message.
+    """Return the period of the no-data alarm that the health check can monitor, and a message.
 
     The period is the number of minutes without data after which the alarm becomes active. If the
     state of the newest alarm is OK, the result is that alarm's period and an empty message. Else

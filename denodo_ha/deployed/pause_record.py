@@ -1,7 +1,8 @@
-"""Pause of a cluster: an SSM parameter with its end, which every command reads.
+"""Pause record of a cluster: an SSM parameter with the beginning and the end of the pause.
 
-A pause ends at its time without another command: a parameter whose end has passed means nothing.
-Nodes have their own record of it (`hosts/denodo/watchdog/pause.py`).
+`status`, `pause`, `roll`, `rollout` and `replace` read the parameter.
+A pause ends at its end time without another command: commands ignore a parameter whose end time has
+passed. Each node has its own record of the pause (`hosts/denodo/watchdog/pause.py`).
 """
 
 import json

@@ -195,7 +195,8 @@ def _template_body(client: Any, location: StackLocation, arn: str) -> Any:
     try:
         return client.get_template(StackName=arn, TemplateStage="Processed")["TemplateBody"]
     except (RecursionError, ValueError) as error:
-        # The SDK itself parses a template in JSON, and raises this error if it cannot.
+        # The SDK parses a JSON template itself, and raises this error if the template is not valid
+        # JSON.
         message = f"{location.stack}: its deployed template cannot be read: {error}"
         raise Failed(message) from None
 
@@ -241,7 +242,7 @@ def resource_tag(properties: Mapping[str, Any], key: str) -> str | None:
     """Return the value of a tag in a resource's properties, None if there is no such tag."""
     tags = properties.get("Tags")
     if isinstance(tags, list):
-        # An entry may be an `Fn::If`, which is not a key and a value.
+        # An entry may be an `Fn::If`, which has neither the key `Key` nor the key `Value`.
         entries = [tag for tag in tags if isinstance(tag, Mapping)]
         value = next((tag.get("Value") for tag in entries if tag.get("Key") == key), None)
     else:

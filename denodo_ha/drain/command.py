@@ -78,14 +78,14 @@ class _Site:
 
     @property
     def is_found(self) -> bool:
-        """True if the site has no stack of this project."""
+        """True if the option `--live` names a site that has no stack of this project."""
         return self.live or self.record is not None or self.balancer is not None
 
 
 def _found(
     site: _Site, node: str, *, timeout: float | None, take_over: bool
 ) -> "tuple[OperationContext, FoundCluster, str]":
-    """Return the context of an operation on a found cluster, the cluster, and the node's name."""
+    """Return an operation's context, the node's found cluster (`--live`), and the node's name."""
     from denodo_ha.drain.found_site import find_node  # noqa: PLC0415 - only with --live
     from denodo_ha.drill.live.operation.found_site import chosen_locator  # noqa: PLC0415 - for --live
 

@@ -46,9 +46,10 @@ SETTLE_S: Final = 10
 UNDO_S: Final = 60
 """Project default: seconds until AWS shows that a drain was undone."""
 _PURPOSE: Final = "drain "
-"""Beginning of the purpose in the lock of a drain."""
+"""Beginning of the purpose that a drain writes into the lock."""
 _COMMAND: Final = "denodo-ha "
-"""Beginning of the reason in drain tags of commands that bring the node back automatically."""
+"""Beginning of the reason in the drain tags of commands, such as `roll`, that later enable the node
+themselves."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class DrainPlan:
     Attributes:
         node: the node.
         instance_id: id of the node's instance.
-        scope: names of what the drained node leaves: target groups or HAProxy instances.
+        scope: text with the target groups or HAProxy instances that the drained node leaves.
         open: the target groups or HAProxy instances that send new sessions to the node now.
         keeps: the target groups of the node's auxiliary ports, in which the node remains
             registered.
@@ -122,14 +123,14 @@ class Draining(ClusterOperation):
                     self._silence.begin(cluster)
                 self._take_out(rotation, plan, lock)
                 self._hold_watchdog(rotation, plan, lock)
-                # A node that is out of service sets off no alarm, and its connections may take an
-                # hour to end, so the silence ends here.
+                # End the silence of the alarms before the wait: a node that is out of service sets
+                # off no alarm, and its connections may take an hour to end.
                 self._silence.end()
             self._rotation(cluster).wait_until_drained(node, self._timeout)
         return plan
 
     def _wait_for_others(self, cluster: Cluster, rotation: Rotation, node: str) -> None:
-        """Wait until AWS shows the drain of another command that held the lock before."""
+        """Wait until AWS shows the drain of another command that held the lock before this one."""
         drained = {purpose.removeprefix(_PURPOSE) for purpose in self._waited_for}
         for other in cluster.nodes:
             if other.name in drained and other.name != node:
@@ -224,7 +225,7 @@ class Draining(ClusterOperation):
         return full_command("enable", node, cluster=self._location.name)
 
     def _hold_watchdog(self, rotation: Rotation, plan: DrainPlan, lock: Lock) -> None:
-        """Make the watchdog of the drained node rest, unless another command has the lock now."""
+        """Hold the drained node's watchdog, unless another command has taken over the lock."""
         try:
             lock.prove()
         except AwsError as error:
@@ -240,7 +241,7 @@ class Draining(ClusterOperation):
         error: CommandError | KeyboardInterrupt,
     ) -> NoReturn:
         self._progress.say(f"{plan.node}: undoing")
-        # The messages below already say which state remains.
+        # Clear the text: the messages of this function say which state remains.
         self._state_left = ""
         kind = _error_class(error)
         out = f"be out of {labels(begun)}, and " if begun else ""
@@ -275,7 +276,7 @@ class Draining(ClusterOperation):
     def _see_undone(
         self, rotation: Rotation, plan: DrainPlan, closed: Sequence[Entrance], *, late: bool
     ) -> None:
-        """Restore the node repeatedly until AWS shows that the node is as it was before the drain.
+        """Restore the node again and again, until AWS shows the state before the drain.
 
         Args:
             rotation: the rotation of the cluster.
@@ -313,7 +314,7 @@ class Draining(ClusterOperation):
 
 
 def _may_arrive_late(error: CommandError | KeyboardInterrupt) -> bool:
-    """Return True if a failed call may still take effect: without an answer, or interrupted."""
+    """Return True if a call without an answer, or an interrupted one, may still take effect."""
     return not isinstance(error, CommandError) or (
         isinstance(error, AwsError) and error.may_take_effect
     )
@@ -326,7 +327,7 @@ def _reason(error: CommandError | KeyboardInterrupt) -> str:
 
 
 def _error_class(error: CommandError | KeyboardInterrupt) -> type[CommandError]:
-    """Return the class of the error to raise after undoing.
+    """Return the class of the error to raise after a drain was undone.
 
     `UsageError` and `Refused` mean that nothing was changed, so they become `Failed`.
     """

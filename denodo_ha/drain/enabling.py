@@ -21,7 +21,7 @@ from denodo_ha.deployed.rotation.rotation import HEALTHY_S, Entrance, Rotation, 
 
 CONFIRM: Final = "confirm-metadata"
 CONFIRM_S: Final = 120
-"""Project default: seconds for a node to record that its metadata is confirmed."""
+"""Project default: seconds for a node to record that an operator has confirmed its metadata."""
 _RUNNING: Final = "running"
 
 
@@ -68,7 +68,7 @@ class Enabling(ClusterOperation):
 
         Args:
             node: the node.
-            metadata_ok: True to confirm the node's metadata first.
+            metadata_ok: True to record first that an operator has confirmed the node's metadata.
 
         Raises:
             UsageError: There is no such node, or the node does not run the node program. Nothing
@@ -160,12 +160,12 @@ class Enabling(ClusterOperation):
             raise Failed(message) from error
         current = self._require_same_tag(plan)
         if current is None and plan.missing and plan.tag is None:
-            # Read the tag again: the node was out of service, so it has a tag, but AWS may not show
-            # the tag yet.
+            # Read the drain tag again: the node was out of service, so it has a drain tag that AWS
+            # may not have shown before.
             self._clock.sleep(VISIBLE_EVERY_S)
             current = self._require_same_tag(plan)
-        # Release the node even if it has no tag: an earlier run may have removed the tag and then
-        # not reached the node.
+        # End the node's hold even if the node has no drain tag: an earlier run may have removed the
+        # tag, but failed to reach the node.
         rotation.release_watchdog(plan.node)
         if current is not None or plan.tag is not None:
             rotation.remove_drain_tag(plan.node)

@@ -1,8 +1,9 @@
-"""`drain` and `enable` with --live: nodes of a site that no stack of this project has.
+"""`drain` and `enable` with --live: nodes of a found site, which has no stack of this project.
 
-The operations are those of a cluster of this project, with the same lock, checks and undo. In place
-of the deployed template, the registrations now and the drain records say where a node belongs
-(`drill/live/operation/drain_record.py`). There is no history, and no alarm to silence.
+Locks, checks and undo are the same as for a cluster of this project. The target groups of a node
+are read from its current registrations and its drain record instead of a deployed template
+(`drill/live/operation/drain_record.py`). A found site has no history, and no alarms that a command
+silences.
 """
 
 from typing import Any, Final
@@ -43,7 +44,8 @@ def find_node(
         regions: the regions to read; None: that of the credentials.
         locator: the site.
         node: the tag `Name` or the id of an instance.
-        cluster: the node's cluster, which is a region; None if only one has such a node.
+        cluster: the node's cluster, named by its region; None if only one cluster has a node of
+            this name.
 
     Raises:
         UsageError: There is no such site, no such node, or several nodes have this name.
@@ -74,7 +76,7 @@ def find_node(
 
 
 class _FoundOperation(ClusterOperation):
-    """An operation on a node of a found cluster.
+    """An operation on a node of a found cluster, which has no stack of this project.
 
     Args:
         context: the cluster of the operation, and the options with which the operation runs.
@@ -100,10 +102,10 @@ class _FoundOperation(ClusterOperation):
         """Note nothing: a found site has no bucket for a history."""
 
     def _require_operable(self, cluster: Cluster, node: str) -> None:
-        """Check that a node can be taken out and brought back by its registrations.
+        """Check that a node can be taken out and brought back by changing its registrations.
 
         Raises:
-            Refused: It cannot. Nothing was changed.
+            Refused: The node cannot be taken out and brought back. Nothing was changed.
         """
         instance_id = cluster.node(node).instance_id
         region, record = cluster.location.region, self._found.record(instance_id)
@@ -185,5 +187,5 @@ class FoundEnabling(_FoundOperation, Enabling):
         return super()._plan(cluster, rotation, node)
 
     def _node_report(self, cluster: Cluster, node: str) -> str:  # noqa: ARG002 - of the base
-        """Return nothing: the nodes of a found cluster do not report."""
+        """Return an empty text: nodes of a found cluster have no node program that could report."""
         return ""

@@ -54,12 +54,14 @@ ANSWER_S: Final = 3.0
 """Project default: seconds for `status` to read DNS, after `deadline.LOOK_S` for the clusters."""
 
 SWITCH_S: Final = 7.5
-"""Project default: seconds from the start of the process to the end of all looks before the switch
-is thrown; the datapoint is then put within 10 s."""
+"""Project default: seconds from the start of the process within which `failover to` reads the
+state. So the switch is thrown within 10 s of the start."""
 LEAST_LOOK_S: Final = 1.5
-"""Project default: seconds for these looks even if the start of the process took `SWITCH_S`."""
+"""Project default: least seconds for `failover to` to read the state before it throws the switch,
+even if the start of the process took `SWITCH_S`."""
 PLANNED_LOOK_S: Final = LOOK_S + 1.0
-"""Project default: seconds of these looks after the check of a planned move."""
+"""Project default: seconds to read the state before the switch is thrown, with `--require-ready`: a
+planned failover has more time."""
 _LIMIT: Final = TimeLimit(READ_S, waits=(TIMEOUT_S,))
 CLIENTS_S: Final = 60.0
 """Project default: seconds for which clients may still use the old DNS answer. Java caches it for
@@ -258,7 +260,7 @@ def _located(
 
 
 def _before_the_switch() -> AbstractContextManager[None]:
-    """Limit the looks before the switch is thrown."""
+    """Return a context that limits the time of all reads before the switch is thrown."""
     return deadline.limited(max(SWITCH_S - process.age(), LEAST_LOOK_S))
 
 
@@ -270,7 +272,7 @@ def _fail_over(
     timeout: int | None,
     require_ready: bool = False,
 ) -> bool:
-    """Fail over to a role; return whether this call set the switch."""
+    """Fail over to the cluster of a role; return whether this call set the switch."""
     (aws, site), progress = located, Progress()
     if require_ready:
         require_ready_standby(aws, site, role, real_clock())
@@ -282,7 +284,8 @@ def _fail_over(
         print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
         return False
     other: Role = SECONDARY if role == PRIMARY else PRIMARY
-    # The cluster that takes over comes first: the other region may be lost.
+    # First the cluster that takes over, to whose bucket the history entry is written: the region of
+    # the other cluster may be lost.
     clusters = [site.clusters[role], site.clusters[other]]
     configured = site.loaded.environment if site.loaded else None
     recording.located(aws, site.environment, clusters, configured)

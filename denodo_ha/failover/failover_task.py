@@ -27,7 +27,8 @@ LOOK_S: Final = 3.0
 """Project default: seconds to read the state before the switch is thrown. A state that is not read
 in this time is unknown, so that a failover away from an unavailable region does not wait longer."""
 ANSWER_S: Final = 1.0
-"""Project default: seconds to resolve the DNS names after the state was read."""
+"""Project default: seconds to resolve the DNS names after the state of clusters and switch was
+read."""
 
 VALUES: Final = {PRIMARY: 0.0, SECONDARY: 1.0}
 """Value of the switch's metric for each role to which the switch can be set."""
@@ -37,7 +38,7 @@ SWITCH_STATES: Final = {PRIMARY: HEALTHY, SECONDARY: UNHEALTHY}
 
 @dataclass(frozen=True)
 class FailoverTask:
-    """A failover to a role, with the state before the failover.
+    """A failover to the cluster of a role, with the state before the failover.
 
     Attributes:
         site: the failover's location.
@@ -79,7 +80,7 @@ class FailoverTask:
 def read_task(
     aws: Aws, site: FailoverLocation, role: Role, look: Lookup = dns_answer.lookup
 ) -> FailoverTask:
-    """Read the state before a failover to a role, within `LOOK_S` and `ANSWER_S`.
+    """Read the state before a failover: clusters and switch in `LOOK_S`, then DNS in `ANSWER_S`.
 
     Raises:
         Refused: The credentials belong to another account. Nothing was changed.

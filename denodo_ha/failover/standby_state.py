@@ -1,4 +1,4 @@
-"""State of the cluster that would take over: its readiness, and what a failover to it loses."""
+"""State of the cluster that would take over: its readiness, and the data that a failover loses."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def require_ready_standby(aws: Aws, site: FailoverLocation, role: Role, clock: C
 
     Raises:
         UsageError: There is no configuration to compare with.
-        Refused: It is not ready, or not known to be ready.
+        Refused: The cluster is not ready, or not known to be ready.
     """
     if site.loaded is None:
         message = (
@@ -45,9 +45,9 @@ def require_ready_standby(aws: Aws, site: FailoverLocation, role: Role, clock: C
 
 
 def begin_losses(aws: Aws, site: FailoverLocation, role: Role, clock: Clock) -> Callable[[], str]:
-    """Begin to read what the failover loses; return a function that waits for the text.
+    """Begin to read which data the failover loses; return a function that waits for the text.
 
-    The function waits at most until the time for reads of AWS (`LOOK_S`) is over.
+    The returned function waits at most until `LOOK_S` after the call of `begin_losses`.
     """
     if site.loaded is None:
         return lambda: "what is lost is not known without the configuration (-c CONFIG)"

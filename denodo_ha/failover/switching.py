@@ -70,7 +70,7 @@ def await_healthy(
     progress: Progress,
     timeout: float,
 ) -> None:
-    """Wait until a cluster is not unhealthy; a cluster without health checks also passes.
+    """Wait until a cluster is not unhealthy; a cluster without health checks is not waited for.
 
     Raises:
         Failed: The cluster is still unhealthy when the timeout expires.
@@ -117,12 +117,12 @@ def fail_over(
     started, site = clock.monotonic(), task.site
     status = full_command("failover status")
     process.set_state_left(f"{task.datapoint} may have been put: see `{status}` in two minutes")
-    # Put the datapoint even if the switch's health check already shows it: the health check lags
-    # behind by a minute or two, so it may show the state before `failover back`. Putting the same
-    # datapoint twice has the effect of putting it once.
+    # Put the datapoint even if the switch's health check already shows its state: the health check
+    # shows a change a minute or two late, so it may show the state before a recent `failover back`.
+    # Putting the same datapoint twice has the effect of putting it once.
     recording.note("", site.endpoint, before=_before(task))
     with deadline.limited(timeout):
-        # Only this call, which must reach AWS, has more attempts; reads have the usual number.
+        # The call that throws the switch must reach AWS, so it has more attempts than reads.
         sure = throw_switch(aws.with_attempts(MUST_ARRIVE), task, progress)
     on_put()
     switch = f"the switch is set to {task.cluster} and remains set"
@@ -256,7 +256,7 @@ def _follow(
 
 
 def _reader(aws: Aws, task: FailoverTask, look: Lookup) -> Callable[[], DnsAnswer]:
-    """Return a function that reads the DNS answer from the source that was used before."""
+    """Return a function that reads the DNS answer from the source used before the failover."""
     site, sides, switch = task.site, task.sides, task.sides.switch
     if task.answer.role == task.role:
         # DNS already answers with the cluster, but not because of the switch: wait until the

@@ -19,11 +19,12 @@ _PROGRAMS = ("haproxy", "/usr/sbin/haproxy", "/usr/local/sbin/haproxy")
 """Usual paths of HAProxy; searched because the PATH of normal users often lacks /usr/sbin."""
 
 _ANY_AUTHORITY = str(Path(botocore.__file__).with_name("cacert.pem"))
-"""A certificate file that exists on every machine on which this package runs."""
+"""Certificate file of botocore, which exists on every machine with this package: the validation
+uses it in place of certificate files that this machine lacks."""
 
 
 def select_cluster(environment: Environment, name: str | None) -> str:
-    """Return the named cluster, or the only one behind HAProxy.
+    """Return the named cluster, or the only cluster that is behind HAProxy.
 
     Raises:
         UsageError: The cluster is not behind HAProxy, or several clusters are and no name was

@@ -96,7 +96,7 @@ class SshSession:
             timer.start()
             lines = []
             with process:
-                assert process.stdout is not None  # a pipe, because of the argument stdout above
+                assert process.stdout is not None  # `stdout=PIPE` makes this a pipe, and not None
                 for line in process.stdout:
                     lines.append(line)
                     report(line.rstrip())
@@ -115,7 +115,7 @@ class RemoteHosts(HaproxyFleet):
 
     Attributes:
         names: the hosts.
-        user: login name; None: the one in ssh's configuration.
+        user: login name; None: the login name of ssh's configuration.
         report: receives the output of the hosts.
         haproxy: paths of HAProxy's sockets and state files on the hosts.
     """
@@ -138,14 +138,14 @@ class RemoteHosts(HaproxyFleet):
         errors = [
             f"--host {host!r} is not a host name"
             for host in hosts
-            # Reject a number: it is probably a timeout in the wrong position.
+            # Reject a number as a host name: it is probably the value of a timeout option.
             if host.isdigit() or not _HOST.fullmatch(host)
         ]
         errors += [
             f"--host names {host} twice" for host in sorted({*hosts}) if hosts.count(host) > 1
         ]
         if user is not None and not _USER.fullmatch(user):
-            # The value is not printed: it may be a password in the wrong position.
+            # Do not print the invalid value: it may be a password that was typed in its place.
             errors.append("--user is not a login name: letters, digits, '.', '_' and '-'")
         if not errors and shutil.which("ssh") is None:
             errors.append("there is no ssh in PATH: install OpenSSH's client")
@@ -189,7 +189,7 @@ class RemoteHosts(HaproxyFleet):
             raise Interrupted(message) from None
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every host, and wait until its health checks pass there.
+        """Bring a node back on every host, and wait until its health checks pass on each.
 
         Raises:
             Failed: The health checks of a host do not pass in time, or the host failed.
@@ -250,7 +250,7 @@ class RemoteHosts(HaproxyFleet):
 
 
 def _paths(haproxy: LocalHaproxy) -> list[str]:
-    """Return the options for paths that are not the default ones."""
+    """Return the options of the HAProxy program for paths that differ from the defaults."""
     default, found = LocalHaproxy(), []
     if haproxy.run != default.run:
         found += ["--run", str(haproxy.run)]

@@ -1,4 +1,4 @@
-"""`denodo-ha history`: show what commands have changed, of both sites."""
+"""`denodo-ha history`: show what commands have changed at both sites."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`denodo-ha logs`: read what a node has logged, also if the node is gone."""
+"""`denodo-ha logs`: read what a node has logged, also after its instance was terminated."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -20,7 +20,7 @@ from denodo_ha.logs.log_reader import MOST_LINES, LogLine, LogReader, LogStream
 from denodo_ha.logs.period import parse_time
 
 SECONDS: Final = 60.0
-"""Project default: seconds for all pages of the answers."""
+"""Project default: seconds to read all pages of CloudWatch's answers."""
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 

@@ -1,4 +1,4 @@
-"""Reader of a cluster's logs in CloudWatch Logs, also of machines and stacks that are gone.
+"""Reader of a cluster's logs in CloudWatch Logs, also of deleted machines and deleted stacks.
 
 The names of the streams (`hosts.common.log_sender`) contain node, source, machine and file. The log
 group is found by the beginning of its name, since a deleted stack has no outputs.
@@ -16,11 +16,11 @@ from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.environment.full_command import full_command
 
 MOST_LINES: Final = 10_000
-"""Project default: lines after which the reading ends."""
+"""Project default: number of lines after which the reader stops."""
 _STREAMS_OF_A_CALL: Final = 100
-"""Most streams of one call (AWS, CloudWatch Logs API Reference, FilterLogEvents)."""
+"""Maximum number of streams in one call (AWS, CloudWatch Logs API Reference, FilterLogEvents)."""
 _PARTS: Final = (3, 4)
-"""Numbers of parts of a stream's name: without and with a file."""
+"""Possible numbers of parts in a stream's name: 3 without a file, 4 with a file."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class LogReader:
                 answers = [stream for page in pages for stream in page["logStreams"]]
                 names = [str(stream["logStreamName"]) for stream in answers]
         except NotFound:
-            return  # the group was removed in the meantime
+            return  # the log group was deleted after it was listed
         for name, answer in zip(names, answers, strict=True):
             parts = name.split("/")
             if len(parts) in _PARTS:

@@ -11,7 +11,7 @@ _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 
 
 def parse_time(text: str, option: str, now: datetime) -> datetime:
-    """Return the time that an option names: so long ago, or a time in ISO 8601 (UTC by default).
+    """Return the time that an option gives as a duration before now, or in ISO 8601 (default UTC).
 
     Raises:
         UsageError: The text is neither a duration nor a time.

@@ -3,9 +3,9 @@
     Pausing(context).pause(why="new switches", seconds=7200)
     Pausing(context).resume()
 
-The parameter is written first, because `roll`, `rollout` and `replace` read it. Each node has its
-own record with the end of the pause, and puts the suppressor's metric until then. So a pause ends
-without another command, and one node that answers is enough to silence the alarms.
+The SSM parameter of the pause is written first, because `roll`, `rollout` and `replace` read it.
+Each node has its own record with the end of the pause, and puts the suppressor's metric until then.
+So a pause ends without another command, and one node that answers is enough to silence the alarms.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class PauseResult:
     Attributes:
         pause: the pause; None if the cluster had none.
         resting: the nodes that have carried out the action.
-        failures: why another node has not, by node.
+        failures: for each node that has not carried out the action, the reason.
         silenced: True if the alarms of the cluster are silenced until the end of the pause.
     """
 
@@ -116,7 +116,7 @@ class Pausing(ClusterOperation):
         return PauseResult(pause, resting, failures, silenced)
 
     def resume(self) -> PauseResult:
-        """End the pause of the cluster; nodes that do not answer end it at its time.
+        """End the pause of the cluster; a node that does not answer ends it at the planned time.
 
         Raises:
             Refused: Another operation holds the lock. Nothing was changed.
@@ -137,8 +137,8 @@ class Pausing(ClusterOperation):
             if pause is not None:
                 self._note("pause", before=f"paused {pause}", after="not paused")
             record.remove()
-            # Tell the nodes even if there is no pause: an earlier run may have removed the
-            # parameter and then reached no node.
+            # Run the action on the nodes even if there is no pause: an earlier run may have removed
+            # the parameter, but reached no node.
             failures = {}
             if nodes and self._agent(cluster).offers(RESUME):
                 failures = self._run(cluster, nodes, RESUME, None)
@@ -146,7 +146,7 @@ class Pausing(ClusterOperation):
         return PauseResult(pause, resting, failures)
 
     def _nodes(self, cluster: Cluster) -> list[str]:
-        """Return the nodes with a node program."""
+        """Return the nodes that run the node program."""
         if names.NODE_DOCUMENT not in cluster.stack.outputs:
             return []
         return [node.name for node in cluster.nodes if node.logical_id is not None]
@@ -164,7 +164,7 @@ class Pausing(ClusterOperation):
     def _run(
         self, cluster: Cluster, nodes: list[str], action: str, pause: Pause | None
     ) -> dict[str, str]:
-        """Run an action on all nodes; return why it was not carried out, by node."""
+        """Run an action on all nodes; return the reason for each node that did not carry it out."""
         agent = self._agent(cluster)
         with self._progress.step(f"{action} of {', '.join(nodes) or cluster.name}"):
             reasons = map_concurrently(

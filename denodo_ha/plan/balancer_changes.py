@@ -4,9 +4,9 @@
         print(change.cluster, change.effect, ", ".join(change.why))
 
 A replaced load balancer has another DNS name: clients that connect to the old name, and nodes of
-Denodo 7.0 whose RMI host it is, need the new name. The load balancer of a type is compared with
-that of the same type, also if its logical id is another one. A property whose update effect is not
-known counts as a replacement (`denodo_ha.environment.facts.update_effects`).
+Denodo 7.0 whose RMI host it is, need the new name. The old and the new load balancer of the same
+type are compared, even if their logical ids differ. A property whose update effect is not known
+counts as a replacement (`denodo_ha.environment.facts.update_effects`).
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,8 @@ from denodo_ha.plan.node_changes import describe_difference
 
 LOAD_BALANCER: Final = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 _ROWS: Final = {"application": "(cookie balancer)"}
-"""Name of a load balancer in tables, by its type; the name of others is `(balancer)`."""
+"""Name of a load balancer in tables, by its type; load balancers of other types are named
+`(balancer)`."""
 
 Properties = Mapping[str, Any]
 
@@ -72,7 +73,7 @@ def _change(
     name: str, old: tuple[str, Properties] | None, new: tuple[str, Properties] | None
 ) -> BalancerChange:
     known = new or old
-    assert known is not None  # the load balancer is in one of the templates
+    assert known is not None  # the load balancer is in at least one of the two templates
     cluster = resource_tag(known[1], names.CLUSTER_TAG) or ""
     if old is None:
         return BalancerChange(cluster, name, Effect.NEW)

@@ -1,4 +1,4 @@
-"""The templates of an environment before and after a deploy or a destroy, with what AWS says."""
+"""The templates of an environment before and after a deploy or destroy, with findings from AWS."""
 
 import shlex
 import tempfile
@@ -28,7 +28,8 @@ from denodo_ha.plan.dependent_stacks import DependentStack
 from denodo_ha.plan.failed_creations import FailedCreation
 
 ALL: Final = "*"
-"""All clusters, in place of a cluster's name, which cannot contain this character."""
+"""Value that selects all clusters, in place of a cluster's name, which cannot contain this
+character."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Comparison:
         dependent: deployed stacks that need a stack that would be destroyed.
         unknown: the deployed stacks that cannot be read, and why; these stacks are not compared.
         lost: nodes whose instances no longer exist, which no deploy creates again.
-        notes: nodes whose replacement is not finished, and what else cannot be read.
+        notes: messages about nodes whose replacement is not finished, and about parts that cannot
+            be read.
     """
 
     before: dict[str, Template]
@@ -116,7 +118,7 @@ def _deployed(
         name: item for name, item in deployed.items() if not failed_creations.is_failed(item)
     }
     deploy = f"npx cdk deploy -c config={shlex.quote(config)}"
-    # The synthesis may have used up the command's time limit, so the reads get time of their own.
+    # The synthesis may have used up the command's time limit, so the reads from AWS get a new one.
     with nullcontext() if folder is not None else ANSWER.stage():
         failed = [
             failed_creations.failed_creation(
@@ -136,7 +138,7 @@ def _deployed(
 
 
 def _lost_nodes(aws: Aws, clusters: Sequence[Cluster]) -> tuple[list[LostNode], list[str]]:
-    """Return the lost nodes of clusters, and why the instances of other clusters are not known."""
+    """Return the lost nodes of clusters, and why instances of some clusters are not known."""
 
     def read(cluster: Cluster) -> list[LostNode] | str:
         try:
@@ -165,7 +167,7 @@ def _unfinished_replacements(pins: Pins, clusters: Sequence[Cluster]) -> list[st
 def _destroyed(
     config: str, cluster: str, regions: list[str] | None, profile: str | None
 ) -> Comparison:
-    """Compare a deployed cluster, or all stacks, with the state after the destroy."""
+    """Compare the deployed stacks with the state after a destroy of one cluster or of all."""
     aws = Aws(profile=profile)
     site = environment_locator.locate_environment(
         aws, config=config, environment=None, regions=regions
@@ -184,7 +186,7 @@ def _destroyed(
 
 
 def _all_destroyed(aws: Aws, site: EnvironmentLocation) -> Comparison:
-    """Compare all deployed stacks of an environment with none."""
+    """Compare all deployed stacks of an environment with the state after their destroy."""
     locations = _stack_locations(site)
     with deadline.limited(deadline.LOOK_S):
         answers = stack.read_stacks(aws, locations)

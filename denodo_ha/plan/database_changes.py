@@ -45,8 +45,8 @@ class DatabaseChange:
         cluster: the cluster whose nodes share the database.
         database: logical id of the database.
         effect: the strongest effect of all changes.
-        when: the time of an interruption: at once, or in the maintenance window; empty if there is
-            none.
+        when: the time of an interruption: at once, or in the maintenance window; empty if the
+            database is not interrupted.
         why: the changes.
     """
 
@@ -81,7 +81,7 @@ def _databases(resources: Resources) -> dict[str, Properties]:
 def _change(old: Resources, new: Resources, id_: str) -> DatabaseChange:
     before, after = _databases(old).get(id_), _databases(new).get(id_)
     properties = after if after is not None else before
-    assert properties is not None  # the database is in one of the templates
+    assert properties is not None  # the database is in at least one of the two templates
     cluster = resource_tag(properties, names.CLUSTER_TAG) or ""
     if before is None:
         return DatabaseChange(cluster, id_, Effect.NEW)
@@ -141,7 +141,7 @@ def _inside(name: str, old_value: Any, new_value: Any) -> Iterator[str]:
 
 
 def _when(properties: Properties) -> str:
-    """Return when RDS applies interruptions (AWS, "AWS::RDS::DBInstance", ApplyImmediately)."""
+    """Return when RDS applies interrupting changes ("AWS::RDS::DBInstance", ApplyImmediately)."""
     if str(properties.get("ApplyImmediately", True)).lower() == "true":
         return AT_ONCE
     window = properties.get("PreferredMaintenanceWindow")

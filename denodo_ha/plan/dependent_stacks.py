@@ -1,10 +1,10 @@
 """Obstacles to a destroy: stacks that need a cluster's stack, and stacks that AWS protects.
 
 The stacks refer to each other without CloudFormation exports (the CDK's weak references), so
-CloudFormation does not know of the dependency: it would first delete the cluster's nodes and load
-balancer, and then fail to delete the network, which the database still uses. It deletes the
-resources of a stack at the same time, so a protected load balancer makes the deletion fail after
-the nodes are gone.
+CloudFormation does not know of the dependency: CloudFormation would first delete the cluster's
+nodes and load balancer, and then fail to delete the network, which the database still uses.
+CloudFormation deletes several resources of a stack at the same time, so if a protected load
+balancer makes the deletion fail, the nodes are already deleted.
 """
 
 import shlex

@@ -22,9 +22,9 @@ from denodo_ha.deployed.environment_locator import StackLocation
 from denodo_ha.deployed.stack import Stack, resources_of
 
 _ROLLED_BACK: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
-"""The CDK CLI deletes a stack in these states and creates it again."""
+"""Statuses of stacks that the CDK CLI deletes and creates again in the next deploy."""
 _TO_DELETE: Final = {"CREATE_FAILED", "DELETE_FAILED"}
-"""A stack in these states must be deleted before the next deploy."""
+"""Statuses of stacks that an operator must delete before the next deploy."""
 
 _BUCKET: Final = "AWS::S3::Bucket"
 _DATABASE: Final = "AWS::RDS::DBInstance"
@@ -39,7 +39,7 @@ class Leftover:
 
     Attributes:
         resource: kind and name of the resource.
-        why: why the resource exists, and why it blocks the deploy.
+        why: why the resource exists, and why it would make the next deploy fail.
         free: the command that makes the resource deletable; empty if the deploy adopts the
             resource.
         instead: a command to use instead of adopting the resource, with its condition; empty if
@@ -54,7 +54,7 @@ class Leftover:
 
 @dataclass(frozen=True)
 class FailedCreation:
-    """A stack that does not exist or whose creation failed, and whose next deploy would fail.
+    """A stack whose creation failed, or that does not exist, and whose next deploy would fail.
 
     Attributes:
         stack: name of the stack.

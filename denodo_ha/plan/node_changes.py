@@ -73,7 +73,7 @@ def touched(node_changes: Iterable[Change]) -> dict[str, list[str]]:
 
 
 class _Stack:
-    """The nodes of a template: properties of instances, and desired states, by node name."""
+    """The nodes of a template: each node's instance properties and desired state, by node name."""
 
     def __init__(self, template: Template) -> None:
         self._resources = resources_of(template)
@@ -94,7 +94,7 @@ class _Stack:
                 yield str(tags.get(names.NODE_TAG, "")), joined_text(properties.get("Value", ""))
 
     def resolved(self, value: Any, depth: int = 0) -> Any:
-        """Return a value; add to a reference the properties whose change replaces its resource."""
+        """Return a value; add to a reference the resource properties whose change replaces it."""
         if isinstance(value, Mapping) and set(value) == {"Ref"} and depth < _MAX_REFERENCES:
             kind, properties = self._resources.get(str(value["Ref"]), ("", {}))
             return {
@@ -164,7 +164,7 @@ def _state_keys(before: str, after: str) -> frozenset[str]:
 
 
 def joined_text(value: Any) -> str:
-    """Return a parameter's text, with expressions in place of values known only after a deploy."""
+    """Return a parameter's text; values that are known only after a deploy remain expressions."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and "Fn::Join" in value:

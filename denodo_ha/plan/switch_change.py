@@ -45,7 +45,7 @@ class SwitchChange:
 def switch_changes(
     before: Mapping[str, Template], after: Mapping[str, Template]
 ) -> list[SwitchChange]:
-    """Return the change of each failover stack, by stack name; empty if no namespace changes."""
+    """Return the changed namespace of each failover stack, by stack name; empty if none changes."""
     namespaces = [
         (name, _namespace(before[name]), _namespace(after[name]))
         for name in sorted({*before} & {*after})

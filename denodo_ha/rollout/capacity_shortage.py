@@ -1,7 +1,7 @@
 """Capacity shortage: EC2's reason why a deploy could not create a node's instance, and what to try.
 
-The reason is in the stack's events. If the events cannot be read, or have another reason, the text
-is empty, and only the error of the deploy is shown.
+The reason is read from the stack's events. If the events cannot be read, or contain another reason,
+the returned text is empty, and the command shows only the error of the deploy.
 """
 
 import re
@@ -25,22 +25,23 @@ _SHORTAGES: Final = (
     "InstanceLimitExceeded",
     "VcpuLimitExceeded",
 )
-"""Codes of EC2 (AWS, Error codes for the Amazon EC2 API)."""
+"""EC2's error codes for a lack of capacity (AWS, Error codes for the Amazon EC2 API)."""
 _NO_CAPACITY: Final = re.compile(r"do not have sufficient \S+ capacity|not supported in your req")
-"""Texts of EC2 without a code (AWS, Troubleshoot Amazon EC2 instance launch issues)."""
+"""Messages of EC2 about a lack of capacity that have no error code (AWS, Troubleshoot Amazon EC2
+instance launch issues)."""
 _OTHER_ZONES: Final = re.compile(r"or choosing ((?:[a-z0-9-]+(?:, )?)+)")
 _QUOTA_CODES: Final = ("InstanceLimitExceeded", "VcpuLimitExceeded")
 
 
 def capacity_shortage(aws: Aws, cluster: Cluster, node: str, pin: Pin, *, other_type: str) -> str:
-    """Return why the last deploy found no capacity for a node, and what to try; else an empty text.
+    """Return why EC2 had no capacity for a node, and what to try; empty if EC2 had capacity.
 
     Args:
         aws: the credentials.
         cluster: the cluster after the deploy was rolled back.
         node: the node.
         pin: the pin that was deployed.
-        other_type: text that says how another instance type is chosen.
+        other_type: text that says how an operator chooses another instance type.
     """
     failures = [failure for failure in _failures(aws, cluster) if _is_shortage(failure[1])]
     if not failures:

@@ -2,7 +2,7 @@
 
 EC2 gives an operating system only a few minutes to shut down, and then ends it (AWS, Amazon EC2
 User Guide, "Methods for stopping an instance"). Queries that still run may need longer, up to
-`denodo.stop_limit`. So Denodo's servers are stopped first.
+`denodo.stop_limit`. So Denodo's servers are stopped before the instance is stopped.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,8 @@ SNAPSHOT_S: Final = 14_400
 Amazon EBS User Guide, "Create Amazon EBS snapshots")."""
 _SNAPSHOT_EVERY_S: Final = 15
 STOP_MARGIN_S: Final = 360
-"""Seconds that the node program may need beyond its own limit, as in its systemd unit."""
+"""Project default: seconds that the node program may take beyond `stop_limit` to stop the servers;
+the same margin as in the systemd unit of the servers."""
 _START_S: Final = 60
 _DRY_RUN: Final = "DryRunOperation"
 
@@ -59,7 +60,7 @@ class Snapshots:
     def create(self, node: str, purpose: str) -> str:
         """Return the id of the snapshot of a node's root volume, after creating it if necessary.
 
-        A run that continues the work of a killed run has the same purpose, and so finds the
+        Snapshots are found by their purpose. So a run that continues a killed run finds the
         snapshot that the killed run has created.
 
         Args:
@@ -111,7 +112,7 @@ class Snapshots:
             raise Failed(message)
 
     def _request(self, node: str, purpose: str) -> dict[str, object]:
-        """Return the arguments of CreateSnapshot; the operators' policy demands these tags."""
+        """Return the arguments of CreateSnapshot, with tags that the operators' policy requires."""
         instance_id = self._cluster.node(node).instance_id
         region = self._cluster.location.region
         instance = read_instances(self._aws, region, [instance_id]).get(instance_id)
@@ -169,7 +170,7 @@ def start_servers(agent: NodeAgent, node: str) -> str:
     Return why they were not started; empty if they were.
     """
     if not agent.offers("start"):
-        return ""  # such a document has not stopped the servers
+        return ""  # without this action in the SSM document, no command has stopped the servers
     try:
         result = agent.run(node, "start", timeout=_START_S)
     except (Failed, AwsError) as error:

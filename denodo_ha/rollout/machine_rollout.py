@@ -122,8 +122,8 @@ class MachineRollout(NodeSequence):
             if task.differences:
                 cluster = self._change_machine(loaded, cluster, task, tag)
             else:
-                # An earlier run may have stopped the servers before it was killed, and the
-                # configuration may have been changed back since.
+                # Start the servers: an earlier run may have stopped them before it was killed, and
+                # no deploy follows if the configuration was changed back in the meantime.
                 self._start_servers(cluster, node)
             self._bring_back(cluster, node)
         self._complete(node)
@@ -174,7 +174,7 @@ class MachineRollout(NodeSequence):
         return pins_text.changed(text, {self._location.name: {node: pin}})
 
     def _require_harmless(self, loaded: Loaded, cluster: Cluster, node: str, out: Path) -> Effect:
-        """Check that a deploy changes no other node and lets no client get unconfirmed metadata.
+        """Check that a deploy changes no other node, and that clients get no unconfirmed metadata.
 
         Return the effect of the deploy on the node.
         """
@@ -221,7 +221,7 @@ class MachineRollout(NodeSequence):
             raise Refused(message)
 
     def _shut_down(self, cluster: Cluster, node: str, tag: DrainTag) -> None:
-        """Stop Denodo on a node that is out of service, and create the snapshot if asked."""
+        """Stop Denodo on a node that is out of service; create the snapshot if one is demanded."""
         self._state_left += ", and its Denodo servers may be stopped"
         with deadline.extended(CHANGE_S):
             state = read_desired_state(self._aws, self._context.environment, self._location, node)
@@ -296,7 +296,7 @@ class MachineRollout(NodeSequence):
         self._restore_node(cluster, task, message)
 
     def _other_type(self, node: str) -> str:
-        """Return how an operator chooses another instance type, for error messages."""
+        """Return the configuration key of the instance type, for error messages."""
         return f"clusters.{self._location.name}.nodes.{node}.instance.type"
 
     def _restore_node(self, cluster: Cluster, task: MachineTask, message: str) -> NoReturn:
@@ -319,7 +319,7 @@ class MachineRollout(NodeSequence):
         raise Failed(message)
 
     def _keep_out(self, node: str, tag: DrainTag) -> Cluster:
-        """Take a new machine out of service, unless its metadata is confirmed.
+        """Tag a new machine; take it out of service unless its metadata is confirmed.
 
         The deploy has registered the machine. Until the machine is out of service, its readiness
         check keeps it from getting connections.

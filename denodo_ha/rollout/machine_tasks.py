@@ -61,7 +61,8 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
                 condition,
                 WHY,
                 half_moved=runs != pin,
-                # A run that was killed just after its deploy leaves a new machine without a tag.
+                # A run that was killed just after its deploy leaves a new machine without a drain
+                # tag.
                 left_unhealthy=condition.unhealthy and condition.tag is None,
             )
         )
@@ -76,7 +77,7 @@ def machine_tasks(aws: Aws, loaded: Loaded, cluster: Cluster) -> list[MachineTas
 
 
 def _goal(runs: Pin, machine: Instance) -> Pin:
-    """Return the pin that a node has after a rollout: configured machine, first-boot version.
+    """Return the pin of a node after a rollout: the configured machine, and a first-boot version.
 
     A new instance gets the newest first-boot script. An instance that is only restarted keeps its
     first-boot script.

@@ -1,16 +1,17 @@
 """Node replacement: replace the instance of one node (`denodo-ha replace`).
 
 The new instance has the node's name, zone, ports and pin, and the next generation: a number in the
-pins file that becomes part of the logical id of this one instance. Target groups, outputs,
-addresses and records refer to the instance, and CloudFormation updates them in place.
+pins file, which becomes part of the instance's logical id. Target groups, outputs, addresses and
+records refer to the instance, and CloudFormation updates them in place.
 
 A run may be killed at any step. The next run recognises the step by these records:
 
-- The pin's generation is higher than the deployed one: the deploy is missing.
+- The pin's generation is higher than the deployed generation: the new instance was not deployed
+  yet.
 - The pin has the key `replacing`: the new instance does not have the drain tag yet. The key
   contains the tag, because the tag of the old instance is lost with that instance.
-- The instance has the drain tag of this operation and the deployed generation: the node is to be
-  brought back.
+- The instance has a drain tag with this operation and the deployed generation: the node was not
+  brought back yet.
 """
 
 from dataclasses import replace
@@ -35,7 +36,8 @@ from denodo_ha.rollout.node_task import NodeTask, read_conditions
 
 WHY: Final = "denodo-ha replace"
 _COMMAND: Final = "denodo-ha "
-"""Beginning of the reason in drain tags of commands that bring the node back automatically."""
+"""Beginning of the reason in the drain tags of commands, such as `roll`, that later enable the node
+themselves."""
 _STOPPED: Final = frozenset({"stopping", "stopped"})
 
 
@@ -118,8 +120,8 @@ class NodeReplacement(MachineRollout):
             with OUT.stage(self._timeout):
                 cluster = self._keep_out(node, tag)
         else:
-            # The pins file may have an earlier generation, if the interrupted run was on another
-            # machine.
+            # The pins file may contain an earlier generation, if the interrupted run changed the
+            # pins file of another machine.
             self._write_pin(node, task.goal)
         instance_id = cluster.node(node).instance_id
         made = f"{node} is {instance_id} now, generation {task.goal.generation}"
@@ -158,7 +160,7 @@ class NodeReplacement(MachineRollout):
         return cluster
 
     def _task(self, loaded: Loaded, cluster: Cluster, node: str) -> MachineTask:
-        """Return the task for a node: what is missing until its instance is a new one."""
+        """Return the task for a node: what is missing until the node has a new instance."""
         instance = self._require_replaceable(loaded, cluster, node)
         pin = loaded.pins.of(cluster.name, node)
         if pin is None:
@@ -217,7 +219,7 @@ class NodeReplacement(MachineRollout):
         return read_instance(self._aws, self._location.region, deployed.instance_id, self._clock)
 
     def _still_exists(self, node: str, instance: Instance | None, *, is_new: bool) -> Refused:
-        """Return the refusal to replace a node that is not lost."""
+        """Return the error that refuses to replace a node whose instance still exists."""
         if instance is None:
             message = (
                 f"{self._location.stack} has no instance of {node}. Nothing was changed. The "
@@ -245,7 +247,7 @@ class NodeReplacement(MachineRollout):
         return f"`{command}`"
 
     def _restore_node(self, cluster: Cluster, task: MachineTask, message: str) -> NoReturn:
-        """Raise the error of the deploy; bring back a node only if it was healthy before."""
+        """Raise the deploy's error; bring the node back if it was healthy before the operation."""
         node = task.node
         if task.condition.lost:
             message = f"{message}; {node} is still lost. The other nodes are untouched"
@@ -262,7 +264,7 @@ class NodeReplacement(MachineRollout):
 
 
 def _why(generation: int) -> str:
-    """Return the reason in the drain tag of an instance until that generation is in service."""
+    """Return the reason in a node's drain tag until the instance of a generation is in service."""
     return f"{WHY}, generation {generation}"
 
 

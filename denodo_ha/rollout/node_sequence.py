@@ -44,7 +44,7 @@ BACK: Final = TimeLimit(CHANGE_S, waits=(READY_S, HEALTHY_S))
 """Time limit to bring a node back."""
 _MANUAL = "manual"
 _LICENSE_S: Final = 60
-"""Project default: seconds for a node to ask the License Manager."""
+"""Project default: seconds for a node's request to the License Manager."""
 _NOT_ASKED: Final = "it is not known whether the License Manager answers"
 
 
@@ -52,8 +52,8 @@ class NodeSequence(ClusterOperation):
     """Changes the nodes of one cluster, one after another.
 
     Attributes:
-        continuation: the end of the message about a node whose metadata is not confirmed, after
-            the command that brings this node back.
+        continuation: end of the message that an operator must confirm a node's metadata: how to
+            continue after the command that brings this node back.
 
     Args:
         context: the cluster of the operation, and the options with which the operation runs.
@@ -92,14 +92,15 @@ class NodeSequence(ClusterOperation):
         return f"{self._state_left}{before}. Run it again to continue"
 
     def _require_instances(self, cluster: Cluster, only: str | None = None) -> None:
-        """Check that the nodes' instances exist; waiting for a lost node would be useless."""
+        """Check that the nodes' instances exist: to wait for a lost node would be useless."""
         nodes = None if only is None else [only]
         require_instances(self._aws, cluster, self._clock, only=nodes, state=self._state_left)
 
     def _require_license_manager(self, cluster: Cluster, node: str, *, lost: bool = False) -> None:
         """Check that the License Manager answers: a stopped server cannot start without it.
 
-        The node itself asks; if it is lost or cannot be reached, another node does.
+        The node itself sends a request to the License Manager. If the node is lost or cannot be
+        reached, another node sends the request.
 
         Raises:
             Refused: The License Manager does not answer.
@@ -183,7 +184,8 @@ class NodeSequence(ClusterOperation):
         except Unconfirmed:
             raise
         except Failed as error:
-            # Wait instead of raising an error: on a new machine the SSM agent may not run yet.
+            # Return a reason to wait, and raise no error: on a new machine the SSM agent may not
+            # run yet.
             for lost in lost_nodes(self._aws, cluster, self._clock, [node]):
                 message = f"{lost}; {self._state_left}. To bring it back, {lost.remedy}"
                 raise Failed(message) from None

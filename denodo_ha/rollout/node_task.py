@@ -15,7 +15,7 @@ Goal = TypeVar("Goal")
 
 @dataclass(frozen=True)
 class NodeCondition:
-    """The condition of a node before an operation.
+    """The condition of a node when an operation begins.
 
     Attributes:
         tag: its drain tag, None if it has none.
@@ -35,7 +35,7 @@ class NodeTask(Generic[Goal]):
     Attributes:
         node: the node's name.
         goal: the state or machine that the node is to have.
-        differences: descriptions of the differences from the goal.
+        differences: descriptions of the differences between the node and the goal.
         condition: the node's condition now.
         operation: the operation's name in drain tags.
         half_moved: True if an earlier run wrote the node's new pin but did not deploy that pin.

@@ -43,7 +43,8 @@ def pin(
         deployed = read_cluster(aws, location)
         silence, waits = node_pins.silence_minutes(aws, deployed)
         if silence == _minutes_before(site):
-            silence = None  # the default; earlier versions do not read the key
+            # leave the default out of the file: earlier versions do not know the key
+            silence = None
         pins[location.name] = {
             name: pin_.model_copy(
                 update={
@@ -71,13 +72,13 @@ def pin(
 
 
 def _minutes_before(site: EnvironmentLocation) -> int | None:
-    """Return the default of `minutes_without_data` for a pin without this key."""
+    """Return the minutes that apply to a pin without the key `minutes_without_data`."""
     failover = site.loaded.environment.failover if site.loaded is not None else None
     return failover_plan.alarm_minutes(failover) if failover is not None else None
 
 
 def _unfinished(site: EnvironmentLocation, cluster: str, node: str, deployed: Pin) -> str | None:
-    """Return the key `replacing` of a node whose new instance is deployed but not in service."""
+    """Return a pin's `replacing` if the node's new instance is deployed but not in service yet."""
     pin = site.loaded.pins.of(cluster, node) if site.loaded is not None else None
     if pin is None or pin.generation != deployed.generation:
         return None

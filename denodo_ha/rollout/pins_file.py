@@ -78,7 +78,7 @@ def plain(pin: Pin) -> dict[str, Any]:
 
 
 def write(file: Path, text: str | None) -> None:
-    """Write the text to the file atomically; None deletes the file."""
+    """Write the text to the file atomically; delete the file if the text is None."""
     if text is None:
         file.unlink(missing_ok=True)
         return

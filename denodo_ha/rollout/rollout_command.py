@@ -43,7 +43,7 @@ def pinned_environment(
     regions: list[str] | None,
     cluster: str | None,
 ) -> tuple[Path, EnvironmentLocation]:
-    """Return a configuration file, beside which the pins file is, and its environment.
+    """Return the configuration file, whose folder contains the pins file, and its environment.
 
     Args:
         aws: the credentials.

@@ -1,9 +1,10 @@
 """State roll: bring nodes to their desired state, one at a time (`denodo-ha roll`).
 
 Each node whose applied state differs from its SSM parameter, or whose login to the metadata
-database has changed since, is taken out of service, drained, changed, and brought back when it is
-ready and healthy. The first failure stops the roll and leaves the other nodes unchanged. Nodes that
-a killed run has not finished are recognised by their drain tag, and completed first.
+database has changed since the node applied its state, is taken out of service, drained, changed,
+and brought back when it is ready and healthy. The first failure stops the roll and leaves the other
+nodes unchanged. Nodes that a killed run has not finished are recognised by their drain tag, and
+completed first.
 """
 
 import uuid
@@ -27,9 +28,11 @@ from denodo_ha.rollout.node_task import NodeTask, in_order, read_conditions
 
 WHY: Final = "denodo-ha roll"
 ROUNDS: Final = 3
-"""Project default: maximum rounds over all nodes; a deploy may write new states during a round."""
+"""Project default: maximum number of rounds over all nodes. Further rounds are needed if a deploy
+writes new desired states during a round."""
 EXTRA_S: Final = 600
-"""Project default: seconds to apply a state, besides the time to stop and start servers twice."""
+"""Project default: seconds to apply a state, in addition to the time to stop and start the servers
+twice."""
 BUSY_S: Final = 30
 """Project default: seconds between attempts while another run is active on a node."""
 
@@ -120,7 +123,7 @@ class StateRoll(NodeSequence):
         return in_order([made for made in map_concurrently(task, nodes) if made is not None])
 
     def _roll_node(self, node: str, lock: Lock) -> None:
-        """Bring one node to its desired state, read again because a deploy may have changed it."""
+        """Bring one node to its desired state; read it again, as a deploy may have changed it."""
         with OUT.stage(self._timeout):
             lock.prove()
             cluster = read_cluster(self._aws, self._location)
@@ -187,9 +190,9 @@ class StateRoll(NodeSequence):
     def _run_apply(self, agent: NodeAgent, node: str, seconds: int) -> CommandResult:
         """Apply the state; wait while an earlier run is still active on the node.
 
-        If AWS's answer to the command is lost, it is not known whether the command runs. It is then
-        sent again, because the node's program runs one apply at a time, and changes nothing if the
-        state is applied already or if the same request was undone.
+        If AWS's answer to the command is lost, it is not known whether the command runs. The
+        command is then sent again. This is safe: the node program runs one apply at a time, and
+        changes nothing if the state is applied already or if the same request was undone.
         """
         begin, request = self._clock.monotonic(), uuid.uuid4().hex
         with self._progress.step(f"{node}: applying its state") as step:

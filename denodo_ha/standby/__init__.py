@@ -1,5 +1,6 @@
-"""`denodo-ha failover check`: whether the standby could do the work now.
+"""`denodo-ha failover check`: judge whether the standby could take over now.
 
-Each group of lines has a module with the facts it needs, a function that reads them, and a function
-that judges them without AWS. No fact is read from the active cluster's region.
+Each module `*_line` or `*_lines` contains the facts for some lines of the output, a function that
+reads these facts from AWS, and a function that judges the facts without AWS. No fact is read from
+the active cluster's region.
 """

@@ -21,7 +21,8 @@ UNKNOWN: Final = "unknown"
 READY: Final = "ready"
 NOT_READY: Final = "not ready"
 _ORDER: Final[tuple[State, ...]] = (NO, UNKNOWN, OK)
-"""States of a line's findings, the one that decides first."""
+"""States of findings, by priority: a line has the first of these states that one of its findings
+has."""
 _LONGEST_READ_S: Final = 60.0
 
 Result = TypeVar("Result")
@@ -34,8 +35,8 @@ class Finding:
     Attributes:
         state: ok, no or unknown; unknown never counts as ok.
         seen: what was seen.
-        age: age of what was seen, None if it was seen just now.
-        limit: what is demanded.
+        age: age of the observed fact; None if the fact was read just now.
+        limit: the value or age that is required for ok.
         remedy: what to do if the state is not ok.
     """
 
@@ -55,8 +56,8 @@ class CheckLine:
         subject: its subject.
         state: ok, no or unknown.
         seen: what was seen.
-        age_seconds: age of the oldest fact, None if all were seen just now.
-        limit: what is demanded.
+        age_seconds: age of the oldest fact; None if all facts were read just now.
+        limit: the value or age that is required for ok.
         remedy: what to do; empty if the state is ok.
     """
 
@@ -74,9 +75,9 @@ class Unknown:
     """A fact that could not be read.
 
     Attributes:
-        reason: why.
+        reason: why the fact could not be read.
         is_denied: True if the credentials lack a permission.
-        remedy: what to do.
+        remedy: what to do so that the fact can be read.
     """
 
     reason: str
@@ -107,7 +108,7 @@ def unknown(fact: Unknown, subject: str, limit: str = "") -> Finding:
 
 
 def line(number: int, subject: str, findings: Iterable[Finding]) -> CheckLine:
-    """Return the line with some findings: no if one is, else unknown if one is, else ok."""
+    """Return a line with its findings: "no" if one finding is no, else "unknown" if one is."""
     by_state = sorted(findings, key=lambda finding: _ORDER.index(finding.state))
     assert by_state, "a line needs a finding: without one, it would count as ok"
     state = by_state[0].state
@@ -128,7 +129,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def verdict(lines: Iterable[CheckLine]) -> str:
-    """Return ready, not ready or unknown; only ten ok lines are ready."""
+    """Return ready, not ready or unknown; ready if all ten lines are ok."""
     states = {each.state for each in lines}
     if NO in states:
         return NOT_READY

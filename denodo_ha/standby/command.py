@@ -1,4 +1,4 @@
-"""`denodo-ha failover check`: whether the standby could take over now."""
+"""`denodo-ha failover check`: the command."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -34,7 +34,7 @@ from denodo_ha.standby.standby_check import StandbyReport, check_standby, judge
 from denodo_ha.standby.standby_facts import Standby
 
 ATTEMPTS = 2
-"""Project default: attempts of each call; what does not answer is unknown."""
+"""Project default: attempts of each AWS call; a fact whose calls fail is unknown."""
 LOCATE_S = 2.0
 """Project default: seconds to find out which cluster is the standby, and the switch's namespace."""
 RECORD_S = 2.0
@@ -130,9 +130,9 @@ def check(
 
 
 def located_standby(aws: Aws, site: FailoverLocation, name: str | None) -> Standby:
-    """Return the standby: the named cluster, or the one that the failover name does not lead to.
+    """Return the standby: the named cluster, or the one to which the failover name does not lead.
 
-    If no name is given and DNS does not answer, it is the secondary.
+    If no name is given and DNS does not answer, the standby is the secondary.
 
     Raises:
         UsageError: The cluster is not one of the failover's.
@@ -154,7 +154,11 @@ def _idle_role(aws: Aws, site: FailoverLocation) -> Role:
 
 
 def _record(aws: Aws, standby: Standby, report: StandbyReport) -> StandbyReport:
-    """Publish the metrics, and return the report with the caller's proven right."""
+    """Put the metrics, and return the report with a new judgement.
+
+    Putting the metrics shows whether the caller may put metrics in the switch's namespace, which
+    line 10 judges.
+    """
     site = with_deployed_switch(aws, standby.site)
     clusters = [site.clusters[standby.role], site.clusters[site.role(standby.active)]]
     recording.located(aws, site.environment, clusters, standby.environment)
@@ -176,7 +180,7 @@ def _record(aws: Aws, standby: Standby, report: StandbyReport) -> StandbyReport:
 
 
 def _quotas(aws: Aws, standby: Standby, report: StandbyReport) -> dict[str, object]:
-    """Return the quotas of both clusters' regions; those of a region that is lost are missing."""
+    """Return the quotas of both clusters' regions, without a region that does not answer."""
     active = standby.site.clusters[standby.site.role(standby.active)]
     with deadline.limited(RECORD_S):
         of_active = (

@@ -1,4 +1,4 @@
-"""Data loss of a failover: the times since which changes exist only at the cluster that is left.
+"""Data loss of a failover: the times since which changes exist only at the active cluster.
 
 Everything is read in the region of the cluster that takes over.
 """
@@ -20,7 +20,8 @@ class Loss:
 
     Attributes:
         kind: the data, such as metadata.
-        since: time since when changes are lost; None if it is not known, or nothing is copied.
+        since: time since which changes would be lost; None if the time is not known, or if the data
+            is not copied.
         reason: why `since` is None.
     """
 
@@ -30,7 +31,7 @@ class Loss:
 
 
 def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
-    """Read the time of each kind of loss; a time that is not read in time is unknown.
+    """Read since when data of each kind would be lost; what AWS does not answer in time is unknown.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -64,7 +65,7 @@ def _not_known(kind: str, fact: Unknown) -> Loss:
 
 
 def _metadata(aws: Aws, standby: Standby) -> Loss:
-    """Return the loss of metadata: a change is copied only with the next export of its node."""
+    """Return the loss of metadata: changes reach the standby only with the node's next export."""
     newest = read_active_exports(aws, standby)
     nodes = sorted(standby.environment.clusters[standby.active].nodes)
     missing = [node for node in nodes if node not in newest or newest[node].error]

@@ -1,9 +1,9 @@
-"""Data sources: each is pinged from the standby, since equal sources may be in the lost region.
+"""Data sources: the standby pings each, since a source with equal settings may be in a lost region.
 
 Virtual DataPort pings a source with the procedure PING_DATA_SOURCE, which is called through the
 ODBC port, that is PostgreSQL's protocol (Denodo, Virtual DataPort VQL Guide, "PING_DATA_SOURCE";
-Developer Guide, "Access Through ODBC"). No page seen lists the columns by which a program could
-find all sources, so the caller names them.
+Developer Guide, "Access Through ODBC"). No known page documents a way to list all sources, so the
+caller names the sources.
 """
 
 import re
@@ -56,7 +56,7 @@ class OdbcEndpoint:
 
 
 PingResults = Mapping[DataSource, str | Unknown]
-"""Status of each source, with the cause if it is not UP."""
+"""Status of each source, followed by the cause if the status is not UP."""
 
 
 def parse_sources(texts: Sequence[str]) -> tuple[DataSource, ...]:
@@ -84,7 +84,7 @@ def parse_sources(texts: Sequence[str]) -> tuple[DataSource, ...]:
 def ping_sources(
     aws: Aws, region: str, secret: str, endpoint: OdbcEndpoint, sources: Sequence[DataSource]
 ) -> PingResults | Unknown:
-    """Let the standby ping data sources, each by a connection of its own.
+    """Let the standby ping data sources, each over a connection of its own.
 
     Args:
         aws: the credentials.
@@ -103,7 +103,7 @@ def ping_sources(
 
 
 def _ping(endpoint: OdbcEndpoint, login: Login, source: DataSource) -> str:
-    """Return the status of a data source, with the cause if it is not UP.
+    """Return the status of a data source, followed by the cause if the status is not UP.
 
     Raises:
         Failed: The standby did not answer, or refused the login or the call.
@@ -139,7 +139,7 @@ def _ping(endpoint: OdbcEndpoint, login: Login, source: DataSource) -> str:
 
 
 def source_findings(results: PingResults | Unknown | None) -> Iterator[Finding]:
-    """Yield the finding of each data source; nothing if none was named."""
+    """Yield the finding of each data source; yield nothing if the caller named no source."""
     if results is None:
         return
     limit = "every named data source is UP from the standby"

@@ -36,7 +36,7 @@ from denodo_ha.standby.check_line import (
 from denodo_ha.standby.metadata_lines import SiteExports
 
 CERTIFICATE_MARGIN: Final = timedelta(days=14)
-"""Project default: a certificate that ends within this time is reported."""
+"""Project default: a certificate that expires within this time is reported."""
 PATIENCE_S: Final = 8.0
 """Project default: seconds to wait for a node's answer about its licence."""
 _RUN_S: Final = 30
@@ -49,7 +49,8 @@ class Machines:
 
     Attributes:
         nodes: type, zone and state of each node's instance; None for a missing instance.
-        free_places: free places of active Capacity Reservations, by zone and instance type.
+        free_places: number of free places in active Capacity Reservations, by zone and instance
+            type.
     """
 
     nodes: Mapping[str, Instance | None]
@@ -57,7 +58,7 @@ class Machines:
 
 
 def read_licences(aws: Aws, cluster: Cluster, clock: Clock) -> Mapping[str, str | Unknown]:
-    """Let each node ask its License Manager; return the failure by node, empty for an answer."""
+    """Let each node call its License Manager; return the failures by node, empty for an answer."""
     agent = NodeAgent(aws, cluster, clock)
 
     def ask(node: str) -> str | Unknown:
@@ -95,7 +96,8 @@ def _free_places(aws: Aws, region: str) -> Mapping[tuple[str, str], int]:
         )
         for page in pages:
             for item in page["CapacityReservations"]:
-                # Nodes name no reservation, so they only use open ones.
+                # Instances of nodes name no reservation, so EC2 uses only reservations with the
+                # match criteria `open` for them.
                 if item.get("InstanceMatchCriteria", "open") == "open":
                     key = (str(item["AvailabilityZone"]), str(item["InstanceType"]))
                     places[key] += int(item["AvailableInstanceCount"])
@@ -109,13 +111,15 @@ def licence_line(
     *,
     shared_host: str,
 ) -> CheckLine:
-    """Judge whether the standby's nodes get a licence without the other region.
+    """Judge whether the standby's nodes would get a licence if the other region were lost.
 
     Args:
         answers: the answer of each node's License Manager: empty, or the failure.
-        own: the standby's exports, whose manifests have an answer for nodes that cannot be asked.
+        own: the standby's exports; their manifests contain the last answer for nodes that cannot be
+            queried now.
         now: the current time.
-        shared_host: License Manager of both sites; empty if each has its own, or none.
+        shared_host: host of the License Manager that both sites use; empty if each site has its
+            own, or none.
     """
     return line(6, "licence", _licence(answers, own, now, shared_host))
 
@@ -156,7 +160,7 @@ def _licence(
 def _licence_of_export(
     node: str, answer: Unknown, own: SiteExports, now: datetime, limit: str
 ) -> Finding:
-    """Return the finding of a node that cannot be asked: from the manifest of its export."""
+    """Return the finding of a node that cannot be queried, from the manifest of its export."""
     export = None if isinstance(own.newest, Unknown) else own.newest.get(node)
     recorded = export.site.license_manager if export is not None else None
     if export is None or recorded is None:
@@ -169,12 +173,12 @@ def _licence_of_export(
 
 
 def machines_line(machines: Machines | Unknown, active_types: Mapping[str, str]) -> CheckLine:
-    """Judge the standby's machines: each runs or has a reserved place, with the active's types.
+    """Judge the standby's machines: each runs or has a reserved place, with the right type.
 
     Args:
         machines: the machines.
-        active_types: instance type of each node of the active cluster, by the configuration and its
-            pins.
+        active_types: the right types: instance type of each node of the active cluster, by
+            configuration and pins.
     """
     return line(7, "machines", _machines(machines, active_types))
 
@@ -236,7 +240,8 @@ _COMPARED: Final[tuple[tuple[str, Callable[[Export], object]], ...]] = (
         lambda export: None if export.site.files is None else frozenset(export.site.files),
     ),
 )
-"""Facts that are equal on all nodes of both sites; None means that a manifest does not state it."""
+"""Facts that must be equal on all nodes of both sites; None if a manifest does not state the
+fact."""
 
 
 def software_line(own: SiteExports, active: SiteExports, now: datetime) -> CheckLine:

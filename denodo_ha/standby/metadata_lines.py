@@ -59,10 +59,10 @@ def read_site_exports(aws: Aws, region: str, bucket: str) -> Mapping[str, Export
 
 
 def read_equal_until(aws: Aws, region: str, own: str, copies: str) -> datetime | None:
-    """Return the time since which the metadata of two sites differs; None if not known.
+    """Return since when the metadata of two sites differs; None if it is equal, or not known.
 
-    This is the time of the first export after the last moment at which all newest exports of both
-    sites had the same digest.
+    The result is the time of the first export after the last moment at which all newest exports of
+    both sites had the same site digest.
     """
     exports = [("own", each) for each in read_exports(aws, region, own)]
     exports += [("copy", each) for each in read_exports(aws, region, copies)]
@@ -89,9 +89,9 @@ def equal_line(
     Args:
         own: the standby's exports.
         active: the copies of the active cluster's exports.
-        since: time since when they differ; None if it is not known.
+        since: time since which the digests differ; None if it is not known.
         now: the current time.
-        sources: answers of the data sources, as the standby reaches them; None if none was named.
+        sources: the standby's results of pinging data sources; None if the caller named no source.
     """
     findings = [*_equal(own, active, since, now), *source_findings(sources)]
     return line(3, "metadata equal", findings)
@@ -194,7 +194,7 @@ def database_line(
         copy: the copy in the standby's region, None if there is none.
         now: the current time.
         exists: False if the active cluster has no database on RDS.
-        is_copied: False if the configuration does not copy it to the standby's region.
+        is_copied: False if the configuration does not copy the database to the standby's region.
     """
     return line(5, "database copy", [_database(copy, now, exists=exists, is_copied=is_copied)])
 

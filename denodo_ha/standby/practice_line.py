@@ -1,4 +1,4 @@
-"""Line 10: the last practice, and the rights of the caller, both from the history."""
+"""Line 10: the last practice, and the caller's IAM permissions; both are read from the history."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -24,22 +24,24 @@ from denodo_ha.standby.quota_line import RecordedQuotas
 PRACTICE: Final = "failover practice"
 CHECK: Final = "failover check"
 PRACTICE_MAX: Final = timedelta(days=90)
-"""Project default: a practice each quarter, as the runbook for game days has it."""
+"""Project default: longest time since the last practice: one practice in each quarter."""
 RIGHTS_MAX: Final = timedelta(days=2)
-"""Project default: age of the last use of the switch's right by the same role or user."""
+"""Project default: longest time since the same role or user last put a metric in the switch's
+namespace, which proves the permission to throw the switch."""
 _SWITCHES: Final = frozenset(
     {CHECK, PRACTICE, "failover to", "failover back", "failover from", "failover restore"}
 )
-"""Commands that put a metric in the switch's namespace, for which the switch's right is needed."""
+"""Commands that put a metric in the switch's namespace, and so prove the permission to throw the
+switch."""
 _QUOTAS: Final = "quotas"
 _SESSION: Final = re.compile(r":sts::(\d+):assumed-role/([^/]+)/.*")
 
 COMMANDS: Final = _SWITCHES
-"""Commands whose entries these lines need."""
+"""Commands whose history entries are read for the lines 8 and 10."""
 
 
 def recorded_quotas(history: History | Unknown, cluster: str) -> RecordedQuotas | Unknown | None:
-    """Return the newest recorded quotas of a cluster's region; None if there are none."""
+    """Return the newest recorded quotas of a cluster's region; None if no quotas were recorded."""
     if isinstance(history, Unknown):
         return history
     for entry in reversed(history.entries):
@@ -67,12 +69,12 @@ def practice_line(
     has_put: bool,
     now: datetime,
 ) -> CheckLine:
-    """Judge the last practice, and whether the caller's rights suffice for a failover.
+    """Judge the last practice, and whether the caller has the permissions for a failover.
 
     Args:
         history: the entries in the standby's region.
         caller: ARN of the credentials; empty if it is not known.
-        denied: reasons of the reads that the credentials were denied.
+        denied: error messages of the reads that AWS denied.
         has_put: True if this run has put a metric in the switch's namespace.
         now: the current time.
     """
@@ -110,9 +112,9 @@ def _practice_result(last: HistoryEntry, now: datetime) -> tuple[State, str]:
 
 
 def _within_objective(practice: HistoryEntry) -> bool | None:
-    """Return whether each step of a practice took as long as the drill expects, or less.
+    """Return whether no step of a practice took longer than the drill expects.
 
-    None if the entry does not state it.
+    Return None if the entry does not contain the expected times.
     """
     try:
         report = practice.details["practice"]
@@ -164,6 +166,6 @@ def _is_use(entry: HistoryEntry, caller: str) -> bool:
 
 
 def identity(arn: str) -> str:
-    """Return the user or role of an ARN, without the name of the session."""
+    """Return the user or role of an ARN without the session's name, to compare callers."""
     match = _SESSION.search(arn)
     return f"{match[1]}:{match[2]}" if match else arn

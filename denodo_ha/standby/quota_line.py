@@ -1,4 +1,4 @@
-"""Line 8: the quotas of the standby's region, against those recorded of the active cluster's."""
+"""Line 8: the standby's quotas, compared with recorded quotas of the active cluster's region."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from denodo_ha.standby.check_line import (
 
 HEALTH_CHECKS: Final = "MAX_HEALTH_CHECKS_BY_OWNER"
 Quotas = Mapping[str, float]
-"""Applied values by name of the quota."""
+"""Values that apply in a region, by name of the quota."""
 
 
 def record_remedy() -> str:
@@ -64,7 +64,7 @@ def read_quotas(aws: Aws, region: str) -> Quotas:
 
 
 def _quota(aws: Aws, region: str, service: str, code: str) -> float:
-    """Read a quota; without an applied value, AWS's default applies."""
+    """Read a quota's value; if the account has none of its own, read AWS's default."""
     client = aws.client("service-quotas", region)
     quota = {"ServiceCode": service, "QuotaCode": code}
     try:
@@ -99,7 +99,7 @@ def quota_line(
     health_checks: HealthCheckQuota | Unknown,
     now: datetime,
 ) -> CheckLine:
-    """Judge whether no quota of the standby's region is below the active cluster's.
+    """Judge whether each quota of the standby's region is at least the active region's quota.
 
     Args:
         own: the quotas of the standby's region.

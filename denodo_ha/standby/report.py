@@ -67,9 +67,9 @@ def report_fields(standby: Standby, report: StandbyReport) -> Mapping[str, Any]:
 
 
 def put_ages(aws: Aws, site: FailoverLocation, report: StandbyReport) -> None:
-    """Put the ages that are known as metrics, beside the switch's metric.
+    """Put the known ages of the lines as metrics, in the namespace of the switch's metric.
 
-    The call needs the right that the switch needs.
+    The call needs the permission that throwing the switch needs.
 
     Raises:
         AwsError: AWS did not answer, or denied the call.

@@ -27,7 +27,7 @@ from denodo_ha.standby.check_line import (
 
 @dataclass(frozen=True)
 class TargetCount:
-    """Healthy and wanted targets of a target group."""
+    """The number of healthy targets, and of targets in the template, of a target group."""
 
     group: str
     healthy: int
@@ -40,7 +40,7 @@ class Record:
 
     Attributes:
         target: the DNS name or address that it answers with.
-        check: its health check without the operators' switch, None without one.
+        check: its health check, without the switch; None if the record has no health check.
     """
 
     target: str
@@ -48,7 +48,7 @@ class Record:
 
 
 def read_targets(aws: Aws, cluster: Cluster) -> tuple[TargetCount, ...]:
-    """Read the healthy targets of each target group; the template says how many are wanted."""
+    """Read the healthy targets of each target group, and the number of targets in the template."""
     return tuple(
         TargetCount(
             health.group.key,
@@ -74,14 +74,15 @@ def read_record(aws: Aws, site: FailoverLocation, role: Role) -> Record:
         raise Failed(message)
     check = None
     if id_ := record.get("HealthCheckId"):
-        # The switch's alarm may be in the active cluster's region.
+        # Read alarms only in the standby's region: the switch's alarm may be in the active
+        # cluster's region.
         own = site.clusters[role].region
         check = health_checks.read_check(aws, id_, site.region, alarms_in=own).without("switch")
     return Record(record_name(record), check)
 
 
 def targets_line(targets: tuple[TargetCount, ...] | Unknown) -> CheckLine:
-    """Judge the standby's targets: as many healthy ones as wanted, not only one."""
+    """Judge the standby's targets: all targets of the template must be healthy, not only one."""
     return line(1, "healthy targets", _targets(targets))
 
 
@@ -102,7 +103,7 @@ def _targets(targets: tuple[TargetCount, ...] | Unknown) -> Iterator[Finding]:
 
 
 def dns_line(record: Record | Unknown, cluster: Cluster | Unknown) -> CheckLine:
-    """Judge the standby's record: a healthy check, and today's load balancer."""
+    """Judge the standby's record: its health check is healthy, and its target is deployed."""
     return line(2, "health check and record", _dns(record, cluster))
 
 

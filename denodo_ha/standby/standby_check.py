@@ -20,10 +20,11 @@ from denodo_ha.standby.check_line import CheckLine, Unknown, verdict
 from denodo_ha.standby.standby_facts import Standby, StandbyFacts, read_facts
 
 READ_S: Final = 10.0
-"""Project default: seconds to read all facts; what is not read in this time is unknown."""
+"""Project default: seconds to read all facts; a fact that is not read in this time is unknown."""
 _SHARED_MANAGER: Final = "shared-manager"
-"""Name of the finding that both sites depend on one host; `accept` in the configuration states that
-it does not depend on the active cluster's region."""
+"""Name of the finding that both sites use the same License Manager host. With this name under
+`accept` in the configuration, the operator states that the host does not depend on the active
+cluster's region."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class StandbyReport:
 
     Attributes:
         lines: the ten lines.
-        facts: what they were judged from.
+        facts: the facts from which the lines were judged.
     """
 
     lines: tuple[CheckLine, ...]
@@ -54,7 +55,7 @@ def check_standby(
         standby: the standby.
         clock: the clock.
         has_put: True if this run has put a metric in the switch's namespace.
-        seconds: what is not read in this time is unknown.
+        seconds: seconds to read all facts; a fact that is not read in this time is unknown.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -68,13 +69,14 @@ def check_standby(
 def judge(
     standby: Standby, facts: StandbyFacts, *, has_put: bool = False, refused: str = ""
 ) -> tuple[CheckLine, ...]:
-    """Judge the facts; this calls nothing.
+    """Judge the facts, without any call to AWS.
 
     Args:
         standby: the standby.
         facts: the facts.
         has_put: True if this run has put a metric in the switch's namespace.
-        refused: why this run was not permitted to put it; empty if it was, or did not try.
+        refused: why AWS denied this run to put the metric; empty if AWS did not, or if the run did
+            not try.
     """
     now = facts.now
     return (
@@ -110,7 +112,7 @@ def judge(
 
 
 def shared_license_manager(loaded: Loaded) -> str:
-    """Return the License Manager of both sites; empty if there is none, or if it is accepted."""
+    """Return the License Manager that both sites use; empty without one, or if it is accepted."""
     return next(
         (
             finding.value
@@ -122,7 +124,7 @@ def shared_license_manager(loaded: Loaded) -> str:
 
 
 def active_types(standby: Standby) -> Mapping[str, str]:
-    """Return the instance type of each node of the active cluster, by its pins and settings."""
+    """Return the instance type of each node of the active cluster, by pins and configuration."""
     settings = standby.environment.clusters[standby.active]
     types = {name: machine.type for name, machine in capacity.configured_machines(settings).items()}
     for name in settings.nodes:
@@ -132,7 +134,7 @@ def active_types(standby: Standby) -> Mapping[str, str]:
 
 
 def _denied(facts: StandbyFacts) -> list[str]:
-    """Return the reasons of the reads that the credentials were denied."""
+    """Return the error messages of the reads that AWS denied."""
     every = [
         facts.sources,
         *(facts.cluster, facts.targets, facts.record, facts.own.newest, facts.active.newest),

@@ -1,7 +1,7 @@
-"""Facts of the standby check, which are read at the same time.
+"""Facts of the standby check, which are read in parallel.
 
-Nothing is read from the active cluster's region: what is known of the active cluster is in the
-configuration, in the copies of its exports, and in the history in the standby's region.
+Nothing is read from the active cluster's region. The facts about the active cluster are read from
+the configuration, the copies of its exports, and the history in the standby's region.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,13 +57,13 @@ _SECTIONS: Final = "add `exports` to both clusters, and deploy: the history is i
 
 @dataclass(frozen=True)
 class Standby:
-    """The cluster that is checked, and the one whose work it would take over.
+    """The cluster that is checked, with the environment and the failover.
 
     Attributes:
         site: the failover.
         loaded: the configuration.
         role: role of the standby.
-        login: secret with a login to Denodo, by which the data sources are pinged.
+        login: secret with the login to Denodo that pings the data sources.
         sources: data sources that the standby must reach.
     """
 
@@ -100,20 +100,22 @@ class StandbyFacts:
 
     Attributes:
         cluster: the standby's stack.
-        targets: its targets.
-        record: its failover record.
-        own: its exports.
+        targets: the standby's targets.
+        record: the standby's failover record.
+        own: the standby's exports.
         active: the copies of the active cluster's exports.
-        sources: answers of the data sources; None if none was named.
-        differs_since: time since when the metadata differs; None if it is equal or not known.
+        sources: results of pinging the data sources; None if the caller named no source.
+        differs_since: time since which the metadata of the sites differs; None if it is equal, or
+            if the time is not known.
         has_database: True if the active cluster has a metadata database on RDS.
-        is_database_copied: True if the configuration copies it to the standby's region.
-        database: its copy, None if there is none.
+        is_database_copied: True if the configuration copies the active cluster's database to the
+            standby's region.
+        database: the copy of the active cluster's database; None if there is no copy.
         licences: the License Manager's answer to each node.
-        machines: its machines.
-        quotas: quotas of its region.
+        machines: the standby's machines.
+        quotas: the quotas of the standby's region.
         health_checks: the account's health checks.
-        history: entries in its region.
+        history: the history entries in the standby's region.
         caller: ARN of the credentials; empty if it is not known.
         now: the current time.
     """
@@ -138,7 +140,7 @@ class StandbyFacts:
 
 
 def read_facts(aws: Aws, standby: Standby, clock: Clock) -> StandbyFacts:
-    """Read all facts at the same time; a fact that cannot be read is unknown, with the reason."""
+    """Read all facts in parallel; a fact that cannot be read is unknown, with the reason."""
     pool = ThreadPoolExecutor(max_workers=12)
     site, role, location = standby.site, standby.role, standby.location
     region = location.region
@@ -217,7 +219,7 @@ def _ping_sources(aws: Aws, standby: Standby, cluster: Cluster) -> PingResults |
 
 
 def _bucket(standby: Standby, name: str) -> str | None:
-    """Return the bucket in the standby's region with a cluster's exports, or with their copies."""
+    """Return the bucket in the standby's region that has a cluster's exports or copies of them."""
     environment = standby.environment
     if environment.clusters[name].exports is None:
         return None
@@ -232,7 +234,7 @@ def read_active_exports(aws: Aws, standby: Standby) -> Mapping[str, Export]:
     """Read the newest copies of the active cluster's exports, in the standby's region.
 
     Raises:
-        Failed: They are not copied there.
+        Failed: The exports are not copied to the standby's region.
         AwsError: AWS did not answer, or denied a call.
     """
     return _exports(aws, standby, standby.active)

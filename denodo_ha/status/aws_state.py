@@ -36,12 +36,14 @@ class AwsState:
     """The state of clusters as AWS reports it.
 
     Attributes:
-        clusters: the deployed cluster of each location, or why it is not known.
-        groups: health of the target groups by ARN, or why it is not known.
+        clusters: the deployed cluster of each location, or the error with which it could not be
+            read.
+        groups: health of the target groups by ARN, or the error with which it could not be read.
         instances: instances by id, without those in regions that do not answer.
-        lost: why a region's instances are not known, by region.
+        lost: for each region whose instances are not known, the reason.
         balancers: state of each load balancer by ARN, and the reason if the state is unknown.
-        pauses: the pause of each cluster that could be read, or why it is not known.
+        pauses: the pause of each cluster that could be read, or the error if the pause could not be
+            read.
     """
 
     clusters: Mapping[StackLocation, Cluster | CommandError]
@@ -66,7 +68,7 @@ def read_aws_state(
         aws: the credentials.
         environment: the environment's name.
         locations: the clusters' stacks.
-        now: the current time, after which a pause is over.
+        now: the current time; a pause that ended before this time is ignored.
 
     Raises:
         NoCredentials: There are no credentials.

@@ -89,7 +89,7 @@ def cluster_status(
         known: the state of the clusters.
         answers: the nodes' answers.
         haproxy: the answers of the cluster's HAProxy instances.
-        accepted: parts of the status that do not count as degraded if they are not known.
+        accepted: parts of the status that may be unknown without making the cluster degraded.
     """
     cluster = known.clusters.get(location)
     if cluster is None:
@@ -150,11 +150,12 @@ def cluster_status(
 
 
 def _pause_notes(pause: Pause | AwsError | None, stack: Stack) -> Iterator[str]:
-    """Yield the pause, or why it is not known; a role of an earlier version may not read it."""
+    """Yield a note about the pause, or why the pause is not known."""
     if isinstance(pause, Pause):
         effects = ["roll, rollout and replace refuse"]
         if names.NODE_DOCUMENT in stack.outputs:
-            # Status cannot tell which nodes the pause command has reached.
+            # Do not name the paused nodes: `status` cannot know which nodes the pause command has
+            # reached.
             effects.append("the watchdogs of nodes that the pause has reached rest")
             if suppressor_namespace(stack):
                 effects.append("alarms are silenced while such a node runs")
@@ -182,7 +183,7 @@ def _unread(
 
 
 def _silent_nodes(nodes: Iterable[Node]) -> Iterator[str]:
-    """Yield each reason why running nodes did not answer, with the names of these nodes."""
+    """Yield each reason for which running nodes did not answer, with the names of the nodes."""
     sources = {
         "targets": " (readiness by target health)",
         "haproxy": " (readiness by HAProxy)",

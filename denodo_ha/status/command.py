@@ -27,7 +27,7 @@ from denodo_ha.status.report import as_json, as_table
 from denodo_ha.status.verdict import Part
 
 ATTEMPTS: Final = 3
-"""Project default: attempts of each AWS call; more would not help if a region is down."""
+"""Project default: attempts of each AWS call; more attempts would not help if a region is down."""
 READ_S: Final = 11.0
 """Project default: seconds to read the status; a state not read in this time is unknown."""
 EVERY_S: Final = 5
@@ -60,7 +60,7 @@ class StatusReader:
         site: the environment.
         clock: the clock.
         ask: True to also query nodes and HAProxy instances.
-        accepted: parts of the status that do not count as degraded if they are not known.
+        accepted: parts of the status that may be unknown without making a cluster degraded.
     """
 
     def __init__(

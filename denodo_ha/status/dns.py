@@ -16,7 +16,8 @@ from denodo_ha.status.aws_state import AwsState
 from denodo_ha.status.model import Dns, Side
 
 KnownOf = Callable[[StackLocation], AwsState | None]
-"""Function that waits until a cluster has been read; returns its AWS state, None if not read."""
+"""Function that waits until a cluster has been read, and returns its AWS state; None if the cluster
+is not being read."""
 
 
 def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | None:
@@ -25,8 +26,8 @@ def read_dns(aws: Aws, site: EnvironmentLocation, known_of: KnownOf) -> Dns | No
     Args:
         aws: the credentials.
         site: the environment.
-        known_of: returns the AWS state of a cluster that is being read, so that nothing is read
-            twice.
+        known_of: waits for the AWS state of a cluster that is being read, so that the cluster is
+            not read twice.
 
     Raises:
         NoCredentials: There are no credentials.

@@ -1,7 +1,7 @@
-"""`denodo-ha status --live`: a site that no stack of this project has, in the same model.
+"""`denodo-ha status --live`: the status of a found site, which has no stack of this project.
 
-The nodes are not queried, and there is neither a stack nor a switch. The side with which DNS
-answers is the one to whose load balancer this machine's resolver leads.
+The result has the model of `denodo-ha status`, without answers of nodes, and without a stack or
+switch. DNS answers with the side to whose load balancer this machine's resolver leads.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ def read_found_status(
 
     Raises:
         UsageError: The locator names no site that can be shown.
-        AwsError: A call without which nothing is found gave no answer, or credentials are missing.
+        AwsError: A call that is needed to find the site gave no answer, or credentials are missing.
     """
     with deadline.limited(deadline.LOOK_S):
         site = read_found_site(aws, regions, locator)

@@ -25,7 +25,7 @@ class HaproxyAnswer:
 
     Attributes:
         proxies: each running instance.
-        problem: why the cluster has no instance; empty if it has one.
+        problem: why the cluster has no running HAProxy instance; empty if it has one.
         unasked: why the instances are not known; empty if they are known.
     """
 

@@ -59,7 +59,7 @@ def unserved(groups: Sequence[Group], proxies: Sequence[Proxy]) -> frozenset[str
 
 
 def unready(node: str, proxies: Sequence[Proxy]) -> dict[str, str]:
-    """Return, for each service in which no instance can use a node, why the node is not ready."""
+    """Return, for each service in which no HAProxy instance can use a node, the reason."""
     servers = [
         server
         for _, server in _servers(proxies)
@@ -146,7 +146,7 @@ def _drain_problems(
     *,
     enable: str,
 ) -> Iterator[str]:
-    """Yield the state of a tagged node's drain, or the instances that still use the node."""
+    """Yield the drain state of a tagged node, or the HAProxy instances that still use it."""
     left: dict[str, int] = {}
     for _, server in outside:
         if server.sessions:
@@ -165,7 +165,7 @@ def _drain_problems(
 
 
 def _down(node: str, inside: list[InstanceServer], proxies: Sequence[Proxy]) -> Iterator[str]:
-    """Yield a text for each reason why HAProxy instances report a node as down."""
+    """Yield a text for each reason for which HAProxy instances report a node as down."""
     down: dict[str, list[InstanceServer]] = {}
     for pair in inside:
         if not pair[1].usable:
@@ -210,7 +210,7 @@ def _instances(pairs: Iterable[InstanceServer]) -> str:
 
 
 def unusable_services(nodes: Iterable[Node], proxies: Sequence[Proxy]) -> Mapping[str, set[str]]:
-    """Return, by node, the services in which at least one instance cannot use the node.
+    """Return, by node, the services for which at least one HAProxy instance cannot use the node.
 
     `problems` reports these services, so other parts of the status leave them out.
     """

@@ -74,11 +74,12 @@ class Node:
     Attributes:
         name: its name.
         instance: id of its instance.
-        state: the instance's state; `gone` if EC2 does not list it, `unknown` if not read.
+        state: the instance's state; `gone` if EC2 does not list the instance, `unknown` if it was
+            not read.
         zone: its zone.
         type: its instance type.
         address: its private address.
-        version: a short hash of the desired state that it has applied; empty if not known.
+        version: a short hash of the desired state that the node has applied; empty if not known.
         waits: True if the last deploy wrote a state that is not applied yet; None if not known.
         source: the source of its readiness: `node` for the node's own report. If the node does not
             answer, `targets` for target health; behind HAProxy `haproxy`, or `nobody` if HAProxy
@@ -192,7 +193,7 @@ class Cluster:
         nodes: its nodes by name.
         groups: its target groups.
         proxies: its HAProxy instances; empty if the cluster has none, or if they were not queried.
-        paused: its pause, None if it has none or if that is not known.
+        paused: its pause, None if the cluster is not paused, or if that is not known.
     """
 
     name: str

@@ -57,7 +57,7 @@ def _dns(dns: Dns) -> None:
 
 
 def _cluster(cluster: Cluster) -> None:
-    # A cluster that was found with --live has no stack.
+    # A cluster of a found site (`--live`) has no stack.
     deployed = f", {cluster.stack} {cluster.stack_status or 'not read'}" if cluster.stack else ""
     stack = f", {cluster.region}{deployed}"
     print_line(_with(f"{cluster.name} is ", cluster.state, stack))

@@ -28,7 +28,7 @@ _DRAINING: Final = "draining"
 
 
 class Part(StrEnum):
-    """Parts of the status that an operator's IAM role may not be permitted to read."""
+    """Parts of the status that some operators' IAM roles are not permitted to read."""
 
     dns = "dns"
     balancer = "balancer"
@@ -76,7 +76,7 @@ def _is_proxied(group: Group, nodes: Sequence[Node]) -> bool:
 
 
 def _haproxy_problems(nodes: Sequence[Node], groups: Sequence[Group]) -> Iterator[str]:
-    """Yield unhealthy targets that are HAProxy instances in front of the nodes."""
+    """Yield a problem for each HAProxy instance that is an unhealthy target."""
     known = {node.name for node in nodes}
     unhealthy: dict[tuple[str, str, str], list[str]] = {}
     for group in groups:

@@ -1,1 +1,1 @@
-"""`denodo-ha support`: one archive with what a colleague needs to find a fault."""
+"""`denodo-ha support`: write one archive with the data that a colleague needs to find a fault."""

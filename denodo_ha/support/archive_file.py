@@ -1,4 +1,4 @@
-"""File of a support archive: without secrets, for its owner only, complete or absent."""
+"""File of a support archive: without secrets, readable by its owner only, and never incomplete."""
 
 import io
 import json
@@ -21,11 +21,11 @@ _SECRET_KEY = re.compile(r"(?i)password|passwd|secret|token|credential|private_?
 
 
 def without_secrets(part: ReadPart, secrets: Iterable[str]) -> ReadPart:
-    """Return a part with secrets hidden: known ones, and values in forms such as password=VALUE."""
+    """Return a part in which the given secrets and texts like password=VALUE are hidden."""
     hide = SecretFilter(secrets).hide
     text = part.text
     if part.name.endswith(".json") and text:
-        # Values are hidden one by one, so that the file remains JSON.
+        # Hide the secrets in each value of the JSON document, so that the file remains valid JSON.
         text = json_text(_hidden(json.loads(text), hide))
     else:
         text = "\n".join(map(hide, text.split("\n")))
@@ -44,15 +44,15 @@ def _hidden(value: Any, hide: Any) -> Any:
 
 
 def _is_secret(key: str, value: Any) -> bool:
-    """Return whether a key names a secret. Its ARN, or an output's name, is not a secret."""
+    """Return whether the value of a key is a secret, and not the ARN of a secret."""
     return isinstance(value, str) and bool(_SECRET_KEY.search(key)) and not value.startswith("arn:")
 
 
 def require_absent(path: Path) -> None:
-    """Check that a file does not exist, and that its folder does.
+    """Check that a file does not exist, and that its folder exists.
 
     Raises:
-        UsageError: The file exists, or its folder does not.
+        UsageError: The file exists, or its folder does not exist.
     """
     if os.path.lexists(path):
         message = f"{path} exists already, and is not overwritten; give another name with --to"
@@ -72,7 +72,8 @@ def write_archive(path: Path, parts: Sequence[ReadPart], at: datetime) -> None:
     contents = [{"file": part.name, "problem": part.problem} for part in parts]
     files = [("contents.json", json_text(contents) + "\n")]
     files += [(part.name, part.text) for part in parts if part.text]
-    # The mode is set at creation, so that no other user can open the file in between.
+    # Create the file with its mode: if the mode were set later, another user could open the file
+    # before.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
         descriptor = os.open(path, flags, _PRIVATE)
@@ -83,7 +84,7 @@ def write_archive(path: Path, parts: Sequence[ReadPart], at: datetime) -> None:
             ):
                 for name, text in files:
                     _add(archive, f"{folder}/{name}", text.encode(errors="replace"), at)
-        except BaseException:  # also after Ctrl-C, no incomplete file remains
+        except BaseException:  # also on Ctrl-C: no incomplete file must remain
             with suppress(OSError):
                 path.unlink()
             raise

@@ -1,7 +1,6 @@
 """Parts of a support archive, each a file that is read on its own.
 
-A part that cannot be read does not keep the others from being read; its reason is in the list of
-contents.
+If a part cannot be read, the other parts are still read, and the list of contents has the reason.
 """
 
 import platform
@@ -30,9 +29,11 @@ from denodo_ha.logs.log_reader import LogLine, LogReader
 from denodo_ha.status.command import StatusReader
 
 AWS_S: Final = 20.0
-"""Project default: seconds to read a part from AWS; a region that hangs does not end before."""
+"""Project default: seconds to read a part from AWS. A part of a region that does not answer takes
+all of them."""
 _LATE_S: Final = 2.0
-"""Project default: seconds after which a part is given up that does not end at its deadline."""
+"""Project default: seconds after its deadline after which a part that is still being read is
+abandoned."""
 _PACKAGES: Final = ("aws-cdk-lib", "boto3", "botocore", "denodo-ha", "pydantic", "typer")
 
 
@@ -67,7 +68,7 @@ class ReadPart:
 
 
 def read_parts(parts: Sequence[Part]) -> list[ReadPart]:
-    """Read all parts at the same time."""
+    """Read all parts in parallel."""
     return map_concurrently(_read, parts, workers=max(len(parts), 1))
 
 
@@ -83,7 +84,7 @@ def _read(part: Part) -> ReadPart:
 
 
 def local_parts(configuration: Path | None) -> Iterator[Part]:
-    """Yield the parts that need no AWS: versions, configuration, pins."""
+    """Yield the parts that need no call to AWS: versions, configuration, pins."""
     yield Part("versions.json", _versions)
     if configuration is None:
         return
@@ -102,7 +103,7 @@ def aws_parts(
         aws: the credentials.
         site: the environment.
         config: the configuration of the command line; None if the stacks were found by their tags.
-        since: the begin of the logs.
+        since: the time from which logs are read.
         clock: the clock.
     """
     reader = StatusReader(aws, site, clock=clock, ask=True, accepted=())

@@ -1,4 +1,4 @@
-"""The plan of a support archive, by a run of `denodo-ha plan`, which runs the CDK."""
+"""Plan part of a support archive: the output of `denodo-ha plan`, in a process of its own."""
 
 import os
 import signal
@@ -18,7 +18,8 @@ main()
 """
 _PACKAGE_PARENT = Path(__file__).parents[2]
 _SHOWN = 800
-"""Number of characters of the output that a message contains: the last ones."""
+"""Number of characters, from the end of the command's error output, that an error message
+contains."""
 _COMPARED = (exit_codes.DONE, exit_codes.NO, exit_codes.REFUSED, exit_codes.AWS)
 """Exit codes with which `plan` prints a comparison."""
 
@@ -29,8 +30,7 @@ def read_plan(config: str, profile: str | None, seconds: float) -> str:
     Raises:
         Failed: The command does not end in time, or prints nothing.
     """
-    # Like `scripts/denodo-ha`, pass the import path as an argument: the CDK CLI would inherit
-    # PYTHONPATH.
+    # Pass the import path as an argument and not in PYTHONPATH, which the CDK CLI would inherit.
     command = [sys.executable, "-c", _PROGRAM, str(_PACKAGE_PARENT)]
     command += ["plan", "-c", config, "--format", "json"]
     command += ["--profile", profile] if profile else []

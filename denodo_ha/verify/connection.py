@@ -16,7 +16,8 @@ from denodo_ha.verify.findings import Fault, one_line
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """Project limit: maximum bytes of an answer; real answers to the probes are shorter."""
 _ACCEPT_S: Final = 0.3
-"""Project default: seconds after which a connection that is still open counts as accepted."""
+"""Project default: seconds after which a connection that the server has not closed counts as
+accepted."""
 _CHUNK_BYTES: Final = 4096
 
 Parsed = TypeVar("Parsed")
@@ -169,7 +170,7 @@ class Connection:
 
 
 def connect(address: str, port: int, timeout: float, source: str = "") -> Connection:
-    """Connect to a port, from an address of this machine if `source` is one.
+    """Connect to a port, from the address `source` of this machine; empty: from any address.
 
     Raises:
         Fault: The connection failed.
@@ -179,13 +180,13 @@ def connect(address: str, port: int, timeout: float, source: str = "") -> Connec
         connected = socket.create_connection(
             (address, port), timeout, source_address=(source, 0) if source else None
         )
-        # Disable Nagle's algorithm, which would add delays of this machine to the measured times.
+        # Disable Nagle's algorithm: it delays sending, which would falsify the measured times.
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Connection(connected, endpoint, timeout)
     except OSError as error:
         raise _fault(error, endpoint, timeout) from None
     except ValueError:
-        # The host may come from a server's answer, so it may not be a valid host name.
+        # The host may be from a server's answer, and so may not be a valid host name.
         raise Fault("dns-unknown", f"{endpoint} is not a host name") from None
 
 

@@ -1,4 +1,4 @@
-"""Distribution of many connections over the nodes, compared with an even distribution.
+"""Connection spread: the distribution of many connections over the nodes, tested for evenness.
 
 A Network Load Balancer selects a node by a hash of the flow (AWS, "What is a Network Load
 Balancer?"), so connections from different ports of one client are distributed at random. The test
@@ -36,7 +36,8 @@ class ConnectionSeries:
 
     Attributes:
         log: receives the steps.
-        endpoints: the same port of every address, used in turn.
+        endpoints: the service's port on each address of its name; the connections use the endpoints
+            in turn.
         count: the number of connections.
         nodes: names of the nodes that should answer.
         sticky: True if all connections from one client address should reach the same node.
@@ -51,7 +52,7 @@ class ConnectionSeries:
     faults: list[Fault] = field(default_factory=list)
 
     def probe_rmi(self, expected: SecondConnection) -> None:
-        """Read the registry on each connection, and open each second connection once."""
+        """Read the RMI registry on each connection, and test each second connection once."""
         registries: list[Registry] = []
         with self.log.step(self._name) as step:
             registries += self._run(read_registry)
@@ -81,7 +82,7 @@ class ConnectionSeries:
                 self._count(step, len(responses))
 
     def probe(self, probe: Callable[[StepLog, Endpoint], None]) -> None:
-        """Run a probe on each connection; its answers do not show which node answered."""
+        """Run a probe on each connection. The probe's answers do not show which node answered."""
         with self.log.step(self._name) as step:
             answers = self._run(lambda endpoint: probe(StepLog(""), endpoint))
             self._count(step, len(answers))
@@ -115,7 +116,7 @@ class ConnectionSeries:
 
 
 def _process_names(registries: list[Registry], expected: SecondConnection) -> dict[int, str]:
-    """Return a unique name for every Java process: its node's name if that is known."""
+    """Return a unique name for every Java process: the name of its node, if the node is known."""
     names: dict[int, str] = {}
     for registry in registries:
         if registry.process in names:
@@ -171,7 +172,7 @@ class Spread:
 
 
 def judge_spread(step: Step, spread: Spread) -> None:
-    """Record in a step how connections were distributed, and a finding if this is wrong."""
+    """Record in a step how connections were distributed, and a finding if that is wrong."""
     step.seen = str(spread)
     if spread.failed:
         step.fail("spread-failed", step.seen)
@@ -205,7 +206,7 @@ def chance_of_missing(nodes: int, connections: int) -> float:
 
 
 def chance_of_uneven(nodes: int, counts: Counter[str]) -> float:
-    """Return an upper bound of the probability of a share as extreme as the worst in `counts`."""
+    """Return an upper bound of the probability that some share is as extreme as the worst."""
     total = counts.total()
     return min(1.0, 2 * nodes * min(_tail(total, nodes, count) for count in counts.values()))
 
@@ -218,7 +219,8 @@ def connections_needed(nodes: int) -> int:
 def _tail(total: int, nodes: int, count: int) -> float:
     """Return the probability that a node gets a share as extreme as `count` connections.
 
-    It is the lower of two probabilities: at most `count`, and at least `count` connections.
+    The result is the lower of two probabilities: that a node gets at most `count` connections, and
+    that it gets at least `count`.
     """
     ways = [comb(total, share) * (nodes - 1) ** (total - share) for share in range(total + 1)]
     at_most, at_least, all_ways = sum(ways[: count + 1]), sum(ways[count:]), nodes**total

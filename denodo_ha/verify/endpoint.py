@@ -1,7 +1,7 @@
 """The endpoint of a service: its TLS handshake and the verification of its certificate.
 
-A rejected certificate is described, too: a second handshake trusts exactly this certificate and
-checks nothing else. The probe then continues without verifying certificates.
+If clients would reject the certificate, a second handshake, which trusts exactly this certificate,
+reads its details for the report. The probe then continues without verifying the certificate.
 """
 
 import ssl
@@ -23,7 +23,7 @@ from denodo_ha.verify.connection import Connection, connect, host_port
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 RENEWAL_DAYS: Final = 30
-"""Project default: a certificate is reported if it expires in fewer days."""
+"""Project default: a certificate is reported if it expires in fewer days than these."""
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's flag X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not define."""
@@ -51,7 +51,7 @@ class Trust:
         ca_bundle: a file of certificate authorities in PEM form; None for those of the operating
             system.
         alpn_protocols: protocols that the handshake offers.
-        now: returns the time for which a certificate must be valid.
+        now: returns the time at which a certificate must be valid.
     """
 
     ca_bundle: str | None = None
@@ -63,7 +63,7 @@ class Trust:
 
         Args:
             step: marked as wrong if clients would reject the certificate.
-            opener: returns a connection on which TLS may begin.
+            opener: returns a new connection on which the TLS handshake can begin.
             name: the name that the certificate must contain.
 
         Raises:
@@ -154,7 +154,7 @@ class Endpoint:
         timeout: seconds that a step may take.
         trust: the certificates that are accepted.
         tls: True if the connection begins with a TLS handshake.
-        source: address of this machine to connect from; empty for any.
+        source: address of this machine to connect from; empty for any address.
     """
 
     address: str
@@ -204,7 +204,7 @@ def _description(certificate: Mapping[str, Any]) -> str:
 
 
 def _common_name(certificate: Mapping[str, Any], field: str) -> str:
-    """Return the common name of the subject or issuer, or the last part of its name if none."""
+    """Return the common name of the subject or issuer; without one, the last part of its name."""
     parts = [part for group in certificate.get(field, ()) for part in group]
     common_names = [value for key, value in parts if key == "commonName"]
     return str((common_names or [value for _, value in parts] or ["no name"])[-1])

@@ -34,7 +34,7 @@ class StepState(StrEnum):
 
 
 class Fault(Exception):  # noqa: N818 - the usual word for a failed connection
-    """Error that ends a probe: a step failed.
+    """Error that ends a probe, because a step failed.
 
     Attributes:
         finding: a key of `FINDINGS`.
@@ -66,7 +66,7 @@ class Step:
 
     @property
     def meaning(self) -> str:
-        """The meaning of the finding, and what to check."""
+        """The meaning of the step's finding, and what to check."""
         return meaning(self.finding) if self.finding else ""
 
     def fail(self, finding: str, seen: str) -> None:
@@ -108,7 +108,7 @@ class StepLog:
 
     @property
     def state(self) -> StepState:
-        """The worst state of the steps."""
+        """The worst state of all steps of this log."""
         return _worst({step.state for step in self.steps})
 
 
@@ -184,7 +184,7 @@ def print_report_json(target: str, cluster: str, logs: Sequence[StepLog]) -> Non
 
 
 def _findings(logs: Sequence[StepLog]) -> list[tuple[StepLog, Step]]:
-    """Return the steps with a finding, first those that are wrong, then notes."""
+    """Return the steps with a finding, first the steps that are wrong, then those with notes."""
     pairs = [(log, step) for log in logs for step in log.steps if step.finding]
     return sorted(pairs, key=lambda pair: pair[1].state is not StepState.WRONG)
 

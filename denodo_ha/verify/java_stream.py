@@ -1,7 +1,7 @@
 """Reader of serialised Java objects, limited to the kinds that RMI registries send.
 
-Oracle, "Java Object Serialization Specification", chapter 6, grammar for the stream format.
-No class is loaded or created: an object is read as a map of its fields.
+The format is described by Oracle, "Java Object Serialization Specification", chapter 6, grammar for
+the stream format. No class is loaded or created: an object is read as a map of its fields.
 """
 
 import struct
@@ -73,7 +73,7 @@ class JavaArray:
 
 
 class _End:
-    """The end of the annotations of a class."""
+    """Marker of the end of a class's annotations."""
 
 
 _END = _End()

@@ -1,8 +1,8 @@
 """Client of RMI's protocol (JRMP): handshake, calls to a registry, and remote references.
 
-Oracle, "Java Remote Method Invocation Specification", chapter 10, RMI transport protocol; the
-operation numbers of the registry are those in `sun.rmi.registry.RegistryImpl_Stub`, which have not
-changed since JDK 1.1.
+The protocol is described by Oracle, "Java Remote Method Invocation Specification", chapter 10, RMI
+transport protocol. The operation numbers of the registry are those in
+`sun.rmi.registry.RegistryImpl_Stub`, which have not changed since JDK 1.1.
 """
 
 import struct
@@ -32,7 +32,8 @@ _REGISTRY_HASH = 4905912898345647071
 _LIST, _LOOKUP = 1, 2
 _NO_OPERATION = -1
 _NO_METHOD = 0
-"""Method hash that no known method of a remote object has, so the server calls no method."""
+"""Method hash that no known method of a remote object has: the server answers the call with an
+error, and calls no method."""
 
 _CLIENT_HOST = b"denodo-ha"
 _MAX_NAMES = 1000
@@ -124,7 +125,7 @@ def lookup(connection: Connection, name: str) -> Stub | None:
 
 
 def call_unknown_method(connection: Connection, object_id: bytes) -> CallResult:
-    """Call a method that an object does not have: the server only answers with an error.
+    """Call a method that an object does not have, to get an answer without any effect.
 
     Raises:
         Fault: The server's answer is not RMI.
@@ -162,7 +163,7 @@ def _call(
     head = object_id + struct.pack(">iq", operation, method)
     connection.send(bytes([_CALL]) + MAGIC + bytes([0x77, len(head)]) + head + arguments)
     result, acknowledgement = connection.read(lambda data: _parse_return(data, connection.endpoint))
-    # The server keeps the returned object until the client acknowledges the answer.
+    # Acknowledge the answer: until then, the server keeps the returned object.
     connection.send(bytes([_DGC_ACK]) + acknowledgement)
     return result
 
@@ -210,7 +211,7 @@ def _stubs(value: Any, seen: set[int]) -> Iterator[Stub]:
 
 
 def _parse_stub(annotations: list[Any]) -> Stub | None:
-    """Return the reference in a remote object's annotations: kind, host, port and object id."""
+    """Return the reference (kind, host, port, object id) in a remote object's annotations."""
     data = b"".join(value for value in annotations if isinstance(value, bytes))
     factory = next((value.name for value in annotations if isinstance(value, JavaObject)), "")
     try:

@@ -1,7 +1,7 @@
 """Probe of the Solution Manager and the License Manager, by their own ping paths.
 
-The nodes use the managers, and clients need not reach them. So a manager that does not answer this
-machine is a note, and only an answer that reports a fault is wrong.
+Nodes use these managers; clients do not need them. So a manager that does not answer this machine
+only causes a note, and only an answer that reports a fault counts as wrong.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,8 @@ from denodo_ha.verify.web_probe import WebRequest, send_request
 
 _OK = 200
 _WITHOUT_CONNECTION = ("dns-unknown", "refused", "timeout", "unreachable")
-"""Findings after which the other scheme is not tried, because it would end in the same way."""
+"""Findings after which the probe does not try the other scheme (HTTP or HTTPS), which would end in
+the same way."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Manager:
         name: the name of the manager.
         host: its host name.
         port: its port.
-        path: the path that the manager answers with 200.
+        path: the path to which the manager answers with status 200.
         tls: True if the nodes use TLS for their connections to the manager; None if not known.
     """
 
@@ -39,7 +40,7 @@ class Manager:
 
 
 def managers_of(environment: Environment, clusters: Iterable[str]) -> Iterator[Manager]:
-    """Yield the managers of clusters whose host the configuration names, each one once."""
+    """Yield the managers of clusters whose host is in the configuration; each manager once."""
     managers = (manager for name in clusters for manager in _managers_of_cluster(environment, name))
     yield from dict.fromkeys(managers)
 
@@ -55,7 +56,7 @@ def _managers_of_cluster(environment: Environment, name: str) -> Iterator[Manage
 
 
 def probe_manager(log: StepLog, manager: Manager, timeout: float) -> None:
-    """Request the ping path of a manager, with and without TLS until the manager answers with 200.
+    """Request the ping path of a manager, with and without TLS, until it answers with status 200.
 
     The manager's certificate is not verified.
     """

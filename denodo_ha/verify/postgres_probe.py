@@ -1,6 +1,7 @@
 """Probe of ODBC ports: the PostgreSQL protocol until the server requests a password.
 
-PostgreSQL documentation, "Frontend/Backend Protocol", message formats.
+The messages are described in the PostgreSQL documentation, "Frontend/Backend Protocol", message
+formats.
 """
 
 import struct
@@ -112,7 +113,7 @@ def _start_session(step: Step, connection: Connection) -> None:
 
 
 def _report_error(step: Step, body: bytes) -> None:
-    """Record an error message in a step; an error such as an unknown user is a correct answer."""
+    """Record a server's error in a step; some errors, such as an unknown user, are correct."""
     fields = {
         part[:1]: part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if len(part) > 1
     }

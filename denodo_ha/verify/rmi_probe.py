@@ -73,7 +73,7 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
     if not stubs:
         with log.step("second port"):
             raise Fault("auxiliary-unseen", f"{endpoint} names none")
-    # Use one stub for each host and port: further stubs with the same host and port add nothing.
+    # Test one remote reference for each host and port: others lead to the same connection.
     for stub in {(stub.host, stub.port): stub for stub in stubs}.values():
         probe_second_connection(log, endpoint, expected, process, stub)
 
@@ -94,7 +94,7 @@ def read_registry(endpoint: Endpoint) -> Registry:
 def probe_second_connection(
     log: StepLog, endpoint: Endpoint, expected: SecondConnection, process: int, stub: Stub
 ) -> None:
-    """Connect to a stub's host and port, and verify that the process of the registry answers.
+    """Connect to a remote reference, and verify that the registry's own Java process answers.
 
     A failure is recorded in the log and raises no error.
     """
@@ -136,7 +136,7 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
 
 
 def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
-    """Compare the host and port of a stub with the configuration, and record the result."""
+    """Compare a remote reference's host and port with the configuration; record the result."""
     nodes = expected.nodes.get(stub.port, ())
     step.seen = f"continues at {host_port(stub.host, stub.port)}"
     if nodes:

@@ -1,4 +1,4 @@
-"""The site to verify: its DNS names, and the cluster that its name resolves to."""
+"""The site to verify: its DNS names, and the cluster that the verified name resolves to."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -13,7 +13,8 @@ class DnsAnswer:
     """The DNS answer for a name.
 
     Attributes:
-        canonical_name: the name at the end of the chain of CNAME records, normalized.
+        canonical_name: the name at the end of the chain of CNAME records, in lower case without a
+            final dot.
         addresses: the IP addresses, in the resolver's order.
     """
 

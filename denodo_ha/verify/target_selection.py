@@ -1,4 +1,4 @@
-"""The part of an environment that the option `--through` names, and its DNS name or address."""
+"""Target selection: the part of an environment that `--through` names, and its address."""
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,8 @@ from denodo_ha.verify.findings import StepLog
 from denodo_ha.verify.site import Site, resolve
 
 _ATTEMPTS = 2
-"""Project default: attempts of each AWS call; few, so that an unavailable region delays little."""
+"""Project default: attempts of each AWS call; few attempts, so that a lost region does not delay
+the command for long."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Selection:
 
 
 def select(environment: Environment, through: str | None, host: str | None) -> Selection:
-    """Return the selection for `--through`; default: the failover name, else the only cluster.
+    """Return the selection for `--through`; without it, the failover name, else the only cluster.
 
     Raises:
         UsageError: The environment has no such cluster, node or failover name.
@@ -78,7 +79,7 @@ def select(environment: Environment, through: str | None, host: str | None) -> S
 
 
 def parse_balancers(environment: Environment, values: Sequence[str]) -> dict[str, str]:
-    """Return the load balancers' names by cluster, of the option `--balancer CLUSTER=NAME`.
+    """Return the load balancers' names by cluster, from values of `--balancer CLUSTER=NAME`.
 
     Raises:
         UsageError: A value does not have this form.
@@ -109,7 +110,7 @@ def locate(
         loaded: the configuration.
         selection: the clusters or the node to verify.
         host: a name or address to connect to instead; AWS is then not called.
-        given: load balancers' names by cluster; these names are not read from AWS.
+        given: load balancers' names by cluster; the command does not read these names from AWS.
         deployed: reads names from AWS.
         log: receives a note for each load balancer whose name could not be read.
 

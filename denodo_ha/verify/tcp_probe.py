@@ -1,4 +1,4 @@
-"""Probes that do little more than connect: TCP, and the start of an Arrow Flight connection.
+"""Probes of a TCP connection, and of the beginning of an Arrow Flight connection.
 
 Arrow Flight uses gRPC, and gRPC uses HTTP/2. The Flight probe sends the HTTP/2 client preface and
 waits for the server's SETTINGS frame (RFC 9113, section 3.4).

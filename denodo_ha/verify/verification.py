@@ -41,9 +41,10 @@ class VerifiedPort:
         protocol: the protocol of the port.
         port: the port number.
         tls: True if the connection begins with a TLS handshake.
-        sticky: how the load balancer keeps a web client on one node.
+        sticky: the way in which the load balancer keeps a web client on one node.
         sticky_source: True if all connections from one address should reach the same node.
-        entry: for an auxiliary port of the Scheduler, the service that directs clients to it.
+        entry: for an auxiliary port of the Scheduler, the service that directs clients to the
+            auxiliary port.
     """
 
     name: str
@@ -72,8 +73,8 @@ def protocol_of(environment: Environment, name: str, service: Service) -> Protoc
     """Return the protocol of a service: that of its readiness probe, or Arrow Flight."""
     probe = readiness.service_probe(environment, name, service).kind
     if probe == "vdp":
-        # From Denodo 8.0 on, clients use only one connection, with a protocol that is not
-        # published.
+        # From Denodo 8.0 on, JDBC clients use one connection, with a protocol that is not
+        # published, so the probe only connects.
         return "rmi" if version_ports(environment).auxiliary else "tcp"
     if probe == "tcp":
         is_flight = service.target_port == _FLIGHT_PORT
@@ -84,14 +85,14 @@ def protocol_of(environment: Environment, name: str, service: Service) -> Protoc
 def ports_to_verify(
     environment: Environment, clusters: Iterable[str], *, node: str = "", tls: Collection[str] = ()
 ) -> tuple[VerifiedPort, ...]:
-    """Return all ports to verify.
+    """Return the services' ports and the auxiliary ports to verify.
 
     Args:
         environment: the configuration.
         clusters: the clusters to which the name may resolve. Auxiliary ports that not all of these
             clusters have are omitted.
         node: a node to verify without a load balancer; empty for a load balancer.
-        tls: services that speak TLS although the configuration does not say so.
+        tls: further services that use TLS, besides those that the configuration names.
     """
     clusters = tuple(clusters)
     behind_haproxy = any(environment.clusters[name].balancer.kind == "haproxy" for name in clusters)
@@ -190,10 +191,11 @@ class Settings:
         timeout: seconds that a step may take.
         ca_bundle: a file of certificate authorities; None for those of the operating system.
         services: the services to verify; empty for all.
-        tls: services that speak TLS although the configuration does not say so.
+        tls: further services that use TLS, besides those that the configuration names.
         web_path: the path to request from web services.
         node_mark: name of the header or cookie that contains the node's name.
-        connections: the number of connections for the test of the distribution; 0 for no test.
+        connections: the number of connections to each service to test their distribution over the
+            nodes; 0: no test.
     """
 
     client_name: str

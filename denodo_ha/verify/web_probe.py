@@ -1,4 +1,4 @@
-"""Probe of web services: one request, then more with the same cookies to verify stickiness."""
+"""Probe of web services: a request, then further ones with its cookies, to verify stickiness."""
 
 import http.client
 import io
@@ -13,7 +13,7 @@ from denodo_ha.verify.endpoint import Endpoint
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 _SESSION_COOKIE = "JSESSIONID"
-"""Tomcat's session cookie: a node that does not know the session begins another session."""
+"""Tomcat's session cookie: a node that does not know the session sets a new cookie."""
 _REQUESTS = 6
 """Project default: requests to verify stickiness.
 
@@ -49,7 +49,8 @@ class WebResponse:
     Attributes:
         status: the status code.
         cookies: the cookies that the response sets.
-        node: the node that the response names, spelled as in the configuration; empty if none.
+        node: the node that the response names, spelled as in the configuration; empty if the
+            response names no node.
         location: the target of a redirect.
     """
 
@@ -108,7 +109,7 @@ def parse_response(endpoint: str, head: bytes, request: WebRequest) -> WebRespon
 
 
 class _HeadSocket:
-    """A substitute for a socket: `http.client` reads the received status and headers from it."""
+    """Substitute for a socket, from which `http.client` reads the received headers."""
 
     def __init__(self, head: bytes) -> None:
         self._head = head

@@ -14,7 +14,8 @@ from denodo_ha.environment.full_command import full_command
 
 _ENABLED: Final = {"Key": "zonal_shift.config.enabled", "Value": "true"}
 LONGEST_HOURS: Final = 72
-"""Longest time of a zonal shift (AWS, ARC API, StartZonalShift); it can be extended."""
+"""Longest duration of a zonal shift (AWS, ARC API, StartZonalShift); an active shift can be
+extended."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Shift:
     Attributes:
         id: its id.
         zone: the zone that gets no traffic.
-        until: when it ends.
+        until: time at which the shift ends.
         comment: the reason.
     """
 
@@ -38,7 +39,7 @@ class ZonalShifts:
     """The zonal shifts of one cluster's load balancer."""
 
     def __init__(self, aws: Aws, cluster: Cluster) -> None:
-        """Find the load balancer.
+        """Find the cluster's load balancer.
 
         Raises:
             UsageError: The cluster has no load balancer.
@@ -70,7 +71,7 @@ class ZonalShifts:
             asked["nextToken"] = answer["nextToken"]
 
     def require_possible(self, zone: str, *, force: bool) -> str:
-        """Return the id of a zone that may be shifted; nothing is changed.
+        """Return the id of a zone if its traffic may be shifted away; change nothing.
 
         Raises:
             UsageError: The load balancer is not in the zone.
@@ -137,7 +138,7 @@ class ZonalShifts:
 
     @property
     def _look(self) -> str:
-        """Return how an operator sees the active shift, for messages."""
+        """Return the text for messages that names the command which shows the active shift."""
         shift = full_command("shift", cluster=self._cluster.name)
         return f"`{shift}` shows the active shift"
 

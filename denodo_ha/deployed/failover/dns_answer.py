@@ -70,7 +70,7 @@ def lookup(name: str) -> Resolved | None:
 
 
 def lookup_ahead(name: str) -> Lookup:
-    """Begin to resolve a name, and return a lookup that waits for this answer of the name."""
+    """Begin to resolve a name; return a lookup that waits for the answer if given this name."""
     answers: list[Resolved | None] = []
     begin = copy_context().run
     thread = threading.Thread(
@@ -81,14 +81,14 @@ def lookup_ahead(name: str) -> Lookup:
     def look(other: str) -> Resolved | None:
         if other != name:
             return lookup(other)
-        thread.join()  # `lookup` ends within its own limit
+        thread.join()  # no timeout: `lookup` ends within `PATIENCE_S`
         return answers[0] if answers else None
 
     return look
 
 
 def by_resolver(site: FailoverLocation, sides: Sides, look: Lookup = lookup) -> DnsAnswer:
-    """Return the answer of this machine's resolver, which other programs here also use."""
+    """Return the answer of this machine's resolver, which all programs on this machine use."""
     answered = look(site.endpoint)
     if answered is None:
         return DnsAnswer(None, RESOLVER, f"{site.endpoint} cannot be resolved on this machine")

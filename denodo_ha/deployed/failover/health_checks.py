@@ -56,7 +56,7 @@ class Route53Check:
         return next((match for child in self.children if (match := child.find(kind))), None)
 
     def without(self, kind: str) -> "Route53Check | None":
-        """Return this check without children of a kind; None if this check is of the kind."""
+        """Return this check without children of a kind; None if the check itself is of the kind."""
         if self.kind == kind:
             return None
         rest = [kept for child in self.children if (kept := child.without(kind))]
@@ -87,7 +87,7 @@ def read_check(
         aws: the credentials.
         check_id: id of the check.
         region: any region of the partition; Route 53 has one endpoint for all.
-        alarms_in: the only region in which alarms are read; None: every one.
+        alarms_in: the only region in which alarms are read; None: alarms are read in every region.
 
     Raises:
         NoCredentials: There are no credentials.

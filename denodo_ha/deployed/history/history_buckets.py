@@ -1,9 +1,9 @@
 """Buckets of the history: where the commands that change a cluster leave their entries.
 
 An entry of a change of a cluster is written to the bucket of the other cluster, so that the history
-can be read while the changed cluster's region is lost; without such a bucket, it is written to the
-cluster's own. The names are derived from names, accounts and regions, so that no region is called
-to find them.
+can be read while the changed cluster's region is lost; if the other cluster has no bucket, the
+entry is written to the changed cluster's own bucket. The names are derived from names, accounts and
+regions, so that no region is called to find them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ class HistoryBucket:
 
 
 def standby_buckets(environment: Environment, cluster: str) -> Iterator[HistoryBucket]:
-    """Yield the buckets in a cluster's region: of its exports, and of copies of other clusters'."""
+    """Yield the buckets in a cluster's region: of its exports, and of copies of other exports."""
     settings = environment.clusters[cluster]
     for name in node_metadata.readable_export_buckets(environment, cluster):
         yield HistoryBucket(name, settings.region, settings.account)

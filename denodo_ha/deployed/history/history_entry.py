@@ -1,4 +1,4 @@
-"""History entry: one object for each command that has changed something, and how it is read."""
+"""History entry: one object in a bucket for each command that has changed something."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -29,8 +29,9 @@ class HistoryChange:
     Attributes:
         cluster: the cluster; empty if the change is not one cluster's.
         subject: the node, zone, component or name that was changed.
-        before: its state before.
-        after: its state after; empty if the command did not come so far.
+        before: the subject's state before the command.
+        after: the subject's state after the command; empty if the command ended before the change
+            was complete.
     """
 
     cluster: str
@@ -53,7 +54,7 @@ class HistoryEntry:
         environment: name of the environment.
         verdict: `done`, `failed` or `interrupted`.
         exit: exit code of the command.
-        message: the command's error message; empty if it is done.
+        message: the command's error message; empty if the command has succeeded.
         changes: what was changed.
         details: further results, such as the times that a practice has measured.
     """
@@ -85,7 +86,10 @@ class HistoryEntry:
 
 
 def _key_end(command: str) -> str:
-    """Return the end of the keys of a command's entries, by which they are found without a read."""
+    """Return the text with which the object keys of a command's entries end.
+
+    Entries of a command are selected by this end of the key, before any object is read.
+    """
     return f"-{command.replace(' ', '-')}.json"
 
 
@@ -144,7 +148,7 @@ def read_history(
 
     Args:
         aws: the credentials.
-        buckets: the buckets; one that does not exist has no history.
+        buckets: the buckets; a bucket that does not exist counts as empty.
         since: time of the oldest entry.
         commands: read only entries of these commands; empty: of all.
 

@@ -5,12 +5,12 @@
     def drain(…) -> None:
         located_environment(aws, environment)
         …
-        note("active", "node1", before="in service")     # before the first step that changes it
+        note("active", "node1", before="in service")  # before the first step that changes the node
         note("active", "node1", after="drained")
 
-The entry is written after the command has ended, within what is left of its time limit, and at most
-`RECORD_S`. A failure to write it is a message, and changes nothing of the command's result. A
-command that has changed nothing leaves no entry.
+The entry is written after the command has ended, within the rest of the command's time limit, and
+within `RECORD_S` at most. If the entry cannot be written, a message says so, and the result of the
+command remains the same. A command that has changed nothing leaves no entry.
 """
 
 import functools
@@ -49,8 +49,9 @@ from denodo_ha.environment.model.environment import Environment
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 RECORD_S: Final = 6.0
-"""Project default: seconds to write the entry after the command has ended; a bucket in a region
-that does not answer gets half of them."""
+"""Project default: seconds to write the entry after the command has ended. Each bucket but the last
+gets half of the seconds left, so that a region that does not answer leaves time for another
+bucket."""
 ATTEMPTS: Final = 2
 """Project default: attempts to write the entry to a bucket."""
 _LONGEST_MESSAGE: Final = 1_000
@@ -60,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Recording:
-    """Changes by the running command so far."""
+    """The changes that the running command has noted so far, and where their entry is written."""
 
     command: str
     at: datetime
@@ -96,13 +97,13 @@ def located(
     clusters: Iterable[StackLocation],
     configured: Environment | None = None,
 ) -> None:
-    """Set where the running command leaves its entry.
+    """Set the clusters to whose buckets the entry of the running command may be written.
 
     Args:
         aws: the credentials.
         environment: name of the environment.
-        clusters: the environment's clusters; of those that are not changed, the first with a bucket
-            gets the entry.
+        clusters: the environment's clusters; clusters that the command did not change come first,
+            and the entry is written to the first one with a bucket.
         configured: the configuration, None without a file.
     """
     if (recording := _running.get()) is not None:
@@ -111,15 +112,16 @@ def located(
 
 
 def located_environment(aws: Aws, environment: EnvironmentLocation) -> None:
-    """Set where the running command leaves its entry, from the located environment."""
+    """Set the clusters to whose buckets the entry may be written: those of an environment."""
     configured = environment.loaded.environment if environment.loaded else None
     located(aws, environment.environment, environment.clusters, configured)
 
 
 def note(cluster: str, subject: str, *, before: str = "", after: str = "") -> None:
-    """Note what the running command changes: what was before, and later what is after.
+    """Note a change of the running command: first the state before, later the state after.
 
-    Only a call with `before` begins a change, so that a step that found nothing to do leaves none.
+    Only a call with `before` begins a change. So a step that had nothing to do, and calls only with
+    `after`, notes no change.
 
     Args:
         cluster: name of the cluster; empty if the change is not one cluster's.
@@ -136,24 +138,24 @@ def note(cluster: str, subject: str, *, before: str = "", after: str = "") -> No
 
 
 def forget(cluster: str, subject: str) -> None:
-    """Forget a noted change that AWS has refused, so that nothing was changed."""
+    """Remove a noted change that did not take place, because AWS has refused it."""
     if (recording := _running.get()) is not None:
         recording.changes.pop((cluster, subject), None)
 
 
 def detail(**details: Any) -> None:
-    """Add results to the entry of the running command, such as measured times."""
+    """Add results of the running command, such as measured times, to its history entry."""
     if (recording := _running.get()) is not None:
         recording.details |= details
 
 
 def recorded(command: str, *, extra_time: bool = False) -> Callable[[Function], Function]:
-    """Leave an entry for each run of a command that changes something: a decorator.
+    """Return a decorator that writes a history entry for each run that changes something.
 
     Args:
         command: name of the command.
-        extra_time: True for a command whose stages have time limits of their own, so that nothing
-            is left of the command's.
+        extra_time: True for a command whose stages have their own time limits: writing the entry
+            gets additional time.
     """
 
     def decorate(function: Function) -> Function:
@@ -164,7 +166,7 @@ def recorded(command: str, *, extra_time: bool = False) -> Callable[[Function], 
             verdict: BaseException | None = None
             try:
                 return function(*arguments, **options)
-            except BaseException as error:  # also Ctrl-C: an interrupted change has an entry
+            except BaseException as error:  # also on Ctrl-C: an interrupted command has an entry
                 verdict = error
                 raise
             finally:
@@ -178,13 +180,14 @@ def recorded(command: str, *, extra_time: bool = False) -> Callable[[Function], 
 
 
 def history_name(function: object) -> str:
-    """Return the name under which a command is recorded; empty if it is not recorded."""
+    """Return the name of a command in history entries; empty if the command writes no entry."""
     return str(getattr(function, _ATTRIBUTE, ""))
 
 
 def _record(recording: _Recording, error: BaseException | None, *, extra_time: bool) -> None:
     if isinstance(error, Refused | UsageError):
-        # Nothing was changed, except by the steps that were completed before.
+        # The error says that nothing was changed. Keep only the changes that earlier steps have
+        # completed.
         recording.changes = {key: states for key, states in recording.changes.items() if states[1]}
     if not recording.changes:
         return
@@ -193,7 +196,7 @@ def _record(recording: _Recording, error: BaseException | None, *, extra_time: b
             reason = _write(recording, _entry(recording, error))
     except KeyboardInterrupt:
         reason = "interrupted"
-    # The command's result does not depend on the history.
+    # the command's result must not depend on the history
     except Exception as problem:  # noqa: BLE001 - no failure of the history may end the command
         reason = f"{type(problem).__name__}: {problem}"
     if reason:
@@ -244,7 +247,10 @@ def _verdict(error: BaseException | None) -> tuple[str, int, str]:
 
 
 def _write(recording: _Recording, entry: HistoryEntry) -> str:
-    """Write the entry to the first bucket that takes it; return why no bucket has taken it."""
+    """Write the entry to the first bucket that accepts it.
+
+    Return why no bucket has accepted it; empty if the entry was written.
+    """
     if recording.aws is None:
         return "the command did not say what it belongs to"
     buckets = recording.buckets()

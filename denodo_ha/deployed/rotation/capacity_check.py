@@ -1,8 +1,8 @@
 """Capacity check: refuse to take a node out of service if too few nodes would remain.
 
-A service that no node serves, while the nodes serve others, loses nothing if a node leaves it:
-after `catalog init`, for example, the Scheduler starts only when the nodes are rolled. The check
-leaves such a service out, unless the operator gives a number of nodes.
+If no node serves a service, taking a node out does not affect the clients of this service: after
+`catalog init`, for example, the Scheduler starts only when the nodes are rolled. The check leaves
+this service out while the nodes serve another one, unless the operator gives a number of nodes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ def require_healthy_targets(
     Args:
         cluster: the cluster.
         node: the node that is to be taken out.
-        groups: health of the target groups that the node would leave, and that count
+        groups: health of the target groups that the node would leave and that are checked
             (`counted_services`).
         minimum: the number of other targets that must be healthy in each target group; None: all of
             them, and at least one.
@@ -116,10 +116,13 @@ def require_usable_servers(
 def counted_services(
     services: Sequence[Service], minimum: int | None, is_served: Callable[[Service], bool]
 ) -> Sequence[Service]:
-    """Return the services that count: without a minimum, those that are served, if any is.
+    """Return the services for which the capacity is checked.
 
-    If no service is served, the load balancer may still send connections to all targets (AWS,
-    Elastic Load Balancing, Target group health), so that each node counts.
+    With a minimum, all services are checked. Without a minimum, only those that a node serves are
+    checked.
+
+    If no service is served, all are checked: the load balancer may still send connections to all
+    targets (AWS, Elastic Load Balancing, Target group health).
     """
     served = [service for service in services if is_served(service)]
     return served if served and minimum is None else services

@@ -51,10 +51,11 @@ class DrainTag:
         try:
             since = datetime.fromisoformat(time)
             since = since if since.tzinfo else since.replace(tzinfo=UTC)
-            # Reject a time in the year 1 here: its conversion to UTC can overflow.
+            # Reject a time in the year 1: its conversion to UTC can overflow.
             since.astimezone(UTC)
         except (ValueError, OverflowError):
-            # A tag written by hand in another format also means that the node is out of service.
+            # A drain tag that was written by hand in another format also means that the node is out
+            # of service.
             return cls(datetime.fromtimestamp(0, UTC), "somebody", text)
         return cls(since, who, why)
 

@@ -1,4 +1,4 @@
-"""HAProxy fleet: several HAProxy instances in front of the same nodes, reached by SSM or ssh.
+"""HAProxy fleet: the HAProxy instances in front of a cluster's nodes, reached by SSM or ssh.
 
 A drain first stops new sessions to the node on every instance, and only then waits for the existing
 sessions to end. Otherwise, while one instance waits, another instance would send new sessions to
@@ -85,8 +85,8 @@ class HaproxyFleet(ABC):
         failed = _failed(results)
         if not failed:
             return
-        # Undo only on instances that printed something. An instance prints nothing if the node was
-        # already out of service there; on that instance the node must stay out of service.
+        # Undo only on instances that printed something. An instance prints nothing if it had
+        # already taken the node out of service; on that instance the node must stay out of service.
         changed = [id_ for id_ in results if id_ not in failed and results[id_].output.strip()]
         restored = self.run(changed, "enable", node, ENABLE_S) if changed else {}
         not_restored = _failed(restored)
@@ -114,7 +114,7 @@ class HaproxyFleet(ABC):
         _require_success(results, f"{node} gets no new sessions")
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every instance, and wait until its health checks pass there.
+        """Bring a node back on every instance, and wait until its health checks pass on each.
 
         Raises:
             Failed: The health checks of an instance do not pass in time; the message names the

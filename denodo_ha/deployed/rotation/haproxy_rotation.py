@@ -27,11 +27,11 @@ class HaproxyRotation(Rotation):
         return HaproxyInstances(self.aws, self.cluster, self.clock)
 
     def drain_scope(self, node: str) -> str:
-        """Return the words for where a drained node is out of service: every HAProxy instance."""
+        """Return the text for messages that names where a drained node is out of service."""
         return EVERY_INSTANCE.label
 
     def service_scope(self, node: str) -> str:
-        """Return the words for where a node in service is healthy: on every HAProxy instance."""
+        """Return the text for messages that names where a node in service is healthy."""
         return f"on {EVERY_INSTANCE.label}"
 
     def drain_seconds(self, node: str) -> int:
@@ -69,7 +69,7 @@ class HaproxyRotation(Rotation):
     def close(
         self, node: str, entrances: Sequence[Entrance], *, force: bool = False
     ) -> Iterator[Entrance]:
-        """Take a node out on every instance, including those where its health checks fail now.
+        """Take a node out on every instance, also where the node's health checks fail at present.
 
         Raises:
             Refused: No other node would serve. Nothing was changed.
@@ -106,7 +106,7 @@ class HaproxyRotation(Rotation):
             self.wait_until_healthy(node)
 
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
-        """Enable a node on every instance, and wait until its health checks pass there.
+        """Enable a node on every instance, and wait until its health checks pass on each.
 
         Raises:
             Failed: The health checks of an instance do not pass in time.

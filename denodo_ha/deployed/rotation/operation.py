@@ -41,7 +41,8 @@ UNCHANGED: Final = "nothing was changed"
 _UNCHANGED = re.compile(r"\b([Nn])othing was changed")
 RETRY_S: Final = 5
 LOCK_WAIT_S: Final = LIFETIME_S + 15
-"""Project default: longest wait for the lock; a killed process's lock expires earlier."""
+"""Project default: longest wait for the lock; longer than the time in which the lock of a killed
+process expires."""
 
 
 def rotation_of(aws: Aws, cluster: Cluster, *, clock: Clock, progress: Progress) -> Rotation:
@@ -170,8 +171,8 @@ class ClusterOperation:
         begin, reported = clock.monotonic(), ""
         while True:
             lock = Lock(self._aws, location.region, name, clock=clock, what=purpose)
-            # Register this callback before acquiring the lock, so that it runs after the lock's
-            # release.
+            # Register this callback before acquiring the lock: the callbacks of the exit stack run
+            # in reverse order, so this one runs after the lock's release.
             held.callback(self._note_lock, lock)
             try:
                 return lock, held.enter_context(lock.held(take_over=self._context.take_over))

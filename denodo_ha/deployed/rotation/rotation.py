@@ -84,7 +84,7 @@ class Rotation(ABC):
 
     @abstractmethod
     def drain_seconds(self, node: str) -> int:
-        """Return the seconds within which the connections of a node that was taken out may end."""
+        """Return the seconds that connections of a node that was taken out may take to end."""
 
     @abstractmethod
     def drain_end(self, node: str) -> str:
@@ -267,11 +267,11 @@ class Rotation(ABC):
         drain_tag.remove(self.aws, location.region, instance_id)
 
     def hold_watchdog(self, node: str, tag: DrainTag) -> None:
-        """Make the watchdog of a drained node rest; warn if that is not possible."""
+        """Hold a drained node: its watchdog starts no server. Warn if that is not possible."""
         watchdog_hold.hold(self._agent, node, tag.why, self.progress)
 
     def release_watchdog(self, node: str) -> None:
-        """End the rest of a node's watchdog; warn if that is not possible."""
+        """End a node's hold: its watchdog starts servers again. Warn if that is not possible."""
         watchdog_hold.release(self._agent, node, self.progress)
 
     @property

@@ -349,7 +349,7 @@ def is_registered(target: TargetHealth) -> bool:
 
 
 def _stays(target: TargetHealth) -> bool:
-    """Return whether a target with state "unused" is registered, for example a stopped instance."""
+    """Return whether a target with state "unused" is still registered, like a stopped instance."""
     return target.reason != "Target.NotRegistered"
 
 

@@ -1,11 +1,11 @@
 """Hold of a drained node: its watchdog starts no server while the node has a drain tag.
 
-The node does not see its drain tag, so the commands that write the tag also run the action `hold`
-of the node program, and the commands that remove the tag run `release`. An operator's own `node
-hold WHY` is another record on the node, which these actions leave as it is.
+The node cannot read its drain tag, so the commands that write the tag also run the action `hold` of
+the node program, and the commands that remove the tag run `release`. An operator's own `node hold
+WHY` is a separate record on the node, which both actions leave unchanged.
 
-A node is drained also if it cannot be held, for example because it does not answer: the reason is
-a warning. `denodo-ha status` shows a drained node that is not held, and a held node without a drain
+A node is drained also if it cannot be held, for example because it does not answer: a warning then
+says why. `denodo-ha status` shows a drained node that is not held, and a held node without a drain
 tag; `denodo-ha enable` always releases the node.
 """
 
@@ -30,7 +30,7 @@ _MARGIN_S: Final = 20
 
 
 def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
-    """Make the watchdog of a drained node rest; warn if that is not possible.
+    """Hold a drained node: its watchdog starts no server. Warn if that is not possible.
 
     Args:
         agent: runs the node program.
@@ -57,10 +57,11 @@ def release(agent: NodeAgent, node: str, progress: Progress) -> None:
 
 
 def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) -> Iterator[str]:
-    """Yield a warning if a node is drained and not held, or held and not drained.
+    """Yield a warning if a node is drained but not held, or held but not drained.
 
-    Programs of earlier versions report no hold, and nodes that report "not ready" because of their
-    own `drain`, or with `denodo.watchdog: false`, start no server anyway.
+    There is no warning for a node program of an earlier version, which reports no hold, nor for a
+    node whose watchdog starts no server for another reason: `node drain`, or `denodo.watchdog:
+    false`.
     """
     watches = (status.applied or {}).get("watchdog", True) and not status.drained
     if status.drain_hold is False and tag is not None and watches:
@@ -83,10 +84,10 @@ def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
     if names.NODE_DOCUMENT not in agent.cluster.stack.outputs:
         return ""
     if agent.cluster.node(node).logical_id is None:
-        return ""  # an instance that existed before; the stack has not installed the program
+        return ""  # an adopted instance: the stack has not installed the node program on it
     if not agent.offers(action):
         if action == RELEASE:
-            return ""  # no command could hold the node with this document
+            return ""  # without this action in the SSM document, no command has held the node
         return "the cluster's SSM document is of an earlier version, which cannot hold a node"
     try:
         with deadline.extended(ANSWER_S + _MARGIN_S):
@@ -95,6 +96,7 @@ def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
             )
     except (Failed, AwsError) as error:
         return str(error)
-    # A program of an earlier version has no watchdog, so there is nothing to release.
+    # A node program of an earlier version does not know `release`; it has no hold, so there is
+    # nothing to release.
     done = {node_agent.DONE, *[node_agent.UNKNOWN_ACTION] * (action == RELEASE)}
     return "" if result.code in done else node_agent.explain_result(result)

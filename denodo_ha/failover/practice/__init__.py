@@ -1,1 +1,1 @@
-"""`denodo-ha failover practice`: fail over, stay, fail back, and measure what clients see."""
+"""`denodo-ha failover practice`: fail over, stay, fail back; measure when clients are served."""

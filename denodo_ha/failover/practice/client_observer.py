@@ -1,13 +1,13 @@
-"""Client observer: each second it resolves the failover name, and makes a handshake per service.
+"""Client observer: resolves the failover name each second, and makes a handshake with each service.
 
     observer = ClientObserver(site, settings, clock)
     look = observer.look()
     look.cluster, look.faults
 
-A handshake is that of `denodo-ha verify`, in the service's own protocol and without a login. The
-cluster of a look is the cluster whose load balancer the name resolves to. So a look shows which
-cluster has served: while both clusters are unhealthy, Route 53 answers with the primary, and a name
-that resolves does not prove that the secondary has taken over.
+A handshake is made as by `denodo-ha verify`, in the service's own protocol and without a login. A
+look records the cluster whose load balancer the name resolves to, and which services were served.
+DNS alone would not prove that a cluster serves: while both clusters are unhealthy, Route 53 answers
+with the primary.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from denodo_ha.verify.site import DnsAnswer, Resolver, Site
 from denodo_ha.verify.verification import Settings, Verification, VerifiedPort
 
 EVERY_S: Final = 1.0
-"""Project default: seconds between the beginnings of two looks of a client."""
+"""Project default: seconds between the beginnings of two looks of the client observer."""
 ANSWERS_EVERY_S: Final = 5.0
 """Project default: seconds between two reads of Route 53's answer; its API allows 5 requests a
 second for each account (AWS, Amazon Route 53 Developer Guide, Quotas)."""
@@ -39,7 +39,7 @@ STEP_S: Final = 2.0
 
 @dataclass(frozen=True)
 class Look:
-    """Look at the failover name and at the services behind it.
+    """Result of one look: the cluster of the failover name, and the services that were not served.
 
     Attributes:
         at: time of the beginning, by the clock's `monotonic`.
@@ -53,7 +53,7 @@ class Look:
 
 
 class Observer(Protocol):
-    """Interface of what looks at the failover name.
+    """Interface of the observers that look at the failover name.
 
     Attributes:
         every: seconds between two looks.
@@ -68,7 +68,7 @@ class Observer(Protocol):
 
 
 class ClientObserver:
-    """Looks as a client of this machine does.
+    """Observer that resolves the name and connects to services like a client on this machine.
 
     Attributes:
         every: seconds between two looks.
@@ -104,7 +104,7 @@ class ClientObserver:
 
     @staticmethod
     def _ports(verification: Verification) -> tuple[VerifiedPort, ...]:
-        """Return the ports of services; the handshake of RMI includes its auxiliary port."""
+        """Return all ports but auxiliary ports, which a service's RMI handshake includes."""
         return tuple(port for port in verification.ports() if port.protocol != "auxiliary")
 
 
@@ -137,7 +137,8 @@ class AnswerObserver:
 def _fault(log: StepLog) -> str:
     """Return why a client is not served; empty if it is.
 
-    A client is served if one address of the name connects, and every later step is right.
+    A client is served if one address of the name accepts the connection, and every later step
+    succeeds.
     """
     last = log.steps[-1]
     wrong = [

@@ -16,7 +16,7 @@ from denodo_ha.environment import names
 from denodo_ha.environment.loading.bounded_document import parse_json_answer
 
 WHAT: Final = "failover practice"
-"""Text in the locks."""
+"""Purpose that a practice writes into both locks."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def held_locks(
         kind = Failed if isinstance(error, Refused | UsageError) else type(error)
         message = f"{of_nodes(str(error))}. But {'; '.join(remaining)}"
         raise kind(message) from error
-    except BaseException:  # includes Ctrl-C
+    except BaseException:  # also on Ctrl-C
         _warn(locks, progress)
         raise
     _warn(locks, progress)
@@ -69,7 +69,7 @@ def _warn(locks: Sequence[Lock], progress: Progress) -> None:
 
 
 def practice_was_killed(aws: Aws, site: FailoverLocation) -> bool:
-    """Return whether a practice holds the lock of a cluster: it still runs, or was killed."""
+    """Return whether a practice holds a cluster's lock: a running one, or one that was killed."""
     return any(
         _holder(aws, cluster.region, names.lock_parameter(site.environment, cluster.name)) == WHAT
         for cluster in site.clusters.values()

@@ -1,6 +1,7 @@
 """Expectation of the drill: the longest times of a failover by the switch, from AWS's rules.
 
-They are worked out from the deployed templates, as `denodo-ha drill` does from synthesised ones.
+The times are calculated from the deployed templates, as `denodo-ha drill` calculates them from
+synthesised templates.
 """
 
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ class ExpectedTimes:
     """The drill's longest times after the datapoint, in seconds.
 
     Attributes:
-        switch: until the switch's alarm and health check have changed.
-        clients: until clients use the other cluster.
-        text: the steps of which `clients` is the sum.
+        switch: seconds until the switch's alarm and health check have changed.
+        clients: seconds until clients use the other cluster.
+        text: description of the steps whose sum is `clients`.
     """
 
     switch: int
@@ -41,9 +42,9 @@ class Expectation:
     """The expectation for both directions.
 
     Attributes:
-        move: times of the failover to the secondary; None if the drill has none.
-        back: times of the way back; None if the drill has none.
-        problem: why the drill has no times; empty if it has.
+        move: longest times of the failover to the secondary; None if the drill has no times.
+        back: longest times of the failover back to the primary; None if the drill has no times.
+        problem: why the drill has no times; empty if it has times.
     """
 
     move: ExpectedTimes | None
@@ -78,7 +79,8 @@ def expectation_of(model: Model, endpoint: str) -> Expectation:
     engine = Engine(model)
     before = engine.health(Situation())
     after = engine.health(Situation(thrown_switches=switches))
-    # A switch changes no target, so that the balancers of the records do not matter.
+    # Throwing the switch changes no target, so the load balancers of the records have no effect on
+    # the times.
     timing = DnsTiming(model, before, after)
     return Expectation(
         _times(timing.failover(name, (None, None))), _times(timing.failback(name, (None, None)))
@@ -86,7 +88,7 @@ def expectation_of(model: Model, endpoint: str) -> Expectation:
 
 
 def _times(steps: RecoverySteps) -> ExpectedTimes | None:
-    """Return the times of steps, whose last one is the TTL; None without steps."""
+    """Return the sums of steps, the last of which is the DNS record's TTL; None without steps."""
     if not steps:
         return None
     text = " + ".join(f"{step.text} {step.seconds} s" for step in steps)

@@ -1,8 +1,8 @@
-"""The way back of a practice: fail back in spite of errors, or say what remains.
+"""The failover back to the primary at the end of a practice, which is repeated after errors.
 
-The switch's alarm evaluates the maximum of each minute. If the datapoint that fails back is in the
-same minute as the datapoint before, it is lost. Therefore it is put a second time unless the effect
-of the datapoint before was seen.
+The switch's alarm evaluates the maximum of each minute. If the datapoint for the primary is put in
+the same minute as the earlier datapoint for the secondary, it has no effect. Therefore it is put a
+second time, unless the effect of the earlier datapoint was seen.
 """
 
 import re
@@ -32,12 +32,12 @@ from denodo_ha.failover.practice.observation import Watching
 from denodo_ha.failover.switching import EFFECT_S, EVERY_S, fail_over, throw_switch
 
 READ_S: Final = 30.0
-"""Project default: seconds to read the state before a direction."""
+"""Project default: seconds to read the state before the failover in one direction."""
 
 _UNCHANGED: Final = re.compile(
     r"(the switch was not thrown, and |[;.] )?nothing was changed[:.]? ?", re.IGNORECASE
 )
-"""Part of an error that is true of one attempt, and not of the whole practice."""
+"""Parts of error messages that hold for one attempt only, and not for the whole practice."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class PracticeContext:
         sign_in: returns the credentials; called again if they have expired.
         site: location of the failover.
         clock: the clock.
-        progress: progress messages.
+        progress: receives progress messages.
         timeout: seconds until DNS must answer with the other cluster.
         look: resolves a name.
         watching: runs the tasks of an observation.
         back_command: the command that fails back, for messages.
-        readiness: returns what is not known to be right with the standby; raises `Refused` if it
-            is not ready.
+        readiness: returns the lines of the standby check that are not ok; raises `Refused` if the
+            standby is not ready.
     """
 
     sign_in: Callable[[], Aws]
@@ -74,20 +74,20 @@ class PracticeContext:
 
     @property
     def remains(self) -> str:
-        """Return the state if the practice cannot fail back, and the command that fails back."""
+        """Return a text: the switch may not be set to the primary, and which command fails back."""
         return (
             f"it is not known that {self.site.endpoint} leads to {self.primary} again, and "
             f"nothing else fails back: run `{self.back_command}`"
         )
 
     def fail_over(self, aws: Aws, task: FailoverTask, leg: Leg, clock: Clock) -> None:
-        """Fail over in a direction, and note the time of its first datapoint."""
+        """Fail over in one direction, and record in `leg` the time of the first datapoint."""
 
         def put() -> None:
             leg.put = clock.monotonic() if leg.put is None else leg.put
             process.set_state_left(self.remains)
 
-        # Failing back may need a second datapoint, and both waits must fit into the timeout.
+        # Failing back may put a second datapoint. The timeout must be long enough for both waits.
         timeout = self.timeout / 2 if task.role == PRIMARY else self.timeout
         fail_over(
             aws,
@@ -115,16 +115,19 @@ class FailingBack:
         self.clock = UnlockedClock(clock, context.clock)
 
     def run(self, leg: Leg, *, put: float, has_moved: bool) -> None:
-        """Fail back, and repeat what fails until the timeout.
+        """Fail back; repeat a failed attempt until the timeout.
 
         Args:
-            leg: the direction to the primary; the time of its datapoint is noted.
-            put: the latest time at which the datapoint before may have been put.
-            has_moved: True if the effect of this datapoint was seen.
+            leg: the direction to the primary; receives the time of its datapoint.
+            put: the latest time at which the earlier datapoint, for the secondary, may have been
+                put.
+            has_moved: True if the effect of the earlier datapoint was seen.
 
         Raises:
-            Failed: The site is not at its primary again; the message has the command.
-            Interrupted: An operator has interrupted the way back; the same applies.
+            Failed: The site is not at its primary again; the message has the command that fails
+                back.
+            Interrupted: An operator has interrupted the failover back; the message has the command
+                that fails back.
         """
         process.set_state_left(self._context.remains)
         end = self.clock.monotonic() + self._context.timeout
@@ -150,7 +153,7 @@ class FailingBack:
         return read_task(self._aws, self._context.site, PRIMARY, self._context.look)
 
     def _put_before_effect(self, leg: Leg, put: float) -> float:
-        """Put the datapoint at once, and wait until the one before has had its effect.
+        """Put the datapoint for the primary, and wait until the earlier one has had its effect.
 
         Return the seconds of the wait.
         """
@@ -170,7 +173,7 @@ class FailingBack:
         """Wait before the next attempt.
 
         Raises:
-            Failed: The time is up.
+            Failed: The timeout has expired.
         """
         reason, remains = reason_of(error), self._context.remains
         if self.clock.monotonic() >= end:
@@ -188,7 +191,7 @@ class FailingBack:
 
 
 class UnlockedClock:
-    """Clock that renews locks in its waits where possible, and otherwise only waits."""
+    """Clock that renews locks in its waits; if a renewal fails, the clock only waits."""
 
     def __init__(self, renewing: Clock, plain: Clock) -> None:
         self._renewing, self._plain = renewing, plain
@@ -210,7 +213,7 @@ class UnlockedClock:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the message of an error, without the part that applies to one attempt only."""
+    """Return the message of an error, without the parts that hold for one attempt only."""
     return _UNCHANGED.sub("", str(error))
 
 

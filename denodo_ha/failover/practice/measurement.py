@@ -1,4 +1,4 @@
-"""Measurement of a practice: the seconds of each step, from what was observed."""
+"""Measurement of a practice: the seconds of each step, calculated from the observations."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ Seen = TypeVar("Seen", Look, SwitchState)
 
 @dataclass
 class Leg:
-    """Direction of a practice.
+    """One direction of a practice: the failover to the secondary, or back to the primary.
 
     Attributes:
         role: the role of the cluster to fail over to.
         to: the name of this cluster.
         begin: time of the beginning.
         put: time at which AWS had the datapoint; None if it was not put.
-        end: time of the end, None until then.
+        end: time of the end; None while the direction is not complete.
     """
 
     role: Role
@@ -40,9 +40,9 @@ class MeasuredStep:
     """A step of a direction.
 
     Attributes:
-        step: the step.
-        seconds: seconds after the datapoint; of the first step, until the datapoint. None if the
-            step was not seen.
+        step: name of the step.
+        seconds: seconds from the datapoint to the step; for the first step, the seconds before the
+            datapoint. None if the step was not observed.
         expected: the drill's longest time, None if it has none.
     """
 
@@ -79,8 +79,9 @@ class MeasuredLeg:
 
 
 GAP_S: Final = 2
-"""Both clusters serve during a planned failover, so the drill expects no gap. One look in which a
-connection failed is a gap of a second and its handshake."""
+"""Project default: seconds without a served connection that are not late. Both clusters serve
+during a planned failover, so the drill expects no gap; but a single look in which a connection
+failed counts as a gap of a second and the time of its handshake."""
 DECIDE: Final = "looks before the datapoint"
 ALARM: Final = "the switch's alarm"
 CHECK: Final = "the switch's health check"
@@ -133,7 +134,7 @@ def _between(seen: Iterable[Seen], leg: Leg) -> list[Seen]:
 
 
 def longest_gap(looks: Sequence[Look], service: str) -> float:
-    """Return the longest time from a look without a served connection to the next served one."""
+    """Return the longest time from a look that was not served to the next look that was served."""
     return max((end - begin for begin, end in _gaps(looks, service)), default=0.0)
 
 
@@ -151,7 +152,7 @@ def _gaps(looks: Sequence[Look], service: str) -> Iterator[tuple[float, float]]:
 
 
 def open_gap(looks: Sequence[Look], services: Sequence[str]) -> float:
-    """Return for how long some service has not been served, up to the last look."""
+    """Return the longest time for which a service has not been served up to the last look."""
     longest = 0.0
     for service in services:
         for look in reversed(looks):

@@ -1,4 +1,4 @@
-"""Observation during a practice: looks of the client observer, and states of the switch.
+"""Observation of a practice: looks of the client observer, and states of the switch.
 
 with watching(Observation(observer, switch)) as observation:
     ...
@@ -24,7 +24,7 @@ from denodo_ha.failover.practice.client_observer import Look, Observer
 SWITCH_EVERY_S: Final = 5.0
 """Project default: seconds between two reads of the switch's alarm and health check."""
 THREADS: Final = "observation"
-"""Beginning of the names of the threads."""
+"""Beginning of the names of the observation's threads."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SwitchReader:
 
 @dataclass
 class Observation:
-    """Observations so far, in the order of time.
+    """Looks and switch states that were observed so far, in the order of time.
 
     Attributes:
         observer: the client observer.

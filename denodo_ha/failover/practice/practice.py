@@ -1,8 +1,9 @@
-"""A practice: fail over to the secondary, stay, and fail back, while clients' view is measured.
+"""A practice: fail over to the secondary, stay, fail back, and measure when clients are served.
 
-A practice ends where it began. After an interruption or an error it fails back before it ends; if
-that is not possible, the error says what remains and which command fails back. The locks of both
-clusters name a practice, so that the next practice recognises one that was killed, and fails back.
+A practice begins and ends at the primary. After an interruption or an error it fails back before it
+ends; if that is not possible, the error says what remains and which command fails back. While a
+practice runs, the locks of both clusters contain "failover practice". So the next practice
+recognises that an earlier practice was killed, and fails back.
 """
 
 from collections import Counter
@@ -34,7 +35,8 @@ CLIENTS_S: Final = 60.0
 """Project default: seconds after the DNS answer within which the client observer must see every
 service served by the other cluster."""
 GAP_S: Final = 30.0
-"""Project default: seconds without a served connection that end the stay at the secondary."""
+"""Project default: the stay at the secondary ends if a service is not served for this many
+seconds."""
 
 
 class Practice:
@@ -65,7 +67,8 @@ class Practice:
         Raises:
             Refused: The site is not at its primary, the secondary is not healthy, a service is not
                 served, or another command holds a lock. Nothing was changed.
-            Failed: The site is not at its primary again; or an earlier practice was ended.
+            Failed: The site is not at its primary again, or this run has only ended an earlier
+                practice that was killed.
         """
         context, began = self._context, self._clock.now()
         was_killed = practice_was_killed(self._aws, context.site)
@@ -87,7 +90,8 @@ class Practice:
         """Return the failover to the secondary, and the observation; change nothing.
 
         Raises:
-            Refused: A practice would end where it did not begin, measure nothing, or hurt clients.
+            Refused: The site is not at its primary, the secondary is not healthy or not ready, or
+                the observer does not see every service.
         """
         task = self.require_possible()
         observation = self._observation(task)
@@ -113,7 +117,7 @@ class Practice:
         """Fail back after a practice that was killed.
 
         Raises:
-            Failed: The earlier practice was ended, or the site is not at its primary again.
+            Failed: Always: the earlier practice was ended, or the site is not at its primary again.
         """
         context = self._context
         context.progress.say("an earlier practice was killed: failing back")
@@ -145,7 +149,7 @@ class Practice:
 
     def _observation(self, task: FailoverTask) -> Observation:
         switch = task.sides.switch
-        assert switch is not None  # `require_possible` has found the state of the switch
+        assert switch is not None  # `require_possible` refuses if the switch is not known
         reader = SwitchReader(self._aws, task.site, switch.id, self._context.clock)
         return Observation(self._observer, reader)
 
@@ -190,7 +194,8 @@ class Practice:
         self._go_back(observation, move)
 
     def _move(self, observation: Observation, leg: Leg) -> None:
-        # Check again: the checks above took seconds, during which the state may have changed.
+        # Check again: the site may have changed since the checks at the beginning, which took
+        # seconds.
         task = self.require_possible()
         self._may_have_moved = True
         try:
@@ -215,7 +220,7 @@ class Practice:
                 step.update(f"{left // 60:.0f} min left")
 
     def _wrong_with_stay(self, observation: Observation, to: str) -> str:
-        """Return why the site must not stay at the secondary; empty if it may."""
+        """Return why the site must not stay at the secondary; empty if it may stay."""
         look = observation.looks[-1]
         if look.cluster == self._context.primary:
             return (
@@ -232,7 +237,7 @@ class Practice:
         )
 
     def _end_stay(self, observation: Observation, move: Leg) -> None:
-        """Close the direction to the secondary, and note how long the site was there."""
+        """Set the end of the direction to the secondary, and the time at the secondary."""
         move.end = self._clock.monotonic()
         begin = move.begin if move.put is None else move.put
         times = [look.at for look in observation.looks if look.cluster == move.to]
@@ -281,7 +286,7 @@ class Practice:
         return leg
 
     def _limits_of_measurement(self) -> Iterator[str]:
-        """Yield a sentence on each value that was not measured, with the reason."""
+        """Yield a sentence about each value that could not be measured, with the reason."""
         if not self._observer.services:
             yield "no connection was made: the clusters are those of DNS answers (--without-client)"
         if self._expected.problem:

@@ -1,4 +1,4 @@
-"""Readiness of the standby before a practice: what `denodo-ha failover check` finds."""
+"""Readiness of the standby before a practice, as `denodo-ha failover check` judges it."""
 
 from typing import Final
 
@@ -21,9 +21,10 @@ def readiness_notes(
     """Return the lines of the check that are not ok, for the report.
 
     Raises:
-        Refused: A line is no. An unknown line does not prevent a practice, which shows more.
+        Refused: A line is "no". An unknown line does not prevent a practice: the practice itself
+            shows whether the standby works.
     """
-    assert site.loaded is not None  # a practice has a configuration
+    assert site.loaded is not None  # `practice` requires the option `-c`
     standby = Standby(site, site.loaded, SECONDARY)
     lines = [
         line

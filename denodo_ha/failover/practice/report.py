@@ -34,10 +34,12 @@ class PracticeReport:
         primary: the primary cluster.
         secondary: the secondary cluster.
         began: time of the beginning.
-        stayed: seconds for which the site was at the secondary, from its first answer.
-        looks: number of looks by the cluster that the name led to; empty name: unknown.
+        stayed: seconds for which the site was at the secondary, from the first DNS answer with the
+            secondary.
+        looks: number of looks for each cluster that the name led to; under an empty name, the looks
+            whose cluster is unknown.
         legs: the measured directions.
-        findings: what was not as it must be; empty if everything was.
+        findings: what was wrong during the practice; empty if the practice passed.
         notes: what was not measured, and why.
         is_interrupted: True if an operator ended the practice.
     """
