@@ -11,7 +11,7 @@
 - A resource: an instance or a load balancer, which has no network.
 - An alarm, by its name: the alarm's metric has no data, neither for this alarm nor for others.
 - A health check, by its id: its status is unhealthy, whatever the check monitors.
-- A machine, by its instance: EC2's status checks of the instance fail, as in a zone that is cut off.
+- A machine, by its instance: EC2's status checks of the instance fail, as in a cut-off zone.
 """
 
 from typing import Any
