@@ -71,7 +71,7 @@ class Server:
         """Run the server until a signal arrives or the parent process ends."""
         asyncio.run(self._main())
         (self._folder / "server.json").unlink(missing_ok=True)
-        # End at once, though some threads of MiniStack may still wait; the state is already written.
+        # Do not wait for threads of MiniStack; the state is already written.
         os._exit(0)
 
     async def _main(self) -> None:

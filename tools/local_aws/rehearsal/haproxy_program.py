@@ -1,4 +1,5 @@
-"""The program of an HAProxy instance of the rehearsal: a real HAProxy, which ends with its input.
+"""The program of an HAProxy instance of the rehearsal: a real HAProxy, which ends when standard
+input ends.
 
     python -m tools.local_aws.rehearsal.haproxy_program HAPROXY ARGUMENT…
 
