@@ -34,15 +34,15 @@ class Seen:
     Attributes:
         sides: the cluster that each failover name resolved to at the end of the failure.
         reach: the share of connections that reached each port at the end of the failure, by name
-        and port.
+            and port.
         recovery: seconds until the last failed connection ended, or until the last change of a DNS
-        answer if that was later; 0 if no connection failed and no answer changed.
+            answer if that was later; 0 if no connection failed and no answer changed.
         failed: the number of failed connections.
         connections: the number of connections.
         sessions: the number of sessions that were open before the failure.
         lost: the number of these sessions that were lost.
         alarms: the seconds until each notification of an alarm arrived, by the alarm's name; None
-        if alarms were not observed.
+            if alarms were not observed.
         waited: the seconds for which the failure lasted.
     """
 
