@@ -1,1 +1,1 @@
-"""A local AWS, to which the real CDK CLI deploys without an account: see its README.md."""
+"""The local AWS: an emulator to which the CDK CLI deploys without an AWS account. See README.md."""

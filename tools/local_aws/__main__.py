@@ -59,7 +59,8 @@ def main() -> int:
         prefix = "" if isinstance(error, ConfigError) else f"make {_VERBS[arguments.command]}: "
         print(f"{prefix}{error}", file=sys.stderr)
         if arguments.command == "env":
-            # Make `eval` of the output fail, or the shell would continue with its own account.
+            # `eval` of this output must fail: otherwise the shell would continue with the user's
+            # own AWS account.
             print("false")
         return 1
     except KeyboardInterrupt:

@@ -65,7 +65,9 @@ def _is_bootstrapped(access: Access) -> bool:
 def bootstrap(
     endpoint: str, paths: Paths, environment: Environment, missing: list[Location]
 ) -> None:
-    """Bootstrap the locations; other accounts trust the account that deploys.
+    """Bootstrap locations for the CDK.
+
+    In each other account, the bootstrap roles trust the account that deploys.
 
     Raises:
         LocalAwsError: the CDK CLI failed; the message has its output.

@@ -19,7 +19,7 @@ TIMEOUT_S = 900.0
 _POLL_S = 0.2
 _LAST_LINES = 30
 _FINISHED = "✅"
-"""The CLI's mark of a line about a stack that is finished."""
+"""Character with which the CDK CLI begins a line about a finished stack."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Cdk:
                 while process.poll() is None:
                     if time.monotonic() > until:
                         raise subprocess.TimeoutExpired(process.args, TIMEOUT_S)
-                    time.sleep(_POLL_S)  # The CLI signals nothing but lines of its output.
+                    time.sleep(_POLL_S)  # Poll: the CLI signals nothing but lines of its output.
                     _say_finished(lines, say)
                 _say_finished(lines, say)
 
@@ -121,7 +121,7 @@ class Cdk:
 
 
 def _guarded(wait: Wait) -> Wait:
-    """Return a wait during which the CLI is killed if this process is."""
+    """Return `wait` with a guard: while it waits, the end of this process also kills the CLI."""
 
     def guarded(process: subprocess.Popen[bytes]) -> None:
         with killed_with_this_process(process.pid):

@@ -2,9 +2,10 @@
 
 python -m tools.local_aws.command_end PID
 
-The CDK CLI would continue, and so would the programs that it has started: the next `make local`
-would find them at work in its folders. A process of its own waits for the end of a pipe, which the
-kernel closes when the process that holds it ends, whatever ends it.
+Without this module, the CDK CLI and the programs that it has started would continue, and work in
+the same folders as the next `make local`. This module runs in a process of its own, and waits for
+the end of a pipe. The kernel closes the pipe when the process of `make local` ends, even if it is
+killed.
 """
 
 import signal
@@ -22,7 +23,7 @@ _END_S = 60
 
 @contextmanager
 def killed_with_this_process(pid: int) -> Iterator[None]:
-    """Let a process and all processes below it be killed if this process ends in the block."""
+    """Kill a process and all processes below it if this process ends before the block does."""
     command = [sys.executable, "-E", "-s", "-m", __name__, str(pid)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True
@@ -34,7 +35,10 @@ def killed_with_this_process(pid: int) -> Iterator[None]:
 
 
 def main() -> None:
-    """Wait for the end of the process that started this one, and kill the processes."""
+    """Wait for the end of the process that started this one, and kill the processes below PID.
+
+    Nothing is killed if that process has left the block and sent `_DONE`.
+    """
     if sys.stdin.buffer.read() != _DONE:
         process_tree.send(process_tree.below(int(sys.argv[1])), signal.SIGKILL)
 

@@ -279,7 +279,7 @@ def _creates_database(cluster: Cluster) -> bool:
 
 
 def _machines(server: Server, *, is_served: bool) -> str:
-    """Return how many instances run their programs, and what lets nodes serve."""
+    """Return a sentence on the instances that run programs; with `is_served`, also on new nodes."""
     machines = control.call(server.endpoint, "machines")
     if not machines:
         return "Instances run no programs here (docs/reference/local.md, What is not like AWS)"
@@ -296,14 +296,14 @@ def _machines(server: Server, *, is_served: bool) -> str:
 
 
 def missing_for_haproxy(server: Server, environment: Environment) -> str:
-    """Return why the HAProxy instances of an environment run nothing; empty if none is idle."""
+    """Return why HAProxy instances run no programs; empty if they run, or if there are none."""
     if all(cluster.balancer.kind != "haproxy" for cluster in environment.clusters.values()):
         return ""
     return str(control.call(server.endpoint, "haproxy")["missing"])
 
 
 def _client_name(server: Server, environment: Environment) -> str:
-    """Return the name that clients use: of the failover, else of the first load balancer."""
+    """Return the name for clients: the failover name, else that of the first load balancer."""
     if environment.failover is not None:
         return failover_plan.dns_name(environment.failover)
     for location in bootstrap.locations(environment):

@@ -1,6 +1,7 @@
 """`make -s local-resolve NAME=…`: print the addresses of a name, for programs that take addresses.
 
-libc and Java ask port 53 only. `psql` takes addresses as `hostaddr`, and `curl` as `--resolve`:
+libc and Java ask DNS servers on port 53 only, and the DNS server of the local AWS has another port.
+`psql` takes addresses as `hostaddr`, and `curl` as `--resolve`:
 
 psql "hostaddr=$(make -s local-resolve NAME=denodo.example.com) port=9996"
 curl --resolve denodo.example.com:9090:$(make -s local-resolve NAME=denodo.example.com) …
@@ -43,7 +44,7 @@ def resolve(name: str, paths: Paths) -> dict[str, Any]:
 
 
 def usage(name: str, answer: dict[str, Any]) -> Iterator[str]:
-    """Yield a line for each port of the name that this machine serves on another port."""
+    """Yield a line for each port of a name that has another port number on this machine."""
     for port, endpoints in answer["endpoints"].items():
         shifted = {actual for _, actual in endpoints if actual != int(port)}
         if shifted:
@@ -52,7 +53,7 @@ def usage(name: str, answer: dict[str, Any]) -> Iterator[str]:
 
 
 def servers(endpoint: str) -> Iterator[str]:
-    """Yield a line for each view of the DNS server, with the command that asks it."""
+    """Yield a line for each view of the DNS server, with a command that asks the server."""
     for view, (address, port) in control.call(endpoint, "names").items():
         option = "" if port == _PLAIN_PORT else f" -p {port}"
         where = "clients outside of VPCs" if view == OUTSIDE else f"clients in {view}"

@@ -1,4 +1,4 @@
-"""`make local-node NODE=active/node1 DO=kill`: what can happen to a machine of the local AWS."""
+"""`make local-node NODE=active/node1 DO=kill`: cause failures of a machine of the local AWS."""
 
 from denodo_ha.environment.full_command import full_command, make_command
 from denodo_ha.environment.model.environment import Environment
@@ -18,7 +18,7 @@ ACTIONS = {
 
 
 def act(environment: Environment, node: str, action: str, paths: Paths) -> str:
-    """Do something to the machine of a node, and return a sentence that says what.
+    """Perform an action on the machine of a node, and return a sentence that describes the action.
 
     Raises:
         LocalAwsError: the node or the action is unknown, or the local AWS does not run.

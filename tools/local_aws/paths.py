@@ -37,7 +37,7 @@ class Paths:
 
     @property
     def state(self) -> Path:
-        """The server's state, written after every change."""
+        """The folder of the server's state, which is written after every change."""
         return self.folder / "state"
 
     @property
@@ -61,7 +61,7 @@ class Paths:
 
     @property
     def lock(self) -> Path:
-        """The lock file, which is outside the folder: the folder is removed under the lock."""
+        """The lock file. It is outside of `folder`, which is removed while the lock is held."""
         return self.folder.with_name(f"{self.folder.name}.lock")
 
     def server_record(self) -> dict[str, int] | None:
@@ -78,7 +78,7 @@ class Paths:
 
     @property
     def last_port(self) -> int:
-        """The server's last port, which open shells may still use; 0 if there was no server."""
+        """The server's last port, which open shells may still use; 0 without a previous server."""
         try:
             return int((self.folder / "port").read_text())
         except FileNotFoundError:

@@ -2,8 +2,8 @@
 
 These are VPCs, subnets, images, hosted zones, certificates, prefix lists, key pairs, policies,
 Elastic IPs, secrets with certificates, and instances. The local AWS makes them before the first
-deploy, under exactly those ids. No other resources exist in the local AWS, so that a wrong
-reference fails as in AWS.
+deploy, under exactly those ids. No other resources exist in the local AWS, so that a reference to a
+missing resource fails as in AWS.
 """
 
 from collections.abc import Iterator
@@ -39,10 +39,10 @@ _ORDER = (
     "hosted-zone",
     "instance",
 )
-"""Kinds, each after the kinds that it refers to."""
+"""Kinds of resources; each kind comes after the kinds that its resources refer to."""
 
 Resource = tuple[str, str, dict[str, Any]]
-"""Kind, id and properties."""
+"""Kind, id and properties of a resource."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Prerequisite:
 
 
 def prerequisites_of(loaded: Loaded) -> list[Prerequisite]:
-    """Return all prerequisites, each one after the prerequisites that it refers to."""
+    """Return all prerequisites, in an order in which each one comes after those it refers to."""
     environment = loaded.environment
     first: dict[tuple[str, str, str, str], Prerequisite] = {}
     for name, cluster in sorted(environment.clusters.items()):
@@ -121,7 +121,7 @@ def _network(cluster: Cluster) -> Iterator[Resource]:
 
 
 def _node_zone(cluster: Cluster) -> Iterator[Resource]:
-    """Yield the private zone of the node names, and the other VPCs that resolve it."""
+    """Yield the private hosted zone of the node names, and the other VPCs that use the zone."""
     network = cluster.network
     vpcs = [
         {"vpc": peer.vpc, "region": peer.region or cluster.region}
@@ -172,7 +172,8 @@ def _haproxy_instances(environment: Environment, cluster: Cluster) -> Iterator[R
 def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
     """Return the contents of the image of a node, as the configuration describes them.
 
-    The managers are not in the image, but a machine must reach them as its image is configured.
+    The contents also name the License Manager and Solution Manager, because a real image is
+    configured to reach them.
     """
     denodo = environment.denodo
     ports = {service.target_port for service in environment.services.values()}
@@ -199,7 +200,7 @@ def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
 
 
 def certificate_names(environment: Environment) -> list[str]:
-    """Return the names of a certificate of nodes: of the clients, and of each node."""
+    """Return the names in a certificate of nodes: those that clients use, and each node's names."""
     failover = environment.failover
     names = [failover_plan.dns_name(failover)] if failover is not None else []
     for name, cluster in sorted(environment.clusters.items()):
@@ -250,11 +251,12 @@ def _balancer(environment: Environment, name: str, cluster: Cluster) -> Iterator
 
 
 def _adopted_instances(environment: Environment, name: str, cluster: Cluster) -> Iterator[Resource]:
-    """Yield the instances that the configuration names, in the subnets of their zones.
+    """Yield the adopted instances of the configuration, in the subnets of their zones.
 
-    Their owner must have opened their ports, since the configuration changes nothing on them: to
-    the clients, and to the load balancer, whose health checks come from addresses of the VPC. The
-    owner must also have set their auxiliary port, so each has an image of its own.
+    An environment changes nothing on adopted instances, so their owner must have opened their
+    ports: to the clients, and to the load balancer, whose health checks come from addresses of the
+    VPC. The owner must also have set the auxiliary port of each instance, so each instance has an
+    image of its own.
     """
     contents = image_contents(environment, name)["contents"]
     clients = [peer for peer in cluster.balancer.clients if "/" in peer]

@@ -3,9 +3,9 @@
     .venv/bin/python -m tools.local_aws.published_schemas
 
 The server runs in its own virtual environment, without cfn-lint. So this program reads the schemas
-of cfn-lint and reduces them to what the server uses: the properties of a type, the required
-properties, the properties whose change replaces the resource, and the properties that identify it
-in an import.
+of cfn-lint and reduces them to the parts that the server uses: the properties of a type, the
+required properties, the properties whose change replaces the resource, and the properties that
+identify the resource in an import.
 """
 
 import json
@@ -93,7 +93,7 @@ def _path(pointer: str) -> str:
 
 
 def text() -> str:
-    """Return the content of the file."""
+    """Return the content of `emulator/cloudformation/schemas.json`."""
     return json.dumps(reduced_schemas(), indent=1) + "\n"
 
 

@@ -37,7 +37,8 @@ def remove_all(paths: Paths, console: Console) -> None:
                 destroy(server.endpoint, manifest.parent, paths, say)
         if server_process.stop(paths):
             say("The local AWS is stopped")
-        # A suspended machine of a server that was killed cannot notice that its server has ended.
+        # Kill machines that a killed server has left behind: a suspended machine cannot notice that
+        # its server has ended.
         ChildProcesses().install(paths.folder)
         shutil.rmtree(paths.folder)
     paths.lock.unlink(missing_ok=True)

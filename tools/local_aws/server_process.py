@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 MODULE = "tools.local_aws.emulator"
 _EARLIER_MODULES = ("local.aws",)
-"""Modules by which earlier versions started the server, which may still be running."""
+"""Modules as which earlier versions started the server; such a server may still be running."""
 
 _START_S = 120.0
 _STOP_S = 30.0
@@ -40,7 +40,7 @@ class Server:
 
 
 def running(paths: Paths) -> Server | None:
-    """Return the server with these paths, None if no server answers."""
+    """Return the server whose state is in the folder of `paths`; None if no server answers."""
     record = paths.server_record()
     if record is None:
         return None
@@ -140,11 +140,11 @@ def _launch(paths: Paths, port: int, parent: int | None) -> Server:
         while time.monotonic() < deadline and process.poll() is None:
             server = running(paths)
             if server is not None and server.pid == process.pid:
-                # The server outlives this process and may be ended by another one, so
-                # subprocess must not wait for it.
+                # Do not wait for this server when this process ends: the server continues to run,
+                # and another process may end it.
                 process.returncode = 0
                 return server
-            time.sleep(_POLL_S)  # The server does not signal that it is ready.
+            time.sleep(_POLL_S)  # Poll: the server does not signal that it is ready.
     except BaseException:  # Also on Ctrl-C: no record names the process yet.
         _end_child(process)
         raise
@@ -201,7 +201,7 @@ def command_line(pid: int) -> str:
 
 
 def _end(pid: int, signals: tuple[signal.Signals, ...]) -> None:
-    """Send the first signal to a process, and the next if the process is still running later."""
+    """Send signals to a process, one after the other, until the process has ended."""
     for number in signals:
         try:
             os.kill(pid, number)
@@ -219,6 +219,6 @@ def _end(pid: int, signals: tuple[signal.Signals, ...]) -> None:
 
 
 def _end_child(process: subprocess.Popen[bytes]) -> None:
-    """Kill a server that does not answer after its start."""
+    """Kill a server that has not answered in time after its start."""
     process.kill()
     process.wait(_STOP_S)

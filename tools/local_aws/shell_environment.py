@@ -1,7 +1,8 @@
-"""The shell of a user of the local AWS: its variables, and a client's network.
+"""The environment of shells that use the local AWS: variables, and a client's network.
 
 `make -s local-env` prints the lines that make a shell use the local AWS, and `make local-client
-RUN=…` runs a script with the same variables in a network in which all names are found.
+RUN=…` runs a script with the same variables, in a network in which all names of the local AWS are
+found.
 """
 
 import os
@@ -42,7 +43,8 @@ def write_commands(paths: Paths) -> Path:
         "java-client": [ROOT / ".venv/bin/python", _JAVA_CLIENT],
     }.items():
         line = shlex.join(str(part) for part in command)
-        # Another shell may execute the file now: the kernel refuses a file that is being written.
+        # Replace the file as a whole: another shell may execute it now, and the kernel refuses to
+        # execute a file that is being written.
         new = folder / f".{name}.{os.getpid()}"
         new.write_text(_WRAPPER.format(name=name, command=line))
         new.chmod(0o755)

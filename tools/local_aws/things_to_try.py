@@ -1,4 +1,4 @@
-"""Five things to try after `make local`, each a command to paste that works."""
+"""Five commands to try after `make local`, each complete to paste."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,17 +10,18 @@ from denodo_ha.verify.verification import ports_to_verify
 
 _WEB_S = 5
 _RETRIES = "--retry 6 --retry-all-errors"
-"""Until the health checks of a lost node have failed, new connections to it are reset."""
+"""Options of curl for a command after the loss of a node: new connections to the lost node are
+reset until its health checks have failed."""
 _COUNT = 5
 _FEW_NODES = 2
 TABLES_FILE = ".local/tables.sql"
 _TABLES = "CREATE TABLE QRTZ_LOCKS (name text);"
-"""Stands for the scripts of Denodo, which create the tables that nodes look for."""
+"""Replacement for the scripts of Denodo that create the tables for which nodes look."""
 
 
 @dataclass(frozen=True)
 class Thing:
-    """A command, and what it does."""
+    """A command, and a text on what the command does."""
 
     command: str
     text: str
@@ -34,7 +35,7 @@ def things_to_try(
     nodes_run: bool = True,
     init: Sequence[str] = (),
 ) -> list[Thing]:
-    """Return the five things; where no node runs, those that need none.
+    """Return the five commands; if no node runs programs, only those that need no node.
 
     Args:
         environment: the deployed environment.
@@ -46,7 +47,8 @@ def things_to_try(
     option = "" if config == configuration_file.DEFAULT else f" CONFIG={config}"
     cluster_name, cluster = _first_cluster(environment)
     nodes = sorted(cluster.nodes)
-    # An adopted instance has no program, which could confirm its metadata, and serves already.
+    # Leave out adopted instances: they have no node program that could record confirmed metadata,
+    # and they already serve clients.
     new_nodes = [
         f"{of}:{item}"
         for of, its in environment.clusters.items()
@@ -64,7 +66,8 @@ def things_to_try(
     if not nodes_run:
         return [shell, last]
     if environment.failover is None and len(nodes) <= _FEW_NODES:
-        # Without the lost node, a drain of the other one is refused.
+        # Another command than a drain: while one of two nodes is lost, a drain of the other node is
+        # refused.
         last = Thing(
             f"make local-node{option} NODE={node} DO=start", "bring the lost node back into service"
         )
@@ -89,7 +92,10 @@ def things_to_try(
 
 
 def _create_users(environment: Environment, init: Sequence[str]) -> str:
-    """Return commands that create users and tables, and boot the nodes, which then use them."""
+    """Return commands that create the users and tables of databases, and reboot the nodes.
+
+    The nodes use the databases after the boot.
+    """
     regions = {
         cluster.region: sorted(cluster.nodes)
         for cluster in environment.clusters.values()
@@ -113,7 +119,7 @@ def _first_cluster(environment: Environment) -> tuple[str, Cluster]:
 
 
 def _connect(environment: Environment, name: str, cluster: str) -> str:
-    """Return a client's command: of a web service if there is one, else of the ODBC port."""
+    """Return a command of a client: for a web service if there is one, else for the ODBC port."""
     resolved = f"$(make -s local-resolve NAME={name})"
     for port in ports_to_verify(environment, [cluster]):
         if port.protocol == "web":

@@ -2,10 +2,11 @@
 
 libc and Java ask port 53 of the servers in `/etc/resolv.conf`. A client's network is a network and
 mount namespace of Linux with a `resolv.conf` of its own, so that no right of root is needed and
-nothing else on this machine changes. In it, 127.0.0.1:53 leads to the DNS server of the local AWS.
-The ports of load balancers and instances lead to the same addresses outside; nothing else can be
-reached. A port that has a stand-in outside (443: 10443) keeps its number in the client's network.
-All programs of the network end with the process that relays their connections, whatever ends it.
+nothing else on this machine changes. In the client's network, 127.0.0.1:53 leads to the DNS server
+of the local AWS. The ports of load balancers and instances lead to the same addresses outside of
+the network; nothing else can be reached. A port that this user may not bind, such as 443, keeps its
+number in the client's network, although 10443 stands for it outside. All programs of the network
+end with the process that relays their connections, even if that process is killed.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ Endpoint = tuple[str, int]
 _NEWNS, _NEWUSER, _NEWNET = 0x20000, 0x10000000, 0x40000000
 _BIND, _REC, _PRIVATE = 4096, 16384, 1 << 18
 _SET_FLAGS, _UP = 0x8914, 0x1
-"""SIOCSIFFLAGS and IFF_UP (netdevice(7))."""
+"""SIOCSIFFLAGS sets the flags of a network interface, and IFF_UP turns it on (netdevice(7))."""
 _INTERFACE = struct.Struct("16sh22x")
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that lets a close reset the connection."""
@@ -46,7 +47,8 @@ _FILES = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 _CACHE = Path("/run/nscd")
-"""Folder of the socket by which libc would ask the name cache of this machine."""
+"""Folder of this machine's name cache, which libc would ask instead of the DNS server of
+the client's network."""
 
 
 def run(
@@ -124,14 +126,17 @@ def _ended_with_this_process(network: str) -> Iterator[None]:
 
 def _kill_programs(network: str) -> None:
     for process in Path("/proc").glob("[0-9]*"):
-        # The process has ended, or is one of another user.
+        # Ignore processes that have ended, and processes of other users.
         with suppress(OSError):
             if str((process / "ns/net").readlink()) == network:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
 def _received(outside: socket.socket, count: int) -> tuple[list[socket.socket], str, str]:
-    """Return the listening sockets and the id of the client's network, or why there is none."""
+    """Return the listening sockets and the id of the client's network, or an error message.
+
+    With an error message, the list of sockets and the id are empty.
+    """
     with outside:
         text, descriptors, _, _ = socket.recv_fds(outside, 1000, count)
         ready, _, network = text.decode().partition(" ")
@@ -203,7 +208,7 @@ def _tcp(port: int) -> socket.socket:
 
 
 async def _relay(child: int, listeners: Sequence[socket.socket], dns: Endpoint) -> int:
-    """Relay queries and connections until the command ends; return its exit code."""
+    """Relay DNS queries and connections until the command ends; return the command's exit code."""
     udp, *tcp = listeners
     tasks: set[asyncio.Task[None]] = set()
 
@@ -227,7 +232,10 @@ async def _relay(child: int, listeners: Sequence[socket.socket], dns: Endpoint) 
 async def _connect(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Endpoint
 ) -> None:
-    """Relay a connection; where it is refused outside, or ends with a reset, reset it."""
+    """Relay a connection to a target, and pass a reset of either side on to the other.
+
+    The connection is also reset if the target refuses it.
+    """
     try:
         other_reader, other_writer = await asyncio.open_connection(*target)
     except OSError:
@@ -257,7 +265,7 @@ def _abort(writer: asyncio.StreamWriter) -> None:
 
 
 async def _answer_queries(udp: socket.socket, dns: Endpoint) -> None:
-    """Ask each DNS query of the client's network outside, and return the answer."""
+    """Forward each DNS query of the client's network to the DNS server, and return the answer."""
     loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
     while True:
         query, client = await loop.sock_recvfrom(udp, _MOST_BYTES)

@@ -1,7 +1,8 @@
 """Calls that fail as a test demands: throttled, denied, or left without an answer.
 
 The faults of an account are given by operation, such as `GetParameter`, or by service, such as
-`s3`. The errors have AWS's codes and each protocol's own form (AWS, "Common errors" of each API).
+`s3`. The errors have AWS's codes and the form of each service's protocol (AWS, "Common errors" of
+each API).
 """
 
 import json
@@ -78,7 +79,10 @@ async def whole_body(receive: Receive) -> bytes:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a function that returns the body that was read already, and then what follows."""
+    """Return a `receive` function for a request whose body was read already.
+
+    The first call returns the body, and each later call the next ASGI message.
+    """
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

@@ -1,10 +1,10 @@
-"""Child processes of the server: living parts that run outside it.
+"""Child processes of the server: parts of the local AWS that run in processes of their own.
 
 Each has a process group of its own and ends with the server: see
 `tools.local_aws.living.parent`. A child that ends is started again, after a pause that grows while
-the child ends soon after its start. What an earlier server has left behind, which is possible only
-if a child was stopped by a signal when that server was killed, is ended at the start: the
-children's process ids and start times are in a file.
+the child ends soon after its start. A server that starts ends the children that an earlier server
+has left behind. A child remains only if it was suspended by a signal when the server was killed. A
+file has the children's process ids and start times.
 """
 
 import json
@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[3]
 _RESTART_S = 1.0
 """Project default: the first pause before a child is started again."""
 _LONGEST_PAUSE_S = 60.0
-"""Project default: the pause before a start doubles up to this for a child that cannot run."""
+"""Project default: the longest pause before a child is started again. The pause doubles up to this
+limit while the child ends soon after each start."""
 _END_S = 10.0
 """Project default: a child that has not ended this long after SIGTERM is killed."""
 _log = logging.getLogger("local-aws")
@@ -179,7 +180,7 @@ CHILDREN = ChildProcesses()
 
 
 def pause_before_restart(last_pause: float, ran_for: float) -> float:
-    """Return the pause before an ended child starts again, which doubles while it ends at once.
+    """Return the pause before an ended child starts again, doubled after each short run.
 
     Args:
         last_pause: the pause before the start of the process that has ended, 0 for the first.

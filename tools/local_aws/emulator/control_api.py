@@ -25,12 +25,12 @@ PUT    /_local/database-copies          {"age": 7200}: seconds since the newest 
 GET    /_local/names                    {"outside": ["127.40.0.1", 53], "vpc-…": …}: the endpoint of
                                         the DNS server for each view
 GET    /_local/names/NAME               the addresses of a name for a client outside, and their TTL
-GET    /_local/names/NAME/VPC           the same for a client in a VPC
-GET    /_local/ports                    the TCP ports that any security group admits
+GET    /_local/names/NAME/VPC           the addresses of a name for a client in a VPC
+GET    /_local/ports                    the TCP ports that a rule of any security group admits
 GET    /_local/addresses/INSTANCE       the loopback address that stands for an instance
-PUT    /_local/cuts                     {"zones": ["eu-west-1a"]}: all that is cut off (`cuts`)
+PUT    /_local/cuts                     {"zones": ["eu-west-1a"]}: replace the list of cuts (`cuts`)
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
-GET    /_local/forwarding?after=VERSION what load balancers forward to, once it differs
+GET    /_local/forwarding?after=VERSION the forwarding table, once its version is not VERSION
 PUT    /_local/clients                  {"127.0.0.9": "10.9.0.7"}: addresses of clients on AWS
 POST   /_local/flows                    flows of each load balancer since the last call
 POST   /_local/checkpoint               write the state now

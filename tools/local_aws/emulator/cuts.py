@@ -1,16 +1,17 @@
-"""Cuts: what nothing outside reaches, and what reaches nothing outside.
+"""Cuts: parts of AWS that are cut off from the network, in both directions.
 
 `PUT /_local/cuts` replaces all cuts, and `{}` ends them:
 
     {"zones": ["eu-west-1a"], "regions": ["eu-central-1"], "resources": ["i-0…", "arn:…"],
      "alarms": ["NAME"], "checks": ["ID"], "machines": ["i-0…"]}
 
-- A zone or region: its addresses of load balancers accept no connection and are not in DNS, and the
-  health checks of its targets fail. A region also reports no metrics, and its endpoint checks fail.
-- A resource: an instance, whose network is gone, or a load balancer.
-- An alarm, by its name: its metric has no data, also for other alarms. A health check, by its id:
-  its status is unhealthy, whatever it monitors.
-- A machine, by its instance: EC2's status checks of it fail, as they do in a cut zone.
+- A zone or region: the addresses of load balancers in it accept no connection and are not in DNS,
+  and the health checks of targets in it fail. A region also reports no metrics, and endpoint checks
+  of its load balancers and instances fail.
+- A resource: an instance or a load balancer, which has no network.
+- An alarm, by its name: the alarm's metric has no data, neither for this alarm nor for others.
+- A health check, by its id: its status is unhealthy, whatever the check monitors.
+- A machine, by its instance: EC2's status checks of the instance fail, as in a cut-off zone.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ STORE: dict[str, list[str]] = {
     "checks": [],
     "machines": [],
 }
-"""Names and ids of what is cut, by kind."""
+"""Names and ids of all that is cut off, by kind."""
 
 
 def put(settings: Any) -> dict[str, list[str]]:
@@ -45,17 +46,17 @@ def put(settings: Any) -> dict[str, list[str]]:
 
 
 def is_cut(region: str, zone: str = "", resource: str = "") -> bool:
-    """Return whether a region is cut, or a zone of the region, or a resource in the zone."""
+    """Return whether a region is cut off, or the zone in it, or the resource."""
     return region in STORE["regions"] or zone in STORE["zones"] or resource in STORE["resources"]
 
 
 def has_no_data(alarm: str) -> bool:
-    """Return whether the metric of an alarm is cut off."""
+    """Return whether a cut lets the metric of an alarm have no data."""
     return alarm in STORE["alarms"]
 
 
 def is_unhealthy(check: str) -> bool:
-    """Return whether a health check is unhealthy, whatever it monitors."""
+    """Return whether a cut makes a health check unhealthy, whatever the check monitors."""
     return check in STORE["checks"]
 
 

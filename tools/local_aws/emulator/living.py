@@ -1,8 +1,9 @@
 """Parts of the local AWS that run: programs of instances, load balancers, DNS, databases.
 
-`jvm` decides which servers Denodo has on machines that start from then on: Java and PostgreSQL,
-else light ones. The parts are off until `PUT /_local/living` turns them on, since most tests rely
-on instances that run nothing and are healthy. What is on stays on when the server is started again.
+The part `jvm` decides which servers represent Denodo on machines that start after it was turned on:
+Java and PostgreSQL, else light Python servers. The parts are off until `PUT /_local/living` turns
+them on, since most tests rely on instances that run nothing and are healthy. A part that is on
+stays on when the server is started again.
 """
 
 from collections.abc import Callable
@@ -51,7 +52,7 @@ class Living:
         return {part: self.is_on(part) for part in PARTS}
 
     def apply(self) -> None:
-        """Start and stop parts, so that what runs is what the state says."""
+        """Start the parts that are on, and stop the parts that are off."""
         for part in PARTS:
             is_on = STORE.get(part, False)
             if is_on == (part in self._running):

@@ -3,8 +3,9 @@
 Every owner (an instance, one zone of a load balancer, the DNS server) has an address of its own,
 and the ports that it has on AWS. Linux answers for all of 127.0.0.0/8, and each local AWS takes one
 of its /16 networks, so that several local AWS run on one machine. Other systems, such as macOS,
-answer for 127.0.0.1 only: there, all owners share this address, and each of their ports has a
-stand-in. A port that this user may not bind (443) has a stand-in everywhere (10443).
+answer for 127.0.0.1 only: there, all owners share this address, and another port stands for each of
+their ports. A port that this user may not bind, such as 443, is replaced by another one, such as
+10443, on every system.
 
 Every process that listens, connects or prints uses `endpoint`. Addresses and ports are stable: they
 are part of the checkpoint.
@@ -23,13 +24,16 @@ Endpoint = tuple[str, int]
 SHARED = "127.0.0.1"
 """Address of all owners where the system answers for no other."""
 _SHIFT = 10_000
-"""Project default: the stand-in of a port that this user may not bind."""
+"""Project default: added to a port that this user may not bind, to get the port that stands for
+it."""
 _FIRST_SHARED_PORT = 21_000
-"""Project default: stand-ins on the shared address, below the ports of outgoing connections."""
+"""Project default: the first port that stands for a port of an owner on the shared address, below
+the ports of outgoing connections."""
 _NETWORKS = range(16, 255)
 """Project default: second octets; 127.0 and the next networks are used by other programs."""
 _CLAIM_PORT = 4565
-"""Project default: a local AWS holds this port in its network while it runs."""
+"""Project default: port that a local AWS holds in its /16 network while it runs, so that no other
+local AWS takes the network."""
 _PER_THIRD_OCTET = 250
 
 STORE: dict[str, Any] = {}
@@ -107,7 +111,7 @@ def endpoint(kind: str, id_: str, port: int, zone: str = "") -> Endpoint:
 
 
 def stand_in(port: int) -> int:
-    """Return the port that stands for a port where each owner has an address of its own."""
+    """Return the port on this machine for a port of an owner that has an address of its own."""
     return port if may_bind(port) else port + _SHIFT
 
 

@@ -148,8 +148,8 @@ class Machines:
         if order.get("what", "servers") != "machine":
             processes = [item for item in processes if item.is_denodo]
         else:
-            # The machine's first process holds the pipe whose end tells the machine that the server
-            # has ended.
+            # Leave out the machine's first process: it must notice the end of the server on its
+            # pipe, even while the others are suspended.
             processes = processes[1:]
         process_tree.send(processes, number)
         return len(processes)
@@ -161,8 +161,8 @@ class Machines:
         closed = set(json.loads(file.read_text())) if file.exists() else set()
         new = file.with_suffix(".new")
         new.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
-        new.replace(file)  # a server that starts reads the file at the same time
-        # The stand-ins reread the file at this signal; a real Java process would end.
+        new.replace(file)  # replaced as a whole, because a server that starts may read the file now
+        # Only stand-ins reread the file at SIGUSR1; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
         return len(processes)
@@ -264,7 +264,8 @@ def _folder(id_: str) -> Path:
 def _processes(id_: str) -> list[process_tree.Process]:
     """Return the processes of a machine, the topmost first.
 
-    Without namespaces, those whose parent has ended are no longer below it.
+    Without namespaces, a process whose parent has ended is no longer below the machine's first
+    process, so it is found by the machine's folder.
     """
     pid = CHILDREN.pid(_child(id_))
     below = process_tree.below(pid) if pid is not None else []
@@ -286,7 +287,7 @@ def _kill_all(id_: str) -> None:
 
 
 def _end_programs(folder: Path) -> None:
-    """Kill the programs that no namespace ends, also suspended ones."""
+    """Kill the programs in a machine's folder, also suspended ones, that no namespace has ended."""
     process_tree.send(process_tree.of_folder(folder), signal.SIGKILL)
 
 

@@ -1,8 +1,9 @@
 """License Managers and Solution Managers that machines reach: light servers of this process.
 
-They are outside of AWS, so a configuration only names their hosts. Each has a loopback address,
-on which all ports that the configuration names answer every request with 200, as a manager answers
-a ping. `PUT /_local/managers/HOST {"answers": false}` closes the ports, as if the host was lost.
+Managers are outside of AWS, so a configuration only names their hosts. Each host has a loopback
+address. On it, all ports that the configuration names answer every request with 200, as a manager
+answers a ping. `PUT /_local/managers/HOST {"answers": false}` closes the ports, as if the host was
+lost.
 """
 
 import threading
@@ -31,7 +32,7 @@ class Managers:
             return {host: loopback.address("manager", host) for host in hosts}
 
     def set(self, host: str, *, answers: bool) -> dict[str, bool]:
-        """Let a host answer, or not.
+        """Let a host answer on its ports, or close them.
 
         Raises:
             InvalidRequestError: no machine knows the host.
@@ -58,7 +59,7 @@ class Managers:
             self._follow()
 
     def _follow(self) -> None:
-        """Open and close ports, so that they are as the hosts' states say."""
+        """Close the ports of lost hosts and forgotten hosts, and open all other ports."""
         wanted = {
             (host, port)
             for host, ports in self._ports.items()

@@ -244,9 +244,9 @@ def _policy(settings: Settings) -> bool:
 def _secret(settings: Settings) -> bool:
     """Make a secret for `use`: `nodes`, `clients`, `authority`, `login` or `token`.
 
-    `nodes` is what Denodo's TLS script reads. Denodo's key stores are Java's; those of the
-    stand-ins for its servers are the certificate and its key in PEM form. `token` has entries of
-    the file with the Security Token.
+    The secret for `nodes` has the parts that Denodo's TLS script reads. Denodo's own key stores are
+    Java's; the stand-ins for Denodo's servers use the certificate and its key in PEM form as a key
+    store. The secret for `token` has entries of the file with the Security Token.
     """
     name = settings["id"].partition(":secret:")[2].rpartition("-")[0]
     version = settings.get("version")

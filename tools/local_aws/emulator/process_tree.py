@@ -1,4 +1,4 @@
-"""The processes of a machine, as this system lists them: all below the machine's child process."""
+"""The processes of a machine: all processes of this system below the machine's child process."""
 
 import os
 import signal
@@ -27,7 +27,10 @@ class Process:
 
     @property
     def is_stand_in(self) -> bool:
-        """Return whether the process is a stand-in of a server, which may have real programs."""
+        """Return whether the process is a stand-in for a Denodo server.
+
+        A stand-in may have real programs as child processes, such as Java. They do not count.
+        """
         return self.is_denodo and "serve" in self.arguments
 
 
@@ -41,7 +44,10 @@ def below(pid: int) -> list[Process]:
 
 
 def of_folder(folder: Path) -> list[Process]:
-    """Return the processes whose program is below a folder, and the servers of Denodo there."""
+    """Return the processes whose program is below a folder.
+
+    Servers of Denodo count if any of their arguments is below the folder.
+    """
     below = f"{folder}/"
     return [
         item
@@ -52,7 +58,7 @@ def of_folder(folder: Path) -> list[Process]:
 
 
 def send(processes: list[Process], number: signal.Signals) -> None:
-    """Send a signal to processes, of which some may have ended."""
+    """Send a signal to processes; ignore processes that have ended."""
     for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)

@@ -27,7 +27,8 @@ DEFAULTS: Final = {
     "L-2AFB9258": 5.0,
     "L-7B6409FD": 40.0,
 }
-"""Default values by code: vCPUs, Elastic IPs, rules, groups of an interface, DB instances."""
+"""AWS's default values by quota code: vCPUs, Elastic IPs, rules of a security group, security
+groups of a network interface, DB instances."""
 _BALANCERS: Final = {
     "network-load-balancers": 50,
     "target-groups": 3000,
@@ -44,7 +45,7 @@ _NAMESPACES: Final = {
 }
 
 applied: dict[tuple[str, str], dict[str, float]] = {}
-"""Applied values by account and region, and by code."""
+"""Values set with `put`, by account and region, and then by quota code."""
 
 
 def put(account: str, region: str, values: Any) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """S3: replication between buckets that a template configures.
 
 MiniStack replicates new objects, and reads the policy of another account's bucket. This module
-passes the property of a template on, and refuses what S3 refuses: a destination that does not exist
-or is not versioned (Amazon S3 API Reference, PutBucketReplication).
+passes `ReplicationConfiguration` of a template on to MiniStack, and refuses what S3 refuses: a
+destination that does not exist or is not versioned (Amazon S3 API Reference, PutBucketReplication).
 """
 
 from typing import Any
@@ -72,7 +72,10 @@ def install() -> None:
     allows = ministack.private(ministack.s3, "_replication_destination_allows")
 
     def allows_with_tls(*given: Any) -> bool:
-        """Ask the destination's policy for S3 itself, which uses TLS, unlike clients here."""
+        """Evaluate the destination's policy as for S3 itself, which uses TLS.
+
+        Clients of the local AWS do not use TLS.
+        """
         address, _ = ministack.request_origin.get()
         token = ministack.request_origin.set((address, True))
         try:

@@ -34,10 +34,12 @@ from tools.local_aws.emulator.route53.dns_server import DnsServer
 _CLONE = Path(__file__).resolve().parents[3]
 _STACK_OPERATION = re.compile(rb"\bAction=(ExecuteChangeSet|DeleteStack|CreateStack|UpdateStack)\b")
 _SEARCHED_BYTES = 4096
-"""Project default: the name of the action is within the first bytes of a request."""
+"""Project default: number of first bytes of a request in which the name of the action is
+searched."""
 _PARENT_POLL_S = 1
 _STACK_POLL_S, _STACK_POLLS = 0.02, 100
-"""Project default: the answer to an operation is delayed by at most the product of the two."""
+"""Project default: seconds between polls and number of polls. Their product is the longest delay of
+the answer to a stack operation."""
 _READ_METHODS = ("GET", "HEAD")
 
 
@@ -47,9 +49,9 @@ class Server:
     Args:
         listening: the listening socket.
         folder: the state folder.
-        parent: id of a process; the server stops when that process ends. None: the server
-            continues to run. The id comes from the command line, because `os.getppid` would return
-            another process if the parent has ended during the imports, which take seconds.
+        parent: id of the process with whose end the server stops; None: the server runs until a
+            signal. The id comes from the command line: the imports take seconds, and if the parent
+            ends meanwhile, `os.getppid` returns the id of another process.
     """
 
     def __init__(self, listening: socket.socket, folder: Path, *, parent: int | None) -> None:
@@ -69,7 +71,7 @@ class Server:
         """Run the server until a signal arrives or the parent process ends."""
         asyncio.run(self._main())
         (self._folder / "server.json").unlink(missing_ok=True)
-        # Some threads of MiniStack may still be waiting; the state is already written.
+        # Do not wait for threads of MiniStack; the state is already written.
         os._exit(0)
 
     async def _main(self) -> None:

@@ -1,13 +1,14 @@
 """Stand-ins: servers on this machine that answer in place of an instance.
 
-An instance of the local AWS runs no programs. `PUT /_local/stand-ins/INSTANCE` with `{"address":
-"127.0.0.2"}` sets the address of its stand-in, and `"ports": {"9999": 40123}` the stand-in's port
-for a port of the instance, if the two differ. From then on, the health checks of target groups
-connect to the stand-in. Without a stand-in, the health depends on the instance's state only. With
-`"commands": 40124`, commands of Systems Manager are sent to that port
-(`tools.local_aws.emulator.ssm.commands`). With `"commands": "never"`, AWS accepts commands, but
-they never arrive, as if the SSM agent had lost its connection. With `"checks": false`, only
-commands are sent to the stand-in, and the health depends on the instance's state as without it.
+Without the part `nodes`, an instance of the local AWS runs no programs. `PUT
+/_local/stand-ins/INSTANCE` with `{"address": "127.0.0.2"}` sets the address of its stand-in, and
+`"ports": {"9999": 40123}` the stand-in's port for a port of the instance, if the two differ. From
+then on, the health checks of target groups connect to the stand-in. Without a stand-in, the health
+depends on the instance's state only. With `"commands": 40124`, commands of Systems Manager are sent
+to that port (`tools.local_aws.emulator.ssm.commands`). With `"commands": "never"`, AWS accepts
+commands, but they never arrive, as if the SSM agent had lost its connection. With `"checks":
+false`, the stand-in only gets commands, and the health depends on the instance's state, as without
+a stand-in.
 """
 
 from ipaddress import ip_address
@@ -19,7 +20,7 @@ from tools.local_aws.emulator.errors import InvalidRequestError
 Endpoint = tuple[str, int]
 
 NEVER = "never"
-"""Setting of a stand-in that commands never reach."""
+"""Value of `"commands"` for an instance to which commands are sent but never arrive."""
 
 STORE: dict[str, dict[str, Any]] = {}
 """Stand-ins by instance id."""
@@ -58,7 +59,7 @@ def endpoint(instance_id: str, port: int) -> Endpoint | None:
 
 
 def any_checked() -> bool:
-    """Return whether the health checks of an instance connect to a stand-in."""
+    """Return whether any instance has a stand-in to which health checks connect."""
     return any(stand_in.get("checks", True) for stand_in in STORE.values())
 
 
@@ -68,7 +69,7 @@ def accepts_commands(instance_id: str) -> bool:
 
 
 def commands_endpoint(instance_id: str) -> Endpoint | None:
-    """Return the endpoint for Systems Manager commands, None if commands reach none."""
+    """Return the endpoint for Systems Manager commands; None if they never arrive."""
     stand_in = STORE.get(instance_id, {})
     port = stand_in.get("commands", NEVER)
     return None if port == NEVER else (stand_in["address"], port)

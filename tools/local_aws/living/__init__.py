@@ -1,1 +1,1 @@
-"""Processes that bring the local AWS to life: machines, balancers, names. Standard library only."""
+"""Programs of the parts that run: machines, load balancers, databases. Standard library only."""

@@ -2,10 +2,11 @@
 
     python -m tools.local_aws.living.database FOLDER/settings.json
 
-PostgreSQL itself listens on a socket in its data folder only. This process accepts clients on the
-endpoint and passes their connections on, without TLS: the PostgreSQL of a Python package has none.
-Clients that do not ask for TLS are refused, as RDS refuses them with the parameter `rds.force_ssl`.
-At SIGTERM, PostgreSQL shuts down. If the server of the local AWS ends, all of it ends at once.
+PostgreSQL itself listens on a socket in its data folder only. This process ends the TLS of clients
+on the endpoint and passes their data on to PostgreSQL without TLS, because the PostgreSQL of a
+Python package has no TLS. Clients that do not ask for TLS are refused, as RDS refuses them with the
+parameter `rds.force_ssl`. At SIGTERM, PostgreSQL shuts down. If the server of the local AWS ends,
+this process and PostgreSQL end at once.
 """
 
 import asyncio
@@ -27,7 +28,8 @@ from tools.local_aws.living import isolation, parent, small_postgres
 
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 _GSS_REQUEST = bytes.fromhex("0000000804d21630")
-"""Requests before a session (PostgreSQL documentation, Message Formats)."""
+"""First messages of a client that asks for TLS, or for GSSAPI encryption (PostgreSQL documentation,
+Message Formats)."""
 _REFUSED = b"SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry for host, no encryption\0\0"
 _SOCKET = ".s.PGSQL.5432"
 _SUPERUSER = "rdsadmin"
@@ -122,9 +124,10 @@ def _run(settings: Settings, program: str, *arguments: str, given: str = "") -> 
 
 
 def _become_ordinary() -> None:
-    """End with the parent process; appear as a user without rights, since PostgreSQL refuses root.
+    """Let the kernel end this process with its parent, and run as a user other than root.
 
-    In a user namespace, root's files belong to that user.
+    PostgreSQL refuses to run as root. In the new user namespace, root appears as that user,
+    also as the owner of files.
     """
     if os.geteuid() == 0 and sys.platform == "linux":
         nobody = pwd.getpwnam("nobody")
@@ -193,7 +196,7 @@ class _Front:
 
 
 async def _copy(reader: StreamReader, writer: StreamWriter) -> None:
-    """Pass on what one side sends, and close the other side after it."""
+    """Copy the data of one side to the other, and close the other side at the end."""
     with suppress(OSError, ssl.SSLError):
         while data := await reader.read(_MOST_BYTES):
             writer.write(data)
@@ -207,7 +210,8 @@ def main(arguments: Sequence[str]) -> int:
     parent.end_with_parent()
     create(settings)
     set_administrator(settings)
-    # The path of a Unix socket is limited to some 100 bytes, so it is relative.
+    # Use a path relative to the data folder: the path of a Unix socket is limited to some 100
+    # bytes.
     os.chdir(settings.data)
     Path(_SOCKET).unlink(missing_ok=True)
     server = subprocess.Popen(

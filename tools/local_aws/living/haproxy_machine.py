@@ -1,7 +1,8 @@
-"""HAProxy of a machine: its unit, and the command that stands for HAProxy.
+"""HAProxy of a machine: its unit, and a command in place of HAProxy's program.
 
-The image of an HAProxy instance has HAProxy in /usr/sbin. A machine has there a command that gives
-HAProxy the machine's addresses (`commands/haproxy_command.py`), beside all programs of this system.
+The image of an HAProxy instance has HAProxy in /usr/sbin. In that folder, a machine of the local
+AWS has all programs of this system, but a command in place of HAProxy, which runs HAProxy with the
+machine's addresses (`commands/haproxy_command.py`).
 """
 
 from pathlib import Path
@@ -22,13 +23,15 @@ WantedBy=multi-user.target
 _SYSTEM_PROGRAMS = Path("/usr/sbin")
 _HOST_PROGRAMS = "/opt/local-aws-host-programs"
 _OWN_PROGRAMS = "opt/local-aws-programs"
-"""Folders of an HAProxy machine: this system's /usr/sbin, and the same with the command."""
+"""Folders of an HAProxy machine: this system's /usr/sbin at another path (`_HOST_PROGRAMS`), and
+the folder that becomes /usr/sbin of the machine (`_OWN_PROGRAMS`)."""
 
 
 def program(path: str) -> str:
-    """Return the path in a machine for HAProxy of this system.
+    """Return the path at which a machine sees this system's HAProxy.
 
-    The command hides a HAProxy in the system's folder, and would execute itself for ever.
+    HAProxy in /usr/sbin has another path in the machine: at its own path is the command, which
+    would execute itself for ever.
     """
     if path and Path(path).parent.resolve() == _SYSTEM_PROGRAMS.resolve():
         return f"{_HOST_PROGRAMS}/{Path(path).name}"
@@ -56,7 +59,7 @@ def install(root: Path, python: str, living: str) -> None:
     Args:
         root: the root folder of the machine.
         python: the path of Python in the machine.
-        living: the path of this folder in the machine.
+        living: the path of the folder `tools/local_aws/living` in the machine.
     """
     (root / "etc/systemd/system/haproxy.service").write_text(_UNIT)
     (root / "etc/haproxy").mkdir(exist_ok=True)

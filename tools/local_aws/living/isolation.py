@@ -17,20 +17,21 @@ from pathlib import Path
 _DENODO_UID = 1000
 """Id of the user denodo in a machine that has two users."""
 _OUTSIDE_UID = 65534
-"""The user denodo outside of the machine, if this process runs as root: the user without rights."""
+"""Id, outside of the machine, of a machine's user denodo, if this process runs as root."""
 
 _NEWNS, _NEWUSER, _NEWPID = 0x20000, 0x10000000, 0x20000000
 _RDONLY, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 32, 4096, 16384, 1 << 18
 _KEPT_FLAGS = 0x2 | 0x4 | 0x8 | 0x400 | 0x800
-"""nosuid, nodev, noexec, noatime, nodiratime: a namespace may not remove them from a mount."""
+"""Mount flags nosuid, nodev, noexec, noatime and nodiratime, which a mount keeps when a namespace
+mounts it again: the kernel refuses their removal."""
 _PDEATHSIG = 1
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "nix", "sbin", "usr")
 """Folders of the operating system that machines share with this one, read-only."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Folders of programs in user data and documents, most of which are those of this system."""
+"""PATH of user data and documents; most of its folders are those of this system."""
 _PROGRAMS = ("sh", "basename", "cat", "cut", "ln", "mkdir", "mv", "rm", "sleep", "sync", "tr")
-"""Programs that user data calls; some systems have them elsewhere."""
+"""Programs that user data calls. A system without them in `PATH` cannot isolate machines."""
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
@@ -39,10 +40,10 @@ class DeniedError(Exception):
 
 
 def denodo_uid() -> int:
-    """Return the id that Denodo's user has in machines: root's if no other id is possible.
+    """Return the id that Denodo's user has in machines; 0, root's, if no other id is possible.
 
-    Only root may give a user namespace more users than one, and only users that root itself has:
-    root of a user namespace, as in a container, may be its only user.
+    Only root may give a user namespace a second user, and only a user that root itself has. In a
+    container, which is a user namespace too, root may have no other user.
     """
     return _DENODO_UID if _has_second_user() else 0
 
@@ -89,7 +90,7 @@ def run(root: Path, folders: Mapping[Path, str], action: Callable[[], int]) -> i
 
 
 def _forked_with_namespaces(action: Callable[[], int]) -> int:
-    """Run an action as process 1 of new namespaces; return the id of the process above it."""
+    """Run an action as process 1 of new namespaces; return the id of that process's parent."""
     ready, mapped = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -216,6 +217,6 @@ def system_call(name: str, *arguments: int | bytes | None) -> None:
 
 
 if __name__ == "__main__":
-    # The server runs this module in a process of its own: the server has threads, and a fork would
-    # copy only one of them.
+    # The server starts this module as a process of its own to test for namespaces. The server must
+    # not fork itself, since a fork would copy only one of its threads.
     sys.exit(not is_allowed())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 _MOST_BYTES = 4 * 1024 * 1024
-"""Project default: from this size on, the older half is dropped at a boot."""
+"""Project default: size from which on a boot drops the older half of the journal."""
 
 
 class Journal:
@@ -56,7 +56,7 @@ class Journal:
             units: only entries of these units.
             after: only entries after this cursor.
             invocation: only entries of this run of a unit.
-            most: only the newest entries.
+            most: number of entries at most, the newest ones; None for all.
         """
         if not self._file.exists():
             return []

@@ -5,7 +5,7 @@
 At its first boot a machine runs the user data of its instance, at later boots its enabled units. It
 receives commands of Systems Manager on a port of its address, and registers as the stand-in of its
 instance. At SIGTERM, it stops its units as at a shutdown. If the server of the local AWS ends, all
-of its processes end at once.
+processes of the machine end at once.
 """
 
 import http.client
@@ -35,14 +35,14 @@ from tools.local_aws.living.units import Units
 FIRST_BOOT_UNIT = "cloud-final.service"
 """Unit that runs user data (cloud-init, boot stages)."""
 _TIMED_OUT = 137
-"""Exit code of a document's script that Systems Manager has ended."""
+"""Exit code of a document's script that was killed because of its time-out."""
 
 
 class Machine:
     """The first program of a machine.
 
     Args:
-        settings: what the local AWS says of the instance.
+        settings: the settings that the local AWS has written for the instance.
         root: the root folder.
         is_new: whether this is the first boot.
         denodo_uid: id of Denodo's user.
@@ -81,7 +81,7 @@ class Machine:
 
     def _boot(self) -> None:
         self._journal.add("init.scope", "boot")
-        # At a first boot, these are the units of the image.
+        # At the first boot, only units of the image are enabled.
         self._units.start_enabled()
         if self._is_new:
             self.run_user_data()
@@ -121,7 +121,8 @@ class Machine:
                 start_new_session=True,
             )
             assert process.stdout is not None
-            # The server that a script starts keeps its output open.
+            # Read the script's output in a thread: the server that the script starts keeps the
+            # output open.
             follow = partial(self._journal.follow, "denodo.service", "", process.stdout)
             threading.Thread(target=follow, daemon=True).start()
             self._journal.add("denodo.service", f"{name} ended with {process.wait()}")
@@ -187,7 +188,7 @@ class Machine:
         return {"code": process.returncode, "output": output, "error": error}
 
     def _give(self) -> None:
-        """Give Denodo's files to its user."""
+        """Make Denodo's user the owner of the user's home folder and of the Denodo installation."""
         account = self._denodo_uid
         folders = [self._root.path(f"/home/{self._settings.user}")]
         if self._settings.denodo:
@@ -200,7 +201,7 @@ class Machine:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the files of a folder that a boot empties."""
+    """Remove all files below a folder, such as `/run`, which is empty after a boot."""
     for file in folder.rglob("*"):
         if not file.is_dir() or file.is_symlink():
             file.unlink()
@@ -209,7 +210,8 @@ def _clear(folder: Path) -> None:
 def main() -> int:
     """Run the machine of the settings in a file."""
     settings = Settings.read(Path(sys.argv[1]))
-    # At a shutdown, only the machine's first program gets the signal; this program ends the others.
+    # Ignore the signals in this process. At a shutdown, the process of `Machine.run` handles them,
+    # stops the units, and ends.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent.end_with_parent()

@@ -1,8 +1,9 @@
-"""The root folder of a machine: what an image has, for a machine of the local AWS.
+"""The root folder of a machine of the local AWS, with the files that an image has.
 
 An image has an operating system, the AWS CLI, the SSM agent, systemd, and Denodo or HAProxy. The
-operating system is the one of this machine (`tools.local_aws.living.isolation`). The commands
-`aws`, `systemctl`, `journalctl` and `logger` are programs of `commands`.
+operating system is that of the computer on which the local AWS runs
+(`tools.local_aws.living.isolation`). The commands `aws`, `systemctl`, `journalctl` and `logger` are
+programs of `commands`.
 """
 
 import json
@@ -22,7 +23,8 @@ from tools.local_aws.living.machine_root import MachineRoot
 LIVING = "/opt/local-aws"
 """Path of the folder `living` in a machine."""
 COMMANDS = next((name for name in PATH.split(":") if Path(name).is_dir()), "/usr/local/sbin")
-"""Folder of the machine's own commands, the first one in PATH of user data and documents."""
+"""Folder that shows the machine's own commands: the first existing folder in PATH of user data and
+documents."""
 PYTHON = "/opt/local-aws-commands/python3"
 
 _FOLDERS = (
@@ -31,7 +33,7 @@ _FOLDERS = (
     *("sys/fs/cgroup", "snap/amazon-ssm-agent/current", "opt/local-aws-commands"),
 )
 _COPIED = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "ssl", "pki")
-"""Files of this system's /etc that its programs need."""
+"""Files of this system's /etc that the system's programs need in a machine."""
 _PROGRAMS = {
     "aws": "aws_command.py",
     **dict.fromkeys(("systemctl", "journalctl", "logger"), "unit_command.py"),
@@ -59,7 +61,7 @@ OnCalendar=*:0/1
 WantedBy=timers.target
 """
 _PACKAGES = "site-packages"
-"""Folder of the Python packages that have real programs."""
+"""Name of the folder of Python packages, of which some contain real programs such as Java."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,12 @@ class Settings:
 
 
 def python() -> Path:
-    """Return this Python, without its virtual environment."""
+    """Return the path of this Python's interpreter, outside of its virtual environment."""
     return Path(sys.executable).resolve()
 
 
 def shared_folders(settings: Settings) -> dict[Path, str]:
-    """Return the folders outside of the operating system that a machine sees, with their paths."""
+    """Return the folders that a machine sees beside the operating system, and their paths in it."""
     folders = {Path(__file__).parent: LIVING}
     base = Path(sys.base_prefix).resolve()
     if base.parts[1] not in ("usr", "nix"):
@@ -140,7 +142,10 @@ def shared_folders(settings: Settings) -> dict[Path, str]:
 
 
 def denodo_uid(root: MachineRoot) -> int:
-    """Return the id of Denodo's user: this system's user, where paths are rewritten."""
+    """Return the id of Denodo's user in a machine.
+
+    Without namespaces, it is the id of this system's user.
+    """
     return os.geteuid() if root.is_rewritten else isolation.denodo_uid()
 
 
@@ -148,7 +153,7 @@ def environment(root: MachineRoot) -> dict[str, str]:
     """Return the variables by which programs find the machine's commands and network."""
     if root.is_rewritten:
         return {"PATH": f"{root.path('/opt/bin')}:{PATH}", "LOCAL_AWS_ROOT": str(root.folder)}
-    # Without the modules of this folder, programs would use the addresses of this system.
+    # PYTHONPATH: with the modules of this folder, Python programs use the machine's addresses.
     return {"PATH": PATH, "PYTHONPATH": f"{LIVING}/commands"}
 
 
@@ -156,7 +161,7 @@ def prepare(settings: Settings, seen: MachineRoot) -> bool:
     """Create or update the root folder; return whether the machine is new.
 
     Args:
-        settings: what the local AWS says of the instance.
+        settings: the settings that the local AWS has written for the instance.
         seen: the root folder as the machine's processes see it.
     """
     root = settings.root
@@ -238,7 +243,11 @@ def _unreadable(folder: str, names: list[str]) -> list[str]:
 
 
 def _write_commands(seen: MachineRoot, root: Path) -> None:
-    """Write the machine's commands into a folder that becomes `COMMANDS`, or is first in PATH."""
+    """Write the machine's commands into a folder.
+
+    With namespaces, the machine sees the folder at `COMMANDS`; without, the folder is the first in
+    PATH.
+    """
     folder = root / ("opt/bin" if seen.is_rewritten else "opt/local-aws-commands")
     folder.mkdir(exist_ok=True)
     start, living = (
@@ -257,7 +266,7 @@ def _write_commands(seen: MachineRoot, root: Path) -> None:
 
 
 def _write_virtual_environment(folder: Path) -> None:
-    """Let the machine's Python import the modules that rewrite paths, at each start."""
+    """Write a virtual environment that imports the modules that rewrite paths at each start."""
     (folder / "pyvenv.cfg").write_text(f"home = {python().parent}\n")
     packages = folder / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     packages.mkdir(parents=True)
@@ -275,7 +284,7 @@ def _write_identity(settings: Settings) -> None:
 
 
 def _write_users(settings: Settings, uid: int) -> None:
-    """Write root and Denodo's user, who has root's id where this user may give only one."""
+    """Write the users root and Denodo's user, with equal ids if a second id is not possible."""
     etc, user = settings.root / "etc", settings.user
     users = f"root:x:0:0:root:/root:/bin/sh\n{user}:x:{uid}:{uid}::/home/{user}:/bin/sh\n"
     (etc / "passwd").write_text(users + f"haproxy:x:{uid}:{uid}::/var/lib/haproxy:/bin/sh\n")
@@ -283,8 +292,8 @@ def _write_users(settings: Settings, uid: int) -> None:
     (etc / "group").write_text(groups)
     (settings.root / "home" / user).mkdir(exist_ok=True)
     if uid == 0:
-        # The node program refuses root as the Denodo user at first boot, and only warns on an
-        # installed node.
+        # Name Denodo's user as on an installed node: at the first boot, the node program refuses a
+        # user with root's id; on an installed node it only warns.
         (etc / "denodo-node").mkdir()
         (etc / "denodo-node/environment").write_text(f"DENODO_NODE_USER={user}\n")
 
@@ -310,7 +319,7 @@ def _install_denodo(settings: Settings, seen: MachineRoot) -> None:
 
 
 def _write_real_programs(settings: Settings) -> None:
-    """Write which real programs Denodo's servers are from this boot on."""
+    """Write which real programs Denodo's servers use from this boot on."""
     file = settings.root / settings.denodo["home"].lstrip("/") / "REAL"
     file.unlink(missing_ok=True)
     if settings.real:
@@ -320,8 +329,8 @@ def _write_real_programs(settings: Settings) -> None:
 def _write_image_unit(settings: Settings) -> None:
     """Write the timer by which an image starts servers that the node program does not start.
 
-    The node program stops all servers of the installation for a change, so the timer starts them
-    again each minute while the program's unit is active.
+    For a change, the node program stops all servers of the installation. The timer starts the
+    image's servers again each minute while the unit of the node program is active.
     """
     commands = "; ".join(f"{settings.denodo['home']}/bin/{name}" for name in settings.starts)
     service = _IMAGE_SERVICE.format(commands=commands, user=settings.user)

@@ -1,7 +1,8 @@
 """The root folder of a machine, as its processes see it.
 
-With namespaces the root folder is `/`. Where the system denies them, it is a folder of this system,
-and the paths in scripts, units and Python programs are rewritten (`commands/machine_paths.py`).
+With namespaces the root folder is `/`. Where the system denies namespaces, the root folder is a
+folder of this system, and the paths in scripts, units and Python programs are rewritten
+(`commands/machine_paths.py`).
 """
 
 import os
@@ -34,13 +35,13 @@ class MachineRoot:
         return self.folder / path.lstrip("/")
 
     def text(self, text: str) -> str:
-        """Return a script or a unit's command for the machine."""
+        """Return a script, or a unit's command, with the paths of this system."""
         if not self.is_rewritten:
             return text
         return machine_paths.rewritten(text, str(self.folder), (sys.base_prefix, str(LIVING)))
 
     def end_with(self) -> None:
-        """Let Python programs end when this process ends, where no namespace ends them."""
+        """Without namespaces, let Python programs of the machine end when this process ends."""
         if self.is_rewritten:
             pipe = self.path(machine_paths.ALIVE)
             os.mkfifo(pipe)

@@ -1,9 +1,9 @@
 """The end of a child process together with the server that started it.
 
-The server holds the write end of a pipe that is the child's standard input. The kernel closes it
-when the server ends, whatever ends it, on Linux and macOS. A poll of the parent's id would cost
-time, and Linux's parent-death signal would also arrive when only the thread that started the child
-ends.
+The server holds the write end of a pipe that is the child's standard input. The kernel closes the
+pipe when the server ends, even if the server is killed, on Linux and macOS. A poll of the parent's
+id would cost time, and Linux's parent-death signal would also arrive when only the thread that
+started the child ends.
 """
 
 import os
@@ -22,5 +22,5 @@ def _wait_for_end() -> None:
         while os.read(sys.stdin.fileno(), 1024):
             continue
     finally:
-        # The group includes programs of a machine, also stopped ones.
+        # The process group includes programs of a machine, also suspended ones.
         os.killpg(0, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Settings of a small PostgreSQL, which takes little memory and is idle without clients."""
+"""Settings with which a PostgreSQL server takes little memory, and does nothing without clients."""
 
 from typing import Final
 

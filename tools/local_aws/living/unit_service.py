@@ -41,7 +41,7 @@ class UnitService:
         }
 
     def listen(self, path: Path) -> None:
-        """Answer at a Unix socket until the process ends.
+        """Answer commands on a Unix socket until the process ends.
 
         The path is relative, because the path of a socket has at most some hundred characters.
         """
@@ -60,7 +60,7 @@ class UnitService:
         path.unlink(missing_ok=True)
         server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
         server.daemon_threads = True
-        # The user denodo logs, too.
+        # The user denodo may connect, too: its programs write log lines.
         path.chmod(0o666)
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
@@ -148,7 +148,7 @@ class UnitService:
 
 
 def move_to_unit(folder: Path, name: str) -> None:
-    """Make the file by which a program moves itself to the control group of a unit."""
+    """Create the file into which a program writes its id to move to the control group of a unit."""
     group = folder / "system.slice" / full_name(name)
     group.mkdir(parents=True, exist_ok=True)
     (group / "cgroup.procs").touch()

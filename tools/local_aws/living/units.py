@@ -1,7 +1,8 @@
-"""The units of a machine: what systemd does on AWS, for the units of this project.
+"""The units of a machine: a replacement for systemd, as far as the units of this project need it.
 
-Types `oneshot`, `simple` and `notify`, timers with `OnCalendar`, restarts, and drop-ins. Limits of
-a unit, such as `ProtectSystem`, have no effect: a machine is isolated as a whole.
+Supported are the types `oneshot`, `simple` and `notify`, timers with `OnCalendar`, restarts, and
+drop-ins. Restrictions of a unit, such as `ProtectSystem`, have no effect: a machine is isolated as
+a whole.
 """
 
 import itertools
@@ -250,7 +251,7 @@ class Units:
             self._failed(unit, settings, generation)
 
     def _failed(self, unit: Unit, settings: Settings, generation: int) -> None:
-        """Start a unit again after its pause if its settings say so, else mark it as failed."""
+        """Start a unit again after `RestartSec` if its settings say so, else mark it as failed."""
         prevented = _numbers(_one(settings, "RestartPreventExitStatus", ""))
         restarts = _one(settings, "Restart", "no") in ("always", "on-failure")
         if not restarts or unit.status in prevented:
@@ -300,7 +301,7 @@ class Units:
         return process
 
     def _words(self, unit: Unit, line: str) -> list[str]:
-        """Return the words of a command, with the id of the unit's main process."""
+        """Return the words of a command; `$MAINPID` becomes the id of the unit's main process."""
         main = str(unit.process.pid if unit.process else 0)
         line = self._machine.text(line.lstrip("@-:+!"))
         return [word.replace("$MAINPID", main) for word in shlex.split(line)]
@@ -322,7 +323,7 @@ class Units:
 
 
 def full_name(name: str) -> str:
-    """Return the name of a unit with its type."""
+    """Return the name of a unit with its suffix, such as `.service`."""
     return name if re.search(r"\.(service|timer|mount)$", name) else f"{name}.service"
 
 
@@ -348,7 +349,7 @@ def _numbers(text: str) -> set[int]:
 
 
 def _success(settings: Settings) -> set[int]:
-    """Return the exit codes of success; a SIGTERM is a clean end (systemd.service(5))."""
+    """Return the exit codes that count as success; SIGTERM counts as well (systemd.service(5))."""
     return {0, -signal.SIGTERM, *_numbers(_one(settings, "SuccessExitStatus", ""))}
 
 

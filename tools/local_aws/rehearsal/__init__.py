@@ -1,1 +1,1 @@
-"""The rehearsal: plays the drill's scenarios on the living local AWS, and compares the two."""
+"""The rehearsal: causes the drill's failures on the local AWS, and compares both outcomes."""

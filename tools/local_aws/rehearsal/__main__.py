@@ -1,4 +1,4 @@
-"""`make rehearse CONFIG=…`: play the drill's scenarios on the local AWS, and compare the two.
+"""`make rehearse CONFIG=…`: cause the drill's failures on the local AWS, and compare.
 
     .venv/bin/python -m tools.local_aws.rehearsal active-passive
     .venv/bin/python -m tools.local_aws.rehearsal --all --format markdown
@@ -20,7 +20,8 @@ from tools.local_aws.rehearsal.scenario_choice import PACE, Options
 
 _INTERRUPTED = 130
 _SLOWEST, _FASTEST = 1.0, 60.0
-"""Project default: at a higher pace, the time-outs of this machine are longer than AWS's."""
+"""Project default: lowest and highest pace. At a higher pace, the time-outs of this machine would
+be longer than AWS's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,7 +97,7 @@ def _pace(text: str) -> float:
 
 
 def _examples() -> list[str]:
-    """Return the names of the examples."""
+    """Return the names of the example configurations."""
     files = sorted((ROOT / "config/examples").glob("*.yaml"))
     return [file.stem for file in files if ".pins" not in file.name]
 

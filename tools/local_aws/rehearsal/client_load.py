@@ -1,7 +1,8 @@
-"""Client load: clients of each service that connect again and again, and sessions that stay open.
+"""Client load: clients that connect to each service repeatedly, and sessions that stay open.
 
-A client resolves its name with the DNS server and keeps the answer for its TTL, connects to one of
-the addresses, and makes its handshake. Times are real; reports multiply them by the pace.
+A client resolves the name that it uses with the DNS server, keeps the answer for its TTL, connects
+to one of the addresses, and makes the handshake of the service's protocol. Times are real; reports
+multiply them by the pace.
 """
 
 import random
@@ -15,14 +16,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 EVERY_S = 0.25
-"""Project default: seconds between the beginnings of two connections of a client."""
+"""Project default: seconds between the starts of two connections of a client."""
 
 Fault = Callable[[str, int], str]
 """Function that connects to an address and port; returns why the client is not served."""
 
 
 class Names(Protocol):
-    """Interface of a resolver."""
+    """Interface of a resolver of names."""
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """Return the addresses of a name; raise OSError if the server does not answer."""
@@ -47,7 +48,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Sample:
-    """One connection of a client.
+    """One connection attempt of a client.
 
     Attributes:
         at: time of its beginning, by the monotonic clock.
@@ -135,7 +136,7 @@ class Sessions:
 
     @property
     def count(self) -> int:
-        """The number of sessions that were opened."""
+        """The number of sessions that `open` has opened."""
         return len(self._open) + self.lost
 
     def look(self) -> int:

@@ -1,7 +1,7 @@
-"""The names that clients use, and what is behind them on this machine.
+"""The names that clients use, and the addresses and ports behind the names on this machine.
 
-A path is a failover name, or the name of a cluster that no failover name leads to: the name of its
-load balancer, or the address of its first node if the cluster has none.
+A path is a failover name, or the name of a cluster that no failover name leads to: the DNS name of
+the cluster's load balancer, or the address of its first node if the cluster has no load balancer.
 """
 
 import math
@@ -19,9 +19,10 @@ from tools.local_aws.rehearsal.comparison import CLIENT_TIMEOUT_S
 from tools.local_aws.rehearsal.deployed_resources import DeployedSite
 
 _MISSED = 0.001
-"""Project default: the probability that a series of connections misses one of the targets."""
+"""Project default: the accepted probability that a series of connections misses one of the
+targets."""
 _MOST = 60
-"""Project default: connections of a series at the most."""
+"""Project default: the most connections of a series."""
 
 Endpoint = tuple[str, int]
 
@@ -60,11 +61,11 @@ class ClientPaths:
         self.paths = tuple(self._paths())
 
     def cluster_of(self, address: str) -> str:
-        """Return the cluster of an address; empty if it is not known."""
+        """Return the cluster that an address belongs to; empty if the address is not known."""
         return self._clusters.get(address, "")
 
     def answer(self, path: ClientPath) -> tuple[str, ...]:
-        """Return the addresses of a path's name now, without any cache."""
+        """Return the addresses to which a path's name resolves now, without any cache."""
         if path.name in self._clusters:
             return (path.name,)
         return resolver.ask(self.dns, path.name).addresses
@@ -74,7 +75,10 @@ class ClientPaths:
         return NodeOrName(resolver.CachingResolver(self.dns), self._clusters)
 
     def connections(self, port: int) -> int:
-        """Return how many connections show which share of the targets of a port serves."""
+        """Return how many connections to a port are enough to reach each of its targets.
+
+        A series of that length misses one target with a probability of `_MISSED`.
+        """
         targets = max(
             (
                 len(group.targets)
@@ -90,7 +94,7 @@ class ClientPaths:
         return min(math.ceil(math.log(_MISSED) / math.log(1 - 1 / targets)), _MOST)
 
     def _learn(self, cluster: Cluster) -> None:
-        """Learn the addresses of a cluster on this machine, and the ports behind them."""
+        """Store the addresses of a cluster on this machine, and the ports behind them."""
         for key in cluster.balancers:
             name, zones = self._balancer(key)
             for zone in zones:
@@ -154,11 +158,11 @@ class ClientPaths:
 
 @dataclass
 class NodeOrName:
-    """Resolver that returns the address of a node as it is.
+    """Resolver that returns a known address of a node unchanged, and resolves any other name.
 
     Attributes:
         names: resolves names.
-        addresses_of_nodes: the known addresses.
+        addresses_of_nodes: the known addresses of nodes.
     """
 
     names: resolver.CachingResolver

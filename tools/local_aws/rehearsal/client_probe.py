@@ -30,18 +30,19 @@ _ACCEPTED = (
     "names-other-port",
     "redirect-elsewhere",
 )
-"""Beginnings of findings on what a client of the rehearsal does not verify: certificates, names."""
+"""Beginnings of findings that do not count as faults, because clients of the rehearsal do not
+verify certificates, names and redirects."""
 
 
 class AnyCertificate(Trust):
-    """Accept every certificate with one handshake.
+    """Trust that accepts every certificate, with one handshake.
 
-    To describe a certificate that it rejects, `Trust` makes three more. A series of hundreds of
-    connections would then be too slow for the time limit of a client.
+    To describe a certificate that it rejects, `Trust` makes three more handshakes. With them, a
+    series of hundreds of connections would be too slow for the time limit of a client.
     """
 
     def open_judged(self, step: Step, opener: Callable[[], Connection], name: str) -> Connection:
-        """Return a connection after its TLS handshake; the step stays as it is.
+        """Return a connection after its TLS handshake, and leave the step unchanged.
 
         Raises:
             Fault: The server does not speak TLS.
@@ -53,8 +54,8 @@ class AnyCertificate(Trust):
 def client_address() -> str:
     """Return an address to connect from; empty where this system has one loopback address.
 
-    Clients have different addresses. With stickiness by the client's address, connections from one
-    address would never meet a second node.
+    Each call returns another address: with stickiness by the client's address, connections from one
+    address would never reach a second node.
     """
     if not sys.platform.startswith("linux"):
         return ""

@@ -1,11 +1,11 @@
-"""Predicted beside seen: the drill's outcome of a failure, and what clients saw.
+"""Comparison of the drill's outcome of a failure with the observations of clients.
 
-The two are independent readings of AWS's documents. A disagreement is a sentence; times are in
-seconds of AWS.
+The drill and the local AWS are independent readings of AWS's documents. The comparison returns each
+disagreement as a sentence; times are in seconds of AWS.
 
-Tolerance of times: a client connects each quarter of a second, a connection that is not answered
-costs a client its time-out, and the local AWS checks at its own rounds. Each takes real time, which
-the pace multiplies.
+A time may differ within a tolerance: a client connects each quarter of a second and waits
+`CLIENT_TIMEOUT_S` for an answer, and the local AWS runs its checks in rounds. These are real times,
+which the pace multiplies.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +18,13 @@ CLIENT_TIMEOUT_S = 3.0
 """Project default: real seconds that a client waits for each answer."""
 WELL_S = 2.0
 """Project default: real seconds without a failed connection after which a service counts as
-healthy.
-"""
+recovered."""
 _ROUNDS_S = 1.0
-"""Project default: real seconds for the rounds of the local AWS: health checks, metrics, DNS."""
+"""Project default: real seconds that rounds of the local AWS may take: health checks, metrics,
+DNS."""
 _MARGIN = 0.1
-"""Project default: share of the predicted time, for a machine that is busy."""
+"""Project default: share of a predicted time that is added to the tolerance, because this machine
+may be busy."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,17 @@ class Seen:
     """Observations of clients during a failure.
 
     Attributes:
-        sides: the cluster that each failover name resolved to in the end.
-        reach: the reach of each port in the end, by name and port.
-        recovery: seconds until the last connection that failed was over, and until DNS answered as
-            in the end; 0 if no connection failed and the answer did not change.
+        sides: the cluster that each failover name resolved to at the end of the failure.
+        reach: the share of connections that reached each port at the end of the failure, by name
+            and port.
+        recovery: seconds until the last failed connection ended, or until the last change of a DNS
+            answer if that was later; 0 if no connection failed and no answer changed.
         failed: the number of failed connections.
         connections: the number of connections.
         sessions: the number of sessions that were open before the failure.
         lost: the number of these sessions that were lost.
-        alarms: the names of the alarms that arrived, with the seconds until then.
+        alarms: the seconds until each notification of an alarm arrived, by the alarm's name; None
+            if alarms were not observed.
         waited: the seconds for which the failure lasted.
     """
 
@@ -59,12 +62,12 @@ class Seen:
 
 
 def tolerance(pace: float, predicted: float = 0) -> float:
-    """Return the seconds of AWS by which a time that was seen may differ from a predicted one."""
+    """Return the AWS seconds by which an observed time may differ from a predicted one."""
     return pace * (EVERY_S + CLIENT_TIMEOUT_S + _ROUNDS_S) + predicted * _MARGIN
 
 
 def disagreements(outcome: Outcome, seen: Seen, pace: float) -> Iterator[str]:
-    """Yield a sentence for each difference between the drill's outcome and what was seen."""
+    """Yield a sentence for each difference between the drill's outcome and the observations."""
     for change in outcome.dns_changes:
         side = seen.sides.get(change.name, "")
         if side != change.after:
@@ -102,10 +105,10 @@ def missing_alarms(outcome: Outcome, seen: Seen, pace: float) -> tuple[str, ...]
 def recovery_seconds(
     samples: Sequence[Sample], since: float, pace: float, ports: Sequence[int]
 ) -> float:
-    """Return the seconds from a time until the end of the last failed connection to given ports.
+    """Return the AWS seconds from `since` to the end of the last failed connection to the ports.
 
-    After `WELL_S` without a failed connection all is well: a connection that fails later has failed
-    because this machine is busy.
+    After `WELL_S` without a failed connection, a service counts as recovered: later failed
+    connections are ignored, because they fail when this machine is busy.
     """
     failed = sorted(
         (sample.at, sample.ended)

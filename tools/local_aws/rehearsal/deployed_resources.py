@@ -1,4 +1,4 @@
-"""The deployed resources of a model's objects: physical ids, accounts and regions by key."""
+"""The deployed resources of the drill's model, by the model's keys: ids, accounts and regions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,9 +40,10 @@ class DeployedResources:
         self.accesses = [Access(endpoint, *location) for location in locations]
 
     def of(self, key: Key) -> Resource:
-        """Return the resource of a key; an adopted instance is in a key with its own id.
+        """Return the resource of a key of the drill's model.
 
-        The key of an instance of an Auto Scaling group ends with the instance's number.
+        The key of an adopted instance contains the instance's own id. The key of an instance of an
+        Auto Scaling group ends with the instance's number.
 
         Raises:
             KeyError: no stack has the resource.
@@ -63,7 +64,7 @@ class DeployedResources:
         return Resource(instance["InstanceId"], group.access)
 
     def access_in(self, region: str) -> Access:
-        """Return the first account that has resources in a region."""
+        """Return access to a region, in the first account that has resources in it."""
         return next(access for access in self.accesses if access.region == region)
 
     @cached_property
@@ -89,7 +90,7 @@ class DeployedResources:
 
 @dataclass(frozen=True)
 class DeployedSite:
-    """A deployed environment, as its machines need it.
+    """A deployed environment, with all that machines of a rehearsal need to know of it.
 
     Attributes:
         endpoint: endpoint of the local AWS.

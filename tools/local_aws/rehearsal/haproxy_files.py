@@ -1,9 +1,10 @@
-"""The files of an HAProxy instance: as deployed, and shifted to this machine.
+"""The files of an HAProxy instance: as deployed, and as adapted to this machine.
 
-The deployed files are those that the instance's program installs: of the state in the SSM
-parameter, the configuration file in Amazon S3, and the certificates in Secrets Manager. A shifted
-configuration file has the loopback address of the instance, paths in a folder of the rehearsal,
-the DNS server of the VPC, and the intervals of the checks at the pace.
+The deployed files are those that the instance's program would install: the configuration file in
+Amazon S3 and the certificates in Secrets Manager, which the desired state in the SSM parameter
+names. An adapted ("shifted") configuration file has the loopback address of the instance, paths in
+a folder of the rehearsal, the DNS server of the VPC, and intervals of checks that are divided by
+the pace.
 """
 
 import re
@@ -26,8 +27,9 @@ _PRIVILEGES = re.compile(r"^    (?:user|group|chroot) .*\n", re.MULTILINE)
 _SERVER = re.compile(r"^(    server (\S+) )(\S+)(:\d+.*)$", re.MULTILINE)
 _TIME = re.compile(r"\b(inter|fastinter|timeout check) (\d+)(ms|s)\b")
 _LEAST_MS: Mapping[str, int] = {"inter": 500, "fastinter": 100, "timeout check": 500}
-"""Project default: at a high pace, more checks would take more of this machine than the clients,
-and answers of the light nodes take real time."""
+"""Project default: smallest intervals and time-outs in milliseconds at a high pace. More frequent
+checks would use more of this machine than the clients, and answers of the light nodes take real
+time."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class HaproxyFiles:
 
     Attributes:
         config: the configuration file.
-        certificate: certificate and key for clients; empty without.
-        authority: the certificates that verify the nodes; empty without.
+        certificate: certificate and key for clients; empty without TLS.
+        authority: the certificates that verify the nodes; empty without TLS to the nodes.
     """
 
     config: str
@@ -47,7 +49,7 @@ class HaproxyFiles:
 
 @dataclass(frozen=True)
 class Shift:
-    """Differences between an instance and this machine.
+    """Values of this machine that replace values of a deployed configuration file.
 
     Attributes:
         address: loopback address of the instance.
@@ -95,10 +97,10 @@ def write_files(files: HaproxyFiles, shift: Shift) -> None:
 
 
 def shifted(config: str, shift: Shift) -> str:
-    """Return a deployed configuration file for this machine."""
+    """Return a deployed configuration file with the values of this machine."""
 
     def server(match: re.Match[str]) -> str:
-        # A host of the configuration is a name that only the site's own DNS or hosts file knows.
+        # A host without `resolvers` is a name that only the site's own DNS or hosts file knows.
         is_followed = " resolvers " in match[4]
         host = match[3] if is_followed else shift.nodes.get(match[2], match[3])
         return f"{match[1]}{host}{match[4]}"

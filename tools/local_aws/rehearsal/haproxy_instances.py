@@ -22,7 +22,8 @@ from tools.local_aws.paths import ROOT
 from tools.local_aws.rehearsal.haproxy_files import CONFIG, HaproxyFiles, Shift, write_files
 
 _START_S = 60.0
-"""Project default: HAProxy starts in a fraction of a second."""
+"""Project default: real seconds within which HAProxy must start, which takes a fraction of a
+second."""
 _POLL_S = 0.05
 _LOG_LINES = 5
 
@@ -67,7 +68,7 @@ class HaproxyInstances:
             shift: differences between the instance and this machine.
 
         Raises:
-            LocalAwsError: it does not start.
+            LocalAwsError: HAProxy does not start.
         """
         write_files(files, shift)
         self._instances[key] = _Instance(key, cluster, program, shift.folder)
@@ -76,7 +77,8 @@ class HaproxyInstances:
     def _start(self, instance: _Instance) -> None:
         folder = instance.folder
         log = folder / "haproxy.log"
-        # The state file has the drained servers of an earlier failure.
+        # Remove the state file, in which servers that were drained in an earlier failure remain
+        # drained.
         instance.haproxy.state.unlink(missing_ok=True)
         arguments = ["-W", "-f", str(folder / CONFIG), "-S", str(folder / "master.sock")]
         module = "tools.local_aws.rehearsal.haproxy_program"
@@ -99,7 +101,7 @@ class HaproxyInstances:
             time.sleep(_POLL_S)
 
     def kill(self, key: Key) -> None:
-        """Kill HAProxy of an instance, as the loss of the machine does."""
+        """Kill HAProxy of an instance, as the loss of the instance would."""
         self._signal(key, signal.SIGKILL)
         self._processes[key].wait(30)
 
@@ -127,7 +129,7 @@ class HaproxyInstances:
         return [item.haproxy for item in self._instances.values() if item.cluster == cluster]
 
     def repair(self) -> None:
-        """Bring all instances back to their state after the start.
+        """Bring the HAProxy processes of all instances back to their state after `start`.
 
         Raises:
             LocalAwsError: HAProxy does not start, or does not execute the commands.
@@ -146,7 +148,7 @@ class HaproxyInstances:
         self._drained.clear()
 
     def stop(self) -> None:
-        """End all processes."""
+        """End the HAProxy processes of all instances."""
         for key in self._processes:
             self.kill(key)
             self._close_input(key)
@@ -160,7 +162,7 @@ class HaproxyInstances:
 
 @contextmanager
 def _as_errors_of_the_rehearsal() -> Iterator[None]:
-    """Let errors of the program of HAProxy's hosts be errors of the rehearsal."""
+    """Replace errors of the program of HAProxy's hosts by LocalAwsError."""
     try:
         yield
     except HostError as error:
@@ -178,4 +180,4 @@ def _answers(haproxy: LocalHaproxy) -> bool:
 
 
 def _silent(_line: str) -> None:
-    """Report nothing."""
+    """Ignore a line of progress."""

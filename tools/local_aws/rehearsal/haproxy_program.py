@@ -1,4 +1,4 @@
-"""The program of an HAProxy instance of the rehearsal: a real HAProxy, which ends with its input.
+"""The program of an HAProxy instance of the rehearsal: HAProxy, which ends with standard input.
 
     python -m tools.local_aws.rehearsal.haproxy_program HAPROXY ARGUMENT…
 

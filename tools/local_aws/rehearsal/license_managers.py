@@ -1,4 +1,4 @@
-"""Stand-ins for License Managers: servers of this process that answer the ping, or do not.
+"""Stand-ins for License Managers: servers in this process that answer the ping until lost.
 
 A light node starts its servers only after its License Manager has answered, as Denodo's servers do
 (Denodo, License Management, "Failure of a License Manager"). Servers that run do not ask again.
@@ -37,16 +37,17 @@ class LicenseManagers:
     def lose(self, host: str) -> None:
         """Close connections to a License Manager without an answer from now on.
 
-        Its port remains open, because another process could take it before the repair.
+        The manager's port remains open, because otherwise another process could bind the port
+        before the repair.
         """
         self._lost.add(host)
 
     def repair(self) -> None:
-        """Let all License Managers answer."""
+        """Let all License Managers answer again."""
         self._lost.clear()
 
     def stop(self) -> None:
-        """End all servers."""
+        """End the servers of all License Managers."""
         for server in self._servers.values():
             server.shutdown()
             server.server_close()

@@ -2,15 +2,16 @@
 
     python -m tools.local_aws.rehearsal.light_node   # its settings are the first line of its input
 
-The sessions are those of the stand-in for Denodo (`living/denodo/denodo_servers.py`). The readiness
-of a service is that of the node program: as long as its ports listen, and after they close for the
-time that the program's own checks take, which the settings give in real seconds. The servers start
-once the License Manager has answered; until then the machine runs, and no service is ready.
+The sessions are those of the stand-in for Denodo (`living/denodo/denodo_servers.py`). A service is
+ready as on a real node: while its ports are open, and for the time that the node program's own
+checks would take to notice that a port is closed (`delay` of the settings). The servers start once
+the License Manager has answered; until then only the readiness endpoint listens, and no service is
+ready.
 
 Each further line of the input changes the servers: `{"closed": [9996]}` closes ports and ends their
-sessions, `{"closed": []}` opens all, with `"hung": true` they accept connections and answer
-nothing, and with `"silent": [9090]` these ports do, while the services are ready. The process ends
-with its input.
+sessions, and `{"closed": []}` opens all ports. With `"hung": true`, all servers accept connections
+and answer nothing. With `"silent": [9090]`, the servers on these ports accept connections and
+answer nothing, while their services remain ready. The process ends when its input ends.
 """
 
 import contextlib
@@ -31,15 +32,15 @@ from denodo_ha.environment.facts.denodo_ports import LICENSE_MANAGER_PING
 from tools.local_aws.living.denodo.denodo_servers import Session
 
 _ASK_AGAIN_S, _LICENSE_TIMEOUT_S = 0.2, 10.0
-"""Project default: real seconds until servers without a licence are started again, and until a
-License Manager has not answered."""
+"""Project default: real seconds after which a node without a licence asks again, and real seconds
+that it waits for an answer of the License Manager."""
 _HTTP2_SETTINGS = bytes.fromhex("000000040000000000")
 READY_PATH = "/ready/"
 
 
 @dataclass(frozen=True)
 class LightHome:
-    """Interface of an installation to the sessions of a stand-in.
+    """The parts of a Denodo installation that the sessions of a stand-in use.
 
     Attributes:
         node: the node's name.
@@ -56,7 +57,7 @@ class LightHome:
         return 200
 
     def behaves(self, _server: str) -> list[str]:
-        """Return nothing: these servers have no faults of their own."""
+        """Return no behaviours: the servers of a light node have no faults of their own."""
         return []
 
 
@@ -104,7 +105,7 @@ class LightNode:
         self._silent: frozenset[int] = frozenset()
 
     def start(self) -> None:
-        """Open all ports and accept connections, now or once there is a licence."""
+        """Accept connections on all ports, at once or after the answer of the License Manager."""
         threading.Thread(target=self._accept, daemon=True).start()
         if self._has_license():
             self._open()
@@ -112,7 +113,10 @@ class LightNode:
             threading.Thread(target=self._open_with_license, daemon=True).start()
 
     def _open_with_license(self) -> None:
-        """Ask for a licence again and again, as the node program starts servers that end."""
+        """Ask for a licence repeatedly, then open all ports.
+
+        On a real node, the node program starts servers again that have ended without a licence.
+        """
         while not self._has_license():
             time.sleep(_ASK_AGAIN_S)
         self._open()
@@ -142,7 +146,7 @@ class LightNode:
                 self._follow()
 
     def _follow(self) -> None:
-        """Open and close ports, so that they are as ordered."""
+        """Close the ports in `_closed` and end their sessions, and open all other ports."""
         closed = self._closed
         for port in self._ports.values():
             if port.number in closed and port.listener is not None:
@@ -159,16 +163,16 @@ class LightNode:
         self._waking.send(b".")
 
     def hang(self, *, hung: bool) -> None:
-        """Answer nothing from now on, or answer again."""
+        """Let all servers answer nothing from now on (`hung`), or answer again."""
         if hung != (self._hung_at is not None):
             self._hung_at = time.monotonic() if hung else None
 
     def silence(self, ports: frozenset[int]) -> None:
-        """Stay silent on these ports, and answer on the others."""
+        """Let the servers on these ports answer nothing, and those on all other ports answer."""
         self._silent = ports
 
     def is_ready(self, service: str) -> bool:
-        """Return the node program's answer for a service."""
+        """Return whether the node program would report a service as ready."""
         ports = [self._ports[number] for number in self._services.get(service, [])]
         since = [port.closed_at for port in ports] + [self._hung_at]
         now = time.monotonic()
@@ -183,7 +187,7 @@ class LightNode:
             try:
                 ready = select.select([self._woken, *ports], [], [])[0]
             except (OSError, ValueError):
-                continue  # A listener was closed meanwhile.
+                continue  # A listener in `ports` was closed after the list was made.
             for listener in ready:
                 if listener is self._woken:
                     self._woken.recv(100)

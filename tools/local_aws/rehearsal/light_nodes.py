@@ -26,10 +26,10 @@ _PROTOCOLS = {
     "tcp": "vdp",
     "auxiliary": "object",
 }
-"""Protocol of `light_node` by the protocol of `denodo-ha verify`."""
+"""Protocol that `light_node` serves, by the protocol that `denodo-ha verify` uses for a port."""
 _SHARE_OF_DELAY = 0.5
-"""Project default: the node program's own checks take up to the delay of the drill; on average half
-of it."""
+"""Project default: share of the drill's readiness delay that passes on average until the node
+program's checks notice a closed port; the delay itself is the longest time."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class NodeSettings:
         name: the node's name.
         ports: number, protocol and second port of each port.
         services: the ports that the readiness of each service needs.
-        ready_port: the port of the readiness answers; 0 without.
-        delay: seconds of AWS until a service whose port is closed is not ready.
-        license_manager: host and port on this machine; None without a License Manager.
+        ready_port: the port of the readiness endpoint; 0 without one.
+        delay: seconds of AWS from the close of a port until its service is not ready.
+        license_manager: the License Manager's host and port on this machine; None without one.
     """
 
     key: Key
@@ -110,7 +110,7 @@ class LightNodes:
     Args:
         folder: a folder for the certificate of web servers with TLS.
         pace: AWS seconds per real second.
-        certificate: certificate and key of these servers; empty if none speaks TLS.
+        certificate: certificate and key of web servers with TLS; empty if there are none.
     """
 
     def __init__(self, folder: Path, pace: float, certificate: str = "") -> None:
@@ -167,7 +167,7 @@ class LightNodes:
             raise LocalAwsError(message)
 
     def kill(self, key: Key) -> None:
-        """Kill a node, as the loss of its machine does."""
+        """Kill a node, as the loss of its machine would."""
         self._processes[key].kill()
         self._processes[key].wait(30)
 
@@ -187,12 +187,12 @@ class LightNodes:
         self._change(key)
 
     def hang(self, key: Key) -> None:
-        """Let the servers of a node accept connections and answer nothing, also not ready."""
+        """Let the servers of a node answer nothing; its services are then not ready."""
         self._hung.add(key)
         self._change(key)
 
     def silence(self, key: Key, ports: frozenset[int]) -> None:
-        """Let only these ports of a node accept connections and answer nothing."""
+        """Let the servers on these ports answer nothing, and those on other ports answer."""
         self._silent[key] = ports
         if self._processes[key].poll() is None:
             self._change(key)
@@ -217,7 +217,7 @@ class LightNodes:
                 self._change(key)
 
     def stop(self) -> None:
-        """End all processes."""
+        """End the processes of all nodes."""
         for process in self._processes.values():
             process.kill()
             process.wait(30)

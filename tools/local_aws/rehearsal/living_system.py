@@ -1,4 +1,4 @@
-"""The living system of a rehearsal: carries actions out on the local AWS, and repairs them.
+"""The system of a rehearsal: performs actions on the local AWS, and undoes them.
 
 Machines are the processes of `rehearsal_machines`; zones, regions, load balancers, alarms and
 health checks are cut off with `PUT /_local/cuts`; the rest are calls to AWS, as operators and the
@@ -34,7 +34,7 @@ class LivingSystem:
 
     Args:
         site: the deployed environment.
-        machines: what runs.
+        machines: the processes of nodes, HAProxy instances and License Managers.
     """
 
     def __init__(self, site: DeployedSite, machines: RehearsalMachines) -> None:
@@ -62,7 +62,7 @@ class LivingSystem:
         )
 
     def perform(self, actions: Iterable[Action]) -> None:
-        """Carry out actions, cuts last and all at once."""
+        """Perform actions; all cuts come last, in one call."""
         cuts: dict[str, list[str]] = {}
         for action in actions:
             if action.verb in (Verb.CUT_ZONE, Verb.CUT_REGION):
@@ -88,7 +88,10 @@ class LivingSystem:
             self._repairs.pop()()
 
     def _kill_machines(self, place: str) -> None:
-        """Kill the machines in a zone or region: their clients may be outside of the zone."""
+        """Kill the nodes and HAProxy instances in a zone or region.
+
+        A cut alone would not end their sessions with clients outside of the zone.
+        """
         for cluster in self._model.clusters.values():
             for key in (*cluster.nodes, *cluster.proxies):
                 machine = self._model.machines[key]
@@ -144,14 +147,14 @@ class LivingSystem:
     def _lose_database(self, key: Key) -> None:
         """Let the services that need a database accept connections and answer nothing.
 
-        The nodes remain ready: their readiness does not depend on the database.
+        The nodes remain ready, because readiness does not depend on the database.
         """
         database = self._model.databases[key]
         for node in self._model.clusters[database.cluster].nodes:
             self._nodes.silence(node, frozenset(database.ports or ()))
 
     def _restore_after(self, key: Key, seconds: float) -> None:
-        """Restore a database after some seconds of AWS."""
+        """Let the services that need a database answer again after some seconds of AWS."""
         nodes = self._model.clusters[self._model.databases[key].cluster].nodes
 
         def restore() -> None:
@@ -182,7 +185,7 @@ class LivingSystem:
         )
 
     def _shift(self, zone: str, cluster: str) -> None:
-        """Shift a zone of all load balancers of a cluster away, as `denodo-ha shift` does."""
+        """Start a zonal shift for a cluster's load balancers, as `denodo-ha shift` does."""
         for key in self._model.clusters[cluster].balancers:
             if self._model.balancers[key].zonal_shift:
                 self._shift_balancer(zone, self._resources.of(key))

@@ -1,4 +1,4 @@
-"""One failure on the living system: from the actions until all is well again, or time is over.
+"""One failure of a rehearsal: from its actions until clients are served again, or a time limit.
 
 seen = Observation(paths, system, notifications, pace, sides).play(outcome, actions)
 """
@@ -26,27 +26,28 @@ from tools.local_aws.rehearsal.living_system import LivingSystem
 from tools.local_aws.rehearsal.scenario_actions import Action
 
 _UNTIL_REPAIR_S = 330
-"""Project default: AWS seconds to wait where the drill says that only a repair helps: longer than a
-failover takes."""
+"""Project default: AWS seconds for which a failure lasts if the drill says that only a repair ends
+its effects; longer than a failover takes."""
 _HEALING_PACE = 60.0
-"""Project default: seconds of AWS in one second while a repaired system recovers."""
+"""Project default: the pace while the system recovers after a repair."""
 _HEALING_S = 90.0
-"""Project default: real seconds within which a repaired system recovers."""
+"""Project default: real seconds within which the system must recover after a repair."""
 _REPEATED = 3
-"""Project default: repetitions of a series of connections that are not as the drill says."""
+"""Project default: repetitions of a series of connections whose result differs from the drill's."""
 _POLL_S = 0.2
 _WORKERS = 32
 _CHANGES = (" -> ALARM", " -> INSUFFICIENT_DATA")
-"""Ends of message lines that name an alarm's new state: every state but OK."""
+"""Ends of message lines that name an alarm's new state; OK is left out, since only these two states
+are notifications of a failure."""
 
 
 @dataclass
 class Observation:
-    """Plays failures, one after the other.
+    """Causes failures, one after the other, and observes their effects.
 
     Attributes:
         paths: the names that clients use.
-        system: the living system.
+        system: the system on which failures are caused.
         notifications: the file of the messages to SNS topics.
         pace: AWS seconds per real second.
         sides: the cluster that each failover name leads to without a failure.
@@ -62,10 +63,10 @@ class Observation:
     _alarms_before: frozenset[str] | None = field(default=None, init=False)
 
     def play(self, outcome: Outcome, actions: Sequence[Action]) -> Seen:
-        """Play a failure on a system that is well, and repair it.
+        """Cause a failure on a recovered system, observe its effects, and repair the system.
 
         Raises:
-            LocalAwsError: the system is not well before the failure.
+            LocalAwsError: the system has not recovered before the failure.
         """
         self.system.set_pace(_HEALING_PACE)
         self._await_well(str(outcome.failure))
@@ -104,7 +105,7 @@ class Observation:
             self.system.repair()
 
     def reach(self) -> dict[tuple[str, int], Reach]:
-        """Return the share of new connections that are served, by name and port."""
+        """Return for each name and port whether all, some or no new connections are served."""
         attempts = {
             (path.name, service.port): [
                 (service, address)
@@ -122,10 +123,10 @@ class Observation:
             }
 
     def _reach_at_end(self, outcome: Outcome) -> dict[tuple[str, int], Reach]:
-        """Return the reach of all ports, measured again if it is not as the drill says.
+        """Return the reach of all ports, measured again while it differs from the drill's outcome.
 
-        On a busy machine some connections time out. Ports that are not reached by all connections
-        stay so until the repair, whereas such time-outs do not come again and again.
+        On a busy machine, some connections time out, but not in each series. Ports that a failure
+        makes unreachable remain unreachable until the repair.
         """
         reach = self.reach()
         for _ in range(_REPEATED):
@@ -142,7 +143,7 @@ class Observation:
         return [path for path in self.paths.paths if path.is_failover]
 
     def _recovering(self, outcome: Outcome) -> tuple[int, ...]:
-        """Return the ports that the drill says are reached by all connections in the end."""
+        """Return the ports that all connections reach in the end, according to the drill."""
         ports = {service.port for path in self.paths.paths for service in path.services}
         return tuple(ports - {*outcome.unreachable, *outcome.partial})
 
@@ -157,7 +158,7 @@ class Observation:
     def _wait(
         self, outcome: Outcome, load: ClientLoad, begin: float, arrivals: "Arrivals"
     ) -> float:
-        """Wait until all is as the drill says, or until the time of the drill is over.
+        """Wait until clients and DNS show the drill's outcome, or the drill's time is over.
 
         Return the time at which the DNS answer changed last; `begin` if it did not change.
         """
@@ -183,7 +184,10 @@ class Observation:
         return moved_at
 
     def _wait_for_alarms(self, outcome: Outcome, begin: float, arrivals: "Arrivals") -> float:
-        """Wait until each alarm of the drill should have arrived; return the AWS seconds."""
+        """Wait until each alarm of the drill should have arrived.
+
+        Return the AWS seconds since `begin`.
+        """
         latest = max((sent.seconds for sent in outcome.notifications), default=0)
         deadline = begin + (latest + tolerance(self.pace, latest)) / self.pace
         while time.monotonic() < deadline:
@@ -194,10 +198,10 @@ class Observation:
         return (time.monotonic() - begin) * self.pace
 
     def _await_well(self, failure: str) -> None:
-        """Wait until every port of every name is reached, through the side without a failure.
+        """Wait until all connections are served, by the cluster that serves without a failure.
 
         Raises:
-            LocalAwsError: the system does not become well.
+            LocalAwsError: the system does not recover within `_HEALING_S`.
         """
         deadline = time.monotonic() + _HEALING_S
         while reason := self._unwell():
@@ -221,20 +225,20 @@ class Observation:
         return f"alarms that have not ended: {', '.join(late)}" if late else ""
 
     def _side(self, path: ClientPath) -> str:
-        """Return the cluster that a name leads to; empty if it leads to several or none."""
+        """Return the cluster that a name resolves to; empty if there are several or none."""
         clusters = {self.paths.cluster_of(address) for address in self.paths.answer(path)}
         return clusters.pop() if len(clusters) == 1 else ""
 
 
 class Arrivals:
-    """The alarms in the file of messages, with the time of the look that saw them first."""
+    """Times at which alarms of the file of messages were first read, by the alarm's name."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._from = file, file.stat().st_size
         self.times: dict[str, float] = {}
 
     def look(self) -> None:
-        """Read what was appended to the file."""
+        """Read the messages that were appended since the start of the failure."""
         with self._file.open("rb") as messages:
             messages.seek(self._from)
             text = messages.read().decode(errors="replace")

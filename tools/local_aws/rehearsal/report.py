@@ -1,6 +1,6 @@
-"""The report of a rehearsal: predicted beside seen, as a table, Markdown or JSON.
+"""The report of a rehearsal: predictions beside observations, as table, Markdown or JSON.
 
-Times are in seconds of AWS; every report names the pace at which they were measured.
+Times are in seconds of AWS; every report names the pace at which the times were measured.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """A DNS client that asks one server on any port, and keeps answers for their TTL.
 
-libc and Java ask port 53 of the servers in `resolv.conf` only, so that neither can ask the DNS
-server of the local AWS where its port is shifted.
+libc and Java only ask port 53 of the servers in `resolv.conf`, so they cannot ask the DNS server of
+the local AWS where it has another port.
 """
 
 import secrets
@@ -74,7 +74,7 @@ def ask(
 
 
 def _datagram(server: Endpoint, query: bytes, timeout: float) -> bytes:
-    """Return the response to a datagram, which is sent again if no response arrives."""
+    """Return the response to a UDP query, which is sent again if no response arrives."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(timeout)
         client.connect(server)
@@ -93,7 +93,7 @@ class CachingResolver:
 
     Args:
         server: the DNS server.
-        keeps: seconds for which an answer is kept; None: its TTL.
+        keeps: seconds for which each answer is kept; None: for the answer's TTL.
         clock: returns seconds.
     """
 
@@ -157,7 +157,10 @@ def _records(message: bytes, position: int, count: int) -> Iterator[DnsRecord]:
 
 
 def _name(message: bytes, position: int) -> tuple[str, int]:
-    """Return a name, and the position after it; a pointer leads to an earlier name."""
+    """Return a name in a message, and the position after the name.
+
+    A part of a name may be a pointer to an earlier name in the message.
+    """
     labels: list[str] = []
     while size := message[position]:
         if size & _POINTER == _POINTER:

@@ -1,7 +1,7 @@
 """Actions that cause the situation of a drill scenario on the local AWS.
 
-An action is a verb and the key of what it acts on, an object of the drill's model. `living_system`
-carries actions out; a situation that the local AWS cannot cause raises `NotPlayableError`.
+An action is a verb and the key of an object of the drill's model. `living_system` performs actions.
+A situation that the local AWS cannot cause raises `NotPlayableError`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from denodo_ha.drill.model.model import Model
 
 
 class Verb(Enum):
-    """Action on an object; the value is the text of reports."""
+    """Kind of action on an object; the value is its text in reports."""
 
     KILL = "kill the machine"
     SUSPEND = "suspend the machine (SIGSTOP)"
@@ -66,7 +66,7 @@ def actions(model: Model, situation: Situation, *, suspend: bool = False) -> lis
     Args:
         model: the model of the templates.
         situation: the situation of a scenario.
-        suspend: suspend lost machines, and do not kill them.
+        suspend: suspend lost machines instead of killing them.
 
     Raises:
         NotPlayableError: the local AWS cannot cause the situation.
@@ -89,7 +89,7 @@ def _of_cluster(
     if state.license_manager_lost:
         yield Action(Verb.LOSE_LICENSE_MANAGER, model.license_managers[cluster])
     lost = Verb.SUSPEND if suspend else Verb.KILL
-    # A node is drained before its machine is lost, as the commands of this project do.
+    # Drain a node before its machine is lost, as the commands of this project do.
     yield from (Action(Verb.DRAIN, key, cluster) for key in sorted(state.drained_nodes))
     for key in sorted(state.lost_machines):
         is_balancer = key in model.machines and model.machines[key].is_balancer
@@ -99,7 +99,7 @@ def _of_cluster(
         Action(Verb.CLOSE_PORT, key, cluster, port) for key, port in sorted(state.closed_ports)
     )
     yield from (Action(Verb.SHIFT_ZONE, zone, cluster) for zone in sorted(state.shifted_zones))
-    # Zones and regions belong to all clusters in them, and are cut off once.
+    # A zone or region contains machines of several clusters, and is cut off once for all of them.
     yield from (Action(Verb.CUT_ZONE, zone) for zone in sorted(state.lost_zones))
     yield from (Action(Verb.CUT_BALANCER, key, cluster) for key in sorted(state.lost_balancers))
     if state.region_lost:

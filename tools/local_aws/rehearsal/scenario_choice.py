@@ -1,4 +1,4 @@
-"""The scenarios that a rehearsal plays, and the ways to play them."""
+"""The scenarios that a rehearsal plays, and the ways to cause their failures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from denodo_ha.drill.outcome import Failure, Outcome
 from denodo_ha.drill.scenarios import scenarios
 
 PACE = 10.0
-"""Project default: AWS seconds per real second."""
+"""Project default: pace of a rehearsal, in AWS seconds per real second."""
 _SUSPENDED = ("node-lost", "proxy-lost")
 """The kinds of failures that are played a second time with a suspended machine."""
 _LICENSE_MANAGER_LOST = "license-manager-lost"
@@ -20,7 +20,7 @@ _LICENSE_MANAGER_LOST = "license-manager-lost"
 
 
 class Variant(Enum):
-    """A way to play a failure; the value is the text of the progress."""
+    """A way to cause a failure; the value is added to the failure's name in the progress."""
 
     USUAL = ""
     SUSPENDED = " (SIGSTOP)"
@@ -47,11 +47,11 @@ class Options:
 
 
 Choice = tuple[Outcome, Situation, Variant]
-"""Outcome and situation of a scenario, and how to play it."""
+"""Outcome and situation of a scenario, and the way to cause it."""
 
 
 def chosen_scenarios(result: DrillResult, options: Options) -> Iterator[Choice]:
-    """Yield the outcome and situation of each scenario to play, and how to play it."""
+    """Yield the outcome, the situation and the way to cause it, for each scenario to play."""
     seen: set[str] = set()
     pairs = zip(result.outcomes, scenarios(result.model), strict=True)
     for outcome, (failure, situation) in pairs:
@@ -74,9 +74,10 @@ def chosen_scenarios(result: DrillResult, options: Options) -> Iterator[Choice]:
 
 
 def _shows_hanging(model: Model, failure: Failure, situation: Situation) -> bool:
-    """Return whether a suspended machine fails its checks as a lost one does.
+    """Return whether all health checks of a suspended machine fail, as those of a lost one do.
 
-    The system of a suspended machine accepts connections, so that checks which only connect pass.
+    The operating system of a suspended machine still accepts connections, so a check that only
+    connects passes.
     """
     cluster = model.clusters[failure.cluster]
     lost = situation.state_of(cluster.name).lost_machines
@@ -99,10 +100,11 @@ def _shows_hanging(model: Model, failure: Failure, situation: Situation) -> bool
 
 
 def _rebooted(result: DrillResult, failure: Failure) -> Outcome:
-    """Return the outcome of a node that stops and starts while its License Manager is lost.
+    """Return the outcome if a node stops and starts while its License Manager is lost.
 
-    The node does not come back, so the outcome is that of its loss. Its machine runs, so the alarm
-    on lost machines does not arrive, and other alarms are not compared either.
+    The node's servers do not start without a licence, so the outcome is that of the node's loss.
+    The machine itself runs, so the alarm on lost machines does not arrive; alarms are therefore not
+    compared.
     """
     node = first_node(result.model, failure)
     lost = result.by_failure[Failure("node-lost", failure.clusters[0], node.name)]

@@ -3,9 +3,10 @@
     .venv/bin/python -m tools.local_aws.rehearsal.standby [--fault NAME …]
 
 A site with two regions is deployed to a local AWS of its own, whose nodes run their programs. Its
-standby is ready. `denodo-ha failover practice` moves it there and back while clients connect; then
-each fault of the standby is planted, and the line of `denodo-ha failover check` for it must say no,
-and no other. Exit code 1: something was not as expected. The progress is on standard error.
+standby is ready. `denodo-ha failover practice` fails over to the standby and back while clients
+connect. Then each fault of the standby is caused, and in `denodo-ha failover check` exactly the
+lines for this fault must say no. Exit code 1: a result was not as expected. The progress is on
+standard error.
 """
 
 import argparse
@@ -38,7 +39,8 @@ from tools.local_aws.rehearsal.standby_site import ACTIVE, STANDBY, StandbySite,
 _LIVING = {"names": True, "metrics": True, "balancers": True, "nodes": True}
 _STAY = "20s"
 _SEEN_S = 240.0
-"""Project default: real seconds within which a line must show a fault, or its repair."""
+"""Project default: real seconds within which a line of the check must show a fault, or its
+repair."""
 _POLL_S = 1.0
 _INTERRUPTED = 130
 
@@ -87,7 +89,7 @@ def practise(site: StandbySite) -> Iterator[str]:
 
 
 def late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
-    """Yield the steps that took longer than the drill expects, in seconds of AWS."""
+    """Yield a sentence for each step that took longer than the drill expects, in seconds of AWS."""
     for direction in directions:
         steps: list[dict[str, float | None]] = direction["steps"]  # type: ignore[assignment] # JSON
         for step in steps:
@@ -104,7 +106,7 @@ def late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
 def unserved_clients(
     samples: Sequence[Sample], begin: float, cluster_of: Callable[[str], str]
 ) -> Iterator[str]:
-    """Yield observations of clients that a planned failover does not cause."""
+    """Yield a sentence for each observation of clients that a planned failover should not cause."""
     served = list(dict.fromkeys(cluster_of(item.address) for item in samples if not item.fault))
     if set(served) != {ACTIVE, STANDBY}:
         yield f"clients were served by {', '.join(served) or 'no cluster'}"
@@ -138,7 +140,7 @@ def _not_ok(states: dict[int, str], seen: dict[int, str]) -> str:
 
 
 def rehearse_fault(site: StandbySite, fault: Fault) -> str:
-    """Plant a fault and repair it; return how the check differs from the expected lines, or "".
+    """Cause a fault and repair it; return how the check differs from the expected lines, or "".
 
     Raises:
         LocalAwsError: the standby does not become ready after the repair.
@@ -152,7 +154,7 @@ def rehearse_fault(site: StandbySite, fault: Fault) -> str:
 
 
 def _await(site: StandbySite, wrong: Callable[[dict[int, str], dict[int, str]], str]) -> str:
-    """Run the check until nothing is wrong with its lines; return what is wrong in the end."""
+    """Run the check until `wrong` finds nothing, or for `_SEEN_S`; return its last finding."""
     deadline = time.monotonic() + _SEEN_S
     while True:
         lines = site.check()

@@ -1,4 +1,4 @@
-"""Faults of a standby, one for each line of `denodo-ha failover check`, on the living system."""
+"""Faults of a standby, one for each line of `denodo-ha failover check`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ _LOW_QUOTA = 32.0
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault.
+    """A fault of the standby, and the lines of the check that must show it.
 
     Attributes:
         name: its name.
         lines: the numbers of the lines that must be no.
-        seen: what the first of these lines says, in part.
+        seen: part of the text of the first of these lines.
         plant: causes the fault.
         repair: ends the fault.
         others: the numbers of the other lines that may be no or unknown.
@@ -34,7 +34,7 @@ class Fault:
     others: tuple[int, ...] = ()
 
     def disagreement(self, states: dict[int, str], seen: dict[int, str]) -> str:
-        """Return how the lines differ from what the fault must show; empty if they do not."""
+        """Return how the lines differ from those that the fault must cause; empty if they agree."""
         wrong = [number for number in self.lines if states.get(number) != "no"]
         if wrong:
             return f"line {wrong[0]} is {states.get(wrong[0], 'missing')}: {seen.get(wrong[0], '')}"
@@ -168,4 +168,4 @@ FAULTS: tuple[Fault, ...] = (
         lambda site: site.put_practice(late=False),
     ),
 )
-"""One fault for each line, in their order."""
+"""Faults in the order of the lines of `failover check`; each line has a fault."""

@@ -2,7 +2,8 @@
 
 `configuration` writes the active-passive example with what a standby needs: exports, a metadata
 database that is copied, and a License Manager for each site. Denodo's stand-ins export no metadata,
-so the manifests of the exports are written here; all else is deployed, or done by commands.
+so this module writes the manifests of the exports. All other preparations are made by the deploy
+and by commands.
 """
 
 import json
@@ -37,12 +38,14 @@ _MANAGER = "license_manager:\n  host: sm.example.com                   # yours\n
 _ACCOUNT = "111122223333"
 _KEY = f"arn:aws:kms:eu-central-1:{_ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
 _REGIONS = {"eu-west-1": f", copy: {{to: {STANDBY}, kms_key: '{_KEY}'}}", "eu-central-1": ""}
-"""The regions of the example's clusters, and the copy of a cluster's database."""
+"""Regions of the example's clusters, each with the text that configures the copy of the cluster's
+metadata database; empty without a copy."""
 _QUOTA = 64.0
 _RECORDED, _ATTEMPTS = (8, 10), 5
-"""Lines of the check that need a run of `failover check --record`, and the attempts to run it."""
+"""Lines of `failover check` whose facts only `failover check --record` records, and the attempts to
+run that command."""
 _CHECK_S = 60.0
-"""Project default: real seconds to read the facts of a check."""
+"""Project default: real seconds within which a check reads its facts."""
 _COMMAND_S = 900
 """Project default: real seconds after which a command is killed; normally, it ends earlier."""
 
@@ -114,7 +117,8 @@ class StandbySite:
     def check(self) -> dict[int, CheckLine]:
         """Return the lines of `failover check` for the standby, by number.
 
-        The check has more time than the command, since this machine also runs all that is checked.
+        The time limit is longer than that of the command, since this machine also runs the whole
+        site.
         """
         location = locate_failover(
             self.aws, config=str(self.config), environment=None, regions=None
@@ -175,7 +179,7 @@ class StandbySite:
                 break
 
     def put_quotas(self, standby: float) -> None:
-        """Apply quotas, with the standby's vCPUs as given."""
+        """Apply quotas in both regions; `standby` is the quota of vCPUs in the standby's region."""
         quotas = {code: _QUOTA for _, code in COMPARED_QUOTAS.values()}
         active, other = (self.environment.clusters[name] for name in (ACTIVE, STANDBY))
         (_, virtual_cpus), *_ = COMPARED_QUOTAS.values()
@@ -183,7 +187,10 @@ class StandbySite:
         self.control(f"quotas/{active.account}", values)
 
     def put_export(self, cluster: str, node: str, *, hours: float = 1, **changed: object) -> None:
-        """Write the manifest of an export as a node does; S3 copies it to the other region."""
+        """Write the manifest of a metadata export, as a node does.
+
+        S3 copies the manifest to the other region.
+        """
         at = datetime.now(UTC) - timedelta(hours=hours)
         manifest = {
             "schema": 2,
@@ -204,7 +211,7 @@ class StandbySite:
         self._put(cluster, key, json.dumps(manifest).encode())
 
     def put_practice(self, *, late: bool) -> None:
-        """Write the history entry of a practice that ends now."""
+        """Write a history entry of a practice that ends now; with `late`, a step was late."""
         steps = [{"step": "DNS, first answer", "late": late}]
         entry = HistoryEntry(
             id=secrets.token_hex(4),

@@ -1,8 +1,8 @@
 """Creation signals: a resource with a CreationPolicy is complete once it has signalled success.
 
-Where instances run no programs, a success signal is sent for each of them at once by default. In
-the mode `manual` a test must call `SignalResource`, as the node program does on AWS. Where the
-part `nodes` is on, the programs of nodes signal.
+By default, the local AWS sends a success signal at once for each instance that runs no programs. In
+the mode `manual`, a test must call `SignalResource`, as the node program does on AWS. While the
+part `nodes` is on, the programs of nodes send the signals.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _wait_conditions = ministack.wait_conditions
 
 
 class Mode:
-    """The mode of creation signals.
+    """Mode of creation signals: `automatic` sends a success signal at once, `manual` sends none.
 
     Attributes:
         name: one of `MODES`.
@@ -56,8 +56,8 @@ def _waiting_create(kind: str, handler: dict[str, Any]) -> Callable[[str, Proper
         signal = _resource_signal(stack, logical_id)
         if signal is not None:
             try:
-                # An Auto Scaling group would wait for HAProxy, which waits for the nodes, which are
-                # created later here.
+                # Wait for programs only on single instances. A group of HAProxy instances signals
+                # once HAProxy sees a node, but the local AWS creates the nodes after the group.
                 image = str(properties.get("ImageId", ""))
                 runs = kind == _KINDS[0] and MACHINES.runs_programs(image)
                 _wait(kind, stack, logical_id, signal, runs=runs)
@@ -97,7 +97,7 @@ def release() -> None:
 
 
 def install() -> None:
-    """Create instances and groups on a worker thread, which can wait for creation signals."""
+    """Create instances and Auto Scaling groups on a worker thread, which can wait for signals."""
     blocking = private(ministack.lifecycle, "_runs_on_worker_thread")
     ministack.replace(
         ministack.lifecycle,

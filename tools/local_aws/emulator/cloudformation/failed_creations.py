@@ -45,7 +45,7 @@ def _failing(create: Any) -> Any:
 
 
 def _remember_undeleted(stack: dict[str, Any]) -> None:
-    """Add the resources that a creation's rollback did not delete to the stack's record again."""
+    """Restore in a stack's record the resources that a creation's rollback did not delete."""
     if stack.get("StackStatus") != "ROLLBACK_FAILED":
         return
     # In creation order: a later deletion of the stack deletes its resources in reverse order.

@@ -25,7 +25,7 @@ def _account_of(role: str | None) -> str:
 
 
 def output(spec: dict[str, str]) -> str:
-    """Return the value of an output, or raise InvalidRequestError."""
+    """Return the output that `Fn::GetStackOutput` names, or raise InvalidRequestError."""
     region = spec.get("Region") or ministack.region()
     account = _account_of(spec.get("RoleArn"))
     stack = ministack.all_stacks.get_scoped(account, region, spec.get("StackName", ""))

@@ -1,10 +1,10 @@
 """Suppression of a composite alarm's actions by another alarm.
 
 While the suppressor is in state ALARM, and for the extension period after that, the composite alarm
-performs no actions. Otherwise it waits for the wait period before it performs the actions of state
-ALARM, in case the suppressor changes late (AWS, Amazon CloudWatch User Guide, "Suppressing
-composite alarm actions"). A state that has ended before its actions were performed has none; AWS
-does not document this case.
+performs no actions. Otherwise, the composite alarm waits for the wait period before it performs the
+actions of state ALARM, in case the suppressor changes to ALARM later than the composite alarm (AWS,
+Amazon CloudWatch User Guide, "Suppressing composite alarm actions"). If a state ends before its
+actions were performed, they are never performed; AWS does not document this case.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _actions = ministack.AccountRegionScopedDict()
 
 
 def problem(properties: dict[str, Any]) -> str:
-    """Return why PutCompositeAlarm refuses the suppressor, empty if it does not."""
+    """Return why PutCompositeAlarm refuses the suppressor; empty if the suppressor is accepted."""
     suppressor = properties.get("ActionsSuppressor")
     if not suppressor:
         return ""
@@ -72,7 +72,7 @@ def settle(alarm: ministack.Record) -> None:
 
 
 def _alarm(name: str) -> ministack.Record | None:
-    """Return an alarm by its name or ARN."""
+    """Return an alarm by its name or ARN; None if there is no such alarm."""
     short = name.rpartition(":alarm:")[2] or name
     found: ministack.Record | None = ministack.alarms.get(short)
     return found or ministack.composite_alarms.get(short)

@@ -43,6 +43,6 @@ def _delete(physical_id: str, _properties: Properties) -> None:
 
 
 def install() -> None:
-    """Add the type, and the suppression of actions."""
+    """Add the resource type of composite alarms, and the suppression of their actions."""
     action_suppression.install()
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)

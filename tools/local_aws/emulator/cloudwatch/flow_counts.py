@@ -1,7 +1,7 @@
 """Flow counts of load balancers, which the process that forwards connections reports.
 
-AWS, CloudWatch metrics for your Network Load Balancer: `ActiveFlowCount` and `NewFlowCount` are
-reported always, the others only while they are not zero.
+`ActiveFlowCount` and `NewFlowCount` always have data, the other metrics only while their value is
+not zero (AWS, CloudWatch metrics for your Network Load Balancer).
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ _reports: dict[str, deque[tuple[float, Mapping[str, float]]]] = {}
 
 
 def put(counts: Mapping[str, Mapping[str, float]]) -> None:
-    """Add a report of load balancers, by ARN: open flows, and events since the last report.
+    """Add a report of load balancers, by ARN: open flows now, and events since the last report.
 
     Raises:
         KeyError: a metric is unknown.
@@ -44,7 +44,7 @@ def put(counts: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def stretch(factor: float) -> None:
-    """Multiply the age of each report."""
+    """Multiply the age of each report by a factor, after a change of the pace."""
     now = CLOCK.now()
     for name, reports in [*_reports.items()]:
         ages = [(now - (now - at) * factor, values) for at, values in [*reports]]

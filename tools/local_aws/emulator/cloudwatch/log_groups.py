@@ -10,7 +10,10 @@ _LONGEST_NAME = 512
 
 
 def install() -> None:
-    """Give groups without a name the name STACK-LOGICALID-SUFFIX; MiniStack's own has slashes."""
+    """Give groups without a name the name STACK-LOGICALID-SUFFIX, instead of MiniStack's name.
+
+    MiniStack's names contain slashes.
+    """
     handler = ministack.handlers[KIND]
     create, update = handler["create"], handler["update"]
 

@@ -1,9 +1,9 @@
-"""Recorded values of the metrics that the local AWS computes, so that alarms take their time.
+"""Recorded values of the metrics that the local AWS computes, so that alarms need whole periods.
 
-Without a recording, such a metric has its current value in all periods, and its alarms change at
-once. While the part `metrics` of `PUT /_local/living` is on, the value of each alarm's metric is
-recorded several times in each period, as Elastic Load Balancing measures within a minute. So an
-alarm changes when the statistic of whole periods does.
+Without recorded values, such a metric has its current value in all periods, and its alarms change
+at once. While the part `metrics` of `PUT /_local/living` is on, the value of each alarm's metric is
+recorded several times in each period, as Elastic Load Balancing measures within a minute. An alarm
+then changes only when the statistic of whole periods does, as on AWS.
 """
 
 import logging
@@ -17,9 +17,10 @@ from tools.local_aws.emulator.clock import CLOCK
 _log = logging.getLogger("local-aws")
 _EVERY_S = 10
 _SHORTEST_S = 0.1
-"""Project defaults: AWS seconds between two records, and real seconds at the least."""
+"""Project defaults: AWS seconds between two records (`_EVERY_S`), but at least these real seconds
+(`_SHORTEST_S`)."""
 _KEPT = 600
-"""Project default: recorded values of each alarm; 10 periods of 10 minutes."""
+"""Project default: recorded values of each alarm, enough for 10 periods of 10 minutes."""
 
 Owner = tuple[str, str, str]
 """Account, region and name of an alarm."""
@@ -60,10 +61,10 @@ class MetricHistory:
         ).start()
 
     def stretch(self, factor: float) -> None:
-        """Multiply the age of each record."""
+        """Multiply the age of each record by a factor, after a change of the pace."""
         now = CLOCK.now()
         for owner, points in [*self._points.items()]:
-            # Copies, because another thread adds records.
+            # Iterate over copies, because another thread adds records.
             ages = [(now - (now - at) * factor, value) for at, value in [*points]]
             self._points[owner] = deque(ages, maxlen=_KEPT)
 

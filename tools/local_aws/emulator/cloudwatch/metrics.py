@@ -144,7 +144,7 @@ def _by_period(alarm: Alarm, points: dict[int, list[ministack.Record]], last: in
 
 
 def _flows(alarm: Alarm, balancer: str, last: int) -> Series:
-    """Return a count of a load balancer's flows in each period; empty without the balancer."""
+    """Return a flow count of a load balancer in each period; empty if there is no such balancer."""
     there = any(arn.endswith(f"/{balancer}") for arn in ministack.load_balancers)
     if not there or _is_cut_off(alarm):
         return {}
@@ -160,7 +160,10 @@ def _flows(alarm: Alarm, balancer: str, last: int) -> Series:
 
 
 def computed_value(alarm: Alarm) -> float | None:
-    """Return the current value of an alarm's metric, None without data or if it is not computed."""
+    """Return the current value of an alarm's metric.
+
+    None: the metric has no data, or the local AWS does not compute it.
+    """
     if alarm.get("Namespace") not in _COMPUTED or not alarm.get("MetricName"):
         return None
     if _is_cut_off(alarm):
@@ -190,7 +193,7 @@ def _metric(alarm: Alarm) -> tuple[object, ...]:
 def set_pace(pace: float) -> None:
     """Set the pace, and keep the age of all measurements in seconds of AWS.
 
-    Otherwise an alarm would evaluate periods again that were over before.
+    With changed ages, an alarm would evaluate periods again that were already over.
     """
     factor, now = CLOCK.pace / pace, CLOCK.now()
     HISTORY.stretch(factor)
@@ -232,7 +235,7 @@ def _computed(metric: str, dimensions: dict[str, str]) -> float | None:
 
 
 def _status_check(id_: str) -> float | None:
-    """Return 1 if the status checks of an instance fail; None if it does not run."""
+    """Return 1 if the status checks of an instance fail, else 0; None if it does not run."""
     instance = ministack.instances.get(id_)
     if instance is None or instance["State"]["Name"] != "running":
         return None
@@ -242,7 +245,7 @@ def _status_check(id_: str) -> float | None:
 
 
 def _targets(dimensions: dict[str, str], state: str) -> float | None:
-    """Return the number of targets in a state, None if load balancer or group is missing."""
+    """Return the number of targets in a state; None without the load balancer or target group."""
     group = dimensions.get("TargetGroup", "?")
     balancer = dimensions.get("LoadBalancer", "?")
     for arn, description in ministack.target_groups.items():

@@ -55,7 +55,7 @@ def install(file: Path) -> None:
     """Append each message to a topic to a file, before MiniStack delivers it.
 
     Messages in a region that is cut off are lost.
-    The file is there from the start: `make local` names `tail -f`, which needs it.
+    The file is created at once, because `make local` suggests `tail -f` of it.
     """
     file.touch()
     fan_out = ministack.private(ministack.sns, "_fanout")

@@ -1,8 +1,9 @@
-"""Capacity Reservations: places of a zone, instance type, platform and tenancy.
+"""Capacity Reservations: places for instances of one zone, instance type, platform and tenancy.
 
 A running instance with these attributes uses a free place of an open reservation when the instance
 is launched or started, and when the reservation is created or gets more places. AWS does not
-document that an instance which runs already uses a place that becomes free later; here it does not.
+document whether an instance that runs already uses a place that becomes free later; in the local
+AWS, it does not.
 """
 
 import uuid

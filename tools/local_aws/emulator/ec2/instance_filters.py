@@ -15,7 +15,7 @@ _FIELDS = {
 
 
 def install() -> None:
-    """Apply these filters in addition to those of MiniStack."""
+    """Apply the filters of `_FIELDS` in addition to those of MiniStack."""
     others = ministack.private(ministack.ec2, "_matches_filters")
 
     def matches(instance: ministack.Record, filters: Mapping[str, Sequence[str]]) -> bool:

@@ -26,7 +26,7 @@ _RESERVED = 4
 CHANGED = threading.Event()
 """Set after each change of an instance."""
 RESTARTS: list[str] = []
-"""Instances that EC2 has restarted, and whose old programs have not been ended yet."""
+"""Ids of instances that EC2 has restarted, and whose machines still run the old programs."""
 _NEVER_IN_PLACE = ("BlockDeviceMappings",)
 """Properties whose change replaces an instance (AWS, AWS::EC2::Instance, BlockDeviceMappings)."""
 

@@ -1,4 +1,4 @@
-"""Checks of VPCs, subnets, routes and gateways, which MiniStack makes without these checks.
+"""Checks of VPCs, subnets, routes and gateways, which MiniStack would make without checks.
 
 Resources that are referred to must exist, and resources in use are not deleted.
 """

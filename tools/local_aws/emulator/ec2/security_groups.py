@@ -17,10 +17,12 @@ from tools.local_aws.emulator.errors import AwsError
 _QUOTA = 60
 """Rules of a group in each direction (AWS, Amazon VPC quotas, "Security groups")."""
 _WEIGHTS = {"route53-healthchecks": 25}
-"""Rules that an AWS-managed prefix list counts as (AWS, AWS-managed prefix lists, "weight")."""
+"""Number of rules that a reference to an AWS-managed prefix list counts as (AWS, AWS-managed prefix
+lists, "weight")."""
 
 _WIDEST = 100
-"""Project default: a range of more ports is not a list of ports on which servers listen."""
+"""Project default: `admitted_ports` ignores rules with a wider range, because servers do not listen
+on each port of such a range."""
 _DIRECTIONS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 _DEFAULT = {
     "IpProtocol": "-1",
@@ -113,7 +115,7 @@ def rules(group_id: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def admitted_ports() -> list[int]:
-    """Return the TCP ports that a rule of any group admits, without ranges of many ports."""
+    """Return the TCP ports that rules of any group admit, without ranges wider than `_WIDEST`."""
     ranges = [
         range(int(item["FromPort"]), int(item["ToPort"]) + 1)
         for _, record in [*ministack.security_groups.all_items()]

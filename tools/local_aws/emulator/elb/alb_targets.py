@@ -63,6 +63,6 @@ def _listener(target: Target) -> ministack.Record | None:
 
 
 def groups(target: Target) -> list[str]:
-    """Return the target groups to which a target, an Application Load Balancer, forwards."""
+    """Return the target groups to which an Application Load Balancer, as a target, forwards."""
     listener = _listener(target)
     return [] if listener is None else listeners.groups_of(listener)

@@ -1,9 +1,10 @@
 """Certificates of listeners and machines.
 
-ACM's certificates of the local AWS are records without a key. A listener needs both, so the first
-use of such a certificate makes a self-signed one for its names, in files that the process of the
-load balancers reads. `aws acm get-certificate` returns it, and clients may trust it as their
-certificate authority. Certificates of machines are issued by one authority for each local AWS.
+In the local AWS, a certificate of ACM is a record without certificate and key. A listener needs
+both: its first use of such a record makes a self-signed certificate for the record's names, in
+files that the process of the load balancers reads. `aws acm get-certificate` returns this
+certificate, and clients may trust it as their certificate authority. Certificates of machines are
+issued by one authority for each local AWS.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -18,17 +19,19 @@ _OTHER_USES = (
     *("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
     *("encipher_only", "decipher_only"),
 )
-"""Uses that the key of an authority has, and has not (RFC 5280, Key Usage)."""
+"""The uses that the key of an authority has (`_USES`), and those that it does not have (RFC 5280,
+Key Usage)."""
 _DAYS = 395
-"""Project default, as of ACM's certificates (AWS, ACM certificate characteristics)."""
+"""Project default: days for which a certificate is valid, as for ACM's certificates (AWS, ACM
+certificate characteristics)."""
 
 
 def files(arn: str) -> list[str]:
-    """Return the paths of a certificate's chain and key, which are made if they do not exist."""
+    """Return the paths of the files of a certificate's chain and key; write missing files."""
     record = ministack.certificates[arn]
     if record.get("_private_key"):
-        # This is an imported certificate. Another import changes its content, and so the name of
-        # the file.
+        # An imported certificate. The name of its file depends on its content, which another import
+        # changes.
         chain = f"{record['_pem_body']}\n{record.get('_pem_chain') or ''}"
         return _written(sha256((arn + chain).encode()).hexdigest(), chain, record["_private_key"])
     name = sha256(arn.encode()).hexdigest()
@@ -79,7 +82,7 @@ def issued(names: list[str]) -> tuple[str, str]:
 
 
 def _authority_files() -> list[str]:
-    """Return the paths of the authority's certificate and key, which are made once."""
+    """Return the paths of the authority's certificate and key; write missing files."""
     chain_file, key_file = _paths("authority")
     if not key_file.exists():
         return _written("authority", *self_signed(["Authority of the local AWS"]))
@@ -89,7 +92,11 @@ def _authority_files() -> list[str]:
 def _made(
     names: list[str], *, is_authority: bool = False, issuer: list[str] | None = None
 ) -> tuple[str, str]:
-    """Return a certificate for names and its key; `issuer` are the files of its authority."""
+    """Return a certificate for names and its key.
+
+    `issuer` has the paths of the authority's certificate and key; None: the certificate signs
+    itself.
+    """
     # Imported here, because MiniStack must not find the package: see `emulator/__main__.py`.
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415

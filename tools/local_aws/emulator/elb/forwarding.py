@@ -1,7 +1,7 @@
-"""The forwarding table: what the process of the load balancers needs to know, as one document.
+"""The forwarding table: all that the process of the load balancers must know, as one document.
 
-`GET /_local/forwarding?after=VERSION` returns the document once its version differs from the given
-one, or after some seconds. The document has every load balancer of every account, the loopback
+`GET /_local/forwarding?after=VERSION` returns the document once its version differs from VERSION,
+or after `_LONGEST_WAIT_S`. The document has every load balancer of every account, the loopback
 endpoint of each listener in each zone, the target groups with the current health of their targets,
 and the rules of the security groups.
 """
@@ -36,7 +36,7 @@ CLIENTS: dict[str, str] = {}
 
 _PROCESS, _MODULE = "balancers", "tools.local_aws.living.balancer"
 _LONGEST_WAIT_S = 25.0
-"""Project default: below the time-out of clients of the control API."""
+"""Project default: longest wait for a change, below the time-out of clients of the control API."""
 _LOOK_S = 0.2
 """Project default: seconds between two polls for changes."""
 _CLOCK_S = 10
@@ -45,7 +45,7 @@ since health also changes with time: a deregistration delay or a zonal shift end
 
 
 async def changed(after: str) -> None:
-    """Wait until the version differs from a given one, but not longer than some seconds."""
+    """Wait, at most `_LONGEST_WAIT_S`, until the version of the forwarding table is not `after`."""
     number, since = -1, 0.0
     for _ in range(int(_LONGEST_WAIT_S / _LOOK_S)):
         now = time.monotonic()
@@ -57,7 +57,7 @@ async def changed(after: str) -> None:
 
 
 def current() -> Document:
-    """Return the document, with its version."""
+    """Return the forwarding table, with its version."""
     table = _Table()
     for (account, region, arn), record in [*ministack.load_balancers.all_items()]:
         if "SubnetMappings" in record:
@@ -115,7 +115,7 @@ class _Table:
 
     def _add_group(self, arn: str) -> None:
         group = ministack.target_groups[arn]
-        target_health.count(arn, "")  # removes targets whose deregistration delay is over
+        target_health.count(arn, "")  # remove targets whose deregistration delay is over
         self._groups[arn] = {
             "protocol": group["Protocol"],
             "type": group["TargetType"],
@@ -145,7 +145,10 @@ class _Table:
         }
 
     def _balancer_as_target(self, arn: str) -> Document:
-        """Return where a load balancer is; the process itself knows the endpoint."""
+        """Return the zone, address and groups of a load balancer that is a target.
+
+        Its endpoint is None, because the process of the load balancers finds it in the table.
+        """
         record = ministack.load_balancers.get(arn) or {"SecurityGroups": [], "SubnetMappings": []}
         addresses = load_balancers.private_addresses(record)
         return {
@@ -163,7 +166,7 @@ class _Table:
         return groups
 
     def add_sources(self) -> None:
-        """Add the loopback addresses whose address on AWS is known: instances' and clients'."""
+        """Add the loopback addresses of instances and clients, with their addresses on AWS."""
         owners: dict[str, list[Document]] = {}
         for _, instance in [*ministack.instances.all_items()]:
             stand_in = stand_ins.STORE.get(instance["InstanceId"], {})
@@ -178,7 +181,7 @@ class _Table:
 
 
 def zones_of(record: ministack.Record, region: str) -> dict[str, Document]:
-    """Return the zones of a load balancer: private address, whether cut off or shifted away."""
+    """Return the zones of a load balancer: private address, and if cut off or shifted away."""
     away = zonal_shifts.zones_away(record["LoadBalancerArn"])
     ids = {
         subnet["AvailabilityZone"]: subnet.get("AvailabilityZoneId")
@@ -217,7 +220,7 @@ def _attributes(store: Any, arn: str) -> dict[str, str]:
 
 
 def set_clients(addresses: dict[str, str]) -> dict[str, str]:
-    """Set the address on AWS of clients by their loopback address; replace earlier settings.
+    """Set the AWS address of clients, by their loopback address; replace earlier settings.
 
     Raises:
         InvalidRequestError: a client is not on this machine.

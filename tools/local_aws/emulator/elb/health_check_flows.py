@@ -1,8 +1,9 @@
-"""The flows of health checks: whether a check of a load balancer reaches its target.
+"""The flows of health checks, which may not reach their target.
 
 AWS, Update the security groups for your Network Load Balancer: health checks come from the private
-addresses of the load balancer. They need an outbound rule of its security groups, and an inbound
-rule of the target's. Without one, and while the target's zone is cut, a check times out.
+addresses of the load balancer. They need an outbound rule of the load balancer's security groups,
+and an inbound rule of the target's. Without both rules, and while the target's zone is cut off, a
+check times out.
 """
 
 from tools.local_aws.emulator import cuts, ministack
@@ -17,8 +18,8 @@ Instance = ministack.Record
 def reach(group: ministack.Record, instance: Instance | None, port: int) -> bool:
     """Return whether the checks of a target group reach a port of an instance.
 
-    Security groups count only while load balancers run, since the instances of most tests have
-    none.
+    Security groups are evaluated only while the part `balancers` is on, because the instances of
+    most tests have no security groups.
     """
     if instance is None:
         return True

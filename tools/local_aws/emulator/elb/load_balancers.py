@@ -266,10 +266,10 @@ def _update(arn: str, old: Properties, new: Properties, _stack: str) -> Made:
 
 
 def private_addresses(record: ministack.Record) -> dict[str, str]:
-    """Return the private address of a load balancer in each zone: the fixed one, else a chosen one.
+    """Return the private address of a load balancer in each zone.
 
-    AWS chooses one. Here it is the subnet's last usable address, which no instance gets before the
-    subnet is full.
+    Without a fixed address, AWS chooses an address. The local AWS uses the subnet's last usable
+    address, which no instance gets before the subnet is full.
     """
     subnets = [(item, ministack.subnets.get(item["SubnetId"])) for item in record["SubnetMappings"]]
     return {

@@ -22,16 +22,18 @@ class Outcome:
 
 
 _CLOSED_AT_ONCE_S = 1.0
-"""Project default: real seconds that a busy machine takes to close a connection."""
+"""Project default: real seconds within which a load balancer of a busy machine closes a connection
+whose target has refused it."""
 PASSED = Outcome(passed=True)
 _FAILED = Outcome(reason="Target.FailedHealthChecks", description="Health checks failed")
 TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
 
 
 PROXY_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
-"""Header of the PROXY protocol, version 2, without a client (HAProxy Technologies, The PROXY
-protocol, LOCAL). Health checks have it where the target group uses the protocol (AWS, Edit target
-group attributes for your Network Load Balancer, Proxy protocol, Health check connections)."""
+"""Header of the PROXY protocol, version 2, that names no client (HAProxy Technologies, The PROXY
+protocol, LOCAL). Health checks send this header if the target group uses the protocol (AWS, Edit
+target group attributes for your Network Load Balancer, Proxy protocol, Health check
+connections)."""
 
 
 def tcp(address: tuple[str, int], timeout: float, header: bytes = b"") -> Outcome:
@@ -51,18 +53,19 @@ def stays_open(
     silence: float = _CLOSED_AT_ONCE_S,
     patience: float = _CLOSED_AT_ONCE_S,
 ) -> bool:
-    """Return whether a connection is accepted, and reaches a target if this is a load balancer.
+    """Return whether an endpoint accepts a connection and does not end it for lack of a target.
 
     A load balancer of this machine accepts a connection before it connects to a target. If the
-    target refuses, it closes the connection at once; if the target cannot be reached, it answers
-    nothing, and resets the connection once the client has ended its side (`living/balancer/
-    flows.py`). A server that waits for the first bytes of its client does neither.
+    target refuses, the load balancer closes the connection at once. If the target cannot be
+    reached, the load balancer sends nothing, and resets the connection once the client has ended
+    its side (`living/balancer/flows.py`). A server that waits for the first bytes of its client
+    neither closes nor resets the connection.
 
     Args:
         address: the endpoint.
         timeout: real seconds until the connection is accepted.
-        silence: real seconds until it is closed at once.
-        patience: real seconds until it is reset at its end.
+        silence: real seconds to wait for a close after the connection was accepted.
+        patience: real seconds to wait for a reset after the client has ended its side.
     """
     try:
         connection = socket.create_connection(address, timeout=timeout)

@@ -214,7 +214,7 @@ def _delete(arn: str, _properties: Properties) -> None:
 
 
 def _changed_by_call(parameters: dict[str, list[str]], *, comes: bool) -> Any:
-    """Answer RegisterTargets and DeregisterTargets; refuse what AWS refuses."""
+    """Answer RegisterTargets (`comes`) or DeregisterTargets; refuse what AWS refuses."""
     (arn,) = parameters.get("TargetGroupArn", [""])
     action = "RegisterTargets" if comes else "DeregisterTargets"
     try:

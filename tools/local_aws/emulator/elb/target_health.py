@@ -22,7 +22,8 @@ from tools.local_aws.emulator.ministack import private
 Target = dict[str, Any]
 _REGISTERED, _DRAINING = "Registered", "DrainingSince"
 _CHECKS_AT_ONCE = 32
-"""Project default: more than the targets of an environment whose checks may time out."""
+"""Project default: health checks that run at the same time; more than an environment has targets
+whose checks may time out."""
 _Key = tuple[str, str, int]
 _log = logging.getLogger("local-aws")
 
@@ -130,7 +131,10 @@ def health(arn: str, target: Target) -> Health:
 
 
 def _through(target: Target) -> Health:
-    """Return the health of a load balancer as a target: unhealthy if it has no healthy node."""
+    """Return the health of a target that is an Application Load Balancer.
+
+    The target is unhealthy if none of its own targets is healthy.
+    """
     states = {
         health(arn, item).state
         for arn in alb_targets.groups(target)

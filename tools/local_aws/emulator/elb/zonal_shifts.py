@@ -1,7 +1,7 @@
 """Zonal shifts of load balancers (AWS, Amazon Application Recovery Controller API).
 
-MiniStack lacks this service. The address of a zone from which a shift leads away is not in the DNS
-of the load balancer (`zone_health`). With cross-zone load balancing, targets in that zone get no
+MiniStack lacks this service. While a shift takes a zone out, the load balancer's address in that
+zone is not in DNS (`zone_health`). With cross-zone load balancing, targets in that zone get no
 connections (`forwarding`).
 """
 
@@ -48,7 +48,7 @@ def _active(resource: str = "") -> list[dict[str, Any]]:
 
 
 def zones_away(arn: str) -> set[str]:
-    """Return the ids of the zones from which a shift leads away from a load balancer's address."""
+    """Return the ids of the zones that a zonal shift takes out of a load balancer's DNS name."""
     return {str(shift["awayFrom"]) for shift in _active(arn)}
 
 

@@ -2,8 +2,8 @@
 
 AWS, Target group health (Network Load Balancers): a zone is healthy while every target group has as
 many healthy targets for the zone as its DNS failover threshold requires. With cross-zone load
-balancing the targets of all zones count for each zone. A zone from which a zonal shift leads away
-is not in DNS (AWS, Zonal shift for your Network Load Balancer).
+balancing the targets of all zones count for each zone. A zone that a zonal shift takes out is not
+in DNS (AWS, Zonal shift for your Network Load Balancer).
 """
 
 from tools.local_aws.emulator import cuts, ministack
@@ -25,7 +25,7 @@ def zones(balancer: Balancer) -> list[str]:
 def in_dns(balancer: Balancer) -> list[str]:
     """Return the zones whose addresses are in the DNS of a load balancer; all if none is healthy.
 
-    A zone that is cut fails the health checks of the load balancer's own addresses.
+    A zone that is cut off is not healthy: the load balancer's own address in it is not reachable.
     """
     away = zonal_shifts.zones_away(balancer["LoadBalancerArn"])
     region = ministack.region()

@@ -1,8 +1,8 @@
 """RDS: automated backups that are replicated to another region, and the restore of such a copy.
 
-A copy exists from the deploy of its database on, and stays when the database is deleted, as RDS
-retains automated backups. A restored database has the present content of its source, if the source
-has a server (`servers`).
+A copy exists from the deploy of its database on, and remains when the database is deleted, as RDS
+retains automated backups. A restored database has the current content of the source database, if
+the source database has a server (`servers`).
 """
 
 import secrets
@@ -23,8 +23,8 @@ _KEY = "AutomaticBackupReplicationKmsKeyId"
 _SOURCE = "SourceDBInstanceAutomatedBackupsArn"
 _OWN = "SourceDBInstanceIdentifier"
 _AGE_S = 300
-"""Age of a copy's newest state, from 5 to 30 minutes at RDS (AWS Prescriptive Guidance, "Amazon RDS
-PITR snapshot replication")."""
+"""Project default: age of a copy's newest state, in seconds. In RDS, the age is 5 to 30 minutes
+(AWS Prescriptive Guidance, "Amazon RDS PITR snapshot replication")."""
 _RETAINED = timedelta(days=7)
 
 
@@ -51,11 +51,11 @@ class _Copy:
 _ages = {"age": _AGE_S}
 """The age of the newest state of all copies, in seconds."""
 _copies: dict[tuple[str, str, str], _Copy] = {}
-"""Copies by the account, the region and the identifier of their databases."""
+"""Copies by the account, region and identifier of the source database."""
 
 
 def replicate(id_: str, properties: Properties) -> None:
-    """Make, change or end the copy that a database's properties ask for."""
+    """Create, change or end the copy of a database, as its properties require."""
     place = (ministack.account(), ministack.region(), id_)
     region = properties.get(_REGION)
     if not region:
@@ -96,7 +96,7 @@ def _here() -> list[_Copy]:
 
 
 def put(settings: dict[str, Any]) -> dict[str, int]:
-    """Set the age of the newest state of all copies, in seconds; without `age`, the usual one.
+    """Set the age of the newest state of all copies, in seconds; without `age`, `_AGE_S`.
 
     Raises:
         InvalidRequestError: the age is not a number of seconds.
@@ -132,7 +132,7 @@ def _describe(_asked: dict[str, Any]) -> Any:
 
 
 def _restore(asked: dict[str, Any]) -> Any:
-    """Make a database from a copy in this region, or from a database of this region."""
+    """Create a database from a copy in this region, or from a database of this region."""
     copy = _of_database(_first(asked.get(_OWN))) if _OWN in asked else _of_copy(asked)
     more = {
         "DBInstanceIdentifier": _first(asked.get("TargetDBInstanceIdentifier")),

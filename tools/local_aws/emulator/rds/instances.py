@@ -1,7 +1,7 @@
 """RDS: resources referenced by databases must exist; RDS manages the administrator's password.
 
-MiniStack makes only the record of a database; its server is a part of the local AWS that runs on
-request (`servers`).
+MiniStack makes only the record of a database. Servers of databases run while the part `databases`
+of the local AWS is on (`servers`).
 """
 
 import json
@@ -82,7 +82,10 @@ def _check_protection(id_: str, _properties: Properties) -> None:
 
 
 def _ensure_password_secret(id_: str, properties: Properties) -> dict[str, Any]:
-    """Make the administrator's secret, as RDS does, and return its attributes."""
+    """Create the administrator's secret if RDS manages the password; return its attributes.
+
+    Without a managed password, there are no attributes.
+    """
     kept = ministack.databases[id_].get("MasterUserSecret")
     if not resource_types.truth(properties.get(MANAGED)):
         return {}
@@ -100,7 +103,7 @@ def _ensure_password_secret(id_: str, properties: Properties) -> dict[str, Any]:
 
 
 def _ensured(id_: str, properties: Properties) -> dict[str, Any]:
-    """Make the administrator's secret, and let the database run with its password."""
+    """Create the administrator's secret, and start the database's server with its password."""
     attributes = _ensure_password_secret(id_, properties)
     DATABASES.compare()
     return attributes

@@ -1,8 +1,8 @@
 """The servers of databases: a real PostgreSQL for each available database (`living.database`).
 
-They run while the part `databases` is on and this machine has PostgreSQL: that of the clone's
-Python packages (`make dev`), else Debian's. A database that was killed is dead until it is started
-again, although RDS calls it available.
+The servers run while the part `databases` is on and this machine has PostgreSQL: that of the
+clone's Python packages (`make dev`), else Debian's. A killed database does not run until the action
+`start`, although its status in RDS remains available.
 """
 
 import json
@@ -36,7 +36,7 @@ class Databases:
         self._lock = threading.RLock()
 
     def compare(self) -> None:
-        """Let the databases run that RDS calls available, and remove what was deleted."""
+        """Start the servers of available databases, and remove those of deleted databases."""
         with self._lock:
             wanted = self._wanted() if LIVING.is_on("databases") else {}
             for key, settings in [*self._running.items()]:
@@ -50,7 +50,7 @@ class Databases:
             )
 
     def show(self) -> dict[str, Any]:
-        """Return state, host and endpoint of each database, by region and identifier."""
+        """Return state, host and endpoint of each database's server, by region and identifier."""
         with self._lock:
             return {
                 f"{region}/{id_}": {
@@ -97,9 +97,9 @@ class Databases:
         shutil.rmtree(_folder(key), ignore_errors=True)
 
     def copy(self, source: Key, target: Key) -> None:
-        """Give a database that is not created yet the content of another one.
+        """Copy the content of a database to another one that is not created yet.
 
-        The source is stopped for the time of the copy, unless it is dead or was deleted.
+        A source that runs is stopped during the copy.
         """
         with self._lock:
             data = _folder(source) / "data"
@@ -112,7 +112,7 @@ class Databases:
             self.compare()
 
     def rename(self, old: Key, new: Key) -> None:
-        """Move the content of a database to another identifier."""
+        """Move the content of a database to its new identifier."""
         with self._lock:
             CHILDREN.stop(_child(old))
             self._running.pop(old, None)
@@ -156,9 +156,9 @@ _SOCKETS = shutil.ignore_patterns(".s.*")
 
 
 def name_endpoint(id_: str) -> dict[str, str]:
-    """Give a database an endpoint as RDS names them, and return its attributes.
+    """Give a database an endpoint name in RDS's form, and return its attributes.
 
-    RDS adds characters to the name that each account and region has.
+    RDS adds characters to the identifier that are the same in one account and region.
     """
     name = f"{id_}.c0local0aws0.{ministack.region()}.rds.amazonaws.com"
     ministack.databases[id_]["Endpoint"] |= {"Address": name, "Port": PORT}
@@ -166,7 +166,7 @@ def name_endpoint(id_: str) -> dict[str, str]:
 
 
 def address_of(name: str) -> str | None:
-    """Return the loopback address of a name of an endpoint, None if no database has the name."""
+    """Return the loopback address of an endpoint name; None if no database has the name."""
     for (account, region, id_), record in ministack.databases.all_items():
         if record["Endpoint"]["Address"] == name.rstrip("."):
             return loopback.address("database", f"{account}:{region}:{id_}")

@@ -1,10 +1,10 @@
-"""The answer to a DNS question: as Route 53 and a VPC's resolver answer it.
+"""The answer to a DNS question, as Route 53 and a VPC's resolver give it.
 
 `answer` follows CNAME records and aliases through the hosted zones that a client sees, and through
-the names of load balancers. A client outside sees the public hosted zones; a client in a VPC also
-sees the private zones of the VPC, and a private zone hides a public one with the same name (AWS,
-Considerations when working with a private hosted zone). Addresses of load balancers and instances
-are the loopback addresses that stand for them on this machine.
+the names of load balancers. A client outside of AWS sees the public hosted zones. A client in a VPC
+also sees the private zones of the VPC, and a private zone hides a public one with the same name
+(AWS, Considerations when working with a private hosted zone). Addresses of load balancers and
+instances are the loopback addresses that stand for them on this machine.
 
 A TTL is in real seconds, like every time that a client measures: an alias has the TTL of its
 target, which is 60 s for a load balancer (AWS, Choosing between alias and non-alias records),
@@ -28,11 +28,12 @@ Record = ministack.Record
 
 _BALANCER_TTL_S = 60
 _DATABASE_TTL_S = 5
-"""Project default: AWS publishes no TTL of the endpoints of RDS."""
+"""Project default: TTL of the endpoints of databases, as AWS publishes none."""
 _MAXIMUM_LINKS = 8
-"""Project default: CNAME records and aliases that an answer follows, so that a loop ends."""
+"""Project default: CNAME records and aliases that an answer follows at most, so that a loop of
+records ends."""
 _NEGATIVE_TTL_FIELD = -1
-"""The last number of an SOA record: the TTL of the answer that a name does not exist."""
+"""Index of the last field of an SOA record, the TTL of negative answers."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class Answer:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The names and addresses of the answer, and the seconds for which it may be kept.
+        """The names and addresses of the answer, and the seconds for which a client may keep it.
 
-        `endpoints` has the endpoints on this machine for each port of the load balancer.
+        `endpoints` has, for each port of the load balancer, the endpoints on this machine.
         """
         values: dict[str, list[str]] = {"CNAME": [], "A": []}
         endpoints: dict[str, list[loopback.Endpoint]] = {}
@@ -127,7 +128,10 @@ def answer(name: str, kind: str, vpc: str = "") -> Answer:
 
 
 def in_zone(zone_id: str, name: str, kind: str, links: int = _MAXIMUM_LINKS) -> RecordSet | None:
-    """Return the records of one hosted zone that answer: of the type, else a CNAME record."""
+    """Return the records of one hosted zone that answer a question; None if there are none.
+
+    These are the records of the type that was asked for, else the name's CNAME record.
+    """
     name = _full(name)
     there = [item for item in _records(zone_id, name) if item["Type"] in (kind, "CNAME")]
     record = chosen(there)
@@ -170,7 +174,7 @@ def chosen(records: list[Record]) -> Record | None:
 
 
 def exists(zone_id: str, name: str) -> bool:
-    """Return whether a name has records in a hosted zone, or is above a name that has."""
+    """Return whether a hosted zone has records of a name, or of a name below it."""
     return _exists(zone_id, _full(name))
 
 
@@ -201,7 +205,7 @@ def _exists(zone_id: str, name: str) -> bool:
 
 
 def _zone_of(name: str, vpc: str) -> tuple[str, Record] | None:
-    """Return the account and the hosted zone that answer for a name, the closest one."""
+    """Return the account and the closest hosted zone of a name; None if no zone has the name."""
     seen = []
     for (account, _), zone in ministack.zones.to_dict().items():
         inside = bool(vpc) and any(item["VPCId"] == vpc for item in zone.get("vpcs") or [])
@@ -223,7 +227,10 @@ def _authority(zone: Record) -> RecordSet:
 
 
 def _balancer_of(name: str) -> tuple[tuple[str, str, Record], str] | None:
-    """Return the load balancer with a name, with account and region, and the name's zone if any."""
+    """Return a load balancer by its DNS name, with account, region and zone; None if unknown.
+
+    The zone is empty unless the name is that of the load balancer's address in one zone.
+    """
     host = name.rstrip(".").removeprefix("dualstack.")
     for (account, region, _), balancer in ministack.load_balancers.all_items():
         dns_name = balancer["DNSName"].lower()
@@ -240,7 +247,7 @@ def _balancer_of(name: str) -> tuple[tuple[str, str, Record], str] | None:
 def _of_balancer(
     name: str, kind: str, owner: tuple[str, str, Record], zone: str
 ) -> Iterator[RecordSet]:
-    """Yield the addresses of a load balancer, or of its address in one zone."""
+    """Yield the addresses of a load balancer in all zones that are in DNS, or in the given zone."""
     account, region, balancer = owner
     if kind != "A":
         return
@@ -253,14 +260,14 @@ def _of_balancer(
 
 
 def _on_this_machine(records: RecordSet, account: str) -> RecordSet:
-    """Return records with the loopback addresses that stand for those of AWS."""
+    """Return address records with loopback addresses instead of the addresses on AWS."""
     if records.kind != "A":
         return records
     return replace(records, values=tuple(_loopback(value, account) for value in records.values))
 
 
 def _loopback(value: str, account: str) -> str:
-    """Return the loopback address for an address of an instance or load balancer, else the address.
+    """Return the loopback address that stands for an address on AWS, else the address itself.
 
     Two VPCs may use the same private address: an instance of the zone's account comes first.
     """

@@ -1,7 +1,7 @@
 """The DNS server of the local AWS: UDP and TCP on a loopback endpoint for each view.
 
 The view `outside` has the public hosted zones and the names of load balancers. Each VPC with a
-private hosted zone has a view of its own, as the resolver of the VPC answers.
+private hosted zone has a view of its own, which answers as the VPC's resolver on AWS.
 """
 
 import asyncio
@@ -26,10 +26,11 @@ OUTSIDE = "outside"
 _PORT = 53
 _LENGTH = struct.Struct("!H")
 _PLAIN_UDP_BYTES = 512
-"""The size of a UDP answer for a client that names none (RFC 1035, section 4.2.1)."""
+"""Maximum size of a UDP answer for a client that does not announce a size (RFC 1035, section
+4.2.1)."""
 _MAXIMUM_BYTES = 65535
 _CLIENT_S = 10
-"""Project default: seconds until a TCP connection without a question is closed."""
+"""Project default: seconds after which a TCP connection without a question is closed."""
 _log = logging.getLogger("local-aws")
 
 
@@ -59,7 +60,10 @@ def respond(query: bytes, vpc: str, *, udp: bool) -> bytes | None:
 
 
 def _rrset(records: dns_answer.RecordSet) -> dns.rrset.RRset:
-    """Return records for a response; a name in a value is absolute without a dot, too."""
+    """Return records for a response.
+
+    A name in a value counts as absolute even without a dot at its end.
+    """
     return dns.rrset.from_text_list(
         records.name,
         records.ttl,
@@ -105,7 +109,7 @@ class DnsServer:
         self.refresh()
 
     def refresh(self) -> dict[str, loopback.Endpoint]:
-        """Listen for each view that exists now, and return their endpoints; none while off.
+        """Listen for each view that exists now; return the endpoints, none while off.
 
         Raises:
             OSError: another process uses an endpoint.
@@ -129,7 +133,7 @@ class DnsServer:
 
 
 class _View:
-    """Listens for one view: on sockets that are bound at once, so that no early client fails.
+    """Server of one view. Its sockets are bound at once, so that early queries wait.
 
     Raises:
         OSError: another process uses the endpoint.

@@ -1,12 +1,11 @@
-"""Endpoint checks over time: requests at the check's interval, and its threshold of failures.
+"""Endpoint checks of Route 53, with the interval and the failure threshold of each check.
 
 While the part `metrics` of `PUT /_local/living` is on, the status of an endpoint check changes only
 after as many equal results as its FailureThreshold says (AWS, Route 53 API, HealthCheckConfig).
-A check of a load balancer connects to its addresses on this machine if load balancers run, and a
-check of an instance to the servers that stand for it.
-
-A load balancer of this machine accepts a connection before it connects to a target, so a check that
-only connects also needs what `probe.stays_open` looks for.
+A check of a load balancer connects to the load balancer's addresses on this machine if the part
+`balancers` is on; a check of an instance connects to the servers that stand for the instance. A
+load balancer of this machine accepts a connection before it connects to a target, so for a TCP
+check the connection must also stay open (`probe.stays_open`).
 """
 
 import logging
@@ -30,7 +29,8 @@ _ROUND_S, _SHORTEST_S = 1, 0.1
 _CONNECT_S = 10
 """Seconds for a TCP connection (AWS, How Route 53 determines whether a health check is healthy)."""
 _LEAST_TIMEOUT_S = 0.5
-"""Project default: real seconds that a busy machine takes to accept a connection."""
+"""Project default: smallest time-out in real seconds, since a busy machine needs time to accept a
+connection."""
 _CHECKS_AT_ONCE = 8
 _ANY_STATUS_BELOW_400 = "200-399"
 
@@ -131,7 +131,7 @@ def balancer_answers(config: Record, balancer: Record, zones: list[str]) -> bool
 
 
 def instance_answers(config: Record, instance_id: str) -> bool:
-    """Return whether the servers that stand for an instance answer; True without any."""
+    """Return whether the servers that stand for an instance answer; True if it has no servers."""
     endpoint = stand_ins.endpoint(instance_id, int(config["Port"]))
     return endpoint is None or _answers(config, endpoint)
 

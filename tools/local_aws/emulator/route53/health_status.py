@@ -36,7 +36,7 @@ def of_check(check_id: str) -> Verdict:
 
 
 def of_record(record: Record) -> bool:
-    """Return whether a failover record is healthy by its health check and its alias target."""
+    """Return whether a failover record is healthy, by its health check and its alias target."""
     check = record.get("HealthCheckId", "")
     if check in ministack.health_checks and not of_check(check).healthy:
         return False
@@ -62,7 +62,10 @@ def _status(check_id: str, config: Record) -> Verdict:
 
 
 def _of_alarm(config: Record) -> Verdict:
-    """Return the status from the metric: Route 53 does not read the alarm's state."""
+    """Return the status of a health check that monitors an alarm.
+
+    The status is computed from the alarm's metric: Route 53 does not read the alarm's state.
+    """
     named, unknown = config["AlarmIdentifier"], config.get("InsufficientDataHealthStatus")
     with ministack.acting_for(ministack.account(), named["Region"]):
         alarm = ministack.alarms.get(named["Name"])
@@ -78,7 +81,7 @@ def _of_alarm(config: Record) -> Verdict:
 
 
 def is_open(config: Record) -> bool:
-    """Return whether the endpoint of a check accepts connections: a balancer, or an instance."""
+    """Return whether the endpoint of a health check, a load balancer or instance, answers."""
     name = str(config.get("FullyQualifiedDomainName", "")).lower()
     for (account, region, arn), balancer in ministack.load_balancers.all_items():
         if balancer["DNSName"].lower() == name:

@@ -27,7 +27,8 @@ def _health_check_status(check_id: str, asked: str) -> Any:
         message = f"No health check exists with the specified ID {check_id}."
         raise hosted_zones.fault("NoSuchHealthCheck", message, status=404)
     if check["config"]["Type"] == "CALCULATED":
-        # AWS, Route 53 API, GetHealthCheckStatus: not for calculated health checks.
+        # Route 53 refuses this call for calculated health checks (AWS, Route 53 API,
+        # GetHealthCheckStatus).
         message = "The status of a calculated health check cannot be asked for"
         raise hosted_zones.fault("InvalidInput", message)
     result = health_status.of_check(check_id)

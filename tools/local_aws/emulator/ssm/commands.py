@@ -21,10 +21,12 @@ from tools.local_aws.emulator.errors import AwsError
 invocations = ministack.AccountRegionScopedDict()
 
 _OUTPUT, _ERROR = 24_000, 8_000
-"""Characters that GetCommandInvocation returns (AWS, GetCommandInvocation)."""
+"""Maximum characters of output and of errors that GetCommandInvocation returns (AWS,
+GetCommandInvocation)."""
 _GRACE_S = 30
 _DELIVERY_S = 3600
-"""Default of TimeoutSeconds (AWS, SendCommand)."""
+"""Default of TimeoutSeconds, within which a command must arrive at the instance (AWS,
+SendCommand)."""
 
 
 def _fault(code: str, message: str) -> AwsError:
@@ -101,8 +103,8 @@ def _run(invocation: dict[str, Any], instance_id: str, command: dict[str, Any]) 
     """Send a command to the server that simulates the instance, and store the result."""
     place = stand_ins.commands_endpoint(instance_id)
     if place is None:
-        # No event announces that a command has not arrived (AWS, Monitoring commands, "Delivery
-        # Timed Out").
+        # Wait for the delivery time-out: no event announces that a command has not arrived (AWS,
+        # Monitoring commands, "Delivery Timed Out").
         invocation.update(Status="Pending", StatusDetails="Pending")
         time.sleep(CLOCK.real(command["delivery"]))
         invocation.update(Status="TimedOut", StatusDetails="DeliveryTimedOut")

@@ -2,7 +2,8 @@
 
     python -m tools.local_aws.living.balancer http://127.0.0.1:4566
 
-It follows the server's forwarding table, and reports counts of flows.
+The process applies each version of the server's forwarding table, and reports counts of flows to
+the server.
 """
 
 import asyncio
@@ -21,10 +22,12 @@ from tools.local_aws.living.balancer import configuration
 from tools.local_aws.living.balancer.forwarder import Forwarder
 
 _TIMEOUT_S = 60.0
-"""Project default: longer than the server waits for a change."""
+"""Project default: time-out of calls to the server; longer than the server waits for a change of
+the table."""
 _RETRY_S = 0.5
 _REPORT_AWS_S = 5.0
-"""Project default: counts are reported several times in each period of a metric."""
+"""Project default: AWS seconds between reports of counts, so that each period of a metric has
+several reports."""
 _log = logging.getLogger("balancers")
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -40,7 +43,10 @@ def _call(endpoint: str, path: str, body: Any = None) -> dict[str, Any]:
 
 
 async def _follow(endpoint: str, forwarder: Forwarder) -> None:
-    """Apply each version of the table; the request for the next one says that it is applied."""
+    """Apply each new version of the forwarding table.
+
+    The request for the next version also reports to the server which version is applied.
+    """
     version = ""
     while True:
         try:

@@ -47,12 +47,12 @@ class _Client:
 
     @property
     def patience(self) -> float:
-        """Real seconds of the idle time-out."""
+        """The load balancer's idle time-out, in real seconds."""
         return self.arrival.balancer.idle_timeout / self.arrival.table.pace
 
 
 class _GatewayError(Exception):
-    """No response from a target: the load balancer answers with a status of its own."""
+    """No usable response from a target; the load balancer answers the client with `status`."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -79,7 +79,7 @@ class ApplicationBalancers:
 
         Args:
             streams: the connection.
-            arrival: where the connection arrived, by the current table.
+            arrival: load balancer, listener and zone of the connection, by the current table.
             inside: whether a Network Load Balancer has opened the connection, whose own flow was
                 admitted.
         """
@@ -99,7 +99,7 @@ class ApplicationBalancers:
             streams[1].close()
 
     async def _serve_request(self, client: _Client) -> bool:
-        """Serve one request; return whether another one may follow on the connection."""
+        """Serve one request; return whether the connection stays open for another request."""
         reader, writer = client.streams
         try:
             request = await asyncio.wait_for(http.read_head(reader), client.patience)
@@ -116,7 +116,8 @@ class ApplicationBalancers:
 
     async def _through_target(self, client: _Client, request: Head) -> bool:
         arrival = client.arrival
-        # The health of targets may have changed since the client has connected.
+        # Read the table again, because the health of targets may have changed since the connection
+        # began.
         table = self._table()
         route = routing.route(table, arrival.balancer, arrival.listener, arrival.zone.name)
         if route.group is None or not route.targets:
@@ -148,14 +149,14 @@ class ApplicationBalancers:
                 await upload
 
     def _next(self, route: Route, group: TargetGroup) -> Target:
-        """Return the next target in turn (round robin)."""
+        """Return the next target of a route, by round robin."""
         turn = next(self._turns.setdefault(group.arn, count()))
         return route.targets[turn % len(route.targets)]
 
     async def _connection(
         self, client: _Client, group: TargetGroup, target: Target
     ) -> tuple[Flow, Streams]:
-        """Return the client's connection to a target, which is opened by the first request."""
+        """Return a client's connection to a target; open it for the client's first request."""
         known = client.targets.get(target.key)
         if known is not None and not known[1][1].is_closing() and not known[1][0].at_eof():
             return known
@@ -181,7 +182,7 @@ class ApplicationBalancers:
         return flow, there
 
     def _prepare(self, client: _Client, request: Head) -> None:
-        """Add the headers that tell the target of the client."""
+        """Add the headers by which a load balancer informs the target about the client."""
         arrival = client.arrival
         if arrival.balancer.drops_invalid_headers:
             request.remove_invalid()
@@ -209,7 +210,7 @@ class ApplicationBalancers:
     async def _respond(
         self, client: _Client, request: Head, response: Head, there: Streams
     ) -> bool:
-        """Pass the response on; return whether the client's connection stays open."""
+        """Send a response to the client; return whether the client's connection stays open."""
         writer = client.streams[1]
         empty = http.has_no_body(request, response)
         framed = empty or bool(response.get("transfer-encoding") or response.get("content-length"))
@@ -242,7 +243,7 @@ async def _send(request: Head, reader: asyncio.StreamReader, writer: asyncio.Str
 
 
 async def _answer(writer: asyncio.StreamWriter, status: int) -> None:
-    """Answer as the load balancer itself, and close."""
+    """Send a response of the load balancer itself, and close the connection."""
     reason = f"{status} {_REASONS[status]}"
     body = f"<html><head><title>{reason}</title></head><body>{reason}</body></html>\r\n"
     lines = [

@@ -8,12 +8,12 @@ from tools.local_aws.emulator.ec2.admission import Peer, Rules
 
 Endpoint = tuple[str, int]
 TargetKey = tuple[str, str, int]
-"""ARN of the target group, id and port of the target."""
+"""ARN of the target group, id of the target, and port of the target."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A minimum of healthy targets; None: `off`."""
+    """A minimum of healthy targets, as count and percentage; None: that value is `off`."""
 
     count: int | None
     percentage: int | None
@@ -31,7 +31,7 @@ class Target:
 
     Attributes:
         key: its target group, id and port.
-        zone: its Availability Zone; None if it has none, as a load balancer.
+        zone: its Availability Zone; None for a target without a zone, such as a load balancer.
         state: its health, as DescribeTargetHealth shows it.
         address: its address on AWS.
         groups: its security groups.
@@ -78,7 +78,7 @@ class TargetGroup:
 
     @property
     def routing_threshold(self) -> Threshold:
-        """The healthy targets below which connections go to all targets."""
+        """The minimum of healthy targets; below it, new connections go to all targets."""
         prefix = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
         values = (self.attributes.get(f"{prefix}.{key}", "off") for key in ("count", "percentage"))
         count, percentage = (None if value == "off" else int(value) for value in values)
@@ -91,7 +91,7 @@ class TargetGroup:
 
     @property
     def keeps_client_address(self) -> bool:
-        """Return whether targets see the client's address; a load balancer as target always does.
+        """Return whether targets see the client's address; always true for targets of type `alb`.
 
         AWS, Edit target group attributes for your Network Load Balancer, Client IP preservation.
         """
@@ -143,7 +143,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Configuration:
-    """The whole table.
+    """The whole forwarding table.
 
     Attributes:
         pace: AWS seconds per real second.
@@ -170,7 +170,7 @@ EMPTY = Configuration(1.0, {}, {}, {}, {})
 
 
 def read(document: Mapping[str, Any]) -> Configuration:
-    """Return the table of a document."""
+    """Return the forwarding table that a document of the server contains."""
     return Configuration(
         pace=float(document["pace"]),
         balancers={item["arn"]: _balancer(item) for item in document["balancers"]},

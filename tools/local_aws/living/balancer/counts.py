@@ -34,7 +34,7 @@ class Counts:
         self.changed.set()
 
     def take(self, flows: Iterable[Flow]) -> dict[str, dict[str, int]]:
-        """Return the counts with the number of open flows, and begin again."""
+        """Return the counts and the number of open flows, and set the counts to zero."""
         active = Counter(flow.balancer for flow in flows if not flow.is_idle)
         report = {
             arn: {**counts, ACTIVE: active[arn]} for arn, counts in self._counts.items() if counts

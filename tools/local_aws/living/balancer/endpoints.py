@@ -1,8 +1,8 @@
 """Listening sockets: one for each listener in each zone.
 
-What the security groups of a load balancer do not admit is dropped, so that the client's connection
-times out, as on AWS. On Linux a socket filter drops such packets in the kernel. Elsewhere the
-connection is accepted, and then nothing is answered (`flows.drop`).
+Packets that the security groups of a load balancer do not admit are dropped, so that the client's
+connection times out, as on AWS. On Linux a socket filter drops such packets in the kernel.
+On other systems the connection is accepted, and the client gets no answer (`flows.drop`).
 """
 
 import asyncio
@@ -34,8 +34,8 @@ class Sources:
     """The loopback addresses whose packets a listening socket accepts.
 
     Attributes:
-        others: whether addresses that are not in `exceptions` are accepted.
-        exceptions: addresses that are treated differently.
+        others: whether all addresses but those in `exceptions` are accepted.
+        exceptions: addresses for which the opposite of `others` holds.
     """
 
     others: bool

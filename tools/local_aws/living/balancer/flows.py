@@ -62,7 +62,7 @@ class Flow:
 
     @property
     def is_idle(self) -> bool:
-        """Return whether the flow has had no data for so long that it is forgotten."""
+        """Return whether the flow has had no data for so long that the load balancer forgets it."""
         return asyncio.get_running_loop().time() - self._last_data > self._idle_after
 
     def add(self, writer: asyncio.StreamWriter) -> None:
@@ -83,16 +83,16 @@ class Flow:
             reset(writer)
 
     def end(self) -> None:
-        """Note that the flow has ended."""
+        """Record that the flow has ended."""
         self._ended = True
         self.cancel_end()
 
     def end_after(self, seconds: float) -> None:
-        """Reset the flow later, unless `cancel_end` is called before."""
+        """Reset the flow after some seconds, unless `cancel_end` is called earlier."""
         self._timer = asyncio.get_running_loop().call_later(seconds, self.reset, "balancer")
 
     def cancel_end(self) -> None:
-        """Let the flow continue."""
+        """Cancel the reset that `end_after` has planned."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -150,9 +150,10 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def drop(client: Streams) -> None:
-    """Answer nothing until the client gives up, as if the client's packets were dropped.
+    """Answer nothing until the client ends its side, as if its packets were dropped; then reset.
 
-    The reset tells an endpoint check, which ends its side only, that it has reached no target.
+    A health check of Route 53 that only connects ends its side, and the reset tells it that the
+    connection has reached no target (`probe.stays_open`).
     """
     reader, writer = client
     with suppress(OSError, ssl.SSLError):

@@ -1,4 +1,4 @@
-"""The load balancers: listening sockets and open flows follow the forwarding table."""
+"""The load balancers: listening sockets and open flows, according to the forwarding table."""
 
 import asyncio
 import logging
@@ -22,7 +22,8 @@ from tools.local_aws.living.balancer.network import Arrival, NetworkBalancers
 _log = logging.getLogger("balancers")
 
 _INSIDE = ""
-"""Key in place of a zone: the socket to which Network Load Balancers connect."""
+"""Key instead of a zone, for the socket of an Application Load Balancer to which Network Load
+Balancers connect."""
 _ALPN = {
     "HTTP1Only": ("http/1.1",),
     "HTTP2Only": ("h2",),
@@ -54,7 +55,7 @@ class Forwarder:
         self._application = ApplicationBalancers(self.flows, self.counts, lambda: self.table)
 
     async def apply(self, table: Configuration) -> None:
-        """Follow a new table: open and close sockets, and end flows."""
+        """Apply a new forwarding table: open and close sockets, and end flows."""
         self.table = table
         wanted = {
             (listener.arn, zone): (balancer, listener)
@@ -81,8 +82,9 @@ class Forwarder:
     def _zones(self, balancer: Balancer, listener: Listener) -> list[str]:
         """Return the zones in which a listener's socket is open.
 
-        A TCP listener without a target rejects connections: nothing listens. A listener that ends
-        TCP itself accepts them.
+        A Network Load Balancer rejects TCP connections if there is no target, so its TCP listener
+        has no open socket then. A listener that ends TLS or serves HTTP accepts connections without
+        a target.
         """
         if balancer.kind == "application":
             return [*listener.bind, _INSIDE]
@@ -151,7 +153,7 @@ class Forwarder:
         return self._inside.get((target.key[1], target.port))
 
     def _follow(self, flow: Flow) -> None:
-        """Cut a flow off, or end it, according to its load balancer and target."""
+        """Cut a flow off, or end it, according to the state of its load balancer and target."""
         balancer = self.table.balancers.get(flow.balancer)
         group = self.table.target_groups.get(flow.target[0])
         there = balancer is not None and any(

@@ -23,13 +23,13 @@ class MalformedError(ValueError):
 
 @dataclass
 class Head:
-    """The first line and the headers of a request or a response."""
+    """The head of a message: the first line and the headers of a request or a response."""
 
     first: list[str]
     headers: list[tuple[str, str]] = field(default_factory=list)
 
     def get(self, name: str) -> str:
-        """Return a header, with several values joined; empty without it."""
+        """Return a header's values, joined with commas; empty if there is no such header."""
         return ", ".join(self.all(name))
 
     def all(self, name: str) -> list[str]:
@@ -114,7 +114,8 @@ async def pass_body(
         head: the head of the message.
         reader: source of the body.
         writer: where the body goes.
-        until_end: whether a body without length ends with the connection, as a response's does.
+        until_end: whether a body without length continues until the end of the connection, as in a
+            response.
 
     Raises:
         MalformedError: the body is shorter than announced, or its form is wrong.
@@ -140,7 +141,7 @@ async def _pass_chunks(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         if size == 0:
             break
         await _pass_bytes(size + len(b"\r\n"), reader, writer)
-    while True:  # trailers
+    while True:  # trailers of a chunked body
         line = await reader.readline()
         writer.write(line)
         if not line.strip():

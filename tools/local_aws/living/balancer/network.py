@@ -1,8 +1,8 @@
 """Connections of Network Load Balancers.
 
 Targets see the client's address where the target group keeps it, because every address of
-127.0.0.0/8 may be the source of a connection on Linux; elsewhere, and for clients on the server's
-own address, all share 127.0.0.1.
+127.0.0.0/8 may be the source of a connection on Linux; on other systems, and for clients that
+connect from the server's own address, targets see 127.0.0.1.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from tools.local_aws.living.balancer.routing import Ends
 _SEQUENCE_NUMBERS = 2**32
 
 EndpointOf = Callable[[Target], Endpoint | None]
-"""Returns where a target listens on this machine."""
+"""Function that returns the endpoint of a target on this machine; None if nothing runs there."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """The place at which a connection arrived, by the table of that moment."""
+    """Load balancer, listener and zone at which a connection arrived, by the table of that time."""
 
     table: Configuration
     balancer: Balancer
@@ -42,24 +42,24 @@ class Arrival:
     zone: Zone
 
     def peer(self, address: str) -> Peer:
-        """Return the client on AWS."""
+        """Return the client on AWS that a loopback address represents."""
         return routing.client(self.table, self.balancer, address)
 
     def admits(self, address: str) -> bool:
-        """Return whether the address is reachable, and its security groups admit a client."""
+        """Return whether the zone is reachable, and the security groups admit the client."""
         return not self.zone.cut and routing.client_is_admitted(
             self.table, self.balancer, self.listener, self.peer(address)
         )
 
     def reaches(self, group: TargetGroup, target: Target, client: str) -> bool:
-        """Return whether packets to a target arrive there."""
+        """Return whether packets of a client's flow reach a target."""
         ends = Ends(self.peer(client), self.zone.address)
         return not target.cut and routing.target_is_admitted(
             self.table, self.balancer, group, target, ends
         )
 
     def flow(self, target: Target, idle_after: float, on_reset: Callable[[str], None]) -> Flow:
-        """Return a new flow to a target."""
+        """Return a new flow to a target, without connections."""
         return Flow(
             balancer=self.balancer.arn,
             listener=self.listener.arn,

@@ -1,4 +1,4 @@
-"""The target of a new connection, by the rules that AWS documents. Nothing here does I/O.
+"""The target of a new connection, by the rules that AWS documents. This module does no I/O.
 
 Sources: AWS, Network Load Balancers and Application Load Balancers, "Target groups": routing
 algorithm, cross-zone load balancing, target group health, sticky sessions.
@@ -78,7 +78,7 @@ def flow_target(candidates: Route, flow: Sequence[object]) -> Target:
 
     A TCP connection goes to one target for its life, chosen by a hash of protocol, addresses, ports
     and sequence number; with stickiness, by the client's address alone. Each target gets a weight
-    from the hash, and the heaviest one is chosen, so that only the flows of a target that is gone
+    from the hash, and the heaviest one is chosen, so that only the flows of a deregistered target
     move to another target.
 
     Args:
@@ -96,7 +96,11 @@ def flow_target(candidates: Route, flow: Sequence[object]) -> Target:
 
 
 def client(table: Configuration, balancer: Balancer, address: str) -> Peer:
-    """Return the end on AWS that a loopback address of a client represents."""
+    """Return the client on AWS that a loopback address represents.
+
+    An address that is not in the table represents a usual client of the load balancer's security
+    groups, or of its targets' groups if it has none.
+    """
     known = table.sources.get(address)
     if known is not None:
         return known
@@ -117,7 +121,7 @@ def client(table: Configuration, balancer: Balancer, address: str) -> Peer:
 def client_is_admitted(
     table: Configuration, balancer: Balancer, listener: Listener, peer: Peer
 ) -> bool:
-    """Return whether the load balancer's security groups admit a client; without groups, all."""
+    """Return whether the load balancer's security groups admit a client; True without groups."""
     return not balancer.groups or admission.admits(
         balancer.groups, "ingress", table.rules, peer, listener.port
     )
@@ -129,16 +133,17 @@ def target_is_admitted(
     """Return whether a flow from the load balancer reaches a target.
 
     AWS, Update the security groups for your Network Load Balancer: rules of the target that name
-    the load balancer's security groups admit its flows, also while the client's address is kept.
-    Otherwise the rules must admit the address that the target sees. A target that sees its own
-    address as the source drops the flow (AWS, Troubleshoot your Network Load Balancer, "Connections
-    time out for requests from a target to its load balancer").
+    the load balancer's security groups admit its flows, even if the target sees the client's
+    address. Without such rules, the rules must admit the address that the target sees. A target
+    that sees its own address as the source drops the flow (AWS, Troubleshoot your Network Load
+    Balancer, "Connections time out for requests from a target to its load balancer").
     """
     seen = ends.client.address if group.keeps_client_address else ends.balancer_address
     if seen == target.address:
         return False
     if not target.groups:
-        # No instance of the local AWS has this address, so the target's groups are unknown.
+        # The target is an address that no instance of the local AWS has, so its security groups are
+        # unknown.
         return True
     leaves = not balancer.groups or admission.admits(
         balancer.groups,
@@ -153,7 +158,7 @@ def target_is_admitted(
 
 @dataclass(frozen=True)
 class Ends:
-    """The ends of a client's flow at the load balancer, on AWS.
+    """The two ends of the way to a target, with their addresses on AWS: client and load balancer.
 
     Attributes:
         client: the client.

@@ -1,8 +1,8 @@
 """Cookies by which an Application Load Balancer keeps a client on its target.
 
-AWS, Sticky sessions for your Application Load Balancer. The value is opaque to clients. Here it has
-the time of its creation and a hash of the target, so that a load balancer that is started again
-still knows the cookie.
+AWS, Sticky sessions for your Application Load Balancer. The value is opaque to clients. In the
+local AWS, the value has the time of its creation and a hash of the target, so that a load balancer
+that is started again still knows the cookie.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ class Stickiness:
 
     Attributes:
         cookie: name of the load balancer's cookie.
-        application_cookie: name of the application's cookie that the load balancer's follows; empty
-            if the load balancer's own cookie counts.
-        duration: real seconds for which a cookie counts.
+        application_cookie: name of the application's cookie; the load balancer sets its own cookie
+            only when the application sets this one. Empty for stickiness by the load balancer's
+            cookie alone.
+        duration: real seconds for which a cookie is valid.
     """
 
     cookie: str
@@ -31,7 +32,7 @@ class Stickiness:
     duration: float
 
     def target(self, request: Head, targets: tuple[Target, ...], now: float) -> Target | None:
-        """Return the target that a request's cookie names, None if no cookie counts."""
+        """Return the target that a request's cookie names; None without a valid cookie."""
         for name, value in request.cookies():
             created, _, token = value.partition("-")
             if name == self.cookie and created.isdigit() and now < int(created) + self.duration:

@@ -1,7 +1,8 @@
-"""`aws` of a machine: the calls that this project's programs make, sent to the local AWS.
+"""The command `aws` of a machine: sends the calls of this project's programs to the local AWS.
 
-The real AWS CLI takes a second of CPU for each call. Options, output and errors are those of the
-AWS CLI; a call that is not listed here ends with 252, as an unknown command does.
+This program replaces the real AWS CLI, which takes a second of CPU for each call. Options, output
+and errors are those of the AWS CLI; a call that this program does not know ends with exit code 252,
+as an unknown command does.
 """
 
 import base64

@@ -1,8 +1,9 @@
-"""`/usr/sbin/haproxy` of a machine: the real HAProxy, with the machine's addresses in its file.
+"""`/usr/sbin/haproxy` of a machine: runs the real HAProxy with the machine's addresses.
 
 HAProxy listens on all addresses of its host, and asks the DNS servers of `/etc/resolv.conf` on port
-53. All machines share one loopback interface, so each file is copied with the machine's own address
-and with the DNS server of its VPC. A master that loads its file again runs this program again.
+53. All machines share one loopback interface, so this program writes a copy of each configuration
+file with the machine's own address and the DNS server of its VPC, and runs HAProxy with the copies.
+HAProxy's master process runs this program again at each reload.
 """
 
 import json
@@ -18,9 +19,10 @@ SETTINGS = "/etc/local-aws.json"
 COPIES = "/run/local-aws/haproxy"
 PROGRAM = "/usr/sbin/haproxy"
 _TIMEOUT_S = 60.0
-"""Project default: without the answer, HAProxy would never find the nodes."""
+"""Project default: seconds to wait for the local AWS to name its DNS server, without which HAProxy
+would never find the nodes."""
 _SHIFT = 10_000
-"""Ports that this user may not bind, as in `emulator/loopback.py`."""
+"""Added to a port that this user may not bind, as in `emulator/loopback.py`."""
 _BIND = re.compile(r"^(\s*bind\s+)(?:\*|0\.0\.0\.0|127\.0\.0\.1)?:(\d+)", re.MULTILINE)
 
 
@@ -37,7 +39,7 @@ def rewritten(text: str, address: str, name_server: str) -> str:
         return f"{match[1]}{address}:{_port(int(match[2]))}"
 
     text = _BIND.sub(bound, text)
-    # The user of this system may not raise the limit of open files.
+    # Without this option, HAProxy would not start: this user may not raise the limit of open files.
     text = re.sub(r"^global$", "global\n    no strict-limits", text, count=1, flags=re.MULTILINE)
     if name_server:
         text = text.replace("parse-resolv-conf", f"nameserver local {name_server}")
@@ -67,7 +69,10 @@ def _name_server(settings: "dict[str, str]") -> str:
 
 
 def _copied(path: str, settings: "dict[str, str]", name_server: str) -> str:
-    """Copy a file, which may be a copy already, and return the path of the copy."""
+    """Copy a configuration file for this machine, and return the path of the copy.
+
+    The path may already be that of a copy; then the original is copied again.
+    """
     original = path[len(COPIES) + 1 :].replace("%", "/") if path.startswith(COPIES) else path
     try:
         with open(original) as file:  # noqa: PTH123 - pathlib takes time to import

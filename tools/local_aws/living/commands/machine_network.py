@@ -1,9 +1,10 @@
 """The network of a machine, for the Python programs that run on it.
 
-All machines share the loopback interface of this system, and each has one address of it. What a
-program does with its own machine goes to that address: it listens on all addresses, connects to
-127.0.0.1, or asks the kernel which address leads to the instance metadata. Python imports this
-module at each start (`sitecustomize.py`, `machine_paths.py`).
+All machines share the loopback interface of this system, and each machine has one of its addresses.
+This module replaces other addresses by the machine's address where a program means its own machine:
+it listens on all addresses, connects to 127.0.0.1, or asks the kernel which of its addresses leads
+to the instance metadata. Python imports this module at each start (`sitecustomize.py`,
+`machine_paths.py`).
 """
 
 import socket
@@ -21,7 +22,8 @@ class MachineSocket(socket.socket):
     machine: ClassVar[Any] = {}
     root = ""
     issued: ClassVar[Any] = set()
-    """Ports of the shared address that name resolution has returned already."""
+    """Ports on the shared loopback address that name resolution has already put in place of a
+    manager's port, so that `connect` does not replace them again."""
     _is_asking = False
 
     def bind(self, address: Any) -> None:
@@ -60,7 +62,11 @@ def _names(root: str) -> "dict[str, str]":
 
 
 def install(root: str = "") -> None:
-    """Replace sockets, and the resolution of names, where the root folder is not `/`."""
+    """Replace the class of sockets on a machine.
+
+    The resolution of names is replaced too if the machine has no namespaces, or if all machines
+    share one address.
+    """
     known = MachineSocket.machine = machine_ports.settings(root)
     MachineSocket.root = root
     if not known:

@@ -1,9 +1,9 @@
 """The paths of a machine without a root folder of its own, for its Python programs.
 
-Where the system denies namespaces, a machine's `/etc`, `/opt` and so on are folders below its own
-folder. Python imports this module at each start, because the machine's Python is a virtual
-environment with it. The module replaces the functions by which programs reach files, so that they
-get paths below that folder, and ends the program when the machine ends.
+Where the system denies namespaces, a machine's `/etc`, `/opt` and so on are folders below the
+machine's folder. The machine's Python is a virtual environment that imports this module at each
+start. The module replaces the functions by which programs reach files, so that they use paths below
+the machine's folder, and ends the program when the machine ends.
 """
 
 import builtins
@@ -19,7 +19,8 @@ from typing import Any
 ROOT = os.path.dirname(sys.prefix)  # noqa: PTH120 - pathlib takes time to import
 """The machine's folder, which has the virtual environment in `opt`."""
 ALIVE = "run/local-aws-alive"
-"""A pipe whose other end is held by the machine's first process."""
+"""Path of a named pipe whose other end the machine's first process holds: the end of the pipe is
+the end of the machine."""
 _OWN = re.compile(r"/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/|$)")
 _OWN_IN_TEXT = re.compile(r"(?<![\w./$}-])/(?:etc|home|opt|root|run|snap|srv|sys|var)(?=/)")
 _KEPT = (ROOT, sys.base_prefix, posixpath.dirname(posixpath.dirname(posixpath.realpath(__file__))))
@@ -36,7 +37,7 @@ _TWO_PATHS = ("link", "rename", "replace", "symlink")
 
 
 def rewritten(text: str, root: str, kept: "tuple[str, ...]" = ()) -> str:
-    """Return a script or a unit's command with the machine's folders and programs.
+    """Return a script, or a unit's command, with paths below the machine's folder.
 
     Args:
         text: the script.
@@ -53,7 +54,10 @@ def rewritten(text: str, root: str, kept: "tuple[str, ...]" = ()) -> str:
 
 
 def mapped(path: Any) -> Any:
-    """Return this system's path for a path of the machine; leave other paths and descriptors."""
+    """Return this system's path for a path of the machine.
+
+    Other paths, and file descriptors, are returned as they are.
+    """
     if hasattr(path, "__fspath__"):
         path = os.fspath(path)
     if isinstance(path, bytes):
@@ -74,7 +78,7 @@ def _word(word: Any) -> Any:
 
 
 def _moved(name: str) -> None:
-    """Let a function of `os` use the machine's paths."""
+    """Replace a function of `os` by one that maps the machine's paths to this system's paths."""
     function = getattr(os, name, None)
     if function is None:
         return
@@ -91,14 +95,17 @@ def _moved(name: str) -> None:
 
     replaced.__name__ = name
     setattr(os, name, replaced)
-    # `shutil` and `os` use these sets to learn what a function supports.
+    # Add the new function to the sets by which `shutil` and `os` learn which arguments it supports.
     for supported in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
         if function in supported:
             supported.add(replaced)
 
 
 def _own_processes(listed: Any) -> Any:
-    """Return a function like `os.scandir` or `os.listdir`, which lists only own processes."""
+    """Return a replacement for `os.scandir` or `os.listdir`.
+
+    For `/proc`, the replacement lists only processes of this machine.
+    """
 
     def replaced(path: Any = ".") -> Any:
         if str(path) not in ("/proc", "/proc/"):
@@ -112,7 +119,7 @@ def _own_processes(listed: Any) -> Any:
 
 
 class _Entries(list[Any]):
-    """The entries of a folder, which a `with` statement accepts as those of `os.scandir`."""
+    """Entries of a folder that a `with` statement accepts, as the result of `os.scandir`."""
 
     def __enter__(self) -> Any:
         return iter(self)
@@ -171,7 +178,7 @@ def _end_with_machine() -> None:
 
 
 def _wait_for_end(pipe: int) -> None:
-    """Kill this process at the end of the machine, which closes the other end of the pipe."""
+    """Kill this process when the other end of the pipe is closed, which is the machine's end."""
     os.read(pipe, 1)
     os.kill(os.getpid(), 9)
 
@@ -180,7 +187,7 @@ _open = os.open
 
 
 def install() -> None:
-    """Replace the functions."""
+    """Replace the functions of Python that reach files, processes and users."""
     plain_open, plain_realpath = io.open, posixpath.realpath
 
     def opened(file: Any, *arguments: Any, **options: Any) -> Any:

@@ -1,6 +1,6 @@
 """The ports of a machine where all machines share one loopback address, as on macOS.
 
-The local AWS gives each port of each machine or manager a port of its own on that address
+For each port of each machine or manager, the local AWS assigns another port on the shared address
 (`emulator/loopback.py`). Programs that listen or connect ask the local AWS once for each port.
 """
 
@@ -13,7 +13,7 @@ _TIMEOUT_S = 60.0
 
 
 def settings(root: str) -> Any:
-    """Return the machine's settings; empty on a system that is not a machine."""
+    """Return the machine's settings; empty if this system is not a machine of the local AWS."""
     try:
         with open(f"{root}/etc/local-aws.json") as file:  # noqa: PTH123 - pathlib takes time to import
             return json.load(file)
@@ -36,7 +36,7 @@ def actual(root: str, owner: str, port: int) -> int:
         with open(cache, "w") as file:  # noqa: PTH123 - pathlib takes time to import
             file.write(str(found))
     except OSError:
-        pass  # without a cache, each process asks again
+        pass  # without a cache, each process asks the local AWS again
     return found
 
 

@@ -1,4 +1,4 @@
-"""Imported by Python at each start, because a machine has this folder in PYTHONPATH."""
+"""Module that Python imports at each start, because a machine has this folder in PYTHONPATH."""
 
 import importlib
 

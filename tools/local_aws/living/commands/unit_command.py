@@ -1,4 +1,4 @@
-"""`systemctl`, `journalctl` and `logger` of a machine: asks the machine's first process."""
+"""`systemctl`, `journalctl` and `logger` of a machine: send commands to its first process."""
 
 import json
 import os

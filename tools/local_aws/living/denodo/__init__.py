@@ -1,1 +1,1 @@
-"""Light stand-ins for the servers and scripts of a Denodo installation."""
+"""Light stand-ins for the servers and scripts of a Denodo installation, which need no Denodo."""

@@ -2,9 +2,9 @@
 
 A server is a process named `java` that listens on the ports in Denodo's files. Clients see the
 protocols of Denodo: the registry of Java RMI that directs them to a second port (Virtual DataPort
-7.0, Scheduler), `asyncrmi` from 8.0 on, PostgreSQL's protocol, HTTP, the start of Arrow Flight, and
-TLS once Denodo's TLS script has run. A query on the ODBC port returns one row with the node's name,
-and each HTTP answer has it as `X-Node`.
+7.0, Scheduler), `asyncrmi` of Virtual DataPort from 8.0 on, PostgreSQL's protocol, HTTP, the first
+frames of Arrow Flight, and TLS once Denodo's TLS script has run. A query on the ODBC port returns
+one row with the node's name, and each HTTP answer has the node's name in the header `X-Node`.
 """
 
 # ruff: noqa: PLC0415 - few servers need TLS, and each server is a process that must start fast
@@ -33,7 +33,8 @@ _HTTP2_SETTINGS = bytes.fromhex("000000040000000000")
 _OBJECT = os.urandom(8) + os.urandom(14)
 """Id of the remote object on the second port (Java RMI specification, ObjID)."""
 _PROCESS = os.urandom(4) + bytes(10)
-"""Random number of this process in each answer (Java RMI specification, UID)."""
+"""Random part of the UID by which each answer identifies this process (Java RMI specification,
+UID)."""
 
 
 class Session:
@@ -43,8 +44,8 @@ class Session:
         home: the installation, of which only the node's name, statuses and behaviours are used.
         protocol: `http`, `https`, `odbc`, `rmi`, `object`, `vdp` or `flight`.
         second: host and port to which the registry directs its clients.
-        certificate: file with certificate and key of servers with TLS; None for servers without
-            TLS, of which `https` alone uses `web.pem`.
+        certificate: file with certificate and key, once Denodo's TLS script has run; None before.
+            Without this file, only `https` uses TLS, with `web.pem` of the installation.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Session:
         self._certificate = certificate
 
     def talk(self, connection: socket.socket) -> None:
-        """Answer until the client or the protocol ends the connection."""
+        """Answer a client until the client or the protocol ends the connection."""
         connection.settimeout(_SECONDS)
         is_https = self._protocol == "https"
         begins_with_tls = self._certificate is not None and self._protocol not in ("http", "odbc")
@@ -92,7 +93,10 @@ class Session:
             connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
 
     def _virtual_dataport(self, connection: socket.socket) -> None:
-        """Answer the protocol of 8.0 and later, whose client sends first; keep the connection."""
+        """Answer Virtual DataPort's protocol of 8.0 and later, whose client sends first.
+
+        The connection stays open afterwards.
+        """
         request = connection.recv(1000)
         if request.startswith(b"asyncrmi") and len(request) >= 9:
             connection.sendall(b"asyncrmi" + bytes([(request[8] + 1) % 256]))
@@ -115,7 +119,8 @@ class Session:
             elif kind[0] == _RMI_CALL:
                 self._call(connection)
             else:
-                # The client acknowledges each answer with a UID of 14 bytes.
+                # Any other byte begins the UID of 14 bytes with which the client acknowledges an
+                # answer.
                 _exactly(connection, 14)
 
     def _call(self, connection: socket.socket) -> None:
@@ -176,7 +181,10 @@ def _class(
     parent: bytes = b"\x70",
     is_object: bool = False,
 ) -> bytes:
-    """Return a class without fields, in Java's serialisation; RMI adds a code base, here null."""
+    """Return a class without fields in the format of Java's serialisation.
+
+    RMI adds a code base to each class, which is null in this program.
+    """
     head = b"\x73" if is_object else b""
     return head + b"\x72" + _utf(name) + uid + bytes([flags]) + bytes(2) + b"\x70\x78" + parent
 
@@ -210,7 +218,7 @@ class _Postgres:
         self._home, self._connection, self._certificate = home, connection, certificate
 
     def talk(self) -> None:
-        """Answer until the client ends the session."""
+        """Answer queries until the client ends the session."""
         try:
             self._talk()
         finally:

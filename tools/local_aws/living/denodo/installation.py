@@ -1,4 +1,4 @@
-"""A Denodo installation with light stand-ins for its scripts and servers, for one version.
+"""A Denodo installation whose scripts and servers are light stand-ins.
 
 The folder `installations` has the files of real installations of 7.0 and 8.0, without comments: the
 keys that the node program uses, in their original order and form. 9.0 has the files of 8.0.
@@ -19,17 +19,18 @@ DATA_CATALOG = "conf/data-catalog/DataCatalogBackend.properties"
 SSO = "conf/SSOConfiguration.properties"
 FILES = (VDP, WEB, LICENSE, SCHEDULER)
 _EMBEDDED = "spring.datasource.url=jdbc\\:derby\\:data_catalog\n"
-"""Content of the Data Catalog's file, of which no real copy is at hand: a key that the node program
-replaces."""
+"""Content of the Data Catalog's file: one key, which the node program replaces. The project has no
+copy of the real file."""
 _NO_SSO = "sso.enabled=false\n"
-"""Content of the Security Token's file, of which no real copy is at hand either."""
+"""Content of the file of the Security Token. The project has no copy of the real file."""
 _METADATA = "# REQUIRE PROPERTIES FILE\nCREATE DATABASE sales 'Sample of the local AWS';\n"
-"""Metadata that the image has: an export without an element counts as failed."""
+"""Metadata of a new installation, with one element: an export without elements counts as failed."""
 WRITTEN_BY_FORM = {
     "JobReportRepositoryFactory/className": "com.example.PostgreSqlJobReportRepository",
     "GenericEntityIdentifierRetriever/query": "select lastval()",
 }
-"""Placeholders for what Denodo's form writes into the Scheduler's file for PostgreSQL."""
+"""Placeholders for the values that Denodo's form Database Settings writes into the Scheduler's file
+for PostgreSQL."""
 _HTTPS_PORT, _DEFAULT_HTTPS_PORT = "com.denodo.tomcat.https.port", 9443
 
 SCRIPTS = (
@@ -56,13 +57,13 @@ LATER_SCRIPTS = (
     "denodo_tls_configurator.sh",
     "regenerateMetadata.sh",
 )
-"""Scripts from 8.0 on."""
+"""Scripts that only installations from 8.0 on have."""
 _DRIVERS = (
     *(f"lib/extensions/jdbc-drivers/postgresql-{name}" for name in ("9", "10", "12")),
     *("lib/scheduler-extensions", "lib/data-catalog-extensions"),
 )
-"""Folders with PostgreSQL's driver: Scheduler and Data Catalog have copies, as operators make them
-for a shared database."""
+"""Folders with PostgreSQL's driver: Denodo's own, and those of Scheduler and Data Catalog, into
+which operators copy the driver for a shared database."""
 _SCRIPT = """\
 #!/bin/sh
 exec "{python}" -BSE -c "import sys; sys.path[0] = '{folder}'; import stand_in; \
@@ -71,12 +72,15 @@ sys.exit(stand_in.main())" "{home}" {name} "$@"
 
 
 def family(version: str) -> str:
-    """Return the family of a version, whose files are equal."""
+    """Return the version whose configuration files an installation gets: `7.0` or `8.0`."""
     return "7.0" if version.startswith("7.") else "8.0"
 
 
 def copy_files(home: Path, version: str) -> None:
-    """Copy the configuration files, and create drivers and a Java that no stand-in runs."""
+    """Copy the configuration files, and create empty files for drivers and Java.
+
+    No stand-in runs this Java.
+    """
     for file in FILES:
         target = home / file
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +88,7 @@ def copy_files(home: Path, version: str) -> None:
     for folder in ("bin", "run", "behave", "logs"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     (home / "VERSION").write_text("7.0" if version.startswith("7.") else version)
-    # Stands for the newest Denodo update, whose ping.sh has the option -r.
+    # Represent the newest Denodo update, whose ping.sh has the option -r.
     (home / "UPDATE").write_text("newer")
     for folder in _DRIVERS:
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -103,8 +107,9 @@ class Extras:
     """Parts of an installation that only some images have.
 
     Attributes:
-        flight_port: port of Arrow Flight; 0 without.
-        auxiliary_port: second port of Virtual DataPort's registry; 0 for that of the installer.
+        flight_port: port of Arrow Flight; 0 if not used.
+        auxiliary_port: second port of Virtual DataPort's registry; 0 for the default of Denodo's
+            installer.
         certificate: certificate and key of the web container in PEM form; empty without HTTPS.
         shares_scheduler: True if the form of the Scheduler has set the image up for PostgreSQL.
     """
@@ -116,7 +121,7 @@ class Extras:
 
 
 def _as_of_form(line: str) -> str:
-    """Return a line of the Scheduler's file as the form Database Settings leaves it."""
+    """Return a line of the Scheduler's file as Denodo's form Database Settings would write it."""
     key, separator, _ = line.partition("=")
     return f"{key}={WRITTEN_BY_FORM[key]}" if separator and key in WRITTEN_BY_FORM else line
 

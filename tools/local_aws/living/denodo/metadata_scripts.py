@@ -1,7 +1,7 @@
 """Stand-ins for Denodo's scripts that import, export or store metadata, or set up TLS.
 
-Each records what the node program has given to it in a file of the home, for tests. The script that
-encrypts passwords is here, too.
+Each stand-in writes the arguments and files that it got from the node program to a file of the
+Denodo home, for tests. This module also has the stand-in for the script that encrypts passwords.
 """
 
 import base64
@@ -37,7 +37,7 @@ def tls(home: "Home", arguments: list[str]) -> int:
 
 
 def import_metadata(home: "Home", arguments: list[str]) -> int:
-    """Record an import.
+    """Record the files of an import, and the user and password in its servers file.
 
     The servers file has a line //HOST:PORT/DATABASE?USER@PASSWORD[&OPTION=VALUE].
     """
@@ -130,7 +130,7 @@ def encrypted(text: str) -> str:
 
 
 def decrypted(text: str) -> str:
-    """Return the plain text of `encrypted`."""
+    """Return the plain text of a text that `encrypted` has returned."""
     return bytes(255 - byte for byte in base64.b64decode(text)).decode()
 
 

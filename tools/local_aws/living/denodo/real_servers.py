@@ -1,11 +1,10 @@
 """Real programs that serve protocols of a Denodo stand-in: Java's RMI and web server, PostgreSQL.
 
-Java's own management agent is a registry that directs clients to a second port, as Virtual DataPort
-7.0 and the Scheduler are. Java's web server serves the folder `run/pages`, which has the pages of
-the applications that run. PostgreSQL has the user and the database `admin`, without a password, and
-the view `node`. The file `REAL` of the installation names the programs.
-
-A process of these programs ends with the process of its server.
+Java's management agent has an RMI registry that directs clients to a second port, like Virtual
+DataPort 7.0 and the Scheduler. Java's web server serves the folder `run/pages`, which has a page
+for each running web application. PostgreSQL has the user and the database `admin`, without a
+password, and the view `node`. The file `REAL` of the installation names the programs. Each real
+program ends with the stand-in's process that has started it.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-# In a machine, the folder of its programs is not a package.
+# In a machine, the folder of this module is on the import path, and is not a package.
 import isolation  # type: ignore[import-not-found]
 import small_postgres  # type: ignore[import-not-found]
 
@@ -40,7 +39,7 @@ _STEP_S, _FREE_S, _POLL_S, _END_S = 300, 30.0, 0.05, 30
 
 
 class RealServers:
-    """The real programs of one server.
+    """The real programs of one server of the stand-in.
 
     Args:
         home: the installation.
@@ -72,7 +71,7 @@ class RealServers:
         }
 
     def follow(self, closed: Sequence[int]) -> None:
-        """Start and end programs, so that exactly those run whose ports are all open."""
+        """Run exactly the programs of whose ports none is in `closed`: start and end programs."""
         for name, protocols in self._groups.items():
             ports = [self._ports[item] for item in protocols if item in self._ports]
             is_wanted = name in self._ports and bool(ports) and not {*ports} & {*closed}
@@ -85,7 +84,7 @@ class RealServers:
                 process.wait(_END_S)
 
     def _await_free(self, ports: Sequence[int]) -> None:
-        """Wait until the programs of an earlier server have ended and freed the ports."""
+        """Wait until the programs of a previous server process have ended and freed the ports."""
         deadline = time.monotonic() + _FREE_S
         for port in ports:
             while time.monotonic() < deadline:

@@ -30,15 +30,15 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
 
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
-    # The interpreter runs the stand-in by its path, so its folder is on the import path.
+    # The stand-in is run by its path, so its folder, and no package, is on the import path.
     import denodo_servers  # type: ignore[import-not-found]
 
     _end_with_machine(home.path / "ALIVE")
     started = record_start(home, server)
     options = started["jvm"]
     if "-Ddead" in options:
-        # Wait for a connection, so that the program that starts servers sees this process before it
-        # ends, on a slow machine as well.
+        # Wait for a connection before the end: even on a slow machine, the program that starts
+        # servers must first see that this process runs.
         with socket.create_server(home.endpoint(next(iter(home.ports(server).values())))) as port:
             port.settimeout(_SECONDS)
             with suppress(TimeoutError):
@@ -65,7 +65,10 @@ def serve(home: "Home", server: str) -> int:
 
 
 def _real_servers(home: "Home", ports: dict[str, int], host: str) -> "RealServers | None":
-    """Return the real programs, None for an installation without them, or with TLS."""
+    """Return the real programs of a server; None if the stand-in itself speaks all protocols.
+
+    The stand-in does so if the installation has no file `REAL`, and with TLS.
+    """
     if not (home.path / "REAL").exists() or home.certificate or "https" in ports:
         return None
     import real_servers  # type: ignore[import-not-found] # see `serve`
@@ -75,7 +78,7 @@ def _real_servers(home: "Home", ports: dict[str, int], host: str) -> "RealServer
 
 
 def _end_with_machine(file: "Path") -> None:
-    """Let the process end with the machine that a file names, as `machine_paths` does."""
+    """End this process with the machine, whose pipe a file names, as `machine_paths` does."""
     if not file.exists():
         return
     pipe = os.open(file.read_text(), os.O_RDONLY | os.O_NONBLOCK)
@@ -89,7 +92,7 @@ def _end_with_machine(file: "Path") -> None:
 
 
 class _Listeners:
-    """The open ports of a server; at SIGUSR1, those in the file `CLOSED` are closed.
+    """The open ports of a server. At SIGUSR1, the ports in the file `CLOSED` are closed.
 
     Args:
         home: the installation.
@@ -136,13 +139,13 @@ class _Listeners:
                 try:
                     self._open[protocol] = socket.create_server(self._home.endpoint(port))
                 except OSError:
-                    # A second port that is taken is not a reason for Denodo not to start.
+                    # Denodo also starts if another process uses its second port.
                     if protocol != "object":
                         raise
 
 
 def record_start(home: "Home", server: str) -> dict[str, str]:
-    """Record the settings with which the server was started, for readers at any time."""
+    """Write the settings with which the server was started to a file, and return them."""
     made = home.path / "run/generated.json"
     started = json.loads(made.read_text()) if made.exists() else {}
     started.update(

@@ -1,14 +1,15 @@
-"""Stand-in for Denodo's scripts and servers, in a home of tests or of a machine of the local AWS.
+"""Stand-in for Denodo's scripts and servers, in a Denodo home of tests or of the local AWS.
 
 Every script in `bin` of the home runs this file with the script's name as an argument. A server is
 a process named `java` that listens on the ports in Denodo's files and answers Denodo's protocols.
-Like a real server, the stand-in reads the ports when it starts, and uses the RMI host and JVM
-options that `regenerateFiles.sh` has read. Other behaviour of a real Denodo is imitated as well:
+Like a real server, a stand-in reads its ports when it starts, and uses the RMI host and JVM options
+that were in Denodo's files when `regenerateFiles.sh` ran. Stand-ins also imitate this behaviour of
+Denodo:
 
 - scripts that start and stop servers exit with 0 even if they fail
 - from 8.0 on, port 9999 waits for a client that speaks first, and does not answer RMI's hello
 - `/` of the web container answers before any application exists; scripts create applications
-- a web application that is started before Virtual DataPort listens stays dead
+- a web application that is started before Virtual DataPort listens never answers
 - `ping.sh` of 7.0 and of older updates refuses `-r`
 
 Some JVM options make a server fail: with `-Ddead` it exits at the first connection, with `-Ddeaf`
@@ -73,7 +74,7 @@ class Home:
         return file.read_text().strip() if file.exists() else _LOOPBACK
 
     def endpoint(self, port: int) -> "tuple[str, int]":
-        """Return the endpoint of this system that stands for a port."""
+        """Return the endpoint of this system that stands for a port of the machine."""
         machine = self.path / "MACHINE"
         if self.address != _LOOPBACK or not machine.exists():
             return self.address, port
@@ -84,7 +85,7 @@ class Home:
 
     @property
     def node(self) -> str:
-        """Return the name by which the servers tell clients which node answers."""
+        """Return the name that the servers send to clients, so that clients know the node."""
         file = self.path / "NODE"
         return file.read_text().strip() if file.exists() else "node"
 
@@ -92,7 +93,8 @@ class Home:
     def certificate(self) -> "Path | None":
         """Return the key store of servers with TLS; None without TLS.
 
-        A key store of the local AWS has PEM form. Other key stores, as in tests, change no server.
+        Only a key store in PEM form, as the local AWS makes them, turns TLS on. Other key stores,
+        as in tests, have no effect on servers.
         """
         settings = self.settings(_VDP)
         store = Path(settings.get(_TLS_STORE, ""))
@@ -110,7 +112,7 @@ class Home:
         return values
 
     def behaves(self, script: str) -> list[str]:
-        """Return the words that change the behaviour of a script or server."""
+        """Return the words in a script's or server's file in `behave/`; empty without a file."""
         file = self.path / "behave" / script
         return file.read_text().split() if file.exists() else []
 
@@ -161,7 +163,7 @@ class Home:
         return 200 if path == "/" else 404
 
     def start_web(self) -> None:
-        """Start the web container with Virtual DataPort, unless it runs."""
+        """Start the web container, as a start of Virtual DataPort does; do nothing if it runs."""
         _start_container(self)
 
     def application(self, name: str) -> Path:
@@ -178,7 +180,8 @@ class Home:
 def main() -> int:
     """Act as the script, or the server, that the arguments name."""
     home, name, *arguments = Path(sys.argv[1]), *sys.argv[2:]
-    # Tests limit the file size to imitate a full disk; the limit is not meant for this stand-in.
+    # Tests limit the file size to imitate a full disk for the node program; lift the limit for this
+    # stand-in.
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
@@ -232,7 +235,10 @@ def start(home: Home, name: str, *_: str) -> None:
 
 
 def _start_container(home: Home) -> None:
-    """Start the web container once, also for two applications that are started together."""
+    """Start the web container unless it runs.
+
+    A lock ensures one start when two applications are started at the same time.
+    """
     import fcntl
 
     with (home.path / "run/web.lock").open("a+") as lock:
@@ -266,8 +272,8 @@ def _spawn(home: Home, server: str) -> int:
     more = options.get(server, "").split()
     if server == "web":
         more.append(f"-Dcatalina.home={home.path}/resources/apache-tomcat")
-    # The first argument sets the process's name to java. Python derives `sys.executable` from it,
-    # so the real path of Python is passed on in STAND_IN_PYTHON.
+    # The first argument makes the process's name `java`. Python derives `sys.executable` from the
+    # first argument, so STAND_IN_PYTHON has the real path of Python.
     python = os.environ.get("STAND_IN_PYTHON", sys.executable)
     return os.posix_spawn(
         python,
@@ -292,7 +298,10 @@ def _start_application(home: Home, name: str) -> None:
 
 
 def _publish(home: Home, path: str, *, is_up: bool) -> None:
-    """Let a real web server serve a path, or remove the path; the light server needs no files."""
+    """Write the page of a path for a real web server, or remove the page.
+
+    The light web server needs no pages.
+    """
     page = home.path / "run/pages" / path.strip("/") / "index.html"
     if is_up and (home.path / "REAL").exists():
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -348,7 +357,7 @@ def ping(home: Home, arguments: list[str]) -> int:
 
 
 def regenerate(home: Home, _arguments: list[str]) -> int:
-    """Read the RMI host and the JVM options for the next start of servers."""
+    """Store the RMI host and JVM options of Denodo's files for later starts of servers."""
     if "nothing" in home.behaves("regenerateFiles.sh"):
         return 0
     settings = home.settings(_VDP)
