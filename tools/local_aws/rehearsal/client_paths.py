@@ -77,7 +77,8 @@ class ClientPaths:
     def connections(self, port: int) -> int:
         """Return how many connections to a port are enough to reach each of its targets.
 
-        A series of that length misses one target with a probability of `_MISSED`.
+        A series of that length misses one target with a probability of `_MISSED`. The number is at
+        most `_MOST`.
         """
         targets = max(
             (

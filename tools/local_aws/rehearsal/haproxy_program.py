@@ -1,4 +1,4 @@
-"""The program of an HAProxy instance of the rehearsal: HAProxy, which ends with standard input.
+"""The program of an HAProxy instance of the rehearsal: HAProxy until the input ends.
 
     python -m tools.local_aws.rehearsal.haproxy_program HAPROXY ARGUMENT…
 

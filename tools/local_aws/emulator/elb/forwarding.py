@@ -147,7 +147,7 @@ class _Table:
     def _balancer_as_target(self, arn: str) -> Document:
         """Return the zone, address and groups of a load balancer that is a target.
 
-        Its endpoint is None, because the process of the load balancers finds it in the table.
+        The target's endpoint is None, because the process of the load balancers knows the endpoint.
         """
         record = ministack.load_balancers.get(arn) or {"SecurityGroups": [], "SubnetMappings": []}
         addresses = load_balancers.private_addresses(record)

@@ -2,8 +2,8 @@
 
 AWS, Update the security groups for your Network Load Balancer: health checks come from the private
 addresses of the load balancer. They need an outbound rule of the load balancer's security groups,
-and an inbound rule of the target's. Without both rules, and while the target's zone is cut off, a
-check times out.
+and an inbound rule of the target's. Without one of these rules, and while the target's zone is cut
+off, a check times out.
 """
 
 from tools.local_aws.emulator import cuts, ministack
