@@ -53,15 +53,13 @@ if TYPE_CHECKING:
     from hosts.denodo.state import State
 
 OPERATOR = "DENODO_NODE_OPERATOR"
-"""Environment variable with the operator's name and the id of the request, which may arrive twice.
-This is not an option, because programs of earlier versions refuse an option that they do not
-know."""
+"""Environment variable with the operator's name and the id of a request, which may arrive twice.
+It is not an option, because programs of earlier versions refuse unknown options."""
 REQUEST = " request="
 """Text between the operator's name and the id of the request (`denodo_ha.deployed.node_agent`)."""
 _DEFAULT_READY_PORT = 9191
 BOOT_CALL_SECONDS = 20.0
-"""Project default: time limit of an AWS call during a boot. After this time, the boot continues
-without the answer of AWS."""
+"""Project default: seconds after which a boot continues without AWS's answer to a call."""
 
 _AS_DENODO_USER = (
     *("serve", "drain", "undrain", "confirm-metadata", "accept-readiness"),
@@ -72,8 +70,7 @@ _AS_DENODO_USER = (
 
 _REPEAT_SECONDS = 60.0
 _SERVERS_RUN = (0, 6, 9, 11)
-"""Exit codes of a boot after which the servers run. `SuccessExitStatus` of the unit has the same
-codes."""
+"""Exit codes of a boot after which the servers run, as in the `SuccessExitStatus` of the unit."""
 _KILLED = 128
 """Exit codes above 128 contain the number of the signal that ended the process."""
 
@@ -85,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     system = command_line.system_of(options)
     if options.command == "boot":
         system = replace(system, call_seconds=BOOT_CALL_SECONDS)
-        # Remove the variable from the environment: processes that run as the Denodo user would
-        # inherit it, and repeat the command too.
+        # Remove the variable: processes of the Denodo user would inherit it and repeat the command.
         if os.environ.pop(program_update.REPEAT, "") and not options.repeat:
             options.repeat, given = True, [*given, "--repeat"]
     try:
@@ -145,10 +141,7 @@ def _apply(system: System, options: argparse.Namespace) -> int:
 
 
 def _enter_unit(system: System) -> int:
-    """Move this process to the unit of Denodo's servers, if it is root on a real machine.
-
-    Return the exit code of the unit's start if the unit had to be started and failed, else 0.
-    """
+    """As root on a real machine, move this process to the unit of Denodo's servers."""
     return unit_cgroup.enter() if os.geteuid() == 0 and _is_real(system) else 0
 
 
@@ -206,8 +199,7 @@ def _signal_failure(system: System, state: State, reason: str) -> None:
                 privileges.run_as(account, arguments, json.dumps(state.raw))
                 return
         except HostError:
-            # If the Denodo user does not exist, neither do the records, so an earlier signal is not
-            # known.
+            # Without the Denodo user there are no records, so an earlier signal is unknown.
             boot.signal_failure(system, state, reason, recorded=False)
             return
     boot.signal_failure(system, state, reason)

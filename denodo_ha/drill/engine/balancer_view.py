@@ -167,8 +167,7 @@ class BalancerView:
 
     def _eligible(self, group: TargetGroup, zone: str) -> list[RegisteredTarget]:
         """Return the targets to which the balancer's address in a zone may pass connections."""
-        # With cross-zone load balancing, the targets are the same for every zone, so they are
-        # stored once.
+        # With cross-zone load balancing, the targets of every zone are the same.
         key = (group.key, "" if self.crosses_zones(group) else zone)
         if key not in self._eligible_targets:
             registered = self.registered[group.key]
@@ -358,18 +357,12 @@ class BalancerView:
 
     @cached_property
     def alias_health(self) -> bool:
-        """Return whether an alias to the balancer is healthy if AWS counts healthy targets only.
-
-        Every target group must then have a healthy target.
-        """
+        """Return whether an alias is healthy: every target group has a healthy target."""
         return aws_rules.balancer_is_healthy([self.healthy_count(key) for key in self.registered])
 
     @cached_property
     def alias_health_by_threshold(self) -> bool:
-        """Return whether an alias to the balancer is healthy if AWS applies DNS thresholds.
-
-        Every target group must then meet its threshold in a zone.
-        """
+        """Return whether an alias is healthy: every target group meets its DNS threshold."""
         return aws_rules.balancer_is_healthy([self.threshold_count(key) for key in self.registered])
 
     def threshold_count(self, group: Key) -> int:
