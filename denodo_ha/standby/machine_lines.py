@@ -257,7 +257,7 @@ def _software(own: SiteExports, active: SiteExports, now: datetime) -> Iterator[
     exports: dict[str, Export] = {}
     for site in (own, active):
         if site.every is None:
-            seen = f"{site.cluster} has no exports, whose manifests state it"
+            seen = f"{site.cluster} has no exports; the manifest of an export names the software"
             remedy = f"add `exports` to clusters.{site.cluster}, and deploy"
             yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
             continue

@@ -32,8 +32,8 @@ class StandbyReport:
     """The result of a check.
 
     Attributes:
-        lines: the ten lines.
-        facts: the facts from which the lines were judged.
+        lines: the ten lines of `denodo-ha failover check`, one for each condition of a takeover.
+        facts: the state of both sites, from which the lines were judged.
     """
 
     lines: tuple[CheckLine, ...]

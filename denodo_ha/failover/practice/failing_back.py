@@ -153,9 +153,9 @@ class FailingBack:
         return read_task(self._aws, self._context.site, PRIMARY, self._context.look)
 
     def _put_before_effect(self, leg: Leg, put: float) -> float:
-        """Put the datapoint for the primary, and wait until the earlier one has had its effect.
+        """Put the switch's datapoint for the primary at once; return the seconds of a wait.
 
-        Return the seconds of the wait.
+        The wait ends when the datapoint for the secondary has had its full effect on DNS.
         """
         try:
             with deadline.extended(READ_S):

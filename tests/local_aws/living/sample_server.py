@@ -1,4 +1,4 @@
-"""A server for tests: starts a child and waits until it is killed."""
+"""A server for tests: it starts a child process, and runs until the test kills the server."""
 
 import sys
 import time

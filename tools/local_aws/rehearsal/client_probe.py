@@ -42,7 +42,7 @@ class AnyCertificate(Trust):
     """
 
     def open_judged(self, step: Step, opener: Callable[[], Connection], name: str) -> Connection:
-        """Return a connection after its TLS handshake, and leave the step unchanged.
+        """Return a connection after its TLS handshake; no finding is noted on `step`.
 
         Raises:
             Fault: The server does not speak TLS.
