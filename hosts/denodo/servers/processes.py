@@ -77,7 +77,7 @@ def command_lines(processes: Path) -> Iterator[tuple[int, list[bytes]]]:
         for name in filter(str.isdecimal, os.listdir(processes)):  # noqa: PTH208 - no Paths
             # Not with pathlib: for the hundreds of processes of a machine, it takes half as long
             # again.
-            with suppress(OSError), open(f"{processes}/{name}/cmdline", "rb") as file:  # noqa: PTH123
+            with suppress(OSError), open(f"{processes}/{name}/cmdline", "rb") as file:  # noqa: PTH123 - no Paths
                 yield int(name), file.read().split(b"\0")
 
 

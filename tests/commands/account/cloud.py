@@ -22,7 +22,9 @@ faults.
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ import boto3
 import botocore.handlers
 import pytest
 from botocore.config import Config
+from moto import mock_aws
 
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
 from denodo_ha.environment.model.environment import Environment
@@ -263,3 +266,23 @@ class Cloud:
 
 def _is_ours(context: Mapping[str, Any]) -> bool:
     return bool(context["client_config"].user_agent_extra == OURS)
+
+
+@contextmanager
+def deployed_cloud(environment: Environment, templates: Mapping[str, Template]) -> Iterator[Cloud]:
+    """Deploy an environment to an account that the tests of a module share.
+
+    Args:
+        environment: the environment.
+        templates: the template of each stack, by the stack's name.
+    """
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        for key in [key for key in os.environ if key.startswith("AWS_")]:
+            patch.delenv(key)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        cloud = Cloud(environment, templates)
+        cloud.install(patch)
+        cloud.deploy()
+        yield cloud

@@ -1,15 +1,13 @@
 """A command with --cluster calls only that cluster's region: the other region may be lost."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from moto import mock_aws
 
 from denodo_ha.cli.options import Cluster
 from denodo_ha.environment.loading.loader import load
-from tests.commands.account.cloud import Cloud
+from tests.commands.account.cloud import Cloud, deployed_cloud
 from tests.commands.conftest import Run
 from tests.faults import cases
 from tests.support.assembly import ROOT, Template
@@ -23,14 +21,7 @@ MORE = (("pin", "--dry-run", "--cluster", "active"),)
 @pytest.fixture(scope="module")
 def shared(templates_of: Callable[[Path], Mapping[str, Template]]) -> Iterator[Cloud]:
     file = ROOT / "config/examples/active-passive.yaml"
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
-        for key in [key for key in os.environ if key.startswith("AWS_")]:
-            patch.delenv(key)
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        cloud = Cloud(load(file).environment, templates_of(file))
-        cloud.install(patch)
-        cloud.deploy()
+    with deployed_cloud(load(file).environment, templates_of(file)) as cloud:
         yield cloud
 
 

@@ -5,19 +5,17 @@ The tests share one cloud, whose switch has a different namespace than the examp
 
 import copy
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from moto import mock_aws
 from ruamel.yaml import YAML
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes
 from denodo_ha.environment.loading.loader import load
 from tests.commands.account.calls import Fault, error
-from tests.commands.account.cloud import Cloud
+from tests.commands.account.cloud import Cloud, deployed_cloud
 from tests.commands.account.route53 import Route53
 from tests.support.assembly import ROOT, Template
 
@@ -39,14 +37,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared_cloud(own: Path, templates_of: TemplatesOf) -> Iterator[Cloud]:
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
-        for key in [key for key in os.environ if key.startswith("AWS_")]:
-            patch.delenv(key)
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        cloud = Cloud(load(own).environment, templates_of(own))
-        cloud.install(patch)
-        cloud.deploy()
+    with deployed_cloud(load(own).environment, templates_of(own)) as cloud:
         yield cloud
 
 

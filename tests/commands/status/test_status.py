@@ -2,21 +2,19 @@
 
 import copy
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 from typer.testing import Result
 
 from denodo_ha.cli import exit_codes, process
 from denodo_ha.environment.loading.loader import load
 from denodo_ha.status import command
 from tests.commands.account.agents import Agents
-from tests.commands.account.cloud import Cloud
+from tests.commands.account.cloud import Cloud, deployed_cloud
 from tests.commands.account.route53 import Route53
 from tests.commands.account.targets import UNHEALTHY
 from tests.commands.conftest import Run
@@ -31,15 +29,7 @@ MARK = [{"Key": "denodo:drained", "Value": "2026-01-01T00:00:00Z ann@desk new di
 def shared(templates_of: TemplatesOf) -> Iterator[Cloud]:
     """Deploy the active-passive example once for all tests; each test undoes its changes."""
     file = ROOT / "config/examples/active-passive.yaml"
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
-        for key in [key for key in os.environ if key.startswith("AWS_")]:
-            patch.delenv(key)
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        cloud = Cloud(load(file).environment, templates_of(file))
-        cloud.install(patch)
-        cloud.deploy()
+    with deployed_cloud(load(file).environment, templates_of(file)) as cloud:
         yield cloud
 
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 # In a machine, the folder of this module is on the import path, and is not a package.
-import isolation  # type: ignore[import-not-found]
-import small_postgres  # type: ignore[import-not-found]
+import isolation  # type: ignore[import-not-found] # by its path
+import small_postgres  # type: ignore[import-not-found] # by its path
 
 if TYPE_CHECKING:
     from tools.local_aws.living.denodo.stand_in import Home

@@ -31,7 +31,7 @@ _VDP = "conf/vdp/VDBConfiguration.properties"
 def serve(home: "Home", server: str) -> int:
     """Act as a server until killed."""
     # The stand-in is run by its path, so its folder, and no package, is on the import path.
-    import denodo_servers  # type: ignore[import-not-found]
+    import denodo_servers  # type: ignore[import-not-found] # found by its path
 
     _end_with_machine(home.path / "ALIVE")
     started = record_start(home, server)

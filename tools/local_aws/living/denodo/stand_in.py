@@ -186,7 +186,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
     if name == "serve":
         # The interpreter runs this file by its path, so its folder is on the import path.
-        import server_process  # type: ignore[import-not-found]
+        import server_process  # type: ignore[import-not-found] # found by its path
 
         return int(server_process.serve(Home(home), arguments[0]))
     with (home / "calls").open("a") as calls:
