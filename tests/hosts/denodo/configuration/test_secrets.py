@@ -14,7 +14,7 @@ from hosts.denodo.record import Record
 from tests.hosts.denodo.cloud import EXPORT, LOGIN, TLS, TOKEN, Cloud
 from tests.hosts.denodo.home import LICENSE, SSO, VDP, Home, let_time_pass
 
-_SECRET = "hunter2-hunter2"  # noqa: S105 - what must not be found anywhere
+_SECRET = "hunter2-hunter2"  # noqa: S105 - no output or file may contain it
 
 
 @pytest.fixture
