@@ -68,7 +68,7 @@ class FailoverStack(EnvironmentStack):
         )
         self._checks: list[route53.IHealthCheck] = [self._switch.check]
         for role, (name, _) in zip(_ROLES, failover_plan.cluster_pair(environment), strict=True):
-            self.add_stack_dependency(clusters[name], "the records need its outputs")
+            self.add_stack_dependency(clusters[name], "the records need outputs of the cluster")
             self._create_record(role, clusters[name])
         self._create_outputs()
         self._create_operator_policy()

@@ -27,7 +27,7 @@ def print_report(standby: Standby, report: StandbyReport) -> None:
         )
         for line in report.lines
     ]
-    title = f"{standby.name} ({standby.role.lower()}) for {standby.active}"
+    title = f"{standby.name} ({standby.role.lower()}) as standby for {standby.active}"
     print_table(["", "Check", "State", "Seen", "Age", "Limit"], rows, title=title)
     print_line("")
     for line in report.lines:

@@ -46,7 +46,7 @@ class Registry:
 
 
 def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> None:
-    """List the registry, and open the second connection to every port that it names.
+    """List the registry, and open the second connection to every port that the registry names.
 
     Raises:
         Fault: The first connection failed. A failed second connection is only recorded in the log.
@@ -58,7 +58,7 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
             process, names = jrmp.list_names(connection)
             step.seen = ", ".join(names)
             if not names:
-                raise Fault("registry-empty", "no name")
+                raise Fault("registry-empty", "the registry lists no name")
         stubs: dict[Stub, None] = {}
         for name in names[:_MAX_LOOKUPS]:
             with log.step(f"lookup {name}") as step:
@@ -72,7 +72,7 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
         return
     if not stubs:
         with log.step("second port"):
-            raise Fault("auxiliary-unseen", f"{endpoint} names none")
+            raise Fault("auxiliary-unseen", f"{endpoint} names no second port")
     # Test one remote reference for each host and port: others lead to the same connection.
     for stub in {(stub.host, stub.port): stub for stub in stubs}.values():
         probe_second_connection(log, endpoint, expected, process, stub)
@@ -129,7 +129,8 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
     except Fault as fault:
         raise Fault("auxiliary-unreachable", fault.seen) from None
     if result.process != process:
-        raise Fault("auxiliary-other-node", "another server answers than the registry's")
+        seen = "the server that answers is not the server of the registry"
+        raise Fault("auxiliary-other-node", seen)
     if result.exception == _UNKNOWN_OBJECT:
         raise Fault("auxiliary-other-node", f"the server does not know its own object: {result}")
     step.seen = "the same server answers"

@@ -9,7 +9,8 @@ from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import HAPROXY_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "reload", "drain", "enable", "save", "status", "verify")
-"""Actions of the document. Each action is a command of HAProxy's program (docs/haproxy-aws.md)."""
+"""Actions of the document. Each action is a command of the HAProxy program
+(docs/how-to/haproxy-aws.md)."""
 
 ROTATION_ACTIONS = ("drain", "enable", "status")
 """Actions that take nodes out of service and bring them back."""
