@@ -152,9 +152,9 @@ def init(
         print_line(f"{components}: ready. Roll the nodes, so that they use the new settings")
     for component in database_setup.components_without_tables(aws, metadata, access):
         print_line(
-            f"{component}: the database has no tables yet, and nodes use no database without "
-            f"tables; run this command again with {database_setup.script_option(component)} FILE, "
-            "or create the tables with Denodo's web form (docs/how-to/catalog.md)"
+            f"{component}: the database has no tables yet, so nodes do not use the database; "
+            f"run this command again with {database_setup.script_option(component)} FILE, or "
+            "create the tables with Denodo's web form (docs/how-to/catalog.md)"
         )
 
 
@@ -276,7 +276,7 @@ def rotate(
         "catalog rotate", component, "--finish", *server, cluster=metadata.location.name
     )
     print_line(
-        f"{component}: the secret names {new_user} with a new password. Roll the nodes with "
+        f"{component}: the secret contains {new_user} with a new password. Roll the nodes with "
         f"`{roll}`, then run `{finish_command}`"
     )
 

@@ -136,7 +136,7 @@ def init(
             text = " ".join(str(error).split())
             message = (
                 f"{database.server.host} rejected a statement: {text}; fix the cause, and run the "
-                "command again: it continues where it stopped"
+                "same command again, which continues after the steps that are done"
             )
             raise Failed(message) from None
 

@@ -1,7 +1,7 @@
 """Digest test: a node exports its metadata twice, and reports what differs in the site digest.
 
 Two exports of one node have the same site digest only if Denodo writes the same text each time. No
-page of Denodo promises this, so this test finds out whether an installation does so. The node
+page of Denodo promises this, so this test finds out whether Denodo does this on a node. The node
 reports the names of elements and keys, and no value.
 """
 

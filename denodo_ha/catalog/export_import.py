@@ -1,4 +1,4 @@
-"""Import of a metadata export into a drained node: its own, or a copy of another cluster's export.
+"""Import of a metadata export into a drained node, also of a copy of another cluster's export.
 
     ExportImport(context).run("node1", source)
 

@@ -78,8 +78,9 @@ def update_login(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
         )
         raise Refused(message)
     effect = (
-        f"the secret {login.arn} may have the new value: run the same command again; if it refuses "
-        "because nodes use a user that the secret does not name, roll these nodes first"
+        f"the secret {login.arn} may have the new value: run the same command again; if the "
+        "command refuses because nodes use a user that the secret does not name, roll these nodes "
+        "first"
     )
     with named_effect(effect), translated_errors():
         aws.client("secretsmanager", region).put_secret_value(SecretId=login.arn, SecretString=text)

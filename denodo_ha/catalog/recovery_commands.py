@@ -132,8 +132,8 @@ def restore_database(
         return
     database = restore.run(copy, name, settings, timeout=timeout or RESTORE_S)
     print_line(
-        f"{database.name} ({database.host}) has the metadata of {source}; no node uses it yet. "
-        f"Its administrator's secret is {database.admin_secret}"
+        f"{database.name} ({database.host}) has the metadata of {source}; no node uses this "
+        f"database yet. The secret of the database administrator is {database.admin_secret}"
     )
     print_message(
         f"Before a node of {target} uses the restored database, stop the Scheduler on every node "

@@ -79,7 +79,7 @@ class Roles:
             ),
         )
         yield Step(
-            f"removal of other users' access to database {self.database}",
+            f"exclusive access to database {self.database}",
             lambda: (
                 not self._value(
                     "SELECT NOT has_database_privilege('public', oid, 'CONNECT') FROM pg_database "

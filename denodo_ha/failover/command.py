@@ -203,7 +203,7 @@ def leave(
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
 ) -> None:
-    """Before the maintenance of a cluster: fail over to the other cluster, unless DNS already does.
+    """Move clients away from a cluster before its maintenance: fail over to the other cluster.
 
     The command fails over to the other cluster like `to`, and then waits until clients have
     stopped using the old DNS answer. Open sessions continue. The Solution Manager runs this command

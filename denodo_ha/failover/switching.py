@@ -185,7 +185,8 @@ def throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
             )
     except KeyboardInterrupt:
         message = (
-            "interrupted while the datapoint was put; it is not known whether it was put: see "
+            "interrupted while the datapoint was put; it is not known whether AWS has received "
+            "the datapoint: see "
             f"`{full_command('failover status')}` in two minutes"
         )
         raise Interrupted(message) from None
@@ -287,7 +288,10 @@ def _best_now(aws: Aws, site: FailoverLocation, look: Lookup) -> DnsAnswer:
 
 
 def _by_switch(aws: Aws, task: FailoverTask, check_id: str) -> DnsAnswer:
-    """Return the DNS answer by the switch's health check; without a role if it does not match."""
+    """Return a DNS answer from the switch's health check.
+
+    The answer has the role to fail over to if the health check shows this role, else no role.
+    """
     check = read_check(aws, check_id, task.site.region)
     is_set = check.state == SWITCH_STATES[task.role]
     return DnsAnswer(task.role if is_set else None, dns_answer.SWITCH, check.reason)

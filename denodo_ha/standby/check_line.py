@@ -1,4 +1,4 @@
-"""Check line: one of the ten answers of `denodo-ha failover check`."""
+"""Check line: one of the ten lines in the output of `denodo-ha failover check`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

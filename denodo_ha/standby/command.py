@@ -131,7 +131,7 @@ def check(
 
 
 def located_standby(aws: Aws, site: FailoverLocation, name: str | None) -> Standby:
-    """Return the standby: the named cluster, or the one to which the failover name does not lead.
+    """Return the standby: the cluster `name`, else the cluster that does not serve.
 
     If no name is given and DNS does not answer, the standby is the secondary.
 

@@ -31,7 +31,7 @@ class Loss:
 
 
 def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
-    """Read since when data of each kind would be lost; without an answer in time, it is unknown.
+    """Read since when data of each kind would be lost; a time that AWS does not give is unknown.
 
     Raises:
         NoCredentials: There are no credentials.

@@ -45,7 +45,7 @@ class OdbcEndpoint:
     """The standby's ODBC port.
 
     Attributes:
-        host: DNS name of its load balancer.
+        host: DNS name of the standby's load balancer.
         port: port of the service.
         tls: True if the load balancer serves TLS.
     """

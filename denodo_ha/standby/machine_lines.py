@@ -266,7 +266,7 @@ def _software(own: SiteExports, active: SiteExports, now: datetime) -> Iterator[
     exports: dict[str, Export] = {}
     for site in (own, active):
         if site.every is None:
-            seen = f"{site.cluster} makes no exports, whose manifests would name the software"
+            seen = f"{site.cluster} makes no exports; the software is read from their manifests"
             remedy = f"add `exports` to clusters.{site.cluster}, and deploy"
             yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
             continue

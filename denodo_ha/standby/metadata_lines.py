@@ -116,7 +116,7 @@ def _equal(
         return
     oldest = min(at for _, _, at in facts)
     if len({stated.not_compared for _, stated, _ in facts}) > 1:
-        seen = "the site digests of the nodes leave out different elements: not comparable"
+        seen = "the site digests leave out different elements, so they cannot be compared"
         remedy = "deploy both clusters with one configuration, roll both, and wait for an export"
         yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
         return

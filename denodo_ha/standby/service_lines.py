@@ -39,8 +39,8 @@ class Record:
     """The standby's failover record.
 
     Attributes:
-        target: the DNS name or address that it answers with.
-        check: its health check, without the switch; None if the record has no health check.
+        target: the DNS name or address with which DNS answers.
+        check: the record's health check, without the switch; None without a health check.
     """
 
     target: str
@@ -63,7 +63,7 @@ def read_record(aws: Aws, site: FailoverLocation, role: Role) -> Record:
     """Read the failover record of a role, and its health check.
 
     Raises:
-        Failed: There is no such record.
+        Failed: The role has no failover record.
         AwsError: AWS did not answer, or denied a call.
     """
     record = read_records(aws, site).get(role)

@@ -1,4 +1,4 @@
-"""Standby check: read the facts of its ten lines (`standby_facts`), and judge them."""
+"""Standby check: read all facts (`standby_facts`), and judge the ten lines of the output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -176,7 +176,7 @@ def verify(
     denodo-ha verify -c prod --host 10.0.3.17 --format json
     """
     if config is None:
-        raise UsageError("no configuration is given; add -c CONFIG, which lists the services")
+        raise UsageError("no configuration is given: add -c CONFIG (a path, or a name of config/)")
     loaded = load_configuration(config)
     environment = loaded.environment
     require_services(environment, [*(service or ()), *(tls or ())])

@@ -207,7 +207,7 @@ def chance_of_missing(nodes: int, connections: int) -> float:
 
 
 def chance_of_uneven(nodes: int, counts: Counter[str]) -> float:
-    """Return an upper bound of the probability that a share is as extreme as the most extreme."""
+    """Return an upper bound of the probability that chance alone gives counts this uneven."""
     total = counts.total()
     return min(1.0, 2 * nodes * min(_tail(total, nodes, count) for count in counts.values()))
 
@@ -221,7 +221,7 @@ def _tail(total: int, nodes: int, count: int) -> float:
     """Return the probability that a node gets a share as extreme as `count` connections.
 
     The result is the lower of two probabilities: that a node gets at most `count` connections, and
-    that it gets at least `count`.
+    that a node gets at least `count` connections.
     """
     ways = [comb(total, share) * (nodes - 1) ** (total - share) for share in range(total + 1)]
     at_most, at_least, all_ways = sum(ways[: count + 1]), sum(ways[count:]), nodes**total

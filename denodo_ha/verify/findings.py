@@ -2,7 +2,7 @@
 
     with log.step("RMI handshake") as step:
         ...
-        step.seen = "the server sees us as 10.0.9.4"
+        step.seen = "the server sees this machine as 10.0.9.4"
 
 A `Fault` raised in a step marks the step as failed and ends the probe. After `step.fail` and
 `step.note` the probe continues.

@@ -1,4 +1,4 @@
-"""Probe of Java RMI: the registry, and the host and port that it names for a second connection.
+"""Probe of Java RMI: the registry, and the second connection to the host that the registry names.
 
 Each Java process puts its own random number into every answer (`jrmp.CallResult`). This number
 shows whether the second connection reached the node that answered the first connection.
@@ -53,7 +53,7 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
     """
     with endpoint.open(log) as connection:
         with log.step("RMI handshake") as step:
-            step.seen = f"sees us as {jrmp.handshake(connection)}"
+            step.seen = f"the server sees this machine as {jrmp.handshake(connection)}"
         with log.step("registry lists") as step:
             process, names = jrmp.list_names(connection)
             step.seen = ", ".join(names)
@@ -118,7 +118,7 @@ def probe_auxiliary(log: StepLog, endpoint: Endpoint) -> None:
         Fault: The port does not speak Java RMI.
     """
     with endpoint.open(log) as connection, log.step("RMI handshake") as step:
-        step.seen = f"sees us as {jrmp.handshake(connection)}"
+        step.seen = f"the server sees this machine as {jrmp.handshake(connection)}"
 
 
 def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -> None:
@@ -139,7 +139,7 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
 def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
     """Compare a remote reference's host and port with the configuration; record the result."""
     nodes = expected.nodes.get(stub.port, ())
-    step.seen = f"continues at {host_port(stub.host, stub.port)}"
+    step.seen = f"clients continue at {host_port(stub.host, stub.port)}"
     if nodes:
         step.seen += f", {' or '.join(nodes)}"
     if not expected.required:

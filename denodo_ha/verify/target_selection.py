@@ -62,7 +62,7 @@ def select(environment: Environment, through: str | None, host: str | None) -> S
             return Selection(pair, by_failover=host is None)
         if len(clusters) == 1 or host is not None:
             return Selection(clusters)
-        problem = "there is no failover name, and several clusters to choose from"
+        problem = "there is no failover name, and there are several clusters"
         raise UsageError(_instead(environment, problem))
     if through == names.FAILOVER:
         if not pair:

@@ -29,7 +29,7 @@ _EXPORT_PATTERN = "^$|^s3://[a-z0-9.-]{3,63}/[A-Za-z0-9._-]{1,100}/export[.]json
 _UPDATE_PROGRAM = "python3 -m node update"
 _ACT = "exec python3 -m node '{{ Action }}'"
 _EXPORT_WHO = "DENODO_NODE_OPERATOR='{{ Who }}'; export DENODO_NODE_OPERATOR"
-"""Shell commands that pass the parameter `Who` to the program. `roll` adds the request id to it,
+"""Shell commands that pass the parameter `Who` to the program. `roll` adds the request id to `Who`,
 by which the program recognises a request that arrives twice (`hosts/denodo/commands.py`)."""
 _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 

@@ -154,7 +154,7 @@ def practice(
     denodo-ha failover practice -c prod --format markdown > practice.md
     """
     if config is None:
-        raise UsageError("no configuration is given; add -c CONFIG, which lists the services")
+        raise UsageError("no configuration is given: add -c CONFIG (a path, or a name of config/)")
     from denodo_ha.failover.practice.expectation import Expectation, expectation
     from denodo_ha.failover.practice.failing_back import PracticeContext
     from denodo_ha.failover.practice.observation import watching

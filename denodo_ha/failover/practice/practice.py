@@ -1,7 +1,7 @@
 """A practice: fail over to the secondary, stay, fail back, and measure when clients are served.
 
-A practice begins and ends at the primary. After an interruption or an error it fails back before it
-ends; if it cannot fail back, the error names the command that fails back. While a practice runs,
+A practice begins and ends at the primary. After an interruption or an error, the practice fails
+back before it ends; if it cannot, the error names the command that fails back. While it runs,
 the locks of both clusters contain "failover practice", by which the next practice recognises that
 an earlier practice was killed, and fails back.
 """
@@ -232,7 +232,7 @@ class Practice:
             return ""
         faults = "; ".join(f"{name}: {text}" for name, text in sorted(look.faults.items()))
         return (
-            f"{to} did not serve clients for {gap:.0f} s, so the site did not stay longer "
+            f"{to} did not serve clients for {gap:.0f} s, so the stay at {to} was ended early "
             f"({faults or 'the name led to no known cluster'})"
         )
 

@@ -116,7 +116,11 @@ def _lines(report: PracticeReport) -> list[str]:
         *(f"- {note}" for note in report.notes),
         f"- the failover name led to {report.secondary} for {report.stayed:.0f} s",
         f"- lookups of the failover name: {looks or 'none'}",
-        *(f"- drill, to {leg.to}: {leg.expectation}" for leg in report.legs if leg.expectation),
+        *(
+            f"- the drill expects, to {leg.to}: {leg.expectation}"
+            for leg in report.legs
+            if leg.expectation
+        ),
     ]
 
 
