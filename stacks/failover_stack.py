@@ -147,7 +147,7 @@ class FailoverStack(EnvironmentStack):
     def _cluster_checks(
         self, label: str, method: failover_plan.CheckMethod, cluster: ClusterStack
     ) -> list[route53.IHealthCheck]:
-        """Return the health checks of a cluster; an empty list if it has none."""
+        """Return the health checks of a cluster; an empty list without health checks."""
         if method == "none" or not failover_plan.has_health_check(self._failover, cluster.name):
             return []
         checks: list[route53.IHealthCheck] = (

@@ -25,9 +25,10 @@ _RUN = "python3 -m haproxy"
 class HaproxyDocument(Construct):
     """Systems Manager document that runs only HAProxy's program.
 
-    A principal that may send this document can run only its actions. With AWS-RunShellScript, the
-    principal could run any command. The action `apply` first installs the program that is named in
-    the parameter. The document is an L1 construct, because the CDK library has no L2 construct.
+    A principal that may send this document can run only the document's actions. With
+    AWS-RunShellScript, the principal could run any command. The action `apply` first installs the
+    program that is named in the parameter. The document is an L1 construct, because the CDK library
+    has no L2 construct.
 
     Attributes:
         name: the document's name.

@@ -37,10 +37,10 @@ _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 class NodeDocument(Construct):
     """Systems Manager document that runs only the node program.
 
-    A principal that may send this document can run only its actions. With AWS-RunShellScript, the
-    principal could run any command. The actions `apply` and `check` first install the program that
-    is named in the desired state. The document is an L1 construct, because the CDK library has no
-    L2 construct.
+    A principal that may send this document can run only the document's actions. With
+    AWS-RunShellScript, the principal could run any command. The actions `apply` and `check` first
+    install the program that is named in the desired state. The document is an L1 construct, because
+    the CDK library has no L2 construct.
 
     Attributes:
         name: name of the document.
