@@ -112,7 +112,7 @@ class Server:
             connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         except psycopg.errors.LockNotAvailable:
             message = (
-                f"another `denodo-ha catalog` command uses {self.host} and has not ended within "
+                f"another catalog command uses {self.host}, and has not ended within "
                 f"{wait_ms / 1000:.0f} s; nothing was changed. Run the same command again when the "
                 "other command has ended"
             )

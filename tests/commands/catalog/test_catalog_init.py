@@ -77,7 +77,7 @@ def test_a_run_does_not_wait_for_another_one_without_end(
         other.execute("SELECT pg_advisory_lock(%s)", [postgres_server._LOCK])  # noqa: SLF001 - the lock of another run
         done = init()
     assert done.exit_code == exit_codes.REFUSED, done.output
-    assert "another `denodo-ha catalog` command uses" in done.output
+    assert "another catalog command uses" in done.output
     assert catalog.server.state() == before
     assert init().exit_code == exit_codes.DONE
 

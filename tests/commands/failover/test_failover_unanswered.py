@@ -135,7 +135,7 @@ def test_an_interrupted_put_says_that_it_is_not_known(world: Route53, go: Go) ->
     world.cloud.faults.interrupt("PutMetricData")
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.INTERRUPTED
-    assert "not known whether it was put" in done.stderr
+    assert "not known whether AWS has received" in done.stderr
 
 
 def test_a_check_that_nobody_reports_on_is_unknown(world: Route53, go: Go) -> None:
