@@ -292,8 +292,8 @@ def _fail_over(
         )
         return False
     other: Role = SECONDARY if role == PRIMARY else PRIMARY
-    # First the cluster that takes over, to whose bucket the history entry is written: the region of
-    # the other cluster may be lost.
+    # The cluster that takes over is first, so the history entry is written to the bucket of this
+    # cluster: the region of the other cluster may be lost.
     clusters = [site.clusters[role], site.clusters[other]]
     configured = site.loaded.environment if site.loaded else None
     recording.located(aws, site.environment, clusters, configured)

@@ -53,7 +53,7 @@ def held_locks(
         kind = Failed if isinstance(error, Refused | UsageError) else type(error)
         message = f"{of_nodes(str(error))}. But {'; '.join(remaining)}"
         raise kind(message) from error
-    except BaseException:  # also on Ctrl-C
+    except BaseException:  # also KeyboardInterrupt, after Ctrl-C
         _warn(locks, progress)
         raise
     _warn(locks, progress)
