@@ -119,7 +119,7 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
 
 
 def _shows_the_status(output: str) -> None:
-    steps = ["Configuration", "is started on", "Bootstrapping", "Deploying", "What to try next"]
+    steps = ["Configuration", "has started on", "Bootstrapping", "Deploying", "What to try next"]
     assert [step for step in steps if step in output] == steps
     assert _NODE3_IS_HEALTHY.search(output)
     assert "denodo80-main" in output
@@ -185,7 +185,11 @@ def test_a_name_without_an_address(paths: Paths, name: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    expected = f"{name} has no address: REFUSED" if name else "which name?"
+    expected = (
+        f"{name} has no address: the DNS server of the local AWS answers REFUSED"
+        if name
+        else "NAME is missing"
+    )
     assert done.stderr.startswith(f"make local-resolve: {expected}")
 
 
@@ -207,7 +211,7 @@ def test_a_port_that_is_none(paths: Paths, port: str) -> None:
 def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:
     interrupted, output = _disturbed(paths, lambda process: process.send_signal(signal.SIGINT))
     assert interrupted == 130, output
-    assert "interrupted. The server of the local AWS is still running" in output
+    assert "interrupted. A server of the local AWS that was running is still running" in output
 
     killed, output = _disturbed(paths, lambda _process: _kill_server(paths))
     assert killed == 1, output

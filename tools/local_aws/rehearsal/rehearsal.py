@@ -121,7 +121,9 @@ def deployed(
     living: Mapping[str, bool] = _LIVING,
     pace: float = _DEPLOY_PACE,
 ) -> Iterator[tuple[str, Paths]]:
-    """Deploy to a server that ends with the block, or with this process; yield endpoint and paths.
+    """Deploy to a new local AWS; yield its endpoint and its paths.
+
+    The server of the local AWS ends with the block, or with this process.
 
     Args:
         loaded: the configuration.
@@ -192,7 +194,7 @@ def _play(
     differences = [*disagreements(outcome, seen, observation.pace)]
     missing = missing_alarms(outcome, seen, observation.pace)
     if observation.waits_for_alarms and missing:
-        differences.append(f"alarms that did not arrive: {', '.join(missing)}")
+        differences.append(f"predicted alarms that did not arrive: {', '.join(missing)}")
     return Play(outcome, done, seen, disagreements=tuple(differences))
 
 
