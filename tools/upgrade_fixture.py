@@ -142,7 +142,7 @@ def archive(revision: str) -> tuple[str, bytes]:
 
 def main() -> int:
     """Write the archive; return exit status 1 if that failed."""
-    parser = argparse.ArgumentParser(description="Write the fixture of a revision.")
+    parser = argparse.ArgumentParser(description="Write the archive of a git revision.")
     parser.add_argument("--revision", required=True, help="git revision")
     parser.add_argument("--folder", type=Path, default=FIXTURES, help="folder of the archive")
     arguments = parser.parse_args()

@@ -90,8 +90,8 @@ class ControlApi:
         call = getattr(self, f"_{method.lower()}_{name.replace('-', '_')}", None)
         if call is None:
             message = (
-                f"this server has no {method} {path}. If another version of the clone has started "
-                "it, run `make local-down` and start it again"
+                f"this server has no call {method} {path}. If another version of the clone has "
+                "started the server, run `make local-down` and then `make local`"
             )
             return Answer(404, {"error": message})
         try:

@@ -55,7 +55,7 @@ def _summary(plays: Sequence[Play]) -> str:
     played = [play for play in plays if play.seen is not None]
     differing = sum(bool(play.disagreements) for play in plays)
     left_out = sum(bool(play.reason) for play in plays)
-    texts = [f"{len(played)} scenarios played", f"{differing} disagree"]
+    texts = [f"{len(played)} scenarios played", f"{differing} disagree with the drill"]
     if left_out:
         texts.append(f"{left_out} not played")
     return ", ".join(texts)
@@ -91,7 +91,7 @@ def _predicted(outcome: Outcome) -> str:
     else:
         certain = certain_seconds(outcome.steps)
         lines.append(f"recovered within {outcome.recovery} s, of which {certain} s are certain")
-    lines += [f"alarm {sent.name}, {sent.seconds} s" for sent in outcome.notifications]
+    lines += [f"alarm {sent.name} after {sent.seconds} s" for sent in outcome.notifications]
     return "\n".join(lines)
 
 
@@ -101,7 +101,9 @@ def _seen(outcome: Outcome, seen: Seen) -> str:
     is_well = not seen.ports(Reach.NONE) and not seen.ports(Reach.SOME)
     if outcome.recovery is not None or is_well:
         lines.append(f"recovered after {seen.recovery:.0f} s")
-    lines += [f"alarm {name}, {seconds:.0f} s" for name, seconds in (seen.alarms or {}).items()]
+    lines += [
+        f"alarm {name} after {seconds:.0f} s" for name, seconds in (seen.alarms or {}).items()
+    ]
     return "\n".join(lines)
 
 
