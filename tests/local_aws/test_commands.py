@@ -28,7 +28,10 @@ _WHO = 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"]
 
 
 def command(paths: Paths, verb: str, config: str = CONFIG) -> list[str]:
-    """Return a command; nodes run no programs, which `living/test_nodes.py` tests."""
+    """Return a command of the local AWS without programs on nodes.
+
+    `living/test_nodes.py` tests nodes with programs.
+    """
     arguments = ["--folder", str(paths.folder), "--config", config, "--nodes", "none"]
     return [sys.executable, "-m", "tools.local_aws", verb, *arguments]
 
@@ -269,7 +272,8 @@ def test_a_broken_configuration_leaves_no_server(paths: Paths, tmp_path: Path) -
 def test_without_a_server_a_shell_goes_nowhere(paths: Paths) -> None:
     done = run(paths, "env")
     assert done.returncode == 1
-    # `eval` runs this output: `false` lets a script stop before it calls a real account.
+    # The user's shell evaluates this output: with `false`, a script stops before the script calls a
+    # real account.
     assert done.stdout.strip() == "false"
     assert "start it with `make local CONFIG=" in done.stderr
 

@@ -1,6 +1,7 @@
 """The rehearsal of a standby fails if a line of the check, a client or a step is not as expected.
 
-`make rehearse-standby` plants faults; these tests have no cluster, and test how it judges.
+`make rehearse-standby` causes the faults of a standby on a deployed site. These tests deploy no
+site: they test the functions that decide whether an observed result is as expected.
 """
 
 from pathlib import Path
