@@ -97,7 +97,7 @@ def _quota(account: str, region: str, operation: str, body: bytes) -> tuple[int,
     if operation == "GetServiceQuota":
         values = applied.get((account, region), {})
     if code not in values:
-        message = f"The request failed because the quota {code} has no such value"
+        message = f"The request failed because {operation} has no value for the quota {code}"
         return 400, {"__type": "NoSuchResourceException", "Message": message}
     return 200, {"Quota": {"QuotaCode": code, "Value": values[code]}}
 
