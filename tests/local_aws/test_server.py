@@ -99,6 +99,15 @@ class TestState:
         first = start(paths)
         say(first, "kept")
         until(lambda: "kept" in _content(paths.state / "ssm.json"))
+        assert checkpoint(first)
+        # A write replaces the folder, so this file is in the folder until the next write.
+        (paths.state / "unchanged").touch()
+        assert said(first) == "kept"
+        assert checkpoint(first)
+        assert (paths.state / "unchanged").exists()
+        say(first, "new")
+        until(lambda: "new" in _content(paths.state / "ssm.json"))
+        assert not (paths.state / "unchanged").exists()
 
     def test_never_holds_half_a_stack(self, paths: Paths) -> None:
         """If the server is killed while it creates a stack, the stack is gone at the next start."""

@@ -21,7 +21,8 @@ FLIGHT_PORT: Final = 9994
 """Port of Arrow Flight SQL, which is gRPC (Denodo 9.0, Default Ports)."""
 
 NODE_TLS_PORTS: Final = frozenset({9443})
-"""Ports on which nodes use TLS: a load balancer that terminates TLS connects to them with TLS."""
+"""Ports on which nodes use TLS: a load balancer that terminates TLS connects to these ports with
+TLS."""
 
 READY_PORT: Final = 9191
 """Port on which a node reports its readiness, chosen by this project."""
