@@ -70,7 +70,7 @@ def configure_tls(system: System, state: State) -> None:
     data = _secret(system, *state.tls)
     missing = [part for part in _TLS_PARTS if part not in data]
     if missing:
-        message = f"the secret {state.certificate} lacks the keys {', '.join(missing)}"
+        message = f"the secret {state.certificate} lacks these keys: {', '.join(missing)}"
         raise StateError(message)
     # Use a separate folder for each secret, because a rollback needs the previous secret's folder.
     folder = _folder(system, state)

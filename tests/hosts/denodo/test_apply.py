@@ -256,7 +256,7 @@ def test_a_request_that_arrives_twice_is_not_tried_twice(home: Home) -> None:
     with pytest.raises(RolledBackError, match="ended while it was starting"):
         apply(home.system, failing, request="3f2a")
     home.calls()
-    with pytest.raises(RolledBackError, match=r"tried before(.|\n)*ended while it was starting"):
+    with pytest.raises(RolledBackError, match=r"not tried again(.|\n)*ended while it was starting"):
         apply(home.system, failing, request="3f2a")
     assert not home.calls()
     with pytest.raises(RolledBackError, match="ended while it was starting"):

@@ -98,7 +98,7 @@ def test_tls_that_fails_is_rolled_back(home: Home, cloud: Cloud) -> None:
         apply(home.system, state)
     assert home.contents() == contents
     cloud.secret(TLS, {"keystore": "no base64!", "truststore": "", "certificate": ""})
-    with pytest.raises(RolledBackError, match="lacks credentials"):
+    with pytest.raises(RolledBackError, match="lacks these keys: credentials"):
         apply(home.system, home.state(tls={"certificate": TLS}))
     assert home.contents() == contents
 
