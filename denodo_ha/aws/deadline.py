@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import Final
 
 LOOK_S: Final = 8.0
-"""Project default: seconds after which a command stops reading a state that AWS does not answer."""
+"""Project default: seconds that a command waits for AWS's answers when it reads a state."""
 LAST_LOOK_S: Final = 2.0
 """Project default: seconds for the last observation, which begins when a wait's timeout expires."""
 

@@ -343,7 +343,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "failover",
         "Failover",
-        "Show the cluster that the failover name leads to, or fail over to the other one.",
+        "Show the cluster that the failover name leads to, or fail over to the other cluster.",
         _failover,
     ),
 )

@@ -63,7 +63,7 @@ class TimeLimit:
 
     def text(self) -> str:
         """Return the limit as a sentence of the command's help."""
-        limit = f"It ends within {self.total():g} s"
+        limit = f"The command ends within {self.total():g} s"
         if self.waits:
             count = "" if len(self.waits) == 1 else f"{len(self.waits)} "
             limit += f", with --timeout T within {self.seconds:g} s and {count}T"

@@ -93,8 +93,8 @@ class HaproxyInstances(HaproxyFleet):
             ids = self.ids()
         for id_ in ids:
             recording.note(self.cluster.name, id_, before="its previous file")
-            done = f"; {', '.join(outputs)} did" if outputs else ""
-            effect = f"HAProxy on {id_} may have loaded the new file{done}: run this again"
+            done = f" ({', '.join(outputs)} loaded the file before)" if outputs else ""
+            effect = f"HAProxy on {id_} may have loaded the new file{done}: run the command again"
             with named_effect(effect), deadline.extended(2 * APPLY_S):
                 result = self.run([id_], "apply", seconds=APPLY_S)[id_]
             if result.code != exit_codes.DONE:

@@ -115,7 +115,7 @@ class PauseRecord:
             resume = full_command("resume", self.location.name)
             message = (
                 f"{self.location.name} is paused {pause}; {state}. End the pause with `{resume}`, "
-                "then run this again"
+                "then run this command again"
             )
             raise Refused(message)
 

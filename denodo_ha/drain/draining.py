@@ -153,21 +153,23 @@ class Draining(ClusterOperation):
         scope = rotation.drain_scope(node)
         if not scope:
             message = (
-                f"{cluster.name} has no AWS load balancer in front of {node}: there is no target "
-                "group to take it out of. Nothing was changed. Behind HAProxy hosts of your own, "
-                f"run `{full_command('haproxy drain', node)}` there"
+                f"{cluster.name} has no AWS load balancer in front of {node}, so {node} cannot be "
+                "taken out of a target group. Nothing was changed. If the cluster is behind your "
+                f"own HAProxy hosts, run `{full_command('haproxy drain', node)}` on these hosts"
             )
             raise UsageError(message)
         instance = read_instance(self._aws, self._location.region, instance_id, self._clock)
         if instance is None or lost_state(cluster.node(node), instance):
             state = instance.state if instance is not None else GONE
             todo = (
-                remedy(cluster.name, cluster.node(node)) if instance_id else "wait for the deploy"
+                remedy(cluster.name, cluster.node(node))
+                if instance_id
+                else "wait until the deploy has created the instance"
             )
             message = (
-                f"the instance of {node}, {instance_id or 'not created yet'}, is {state}: the load "
-                "balancer drops it automatically, and there is no instance to tag. Nothing was "
-                f"changed. To bring {node} back, {todo}"
+                f"the instance of {node} ({instance_id or 'not created yet'}) is {state}: no load "
+                "balancer sends connections to such an instance, and no drain tag can be written "
+                f"on it. Nothing was changed. To bring {node} back, {todo}"
             )
             raise Refused(message)
         entrances = rotation.open_entrances(node, minimum=0 if self._force else 1, accept="--force")
@@ -217,8 +219,8 @@ class Draining(ClusterOperation):
         self._note(plan.node, after=f"out of {plan.scope} {plan.tag}")
         self._state_left = (
             f"{plan.node} is out of {plan.scope}, and has a drain tag; "
-            f"{rotation.drain_end(plan.node)}. Run this again to wait for that, or "
-            f"`{self._enable(plan.node)}` to bring it back"
+            f"{rotation.drain_end(plan.node)}. Run the command again to wait until they have "
+            f"ended, or `{self._enable(plan.node)}` to bring the node back"
         )
 
     def _enable(self, node: str) -> str:
@@ -229,7 +231,10 @@ class Draining(ClusterOperation):
         try:
             lock.prove()
         except AwsError as error:
-            self._progress.say(f"warning: the watchdog of {plan.node} was not held: {error}")
+            self._progress.say(
+                f"warning: {plan.node} was not held, so its watchdog may start a server that was "
+                f"stopped: {error}"
+            )
             return
         rotation.hold_watchdog(plan.node, plan.tag)
 
@@ -240,7 +245,7 @@ class Draining(ClusterOperation):
         begun: Sequence[Entrance],
         error: CommandError | KeyboardInterrupt,
     ) -> NoReturn:
-        self._progress.say(f"{plan.node}: undoing")
+        self._progress.say(f"{plan.node}: undoing the drain")
         # Clear the text: the messages of this function say which state remains.
         self._state_left = ""
         kind = _error_class(error)
@@ -258,13 +263,13 @@ class Draining(ClusterOperation):
                 self._see_undone(rotation, plan, closed, late=_may_arrive_late(error))
         except (CommandError, KeyboardInterrupt) as second:
             message = (
-                f"{_reason(error)}. It could not be undone: {_reason(second)}. {left}. See "
-                f"`{status}`, then run this again to continue, or `{self._enable(plan.node)}` to "
-                "bring it back"
+                f"{_reason(error)}. The drain could not be undone: {_reason(second)}. {left}. Look "
+                f"at the state with `{status}`, then run the command again to continue, or "
+                f"`{self._enable(plan.node)}` to bring the node back"
             )
             raise kind(message) from error
         self._note(plan.node, after="as before")
-        message = f"{_reason(error)}. It was undone: {plan.node} is as before"
+        message = f"{_reason(error)}. The drain was undone: {plan.node} is as before"
         raise kind(message) from error
 
     def _restore_tag(self, rotation: Rotation, plan: DrainPlan) -> None:
@@ -296,8 +301,9 @@ class Draining(ClusterOperation):
             if not missing and not tagged and passed >= settled:
                 return
             if passed >= UNDO_S:
-                tag = ", and has its drain tag" * tagged
-                message = f"AWS shows it out of {labels(missing) or 'nothing'}{tag}"
+                tag = ", and with the drain tag of this command" * tagged
+                groups = labels(missing) or "no target group"
+                message = f"AWS shows {plan.node} out of {groups}{tag}"
                 raise Failed(message)
             for _ in rotation.open(plan.node, missing):
                 pass

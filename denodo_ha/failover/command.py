@@ -69,7 +69,7 @@ CLIENTS_S: Final = 60.0
 
 failover = typer.Typer(
     no_args_is_help=True,
-    help="""Show the cluster that the failover name leads to, or fail over to the other one.
+    help="""Show the cluster that the failover name leads to, or fail over to the other cluster.
 
     denodo-ha failover status -c prod
 

@@ -150,7 +150,7 @@ def unknown_state_warning(task: FailoverTask) -> str:
     side = task.sides.of(task.role)
     if side.state != UNKNOWN:
         return ""
-    reason = side.reason or "it has no health check"
+    reason = side.reason or "the record has no health check"
     return (
         f"it is not known whether {side.cluster} is healthy ({reason}); the failover continues: "
         "Route 53 follows the switch only if it finds the cluster healthy"

@@ -34,7 +34,7 @@ def history(
             metavar="DAYS",
             min=1,
             max=_LONGEST_DAYS,
-            help="How far back.",
+            help="Number of days to show, up to now.",
             rich_help_panel="Which",
         ),
     ] = _DAYS,
@@ -69,8 +69,9 @@ def history(
         print_message(f"no command has changed anything in the last {days} days")
     else:
         print_message(
-            "there is no bucket for the history: commands leave their entries in the buckets of "
-            "exports; add `exports` to a cluster's configuration, and deploy"
+            "there is no history: commands write their entries into the clusters' buckets of "
+            "metadata exports, and no cluster has such a bucket; add `exports` to a cluster's "
+            "configuration, and deploy"
         )
     for problem in unread:
         print_message(f"denodo-ha: {problem}")

@@ -89,7 +89,8 @@ class ZonalShifts:
                 back = full_command("shift", "--back", cluster=self._cluster.name)
                 message = (
                     f"{shift.zone} is shifted until {shift.until} ({shift.comment}); AWS shifts "
-                    f"one zone at a time. First bring it back: `{back}`. Nothing was changed"
+                    f"one zone at a time. First bring {shift.zone} back with `{back}`. Nothing was "
+                    "changed"
                 )
                 raise Refused(message)
         if not force:
@@ -164,8 +165,9 @@ class ZonalShifts:
             )["Attributes"]
         if _ENABLED not in attributes:
             message = (
-                f"zonal shift is not enabled for {self._cluster.name}: write balancer.zonal_shift: "
-                "true and deploy. Nothing was changed"
+                f"zonal shift is not enabled for {self._cluster.name}: write "
+                "`balancer.zonal_shift: true` into the cluster's configuration, and deploy. "
+                "Nothing was changed"
             )
             raise Refused(message)
 

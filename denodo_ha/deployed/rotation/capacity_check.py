@@ -46,8 +46,9 @@ def require_healthy_targets(
     required = _required(cluster, minimum)
     if len(cluster.nodes) == 1 and required > 0:
         message = (
-            f"{node} is the only node of {cluster.name}: without it there is no service. Nothing "
-            f"was changed. To accept that, add {accept}{' 0' if accept == '--minimum' else ''}"
+            f"{node} is the only node of {cluster.name}: while {node} is out, clients are not "
+            "served. Nothing was changed. To take the node out nevertheless, add "
+            f"{accept}{' 0' if accept == '--minimum' else ''}"
         )
         raise Refused(message)
     for health in groups:

@@ -99,7 +99,7 @@ class HaproxyFleet(ABC):
         kind = _ERROR_CLASSES.get(frozenset(result.code for result in failed.values()), Failed)
         if kind is not Failed:
             raise kind(failure_reasons(failed))
-        undone = f"; undone on {', '.join(sorted(changed))}" if changed else ""
+        undone = f"; the drain was undone on {', '.join(sorted(changed))}" if changed else ""
         message = f"{node} may still get new sessions. {failure_reasons(failed)}{undone}"
         raise Failed(message)
 

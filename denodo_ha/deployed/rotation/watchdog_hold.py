@@ -40,9 +40,10 @@ def hold(agent: NodeAgent, node: str, why: str, progress: Progress) -> None:
     """
     if failure := _run(agent, node, HOLD, why):
         progress.say(
-            f"warning: the watchdog of {node} may not rest ({failure}): it may start servers that "
-            "stop there. Before you stop a server, run `cd /opt/denodo-node/current; python3 -m "
-            "node hold WHY` as root on the node (docs/reference/node.md, Watchdog)"
+            f"warning: it is not known whether the watchdog of {node} rests ({failure}): the "
+            "watchdog may start a server that was stopped. Before you stop a server, run `cd "
+            "/opt/denodo-node/current; python3 -m node hold WHY` as root on the node "
+            "(docs/reference/node.md, Watchdog)"
         )
 
 
@@ -52,7 +53,8 @@ def release(agent: NodeAgent, node: str, progress: Progress) -> None:
         enable = full_command("enable", node, cluster=agent.cluster.name)
         progress.say(
             f"warning: the watchdog of {node} may still rest, as for a drained node ({failure}): "
-            f"then it starts no server that dies. Run `{enable}` again when the node answers"
+            "a resting watchdog does not start a server that dies. Run "
+            f"`{enable}` again when the node answers"
         )
 
 
@@ -66,13 +68,14 @@ def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) 
     watches = (status.applied or {}).get("watchdog", True) and not status.drained
     if status.drain_hold is False and tag is not None and watches:
         yield (
-            "it is drained, and its watchdog does not rest: it may start servers that stop. "
-            f"`{full_command('drain', node, cluster=cluster)}` again holds it"
+            "the node is drained, but its watchdog does not rest, and may start a server that was "
+            f"stopped: run `{full_command('drain', node, cluster=cluster)}` again to hold the node"
         )
     elif status.drain_hold and tag is None:
         yield (
-            "its watchdog rests as for a drained node, and it has no drain tag: no server that "
-            f"dies is started. `{full_command('enable', node, cluster=cluster)}` ends that"
+            "the node has no drain tag, but its watchdog rests as for a drained node, and does not "
+            "start a server that dies: run "
+            f"`{full_command('enable', node, cluster=cluster)}` to release the node"
         )
 
 
@@ -88,7 +91,7 @@ def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
     if not agent.offers(action):
         if action == RELEASE:
             return ""  # without this action in the SSM document, no command has held the node
-        return "the cluster's SSM document is of an earlier version, which cannot hold a node"
+        return "the cluster's SSM document is of an earlier version, without the action hold"
     try:
         with deadline.extended(ANSWER_S + _MARGIN_S):
             result = agent.run(

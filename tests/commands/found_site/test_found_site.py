@@ -74,7 +74,7 @@ def test_a_failed_deregistration_is_undone(found: FoundAccount, go: Run) -> None
     found.cloud.faults.deny("DeregisterTargets", on=2)
     done = go("drain", NODE)
     assert done.exit_code == exit_codes.AWS, done.output
-    assert "It was undone" in done.output
+    assert "The drain was undone" in done.output
     assert (found.registrations(), found.tags()) == (before, tags)
 
 

@@ -146,7 +146,7 @@ def test_without_confirmed_metadata_it_stays_out(site: Site) -> None:
             site.replacing().replace_node(NODE)
         # The message names `enable` and not a second run: after `enable` the node is no longer
         # lost, so `replace` would refuse.
-        assert "run this again" not in str(failed.value)
+        assert "run this command again" not in str(failed.value)
         assert (site.agents.out(), mark_of(site)) == ({NODE}, "denodo-ha replace, generation 2")
     assert site.cdk.deploys == [[NODE]]
     site.agents.nodes[NODE].confirmed = True
