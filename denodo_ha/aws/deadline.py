@@ -59,7 +59,7 @@ def left(limit: float) -> float:
 def paused() -> Iterator[None]:
     """Stop the time of all deadlines, for example while a person types an MFA code.
 
-    A pause inside of another one counts once.
+    If a pause begins inside of another pause, the time counts once.
     """
     global _paused, _pauses  # noqa: PLW0603 - a process has one time
     begin = time.monotonic()

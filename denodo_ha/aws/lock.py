@@ -100,8 +100,8 @@ class Lock:
         self._renewed = clock.monotonic()
         self.remaining, self._may_be_ours = "", False
         self.holder, self._in_flight, self._repeated = "", False, float("-inf")
-        # Several threads may wait, and so renew the lock, at the same time; each would take the
-        # other's renewal for another command's write.
+        # Several threads may wait, and so renew the lock, at the same time. Without this mutex, a
+        # thread would take the renewal of another thread for a write of another command.
         self._renewal = threading.RLock()
 
     @contextmanager

@@ -101,6 +101,6 @@ def limited(limit: TimeLimit) -> Callable[[Function], Function]:
 
 
 def limit_of(function: object) -> TimeLimit | None:
-    """Return the time limit of a command, None if it has none."""
+    """Return the time limit of a command, None if the command has no time limit."""
     limit = getattr(function, _ATTRIBUTE, None)
     return limit if isinstance(limit, TimeLimit) else None

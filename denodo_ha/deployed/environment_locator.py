@@ -48,7 +48,8 @@ class StackLocation:
         stack: name of the stack.
         account: 12 digits.
         region: its region.
-        unreachable: why the credentials cannot access the stack, and what to do; empty if they can.
+        unreachable: why the credentials cannot access the stack, and what to do; empty if the
+            credentials can access the stack.
     """
 
     name: str

@@ -85,8 +85,8 @@ class HaproxyInstances(HaproxyFleet):
             The output of each instance.
 
         Raises:
-            Failed: An instance did not load the file. It runs with its previous file, and the
-                instances after it were not changed.
+            Failed: An instance did not load the file. This instance runs with its previous file,
+                and the remaining instances were not changed.
         """
         outputs: dict[str, str] = {}
         with deadline.extended(APPLY_S):

@@ -1,8 +1,8 @@
 """Pins of the deployed nodes: image, type, disks and first boot from the deployed template.
 
 Pins are not read from EC2: the next synthesised template must contain the same values as the
-deployed one, or the next deploy would change the node. If an instance was changed by hand, a pin
-with its actual state would cause the deploy to replace the instance.
+deployed template, or the next deploy would change the node. If an instance was changed by hand, a
+pin with its actual state would cause the deploy to replace the instance.
 """
 
 import re

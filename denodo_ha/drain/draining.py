@@ -65,7 +65,7 @@ class DrainPlan:
             registered.
         old_tag: the node's drain tag, None if it has none.
         tag: the new drain tag of the node.
-        seconds: seconds within which its connections may end.
+        seconds: seconds within which the node's connections may end.
     """
 
     node: str

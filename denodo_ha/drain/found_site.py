@@ -41,7 +41,7 @@ def find_node(
 
     Args:
         aws: the credentials.
-        regions: the regions to read; None: that of the credentials.
+        regions: the regions to read; None: the region of the credentials.
         locator: the site.
         node: the tag `Name` or the id of an instance.
         cluster: the node's cluster, named by its region; None if only one cluster has a node of

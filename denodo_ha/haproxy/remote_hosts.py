@@ -189,7 +189,7 @@ class RemoteHosts(HaproxyFleet):
             raise Interrupted(message) from None
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every host, and wait until its health checks pass on each.
+        """Bring a node back, and wait until its health checks pass on every host.
 
         Raises:
             Failed: The health checks of a host do not pass in time, or the host failed.

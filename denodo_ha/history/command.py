@@ -42,9 +42,10 @@ def history(
 ) -> None:
     """Show what commands have changed: who, when, what was before and after, and the result.
 
-    Each command that changes something leaves an entry in the other cluster's bucket of exports, or
-    in its own. This command merges the buckets of all clusters. Exit code 6: a bucket could not be
-    read, so entries may be missing.
+    A command that changes a cluster writes an entry into the other cluster's bucket of metadata
+    exports or, if the other cluster has no bucket, into the bucket of the changed cluster. This
+    command merges the buckets of all clusters. Exit code 6: a bucket could not be read, so entries
+    may be missing.
 
         denodo-ha history -c prod
 

@@ -117,7 +117,7 @@ class Pausing(ClusterOperation):
         return PauseResult(pause, resting, failures, silenced)
 
     def resume(self) -> PauseResult:
-        """End the pause of the cluster; a node that does not answer ends it at the planned time.
+        """End the pause of the cluster; a node that does not answer rests until the planned end.
 
         Raises:
             Refused: Another operation holds the lock. Nothing was changed.
@@ -175,7 +175,7 @@ class Pausing(ClusterOperation):
 
 
 def _failure(agent: NodeAgent, node: str, action: str, pause: Pause | None) -> str:
-    """Run an action on a node; return why it was not carried out, empty if it was."""
+    """Run an action on a node; return why the action failed, empty if the node carried it out."""
     try:
         with deadline.limited(ANSWER_S):
             result = agent.run(

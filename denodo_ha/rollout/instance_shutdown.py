@@ -170,7 +170,7 @@ def stop_servers(agent: NodeAgent, node: str, stop_seconds: int, progress: Progr
 def start_servers(agent: NodeAgent, node: str) -> str:
     """Start Denodo's servers on a node, if they do not run; do not wait until they are ready.
 
-    Return why they were not started; empty if they were.
+    Return why the servers were not started; empty if they were started.
     """
     if not agent.offers("start"):
         return ""  # without this action in the SSM document, no command has stopped the servers

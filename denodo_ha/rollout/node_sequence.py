@@ -1,7 +1,7 @@
 """Base of the operations that change the nodes of a cluster one after another: roll and rollout.
 
 The operation holds the cluster's lock from beginning to end, and verifies before each node that it
-still holds the lock. It does not change a node that another operator has drained.
+still holds the lock. The operation does not change a node that another operator has drained.
 """
 
 from collections.abc import Iterator

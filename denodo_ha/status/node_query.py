@@ -32,7 +32,7 @@ class NodeAnswer:
 
     Attributes:
         status: the node's status, None if the node did not answer.
-        unasked: why the node did not answer; empty if it did.
+        unasked: why the node did not answer; empty if the node answered.
         waits: True if the last deploy wrote a state that is not applied yet; None if not known.
     """
 

@@ -59,7 +59,7 @@ class ReadPart:
     Attributes:
         name: name of its file.
         text: text of the file; empty if it was not read.
-        problem: why it was not read, or not completely; empty if it was.
+        problem: why the part was not read; empty if the part was read.
     """
 
     name: str

@@ -147,7 +147,7 @@ class ZonalShifts:
         return self._aws.client("arc-zonal-shift", self._region)
 
     def _zone_ids(self) -> Mapping[str, str]:
-        """Return the ids of the load balancer's zones by name; AWS shifts by id."""
+        """Return the ids of the load balancer's zones by name; a zonal shift names a zone by id."""
         with translated_errors():
             (balancer,) = self._aws.client("elbv2", self._region).describe_load_balancers(
                 LoadBalancerArns=[self._arn]

@@ -121,7 +121,7 @@ def locate_failover(
 
 
 def failover_of(aws: Aws, located: EnvironmentLocation) -> FailoverLocation | None:
-    """Return the failover of a located environment, None if it has none.
+    """Return the failover of a located environment, None if the environment has no failover.
 
     Raises:
         NotFound: The stack of the failover is not deployed.

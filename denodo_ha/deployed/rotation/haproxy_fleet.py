@@ -61,7 +61,7 @@ class HaproxyFleet(ABC):
         """
 
     def drain(self, node: str, *, timeout: float | None = None, force: bool = False) -> None:
-        """Take a node out on every instance, then wait until the node has no sessions on any.
+        """Take a node out on every instance, then wait until no instance has sessions to the node.
 
         Raises:
             UsageError: There is no such node. Nothing was changed.
@@ -114,7 +114,7 @@ class HaproxyFleet(ABC):
         _require_success(results, f"{node} gets no new sessions")
 
     def enable(self, node: str, *, timeout: float | None = None) -> None:
-        """Bring a node back on every instance, and wait until its health checks pass on each.
+        """Bring a node back, and wait until its health checks pass on every instance.
 
         Raises:
             Failed: The health checks of an instance do not pass in time; the message names the

@@ -106,7 +106,7 @@ class HaproxyRotation(Rotation):
             self.wait_until_healthy(node)
 
     def wait_until_healthy(self, node: str, timeout: float = HEALTHY_S) -> None:
-        """Enable a node on every instance, and wait until its health checks pass on each.
+        """Enable a node, and wait until its health checks pass on every instance.
 
         Raises:
             Failed: The health checks of an instance do not pass in time.

@@ -1,7 +1,7 @@
 """Rotation of nodes that are themselves targets of the load balancer's target groups.
 
-A node that is taken out is deregistered from the target groups that all nodes share. It remains
-registered in the target group of its auxiliary port: open sessions still need that port, and an
+A node that is taken out is deregistered from the target groups that all nodes share. The node stays
+registered in the target group of its auxiliary port: open sessions still need this port, and an
 empty target group would count as unhealthy.
 """
 
@@ -29,7 +29,7 @@ from denodo_ha.deployed.rotation.rotation import (
 from denodo_ha.deployed.target_health import GroupHealth, TargetHealth
 
 VISIBLE_S: Final = 60
-"""Project default: seconds until AWS shows a deregistration; its API is eventually consistent."""
+"""Project default: seconds until AWS shows a deregistration; AWS's API is eventually consistent."""
 VISIBLE_EVERY_S: Final = 2
 
 _UNUSED: Final = "unused"

@@ -4,7 +4,7 @@ The node cannot read its drain tag, so the commands that write the tag also run 
 the node program, and the commands that remove the tag run `release`. An operator's own `node hold
 WHY` is a separate record on the node, which both actions leave unchanged.
 
-A node is drained also if it cannot be held, for example because it does not answer: a warning then
+A node is drained even if it cannot be held, for example because it does not answer: a warning then
 says why. `denodo-ha status` shows a drained node that is not held, and a held node without a drain
 tag; `denodo-ha enable` always releases the node.
 """
@@ -80,7 +80,7 @@ def warnings(cluster: str, status: NodeStatus, node: str, tag: DrainTag | None) 
 
 
 def _run(agent: NodeAgent, node: str, action: str, why: str = "") -> str:
-    """Run an action on a node; return why it was not carried out, empty if it was.
+    """Run an action on a node; return why the action failed, empty if the node carried it out.
 
     A node without the node program has no watchdog.
     """

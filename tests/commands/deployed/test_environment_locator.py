@@ -84,7 +84,7 @@ class TestFile:
 
     def test_credentials_that_cannot_be_used(self, cloud: Cloud) -> None:
         cloud.faults.expire("GetCallerIdentity")
-        with pytest.raises(ExpiredCredentials, match="get new ones"):
+        with pytest.raises(ExpiredCredentials, match="get new credentials"):
             by_file("active-passive")
 
 

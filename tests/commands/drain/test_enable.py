@@ -106,7 +106,7 @@ def test_ctrl_c_at_each_change_and_run_again(drained: Cloud, go: Run) -> None:
             assert done.exit_code == exit_codes.INTERRUPTED, (on, after, done.output)
             assert drained.mark("active", "node1") is not None or (on, after) == (8, True)
             if 2 < on < 6:
-                assert "node1 was put into " in done.stderr
+                assert "node1 was registered in " in done.stderr
             assert go("enable", "node1").exit_code == exit_codes.DONE
             assert is_back(drained)
             drained.take_out("active", "node1", *GROUPS[:3])

@@ -105,7 +105,7 @@ def test_expired_credentials_end_it(world: Route53, go: Go) -> None:
     for arguments in (("status",), ("to", "passive")):
         done = go(world, *arguments)
         assert done.exit_code == exit_codes.AWS
-        assert "get new ones" in done.stderr
+        assert "get new credentials" in done.stderr
     assert world.thrown == []
 
 

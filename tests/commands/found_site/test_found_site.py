@@ -178,7 +178,10 @@ def test_a_node_of_an_auto_scaling_group_is_refused(found: FoundAccount, go: Run
         (("drain", NODE, "--record", RECORD), "only with --live"),
         (("drain", NODE, "--live"), "either --record NAME"),
         (("status", "--live", "-c", "prod"), "--config: not with --live"),
-        (("enable", NODE, "--live", "--balancer", "a", "--metadata-ok"), "--metadata-ok: not"),
+        (
+            ("enable", NODE, "--live", "--balancer", "a", "--metadata-ok"),
+            "--metadata-ok cannot be used",
+        ),
         (("drain", "other", *SITE), "has no node other; its nodes are denodo-node1 (i-"),
         (("drain", NODE, *SITE, "--cluster", "b"), "denodo-nlb, b, has no node denodo-node1"),
     ],

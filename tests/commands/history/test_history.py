@@ -190,7 +190,7 @@ def test_without_a_bucket_the_command_says_so_and_is_done(
     assert puts == [KEPT, LOST]
     done = denodo_ha("history", "-c", "active-passive")
     assert done.exit_code == exit_codes.DONE
-    assert "there is no bucket for the history" in done.stderr
+    assert "there is no history: commands write" in done.stderr
 
 
 def test_the_switch_comes_first_and_never_fails_for_the_history(
