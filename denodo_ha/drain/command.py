@@ -198,8 +198,8 @@ def drain(
         return
     plan = draining.drain(node, why=why)
     change = "is out" if plan.open else "was out already"
-    keeps = "".join(f"; its auxiliary port {group.port} stays" for group in plan.keeps)
-    print_line(f"{name} {node} {change} of {plan.scope}{keeps}; {plan.tag}")
+    keeps = "".join(f"; its auxiliary port {group.port} stays registered" for group in plan.keeps)
+    print_line(f"{name} {node} {change} of {plan.scope}{keeps}; drained {plan.tag}")
 
 
 @limited(TimeLimit(CHANGE_S + CONFIRM_S, waits=(LOCK_WAIT_S, HEALTHY_S)))

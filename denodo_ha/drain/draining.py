@@ -27,7 +27,11 @@ from denodo_ha.deployed.cluster import Cluster, TargetGroup
 from denodo_ha.deployed.instances import read_instance, read_instances
 from denodo_ha.deployed.lost_nodes import GONE, lost_state, remedy
 from denodo_ha.deployed.rotation.drain_tag import DrainTag
-from denodo_ha.deployed.rotation.operation import ClusterOperation, OperationContext
+from denodo_ha.deployed.rotation.operation import (
+    LOCK_REMAINS,
+    ClusterOperation,
+    OperationContext,
+)
 from denodo_ha.deployed.rotation.rotation import (
     HEALTHY_S,
     Entrance,
@@ -252,7 +256,7 @@ class Draining(ClusterOperation):
         out = f"be out of {labels(begun)}, and " if begun else ""
         left = f"{plan.node} may {out}have a drain tag"
         status = full_command("status")
-        process.set_state_left(f"{left}; a lock may remain: see `{status}`")
+        process.set_state_left(f"{left}. {LOCK_REMAINS}. To see the state: `{status}`")
         closed = [entrance for entrance in begun if entrance in plan.open]
         try:
             # The command's time limit may have expired, and the undo must not depend on it.

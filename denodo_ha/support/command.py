@@ -63,9 +63,10 @@ def support(
 ) -> None:
     """Write one archive with status, plan, versions, failover and logs, without secrets.
 
-    The file has mode 0600. Read the file before you send it: it contains names, addresses and the
-    lines of logs. Exit code 1: a part could not be read; contents.json in the archive lists the
-    reasons. If a region does not answer, only the parts of this region are missing.
+    Only your user can read the archive. Read the archive before you send it: it contains names,
+    addresses and the lines of logs. Exit code 1: a part could not be read; contents.json in the
+    archive lists the reasons. If a region does not answer, only the parts of this region are
+    missing.
 
         denodo-ha support -c prod
 

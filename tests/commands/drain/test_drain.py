@@ -331,7 +331,8 @@ def test_a_second_ctrl_c_never_says_that_nothing_was_changed(cloud: Cloud, go: R
     assert go("node1").exit_code == exit_codes.DONE
     assert (
         texts[0]
-        == "no node was changed; a lock may remain: see `denodo-ha status -c active-passive`"
+        == "no node was changed. The cluster's lock may remain for up to 5 minutes. To see the "
+        "state: `denodo-ha status -c active-passive`"
     )
     assert not [text for text in texts if "othing was changed" in text]
 
