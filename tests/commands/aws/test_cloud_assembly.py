@@ -96,7 +96,7 @@ def test_paths_that_are_no_cloud_assemblies_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a: two of the given stacks have this name"):
         read_stacks([file, file])
     write_manifest(tmp_path, {"a": {"type": 1}})
-    with pytest.raises(UsageError, match="there is no stack"):
+    with pytest.raises(UsageError, match="the given paths contain no stack"):
         read_stacks([tmp_path])
     for manifest in ("[]", "{"):
         (tmp_path / "manifest.json").write_text(manifest)

@@ -124,7 +124,7 @@ class TestTags:
 
     @pytest.mark.usefixtures("cloud")
     def test_unknown_environment_is_told_the_known_ones(self) -> None:
-        with pytest.raises(UsageError, match="environments there are denodo70: see"):
+        with pytest.raises(UsageError, match="deployed environments are denodo70: check"):
             by_tags("denodo80", HOME)
         with pytest.raises(
             UsageError, match="no other environment is deployed there either: check"

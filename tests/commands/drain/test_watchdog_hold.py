@@ -102,7 +102,7 @@ def test_a_node_that_cannot_be_held_is_drained_and_released_later(
 
 def test_a_program_of_an_earlier_version_has_nothing_to_release(site: Site) -> None:
     site.node.hold_outcome = node_agent.UNKNOWN_ACTION
-    assert "its version differs" in site.go("drain").stderr
+    assert "of another version" in site.go("drain").stderr
     assert site.has_tag()
     assert "warning" not in site.go("enable").stderr
     assert not site.has_tag()

@@ -75,7 +75,7 @@ def test_what_is_protected_is_named_before_the_destroy(
     for choice in (("--destroy-all",), ("--destroy", "main")):
         refused = denodo_ha("plan", "-c", "shared-catalog", *choice)
         assert refused.exit_code == exit_codes.NO
-        assert "its load balancer is protected from deletion" in refused.stdout
+        assert "the stack's load balancer is protected from deletion" in refused.stdout
 
 
 def test_wrong_usage(tmp_path: Path, clouds: Clouds, denodo_ha: Run) -> None:

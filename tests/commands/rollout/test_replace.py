@@ -461,7 +461,7 @@ def test_the_command(site: Site, denodo_ha: Run) -> None:
     assert "is terminated, generation 1 -> 2" in done.stdout
     assert (pin(site).generation, site.cdk.deploys) == (1, [])
     wrong = denodo_ha("replace", NODE, "-c", str(site.file), "--type", "big")
-    assert (wrong.exit_code, "like m7i.xlarge" in wrong.stderr) == (exit_codes.USAGE, True)
+    assert (wrong.exit_code, "such as m7i.xlarge" in wrong.stderr) == (exit_codes.USAGE, True)
     assert denodo_ha("replace", "node9", "-c", str(site.file)).exit_code == exit_codes.USAGE
     assert denodo_ha("replace", NODE).exit_code == exit_codes.USAGE
 
