@@ -100,7 +100,7 @@ EXPORTED = {EXPORTS: {"login": SECRET}}
 
 
 def copied() -> Data:
-    """Return two clusters with databases, where the first one's is copied."""
+    """Return two clusters with databases, the first of which is copied."""
     copy = {"to": "spare", "kms_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"}
     return changed(
         twins(),
