@@ -70,7 +70,9 @@ def test_unknown_servers_of_nodes_are_refused_with_the_known_ones(
     monkeypatch.setattr(sys, "argv", arguments)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert __main__.main() == 1
-    message = "make local: NODES=x is not a kind of servers: write one of light, jvm, none"
+    message = (
+        "make local: NODES=x is not a kind of servers for nodes: write one of light, jvm, none"
+    )
     assert capsys.readouterr().err.strip() == message
 
 

@@ -46,7 +46,7 @@ class Flaw:
         failure: the failure that shows the flaw.
         effect: what clients see after the failure, until a repair.
         without: what clients see after the failure if the templates do not have the flaw.
-        slower: whether the flaw only delays the recovery, so that the two effects are equal.
+        slower: whether the flaw only delays the recovery, so that `effect` equals `without`.
     """
 
     name: str

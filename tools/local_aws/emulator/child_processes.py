@@ -48,7 +48,7 @@ class ChildProcesses:
             with suppress(OSError, ValueError):
                 for name, (pid, started) in json.loads(self._record.read_text()).items():
                     if start_time(pid) == started:
-                        _log.warning("%s of an earlier server still ran, and is ended", name)
+                        _log.warning("child %s of an earlier server still runs: killing it", name)
                         _signal_group(pid, signal.SIGKILL)
             self._record.unlink(missing_ok=True)
 
@@ -171,7 +171,7 @@ class _Child:
             pause = pause_before_restart(pause, time.monotonic() - started)
             if self._stopping.wait(pause):
                 return
-            _log.warning("%s ended with status %s, and is started again", self._name, status)
+            _log.warning("child %s ended with status %s: starting it again", self._name, status)
             _clean_up(process)
             self._launch()
 

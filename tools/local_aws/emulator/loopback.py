@@ -22,7 +22,7 @@ from typing import Any
 Endpoint = tuple[str, int]
 
 SHARED = "127.0.0.1"
-"""Address of all owners where the system answers for no other."""
+"""Address of all owners on a system that answers for no other loopback address."""
 _SHIFT = 10_000
 """Project default: added to a port that this user may not bind, to get the port that stands for
 it."""

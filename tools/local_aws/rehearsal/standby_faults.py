@@ -39,13 +39,16 @@ class Fault:
         if wrong:
             return f"line {wrong[0]} is {states.get(wrong[0], 'missing')}: {seen.get(wrong[0], '')}"
         if self.seen not in seen[self.lines[0]]:
-            return f"line {self.lines[0]} does not say {self.seen!r}: {seen[self.lines[0]]}"
+            return f"line {self.lines[0]} does not contain {self.seen!r}: {seen[self.lines[0]]}"
         more = {
             number
             for number, state in states.items()
             if state != "ok" and number not in (*self.lines, *self.others)
         }
-        return "; ".join(f"line {number} too: {seen[number]}" for number in sorted(more))
+        return "; ".join(
+            f"line {number} must be ok, and is {states[number]}: {seen[number]}"
+            for number in sorted(more)
+        )
 
 
 def _on_machine(node: str, action: str, port: int = 0) -> Plant:

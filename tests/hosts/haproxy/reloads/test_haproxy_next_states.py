@@ -1,6 +1,7 @@
 """After a reload, servers have the new file's settings, and keep check results and drains."""
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from hosts.haproxy import next_states
 from hosts.haproxy.draining import drain
 from hosts.haproxy.errors import Failed, Refused
 from hosts.haproxy.reloading import prepare_start
+from hosts.haproxy.trial import trial
 from tests.hosts.haproxy.clients import load
 from tests.hosts.haproxy.ports import PROXY
 from tests.hosts.haproxy.programs import PROGRAMS
@@ -302,6 +304,15 @@ def test_a_trial_takes_nothing_of_the_running_haproxy(
         "web/quoted": ("81", "7", "4"),
     }
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_waits_for_the_next_command(site: WebSite) -> None:
+    """HAProxy closes an idle connection after the file's `stats timeout`, or after 10 s."""
+    content = b"global\n    stats timeout 100ms\nbackend a\n    server one 127.0.0.9:80\n"
+    with trial(site.haproxy, site.haproxy.config, content) as running:
+        closed, _, _ = select.select([running.connection], [], [], 1)
+        assert closed == []
+        assert len(running.states()) == 1
 
 
 def test_a_file_that_haproxy_cannot_run_is_said(site: WebSite) -> None:

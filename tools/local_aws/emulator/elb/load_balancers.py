@@ -239,8 +239,8 @@ def replace_groups(arn: str, requested: list[Any]) -> list[str]:
     groups = _groups({"SecurityGroups": requested}, record["VpcId"])
     if bool(groups) != bool(record["SecurityGroups"]) and record["Type"] == "network":
         message = (
-            "Security groups cannot be added to or all removed from a Network Load Balancer "
-            "that was created without or with them"
+            "A Network Load Balancer that was created without security groups cannot get any, and "
+            "a Network Load Balancer that was created with security groups must keep at least one"
         )
         raise fault("InvalidConfigurationRequest", message)
     record["SecurityGroups"] = groups

@@ -113,7 +113,7 @@ def _update_zone(zone_id: str, old: Properties, new: Properties, _stack: str) ->
     for vpc in vpcs:
         _check_conflict(record["name"], vpc, zone_id)
     if bool(vpcs) != record["private"]:
-        message = "A public zone cannot be made private, nor a private one public"
+        message = "A public zone cannot become private, and a private zone cannot become public"
         raise fault("InvalidInput", message)
     record.update(vpcs=vpcs, comment=_comment(new))
     stored = ministack.route53_tags.get(("hostedzone", zone_id)) or {}
