@@ -84,7 +84,7 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
-    """Yield a table of failed connections: their number, and the time of the last one."""
+    """Yield a table of failed connections: their number, and the time of the last failure."""
     yield f"{total} new connections, {RATE} a second: number of failed connections / seconds until"
     yield "the last failed connection"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)

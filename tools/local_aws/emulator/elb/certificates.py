@@ -1,10 +1,10 @@
 """Certificates of listeners and machines.
 
 In the local AWS, a certificate of ACM is a record without certificate and key. A listener needs
-both: its first use of such a record makes a self-signed certificate for the record's names, in
-files that the process of the load balancers reads. `aws acm get-certificate` returns this
-certificate, and clients may trust it as their certificate authority. Certificates of machines are
-issued by one authority for each local AWS.
+both. When a listener first uses such a record, the local AWS makes a self-signed certificate for
+the record's names, in files that the process of the load balancers reads. `aws acm get-certificate`
+returns this certificate, and clients may trust this certificate as their certificate authority.
+Certificates of machines are issued by one authority for each local AWS.
 """
 
 from datetime import UTC, datetime, timedelta
