@@ -294,7 +294,10 @@ def _kill_all(id_: str) -> None:
 
 
 def _end_programs(folder: Path) -> None:
-    """Kill the programs in a machine's folder, also suspended ones, that no namespace has ended."""
+    """Kill all programs that run from a machine's folder, including suspended programs.
+
+    Without namespaces, programs can outlive the machine's first process.
+    """
     process_tree.send(process_tree.of_folder(folder), signal.SIGKILL)
 
 

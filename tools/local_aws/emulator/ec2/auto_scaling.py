@@ -172,7 +172,7 @@ def install() -> None:
         try:
             _fill(made[0], properties, stack)
             _groups[made[0]]["TargetGroupARNs"] = properties.get("TargetGroupARNs") or []
-        except Exception:  # re-raised, so that the stack fails
+        except Exception:  # The exception is raised again, so that the stack fails.
             # A rollback does not delete a resource whose creation failed, so delete it here.
             deleted(made[0], properties)
             raise

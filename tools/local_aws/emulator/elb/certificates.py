@@ -118,7 +118,7 @@ def _made(
         chain, signing_pem = (Path(file).read_bytes() for file in issuer)
         signer = x509.load_pem_x509_certificate(chain).subject
         loaded = serialization.load_pem_private_key(signing_pem, password=None)
-        assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # made by this function
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # This function has made the key.
         signing_key = loaded
         of_issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
         extensions.append((of_issuer, False))
