@@ -83,7 +83,7 @@ def practise(site: StandbySite) -> Iterator[str]:
         yield f"`denodo-ha failover practice` failed: {done.stderr.strip()[-500:]}"
         return
     if report["verdict"] != "passed":
-        yield f"the practice is {report['verdict']}: {'; '.join(report['findings'])}"
+        yield f"the verdict of the practice is {report['verdict']}: {'; '.join(report['findings'])}"
     yield from late_steps(report["directions"])
     yield from unserved_clients(load_.samples, begin, paths.cluster_of)
 
