@@ -50,8 +50,8 @@ SUPPRESSOR_TEXT: Final = (
     "a command changes its nodes. Does not notify by itself"
 )
 CERTIFICATE_DAYS: Final = 30
-"""Project value: days before its expiry at which a certificate sets off an alarm. ACM begins to
-renew certificates 60 days before they expire (AWS, AWS Certificate Manager User Guide, Managed
+"""Project value: an alarm is set off this number of days before a certificate expires. ACM begins
+to renew certificates 60 days before they expire (AWS, AWS Certificate Manager User Guide, Managed
 certificate renewal). If 30 days are left, the renewal has failed, or ACM does not renew this
 certificate."""
 CERTIFICATE_HOURS: Final = 24

@@ -6,7 +6,7 @@
 
 The body is plain data (AWS, CloudWatch API Reference, Dashboard Body Structure and Syntax). Names
 of resources are tokens, which CloudFormation resolves. A dashboard shows metrics and alarms of
-several regions, and of one account.
+several regions, but of only one account.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -169,7 +169,9 @@ def no_export_copy(environment: Environment, cluster_name: str) -> str:
         return "the cluster is not part of a failover"
     cluster, other = environment.clusters[cluster_name], environment.clusters[other_name]
     if cluster.region == other.region:
-        return f"{other_name} is in the same region, so a lost region would take both buckets"
+        return (
+            f"{other_name} is in the same region, and losing the region would destroy both buckets"
+        )
     if partition(cluster.region) != partition(other.region):
         return f"{other_name} is in another AWS partition, to which S3 does not replicate"
     return ""
@@ -202,8 +204,8 @@ def _other_of_pair(environment: Environment, cluster_name: str) -> str | None:
 def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, ...]:
     """Return the clusters whose buckets get a cluster's history; the cluster itself is the last.
 
-    The other cluster is the second cluster of the failover, or, without failover, the only other
-    cluster of the environment.
+    Before the cluster itself, the result contains the other cluster of the failover or, without
+    failover, the only other cluster of the environment.
     """
     failover = environment.failover
     pair = {failover.primary, failover.secondary} if failover else set[str]()

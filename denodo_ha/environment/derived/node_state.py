@@ -44,8 +44,8 @@ class Deployed:
 
     Attributes:
         rmi_host: the balancer's DNS name; empty if the RMI host is the node's own name.
-        scheduler_rmi_host: the balancer's DNS name if the Scheduler sends it to its clients, else
-            empty.
+        scheduler_rmi_host: the balancer's DNS name if the Scheduler gives this name to clients,
+            else empty.
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
         program: S3 URI of the node program.
@@ -121,14 +121,14 @@ def desired_state(
 
 
 def _metrics(environment: Environment, cluster: str) -> dict[str, Any]:
-    """Return the key `metrics` if nodes publish metrics; older node programs do not know it."""
+    """Return the key `metrics` if nodes publish metrics; older programs do not know this key."""
     if not publishing_nodes(environment, cluster):
         return {}
     return {"metrics": {"namespace": names.node_metrics_namespace(environment.name)}}
 
 
 def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
-    """Return the ports of the servers on a node; None for a port that does not change."""
+    """Return the ports of the servers on a node; None for a port that is not set."""
     services = environment.services
     ports = {
         name: services[name].target_port if name in services else default
@@ -180,7 +180,7 @@ def max_parameter_bytes(
 
 
 def _heap_mib(environment: Environment, instance_type: str) -> int | None:
-    """Return the heap in MiB; None if it is unknown, or if `denodo.jvm.vdp` is set."""
+    """Return the heap in MiB; None if the size is unknown, or if `denodo.jvm.vdp` is set."""
     denodo = environment.denodo
     heap = denodo.heap_gib or heap_gib(instance_type)
     return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None

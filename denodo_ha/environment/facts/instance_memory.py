@@ -29,7 +29,7 @@ _OLDEST_GENERATION = 5
 
 
 def memory_gib(instance_type: str) -> int | None:
-    """Return the memory of an instance type in GiB; None if the name does not determine it."""
+    """Return the memory of an instance type in GiB; None if the memory is unknown."""
     cpus = virtual_cpus(instance_type)
     if cpus is None or instance_type.startswith(tuple(f"{family}." for family in _OTHERS)):
         return None
@@ -37,7 +37,7 @@ def memory_gib(instance_type: str) -> int | None:
 
 
 def virtual_cpus(instance_type: str) -> int | None:
-    """Return the number of virtual CPUs of an instance type; None if it is unknown."""
+    """Return the number of virtual CPUs of an instance type; None if the number is unknown."""
     match = _TYPE.fullmatch(instance_type)
     if match is None or int(match["generation"]) < _OLDEST_GENERATION:
         return None

@@ -143,7 +143,7 @@ COOKIE_DURATION_S: Final = 86_400
 Sticky sessions for your Application Load Balancer)."""
 
 CAPACITY_PLACES: Final = Range(
-    1, 1000, "AWS, Amazon EC2 API, ModifyCapacityReservation, InstanceCount: changes of one request"
+    1, 1000, "AWS, Amazon EC2 API, ModifyCapacityReservation, InstanceCount of one request"
 )
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
 DATABASE_STORAGE_GIB: Final = Range(
@@ -203,7 +203,8 @@ ENDPOINT_FAILURES_AWS: Final = 3
 """Defaults of an endpoint check (AWS, Route 53 API, HealthCheckConfig)."""
 
 RECORD_TTL_AWS_S: Final = 300
-"""Default of the Route 53 console (AWS, Values that are common for all routing policies)."""
+"""Default TTL of records in the Route 53 console (AWS, Values that are common for all routing
+policies)."""
 
 BALANCER_ALIAS_TTL_S: Final = 60
 """TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
@@ -286,8 +287,8 @@ DISK_DEFAULT_GIB: Final = 100
 Guide, sizing)."""
 
 HAPROXY_START_LIMIT_S: Final = 900
-"""Project default: HAProxy itself starts at once, but the operating system and downloads take
-longer."""
+"""Project default: seconds within which a new HAProxy instance must start. HAProxy itself starts at
+once, but the operating system and downloads take longer."""
 DATABASE_ZONES: Final = Limit(
     2, "zones or more in a DB subnet group", "AWS, Working with a DB instance in a VPC"
 )
@@ -296,7 +297,7 @@ DATABASE_GROWTH: Final = 1.1
 automatically with storage autoscaling)."""
 
 DATABASE_RETENTION_DEFAULT_DAYS: Final = 7
-"""Default of the RDS console (AWS, Amazon RDS, Backup retention period)."""
+"""Default backup retention in the RDS console (AWS, Amazon RDS, Backup retention period)."""
 
 DATABASE_CONNECTIONS_DEFAULT: Final = 300
 """Project default: 100 for Virtual DataPort on each of two nodes, and 100 for other components.
@@ -321,7 +322,8 @@ the interval of exports (at least an hour, since nodes check every hour whether 
 and the days for which exports are kept."""
 
 CATALOG_CHECK_DEFAULT_S: Final = 3
-"""Denodo recommends 2 or 3 s (Denodo, Scheduler Administration Guide, Cluster Settings)."""
+"""Project default of the Scheduler's check-in interval: Denodo recommends 2 or 3 s (Denodo,
+Scheduler Administration Guide, Cluster Settings)."""
 
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30

@@ -137,7 +137,7 @@ _RESOLVERS = [
     "parse-resolv-conf",
     "hold valid 10s",
     # Health checks detect dead nodes. A failure of DNS must not take nodes out of service, so
-    # HAProxy keeps their last addresses.
+    # HAProxy keeps the nodes' last addresses.
     *(f"hold {answer} 24h" for answer in ("nx", "timeout", "refused", "other")),
 ]
 

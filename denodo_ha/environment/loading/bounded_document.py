@@ -35,7 +35,7 @@ _PLAIN_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
 )
-"""Tags of the YAML types that are allowed: those that JSON has too, and merged maps."""
+"""Tags of the YAML types that are allowed: the types that JSON also has, and merged maps."""
 
 _MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
 """A string, the digits of a number, or a character that begins, separates or ends values in
@@ -126,7 +126,7 @@ def load_yaml(
 
 
 def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
-    """Return a parser that writes YAML with its comments and order, and the data that it has read.
+    """Return a parser that writes YAML with its comments and order, and the data of the text.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.

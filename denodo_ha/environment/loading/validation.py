@@ -66,7 +66,7 @@ def validate(document: Document, model: type[Model]) -> Validated[Model]:
 
 
 def empty_values(document: Document, reported: Iterable[Problem]) -> Iterator[Problem]:
-    """Yield the keys with nothing after the colon, which the default would replace silently.
+    """Yield the keys with nothing after the colon, for which the default would be used silently.
 
     An explicit `null` or `~` is a way to write the default. Earlier versions of this project
     accepted an empty value, so each empty value is a named error (see

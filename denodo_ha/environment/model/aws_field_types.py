@@ -235,7 +235,7 @@ MaintenanceWindow = Annotated[
     Form(
         rf"{_DAY}:{_CLOCK}-{_DAY}:{_CLOCK}",
         "is not a maintenance window",
-        "a window is the day and time of its start and end, UTC (AWS, Amazon RDS API, "
+        "a window is the day and time of its start and end, in UTC (AWS, Amazon RDS API, "
         "CreateDBInstance)",
         "sun:03:00-sun:04:00",
         "write a window like {example}",
@@ -246,7 +246,8 @@ DatabaseWindow = Annotated[
     Form(
         rf"{_CLOCK}-{_CLOCK}",
         "is not a backup window",
-        "a window is the times of its start and end, UTC (AWS, Amazon RDS API, CreateDBInstance)",
+        "a window is the times of its start and end, in UTC (AWS, Amazon RDS API, "
+        "CreateDBInstance)",
         "01:00-02:00",
         "write a window like {example}",
     ),

@@ -2,7 +2,7 @@
 
 A `Form` is a regular expression with the message for values that do not match: what is wrong, why,
 and what to write instead. The expression is also in `schema.json`, so that editors report the same
-values.
+values as errors.
 """
 
 import re

@@ -96,7 +96,7 @@ def rmi_behind_tls(environment: Environment) -> Iterator[Problem]:
 
 
 def node_tls_behind_tls(environment: Environment) -> Iterator[Problem]:
-    """A service whose nodes expect TLS must not have `tls`: the balancer sends them clear text."""
+    """A service whose nodes expect TLS must not have `tls`: the balancer sends clear text."""
     if environment.denodo.tls is None:
         return
     for name, kind, port in _services_behind_tls(environment):
@@ -259,7 +259,7 @@ def single_node_without_balancer(environment: Environment) -> Iterator[Problem]:
         if cluster.balancer.kind == "none" and len(cluster.nodes) != 1:
             yield Problem(
                 ("clusters", name, "balancer", "kind"),
-                f"is only for one node, and {name} has {len(cluster.nodes)}",
+                f"is only for one node, and {name} has {len(cluster.nodes)} nodes",
                 "clients would not be distributed among the nodes",
                 "write kind: nlb, or keep one node",
                 value="none",

@@ -20,7 +20,7 @@ def capacity_of_created_nodes(environment: Environment) -> Iterator[Problem]:
         if all(node.instance_id is not None for node in cluster.nodes.values()):
             yield Problem(
                 ("clusters", name, "capacity"),
-                "reserves no place",
+                "reserves capacity for no node",
                 "all nodes are existing instances, whose types the configuration does not contain",
                 "remove capacity, and reserve places for these instances with `aws ec2 "
                 "create-capacity-reservation`",
@@ -54,7 +54,7 @@ def capacity_platform(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_unused(environment: Environment) -> Iterator[Problem]:
-    """No place should be reserved that no node uses: it costs money and counts against a quota."""
+    """Places that no node uses should not be reserved: they cost money and use up a quota."""
     for name, cluster in _reserving(environment):
         more = [
             (reservation, reservation.places - reservation.nodes)
@@ -92,8 +92,8 @@ def capacity_for_some_nodes(environment: Environment) -> Iterator[Problem]:
                     _reserve_path(name),
                     f"reserves {reservation.places} places for {reservation.nodes} nodes of type "
                     f"{reservation.type} in {reservation.zone}",
-                    "the other nodes run without a reserved place: EC2 may have no capacity "
-                    "when they start again",
+                    "the other nodes run without a reserved place: EC2 may have no capacity when "
+                    "these nodes start again",
                     "write reserve: running, or a number that is not less than "
                     f"{reservation.nodes}",
                     value=str(reservation.places),

@@ -49,7 +49,7 @@ def features_of_version(environment: Environment) -> Iterator[Problem]:
 
 
 def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
-    """Clients and the Solution Manager must reach a node under the RMI host that it gives them."""
+    """Clients and the Solution Manager must be able to reach each node by the node's RMI host."""
     chosen, path = environment.denodo.rmi_host, ("denodo", "rmi_host")
     kinds = {name: cluster.balancer.kind for name, cluster in environment.clusters.items()}
     alone = [name for name, kind in kinds.items() if kind == "none"]
@@ -127,13 +127,13 @@ def options_needing_program(environment: Environment) -> Iterator[Problem]:
             ("denodo", key),
             "would be ignored",
             "with program: false, Denodo keeps the settings that the node's image contains",
-            "remove this key, or program: false",
+            "remove this key, or remove program: false",
             at_key=True,
         )
 
 
 def metadata_import(environment: Environment) -> Iterator[Problem]:
-    """Source `export` requires `uri` and `login`; other sources of metadata must not have them."""
+    """Source `export` requires `uri` and `login`; other sources allow neither key."""
     metadata = environment.denodo.metadata
     is_export = metadata.source == "export"
     for key in ("uri", "login"):
@@ -256,8 +256,8 @@ def service_has_server(environment: Environment) -> Iterator[Problem]:
                 "has no server on the nodes",
                 f"the nodes start {', '.join(denodo.servers)}, so the service would never be ready "
                 f"in {checked[0]}",
-                "add the server to denodo.servers, remove the service, or give it another health "
-                "check, such as health: {protocol: tcp}",
+                "add the server to denodo.servers, remove the service, or give the service "
+                "another health check, such as health: {protocol: tcp}",
             )
 
 

@@ -49,7 +49,7 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_check(environment: Environment) -> Iterator[Problem]:
-    """`failover.check_every` requires alarms to be enabled, whose topics its alarm notifies."""
+    """`failover.check_every` requires alarms: the alarm on the check notifies a topic of alarms."""
     failover = environment.failover
     if failover is not None and failover.check_every is not None and not environment.alarms.enabled:
         yield Problem(
@@ -239,7 +239,7 @@ def internal_single_node(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_record_types(environment: Environment) -> Iterator[Problem]:
-    """Both failover records must have the same type; otherwise Route 53 rejects the second one."""
+    """Both failover records must have the same type; otherwise Route 53 rejects the second."""
     failover = environment.failover
     pair = failover_plan.cluster_pair(environment)
     if failover is None or len(pair) < 2:
@@ -325,7 +325,7 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
             "remove secondary_health, or write health: alarm",
         )
     for key, is_unused, why in (
-        ("minutes_without_data", "alarm" not in checks, "only alarms notice missing data"),
+        ("minutes_without_data", "alarm" not in checks, "only alarms detect missing data"),
         (
             "ttl",
             alias,

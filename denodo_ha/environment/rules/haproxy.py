@@ -27,7 +27,7 @@ def balancer_kind_options(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*path, "haproxy"),
                 f"is not allowed for a balancer of kind {balancer.kind}",
-                "only HAProxy uses these settings, so they would be ignored",
+                "only HAProxy uses these settings, so these settings would be ignored",
                 "remove haproxy, or write kind: haproxy",
                 at_key=True,
             )
@@ -142,8 +142,8 @@ def haproxy_cookies(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("services", key, "sticky"),
                     f"cannot be cookie in the cluster {name}",
-                    f"the HAProxy of {name} passes the TLS of {key} through, so it cannot read "
-                    "or set cookies",
+                    f"the HAProxy of {name} passes the TLS of {key} through, so HAProxy cannot "
+                    "read or set cookies",
                     "write sticky: true for stickiness by source address, or let HAProxy "
                     "terminate TLS",
                     value="cookie",
@@ -174,8 +174,8 @@ def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("services", key, "health", "protocol"),
                     "does not detect a hung node",
-                    "a hung node still accepts connections, and so does a node that closes them "
-                    "at once; connections to this node fail until the node recovers",
+                    "a hung node, and a node that closes each connection at once, still accept "
+                    "connections; connections to this node fail until the node recovers",
                     "remove protocol, so that the check uses the service's own protocol",
                     value="tcp",
                     severity=Severity.WARNING,

@@ -97,7 +97,7 @@ def component_settings(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "catalog", "settings", component),
                     "is not one of the catalog's components",
-                    "its settings would be ignored",
+                    "settings are used only for the listed components",
                     f"add {component} to components, or remove its settings",
                     value=component,
                     at_key=True,

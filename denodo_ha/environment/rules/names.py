@@ -51,7 +51,7 @@ def node_names_differ(environment: Environment) -> Iterator[Problem]:
             if key in seen:
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name),
-                    f"is the same name as {seen[key]}",
+                    f"has the same letters and digits as {seen[key]}",
                     "names of outputs contain only letters and digits, and DNS ignores upper and "
                     "lower case",
                     "give the nodes names that differ in a letter or digit",
@@ -129,8 +129,8 @@ def node_zone_vpcs_accounts(environment: Environment) -> Iterator[Problem]:
                 ("clusters", name, "network", "node_zone_vpcs", index, "account"),
                 f"is not {cluster.account}, the account of {name}",
                 "only the account of a VPC can associate the VPC with a hosted zone of another "
-                "account, after the account of the hosted zone has authorised this (AWS, "
-                "Associating an Amazon VPC and a private hosted zone that you created with "
+                "account, after the account of the hosted zone has authorised the association "
+                "(AWS, Associating an Amazon VPC and a private hosted zone that you created with "
                 "different AWS accounts)",
                 "remove the VPC from this list, deploy, and run two commands with the id of the "
                 f"hosted zone as ID: in account {cluster.account} aws route53 "

@@ -137,7 +137,7 @@ def existing_instance_security_groups(environment: Environment) -> Iterator[Prob
         yield Problem(
             ("clusters", name, "nodes"),
             f"{', '.join(nodes)} are existing instances, which the stack does not change",
-            "the owner of these instances must change their security groups",
+            "the owner of these instances must change the security groups of the instances",
             f"allow traffic from the security group in the stack's output {output} on ports "
             + ", ".join(str(port) for port in ports),
             severity=Severity.NOTE,

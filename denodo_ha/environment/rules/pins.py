@@ -24,7 +24,7 @@ def missing_pins(environment: Environment) -> Iterator[Problem]:
             "a change of type, image or disk would replace or restart every node in one deploy, "
             "which takes the cluster down",
             "after the first deploy, write the values of the nodes to NAME.pins.yaml beside this "
-            "file (see docs/reference/pins.md), and commit it",
+            "file (see docs/reference/pins.md), and commit the pins file",
             severity=Severity.WARNING,
             rule=NO_PINS_RULE,
         )

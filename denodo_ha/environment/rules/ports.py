@@ -39,8 +39,8 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
                 ("services", name, "node_port" if service.node_port else "port"),
                 f"is the port of the nodes for {ports.occupied[service.target_port]}",
                 "any client that connects to this port can stop or manage a server; Denodo "
-                "advises against serving it on a balancer (Denodo, Default ports used by the "
-                "Denodo Platform)",
+                "advises against serving this port on a balancer (Denodo, Default ports used by "
+                "the Denodo Platform)",
                 "remove the service, unless clients must be able to connect to this port",
                 value=str(service.target_port),
                 severity=Severity.WARNING,
@@ -49,7 +49,7 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
 
 
 def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
-    """With Denodo 7.0, each node must have an auxiliary port; with later versions, no node may."""
+    """With Denodo 7.0, each node must have an auxiliary port; later versions have none."""
     version = environment.denodo.version
     auxiliary = version_ports(environment).auxiliary
     for cluster_name, cluster in environment.clusters.items():

@@ -1,7 +1,7 @@
 """Rules about clients of the Scheduler, which the Scheduler directs to a second port.
 
-By default the second port is on the node itself. With `scheduler_auxiliary_port`, it is a port of
-the balancer that leads to one node.
+By default the second port is on the node itself. With `scheduler_auxiliary_port`, the second port
+is a port of the balancer that leads to one node.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _KEY = "scheduler_auxiliary_port"
 
 
 def scheduler_ports_complete(environment: Environment) -> Iterator[Problem]:
-    """Nodes of a cluster must all have an auxiliary port of the Scheduler, or none of them."""
+    """Either all nodes of a cluster must have an auxiliary port of the Scheduler, or no node."""
     for cluster_name, cluster in environment.clusters.items():
         if not serves_scheduler_clients(cluster):
             continue

@@ -188,7 +188,7 @@ def test_no_instance_serves_jdbc() -> None:
         found[0] == "jdbc: no HAProxy instance has a node that is up, so its clients are not served"
     )
     assert judged(proxy(FIRST, *dead), proxy(SECOND))[0] == DEGRADED
-    # A HAProxy instance whose status could not be read may serve, if the load balancer finds it
+    # An HAProxy instance whose status could not be read may serve, if the load balancer finds it
     # healthy.
     assert judged(proxy(FIRST, *dead), Proxy(SECOND, unasked="no agent"))[0] == DEGRADED
 

@@ -240,7 +240,7 @@ WRONG = (
         single_node_without_balancer,
         {f"{BALANCER}/kind": "none"},
         "clusters.main.balancer.kind",
-        ("is only for one node, and main has 2 (none)", "write kind: nlb, or keep one node"),
+        ("is only for one node, and main has 2 nodes (none)", "write kind: nlb, or keep one node"),
     ),
     Wrong(
         options_needing_balancer,

@@ -100,7 +100,7 @@ EXPORTED = {EXPORTS: {"login": SECRET}}
 
 
 def copied() -> Data:
-    """Return two clusters with databases, where the first one's is copied."""
+    """Return two clusters with databases, the first of which is copied."""
     copy = {"to": "spare", "kms_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"}
     return changed(
         twins(),
@@ -272,7 +272,7 @@ WRONG = (
         databases_of_one_cluster,
         {"clusters/spare/catalog/existing/host": "DB.example.com"},
         "clusters.spare.catalog.existing",
-        ("is the server of main too, with the same database names", "prefix: test_spare_"),
+        ("is also the server of main, with the same database names", "prefix: test_spare_"),
         base=two_existing,
     ),
     Wrong(
