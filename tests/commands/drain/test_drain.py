@@ -43,7 +43,7 @@ def go(denodo_ha: Run) -> Run:
 
 
 def inside(cloud: Cloud, node: str = "node1") -> list[bool]:
-    """Return True for each target group that contains a node, and False for each other one.
+    """Return True for each target group that contains a node, and False for the others.
 
     The shared target groups come first, then the node's auxiliary target group.
     """
