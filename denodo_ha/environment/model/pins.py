@@ -23,7 +23,7 @@ from denodo_ha.environment.model.field_types import ClusterName, NodeName, TagTe
 from denodo_ha.environment.model.section import Section
 
 NEWEST_FIRST_BOOT = 2
-"""Version of the first-boot text that new nodes get (`stacks/nodes/first_boot.py`)."""
+"""Version of the first-boot script that new nodes get (`stacks/nodes/first_boot.py`)."""
 FirstBootVersion = Annotated[int, Field(ge=1, le=NEWEST_FIRST_BOOT)]
 
 
@@ -45,7 +45,7 @@ class Pin(Section):
     key: KeyPairName | None = None
     """EC2 key pair; default: none."""
     first_boot: FirstBootVersion = 1
-    """Version of the first-boot text of the node. A change of this key only restarts the node."""
+    """Version of the node's first-boot script. A change of this key only restarts the node."""
     minutes_without_data: Annotated[int, Field(ge=1, le=10)] | None = None
     """Minutes of the alarm on missing metrics of the node's balancer that `denodo-ha pin` saw in \
 state OK. The health check monitors this alarm."""

@@ -20,7 +20,7 @@ def capacity_of_created_nodes(environment: Environment) -> Iterator[Problem]:
         if all(node.instance_id is not None for node in cluster.nodes.values()):
             yield Problem(
                 ("clusters", name, "capacity"),
-                "reserves no place",
+                "reserves capacity for no node",
                 "all nodes are existing instances, whose types the configuration does not contain",
                 "remove capacity, and reserve places for these instances with `aws ec2 "
                 "create-capacity-reservation`",

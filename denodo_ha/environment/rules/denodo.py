@@ -127,7 +127,7 @@ def options_needing_program(environment: Environment) -> Iterator[Problem]:
             ("denodo", key),
             "would be ignored",
             "with program: false, Denodo keeps the settings that the node's image contains",
-            "remove this key, or program: false",
+            "remove this key, or remove program: false",
             at_key=True,
         )
 
@@ -256,8 +256,8 @@ def service_has_server(environment: Environment) -> Iterator[Problem]:
                 "has no server on the nodes",
                 f"the nodes start {', '.join(denodo.servers)}, so the service would never be ready "
                 f"in {checked[0]}",
-                "add the server to denodo.servers, remove the service, or give it another health "
-                "check, such as health: {protocol: tcp}",
+                "add the server to denodo.servers, remove the service, or give the service "
+                "another health check, such as health: {protocol: tcp}",
             )
 
 

@@ -325,7 +325,7 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
             "remove secondary_health, or write health: alarm",
         )
     for key, is_unused, why in (
-        ("minutes_without_data", "alarm" not in checks, "only alarms notice missing data"),
+        ("minutes_without_data", "alarm" not in checks, "only alarms detect missing data"),
         (
             "ttl",
             alias,

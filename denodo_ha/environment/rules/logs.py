@@ -30,7 +30,7 @@ def keys_are_in_their_region(environment: Environment) -> Iterator[Problem]:
                 "is a key of another region",
                 "a log group can only be encrypted with a key of its own region (AWS, Amazon "
                 "CloudWatch Logs User Guide, Encrypt log data in CloudWatch Logs using KMS)",
-                f"write the ARN of a key in {region}, or leave out {region}",
+                f"write the ARN of a key in {region}, or remove {region}",
                 value=arn,
             )
 

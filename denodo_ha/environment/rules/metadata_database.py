@@ -48,7 +48,7 @@ def databases_of_one_cluster(environment: Environment) -> Iterator[Problem]:
         if identity in seen:
             yield Problem(
                 ("clusters", name, "catalog", "existing"),
-                f"is the server of {seen[identity]} too, with the same database names",
+                f"is also the server of {seen[identity]}, with the same database names",
                 "the Schedulers of both clusters would run each other's jobs, even across regions",
                 "give each cluster its own prefix, such as prefix: "
                 f"{environment.name.replace('-', '_')}_{name.replace('-', '_')}_",
@@ -84,9 +84,9 @@ def database_copies(environment: Environment) -> Iterator[Problem]:
         if (region, account) != (other.region, other.account):
             yield Problem(
                 (*path, "kms_key"),
-                f"is not a key of {other.account} in {other.region}",
+                f"is not a key of account {other.account} in {other.region}",
                 "RDS encrypts the copy with a key of the region in which the copy is",
-                f"name a key that exists in {other.region}",
+                f"write the ARN of a key in {other.region}",
                 value=catalog.copy.kms_key,
             )
 
@@ -95,7 +95,7 @@ def _no_database_copy(cluster: Cluster, other_name: str, other: Cluster) -> tupl
     """Return why a database cannot be copied to a cluster's region, and what to do."""
     if other.region == cluster.region:
         reason = "the copy would be lost with the region of the database"
-        return reason, "name a cluster in another region"
+        return reason, "write the name of a cluster in another region"
     if other.account != cluster.account:
         reason = (
             "RDS replicates automated backups within one account (Amazon RDS User Guide, "

@@ -51,7 +51,7 @@ def node_names_differ(environment: Environment) -> Iterator[Problem]:
             if key in seen:
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name),
-                    f"is the same name as {seen[key]}",
+                    f"has the same letters and digits as {seen[key]}",
                     "names of outputs contain only letters and digits, and DNS ignores upper and "
                     "lower case",
                     "give the nodes names that differ in a letter or digit",

@@ -74,7 +74,7 @@ def _shared_subnets(name: str, cluster: Cluster) -> Iterator[Problem]:
 
 
 def created_network(environment: Environment) -> Iterator[Problem]:
-    """A created VPC must have a CIDR that can be divided among its zones, and no set subnets."""
+    """A created VPC needs a CIDR that can be divided among its zones; subnets must not be set."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is not None:

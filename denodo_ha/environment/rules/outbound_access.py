@@ -28,7 +28,7 @@ def settings_of_created_vpc(environment: Environment) -> Iterator[Problem]:
 
 
 def nat_of_public_node(environment: Environment) -> Iterator[Problem]:
-    """A public node without a balancer must not have a kind of NAT, because it uses none."""
+    """A public node without a balancer must not have a kind of NAT: the node uses no NAT."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is None and network.nat != "zone" and has_public_node(cluster):
@@ -71,7 +71,7 @@ def egress_without_nodes(environment: Environment) -> Iterator[Problem]:
 
 
 def egress_for_needed_access(environment: Environment) -> Iterator[Problem]:
-    """`egress` must allow what nodes always need, unless the addresses are known from elsewhere."""
+    """`egress` must allow what nodes always need, unless the configuration has the addresses."""
     for name, cluster in environment.clusters.items():
         egress = cluster.network.egress
         if egress is None or not creates_nodes(cluster):
@@ -84,8 +84,8 @@ def egress_for_needed_access(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 path,
                 f"does not allow {access.purpose} (TCP port {access.port})",
-                "every node needs this destination, and the configuration does not contain its "
-                "addresses",
+                "every node needs this destination, and the configuration does not contain the "
+                "addresses of the destination",
                 f"add {{to: …, ports: [{access.port}]}} with {hint} as destination",
             )
 

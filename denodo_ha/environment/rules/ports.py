@@ -49,7 +49,7 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
 
 
 def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
-    """With Denodo 7.0, each node must have an auxiliary port; with later versions, no node may."""
+    """With Denodo 7.0, each node must have an auxiliary port; later versions have none."""
     version = environment.denodo.version
     auxiliary = version_ports(environment).auxiliary
     for cluster_name, cluster in environment.clusters.items():

@@ -144,8 +144,7 @@ def web_not_sticky(environment: Environment) -> Iterator[Problem]:
                     f"{cluster_name} has {len(cluster.nodes)} nodes, and Denodo's web "
                     "applications keep a user's session in one node, so users would be asked to "
                     "log in again",
-                    "write sticky: cookie, or sticky: true where all clients have their own "
-                    "addresses",
+                    "write sticky: cookie, or sticky: true if each client has its own address",
                     severity=Severity.WARNING,
                     rule="web-not-sticky",
                 )

@@ -143,7 +143,7 @@ def _shape(text: str) -> str:
         (r" $", ""),
         # Alarms are listed in one text only if they changed in the same second, so ignore the
         # grouping.
-        (r"(\d of \d checkers [^;\n]*; its alarm in [^;\n]*? TIME)(?:; \1)+", r"\1"),
+        (r"(\d of \d checkers [^;\n]*; the check's alarm in [^;\n]*? TIME)(?:; \1)+", r"\1"),
     ):
         text = re.sub(pattern, shape, text, flags=re.MULTILINE)
     return text

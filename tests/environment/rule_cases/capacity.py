@@ -28,7 +28,7 @@ WRONG = (
         capacity_of_created_nodes,
         RUNNING,
         "clusters.main.capacity",
-        ("reserves no place", "all nodes are existing instances", "remove capacity"),
+        ("reserves capacity for no node", "all nodes are existing instances", "remove capacity"),
         base=exists,
     ),
     Wrong(

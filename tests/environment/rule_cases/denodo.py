@@ -155,7 +155,7 @@ WRONG = (
             options_needing_program,
             {"denodo/program": False, f"denodo/{key}": value},
             f"denodo.{key}",
-            ("would be ignored", "remove this key, or program: false"),
+            ("would be ignored", "remove this key, or remove program: false"),
         )
         for key, value in {
             "home": "/opt/denodo",
@@ -291,7 +291,10 @@ WRONG = (
         (
             "has no server on the nodes",
             "the nodes start vdp, data-catalog, so the service would never be ready in main",
-            "add the server to denodo.servers, remove the service, or give it another health check",
+            (
+                "add the server to denodo.servers, remove the service, or give the service another "
+                "health check"
+            ),
         ),
     ),
     Wrong(

@@ -272,7 +272,7 @@ WRONG = (
         databases_of_one_cluster,
         {"clusters/spare/catalog/existing/host": "DB.example.com"},
         "clusters.spare.catalog.existing",
-        ("is the server of main too, with the same database names", "prefix: test_spare_"),
+        ("is also the server of main, with the same database names", "prefix: test_spare_"),
         base=two_existing,
     ),
     Wrong(

@@ -101,7 +101,7 @@ WRONG = (
         node_names_differ,
         {"clusters/main/nodes": TWO},
         'clusters.main.nodes."A.1"',
-        ("is the same name as a1 (A.1)", "DNS ignores upper and lower case"),
+        ("has the same letters and digits as a1 (A.1)", "DNS ignores upper and lower case"),
     ),
     Wrong(
         tag_keys,

@@ -60,8 +60,8 @@ def test_render_has_haproxy_check_it(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"{PROGRAM} accepts the file\n" in done.stderr
     assert (
-        "files that are not on this machine, so not validated: /etc/haproxy/tls/server.pem"
-        in done.stderr
+        "these files do not exist on this machine, so HAProxy has not validated them: "
+        "/etc/haproxy/tls/server.pem" in done.stderr
     )
     assert "bind :9443 ssl crt /etc/haproxy/tls/server.pem" in done.stdout
 
