@@ -106,7 +106,7 @@ CASES: Mapping[str, tuple[Templates, list[str]]] = {
     ),
     "lost listener": (
         without(changed("site-a", "Sql"), "site-a", "RightIn"),
-        ["no listener of what runs has port 29997"],
+        ["a listener on port 29997 is in the templates and is not deployed"],
     ),
     "nothing": (changed("site-a", "Sql"), []),
     "the port that all targets have": (changed("site-a", "Sql", HealthCheckPort="9999"), []),
@@ -132,7 +132,10 @@ def test_a_slower_check_names_its_cause() -> None:
     _, sentences = drift(CASES["health check"][0])
     lost = [text for text in sentences if text.startswith("node lost: site-a left, right")]
     assert len(lost) == 1
-    assert "worse for what runs than for the templates (new connections: 40 s -> 310 s)" in lost[0]
+    assert (
+        "worse for the deployed resources than for the templates (new connections: 40 s -> 310 s)"
+        in lost[0]
+    )
     assert lost[0].endswith(
         ": group 9999 has its health check changed to 30 s x 10 (templates: 10 s x 3)."
     )
@@ -153,11 +156,12 @@ def test_what_runs_does_not_survive_what_the_templates_do() -> None:
             base,
             new,
             (
-                "the templates survive it, what runs does not (new connections: 40 s -> only after "
-                "a repair; 9999, 19997: not reached; alarm NoneHealthy)"
+                "the templates survive this failure, the deployed resources do not (new "
+                "connections: 40 s -> only after a repair; 9999, 19997: unreachable; sets off the "
+                "alarm NoneHealthy)"
             ),
         ),
-        (new, base, "what runs survives it, the templates do not"),
+        (new, base, "the deployed resources survive this failure, the templates do not"),
     ):
         sentences = drift_sentences(outcome_changes(before, after), differences, after.model)
         texts = [text for text in sentences if text.startswith("node lost: left")]

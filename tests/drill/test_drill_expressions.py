@@ -149,7 +149,9 @@ def test_the_steps_of_expressions_that_multiply_are_limited(
     monkeypatch: pytest.MonkeyPatch, expression: Any, more: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(expressions, "_MAX_STEPS", 10_000)
-    with pytest.raises(UsageError, match="main: its expressions take more than 10000 steps"):
+    with pytest.raises(
+        UsageError, match="main: the expressions of this template need more than 10000 steps"
+    ):
         value(expression, **more)
 
 

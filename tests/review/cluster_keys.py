@@ -65,7 +65,10 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
     ),
     "clusters.*.network.zones": Seeded("zone removed"),
     "clusters.*.network.nat": Worse(
-        {f"{OWN}/network/nat": "none"}, "network-path-removed", "no way to the internet", "nodes"
+        {f"{OWN}/network/nat": "none"},
+        "network-path-removed",
+        "no longer reach the internet",
+        "nodes",
     ),
     "clusters.*.network.endpoints": Worse(
         {f"{PROXY}/network/endpoints": GONE}, "network-path-removed", "us-east-1.athena", "nodes"
@@ -153,7 +156,9 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
         Like("clusters.*.balancer.haproxy.instance.image"),
     ),
     "clusters.*.balancer.haproxy.instance.kms_key": Worse(
-        {f"{HAPROXY}/instance/kms_key": GONE}, "encryption-key-removed", "AWS's key instead of"
+        {f"{HAPROXY}/instance/kms_key": GONE},
+        "encryption-key-removed",
+        "AWS's key encrypts the data instead of",
     ),
     "clusters.*.balancer.haproxy.algorithm": Harmless(VALUE),
     "clusters.*.balancer.haproxy.maxconn": Seeded("HAProxy's maxconn"),

@@ -167,8 +167,10 @@ ENVIRONMENT_KEYS: Final[Mapping[str, Row]] = {
     "logs.retention_days": Worse(
         {"logs/retention_days": 1}, "logs-shorter", "are kept 90 -> 1 days", "logs"
     ),
-    "logs.kms_key": Worse({"logs/kms_key": GONE}, "encryption-key-removed", "AWS's key instead of"),
-    "logs.statements": Worse({"logs/statements": False}, "logs-off", "statements of users"),
+    "logs.kms_key": Worse(
+        {"logs/kms_key": GONE}, "encryption-key-removed", "AWS's key encrypts the data instead of"
+    ),
+    "logs.statements": Worse({"logs/statements": False}, "logs-off", "users' statements"),
     "tags": Harmless("for cost reports"),
     "accept": Harmless("the page names what it silences"),
     "permissions_boundary": Seeded("boundary removed"),

@@ -186,13 +186,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {f"{CLUSTER}/balancer/deletion_protection": False},
         ("deletion-protection-off (main: load balancer)",),
-        "deletion protection of the load balancer is off",
+        "deletion protection of the load balancer is turned off",
     ),
     "deletion protection of the database off": Seed(
         "single",
         {f"{CLUSTER}/catalog/deletion_protection": False},
         ("deletion-protection-off (main: database)",),
-        "deletion protection of the database is off",
+        "deletion protection of the database is turned off",
     ),
     "final snapshot off": Seed(
         "single",
@@ -228,13 +228,13 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "single",
         {f"{CLUSTER}/catalog/kms_key": KEY},
         ("database-replaced (main: database)",),
-        "its data would be lost",
+        "the database's data would be lost",
     ),
     "health check to plain TCP": Seed(
         "single",
         {"services/jdbc": {"port": 9999, "health": {"protocol": "tcp"}}},
         ("health-check-weaker (main: jdbc)",),
-        "the health check only connects: HTTP -> TCP",
+        "the health check only opens a connection: HTTP -> TCP",
     ),
     "threshold of a health check": Seed(
         "single",
@@ -270,7 +270,7 @@ SEEDS: Final[Mapping[str, Seed]] = {
         "watched",
         {"alarms/route53": False},
         ("alarm-removed (test-route53)",),
-        "the alarm no longer notifies",
+        "this alarm no longer notifies",
     ),
     "HAProxy's image": Seed(
         "haproxy",
