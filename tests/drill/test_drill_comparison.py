@@ -157,7 +157,10 @@ def test_a_lost_standby_is_worse() -> None:
     properties(templates, "site-b", "NoneHealthy")["Threshold"] = 3
     changes = outcome_changes(drill(BASE), drill(templates))
     (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
-    assert (nothing.verdict, nothing.worsenings) == ("worse", ("sql.example.org: no standby",))
+    assert (nothing.verdict, nothing.worsenings) == (
+        "worse",
+        ("sql.example.org: no healthy standby",),
+    )
     changes = outcome_changes(drill(templates), drill(BASE))
     (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
     assert (nothing.verdict, nothing.improvements) == (

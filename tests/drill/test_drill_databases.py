@@ -248,10 +248,10 @@ def test_what_may_be_lost_is_by_what_is_copied() -> None:
     templates["site-a-catalog"] = {"Resources": {"Exports": bucket}}
     store = templates["database"]["Resources"]["Store"]["Properties"]
     store["AutomaticBackupReplicationRegion"] = "eu-central-1"
-    copied = ["metadata: changes of 24 h and the duration of a copy", "database of 30 min"]
+    copied = ["metadata: changes of 24 h and the duration of a copy", "database: changes of 30 min"]
     assert lost(templates, "region-lost") == copied
     result = drill(templates)
     rows = outcome_rows(result.worst_first, result.model)
-    assert any("database of 30 min" in row.cells[5] for row in rows)
+    assert any("database: changes of 30 min" in row.cells[5] for row in rows)
     stays = [outcome for outcome in result.worst_first if not outcome.moves_site]
     assert {row.cells[5] for row in outcome_rows(stays, result.model)} == {"-"}

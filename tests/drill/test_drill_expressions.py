@@ -102,7 +102,7 @@ def find_in_map(key: str) -> dict[str, Any]:
 
 def test_a_mapping_that_refers_to_itself_is_refused_at_once() -> None:
     mappings = {"M": {"a": {"b": [find_in_map("b")] * 2}}}
-    with pytest.raises(UsageError, match=r"main: Mappings\.M\.a\.b: refers to itself"):
+    with pytest.raises(UsageError, match=r"main: Mappings\.M\.a\.b refers to itself"):
         value(find_in_map("b"), Mappings=mappings)
 
 

@@ -169,7 +169,7 @@ def test_two_nodes_in_one_zone_are_lost_with_the_zone() -> None:
     result = drill(templates)
     outcome = result.by_failure[Failure("zone-lost", "site-a", "eu-west-1a")]
     assert (outcome.unreachable, outcome.recovery) == ((9999,), None)
-    assert violations(result)["one-zone"] == ("site-a: all nodes in eu-west-1a",)
+    assert violations(result)["one-zone"] == ("site-a: all nodes are in eu-west-1a",)
 
 
 def test_the_only_node_of_a_cluster_breaks_no_policy_on_single_nodes_or_zones() -> None:
@@ -265,7 +265,10 @@ class TestDeadSite:
         result = drill_model(replace(model(templates), unknowns=(unknown,)))
         assert "dead-site" not in violations(result)
         texts = unknown_policies(result)["dead-site"]
-        assert any(text.startswith("if nothing is hidden: region-lost") for text in texts)
+        assert any(
+            text.startswith("broken unless unread resources change this: region-lost")
+            for text in texts
+        )
 
     def test_an_unknown_side_is_left_out(self) -> None:
         templates = yaml_templates()

@@ -380,7 +380,7 @@ def _settings(
     """Yield the differences between the settings of an object."""
     for setting, value in before.items():
         if after[setting] != value:
-            text = f"{name}: {setting} is {after[setting]} (templates: {value})"
+            text = f"{name}, {setting}: {after[setting]} (templates: {value})"
             yield Difference(cluster, text, subject)
 
 

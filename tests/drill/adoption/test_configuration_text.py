@@ -182,7 +182,7 @@ def test_a_rule_for_everything_names_clients(tmp_path: Path) -> None:
     [
         (
             lambda data: data["details"]["balancers"][BALANCER]["AvailabilityZones"].pop(),
-            "eu-west-1b: {}   # the load balancer has no subnet here",
+            "eu-west-1b: {}   # the load balancer has no subnet in this zone",
             "zones.eu-west-1b.balancer: is missing",
         ),
         (

@@ -81,13 +81,13 @@ def test_an_equal_site_needs_no_change() -> None:
         (
             properties("group-jdbc", Port=9998),
             None,
-            "port 9999: the target group jdbc has Port 9998",
+            "port 9999: the target group group-jdbc has Port 9998",
         ),
         (properties("group-jdbc", Protocol="TLS"), None, "has Protocol TLS"),
         (
             properties("group-node1", VpcId="vpc-1"),
             None,
-            "port 19997: the target group node1 has VpcId",
+            "port 19997: the target group group-node1 has VpcId",
         ),
         (properties("group-jdbc", TargetType="ip"), None, "has TargetType ip"),
         (
@@ -189,7 +189,7 @@ def test_what_differs_in_place_has_a_command(live: Change, what: str, command: s
         (
             detail("security_groups", GROUP, Description="mine"),
             None,
-            "its description stays 'mine'",
+            "the description of this security group remains 'mine'",
         ),
         (
             lambda data: data["details"]["rules"].append(
@@ -230,7 +230,10 @@ def test_names_what_the_configuration_leaves_out() -> None:
     def twice(data: Data) -> None:
         data["resources"]["group-node2"]["Properties"]["Targets"][0]["Id"] = ref(ONE)
 
-    assert any("only node1 serves port" in remark for remark in takeover(twice).remarks)
+    assert any(
+        "which only node1 serves, is not in the configuration" in remark
+        for remark in takeover(twice).remarks
+    )
 
 
 @pytest.mark.parametrize(
