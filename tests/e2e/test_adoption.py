@@ -244,7 +244,7 @@ class TestConfiguration:
     def test_says_what_is_not_visible(self, adopted: Callable[[str], Adopted]) -> None:
         text = adopted(WITH_GROUP).file.read_text()
         assert 'version: "7.0"   # not visible in AWS' in text
-        assert "not visible in AWS: who manages the nodes" in text
+        assert "not visible in AWS: the Solution Manager and the License Manager" in text
 
     def test_keeps_the_old_name_until_the_switch(self, adopted: Callable[[str], Adopted]) -> None:
         plan = adopted(WITH_GROUP).plan

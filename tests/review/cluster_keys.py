@@ -81,7 +81,7 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
         Worse(
             {f"{OWN}/network/egress": GONE},
             "egress-widened",
-            "may connect to 0.0.0.0/0: all ports",
+            "allows connections to 0.0.0.0/0: all ports",
         ),
     ),
     "clusters.*.network.flow_logs": Seeded("shorter idle time; watchdog, logs and exports off"),
@@ -143,7 +143,9 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
     "clusters.*.balancer.deletion_protection": Seeded("deletion protection of the balancer off"),
     "clusters.*.balancer.health": Like("services.*.health"),
     "clusters.*.balancer.addresses": Worse(
-        {f"{OWN}/balancer/addresses": GONE}, "balancer-address-changed", "lose 10.0.0.20"
+        {f"{OWN}/balancer/addresses": GONE},
+        "balancer-address-changed",
+        "loses the fixed addresses 10.0.0.20",
     ),
     "clusters.*.balancer.haproxy.instance.type": Seeded("HAProxy's type"),
     "clusters.*.balancer.haproxy.instance.image": Seeded("HAProxy's image"),

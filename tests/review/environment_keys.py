@@ -101,7 +101,9 @@ ENVIRONMENT_KEYS: Final[Mapping[str, Row]] = {
         {"denodo/stop_limit": 60}, "stop-limit-shorter", "continue for 900 -> 60 s"
     ),
     "solution_manager.cidrs": Worse(
-        {"solution_manager/cidrs": ["10.9.0.0/16"]}, "access-widened", "allows 10.9.0.0/16"
+        {"solution_manager/cidrs": ["10.9.0.0/16"]},
+        "access-widened",
+        "allows connections from 10.9.0.0/16",
     ),
     "solution_manager.host": Worse(
         {"solution_manager/host": GONE}, "solution-manager-removed", "sm.example.com -> none"

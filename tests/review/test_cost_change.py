@@ -185,7 +185,7 @@ class TestPage:
         assert isinstance(sums, Table)
         assert sums.rows == (
             ("active", "146.02", "219.03", "+73.01 (+50.0 %)"),
-            ("All", "146.02", "219.03", "+73.01 (+50.0 %)"),
+            ("Total", "146.02", "219.03", "+73.01 (+50.0 %)"),
         )
         assert isinstance(items, Table)
         assert isinstance(basis, Paragraph)

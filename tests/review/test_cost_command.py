@@ -99,7 +99,7 @@ class TestCommand:
             "DNS queries by use per million; queries for alias records of AWS resources are free"
             in lines
         )
-        assert "All: at least 196.51 USD a month of 730 hours, on demand" in lines
+        assert "Total: at least 196.51 USD a month of 730 hours, on demand" in lines
         assert "Elastic Load Balancing Pricing (2025-06-05)" in done.stdout
 
     def test_json(self, folder: Path) -> None:
