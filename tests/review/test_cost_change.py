@@ -82,7 +82,7 @@ class TestChange:
 
     def test_a_price_that_becomes_unknown(self) -> None:
         change = changed(ONE, [cluster("active", "m", "x")])
-        assert str(change.total) == "-73.00 (-50.0 %), and unknown prices"
+        assert str(change.total) == "-73.00 (-50.0 %), without items of unknown price"
         assert str(change.total.after) == "at least 73.02"
 
     def test_the_same_unknown_prices_do_not_matter(self) -> None:
@@ -137,8 +137,8 @@ class TestGate:
         change = changed(ONE, [cluster("active", "m", "m", "m", "x")])
         higher, unknown = cost_findings(change, Decimal(20))
         assert higher.text == (
-            "146.02 -> at least 219.04 USD a month, +73.02 (+50.0 %), and unknown prices; "
-            "the limit is +20 %"
+            "146.02 -> at least 219.04 USD a month, +73.02 (+50.0 %), without items of unknown "
+            "price; the limit is +20 %"
         )
         assert (
             "EC2 instance x, Linux on demand; `denodo-ha cost --online -c CONFIG`" in unknown.text

@@ -243,7 +243,7 @@ def test_a_shallow_clone_and_no_clone(tmp_path: Path) -> None:
     git("clone", "--quiet", "--depth", "1", f"file://{tmp_path}/whole", "shallow")
     with pytest.raises(UsageError, match=r"the clone is shallow: `git fetch --unshallow`"):
         commit_of("HEAD^1", tmp_path / "shallow")
-    with pytest.raises(UsageError, match=r"'nope'; name another one [^;]*$"):
+    with pytest.raises(UsageError, match=r"'nope'; name another revision [^;]*$"):
         commit_of("nope", tmp_path / "whole")
     with pytest.raises(UsageError, match=r"not a clone .*; give two folders of cdk synth"):
         commit_of("HEAD", tmp_path)
