@@ -112,7 +112,7 @@ class TestGate:
             parse_gate(f"wors,cost:{limit},access:+5%")
         assert "'wors' is not a category; " in str(error.value)
         assert "is not a limit such as +20%" in str(error.value)
-        assert "access has no limit" in str(error.value)
+        assert "access cannot have a limit" in str(error.value)
 
     @pytest.mark.parametrize(
         ("after", "limit", "names"),
@@ -190,6 +190,7 @@ class TestPage:
         assert isinstance(items, Table)
         assert isinstance(basis, Paragraph)
         assert basis.text.startswith("List prices of 2026-09-25 to 2026-09-25 for 730 hours")
+        assert "`denodo-ha cost -c CONFIG` lists each item" in basis.text
 
     def test_no_change(self) -> None:
         first, *_ = cost_blocks(changed(ONE, ONE))

@@ -310,4 +310,5 @@ def test_nodes_that_stop_together_have_their_cluster() -> None:
     nodes = [Change(cluster, node, Effect.RESTART) for cluster in "ab" for node in ("n1", "n2")]
     effects = DeployEffects(nodes, (), (), (), is_changed=True)
     (first, *_) = next_steps(effects, "prod", removed=(), findings=())
-    assert first.why.startswith("n1, n2 of a; n1, n2 of b would stop serving at once")
+    nodes_of_both = "without pins, n1, n2 of a; n1, n2 of b would stop serving at the same time"
+    assert first.why.startswith(nodes_of_both)
