@@ -165,7 +165,7 @@ def test_a_lost_standby_is_worse() -> None:
     (nothing,) = [one for one in changes if one.failure.kind == "nothing"]
     assert (nothing.verdict, nothing.improvements) == (
         "better",
-        ("sql.example.org: has a standby",),
+        ("sql.example.org: has a healthy standby",),
     )
 
 
