@@ -71,10 +71,10 @@ def test_the_drill_shows_what_ec2_does(templates: Mapping[str, Template]) -> Non
     assert len(notes) == 3
     assert "by simplified automatic recovery (node3)" in notes[0]
     assert "by a CloudWatch alarm with the recover action (node1)" in notes[1]
-    assert "the type has no recovery (node2)" in notes[2]
+    assert "the instance type has no recovery (node2)" in notes[2]
     without = copy.deepcopy(dict(templates))
     for id_, resource in templates[STACK]["Resources"].items():
         if resource.get("Properties") in alarms(templates[STACK]).values():
             del without[STACK]["Resources"][id_]
     notes = [note for note in drill(without).model.notes if " another host" in note]
-    assert "the type has no recovery (node1, node2)" in notes[1]
+    assert "the instance type has no recovery (node1, node2)" in notes[1]
