@@ -32,7 +32,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command in (
         # Without pip: the installation of pip would take longest. pip of this environment installs.
         [sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")],
-        [*_pip(folder / "venv"), "install", str(folder / "project")],
+        # Python compiles the modules that are imported; most modules of the packages never are.
+        [*_pip(folder / "venv"), "install", "--no-compile", str(folder / "project")],
     ):
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
