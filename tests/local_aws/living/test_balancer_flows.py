@@ -288,4 +288,4 @@ class TestTls:
         control.apply(table(balancer(there)))
         with socket.create_connection(at(port), TIMEOUT_S):
             pass
-        expect(at(port), "silent")  # the listener waits for TLS
+        expect(at(port), "silent")  # The listener waits for a TLS handshake.
