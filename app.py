@@ -21,7 +21,7 @@ from stacks.file_asset import LocalFile
 
 ROOT = Path(__file__).parent
 NO_SERVER = "http://127.0.0.1:1"
-"""The endpoint that tools/cdk-offline sets."""
+"""Endpoint of AWS that tools/cdk-offline sets, at which no server listens."""
 
 
 def main() -> None:

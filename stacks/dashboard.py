@@ -94,7 +94,7 @@ class DashboardStack(EnvironmentStack):
         If the function is called with a value, it creates the output with this value, unless the
         output exists.
         """
-        self.add_stack_dependency(stack, "the dashboard needs its outputs")
+        self.add_stack_dependency(stack, "the dashboard needs outputs of the cluster")
         created: set[str] = set()
 
         def value(output: str, exported: str | None = None) -> str:

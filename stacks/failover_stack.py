@@ -68,7 +68,7 @@ class FailoverStack(EnvironmentStack):
         )
         self._checks: list[route53.IHealthCheck] = [self._switch.check]
         for role, (name, _) in zip(_ROLES, failover_plan.cluster_pair(environment), strict=True):
-            self.add_stack_dependency(clusters[name], "the records need its outputs")
+            self.add_stack_dependency(clusters[name], "the records need outputs of the cluster")
             self._create_record(role, clusters[name])
         self._create_outputs()
         self._create_operator_policy()
@@ -147,7 +147,7 @@ class FailoverStack(EnvironmentStack):
     def _cluster_checks(
         self, label: str, method: failover_plan.CheckMethod, cluster: ClusterStack
     ) -> list[route53.IHealthCheck]:
-        """Return the health checks of a cluster; an empty list if it has none."""
+        """Return the health checks of a cluster; an empty list without health checks."""
         if method == "none" or not failover_plan.has_health_check(self._failover, cluster.name):
             return []
         checks: list[route53.IHealthCheck] = (

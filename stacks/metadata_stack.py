@@ -74,7 +74,7 @@ class MetadataStack(EnvironmentStack):
                 retention_days=settings.exports.retention_days,
             )
             if export_copies is not None:
-                self.add_stack_dependency(export_copies, "S3 replicates to a bucket that exists")
+                self.add_stack_dependency(export_copies, "S3 replicates only to an existing bucket")
                 replicate(bucket, environment, cluster.name)
             CfnOutput(self, names.EXPORT_BUCKET, value=bucket.name)
         self._create_operator_policy(admin_secret)
@@ -116,7 +116,7 @@ class MetadataStack(EnvironmentStack):
         """
         key = kms.Key.from_key_arn(self, "Key", catalog.kms_key) if catalog.kms_key else None
         if catalog.existing is None:
-            self.add_stack_dependency(self._cluster, "the database is in its network")
+            self.add_stack_dependency(self._cluster, "the database is in the cluster's network")
             host, port, admin_secret = self._create_database(catalog, key)
         else:
             server = catalog.existing

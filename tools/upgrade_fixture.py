@@ -142,7 +142,7 @@ def archive(revision: str) -> tuple[str, bytes]:
 
 def main() -> int:
     """Write the archive; return exit status 1 if that failed."""
-    parser = argparse.ArgumentParser(description="Write the fixture of a revision.")
+    parser = argparse.ArgumentParser(description="Write the archive of a git revision.")
     parser.add_argument("--revision", required=True, help="git revision")
     parser.add_argument("--folder", type=Path, default=FIXTURES, help="folder of the archive")
     arguments = parser.parse_args()
@@ -152,7 +152,8 @@ def main() -> int:
         print(f"make upgrade-fixture: {error}", file=sys.stderr)
         return 1
     if len(content) > MOST_BYTES:
-        print(f"make upgrade-fixture: {len(content)} bytes are too many", file=sys.stderr)
+        problem = f"the archive has {len(content)} bytes; at most {MOST_BYTES} are allowed"
+        print(f"make upgrade-fixture: {problem}", file=sys.stderr)
         return 1
     arguments.folder.mkdir(parents=True, exist_ok=True)
     file = arguments.folder / f"{commit[:7]}.tar.xz"

@@ -79,8 +79,8 @@ Through = Annotated[
     typer.Option(
         "--through",
         metavar="ADDRESS[:PORT]",
-        help="Connect to this address instead, such as a port that Session Manager forwards; the "
-        "server's certificate is verified for the server's own name.",
+        help="Connect to this address instead of the server's, for example to a port that Session "
+        "Manager forwards. The certificate is verified for the server's own name.",
     ),
 ]
 Admin = Annotated[
@@ -88,8 +88,8 @@ Admin = Annotated[
     typer.Option(
         "--admin-secret",
         metavar="ARN",
-        help="The administrator's secret, if it is not the one in the stack's outputs, such as "
-        "after a restore.",
+        help="Secret of the database administrator, if the secret in the stack's outputs is not "
+        "valid, for example after a restore.",
     ),
 ]
 
@@ -152,16 +152,16 @@ def init(
         print_line(f"{components}: ready. Roll the nodes, so that they use the new settings")
     for component in database_setup.components_without_tables(aws, metadata, access):
         print_line(
-            f"{component}: the database has no tables yet, and nodes refuse to use it without "
-            f"them; run this command again with {database_setup.script_option(component)} FILE, or "
-            "create the tables with Denodo's own form (docs/how-to/catalog.md)"
+            f"{component}: the database has no tables yet, so nodes do not use the database; "
+            f"run this command again with {database_setup.script_option(component)} FILE, or "
+            "create the tables with Denodo's web form (docs/how-to/catalog.md)"
         )
 
 
 @catalog.command("learn")
 @limited(TimeLimit(READ_S + STATUS_S))
 def learn(
-    node: Annotated[str, typer.Argument(help="Node on which Denodo's form was used.")],
+    node: Annotated[str, typer.Argument(help="Node on which Denodo's web form was used.")],
     *,
     config: options.Config = None,
     environment: options.Environment = None,
@@ -171,11 +171,13 @@ def learn(
     component: Annotated[
         str,
         typer.Option(
-            "--component", metavar="COMPONENT", help="Only this one: scheduler or data-catalog."
+            "--component",
+            metavar="COMPONENT",
+            help="Only this component: scheduler or data-catalog.",
         ),
     ] = "",
 ) -> None:
-    """Print the settings that Denodo's own form has written on a node, for `catalog.settings`.
+    """Print the settings that Denodo's web form has written on a node, for `catalog.settings`.
 
     Logins and addresses are placeholders: the output contains no password. Nothing is changed.
     """
@@ -193,7 +195,7 @@ def learn(
     if text := learned_settings.as_yaml(settings):
         print_document(text)
     else:
-        print_message(f"{node}: the usual settings fit; `catalog.settings` is not needed")
+        print_message(f"{node}: the default settings are right; `catalog.settings` is not needed")
 
 
 @catalog.command("digest-test")
@@ -210,8 +212,8 @@ def digest_test(
 ) -> None:
     """Export a node's metadata twice, and show what differs in the site digest.
 
-    Two sites can be compared only if this shows no difference. `exports.not_compared` leaves
-    elements out. Nothing is stored or changed, and no value is shown.
+    Two sites can be compared only if this test shows no difference. The key `exports.not_compared`
+    leaves elements out of the digest. Nothing is stored or changed, and no value is shown.
     """
     aws = Aws(profile=profile)
     located = locate_environment(
@@ -229,8 +231,8 @@ def digest_test(
         more = f" and {result.not_shown} more" if result.not_shown else ""
         print_line(
             f"{node}: {len(result.differences)}{more} of {result.elements} elements differ between "
-            "two exports, so the digest of this installation says nothing yet; name such elements "
-            "in exports.not_compared, deploy, roll, and run this again"
+            "two exports, so site digests of this installation cannot be compared yet; add these "
+            "elements to exports.not_compared, deploy, roll, and run this command again"
         )
     if not result.same:
         raise typer.Exit(exit_codes.NO)
@@ -255,10 +257,10 @@ def rotate(
     admin_secret: Admin = "",
     finish: Annotated[
         bool,
-        typer.Option("--finish", help="Disable the old user's login, once no node uses it."),
+        typer.Option("--finish", help="Disable the old user's login, if no node uses this user."),
     ] = False,
 ) -> None:
-    """Give a component a new user and password; the old ones work until --finish."""
+    """Give a component another user with a new password; the old user works until --finish."""
     access, checked_component = _server_access(ca, through, admin_secret), _component(component)
     aws, _, metadata = _read_metadata(config, environment, region, profile, cluster)
     if finish:
@@ -274,7 +276,7 @@ def rotate(
         "catalog rotate", component, "--finish", *server, cluster=metadata.location.name
     )
     print_line(
-        f"{component}: the secret names {new_user} with a new password. Roll the nodes with "
+        f"{component}: the secret contains {new_user} with a new password. Roll the nodes with "
         f"`{roll}`, then run `{finish_command}`"
     )
 
@@ -293,7 +295,7 @@ def status(
     cluster: options.Cluster = None,
     form: options.Format = TableFormat.table,
 ) -> None:
-    """Show the state of the metadata database, and since when the nodes' own metadata differs."""
+    """Show the state of the metadata database, and since when the nodes' metadata differs."""
     aws, located, metadata = _read_metadata(config, environment, region, profile, cluster)
     loaded = located.loaded.environment if located.loaded else None
     current = metadata_status.read_status(aws, metadata, loaded)
@@ -314,7 +316,7 @@ def _print_status(current: Status, cluster: str) -> None:
         )
     init = full_command("catalog init", cluster=cluster)
     for component in current.uninitialised:
-        print_line(f"{component}: has no database yet; `{init}` creates it")
+        print_line(f"{component}: has no database yet; `{init}` creates the database")
     if current.nodes:
         print_table(
             ["Node", "Exported", "Metadata", "Problem"],
@@ -333,7 +335,7 @@ def _print_status(current: Status, cluster: str) -> None:
         groups = " | ".join(", ".join(nodes) for nodes in difference.groups.values())
         before = "before " if difference.longer else ""
         since = difference.since.isoformat(timespec="minutes") if difference.since else "?"
-        print_line(f"The nodes differ since {before}{since}: {groups}")
+        print_line(f"The nodes' metadata differs since {before}{since}: {groups}")
     elif difference and difference.groups:
         print_line("The exported nodes have the same metadata")
 

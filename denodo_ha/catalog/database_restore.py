@@ -63,7 +63,7 @@ def find_copy(
     """Return a database copy in a cluster's region, and the cluster that the copy is from.
 
     Raises:
-        Refused: The configuration has no copy in this region, or RDS has none yet.
+        Refused: The configuration has no copy in this region, or RDS has no copy yet.
     """
     missing = ""
     for name in node_metadata.copied_databases(environment, location.name):
@@ -73,13 +73,12 @@ def find_copy(
         copy = read_database_copy(aws, location.region, source)
         if copy is not None:
             return copy, name
-        missing = f"{stack}, whose database has no copy in {location.region} yet"
-    message = (
-        f"deploy {missing}"
-        if missing
-        else f"no cluster of {environment.name} has catalog.copy with to: {location.name}"
-    )
-    message += ". Nothing was changed"
+        missing = (
+            f"the database of {stack} has no copy in {location.region} yet: deploy {stack}, and "
+            "wait for the first copy"
+        )
+    no_copy = f"no cluster of {environment.name} has catalog.copy with to: {location.name}"
+    message = f"{missing or no_copy}. Nothing was changed"
     raise Refused(message)
 
 
@@ -137,7 +136,10 @@ class DatabaseRestore:
             AwsError: AWS did not answer or denied a call.
             Interrupted: The command was interrupted. The message says what remains.
         """
-        again = f"{name} may be restoring in {self._location.region}; run this again to continue"
+        again = (
+            f"RDS may be restoring {name} in {self._location.region}; run the same command again "
+            "to continue"
+        )
         try:
             until = None
             if self._describe(name) is None:
@@ -175,9 +177,9 @@ class DatabaseRestore:
         database = self._describe(stack.physical_ids[ids[0]]) if stack and ids else None
         if database is None:
             message = (
-                f"{location.name} has no metadata database in {location.region}, whose subnets, "
-                "security group and parameters a restored database needs: deploy its `catalog` "
-                "first. Nothing was changed"
+                f"{location.name} has no metadata database in {location.region}; a restored "
+                "database gets the subnets, security group and parameters of that database: deploy "
+                f"{location.name} with `catalog` first. Nothing was changed"
             )
             raise Refused(message)
         return database
@@ -238,7 +240,8 @@ class DatabaseRestore:
             database = self._describe(name) or {}
             if (status := _status(database)) in _FAILED:
                 message = (
-                    f"{name} is {status}: RDS's events say why; delete it, then run this again"
+                    f"{name} is {status}: the events of RDS show the reason; delete {name}, then "
+                    "run the same command again"
                 )
                 raise Failed(message)
             return database

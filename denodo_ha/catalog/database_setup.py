@@ -136,7 +136,7 @@ def init(
             text = " ".join(str(error).split())
             message = (
                 f"{database.server.host} rejected a statement: {text}; fix the cause, and run the "
-                "command again: it continues where it stopped"
+                "same command again, which continues after the steps that are done"
             )
             raise Failed(message) from None
 
@@ -173,7 +173,10 @@ class _ComponentSetup:
                 self._roles.set_password(self._login.username, self._login.password)
                 problem = self._server.login_problem(self._login)
                 if problem:
-                    message = f"{self._login.username} cannot use its database: {problem}"
+                    message = (
+                        f"the user {self._login.username} cannot use the database "
+                        f"{self._login.dbname}: {problem}"
+                    )
                     raise Failed(message)
             yield Change(self._component, f"password of {self._login.username}")
         # Write the address last, because nodes use a login as soon as its secret contains an
@@ -184,7 +187,7 @@ class _ComponentSetup:
         if {**self._login.value, **address} != self._login.value:
             if not self._dry_run:
                 logins.update_login(self._aws, self._region, self._login, **address)
-            yield Change(self._component, "address of the server in its secret")
+            yield Change(self._component, "address of the server in the component's secret")
 
     def load(self, scripts: Sequence[tuple[Path, str]]) -> Iterator[Change]:
         """Run all scripts in one transaction, unless the database already has tables."""
@@ -219,8 +222,8 @@ def _read_scripts(
         option = script_option(component)
         if paths and component not in metadata.secrets:
             problems.append(
-                f"{option}: {component} has no database in {metadata.stack.name}; add it to "
-                "`catalog.components` and deploy, or omit the option"
+                f"{option}: {component} has no database in {metadata.stack.name}; add {component} "
+                "to `catalog.components` and deploy, or omit the option"
             )
         for path in paths:
             try:

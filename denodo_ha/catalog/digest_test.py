@@ -1,8 +1,8 @@
 """Digest test: a node exports its metadata twice, and reports what differs in the site digest.
 
 Two exports of one node have the same site digest only if Denodo writes the same text each time. No
-page of Denodo promises this, so this test shows it for an installation. The node reports the names
-of elements and keys, and no value.
+page of Denodo promises this, so this test finds out whether Denodo does this on a node. The node
+reports the names of elements and keys, and no value.
 """
 
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def run_digest_test(
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         roll = full_command("roll", "--node", node, cluster=cluster.name)
         message = (
-            f"{node} does not report a digest test: {node_agent.explain_result(result)}; if its "
-            f"program is older than this command, run `{roll}` first"
+            f"{node} does not report a digest test: {node_agent.explain_result(result)}; if the "
+            f"node program is of an earlier version than this command, run `{roll}` first"
         )
         raise Failed(message) from None

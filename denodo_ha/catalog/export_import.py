@@ -1,4 +1,4 @@
-"""Import of an export into a drained node: the cluster's own, or a copy of another cluster's.
+"""Import of a metadata export into a drained node, also of a copy of another cluster's export.
 
     ExportImport(context).run("node1", source)
 
@@ -65,11 +65,11 @@ def find_source(
     if is_copy:
         stack_name = names.export_copy_stack(site.environment, cluster)
         output = names.EXPORT_COPY_BUCKET
-        remedy = f"deploy exports of {cluster} with `copy`"
+        remedy = f"add `exports.copy` to the configuration of {cluster}, and deploy"
     else:
         stack_name = names.catalog_stack(site.environment, cluster)
         output = names.EXPORT_BUCKET
-        remedy = f"add `exports` to the configuration of {cluster} and deploy it"
+        remedy = f"add `exports` to the configuration of {cluster}, and deploy"
     try:
         bucket = read_stack(aws, replace(location, stack=stack_name)).outputs.get(output)
     except NotFound:
@@ -114,7 +114,7 @@ class ExportImport(ClusterOperation):
         return self._plan(read_cluster(self._aws, self._location), node, source)
 
     def run(self, node: str, source: ExportSource) -> ImportPlan:
-        """Import the newest export, and return which one it was.
+        """Import the newest export, and return the plan of the import.
 
         Raises:
             UsageError: There is no such node.
@@ -128,8 +128,8 @@ class ExportImport(ClusterOperation):
             plan = self._plan(cluster, node, source)
             lock.prove()
             self._state_left = (
-                f"{node} may be importing {plan.uri}, and stays drained; run this again to import "
-                "it again"
+                f"{node} may be importing {plan.uri}, and stays drained; run the same command "
+                "again to repeat the import"
             )
             self._note(node, before="drained, with its metadata")
             self._import(cluster, plan)
@@ -143,8 +143,8 @@ class ExportImport(ClusterOperation):
         if instance is None or DrainTag.from_tags(instance.tags) is None:
             drain = full_command("drain", node, cluster=cluster.name)
             message = (
-                f"{node} is not drained, and an import changes what its clients see: run "
-                f"`{drain}`, then run this again. Nothing was changed"
+                f"{node} is not drained, and an import changes what clients of {node} see: run "
+                f"`{drain}`, then run the same command again. Nothing was changed"
             )
             raise Refused(message)
         exports = read_newest_manifests(self._aws, self._location.region, source.bucket)
@@ -155,8 +155,9 @@ class ExportImport(ClusterOperation):
         if not readable:
             whose = source.cluster if source.is_copy else node
             message = (
-                f"{source.bucket} has no export of {whose} yet: an export is made at the interval "
-                "`exports.every`, and a copy arrives within about 15 minutes. Nothing was changed"
+                f"the bucket {source.bucket} has no export of {whose} yet: nodes export at the "
+                "interval `exports.every`, and a copy arrives within about 15 minutes. Nothing was "
+                "changed"
             )
             raise Refused(message)
         newest = max(readable.values())
@@ -174,7 +175,7 @@ class ExportImport(ClusterOperation):
             )
         if result.code != node_agent.DONE:
             message = (
-                f"{plan.node} did not import {plan.uri}: {node_agent.explain_result(result)}. It "
-                "stays drained"
+                f"{plan.node} did not import {plan.uri}: {node_agent.explain_result(result)}. "
+                f"{plan.node} stays drained"
             )
             raise Failed(message)

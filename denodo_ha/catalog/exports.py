@@ -36,7 +36,7 @@ class InstalledFile:
 
 @dataclass(frozen=True, order=True)
 class Certificate:
-    """A certificate that a node serves: its common name, the server that has it, and its end."""
+    """A certificate that a node serves: common name, server that uses it, time of its expiry."""
 
     subject: str
     where: str

@@ -62,8 +62,8 @@ def read_settings(
     except (AttributeError, KeyError, TypeError, ValueError):
         roll = full_command("roll", "--node", node, cluster=location.name)
         message = (
-            f"{node} does not report its settings: {node_agent.explain_result(result)}; if its "
-            f"program is older than this command, run `{roll}` first"
+            f"{node} does not report its settings: {node_agent.explain_result(result)}; if the "
+            f"node program is of an earlier version than this command, run `{roll}` first"
         )
         raise Failed(message) from None
 
@@ -71,7 +71,7 @@ def read_settings(
 def chosen(
     settings: Mapping[str, LearnedSettings], node: str, component: str
 ) -> Mapping[str, LearnedSettings]:
-    """Return the settings of one component, or of all if none is named.
+    """Return the settings of one component, or of all if `component` is empty.
 
     Raises:
         UsageError: The node does not have the component's file.
@@ -79,7 +79,9 @@ def chosen(
     """
     if component and component not in settings:
         known = ", ".join(settings) or "none"
-        message = f"{node} has no file of {component}; components with a file: {known}"
+        message = (
+            f"{node} has no settings file of {component}; components with a settings file: {known}"
+        )
         raise UsageError(message)
     selected = {component: settings[component]} if component else settings
     if not any(learned.configured for learned in selected.values()):

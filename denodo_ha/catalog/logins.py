@@ -73,13 +73,14 @@ def update_login(aws: Aws, region: str, login: Login, **changes: Any) -> bool:
     text = json.dumps(value)
     if len(text.encode()) > SECRET_BYTES.value:
         message = (
-            f"the CA certificates are too long: a secret takes {SECRET_BYTES}; give the bundle of "
-            f"{region} alone with --ca"
+            f"the CA certificates are too long for the secret: the limit is {SECRET_BYTES}; give "
+            f"only the bundle of {region} with --ca"
         )
         raise Refused(message)
     effect = (
-        f"the secret {login.arn} may have its new value: run this again; if it then says that "
-        "nodes use a user that the secret does not name, roll them first"
+        f"the secret {login.arn} may have the new value: run the same command again; if the "
+        "command refuses because nodes use a user that the secret does not name, roll these nodes "
+        "first"
     )
     with named_effect(effect), translated_errors():
         aws.client("secretsmanager", region).put_secret_value(SecretId=login.arn, SecretString=text)

@@ -44,8 +44,8 @@ def rotate(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
         count = roles.connections(unused)
         if count:
             message = (
-                f"{count} connections are still {unused}'s, from before the last rotation: roll "
-                f"the nodes first, so that they use {login.username}; nothing was changed"
+                f"the user {unused} still has {count} connections, from before the last rotation: "
+                f"roll the nodes first, so that all nodes use {login.username}; nothing was changed"
             )
             raise Refused(message)
         recording.note(metadata.location.name, component, before=f"login {login.username}")
@@ -73,8 +73,9 @@ def finish(aws: Aws, metadata: MetadataStack, access: ServerAccess, component: C
         count = roles.connections(old_user)
         if count:
             message = (
-                f"{count} connections are still {old_user}'s: roll the nodes that have not been "
-                "restarted since the rotation, and run this again; nothing was changed"
+                f"the user {old_user} still has {count} connections: roll the nodes that have not "
+                "been restarted since the rotation, and run the same command again; nothing was "
+                "changed"
             )
             raise Refused(message)
         if roles.may_log_in(old_user):
@@ -96,7 +97,10 @@ def _set_password(database: Database, roles: Roles, login: Login, user: str, pas
         raise Failed(message) from None
     problem = database.server.login_problem(Login(login.arn, user, password, login.dbname))
     if problem:
-        message = f"{user} cannot use its database: {problem}; the secret was not changed"
+        message = (
+            f"the user {user} cannot use the database {login.dbname}: {problem}; the secret was "
+            "not changed"
+        )
         raise Failed(message)
 
 
@@ -129,7 +133,8 @@ def _roles(connection: Connection, metadata: MetadataStack, login: Login) -> Rol
     if missing:
         init = full_command("catalog init", cluster=metadata.location.name)
         message = (
-            f"the server is not set up for this yet: {missing[0]} is missing; `{init}` creates it"
+            f"the database server is not completely set up: {missing[0]} is missing; `{init}` "
+            "creates what is missing"
         )
         raise Refused(message)
     return roles

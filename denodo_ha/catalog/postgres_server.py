@@ -91,7 +91,8 @@ class Server:
                 if version < _OLDEST_VERSION:
                     message = (
                         f"{self.host} runs PostgreSQL {version // 10_000}, but 15 is the oldest "
-                        "version that keeps users out of the public schema by default; upgrade it"
+                        "version that keeps users out of the public schema by default; upgrade "
+                        "PostgreSQL"
                     )
                     raise Refused(message)
                 self._lock(connection)
@@ -111,14 +112,15 @@ class Server:
             connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         except psycopg.errors.LockNotAvailable:
             message = (
-                f"another run of denodo-ha catalog works on {self.host} and has not ended within "
-                f"{wait_ms / 1000:.0f} s; nothing was changed. Run this again when it has ended"
+                f"another catalog command uses {self.host}, and has not ended within "
+                f"{wait_ms / 1000:.0f} s; nothing was changed. Run the same command again when the "
+                "other command has ended"
             )
             raise Refused(message) from None
         connection.execute("SET lock_timeout = DEFAULT")
 
     def login_problem(self, login: Login) -> str:
-        """Return why a login cannot create a table in its database; empty if it can."""
+        """Return why a login cannot create a table in its database; empty if the login can."""
         try:
             with self.connected(login) as connection, connection.transaction(force_rollback=True):
                 connection.execute("CREATE TABLE denodo_ha_check (id int)")
@@ -139,9 +141,9 @@ class Server:
             )
         else:
             remedy = (
-                "run this where the server can be reached, or forward its port through a node with "
-                "Session Manager and give the forwarded port with --through "
-                "(docs/how-to/catalog.md)"
+                "run this command on a machine that can reach the server, or forward the server's "
+                "port through a node with Session Manager and give the forwarded port with "
+                "--through (docs/how-to/catalog.md)"
             )
         return f"{self.host}:{self.port} cannot be used: {text}; {remedy}"
 

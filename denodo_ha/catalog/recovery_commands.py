@@ -48,10 +48,10 @@ def import_export(
         typer.Option("--take-over", help="Do not wait for the lock of a command that was killed."),
     ] = False,
 ) -> None:
-    """Import the newest export into a drained node, from this region alone.
+    """Import the newest metadata export into a drained node, from a bucket in the node's region.
 
-    The node waits for a copy that has not arrived completely. It stays drained: check it, then
-    enable it.
+    The node waits until a copied export has arrived completely. The node stays drained: check the
+    node, then enable it.
 
         denodo-ha catalog import-export node1 -c prod --cluster dr --from main
     """
@@ -78,7 +78,7 @@ def import_export(
     if dry_run:
         print_line(f"{node} would import {which}; nothing was changed")
     else:
-        print_line(f"{node} has imported {which}, and stays drained: check it, then enable it")
+        print_line(f"{node} has imported {which}, and stays drained: check {node}, then enable it")
 
 
 @limited(TimeLimit(CHANGE_S, waits=(RESTORE_S,)))
@@ -96,10 +96,11 @@ def restore_database(
     timeout: options.Timeout = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Restore the newest copy of another cluster's metadata database, beside the cluster's own.
+    """Restore the newest copy of another cluster's metadata database, as a new database.
 
-    Needs the configuration, and only the region of the copy. No node uses the restored database
-    until you take it over (docs/how-to/catalog.md). Run the command again to continue.
+    The command needs the configuration, and only the region of the copy. No node uses the restored
+    database until you change the nodes (docs/how-to/catalog.md). After an interruption, run the
+    same command again to continue.
 
         denodo-ha catalog restore-database --in passive -c prod
     """
@@ -111,7 +112,9 @@ def restore_database(
     location = located.cluster(target)
     location.require_reachable()
     if located.loaded is None:
-        raise UsageError("the configuration says which database is copied: name it with -c")
+        raise UsageError(
+            "no configuration is given; add -c CONFIG, which names the copied database"
+        )
     copy, source = find_copy(aws, located.loaded.environment, location)
     name = restored_database_name(located.environment, target)
     restore = DatabaseRestore(
@@ -129,11 +132,11 @@ def restore_database(
         return
     database = restore.run(copy, name, settings, timeout=timeout or RESTORE_S)
     print_line(
-        f"{database.name} ({database.host}) has the metadata of {source}; no node uses it yet. "
-        f"Its administrator's secret is {database.admin_secret}"
+        f"{database.name} ({database.host}) has the metadata of {source}; no node uses this "
+        f"database yet. The secret of the database administrator is {database.admin_secret}"
     )
     print_message(
-        f"Before a node of {target} uses it, stop the Scheduler on every node of {source} and of "
-        f"{target}: two Schedulers on one state fire each job twice. The next steps are in "
-        "docs/how-to/catalog.md, Restore the database in the other region"
+        f"Before a node of {target} uses the restored database, stop the Scheduler on every node "
+        f"of {source} and of {target}: two Schedulers on one state start each job twice. The next "
+        "steps are in docs/how-to/catalog.md, Restore the database in the other region"
     )

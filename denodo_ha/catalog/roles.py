@@ -62,7 +62,7 @@ class Roles:
             lambda: self._make_role(self.database),
         )
         yield Step(
-            f"right to act as {self.database}",
+            f"administrator's membership of role {self.database}",
             lambda: not self._may_act(),
             lambda: self._run(
                 "GRANT {} TO CURRENT_USER" + self._with_set, sql.Identifier(self.database)
@@ -79,7 +79,7 @@ class Roles:
             ),
         )
         yield Step(
-            f"database {self.database} closed to others",
+            f"exclusive access to database {self.database}",
             lambda: (
                 not self._value(
                     "SELECT NOT has_database_privilege('public', oid, 'CONNECT') FROM pg_database "
@@ -96,7 +96,7 @@ class Roles:
             f"user {login}", lambda: not self._is_ours(login), lambda: self._make_role(login)
         )
         yield Step(
-            f"user {login} in {self.database}",
+            f"membership of user {login} in role {self.database}",
             lambda: (
                 not self._value(
                     "SELECT count(*) FROM pg_auth_members JOIN pg_roles m ON m.oid = member "
@@ -108,7 +108,7 @@ class Roles:
             lambda: self._run("GRANT {} TO {}", role, user),
         )
         yield Step(
-            f"user {login} acts as {self.database}",
+            f"role {self.database} for sessions of user {login}",
             lambda: (
                 not self._value(
                     "SELECT count(*) FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole "
@@ -151,9 +151,9 @@ class Roles:
             return False
         if row[0] != self.owner:
             message = (
-                f"the server has a role {role} that is not ours: its comment is {row[0]!r} instead "
-                f"of {self.owner!r}; set `catalog.prefix` in the cluster's configuration, or drop "
-                "the role if it is not used. No role was changed"
+                f"the server has a role {role} that was not created for this cluster: the comment "
+                f"of the role is {row[0]!r} instead of {self.owner!r}; set `catalog.prefix` in the "
+                "cluster's configuration, or drop the role if it is not used. No role was changed"
             )
             raise Refused(message)
         return True

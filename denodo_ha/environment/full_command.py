@@ -1,10 +1,10 @@
 """Whole commands for messages, with the options for environment, region and profile.
 
-    f"`{full_command('enable', node, cluster=cluster)}` brings it back"
+    f"`{full_command('enable', node, cluster=cluster)}` brings the node back"
 
-The options are those with which the user has chosen the environment. The program takes them from
-the command that runs, and the loader from the file that it reads. If none are known, CONFIG stands
-for the configuration.
+The options are those with which the user has chosen the environment. The program takes these
+options from the command that runs; the loader takes the file that the loader reads. If no options
+are known, CONFIG stands for the configuration.
 """
 
 import shlex
@@ -17,7 +17,7 @@ from typing import Final
 _CONFIG: Final = "CONFIG"
 """Placeholder for the configuration in messages, if the configuration is not known."""
 FILE_COMMANDS: Final = frozenset({"check", "cost", "haproxy render", "nodes", "review"})
-"""Commands that do not call AWS, or have no options for AWS: they take only a configuration."""
+"""Commands that take only a configuration: they have no options for region and profile."""
 CONFIGURED_COMMANDS: Final = frozenset(
     {"failover check", "failover practice", "pin", "plan", "replace", "rollout", "verify"}
 )
@@ -26,7 +26,8 @@ COMMANDS_WITHOUT_REGION: Final = frozenset({"failover check", "failover practice
 COMMANDS_WITHOUT_ENVIRONMENT: Final = frozenset(
     {"adopt", "haproxy drain", "haproxy enable", "haproxy status", "init"}
 )
-"""Commands that take no environment: they create its configuration, or run on HAProxy's host."""
+"""Commands that take no environment: these commands create a configuration, or run on HAProxy's
+host."""
 LIVE_COMMANDS: Final = frozenset({"drain", "enable", "status"})
 """Commands that take --live, --record and --balancer."""
 
@@ -97,7 +98,7 @@ def chosen(choice: EnvironmentChoice) -> Iterator[None]:
 
 @contextmanager
 def chosen_file(file: str) -> Iterator[None]:
-    """Use a configuration file for the commands in a block, unless the user's options name one."""
+    """Use a file for the commands in a block, unless the user's options choose an environment."""
     with chosen(_choice.get() if _choice.get() != _NO_CHOICE else EnvironmentChoice(file)):
         yield
 
@@ -107,8 +108,9 @@ def full_command(command: str, *arguments: str, cluster: str | None = None) -> s
 
     Args:
         command: the command, such as `failover status`.
-        arguments: its arguments and options, without those that choose the environment.
-        cluster: value of --cluster; None for commands that need none.
+        arguments: arguments and options of the command, without the options that choose the
+            environment.
+        cluster: value of --cluster; None for commands without this option.
     """
     words = ["denodo-ha", *command.split(), *arguments, *_option("--cluster", cluster)]
     return shlex.join([*words, *_choice.get().options(command)])

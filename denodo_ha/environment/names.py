@@ -24,8 +24,8 @@ DRAINED_TAG: Final = "denodo:drained"
 reason."""
 DRAINED_FROM_TAG_PREFIX: Final = "denodo:drained-from:"
 """Beginning of the drain record's tags, on an instance that was drained without a stack of this
-project: one for each target group, with its name after the colon. The value is the ports of the
-registration, separated by spaces."""
+project: one tag for each target group, with the target group's name after the colon. The value is
+the ports with which the instance was registered, separated by spaces."""
 FOUND_SITES: Final = "_found"
 """Name that replaces the environment's name in the locks of sites without a stack of this project.
 No environment may have this name."""
@@ -64,8 +64,8 @@ _NODE_SUBNET_PREFIX: Final = "NodeSubnet"
 
 URGENT_TOPIC: Final = "UrgentTopicArn"
 NOTICE_TOPIC: Final = "NoticeTopicArn"
-"""Outputs with the topics that alarms notify. A cluster's stack has them, and the failover stack if
-it creates its own topics."""
+"""Outputs with the topics that alarms notify. A cluster's stack always has these outputs. The
+failover stack has these outputs if it creates its own topics."""
 
 LOG_GROUP: Final = "Logs"
 """Logical id of a cluster's log group. CloudFormation begins the group's name with the names of the
@@ -120,8 +120,8 @@ NODE_METRICS_PREFIX: Final = "Denodo/Nodes/"
 """Prefix of the namespaces of metrics that nodes publish; the rest is the environment's name."""
 
 METADATA: Final = "Denodo"
-"""Key of this project's metadata in templates and resources. The drill reads the keys in it, which
-the constants below name."""
+"""Key of this project's metadata in templates and resources. The drill reads the keys of this
+metadata, which the following constants name."""
 NODES_METADATA: Final = "Nodes"
 """Key in a cluster's template. Its value maps the output with a node's instance id to the node's
 name."""
@@ -182,7 +182,7 @@ def node_id_output(node: str) -> str:
 
 
 def instance_of_generation(logical_id: str, generation: int) -> str:
-    """Return the logical id of a node's instance in a generation; the first has no suffix."""
+    """Return the logical id of a node's instance in a generation; generation 1 has no suffix."""
     return logical_id if generation == 1 else f"{logical_id}G{generation}"
 
 
@@ -220,7 +220,7 @@ def node_parameter(environment: str, cluster: str, node: str) -> str:
 def haproxy_parameter(environment: str, cluster: str) -> str:
     """Return the name of the SSM parameter with the desired state of a cluster's HAProxy.
 
-    The name has one part more than a node's parameter, so the two never collide.
+    The name has one part more than a node's parameter, so the two names always differ.
     """
     return f"/denodo/{environment}/{cluster}/haproxy/state"
 
@@ -239,14 +239,14 @@ def lock_parameter(environment: str, cluster: str) -> str:
 
 
 def pause_parameter(environment: str, cluster: str) -> str:
-    """Return the name of the SSM parameter with the last pause of a cluster, even an ended one."""
+    """Return the name of the SSM parameter with a cluster's last pause, even an ended pause."""
     return f"/denodo/{environment}/{cluster}/.pause"
 
 
 def pause_namespace(environment: str, cluster: str) -> str:
     """Return the CloudWatch namespace of the metric that silences the alarms of a cluster.
 
-    Each cluster has its own, since IAM can limit PutMetricData only to a namespace (AWS, Service
-    Authorization Reference, Amazon CloudWatch).
+    Each cluster has its own namespace, since IAM can limit PutMetricData only to a namespace (AWS,
+    Service Authorization Reference, Amazon CloudWatch).
     """
     return f"Denodo/Pause/{cluster_stack(environment, cluster)}"

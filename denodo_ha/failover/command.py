@@ -43,19 +43,21 @@ RequireReady = Annotated[
     bool,
     typer.Option(
         "--require-ready",
-        help="For planned failovers: refuse unless `failover check` says that the cluster is "
+        help="For planned failovers: refuse the failover unless `failover check` finds the cluster "
         "ready. The check takes up to 10 s.",
         rich_help_panel="How",
     ),
 ]
 ATTEMPTS: Final = 3
-"""Project default: attempts of each read-only call; more would not help if a region is down."""
+"""Project default: attempts of each read-only call; more attempts would not help if a region is
+down."""
 ANSWER_S: Final = 3.0
-"""Project default: seconds for `status` to read DNS, after `deadline.LOOK_S` for the clusters."""
+"""Project default: seconds for `status` to read DNS. Before, `status` reads the state of the
+clusters for at most `deadline.LOOK_S`."""
 
 SWITCH_S: Final = 7.5
 """Project default: seconds from the start of the process within which `failover to` reads the
-state. So the switch is thrown within 10 s of the start."""
+state, so that the switch is thrown within 10 s of the start."""
 LEAST_LOOK_S: Final = 1.5
 """Project default: least seconds for `failover to` to read the state before it throws the switch,
 even if the start of the process took `SWITCH_S`."""
@@ -64,12 +66,13 @@ PLANNED_LOOK_S: Final = LOOK_S + 1.0
 planned failover has more time."""
 _LIMIT: Final = TimeLimit(READ_S, waits=(TIMEOUT_S,))
 CLIENTS_S: Final = 60.0
-"""Project default: seconds for which clients may still use the old DNS answer. Java caches it for
-30 s (Oracle, Java Networking Properties, networkaddress.cache.ttl), in addition to the TTL."""
+"""Project default: seconds for which clients may still use the old DNS answer. Java caches a DNS
+answer for 30 s (Oracle, Java Networking Properties, networkaddress.cache.ttl), in addition to the
+TTL."""
 
 failover = typer.Typer(
     no_args_is_help=True,
-    help="""Show the cluster that the failover name leads to, or fail over to the other one.
+    help="""Show the cluster that the failover name leads to, or fail over to the other cluster.
 
     denodo-ha failover status -c prod
 
@@ -96,8 +99,9 @@ def status(
 ) -> None:
     """Show which cluster DNS answers with, and why: each health check with its reason.
 
-    Exit code 0: both clusters are healthy; 1: one is unhealthy or unknown; 5: both are unhealthy;
-    6: both are unknown. A state that cannot be read within 15 s is unknown, with the reason.
+    Exit code 0: both clusters are healthy; 1: one cluster is unhealthy or unknown; 5: both clusters
+    are unhealthy; 6: both clusters are unknown. A state that cannot be read within 15 s is shown as
+    unknown, with the reason.
 
     denodo-ha failover status -c prod --format json
     """
@@ -147,10 +151,11 @@ def to(
 ) -> None:
     """Fail over to a cluster, and wait until DNS answers with it.
 
-    The command puts one datapoint of a metric; it edits no DNS record and no health check. It
-    refuses an unhealthy cluster, since Route 53 would not follow. It says what is lost if the other
-    cluster does not come back, and does not refuse because of it. If the switch is set and DNS
-    answers with the cluster, it puts nothing. The datapoint is put within 10 s, even if other
+    The command puts one datapoint of a metric, and edits no DNS record and no health check. The
+    command refuses to fail over to an unhealthy cluster, since Route 53 would not answer with this
+    cluster. The command outputs which data is lost if the other cluster does not come back; such a
+    loss is not a reason to refuse. If the switch is already set to the cluster and DNS answers with
+    the cluster, the command puts no datapoint. The datapoint is put within 10 s, even if other
     regions or global services do not answer; only the switch's region must answer. Run the command
     again if it reports that it is not known whether the switch is thrown.
 
@@ -198,7 +203,7 @@ def leave(
     dry_run: options.DryRun = False,
     timeout: options.Timeout = TIMEOUT_S,
 ) -> None:
-    """Fail over away from a cluster before its maintenance, if clients are sent to it.
+    """Move clients away from a cluster before its maintenance: fail over to the other cluster.
 
     The command fails over to the other cluster like `to`, and then waits until clients have
     stopped using the old DNS answer. Open sessions continue. The Solution Manager runs this command
@@ -233,8 +238,8 @@ def restore(
 ) -> None:
     """After the maintenance of a cluster: wait until it is healthy, and fail back if it is primary.
 
-    For a secondary, the command only waits until it is healthy and does not fail over. The Solution
-    Manager runs this command after it has deployed to a cluster.
+    For a secondary, the command only waits until the cluster is healthy, and does not fail over.
+    The Solution Manager runs this command after it has deployed to a cluster.
 
     denodo-ha failover restore active -c prod
     """
@@ -247,7 +252,7 @@ def restore(
         left = max(1, int(end - clock.monotonic()))
         _fail_over((aws, site), role, dry_run=dry_run, timeout=left)
     else:
-        print_line(f"{cluster} is the secondary; the failover is as it was")
+        print_line(f"{cluster} is the secondary, so there is no failover; nothing was changed")
 
 
 def _located(
@@ -276,16 +281,19 @@ def _fail_over(
     (aws, site), progress = located, Progress()
     if require_ready:
         require_ready_standby(aws, site, role, real_clock())
-    progress.say(f"looking at the clusters and the switch of {site.endpoint}, for {LOOK_S:.0f} s")
+    progress.say(f"reading the state of {site.endpoint}, for at most {LOOK_S:.0f} s")
     with deadline.limited(PLANNED_LOOK_S) if require_ready else _before_the_switch():
         lost = begin_losses(aws, site, role, real_clock())
         task = read_task(aws, site, role, dns_answer.lookup)
     if task.is_done:
-        print_line(f"{site.endpoint} leads to {task.cluster} already, and the switch is set to it")
+        print_line(
+            f"{site.endpoint} already leads to {task.cluster}, and the switch is set to "
+            f"{task.cluster}; nothing was changed"
+        )
         return False
     other: Role = SECONDARY if role == PRIMARY else PRIMARY
-    # First the cluster that takes over, to whose bucket the history entry is written: the region of
-    # the other cluster may be lost.
+    # The cluster that takes over is first, so the history entry is written to the bucket of this
+    # cluster: the region of the other cluster may be lost.
     clusters = [site.clusters[role], site.clusters[other]]
     configured = site.loaded.environment if site.loaded else None
     recording.located(aws, site.environment, clusters, configured)

@@ -124,22 +124,22 @@ def require_possible(task: FailoverTask) -> None:
     (other,) = [each for each in task.sides.both if each is not side]
     if not side.checked:
         reason = (
-            f"Route 53 has no health check of it and would answer with {side.cluster}, which "
-            "serves no client"
+            f"Route 53 has no health check of {side.cluster}, and after a failover it would answer "
+            f"with {side.cluster}, which serves no client"
         )
     elif task.role == SECONDARY:
         reason = (
-            "the switch would have no effect, and no option can force it: Route 53 decides, and "
-            f"while neither side is healthy it answers with the primary, {other.cluster}"
+            "no option can force the failover: if the switch is thrown, neither cluster is healthy "
+            f"for Route 53, which then answers with the primary, {other.cluster}"
         )
     else:
         reason = (
-            f"no option can force it: Route 53 decides, and answers with {side.cluster} when "
-            f"its health checks pass, or when neither side is healthy; {other.cluster} counts as "
-            f"{other.counts_as}"
+            f"no option can force the failover: Route 53 answers with {side.cluster} only if its "
+            f"health checks pass, or if neither cluster is healthy; for Route 53, {other.cluster} "
+            f"is {other.counts_as}"
         )
     message = (
-        f"{side.cluster} is not healthy ({side.reason}), so {reason}. Nothing was changed. Repair "
+        f"{side.cluster} is not healthy ({side.reason}); {reason}. Nothing was changed. Repair "
         f"{side.cluster}; `{full_command('failover status')}` shows every health check"
     )
     raise Refused(message)
@@ -150,8 +150,8 @@ def unknown_state_warning(task: FailoverTask) -> str:
     side = task.sides.of(task.role)
     if side.state != UNKNOWN:
         return ""
-    reason = side.reason or "it has no health check"
+    reason = side.reason or "the cluster has no health check"
     return (
         f"it is not known whether {side.cluster} is healthy ({reason}); the failover continues: "
-        "Route 53 follows the switch only if it finds the cluster healthy"
+        f"Route 53 answers with {side.cluster} only if it finds the cluster healthy"
     )

@@ -38,7 +38,9 @@ def _side_rows(side: Side) -> Iterator[Sequence[Cell]]:
         yield from _check_rows(side.check, "  ")
     elif side.read:
         reason = (
-            "the alias evaluates its targets" if side.alias else "Route 53 treats it as healthy"
+            "the alias record evaluates the health of the load balancer's targets"
+            if side.alias
+            else "Route 53 treats the cluster as healthy"
         )
         yield "  no health check", "", reason
     for count in side.targets:

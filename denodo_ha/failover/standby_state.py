@@ -33,13 +33,14 @@ def require_ready_standby(aws: Aws, site: FailoverLocation, role: Role, clock: C
         )
         raise UsageError(message)
     standby = Standby(site, site.loaded, role)
-    Progress().say(f"checking whether {standby.name} is ready, for {READ_S:.0f} s")
+    Progress().say(f"checking whether {standby.name} is ready, for at most {READ_S:.0f} s")
     checked = check_standby(aws, standby, clock)
     if checked.verdict != READY:
         check = full_command("failover check", "--for", standby.name)
         message = (
-            f"{standby.name} is {report.sentence(checked)}. Nothing was changed. `{check}` says "
-            "what to do; without --require-ready the failover does not depend on it"
+            f"{standby.name} is {report.sentence(checked)}. Nothing was changed. `{check}` shows "
+            f"what to do. To fail over although {standby.name} is not ready, leave out "
+            "--require-ready"
         )
         raise Refused(message)
 
@@ -50,7 +51,7 @@ def begin_losses(aws: Aws, site: FailoverLocation, role: Role, clock: Clock) -> 
     The returned function waits at most until `LOOK_S` after the call of `begin_losses`.
     """
     if site.loaded is None:
-        return lambda: "what is lost is not known without the configuration (-c CONFIG)"
+        return lambda: "it is not known which data the failover loses: add -c CONFIG"
     standby, pool = Standby(site, site.loaded, role), ThreadPoolExecutor(max_workers=1)
     with deadline.limited(LOOK_S):
         reading = begin(pool, lambda _: data_loss.read_losses(aws, standby), None)
@@ -62,9 +63,9 @@ def begin_losses(aws: Aws, site: FailoverLocation, role: Role, clock: Clock) -> 
         try:
             losses = reading.result(timeout=max(ends - time.monotonic(), 0))
         except TimeoutError:
-            return "what is lost is not known: AWS did not answer in time"
+            return "it is not known which data the failover loses: AWS did not answer in time"
         except AwsError as error:
-            return f"what is lost is not known: {error}"
+            return f"it is not known which data the failover loses: {error}"
         return data_loss.sentence(standby, losses, clock.now())
 
     return lost

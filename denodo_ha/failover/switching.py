@@ -50,7 +50,7 @@ class FailoverResult:
 
     Attributes:
         to: name of the cluster to which the failover was made.
-        put: True if the switch was not set before.
+        put: True if the switch was not set to the cluster before.
         seconds: seconds until DNS answered with the cluster.
         by: the source of the DNS answer.
     """
@@ -70,7 +70,7 @@ def await_healthy(
     progress: Progress,
     timeout: float,
 ) -> None:
-    """Wait until a cluster is not unhealthy; a cluster without health checks is not waited for.
+    """Wait until a cluster is no longer unhealthy: until its state is healthy or unknown.
 
     Raises:
         Failed: The cluster is still unhealthy when the timeout expires.
@@ -88,8 +88,8 @@ def await_healthy(
     except PollTimeout as error:
         reason = error.last.reason if isinstance(error.last, Side) else "its state is not known"
         message = (
-            f"{name} is not healthy after {error.seconds:.0f} s ({reason}); the failover is as it"
-            f" was. `{full_command('failover status')}` shows every health check"
+            f"{name} is not healthy after {error.seconds:.0f} s ({reason}); nothing was changed. "
+            f"`{full_command('failover status')}` shows every health check"
         )
         raise Failed(message) from None
 
@@ -116,7 +116,10 @@ def fail_over(
     """
     started, site = clock.monotonic(), task.site
     status = full_command("failover status")
-    process.set_state_left(f"{task.datapoint} may have been put: see `{status}` in two minutes")
+    process.set_state_left(
+        f"the datapoint {task.datapoint} may have been put: in two minutes, `{status}` shows "
+        "whether the switch is set"
+    )
     # Put the datapoint even if the switch's health check already shows its state: the health check
     # shows a change a minute or two late, so it may show the state before a recent `failover back`.
     # Putting the same datapoint twice has the effect of putting it once.
@@ -136,16 +139,19 @@ def fail_over(
         message = (
             f"after {seconds:.0f} s DNS does not answer with {task.cluster} yet "
             f"({_last_answer(error.last)}); {switch}, as far as is known. `{status}` shows the "
-            "cause; the same command again throws the switch again if it is not set"
+            "cause. If the switch is not set, run the same command again"
         )
         raise Failed(message) from None
     except KeyboardInterrupt:
-        message = f"interrupted; {switch}, so DNS will follow: see `{status}`"
+        message = f"interrupted; {switch}, so DNS will answer with {task.cluster}: see `{status}`"
         raise Interrupted(message) from None
     except SwitchUnknown:
         raise
     except CommandError as error:
-        message = f"the DNS answer cannot be read: {error}; {switch}, so DNS will follow"
+        message = (
+            f"the DNS answer cannot be read: {error}; {switch}, so DNS will answer with "
+            f"{task.cluster}"
+        )
         raise Failed(message) from error
     recording.note("", site.endpoint, after=f"leads to {task.cluster}, according to {answer.by}")
     return FailoverResult(task.cluster, not task.is_thrown, clock.monotonic() - started, answer.by)
@@ -179,15 +185,16 @@ def throw_switch(aws: Aws, task: FailoverTask, progress: Progress) -> bool:
             )
     except KeyboardInterrupt:
         message = (
-            "interrupted while the datapoint was put; it is not known whether it was put: see "
+            "interrupted while the datapoint was put; it is not known whether AWS has received "
+            "the datapoint: see "
             f"`{full_command('failover status')}` in two minutes"
         )
         raise Interrupted(message) from None
     except AwsError as error:
         if error.may_take_effect:
             progress.say(
-                f"it is not known whether AWS has got {task.datapoint}: {error}. Waiting until the "
-                "switch's health check shows it"
+                f"it is not known whether AWS has received the datapoint {task.datapoint}: {error}."
+                " Waiting until the switch's health check shows the effect of the datapoint"
             )
             return False
         recording.forget("", task.site.endpoint)
@@ -210,10 +217,10 @@ def _wait_for_effect(
     Raises:
         SwitchUnknown: The health check does not change in time, or cannot be read.
     """
-    reason = "its health check is not known"
+    reason = "the switch's health check is not known"
     if (switch := task.sides.switch) is not None:
         try:
-            with progress.step("looking at the switch's health check") as step:
+            with progress.step("reading the switch's health check") as step:
                 poll_until(
                     lambda: read_check(aws, switch.id, task.site.region),
                     done=lambda check: check.state == SWITCH_STATES[task.role],
@@ -226,13 +233,15 @@ def _wait_for_effect(
         except PollTimeout as late:
             check = late.last
             seen = f"{check.state}: {check.reason}" if isinstance(check, Route53Check) else ""
-            reason = f"after {late.seconds:.0f} s its health check is {seen or 'not known'}"
+            reason = (
+                f"after {late.seconds:.0f} s the switch's health check is {seen or 'not known'}"
+            )
         except CommandError as error:
-            reason = f"its health check cannot be read: {error}"
+            reason = f"the switch's health check cannot be read: {error}"
     message = (
         f"it is not known whether the switch is thrown: AWS has not confirmed the datapoint, and "
-        f"{reason}. Run the same command again: the same datapoint twice has the effect of one. "
-        f"`{full_command('failover status')}` shows the switch"
+        f"{reason}. Run the same command again: putting the same datapoint twice has the same "
+        f"effect as once. `{full_command('failover status')}` shows the switch"
     )
     raise SwitchUnknown(message)
 
@@ -279,7 +288,10 @@ def _best_now(aws: Aws, site: FailoverLocation, look: Lookup) -> DnsAnswer:
 
 
 def _by_switch(aws: Aws, task: FailoverTask, check_id: str) -> DnsAnswer:
-    """Return an answer with the role if the switch's health check shows it, else without a role."""
+    """Return a DNS answer from the switch's health check.
+
+    The answer has the role to fail over to if the health check shows this role, else no role.
+    """
     check = read_check(aws, check_id, task.site.region)
     is_set = check.state == SWITCH_STATES[task.role]
     return DnsAnswer(task.role if is_set else None, dns_answer.SWITCH, check.reason)

@@ -1,4 +1,4 @@
-"""Check line: one of the ten answers of `denodo-ha failover check`."""
+"""Check line: one of the ten lines in the output of `denodo-ha failover check`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -49,11 +49,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckLine:
-    """The answer to one of the ten questions; `--format json` prints these fields.
+    """One line of `denodo-ha failover check`; `--format json` prints these fields.
 
     Attributes:
-        number: its number.
-        subject: its subject.
+        number: number of the line.
+        subject: the condition that the line checks.
         state: ok, no or unknown.
         seen: what was seen.
         age_seconds: age of the oldest fact; None if all facts were read just now.
@@ -108,7 +108,7 @@ def unknown(fact: Unknown, subject: str, limit: str = "") -> Finding:
 
 
 def line(number: int, subject: str, findings: Iterable[Finding]) -> CheckLine:
-    """Return a line with its findings: "no" if one finding is no, else "unknown" if one is."""
+    """Return a line with the first state of `_ORDER` that one of its findings has."""
     by_state = sorted(findings, key=lambda finding: _ORDER.index(finding.state))
     assert by_state, "a line needs a finding: without one, it would count as ok"
     state = by_state[0].state
@@ -146,6 +146,6 @@ def age_text(age: timedelta) -> str:
 
 
 def clock_text(at: datetime, now: datetime) -> str:
-    """Return a time in UTC, with its date unless it is today's."""
+    """Return a time in UTC, with its date unless the date is today."""
     at, now = at.astimezone(UTC), now.astimezone(UTC)
     return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M} UTC"

@@ -58,7 +58,8 @@ def check(
         typer.Option(
             "--for",
             metavar="CLUSTER",
-            help="The cluster to check; default: the one that the failover name does not lead to.",
+            help="The cluster to check; default: the cluster to which the failover name does not "
+            "lead.",
             rich_help_panel="Which environment",
         ),
     ] = None,
@@ -67,8 +68,8 @@ def check(
         typer.Option(
             "--login",
             metavar="SECRET",
-            help="Secret in the standby's region with username and password of a Denodo user, who "
-            "pings the data sources.",
+            help="Secret in the standby's region with username and password of a Denodo user, with "
+            "which the command pings the data sources.",
             rich_help_panel="How",
         ),
     ] = None,
@@ -96,8 +97,8 @@ def check(
     """Show whether the standby could take over now: ten lines, and one verdict.
 
     Each line is ok, no or unknown, with what was seen, its age and the limit. Nothing is read from
-    the region of the cluster that would be left, so that the answer is the same while that region
-    is lost. Exit code 0: ready; 1: at least one no; 6: no line is no, but some are unknown.
+    the active cluster's region, so the answer is the same while that region is lost. Exit code 0:
+    ready; 1: at least one line is no; 6: no line is no, but at least one line is unknown.
 
     denodo-ha failover check -c prod
 
@@ -112,8 +113,8 @@ def check(
     sources = parse_sources(data_source or ())
     if bool(sources) != bool(login):
         message = (
-            "--login and --data-source belong together: the login of a Denodo user pings the named "
-            "data sources; nothing was changed"
+            "--login and --data-source belong together: the command pings the data sources with "
+            "the login; give both options or neither; nothing was changed"
         )
         raise UsageError(message)
     aws = Aws(profile=profile, attempts=ATTEMPTS)
@@ -130,12 +131,12 @@ def check(
 
 
 def located_standby(aws: Aws, site: FailoverLocation, name: str | None) -> Standby:
-    """Return the standby: the named cluster, or the one to which the failover name does not lead.
+    """Return the standby: the cluster `name`, else the cluster that does not serve.
 
     If no name is given and DNS does not answer, the standby is the secondary.
 
     Raises:
-        UsageError: The cluster is not one of the failover's.
+        UsageError: The cluster does not belong to the failover.
     """
     assert site.loaded is not None
     return Standby(site, site.loaded, site.role(name) if name else _idle_role(aws, site))

@@ -31,7 +31,7 @@ class Loss:
 
 
 def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
-    """Read since when data of each kind would be lost; what AWS does not answer in time is unknown.
+    """Read since when data of each kind would be lost; a time that AWS does not give is unknown.
 
     Raises:
         NoCredentials: There are no credentials.
@@ -45,7 +45,8 @@ def read_losses(aws: Aws, standby: Standby) -> tuple[Loss, ...]:
         database = known(lambda: _database(aws, standby))
         losses.append(database if isinstance(database, Loss) else _not_known("database", database))
     if _SCHEDULER not in shared:
-        losses.append(Loss("jobs' state of the Schedulers", None, "not copied, it is on the nodes"))
+        reason = "not copied; stored only on the nodes"
+        losses.append(Loss("jobs' state of the Schedulers", None, reason))
     return tuple(losses)
 
 
@@ -70,13 +71,13 @@ def _metadata(aws: Aws, standby: Standby) -> Loss:
     nodes = sorted(standby.environment.clusters[standby.active].nodes)
     missing = [node for node in nodes if node not in newest or newest[node].error]
     if missing:
-        return Loss("metadata", None, f"there is no copy of {', '.join(missing)}")
+        return Loss("metadata", None, f"there is no copied export of {', '.join(missing)}")
     return Loss("metadata", min(newest[node].at for node in nodes))
 
 
 def _database(aws: Aws, standby: Standby) -> Loss:
     if not node_metadata.creates_database(standby.environment.clusters[standby.active]):
-        return Loss("database", None, "on a server of your own, see its copies")
+        return Loss("database", None, "on your own database server; see the backups of that server")
     copy = read_copy(aws, standby)
     if copy is None:
         return Loss("database", None, "not copied")

@@ -1,4 +1,4 @@
-"""Data sources: the standby pings each, since a source with equal settings may be in a lost region.
+"""Data sources: the standby pings each source, since a source may be in the lost region.
 
 Virtual DataPort pings a source with the procedure PING_DATA_SOURCE, which is called through the
 ODBC port, that is PostgreSQL's protocol (Denodo, Virtual DataPort VQL Guide, "PING_DATA_SOURCE";
@@ -45,7 +45,7 @@ class OdbcEndpoint:
     """The standby's ODBC port.
 
     Attributes:
-        host: DNS name of its load balancer.
+        host: DNS name of the standby's load balancer.
         port: port of the service.
         tls: True if the load balancer serves TLS.
     """
@@ -152,5 +152,5 @@ def source_findings(results: PingResults | Unknown | None) -> Iterator[Finding]:
         elif result == _UP:
             yield Finding(OK, f"{source} UP", limit=limit)
         else:
-            remedy = "give the data source an address that the standby reaches"
+            remedy = f"give the data source {source} an address that the standby can reach"
             yield Finding(NO, f"{source} {result}", limit=limit, remedy=remedy)

@@ -58,7 +58,7 @@ class Machines:
 
 
 def read_licences(aws: Aws, cluster: Cluster, clock: Clock) -> Mapping[str, str | Unknown]:
-    """Let each node call its License Manager; return the failures by node, empty for an answer."""
+    """Let each node call its License Manager; return each node's failure, empty for an answer."""
     agent = NodeAgent(aws, cluster, clock)
 
     def ask(node: str) -> str | Unknown:
@@ -130,7 +130,7 @@ def _licence(
     now: datetime,
     shared_host: str,
 ) -> Iterator[Finding]:
-    limit = "an answer for every node, from outside of the active cluster's region"
+    limit = "every node gets an answer of a License Manager outside of the active cluster's region"
     by_node = dict.fromkeys(own.nodes, answers) if isinstance(answers, Unknown) else answers
     for node, answer in by_node.items():
         if answer == "":
@@ -139,21 +139,22 @@ def _licence(
             yield _licence_of_export(node, answer, own, now, limit)
         else:
             remedy = (
-                "repair the License Manager, or the way to it; do not restart this cluster's "
-                "servers meanwhile: a server that stops does not start without it (Denodo, "
-                "License Management)"
+                "repair the License Manager or the network path to it; until then, do not restart "
+                "servers of the standby: without a License Manager, a stopped server does not "
+                "start (Denodo, License Management)"
             )
             yield Finding(NO, f"{node}: {answer}", limit=limit, remedy=remedy)
     if not by_node:
-        yield Finding(UNKNOWN, "there is no node to ask", limit=limit)
+        yield Finding(UNKNOWN, "the cluster has no node", limit=limit)
     if shared_host:
         yield Finding(
             UNKNOWN,
-            f"both sites ask {shared_host}: whether it survives the active region is not known",
+            f"both sites use the License Manager {shared_host}, which may be lost with the active "
+            "cluster's region",
             limit=limit,
             remedy="give the standby a License Manager of its own "
-            "(clusters.NAME.license_manager); if it survives the loss of the active region, write "
-            "so with accept: {shared-manager: ...}",
+            "(clusters.NAME.license_manager); if the shared License Manager does not depend on the "
+            "active cluster's region, add accept: {shared-manager: ...} to the configuration",
         )
 
 
@@ -167,9 +168,14 @@ def _licence_of_export(
         return Finding(UNKNOWN, f"{node}: {answer.reason}", limit=limit)
     age = now - export.at
     if recorded.answered:
-        return Finding(OK, f"{node}: {recorded.host} answered its last export", age, limit)
-    seen = f"{node}: {recorded.host} did not answer its last export: {recorded.reason}"
-    return Finding(NO, seen, age, limit, "repair the License Manager, or the way to it")
+        seen = f"{node}: License Manager {recorded.host} answered at the node's last export"
+        return Finding(OK, seen, age, limit)
+    seen = (
+        f"{node}: License Manager {recorded.host} did not answer at the node's last export: "
+        f"{recorded.reason}"
+    )
+    remedy = "repair the License Manager or the network path to it"
+    return Finding(NO, seen, age, limit, remedy)
 
 
 def machines_line(machines: Machines | Unknown, active_types: Mapping[str, str]) -> CheckLine:
@@ -192,8 +198,8 @@ def _machines(machines: Machines | Unknown, active_types: Mapping[str, str]) -> 
     for name, instance in machines.nodes.items():
         if instance is None or instance.state not in {_RUNNING, "pending", "stopping", "stopped"}:
             state = instance.state if instance is not None else "gone"
-            remedy = f"`{full_command('status')}` names the command that brings it back"
-            yield Finding(NO, f"{name} is {state}", limit=limit, remedy=remedy)
+            remedy = f"`{full_command('status')}` names the command that brings {name} back"
+            yield Finding(NO, f"the instance of {name} is {state}", limit=limit, remedy=remedy)
         elif instance.state == _RUNNING:
             yield Finding(OK, f"{name} runs", limit=limit)
         else:
@@ -204,9 +210,12 @@ def _machines(machines: Machines | Unknown, active_types: Mapping[str, str]) -> 
     if not expected:
         yield Finding(UNKNOWN, "the active cluster's instance types are not known", limit=limit)
     elif types == expected:
-        yield Finding(OK, f"type {', '.join(sorted(types))}", limit=limit)
+        yield Finding(OK, f"instance type {', '.join(sorted(types))}", limit=limit)
     else:
-        seen = f"types {', '.join(sorted(types)) or 'none'}, active {', '.join(sorted(expected))}"
+        seen = (
+            f"instance types {', '.join(sorted(types)) or 'none'}, but "
+            f"{', '.join(sorted(expected))} in the active cluster"
+        )
         rollout = full_command("rollout")
         remedy = f"give both clusters the same instance types, and run `{rollout}`"
         yield Finding(NO, seen, limit=limit, remedy=remedy)
@@ -221,13 +230,13 @@ def _place(
 ) -> Iterator[Finding]:
     key = (instance.zone, instance.type)
     if isinstance(free, Unknown):
-        yield unknown(free, f"{name} is {instance.state}; reservations", limit)
+        yield unknown(free, f"{name} is {instance.state}; Capacity Reservations", limit)
     elif free.get(key, 0) >= needed[key]:
         seen = f"{name} is {instance.state}, with a reserved place"
         yield Finding(OK, seen, limit=limit)
     else:
-        seen = f"{name} is {instance.state}, and no place is reserved for it in {instance.zone}"
-        remedy = "start it, or reserve capacity (clusters.NAME.capacity)"
+        seen = f"{name} is {instance.state}, and no place is reserved in {instance.zone}"
+        remedy = f"start {name}, or reserve capacity (clusters.NAME.capacity)"
         yield Finding(NO, seen, limit=limit, remedy=remedy)
 
 
@@ -257,7 +266,7 @@ def _software(own: SiteExports, active: SiteExports, now: datetime) -> Iterator[
     exports: dict[str, Export] = {}
     for site in (own, active):
         if site.every is None:
-            seen = f"{site.cluster} has no exports; the manifest of an export names the software"
+            seen = f"{site.cluster} makes no exports; the software is read from their manifests"
             remedy = f"add `exports` to clusters.{site.cluster}, and deploy"
             yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
             continue
@@ -267,7 +276,8 @@ def _software(own: SiteExports, active: SiteExports, now: datetime) -> Iterator[
         for node in site.nodes:
             export = site.newest.get(node)
             if export is None or export.error:
-                yield Finding(UNKNOWN, f"no manifest of {site.cluster} {node}", limit=limit)
+                seen = f"there is no readable manifest of {site.cluster} {node}"
+                yield Finding(UNKNOWN, seen, limit=limit)
             else:
                 exports[f"{site.cluster} {node}"] = export
     for what, value in _COMPARED if exports else ():
@@ -290,23 +300,24 @@ def _compared(
             groups.setdefault(value, []).append(name)
     if len(groups) > 1:
         listed = " | ".join(", ".join(names) for names in groups.values())
-        remedy = f"give all nodes of both sites the same: {what}"
-        return Finding(NO, f"{what} differs: {listed}", age, remedy=remedy)
+        remedy = f"make {what} equal on all nodes of both sites"
+        return Finding(NO, f"{what} not equal: {listed}", age, remedy=remedy)
     if silent:
-        seen = f"{what}: not stated by {', '.join(silent)}"
-        return Finding(UNKNOWN, seen, age, remedy="roll the node program, and wait for an export")
+        seen = f"{what}: not in the manifest of {', '.join(silent)}"
+        remedy = "roll the nodes to this version of the node program, and wait for the next export"
+        return Finding(UNKNOWN, seen, age, remedy=remedy)
     return Finding(OK, f"{what} equal", age)
 
 
 def _certificates(name: str, export: Export, now: datetime, limit: str) -> Iterator[Finding]:
     age, certificates = now - export.at, export.site.certificates
     if certificates is None:
-        yield Finding(UNKNOWN, f"certificates: not stated by {name}", age, limit)
+        yield Finding(UNKNOWN, f"certificates: not in the manifest of {name}", age, limit)
         return
     for certificate in certificates:
         left = certificate.not_after - now
         where, end = f"{name}, {certificate.where}", f"{certificate.not_after:%Y-%m-%d}"
-        seen = f"{certificate.subject} ({where}) ends {end}"
+        seen = f"certificate {certificate.subject} ({where}) expires {end}"
         if left > CERTIFICATE_MARGIN:
             yield Finding(OK, seen, age, limit)
         else:

@@ -108,7 +108,7 @@ def _equal(
                 yield export
             elif export.site.site_digest is None:
                 seen = f"the export of {name} has no site digest"
-                remedy = "roll its node program to this version; the next export has it"
+                remedy = f"roll {name} to this version of the node program; then wait for an export"
                 yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
             else:
                 facts.append((name, export.site, export.at))
@@ -116,8 +116,8 @@ def _equal(
         return
     oldest = min(at for _, _, at in facts)
     if len({stated.not_compared for _, stated, _ in facts}) > 1:
-        seen = "the digests leave different elements out, so they cannot be compared"
-        remedy = "deploy both clusters with one configuration, roll them, and wait for an export"
+        seen = "the site digests leave out different elements, so they cannot be compared"
+        remedy = "deploy both clusters with one configuration, roll both, and wait for an export"
         yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
         return
     groups: dict[str, list[str]] = {}
@@ -132,13 +132,14 @@ def _equal(
         "catalog import-export", "NODE", "--from", active.cluster, cluster=own.cluster
     )
     remedy = (
-        f"import the export into {own.cluster} (`{bring}`), or promote the change to it as well"
+        f"import the export into {own.cluster} (`{bring}`), or promote the change to "
+        f"{own.cluster}, too"
     )
     yield Finding(NO, f"different{when}: {listed}", age=now - oldest, limit=limit, remedy=remedy)
 
 
 def exports_line(own: SiteExports, active: SiteExports, now: datetime) -> CheckLine:
-    """Judge the age of the standby's exports, and of the copies of the active cluster's."""
+    """Judge the age of the standby's exports, and of the copies of the active cluster's exports."""
     findings = [finding for site in (own, active) for finding in _ages(site, now)]
     return line(4, "exports and copies", findings)
 
@@ -157,7 +158,8 @@ def _ages(site: SiteExports, now: datetime) -> Iterator[Finding]:
         else:
             status = full_command("catalog status", cluster=site.cluster)
             remedy = (
-                f"see why {name} does not export, or why S3 does not copy its export (`{status}`)"
+                f"`{status}` shows whether {name} exports; if so, see why S3 does not copy the "
+                "export"
             )
             yield Finding(NO, seen, age, limit, remedy)
 
@@ -191,7 +193,7 @@ def database_line(
     """Judge the copy of the active cluster's metadata database.
 
     Args:
-        copy: the copy in the standby's region, None if there is none.
+        copy: the copy in the standby's region; None without a copy.
         now: the current time.
         exists: False if the active cluster has no database on RDS.
         is_copied: False if the configuration does not copy the database to the standby's region.
@@ -213,15 +215,16 @@ def _database(
     if isinstance(copy, Unknown):
         return unknown(copy, "database copy", limit)
     if copy is None or copy.latest_restorable is None:
-        seen = f"there is no copy yet, {copy.status}" if copy else "there is no copy"
+        seen = f"there is no copy yet, status {copy.status}" if copy else "there is no copy"
         remedy = "deploy `catalog.copy`, and wait for the first copy"
         return Finding(NO, seen, limit=limit, remedy=remedy)
     age = now - copy.latest_restorable
-    seen = f"restorable to {clock_text(copy.latest_restorable, now)}, {copy.status}"
+    seen = f"restorable to {clock_text(copy.latest_restorable, now)}, status {copy.status}"
     if age <= DATABASE_COPY_MAX:
         return Finding(OK, seen, age, limit)
     remedy = (
-        "replication has stopped: see the KMS keys on both sides (AWS, RDS User Guide, "
+        "RDS does not replicate the backups: see the KMS keys in both regions (AWS, RDS User Guide,"
+        " "
         '"Troubleshooting stopped cross-Region automated backups")'
     )
     return Finding(NO, seen, age, limit, remedy)

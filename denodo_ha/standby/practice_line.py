@@ -84,8 +84,8 @@ def practice_line(
 
 
 def _practice(history: History | Unknown, now: datetime) -> Finding:
-    limit = f"within {age_text(PRACTICE_MAX)}, and within its objective"
-    remedy = f"`{full_command('failover practice')}` (docs/how-to/runbooks/practice.md)"
+    limit = f"at most {age_text(PRACTICE_MAX)} ago, and within the times that the drill expects"
+    remedy = f"run `{full_command('failover practice')}` (docs/how-to/runbooks/practice.md)"
     if isinstance(history, Unknown):
         return unknown(history, "history", limit)
     practices = [entry for entry in history.entries if entry.command == PRACTICE]
@@ -94,7 +94,7 @@ def _practice(history: History | Unknown, now: datetime) -> Finding:
         return Finding(state, seen, now - practices[-1].at, limit, remedy)
     if (unread := _unread(history)) is not None:
         return unknown(unread, "history", limit)
-    return Finding(NO, "there was no practice", limit=limit, remedy=remedy)
+    return Finding(NO, "the history has no practice", limit=limit, remedy=remedy)
 
 
 def _practice_result(last: HistoryEntry, now: datetime) -> tuple[State, str]:
@@ -107,8 +107,8 @@ def _practice_result(last: HistoryEntry, now: datetime) -> tuple[State, str]:
     if now - last.at > PRACTICE_MAX:
         return NO, result
     if within is not True:
-        return UNKNOWN, f"{result} does not state its objective"
-    return OK, f"{result}, within its objective"
+        return UNKNOWN, f"{result}, without the times that the drill expects"
+    return OK, f"{result}, within the times that the drill expects"
 
 
 def _within_objective(practice: HistoryEntry) -> bool | None:
@@ -132,18 +132,20 @@ def _rights(
     *,
     has_put: bool,
 ) -> Iterator[Finding]:
-    limit = f"the caller's right to throw the switch, used within {age_text(RIGHTS_MAX)}"
+    limit = f"the caller's permission to throw the switch, used at most {age_text(RIGHTS_MAX)} ago"
     remedy = (
-        f"run `{full_command('failover check', '--record')}` with the role that is on call: it "
-        "puts metrics with the right that the switch needs"
+        f"run `{full_command('failover check', '--record')}` with the role of the operators on "
+        "call: the command puts metrics, with the permission that the switch needs"
     )
     for reason in denied:
-        yield Finding(NO, reason, limit=limit, remedy="attach the operators' policies to the role")
+        policies = "attach the operators' policies to the caller's role"
+        yield Finding(NO, reason, limit=limit, remedy=policies)
     if has_put:
         yield Finding(OK, "the caller may throw the switch", limit=limit)
         return
     if not caller:
-        yield Finding(UNKNOWN, "the caller is not known", limit=limit, remedy=remedy)
+        seen = "the identity of the caller is not known"
+        yield Finding(UNKNOWN, seen, limit=limit, remedy=remedy)
         return
     if isinstance(history, Unknown):
         yield unknown(history, "history", limit)
@@ -154,7 +156,8 @@ def _rights(
         age = now - used[-1].at if used else None
         yield Finding(UNKNOWN, seen, age, limit, remedy)
     else:
-        yield Finding(OK, "the caller has used the switch's right", now - used[-1].at, limit)
+        seen = "the caller has used the permission to throw the switch"
+        yield Finding(OK, seen, now - used[-1].at, limit)
 
 
 def _is_use(entry: HistoryEntry, caller: str) -> bool:

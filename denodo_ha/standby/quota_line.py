@@ -31,13 +31,13 @@ def record_remedy() -> str:
     """Return the instruction that records the quotas of the active cluster's region."""
     return (
         f"run `{full_command('failover check', '--record')}` while the active cluster's region "
-        "answers: it records the quotas there"
+        "answers: the command records the quotas of that region"
     )
 
 
 @dataclass(frozen=True)
 class RecordedQuotas:
-    """The quotas of the active cluster's region, when they were last recorded."""
+    """The quotas of the active cluster's region, and the time at which they were recorded."""
 
     values: Quotas
     at: datetime
@@ -116,12 +116,13 @@ def _quotas(
     health_checks: HealthCheckQuota | Unknown,
     now: datetime,
 ) -> Iterator[Finding]:
-    limit = "not below the active cluster's"
+    limit = "no quota below that of the active cluster's region"
     if isinstance(health_checks, Unknown):
         yield unknown(health_checks, "health checks", limit)
     elif health_checks.count >= health_checks.limit:
-        seen = f"{health_checks.count} health checks of {health_checks.limit}"
-        yield Finding(NO, seen, limit=limit, remedy="request a higher quota of Route 53")
+        seen = f"{health_checks.count} Route 53 health checks, quota {health_checks.limit}"
+        remedy = "request a higher quota for Route 53 health checks"
+        yield Finding(NO, seen, limit=limit, remedy=remedy)
     if isinstance(own, Unknown):
         yield unknown(own, "quotas", limit)
     elif isinstance(active, Unknown):
@@ -138,14 +139,18 @@ def _compared(own: Quotas, active: RecordedQuotas, limit: str, now: datetime) ->
     for name, active_value in sorted(active.values.items()):
         value = own.get(name)
         if value is None:
-            yield Finding(UNKNOWN, f"{name}: not read", age, limit)
+            yield Finding(UNKNOWN, f"{name}: not known in the standby's region", age, limit)
         elif value < active_value:
-            seen = f"{name}: {value:g}, active {active_value:g}"
-            remedy = f"request {active_value:g} {name} in the standby's region (Service Quotas)"
+            seen = f"{name}: {value:g}, but {active_value:g} in the active cluster's region"
+            remedy = (
+                f"request a quota of {active_value:g} for {name} in the standby's region (Service "
+                "Quotas)"
+            )
             yield Finding(NO, seen, age, limit, remedy)
         else:
             compared += 1
     if compared:
-        yield Finding(OK, f"{compared} quotas not below the active cluster's", age, limit)
+        seen = f"{compared} quotas are not below those of the active cluster's region"
+        yield Finding(OK, seen, age, limit)
     elif not active.values:
         yield Finding(UNKNOWN, "no quota was recorded", age, limit, record_remedy())

@@ -27,7 +27,7 @@ def print_report(standby: Standby, report: StandbyReport) -> None:
         )
         for line in report.lines
     ]
-    title = f"{standby.name} ({standby.role.lower()}) for {standby.active}"
+    title = f"{standby.name} ({standby.role.lower()}) as standby for {standby.active}"
     print_table(["", "Check", "State", "Seen", "Age", "Limit"], rows, title=title)
     print_line("")
     for line in report.lines:
@@ -37,7 +37,7 @@ def print_report(standby: Standby, report: StandbyReport) -> None:
 
 
 def sentence(report: StandbyReport) -> str:
-    """Return the verdict in words, with the numbers of the lines that decide it."""
+    """Return the verdict in words, with the numbers of the lines that are not ok."""
     others = [line for line in report.lines if line.state != OK]
     if report.verdict == READY:
         return "ready to take over"

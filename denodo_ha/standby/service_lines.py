@@ -39,8 +39,8 @@ class Record:
     """The standby's failover record.
 
     Attributes:
-        target: the DNS name or address that it answers with.
-        check: its health check, without the switch; None if the record has no health check.
+        target: the DNS name or address with which DNS answers.
+        check: the record's health check, without the switch; None without a health check.
     """
 
     target: str
@@ -63,13 +63,14 @@ def read_record(aws: Aws, site: FailoverLocation, role: Role) -> Record:
     """Read the failover record of a role, and its health check.
 
     Raises:
-        Failed: There is no such record.
+        Failed: The role has no failover record.
         AwsError: AWS did not answer, or denied a call.
     """
     record = read_records(aws, site).get(role)
     if record is None:
         message = (
-            f"zone {site.zone_id} has no failover record {site.endpoint} of the {role.lower()}"
+            f"hosted zone {site.zone_id} has no failover record {site.endpoint} of the "
+            f"{role.lower()}"
         )
         raise Failed(message)
     check = None
@@ -87,18 +88,18 @@ def targets_line(targets: tuple[TargetCount, ...] | Unknown) -> CheckLine:
 
 
 def _targets(targets: tuple[TargetCount, ...] | Unknown) -> Iterator[Finding]:
-    limit = "every target that the cluster has"
+    limit = "all targets of the cluster are healthy"
     if isinstance(targets, Unknown):
         yield unknown(targets, "targets", limit)
         return
     if not targets:
-        yield Finding(UNKNOWN, "there is no target group", limit=limit)
+        yield Finding(UNKNOWN, "the cluster has no target group", limit=limit)
     for count in targets:
         seen = f"{count.group} {count.healthy} of {count.wanted}"
         if count.wanted and count.healthy >= count.wanted:
             yield Finding(OK, seen, limit=limit)
         else:
-            remedy = f"`{full_command('status')}` names the targets that are missing, and why"
+            remedy = f"`{full_command('status')}` shows which targets are not healthy, and why"
             yield Finding(NO, seen, limit=limit, remedy=remedy)
 
 
@@ -108,7 +109,7 @@ def dns_line(record: Record | Unknown, cluster: Cluster | Unknown) -> CheckLine:
 
 
 def _dns(record: Record | Unknown, cluster: Cluster | Unknown) -> Iterator[Finding]:
-    limit = "healthy, and the load balancer of today"
+    limit = "the health check is healthy, and the record names the current load balancer"
     if isinstance(record, Unknown):
         yield unknown(record, "record", limit)
         return
@@ -128,8 +129,9 @@ def _dns(record: Record | Unknown, cluster: Cluster | Unknown) -> Iterator[Findi
     if not name:
         yield Finding(UNKNOWN, "the cluster's stack names no load balancer", limit=limit)
     elif record.target == name:
-        yield Finding(OK, "the record names today's load balancer", limit=limit)
+        yield Finding(OK, "the record names the current load balancer", limit=limit)
     else:
-        seen = f"the record names {record.target or 'nothing'}, and the load balancer is {name}"
+        target = record.target or "no load balancer"
+        seen = f"the record names {target}, but the current load balancer is {name}"
         remedy = "deploy the failover stack again"
         yield Finding(NO, seen, limit=limit, remedy=remedy)

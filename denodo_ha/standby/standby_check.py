@@ -1,4 +1,4 @@
-"""Standby check: read the facts of its ten lines (`standby_facts`), and judge them."""
+"""Standby check: read all facts (`standby_facts`), and judge the ten lines of the output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,8 +75,8 @@ def judge(
         standby: the standby.
         facts: the facts.
         has_put: True if this run has put a metric in the switch's namespace.
-        refused: why AWS denied this run to put the metric; empty if AWS did not, or if the run did
-            not try.
+        refused: the error with which AWS denied this run to put the metric; empty without such an
+            error.
     """
     now = facts.now
     return (
@@ -112,7 +112,7 @@ def judge(
 
 
 def shared_license_manager(loaded: Loaded) -> str:
-    """Return the License Manager that both sites use; empty without one, or if it is accepted."""
+    """Return the License Manager that both sites use; empty if none is shared, or if accepted."""
     return next(
         (
             finding.value

@@ -52,7 +52,9 @@ from denodo_ha.standby.service_lines import Record, TargetCount
 ODBC: Final = "odbc"
 """Service through which the data sources are pinged."""
 _HISTORY: Final = timedelta(days=365)
-_SECTIONS: Final = "add `exports` to both clusters, and deploy: the history is in their buckets"
+_SECTIONS: Final = (
+    "add `exports` to both clusters, and deploy: the buckets of exports contain the history"
+)
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,10 @@ def _ping_sources(aws: Aws, standby: Standby, cluster: Cluster) -> PingResults |
     service = standby.environment.services.get(ODBC)
     host = record_target(cluster)
     if service is None or not host:
-        message = f"{standby.name} has no service {ODBC}, through which data sources are pinged"
+        message = (
+            f"{standby.name} has no load balancer with the service {ODBC}, through which the "
+            "command pings data sources"
+        )
         raise Failed(message)
     endpoint = OdbcEndpoint(host, service.port, tls=service.tls is not None)
     region = standby.location.region
@@ -272,7 +277,7 @@ def _differs_since(
 def _history(aws: Aws, standby: Standby, clock: Clock) -> History:
     buckets = list(standby_buckets(standby.environment, standby.name))
     if not buckets:
-        message = f"there is no bucket in the region of {standby.name}; {_SECTIONS}"
+        message = f"there is no bucket of exports in the region of {standby.name}; {_SECTIONS}"
         raise Failed(message)
     return read_history(aws, buckets, clock.now() - _HISTORY, practice_line.COMMANDS)
 
@@ -289,7 +294,7 @@ def _database(aws: Aws, standby: Standby) -> DatabaseCopy | None:
 
 
 def read_copy(aws: Aws, standby: Standby) -> DatabaseCopy | None:
-    """Read the copy of the active cluster's database in the standby's region; None without one.
+    """Read the copy of the active cluster's database in the standby's region; None without a copy.
 
     Raises:
         AwsError: AWS did not answer, or denied the call.

@@ -94,8 +94,8 @@ Tls = Annotated[
     typer.Option(
         "--tls",
         metavar="SERVICE",
-        help="This service speaks TLS on the nodes; may be repeated. Known without the option: a "
-        "service's `tls`, and port 9443.",
+        help="A service that speaks TLS on the nodes; may be repeated. Not needed for services "
+        "with `tls` in the configuration, and for port 9443.",
         rich_help_panel=_METHOD_PANEL,
     ),
 ]
@@ -104,7 +104,7 @@ CaBundle = Annotated[
     typer.Option(
         "--ca-bundle",
         metavar="FILE",
-        help="Certificate authorities to trust, in PEM form. Default: this machine's.",
+        help="Certificate authorities to trust, in PEM form. Default: those of this machine.",
         rich_help_panel=_METHOD_PANEL,
     ),
 ]
@@ -113,7 +113,8 @@ WebPath = Annotated[
     typer.Option(
         "--web-path",
         metavar="PATH",
-        help="Path to request of web services; a path that opens a session shows stickiness.",
+        help="Path to request from web services. To verify stickiness, name a path that opens a "
+        "session.",
         rich_help_panel=_METHOD_PANEL,
     ),
 ]
@@ -159,10 +160,10 @@ def verify(
 ) -> None:
     """Verify what clients see: DNS names, every service in its own protocol, which node answers.
 
-    Run this command on a machine in the clients' network: it has the same network access as the
-    clients. The command changes nothing and does not log in. Names that AWS does not return within
-    15 s are noted. Exit code 0: everything is correct, or there are only notes; 1: something is
-    wrong.
+    Run this command on a machine in the clients' network, which has the same network access as the
+    clients. The command changes nothing and does not log in. If AWS does not return the name of a
+    load balancer within 15 s, the output has a note. Exit code 0: everything is correct, or there
+    are only notes; 1: something is wrong.
 
     denodo-ha verify -c prod
 
@@ -175,7 +176,7 @@ def verify(
     denodo-ha verify -c prod --host 10.0.3.17 --format json
     """
     if config is None:
-        raise UsageError("no environment is named; add -c CONFIG, which says what to verify")
+        raise UsageError("no configuration is given: add -c CONFIG (a path, or a name of config/)")
     loaded = load_configuration(config)
     environment = loaded.environment
     require_services(environment, [*(service or ()), *(tls or ())])

@@ -78,7 +78,10 @@ class Connection:
                 self._buffer = self._buffer[result[1] :]
                 return result[0]
             if len(self._buffer) > MAX_ANSWER_BYTES:
-                seen = f"no end after {MAX_ANSWER_BYTES} bytes: {self._beginning}"
+                seen = (
+                    f"{self.endpoint}: the answer has no end after {MAX_ANSWER_BYTES} bytes: "
+                    f"{self._beginning}"
+                )
                 raise Fault("malformed", seen)
             self._buffer += self._receive(deadline)
 
@@ -160,13 +163,14 @@ class Connection:
     def _timed_out(self) -> Fault:
         if not self._buffer:
             return Fault("silent", f"{self.endpoint} sent nothing within {self.timeout:g} s")
-        seen = f"{self.endpoint} stopped after {len(self._buffer)} bytes: {self._beginning}"
+        seen = f"{self.endpoint} stopped sending after {len(self._buffer)} bytes: {self._beginning}"
         return Fault("malformed", seen)
 
     def _ended(self) -> Fault:
         if not self._buffer:
             return Fault("closed", f"{self.endpoint} closed the connection without an answer")
-        return Fault("malformed", f"{self.endpoint} closed after {self._beginning}")
+        seen = f"{self.endpoint} closed the connection after {self._beginning}"
+        return Fault("malformed", seen)
 
 
 def connect(address: str, port: int, timeout: float, source: str = "") -> Connection:

@@ -129,14 +129,14 @@ def _process_names(registries: list[Registry], expected: SecondConnection) -> di
 
 
 def _shared_second_ports(registries: list[Registry]) -> list[str]:
-    """Return descriptions of the second ports that more than one Java process gives clients."""
+    """Return descriptions of the second ports that several Java processes name to clients."""
     processes: dict[str, set[int]] = {}
     for registry in registries:
         for stub in registry.stubs:
             endpoint = host_port(stub.host, stub.port)
             processes.setdefault(endpoint, set()).add(registry.process)
     return [
-        f"{len(users)} servers name {endpoint}"
+        f"{len(users)} servers name the second port {endpoint}"
         for endpoint, users in processes.items()
         if len(users) > 1
     ]
@@ -172,7 +172,7 @@ class Spread:
 
 
 def judge_spread(step: Step, spread: Spread) -> None:
-    """Record in a step how connections were distributed, and a finding if that is wrong."""
+    """Record in a step how connections were distributed; a wrong distribution is a finding."""
     step.seen = str(spread)
     if spread.failed:
         step.fail("spread-failed", step.seen)
@@ -191,13 +191,14 @@ def judge_spread(step: Step, spread: Spread) -> None:
         else chance_of_uneven(count, spread.counts)
     )
     if missing and chance >= SIGNIFICANCE:
-        seen = f"{step.seen}; {connections_needed(count)} connections would tell"
+        seen = f"{step.seen}; {connections_needed(count)} connections are needed for a result"
         step.note("spread-few", seen)
     elif chance < SIGNIFICANCE:
         finding = "spread-missing" if missing else "spread-uneven"
-        step.fail(finding, f"{step.seen}; by chance that is seldom ({chance:.1g})")
+        seen = f"{step.seen}; the probability of this distribution by chance is {chance:.1g}"
+        step.fail(finding, seen)
     elif set(spread.counts) <= set(spread.nodes):
-        step.seen += ", as chance would have it"
+        step.seen += ", distributed evenly"
 
 
 def chance_of_missing(nodes: int, connections: int) -> float:
@@ -206,7 +207,7 @@ def chance_of_missing(nodes: int, connections: int) -> float:
 
 
 def chance_of_uneven(nodes: int, counts: Counter[str]) -> float:
-    """Return an upper bound of the probability that some share is as extreme as the worst."""
+    """Return an upper bound of the probability that chance alone gives counts this uneven."""
     total = counts.total()
     return min(1.0, 2 * nodes * min(_tail(total, nodes, count) for count in counts.values()))
 
@@ -220,7 +221,7 @@ def _tail(total: int, nodes: int, count: int) -> float:
     """Return the probability that a node gets a share as extreme as `count` connections.
 
     The result is the lower of two probabilities: that a node gets at most `count` connections, and
-    that it gets at least `count`.
+    that a node gets at least `count` connections.
     """
     ways = [comb(total, share) * (nodes - 1) ** (total - share) for share in range(total + 1)]
     at_most, at_least, all_ways = sum(ways[: count + 1]), sum(ways[count:]), nodes**total

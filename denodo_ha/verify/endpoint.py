@@ -23,7 +23,7 @@ from denodo_ha.verify.connection import Connection, connect, host_port
 from denodo_ha.verify.findings import Fault, Step, StepLog
 
 RENEWAL_DAYS: Final = 30
-"""Project default: a certificate is reported if it expires in fewer days than these."""
+"""Project default: a certificate is reported if it expires in fewer than this number of days."""
 
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's flag X509_V_FLAG_NO_CHECK_TIME, which the module `ssl` does not define."""
@@ -83,7 +83,7 @@ class Trust:
         step.seen = f"{tls_socket.version()}; {_description(certificate)}"
         remaining = _not_after(certificate) - self.now()
         if remaining.days < RENEWAL_DAYS:
-            seen = f"{remaining.days} days are left; {_description(certificate)}"
+            seen = f"the certificate expires in {remaining.days} days; {_description(certificate)}"
             step.note("certificate-soon", seen)
         return secure
 

@@ -2,7 +2,7 @@
 
     with log.step("RMI handshake") as step:
         ...
-        step.seen = "the server sees us as 10.0.9.4"
+        step.seen = "the server sees this machine as 10.0.9.4"
 
 A `Fault` raised in a step marks the step as failed and ends the probe. After `step.fail` and
 `step.note` the probe continues.
@@ -227,27 +227,27 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         # The network
         "refused": (
-            "Nothing listens on this port. At a load balancer: it has no listener on the port, or "
-            "no healthy node, so that a node without a running server refuses. At a node: the "
+            "Nothing listens on this port. If this is a load balancer, the port has no listener or "
+            "no healthy node (a node without a running server refuses). If this is a node, the "
             "server is down, or uses another port."
         ),
         "timeout": (
-            "Packets are dropped on the way. Look at the security group (are you in "
+            "Packets are dropped on the way. Look at the security group (is this machine in "
             "balancer.clients?), network ACLs and routes, and at the health of the targets."
         ),
         "unreachable": "This machine has no route to the address. Look at routes and VPN.",
         "closed": (
-            "The connection was accepted and closed again. A load balancer without a usable node "
-            "does that, and so does a server that is stopping or still starting."
+            "The connection was accepted and closed again: the load balancer has no usable node, "
+            "or the server is stopping or still starting."
         ),
         "silent": (
-            "The connection was accepted and nothing was sent: the server hangs or is still "
-            "starting, or its protocol is another one in which the client speaks first. Look at "
-            "the node's log."
+            "The connection was accepted and nothing was sent: the server hangs, is still "
+            "starting, or uses another protocol, in which the client sends first. Look at the "
+            "node's log."
         ),
         "malformed": (
-            "The answer begins correctly and then breaks the protocol. Something between this "
-            "machine and the server changes it, or another program has the port."
+            "The answer begins correctly and then breaks the protocol. A device between this "
+            "machine and the server changes the answer, or another program uses the port."
         ),
         # RMI
         "not-rmi": "Another protocol answers. Compare the service's ports with those of the nodes.",
@@ -268,8 +268,8 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "the server."
         ),
         "rmi-host-failover": (
-            "Clients open their second connection to the failover name. After a failover that name "
-            "belongs to the other cluster, where the port belongs to another node. The RMI host "
+            "Clients open their second connection to the failover name. After a failover, the name "
+            "leads to the other cluster, where another node has the port. The RMI host "
             "must be the name of the cluster's own load balancer."
         ),
         "rmi-host-unsure": (
@@ -284,7 +284,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         "auxiliary-unreachable": (
             "The first connection of a client works and the second does not. Look at the listener "
             "and the target group of this port, at the security group, and whether the node "
-            "listens on it."
+            "listens on the port."
         ),
         "auxiliary-other-node": (
             "The second connection reached another node than the first, where the client's "
@@ -292,7 +292,7 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "or two nodes have the port."
         ),
         "auxiliary-shared": (
-            "Two nodes name the same second port, so one of them loses its clients to the other. "
+            "Two nodes name the same second port, so clients of one node reach the other node. "
             "Every node needs its own factoryPort: its auxiliary_port or scheduler_auxiliary_port "
             "in the configuration."
         ),
@@ -301,8 +301,8 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "Virtual DataPort 7.0, or the Scheduler?"
         ),
         "names-other-port": (
-            "The server names a second port for clients, and the load balancer has no listener for "
-            "it. Clients of this service must reach the node directly."
+            "The server names a second port, for which the load balancer has no listener. Clients "
+            "of this service must reach the node directly."
         ),
         # PostgreSQL
         "not-postgresql": (
@@ -314,33 +314,33 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "the connections."
         ),
         "odbc-no-tls": (
-            "The server offers no TLS: passwords and data cross the network in clear. "
-            "denodo_tls_configurator.sh turns it on (8.0 on)."
+            "The server offers no TLS: passwords and data cross the network unencrypted. "
+            "denodo_tls_configurator.sh turns TLS on (Denodo 8.0 and later)."
         ),
         "odbc-open": (
-            "A session begins without a password. Denodo never allows that: is this a Denodo "
+            "A session begins without a password, which Denodo never allows. Is this a Denodo "
             "server?"
         ),
         "odbc-certificate": (
-            "Clients with sslmode=verify-full refuse this certificate; those with require or "
-            "prefer, the usual ones, do not look at it."
+            "Clients with sslmode=verify-full refuse this certificate; clients with require or "
+            "prefer, the usual values, do not verify certificates."
         ),
         # TLS
         "not-tls": "The port does not speak TLS. Is it the plain port, or is TLS off on the nodes?",
-        "certificate-expired": "Clients refuse the certificate from that day on. Renew it.",
+        "certificate-expired": "The certificate has expired: clients refuse it. Renew it.",
         "certificate-early": "The certificate is not valid yet, or this machine's clock is wrong.",
         "certificate-soon": "Renew the certificate before clients refuse it.",
         "certificate-name": (
             "Clients refuse the certificate, since it does not have the name that they connect to. "
-            "Issue one with the failover name and the names of the load balancers as subject "
-            "alternative names."
+            "Issue a certificate with the failover name and the names of the load balancers as "
+            "subject alternative names."
         ),
         "certificate-chain": (
             "This machine does not trust the issuer of the certificate. For your own certificate "
             "authority, give `--ca-bundle FILE`; otherwise the server does not send its "
             "intermediate certificates."
         ),
-        "certificate-other": "Clients refuse the certificate for that reason.",
+        "certificate-other": "Clients refuse the certificate for the reason that the step shows.",
         # Web
         "not-http": "Another protocol answers, or the port expects TLS. Compare the ports.",
         "http-status": "The server answers with an error of its own. Look at Tomcat's logs.",
@@ -349,8 +349,8 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "public name and scheme in the server's redirect or proxy settings."
         ),
         "cookie-missing": (
-            "The configuration keeps clients on a node by a cookie, and the answer sets none: it "
-            "did not come through the load balancer that sets the cookie."
+            "The load balancer sets a cookie to keep clients on a node. The answer sets no cookie, "
+            "so the answer did not come through the load balancer."
         ),
         "session-lost": (
             "A second node answered, which did not know the session: users are logged out at "
@@ -364,9 +364,9 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
         "not-flight": "The port does not speak gRPC: the answer is not HTTP/2.",
         # Findings about the Solution Manager and the License Manager
         "manager-unseen": (
-            "The manager did not answer this machine. If only the nodes may reach it, repeat this "
-            "on a node. Otherwise start it: a node that restarts without its License Manager does "
-            "not start, and a running node continues for 5 days."
+            "The manager did not answer this machine. If only nodes may reach the manager, run "
+            "this command on a node. Otherwise start the manager: a node that restarts without its "
+            "License Manager does not start, and a running node continues for 5 days."
         ),
         "manager-status": (
             "The manager answers with an error of its own, or another program has the port. Look "
@@ -385,11 +385,11 @@ FINDINGS: Final[Mapping[str, str]] = MappingProxyType(
             "at cross-zone load balancing."
         ),
         "spread-few": (
-            "There were too few connections to tell chance from a fault: raise `--connections`."
+            "The number of connections was too low for a result: raise `--connections`."
         ),
         "spread-unseen": "The answers do not tell nodes apart, so connections were only counted.",
         "spread-sticky": "The service is sticky, but one client reached several nodes.",
-        "spread-failed": "Some connections failed. Look for a node that is partly down.",
+        "spread-failed": "Some connections failed. Look for a node on which a server is down.",
     }
 )
 """Meaning of each finding and what to check, by code; `docs/reference/verify.md` has more."""

@@ -44,7 +44,7 @@ class JavaClass:
         ancestor: JavaClass | None = self
         while ancestor is not None:
             if len(classes) > _MAX_DEPTH:
-                raise MalformedError("too many ancestors")
+                raise MalformedError("a class has too many superclasses")
             classes.insert(0, ancestor)
             ancestor = ancestor.parent
         return classes
@@ -66,7 +66,7 @@ class JavaObject:
 
 @dataclass
 class JavaArray:
-    """An array."""
+    """A Java array: its class and its items."""
 
     kind: JavaClass
     items: list[Any] = field(default_factory=list)
@@ -115,16 +115,16 @@ class Reader:
         """
         value = self._content()
         if value is _END:
-            raise MalformedError("an end without a beginning")
+            raise MalformedError("an end marker where an object must be")
         return value
 
     def _content(self) -> Any:
         code = self._number(">B")
         read = self._readers.get(code)
         if read is None:
-            raise MalformedError("unknown code")
+            raise MalformedError("an unknown type code")
         if self._depth >= _MAX_DEPTH:
-            raise MalformedError("nests too deep")
+            raise MalformedError("objects are nested too deeply")
         self._depth += 1
         value = read()
         self._depth -= 1
@@ -153,13 +153,13 @@ class Reader:
     def _reference(self) -> Any:
         index = self._number(">I") - _FIRST_HANDLE
         if not 0 <= index < len(self._handles):
-            raise MalformedError("a reference to nothing")
+            raise MalformedError("a reference to an object that is not in the stream")
         return self._handles[index]
 
     def _class_description(self) -> JavaClass:
         description = self._content()
         if not isinstance(description, JavaClass):
-            raise MalformedError("a class is missing")
+            raise MalformedError("a class description is missing")
         return description
 
     def _class(self) -> JavaClass:
@@ -178,7 +178,7 @@ class Reader:
             if kind in "[L":
                 self._content()
             elif kind not in _PRIMITIVES:
-                raise MalformedError("unknown type")
+                raise MalformedError("a field with an unknown type")
             yield kind, name
 
     def _proxy_class(self) -> JavaClass:
@@ -210,7 +210,7 @@ class Reader:
                     java_object.annotations += self._annotations()
             elif kind.flags & _EXTERNALISABLE:
                 if not kind.flags & _BLOCKS:
-                    raise MalformedError("an old form that only its class can read")
+                    raise MalformedError("an object in a form that only its own class can read")
                 java_object.annotations += self._annotations()
         return java_object
 
@@ -219,14 +219,14 @@ class Reader:
             return self._number(f">{_PRIMITIVES[form]}")
         value = self._content()
         if value is _END:
-            raise MalformedError("an end where a value must be")
+            raise MalformedError("an end marker where a value must be")
         return value
 
     def _array(self) -> JavaArray:
         array: JavaArray = self._remember(JavaArray(self._class_description()))
         form = array.kind.name[1:2]
         if form not in _PRIMITIVES and form not in ("[", "L"):
-            raise MalformedError("an array of nothing")
+            raise MalformedError("an array with an unknown element type")
         for _ in range(self._number(">I")):
             array.items.append(self._value(form))
         return array

@@ -25,7 +25,7 @@ _PARAMETERS: Final = {
 
 _AUTHENTICATION: Final[Mapping[int, str]] = MappingProxyType(
     {
-        0: "lets us in without a password",
+        0: "begins the session without a password",
         2: "asks for Kerberos",
         3: "asks for a password in clear text",
         5: "asks for an MD5 password",
@@ -54,7 +54,7 @@ def probe_odbc(log: StepLog, endpoint: Endpoint) -> None:
     with log.step("ask for TLS") as step:
         connection, offers_tls = _request_tls(endpoint)
         if not offers_tls:
-            step.note("odbc-no-tls", "none offered")
+            step.note("odbc-no-tls", "the server offers no TLS")
     if offers_tls:
         connection.socket.close()
         with log.step("TLS") as step:
@@ -87,7 +87,8 @@ def _tls_ready(endpoint: Endpoint) -> Connection:
     connection, offers_tls = _request_tls(endpoint)
     if not offers_tls:
         connection.socket.close()
-        raise Fault("not-tls", f"{endpoint} offered TLS once and then no more")
+        seen = f"{endpoint} offered TLS on the first connection, but not on the second"
+        raise Fault("not-tls", seen)
     return connection
 
 

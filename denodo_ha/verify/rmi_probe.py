@@ -1,4 +1,4 @@
-"""Probe of Java RMI: the registry, and the host and port that it names for a second connection.
+"""Probe of Java RMI: the registry, and the second connection to the host that the registry names.
 
 Each Java process puts its own random number into every answer (`jrmp.CallResult`). This number
 shows whether the second connection reached the node that answered the first connection.
@@ -46,19 +46,19 @@ class Registry:
 
 
 def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> None:
-    """List the registry, and open the second connection to every port that it names.
+    """List the registry, and open the second connection to every port that the registry names.
 
     Raises:
         Fault: The first connection failed. A failed second connection is only recorded in the log.
     """
     with endpoint.open(log) as connection:
         with log.step("RMI handshake") as step:
-            step.seen = f"sees us as {jrmp.handshake(connection)}"
+            step.seen = f"the server sees this machine as {jrmp.handshake(connection)}"
         with log.step("registry lists") as step:
             process, names = jrmp.list_names(connection)
             step.seen = ", ".join(names)
             if not names:
-                raise Fault("registry-empty", "no name")
+                raise Fault("registry-empty", "the registry lists no name")
         stubs: dict[Stub, None] = {}
         for name in names[:_MAX_LOOKUPS]:
             with log.step(f"lookup {name}") as step:
@@ -72,7 +72,7 @@ def probe_rmi(log: StepLog, endpoint: Endpoint, expected: SecondConnection) -> N
         return
     if not stubs:
         with log.step("second port"):
-            raise Fault("auxiliary-unseen", f"{endpoint} names none")
+            raise Fault("auxiliary-unseen", f"{endpoint} names no second port")
     # Test one remote reference for each host and port: others lead to the same connection.
     for stub in {(stub.host, stub.port): stub for stub in stubs}.values():
         probe_second_connection(log, endpoint, expected, process, stub)
@@ -118,7 +118,7 @@ def probe_auxiliary(log: StepLog, endpoint: Endpoint) -> None:
         Fault: The port does not speak Java RMI.
     """
     with endpoint.open(log) as connection, log.step("RMI handshake") as step:
-        step.seen = f"sees us as {jrmp.handshake(connection)}"
+        step.seen = f"the server sees this machine as {jrmp.handshake(connection)}"
 
 
 def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -> None:
@@ -129,7 +129,8 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
     except Fault as fault:
         raise Fault("auxiliary-unreachable", fault.seen) from None
     if result.process != process:
-        raise Fault("auxiliary-other-node", "another server answers than the registry's")
+        seen = "the server that answers is not the server of the registry"
+        raise Fault("auxiliary-other-node", seen)
     if result.exception == _UNKNOWN_OBJECT:
         raise Fault("auxiliary-other-node", f"the server does not know its own object: {result}")
     step.seen = "the same server answers"
@@ -138,7 +139,7 @@ def _require_process(step: Step, endpoint: Endpoint, stub: Stub, process: int) -
 def _judge_stub(step: Step, stub: Stub, expected: SecondConnection) -> None:
     """Compare a remote reference's host and port with the configuration; record the result."""
     nodes = expected.nodes.get(stub.port, ())
-    step.seen = f"continues at {host_port(stub.host, stub.port)}"
+    step.seen = f"clients continue at {host_port(stub.host, stub.port)}"
     if nodes:
         step.seen += f", {' or '.join(nodes)}"
     if not expected.required:

@@ -107,7 +107,7 @@ class Site:
 
 
 def resolve_site(log: StepLog, site: Site) -> tuple[DnsAnswer, str]:
-    """Resolve a site's host; return the DNS answer and its cluster, empty if it is not known.
+    """Resolve a site's host; return the DNS answer and its cluster, empty if not known.
 
     Raises:
         Fault: The name does not resolve.

@@ -62,7 +62,8 @@ def select(environment: Environment, through: str | None, host: str | None) -> S
             return Selection(pair, by_failover=host is None)
         if len(clusters) == 1 or host is not None:
             return Selection(clusters)
-        raise UsageError(_instead(environment, "which cluster? There is no failover name"))
+        problem = "there is no failover name, and there are several clusters"
+        raise UsageError(_instead(environment, problem))
     if through == names.FAILOVER:
         if not pair:
             raise UsageError(_instead(environment, "there is no failover name"))
@@ -89,7 +90,10 @@ def parse_balancers(environment: Environment, values: Sequence[str]) -> dict[str
         cluster, _, name = value.partition("=")
         if cluster not in environment.clusters or not name:
             known = ", ".join(sorted(environment.clusters))
-            message = f"--balancer: {value!r} is not CLUSTER=NAME; clusters are {known}"
+            message = (
+                f"--balancer: {value!r} is not CLUSTER=NAME with the name of a cluster; the "
+                f"clusters are {known}"
+            )
             raise UsageError(message)
         balancers[cluster] = name
     return balancers
@@ -204,7 +208,8 @@ class DeployedNames:
         aws, location = self._locate(cluster)
         instance = instances.read_instances(aws, location.region, [id_]).get(id_)
         if instance is None or instance.state != "running":
-            seen = f"{id_} is {instance.state if instance else 'gone'}" if id_ else "none deployed"
+            state = instance.state if instance else "gone"
+            seen = f"{id_} is {state}" if id_ else "the stack has no instance of this node"
             message = f"{cluster}/{node} has no running instance ({seen})"
             raise NotFound(message)
         return instance.address

@@ -1,4 +1,4 @@
-"""Probe of web services: a request, then further ones with its cookies, to verify stickiness."""
+"""Probe of web services: a request, then requests with the cookies of the answer (stickiness)."""
 
 import http.client
 import io
@@ -137,7 +137,7 @@ def _exchange(
 
 
 def _complete_head(data: bytes, endpoint: str) -> tuple[bytes, int] | None:
-    """Return the status line and headers once they are complete; raise `Fault` if not HTTP."""
+    """Return the status line and headers, None while incomplete; raise `Fault` if not HTTP."""
     if not b"HTTP/".startswith(data[:5]):
         raise Fault("not-http", f"{endpoint} answers {data[:40]!r}")
     ends = [data.find(blank) + len(blank) for blank in (b"\r\n\r\n", b"\n\n") if blank in data]

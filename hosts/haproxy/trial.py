@@ -48,6 +48,10 @@ That also happens when this process ends for any reason."""
 _SOCKET = b"stats socket fd@1 level user"
 """Configuration line that opens HAProxy's Runtime API on its standard output, which is a listening
 socket of this process."""
+_SOCKET_TIMEOUT = b"stats timeout 1h"
+"""Configuration line that keeps the connection open while this process waits between two commands.
+By default, HAProxy closes a connection that is idle for 10 s (HAProxy, Configuration Manual,
+`stats timeout`), and the file may have a shorter time."""
 _QUICK_START = b"max-spread-checks 250"
 _QUICK_CHECKS = b"default-server fastinter 250ms downinter 250ms"
 """Lines that make a trial begin its checks within 250 ms and repeat them every 250 ms, whatever
@@ -125,8 +129,10 @@ def trial(
         except _NoAnswerError as error:
             output = os.pread(errors.fileno(), _MOST_OUTPUT, 0).decode(errors="replace")
             alerts = "\n".join(line for line in output.splitlines() if "[ALERT]" in line)
-            reason = alerts.replace(config, str(file))[-SHOWN:] or f"no answer: {error}"
-            message = f"HAProxy does not run a trial of {file}:\n{reason}"
+            reason = (
+                alerts.replace(config, str(file))[-SHOWN:] or f"HAProxy does not answer: {error}"
+            )
+            message = f"a second HAProxy cannot read {file} in a trial:\n{reason}"
             raise Failed(message) from error
 
 
@@ -177,8 +183,8 @@ def _prepared(content: bytes) -> bytes:
         lines.append(line)
         if first in ("backend", "listen"):
             lines.append(_QUICK_CHECKS)
-    # HAProxy combines this section `global` with the one in the file.
-    return b"\n".join([*lines, b"global", _SOCKET, _QUICK_START, b""])
+    # HAProxy combines this section `global` with the section `global` in the file.
+    return b"\n".join([*lines, b"global", _SOCKET, _SOCKET_TIMEOUT, _QUICK_START, b""])
 
 
 def _is_left_out(section: str, words: list[str]) -> bool:

@@ -127,7 +127,7 @@ class CatalogOperatorPolicy(Construct):
             arns = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in buckets]
             # `catalog status` reads every version of the manifests, for which S3 has separate
             # actions (AWS, Service Authorization Reference, Amazon S3). `import-export` reads the
-            # current ones.
+            # current versions.
             statements += [
                 iam.PolicyStatement(
                     sid="SeeTheExports",
@@ -202,7 +202,7 @@ def _restore_database(grants: ClusterGrants, name: str) -> list[iam.PolicyStatem
 
 
 def _forward_ports(grants: ClusterGrants) -> list[iam.PolicyStatement]:
-    """Allow forwarding a port through an instance of the cluster, and ending one's own sessions."""
+    """Allow forwarding a port through an instance of the cluster, and ending own sessions."""
     stack = grants.stack
     return [
         iam.PolicyStatement(

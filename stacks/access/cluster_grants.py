@@ -168,7 +168,7 @@ class ClusterGrants:
         )
 
     def silence_alarms(self, *, has_alarms: bool) -> list[iam.PolicyStatement]:
-        """Allow publishing the metric that silences the cluster's alarms; empty without alarms."""
+        """Allow publishing the metric that silences the alarms; an empty list without alarms."""
         if not has_alarms:
             return []
         namespace = pause_namespace(self.environment, self.cluster)

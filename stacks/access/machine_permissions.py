@@ -54,7 +54,7 @@ def create_machine_role(scope: Construct, policies: Iterable[str]) -> iam.Role:
 def _session_manager_statement() -> iam.PolicyStatement:
     """Return the statement for Session Manager, which is the same for all roles.
 
-    These actions cannot be limited to a resource (AWS, Actions defined by Amazon Message Gateway
+    The actions cannot be limited to a resource (AWS, Actions defined by Amazon Message Gateway
     Service).
     """
     return iam.PolicyStatement(actions=[*_SESSION_MANAGER], resources=["*"])
@@ -68,8 +68,8 @@ def allow(action: str, *resources: str) -> iam.PolicyStatement:
 def allow_metrics(namespace: str) -> iam.PolicyStatement:
     """Return a statement that allows publishing metrics in one namespace.
 
-    The action has no resources, and this condition key instead (AWS, Using condition keys to limit
-    access to CloudWatch namespaces).
+    IAM cannot limit this action to a resource; the condition key limits the action to a namespace
+    (AWS, Using condition keys to limit access to CloudWatch namespaces).
     """
     return iam.PolicyStatement(
         actions=["cloudwatch:PutMetricData"],

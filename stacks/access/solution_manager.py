@@ -77,7 +77,7 @@ class SolutionManagerPolicy(Construct):
 
 
 def _change_targets(grants: ClusterGrants) -> list[iam.PolicyStatement]:
-    """Allow deregistering targets from services' target groups, and registering in all of them."""
+    """Allow deregistering targets of services, and registering targets in all target groups."""
     groups = [grants.arn("elasticloadbalancing", "targetgroup", "*/*")]
     conditions = grants.tag_conditions("aws:ResourceTag")
     return [

@@ -30,7 +30,7 @@ class WatchedGroup:
     """A target group with its metrics.
 
     Attributes:
-        id: the part of construct ids that identifies it.
+        id: the part of construct ids that identifies the target group.
         namespace: namespace of its metrics.
         dimensions: dimensions of its metrics.
         is_auxiliary: whether it is the target group of an auxiliary port.
@@ -120,7 +120,7 @@ class ClusterAlarms(Construct):
     def _watch_last_node(self, machines: Mapping[str, str], unready: Mapping[str, str]) -> None:
         """Create the alarm on the last node, for clusters of three nodes or more.
 
-        With two nodes, the alarm on a lost node says the same. The rule holds if, for one of the
+        With two nodes, the alarm on a lost node is enough. The rule holds if, for one of the
         nodes, all other nodes are lost or not ready.
         """
         if len(machines) not in alarms.LAST_NODE_OF:
@@ -169,7 +169,7 @@ class ClusterAlarms(Construct):
         nodes = len(self._cluster.nodes)
         if self._cluster.balancer.kind == "haproxy":
             instance = self._cluster.balancer.proxy.instance
-            assert instance is not None  # denodo_ha.environment.rules.haproxy requires it
+            assert instance is not None  # denodo_ha.environment.rules.haproxy requires an instance
             text, id_ = alarms.proxy_out(self._stack, instance.count), "ProxyOut"
         else:
             text, id_ = alarms.node_out(self._stack, nodes), "NodeOut"
@@ -245,7 +245,7 @@ class ClusterAlarms(Construct):
                 self._watch_for_silence(id_, group)
 
     def _watch_for_silence(self, id_: str, group: WatchedGroup) -> None:
-        """Create the alarm on the absence of HealthyHostCount: no value is below its threshold."""
+        """Create the alarm on missing data of HealthyHostCount; no value breaches its threshold."""
         text = alarms.balancer_silent(self._environment, self._name, self._stack)
         create_metric_alarm(
             self,

@@ -23,9 +23,9 @@ class FailoverAlarms(Construct):
     """Alarms on the operators' switch and, with `failover.check_every`, on the standby.
 
     The switch's metric has a datapoint only when operators use the switch. Route 53 follows another
-    alarm on this metric, which must not be changed and has no data again after a minute. The alarm
-    of this class keeps its state while there is no data. It has no data until operators use the
-    switch for the first time.
+    alarm on this metric; that alarm must not be changed, and has no data a minute after a
+    datapoint. The alarm of this class keeps its state while there is no data. It has no data until
+    operators use the switch for the first time.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FailoverAlarms(Construct):
 
         The alarm has two parts. The first part keeps the verdict of the last check until the next
         check. The second part is set off if no check ran for the configured hours: it then has no
-        data, which it treats as a failure.
+        data, and missing data counts as a failure.
         """
         text = alarms.standby_not_ready(hours)
         of_metric: dict[str, Any] = {

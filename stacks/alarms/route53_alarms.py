@@ -15,7 +15,7 @@ from stacks.environment_stack import EnvironmentStack
 class Route53AlarmStack(EnvironmentStack):
     """Alarms on the failover as Route 53 sees it: they also notify of a lost region.
 
-    References to the failover stack are weak, as the failover stack's own references.
+    References to the failover stack are weak, like the failover stack's own references.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Route53AlarmStack(EnvironmentStack):
             description="Alarms on Route 53's health checks of the Denodo failover",
             accepted_findings=(),
         )
-        self.add_stack_dependency(failover, "the alarms need its outputs")
+        self.add_stack_dependency(failover, "the alarms need outputs of the failover")
         topics = create_topics(
             Construct(self, "Notifications"),
             alarms=environment.alarms,

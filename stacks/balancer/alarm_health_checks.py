@@ -236,7 +236,7 @@ def create_health_checks(
         stack: stack of the cluster.
         environment: the configuration.
         name: name of the cluster.
-        pins: the pins, which say what the health check follows.
+        pins: the pins, which contain `silence_minutes` of the alarm that a deployed check monitors.
         nlb: the load balancer.
         target_group: target group of the service jdbc.
         balancer_settings: settings whose change replaces the load balancer.

@@ -84,8 +84,8 @@ def _set_addresses(
 ) -> None:
     """Set a fixed address of the load balancer in each zone.
 
-    This sets properties of the L1 construct: the L2 would look up the subnets in its VPC object,
-    which does not contain the subnets of this stack.
+    The function sets properties of the L1 construct: the L2 construct would look up the subnets in
+    its VPC object, which does not contain the subnets of this stack.
     """
     resource = nlb.node.default_child
     assert isinstance(resource, elbv2.CfnLoadBalancer)  # created by the L2 construct

@@ -169,7 +169,7 @@ class NodeBalancer(Construct):
         """Add the auxiliary (RMI) port of a single node.
 
         The sessions of the clients of `service` are on this port, so the service's idle timeout
-        and its `unhealthy_termination` apply to it.
+        and its `unhealthy_termination` apply to the auxiliary port.
 
         The client's address is not preserved. Otherwise a node that connects to itself through the
         load balancer, as a 7.0 node does with its own RMI host, would get no answer (AWS,

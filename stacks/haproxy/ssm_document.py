@@ -9,7 +9,8 @@ from denodo_ha.environment.facts.limits import COMMAND_TIMEOUT_S
 from stacks.nodes.first_boot import HAPROXY_PROGRAM_FOLDER
 
 ACTIONS = ("apply", "reload", "drain", "enable", "save", "status", "verify")
-"""Actions of the document. Each action is a command of HAProxy's program (docs/haproxy-aws.md)."""
+"""Actions of the document. Each action is a command of the HAProxy program
+(docs/how-to/haproxy-aws.md)."""
 
 ROTATION_ACTIONS = ("drain", "enable", "status")
 """Actions that take nodes out of service and bring them back."""
@@ -24,9 +25,10 @@ _RUN = "python3 -m haproxy"
 class HaproxyDocument(Construct):
     """Systems Manager document that runs only HAProxy's program.
 
-    A principal that may send this document can run only its actions. With AWS-RunShellScript, the
-    principal could run any command. The action `apply` first installs the program that is named in
-    the parameter. The document is an L1 construct, because the CDK library has no L2 construct.
+    A principal that may send this document can run only the document's actions. With
+    AWS-RunShellScript, the principal could run any command. The action `apply` first installs the
+    program that is named in the parameter. The document is an L1 construct, because the CDK library
+    has no L2 construct.
 
     Attributes:
         name: the document's name.

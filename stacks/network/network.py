@@ -177,7 +177,7 @@ class Network(Construct):
                 for zone, address in sorted(zones.items())
             ],
         )
-        # CloudFormation cannot infer that the gateway needs a way to the internet.
+        # CloudFormation cannot infer that the NAT gateway needs the attached internet gateway.
         nat.node.add_dependency(gateway.attachment)
         return nat.ref
 

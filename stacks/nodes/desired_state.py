@@ -54,7 +54,8 @@ class NodeState(Construct):
             machine: instance type and disks of the node.
             rmi_host: host name that the node's servers send to RMI clients; empty for the node's
                 own name.
-            scheduler_rmi_host: the same for the node's Scheduler.
+            scheduler_rmi_host: host name that the node's Scheduler sends to its clients; empty for
+                the node's own name.
             program: program of the node.
             log_group: name of the cluster's log group; empty if the nodes send no logs.
             statements: permissions that all nodes of the cluster need for their desired states.

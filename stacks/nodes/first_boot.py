@@ -67,7 +67,7 @@ HAPROXY = MachineKind(
     package="haproxy",
     folder=HAPROXY_PROGRAM_FOLDER,
     document="docs/haproxy-aws.md",
-    # A signal to an Auto Scaling group must have the id of its instance.
+    # A signal to an Auto Scaling group must have the id of the instance that sends the signal.
     failure="$instance",
     begin=r"""
 output=$(python3 -m haproxy boot --parameter "$parameter" --region "$region" 2>&1) ||

@@ -14,7 +14,7 @@ ACTIONS = (
     *("pause", "resume"),
     *_SERVICE_ACTIONS,
 )
-"""Actions of the document. Each action is a command of the node program (docs/node.md), except for
+"""Actions of the document. Each is a command of the node program (docs/reference/node.md), except
 `_SERVICE_ACTIONS`."""
 EXPORT_ACTIONS = ("digest-test", "import-export")
 """Actions that the document has in addition if the cluster has metadata exports."""
@@ -29,7 +29,7 @@ _EXPORT_PATTERN = "^$|^s3://[a-z0-9.-]{3,63}/[A-Za-z0-9._-]{1,100}/export[.]json
 _UPDATE_PROGRAM = "python3 -m node update"
 _ACT = "exec python3 -m node '{{ Action }}'"
 _EXPORT_WHO = "DENODO_NODE_OPERATOR='{{ Who }}'; export DENODO_NODE_OPERATOR"
-"""Shell commands that pass the parameter `Who` to the program. `roll` sends the request id in it,
+"""Shell commands that pass the parameter `Who` to the program. `roll` adds the request id to `Who`,
 by which the program recognises a request that arrives twice (`hosts/denodo/commands.py`)."""
 _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 
@@ -37,10 +37,10 @@ _CD = f"cd {NODE_PROGRAM_FOLDER}/current"
 class NodeDocument(Construct):
     """Systems Manager document that runs only the node program.
 
-    A principal that may send this document can run only its actions. With AWS-RunShellScript, the
-    principal could run any command. The actions `apply` and `check` first install the program that
-    is named in the desired state. The document is an L1 construct, because the CDK library has no
-    L2 construct.
+    A principal that may send this document can run only the document's actions. With
+    AWS-RunShellScript, the principal could run any command. The actions `apply` and `check` first
+    install the program that is named in the desired state. The document is an L1 construct, because
+    the CDK library has no L2 construct.
 
     Attributes:
         name: name of the document.

@@ -7,19 +7,20 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
 from ruamel.yaml import YAML
 
 from denodo_ha.environment.loading.loader import Loaded, load
 from tests.e2e.topology import Topology
-from tests.local_aws.cloud import Cloud, Stack
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
-from tests.support.stack_updates import update_stack
+from tests.support.stack_updates import (
+    bootstrap_through_api,
+    deploy_through_api,
+    update_stack,
+)
 from tools.local_aws import bootstrap, deployment
 from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access
@@ -27,12 +28,6 @@ from tools.local_aws.credentials import Access
 Data = dict[str, Any]
 Change = Callable[[Data], None]
 _TIMEOUT_S = 600
-_BOOTSTRAP = ROOT / "node_modules/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml"
-_BOOTSTRAP_PARAMETERS = {
-    "CloudFormationExecutionPolicies": "arn:aws:iam::aws:policy/AdministratorAccess",
-    "FileAssetsBucketKmsKeyId": "AWS_MANAGED_KEY",
-}
-"""Parameters that `cdk bootstrap` sets for an account that no other account deploys to."""
 _ACCOUNT = re.compile(r"\b111122223333\b")
 
 
@@ -101,7 +96,7 @@ class Deployment:
         if len({account for account, _ in where}) > 1:
             bootstrap.bootstrap(endpoint, local_aws_server.paths(), environment, where)
         else:
-            _bootstrap([Cloud(endpoint, *location) for location in where])
+            bootstrap_through_api(endpoint, where)
         assert bootstrap.not_bootstrapped(endpoint, environment) == []
 
     def cdk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -131,21 +126,7 @@ class Deployment:
         Each run of the CDK CLI takes 1.2 s of CPU time. The programs that the CLI would upload are
         missing in the bucket; these tests run no program of a node.
         """
-        artifacts = json.loads((self.out / "manifest.json").read_text())["artifacts"]
-        stacks = {
-            name: artifact
-            for name, artifact in artifacts.items()
-            if artifact["type"] == "aws:cloudformation:stack"
-        }
-        needed = {name: stacks.keys() & {*stack["dependencies"]} for name, stack in stacks.items()}
-        for name in TopologicalSorter(needed).static_order():
-            account, region = stacks[name]["environment"].removeprefix("aws://").split("/")
-            _create_or_update(
-                Cloud(local_aws_server.endpoint(), account, region),
-                name,
-                (self.out / stacks[name]["properties"]["templateFile"]).read_bytes(),
-                stacks[name]["properties"]["tags"],
-            )
+        deploy_through_api(local_aws_server.endpoint(), self.out)
 
     def diff(self) -> tuple[bool, str]:
         """Return whether `cdk diff --fail` shows a difference, and its output."""
@@ -178,46 +159,6 @@ class Deployment:
             access = Access(local_aws_server.endpoint(), *where)
             result.update({f"{where} {key}": ids for key, ids in _ours(access).items() if ids})
         return result
-
-
-def _bootstrap(clouds: list[Cloud]) -> None:
-    """Create the stack of `cdk bootstrap` in regions of an account, without starting the CDK CLI.
-
-    `make local`, and the test of two accounts, start the CDK CLI, which takes 1.4 s of CPU time.
-    """
-    for cloud in clouds:
-        cloud.client("cloudformation").create_stack(
-            StackName=bootstrap.TOOLKIT,
-            TemplateBody=_BOOTSTRAP.read_text(),
-            Parameters=[
-                {"ParameterKey": key, "ParameterValue": value}
-                for key, value in _BOOTSTRAP_PARAMETERS.items()
-            ],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-    for cloud in clouds:
-        Stack(cloud, bootstrap.TOOLKIT).wait()
-
-
-def _create_or_update(cloud: Cloud, stack: str, template: bytes, tags: dict[str, str]) -> None:
-    """Create or update a stack from a template in the bucket of the CDK, and wait."""
-    client = cloud.client("cloudformation")
-    bucket = f"cdk-hnb659fds-assets-{cloud.access.account}-{cloud.access.region}"
-    cloud.client("s3").put_object(Bucket=bucket, Key=stack, Body=template)
-    there = [item["StackName"] for item in client.describe_stacks()["Stacks"]]
-    act = client.update_stack if stack in there else client.create_stack
-    try:
-        act(
-            StackName=stack,
-            TemplateURL=f"https://s3.{cloud.access.region}.amazonaws.com/{bucket}/{stack}",
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        )
-    except ClientError as error:
-        if "No updates are to be performed" not in str(error):
-            raise
-    else:
-        Stack(cloud, stack).wait()
 
 
 def _ours(access: Access) -> dict[str, list[str]]:

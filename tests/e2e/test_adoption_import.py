@@ -18,6 +18,7 @@ from tests.support import local_aws_server
 from tests.support.assembly import synthesise
 from tests.support.hand_made_site import RECORD, REGIONS, HandMadeSite, Recipe, make_site
 from tests.support.shell_commands import run_aws_command
+from tests.support.stack_updates import bootstrap_through_api
 from tools.local_aws import bootstrap
 from tools.local_aws.cdk import Cdk
 
@@ -64,9 +65,8 @@ class Takeover:
     def bootstrap(self) -> None:
         """Bootstrap both regions, as a user of the CDK has done."""
         environment = load(self.folder / "taken.yaml").environment
-        endpoint, paths = local_aws_server.endpoint(), local_aws_server.paths()
-        where = bootstrap.not_bootstrapped(endpoint, environment)
-        bootstrap.bootstrap(endpoint, paths, environment, where)
+        endpoint = local_aws_server.endpoint()
+        bootstrap_through_api(endpoint, bootstrap.not_bootstrapped(endpoint, environment))
 
     def run(self, *arguments: str) -> Result:
         """Run `denodo-ha` in this process."""

@@ -161,7 +161,7 @@ def test_a_dead_secondary_gets_no_site(deployment: Deployment, run: Run) -> None
     _stop(deployment, "passive")
     refused = run("to", "passive")
     assert refused.exit_code == exit_codes.REFUSED
-    assert "no option can force it" in refused.stderr
+    assert "no option can force the failover" in refused.stderr
     _stop(deployment, "active")
     assert run("status").exit_code == exit_codes.DOWN
     assert _answered(run) == {"active"}

@@ -56,7 +56,9 @@ def _of(problems: list[Problem], name: str = NAME) -> list[Problem]:
 def test_a_later_refusal_is_an_error_for_a_new_cluster(tmp_path: Path) -> None:
     (error,) = errors(tmp_path, changed(minimal(), REFUSED))
     assert error.rule == NAME
-    assert "or accept it for a while with accept: {odbc-behind-tls: {why: " in error.instead
+    assert (
+        "or accept the finding until a date with accept: {odbc-behind-tls: {why: " in error.instead
+    )
     # The pins file contains no node of this cluster, so the cluster is new.
     assert len(errors(tmp_path, changed(minimal(), REFUSED), pins={})) == 1
 

@@ -135,8 +135,12 @@ class TestConfiguration:
     def test_size_and_number_of_keys_and_version(self) -> None:
         assert_said("#" * (2**20 + 1), "1:1: the file can't be read (the file has more than")
         keys = "".join(f"key{number}: 1\n" for number in range(20_000))
-        assert_said(keys, "10000:10: not YAML: more than 20000 keys and values")
-        assert_said("%YAML 1.3\n---\nname: x\n", "1:1: not YAML: the version of %YAML is")
+        assert_said(
+            keys, "10000:10: the file is not YAML: the text has more than 20000 keys and values"
+        )
+        assert_said(
+            "%YAML 1.3\n---\nname: x\n", "1:1: the file is not YAML: the version of %YAML is"
+        )
 
     def test_the_work_for_unknown_keys_grows_with_their_number(
         self, monkeypatch: pytest.MonkeyPatch
@@ -163,5 +167,7 @@ class TestConfiguration:
         file = tmp_path / "a.yaml"
         file.write_text("name: a\n")
         (tmp_path / "a.pins.yaml").write_text("c: " + "[" * 10_000)
-        with pytest.raises(ConfigError, match=r"a\.pins\.yaml:1:55: not YAML: maps or lists neste"):
+        with pytest.raises(
+            ConfigError, match=r"a\.pins\.yaml:1:55: the file is not YAML: maps or lists are"
+        ):
             load(file)

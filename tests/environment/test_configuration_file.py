@@ -42,8 +42,8 @@ class TestChosen:
         with pytest.raises(ConfigError) as caught:
             configuration_choice({key: "prod", "other": 1})
         assert str(caught.value) == (
-            f"-c: unknown context key {key}; the key that selects the configuration is config, and "
-            "this key would be ignored; write -c config=prod"
+            f"-c: {key} is an unknown context key; the key that selects the configuration is "
+            f"config, and the key {key} would be ignored; write -c config=prod"
         )
 
     def test_keys_of_the_cdk_are_no_misspelt_ones(self) -> None:
@@ -66,7 +66,7 @@ def test_the_default_is_said_to_be_one() -> None:
     """The notice names the default, since the CDK CLI ignores an argument such as `-c prod`."""
     file = Path("config/examples/active-passive.yaml")
     assert choice_notice({"config": "active-passive"}, file) == f"Configuration: {file}"
-    assert choice_notice({}, file).endswith(", the default; -c config=NAME selects another")
+    assert choice_notice({}, file).endswith(", the default; -c config=NAME selects another file")
 
 
 class TestFind:
@@ -120,7 +120,7 @@ class TestFind:
         ["nowhere.yaml", "a/b", "~nobody-of-that-name/x.yaml", f"{'x' * 300}.yaml", "x" * 300, "/"],
     )
     def test_path_to_nothing_is_refused(self, root: Path, choice: str) -> None:
-        with pytest.raises(ConfigError, match=r"is a file|there is no such file|is a folder"):
+        with pytest.raises(ConfigError, match=r"is a file|the file does not exist|is a folder"):
             find_configuration(choice, root)
 
     def test_a_folder_with_the_name_is_said_to_be_one(self, root: Path) -> None:

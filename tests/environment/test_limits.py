@@ -143,7 +143,7 @@ of a setting, the longest wait for busy nodes, lifetime of an old worker, days f
 can keep logs, 100 percent.
 """
 UNITS = {60, 1024, 3600}
-"""Factors between units of time and of memory; a product or quotient with one is not a limit."""
+"""Factors between units of time and of memory; a product with one of them is not a limit."""
 
 
 def _numbers() -> set[int]:

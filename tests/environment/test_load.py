@@ -33,8 +33,8 @@ class TestForm:
     def test_of_a_key(self) -> None:
         (line,) = said(edited(("    region: eu", "    regoin: eu")))
         assert line == (
-            "10:5: clusters.main.regoin: is an unknown key (eu-west-1); it would be ignored; "
-            "did you mean region?"
+            "10:5: clusters.main.regoin: is an unknown key (eu-west-1); an unknown key would "
+            "be ignored; did you mean region?"
         )
 
     def test_of_a_missing_key(self) -> None:
@@ -54,7 +54,7 @@ class TestForm:
         assert said("") == [
             (
                 "1:1: the file is empty; a configuration describes an environment; copy one of "
-                "config/examples"
+                "the files in config/examples"
             )
         ]
 
@@ -70,7 +70,10 @@ class TestForm:
 
     def test_half_a_character_is_none(self) -> None:
         content = edited(("name: test", r'name: "\ud800"'))
-        assert_said(content, r"1:7: not YAML: an escape from \ud800 to \udfff is half a character")
+        assert_said(
+            content,
+            r"1:7: the file is not YAML: an escape from \ud800 to \udfff is half a character",
+        )
 
     def test_key_in_a_message_is_one_line_too(self) -> None:
         assert_said(edited(("name: test", 'name: test\n"a\\nb": 1')), r"2:1: a\nb: is an unknown")
@@ -103,7 +106,7 @@ class TestAllAtOnce:
             "6:9: services.odbc.port: is the port of jdbc too (9999)",
             "11:5: clusters.main.regoin: is an unknown key",
             "13:13: clusters.main.network.cidr: has host bits set (10.0.0.1/16)",
-            "14:7: clusters.main.network.cidr: the key is repeated; the same key is in line 13",
+            "14:7: clusters.main.network.cidr: is a repeated key: the same key is in line 13",
             "20:5: clusters.main.balancer.haproxy.instance: is missing",
             "22:29: clusters.main.balancer.clients.1: is listed twice (10.0.0.0/8)",
         )
@@ -160,7 +163,8 @@ class TestAllAtOnce:
         assert_said(
             content,
             "16:14: clusters.main.nodes.node1: is not a map (here)",
-            "17:15: clusters.main.nodes.node2.auxiliary_port: is not allowed for this version (5)",
+            "17:15: clusters.main.nodes.node2.auxiliary_port: is not allowed for this version "
+            "of Denodo (5)",
         )
 
     def test_unknown_key_hides_no_other_missing_key(self) -> None:

@@ -73,7 +73,11 @@ class TestValues:
                 "['2001:db8::/32']",
                 "20:17: clusters.main.balancer.clients.0: is not an IPv4 CIDR (2001:db8::/32)",
             ),
-            ("kind: nlb", "kind: alb", "19:13: clusters.main.balancer.kind: is not one of the val"),
+            (
+                "kind: nlb",
+                "kind: alb",
+                "19:13: clusters.main.balancer.kind: is not one of the allowed val",
+            ),
             ("  main:", "  Main:", "8:3: clusters.Main: is not a name for a cluster (Main);"),
             ("node1:", "node_1:", "16:7: clusters.main.nodes.node_1: is not a name for a node"),
             ("  jdbc:", "  j.d:", '5:3: services."j.d": is not a name for a service (j.d)'),

@@ -70,7 +70,7 @@ class TestFile:
     def test_none_is_warned_about(self, tmp_path: Path) -> None:
         (problem,) = told(tmp_path, minimal(), None)
         assert (problem.rule, problem.severity) == ("no-pins", Severity.WARNING)
-        assert "clusters: has no pins file beside it; a change of type, image or disk" in str(
+        assert "clusters: has no pins file beside this configuration file; a change of" in str(
             problem
         )
         assert loaded(tmp_path, minimal()).pins == NO_PINS
@@ -124,8 +124,8 @@ class TestErrors:
             ),
             ("- main\n", "environment.pins.yaml:1:1: is not a map (a list);"),
             ("main: 5\n", "environment.pins.yaml:1:7: main: is not a map (5);"),
-            ("main: [\n", "environment.pins.yaml:2:1: not YAML:"),
-            ("main: {}\nmain: {}\n", "environment.pins.yaml:2:1: main: the key is repeated; the"),
+            ("main: [\n", "environment.pins.yaml:2:1: the file is not YAML:"),
+            ("main: {}\nmain: {}\n", "environment.pins.yaml:2:1: main: is a repeated key: the"),
             (b"\xff", "environment.pins.yaml:1:1: the file can't be read (byte 0 is not UTF-8);"),
         ],
     )
@@ -167,7 +167,7 @@ class TestStale:
         (problem,) = told(tmp_path, minimal(), pins)
         assert (problem.rule, problem.severity) == ("stale-pin", Severity.WARNING)
         assert str(problem).startswith(f"{tmp_path}/environment.pins.yaml{message}")
-        assert "would apply to a new node with that name; remove it" in str(problem)
+        assert "would apply to a new node with that name; remove the pin" in str(problem)
 
     def test_of_an_instance_that_exists_is_stale(self, tmp_path: Path) -> None:
         data = changed(
@@ -179,7 +179,7 @@ class TestStale:
         )
         (problem,) = told(tmp_path, data, BOTH)
         assert problem.rule == "stale-pin"
-        assert "main.node1: is an existing instance (node1);" in str(problem)
+        assert "main.node1: is an existing instance, which needs no pin (node1);" in str(problem)
 
 
 class TestRollout:
@@ -196,9 +196,9 @@ class TestRollout:
         (problem,) = told(tmp_path, minimal(), pins)
         assert (problem.rule, problem.severity) == ("waiting-for-rollout", Severity.NOTE)
         assert str(problem) == (
-            f"{tmp_path}/environment.yaml:19:7: clusters.main.nodes.node1: waits for a rollout; "
-            f"the pin keeps the node's current values: {difference}; change the pins of one node "
-            "at a time, and deploy after each change"
+            f"{tmp_path}/environment.yaml:19:7: clusters.main.nodes.node1: must be changed by "
+            f"a rollout; the pin keeps the node's current values: {difference}; change the "
+            "pins of one node at a time, and deploy after each change"
         )
 
     def test_every_key_of_a_machine_is_compared(self) -> None:
@@ -212,7 +212,7 @@ class TestRollout:
     def test_override_of_a_node_is_what_is_wanted(self, tmp_path: Path) -> None:
         data = changed(minimal(), {"clusters/main/nodes/node1/instance": {"type": "m5.4xlarge"}})
         (problem,) = told(tmp_path, data, BOTH)
-        assert "clusters.main.nodes.node1: waits" in str(problem)
+        assert "clusters.main.nodes.node1: must be changed by a rollout" in str(problem)
         assert "type m5.xlarge -> m5.4xlarge;" in str(problem)
 
     def test_new_node_waits_for_nothing(self, tmp_path: Path) -> None:

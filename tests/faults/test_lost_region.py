@@ -38,7 +38,7 @@ def test_the_switch_is_thrown_without_what_is_dead(site: Site, fault: Fault) -> 
     assert [call.operation for call in site.proxy.arrived if call.changes] == ["PutMetricData"]
     lines = done.stderr.splitlines()
     assert lines[0].startswith("looking for the failover of ")
-    assert lines[1].startswith("looking at the clusters and the switch of ")
+    assert lines[1].startswith("reading the state of ")
     assert "the switch is set to passive and remains set" in done.stderr
     assert "it is not known whether passive is healthy" in done.stderr
 
@@ -116,7 +116,7 @@ def test_a_datapoint_without_an_answer_is_seen_by_its_effect(site: Site, later: 
     with patient_waits(site):
         done = run_here(site, ("failover", "to", SECONDARY))
     assert done.code == exit_codes.DONE, done.text
-    assert "it is not known whether AWS has got" in done.stderr
+    assert "it is not known whether AWS has received" in done.stderr
     assert "leads to passive" in done.stdout
 
 

@@ -28,7 +28,10 @@ _WHO = 'import boto3; print(boto3.client("sts").get_caller_identity()["Account"]
 
 
 def command(paths: Paths, verb: str, config: str = CONFIG) -> list[str]:
-    """Return a command; nodes run no programs, which `living/test_nodes.py` tests."""
+    """Return a command of the local AWS without programs on nodes.
+
+    `living/test_nodes.py` tests nodes with programs.
+    """
     arguments = ["--folder", str(paths.folder), "--config", config, "--nodes", "none"]
     return [sys.executable, "-m", "tools.local_aws", verb, *arguments]
 
@@ -119,7 +122,7 @@ def test_from_nothing_to_nothing(paths: Paths, tmp_path: Path) -> None:
 
 
 def _shows_the_status(output: str) -> None:
-    steps = ["Configuration", "is started on", "Bootstrapping", "Deploying", "What to try next"]
+    steps = ["Configuration", "has started on", "Bootstrapping", "Deploying", "What to try next"]
     assert [step for step in steps if step in output] == steps
     assert _NODE3_IS_HEALTHY.search(output)
     assert "denodo80-main" in output
@@ -185,7 +188,11 @@ def test_a_name_without_an_address(paths: Paths, name: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    expected = f"{name} has no address: REFUSED" if name else "which name?"
+    expected = (
+        f"{name} has no address: the DNS server of the local AWS answers REFUSED"
+        if name
+        else "NAME is missing"
+    )
     assert done.stderr.startswith(f"make local-resolve: {expected}")
 
 
@@ -207,7 +214,7 @@ def test_a_port_that_is_none(paths: Paths, port: str) -> None:
 def test_broken_off_and_killed_and_then_done(paths: Paths) -> None:
     interrupted, output = _disturbed(paths, lambda process: process.send_signal(signal.SIGINT))
     assert interrupted == 130, output
-    assert "interrupted. The server of the local AWS is still running" in output
+    assert "interrupted. A server of the local AWS that was running is still running" in output
 
     killed, output = _disturbed(paths, lambda _process: _kill_server(paths))
     assert killed == 1, output
@@ -265,7 +272,8 @@ def test_a_broken_configuration_leaves_no_server(paths: Paths, tmp_path: Path) -
 def test_without_a_server_a_shell_goes_nowhere(paths: Paths) -> None:
     done = run(paths, "env")
     assert done.returncode == 1
-    # `eval` runs this output: `false` lets a script stop before it calls a real account.
+    # The user's shell evaluates this output: with `false`, a script stops before the script calls a
+    # real account.
     assert done.stdout.strip() == "false"
     assert "start it with `make local CONFIG=" in done.stderr
 

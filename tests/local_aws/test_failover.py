@@ -130,8 +130,8 @@ def test_a_minute_that_nobody_has_seen_counts(cloud: Cloud, site: Stack) -> None
     """The state of an alarm that ignores missing data depends on its last datapoint alone."""
     put(cloud, 1)
     until(lambda: state(cloud, site.ids["Thrown"]) == "ALARM")
-    # No request reads the alarm during the minute of the next datapoint, or in the minutes after
-    # it.
+    # No request reads the alarm during the minute of the next datapoint, or in the following
+    # minutes.
     time.sleep(_MINUTE_S)
     put(cloud, 0)
     time.sleep(4 * _MINUTE_S)

@@ -55,7 +55,10 @@ def test_nodes_stay_through_every_kind_of_outbound_access(cloud: Cloud, tmp_path
 
 
 def _shows(cloud: Cloud, step: int) -> None:
-    """Assert what EC2 has after a step: NAT in zones, regional NAT, none, NAT in zones again."""
+    """Assert the NAT gateways and VPC endpoints after a step.
+
+    The steps: NAT gateways in zones, a regional NAT gateway, none, NAT gateways in zones again.
+    """
     ec2 = cloud.client("ec2")
     gateways: list[Any] = [
         gateway

@@ -138,7 +138,7 @@ def test_a_request_has_kind_id_and_properties() -> None:
 
 def test_an_unknown_kind_is_refused(cloud: Cloud) -> None:
     with pytest.raises(
-        LocalAwsError, match="cannot make a resource of kind 'castle'; kinds are address"
+        LocalAwsError, match="'castle' is not a kind of prerequisite: write one of address"
     ):
         cloud.give({"kind": "castle", "id": "x"})
 

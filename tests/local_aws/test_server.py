@@ -92,13 +92,22 @@ class TestState:
         kill(first)
         second, details = ensure(paths)
         assert "was killed before it could shut down" in details
-        assert "is restored, with the last complete change" in details
+        assert "is restored. This state contains the last complete change" in details
         assert said(second) == "kept"
 
     def test_is_written_by_itself_soon_after_a_change(self, paths: Paths) -> None:
         first = start(paths)
         say(first, "kept")
         until(lambda: "kept" in _content(paths.state / "ssm.json"))
+        assert checkpoint(first)
+        # A write replaces the folder, so this file is in the folder until the next write.
+        (paths.state / "unchanged").touch()
+        assert said(first) == "kept"
+        assert checkpoint(first)
+        assert (paths.state / "unchanged").exists()
+        say(first, "new")
+        until(lambda: "new" in _content(paths.state / "ssm.json"))
+        assert not (paths.state / "unchanged").exists()
 
     def test_never_holds_half_a_stack(self, paths: Paths) -> None:
         """If the server is killed while it creates a stack, the stack is gone at the next start."""
@@ -164,7 +173,7 @@ class TestProcess:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             with pytest.raises(
-                LocalAwsError, match=f"port {port} of 127.0.0.1 is taken: name another"
+                LocalAwsError, match=f"another process uses port {port} of 127.0.0.1: choose"
             ):
                 start(paths, port)
         assert paths.server_record() is None
@@ -207,7 +216,7 @@ class TestProcess:
 
         monkeypatch.setattr(control, "identity", identity)
         second, details = ensure(paths)
-        assert "no longer answers and is killed" in details
+        assert "does not answer any more, and is killed" in details
         assert not _alive(first.pid)
         assert said(second) == "kept"
 
@@ -227,7 +236,7 @@ class TestProcess:
     def test_only_one_command_at_a_time(self, paths: Paths) -> None:
         with (
             paths.exclusive(),
-            pytest.raises(LocalAwsError, match="another make local"),
+            pytest.raises(LocalAwsError, match="another `make local`"),
             paths.exclusive(),
         ):
             pass

@@ -55,7 +55,7 @@ def test_a_machine_has_the_files_in_which_components_find_their_database(
         extras=installation.Extras(shares_scheduler=shares_scheduler),
     )
     assert "spring.datasource.url" in (tmp_path / installation.DATA_CATALOG).read_text()
-    # The metadata export has an element: an export without one counts as failed.
+    # The metadata export has an element: an export without elements counts as failed.
     assert digest((tmp_path / "metadata").read_bytes()) != digest(b"")
     # The node program refuses a Scheduler whose file names both PostgreSQL and Derby.
     scheduler = (tmp_path / installation.SCHEDULER).read_text()
@@ -70,7 +70,9 @@ def test_unknown_servers_of_nodes_are_refused_with_the_known_ones(
     monkeypatch.setattr(sys, "argv", arguments)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     assert __main__.main() == 1
-    message = "make local: NODES=x is not a kind of servers: write one of light, jvm, none"
+    message = (
+        "make local: NODES=x is not a kind of servers for nodes: write one of light, jvm, none"
+    )
     assert capsys.readouterr().err.strip() == message
 
 

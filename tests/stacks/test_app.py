@@ -62,8 +62,8 @@ def test_broken_file_gives_all_its_errors_and_no_traceback(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"confg": "environment.yaml"}, "-c: unknown context key confg;"),
-        ({"config": "nowhere.yaml"}, "-c config: there is no such file (nowhere.yaml);"),
+        ({"confg": "environment.yaml"}, "-c: confg is an unknown context key;"),
+        ({"config": "nowhere.yaml"}, "-c config: the file does not exist (nowhere.yaml);"),
         ({"config": "active-pasive"}, "-c config: neither config/active-pasive.yaml nor "),
     ],
 )

@@ -198,8 +198,8 @@ def test_a_new_node_joins_the_shared_groups_in_place(synth: Synth, article: Data
         "Balancerserviceodbc",
         "Balancerserviceweb",
     }
-    # If one of three nodes is lost, more than one remains. So these two alarms are no longer
-    # urgent, and another alarm, for the last node, is added.
+    # If one of three nodes is lost, more than one remains. So the alarms MachineLost and NodeOut
+    # are no longer urgent, and another alarm, for the last node, is added.
     texts = {"AlarmActions", "AlarmDescription", "OKActions"}
     assert {
         change.path(id_): keys for id_, keys in change.changed.items() if id_ not in targets
@@ -342,7 +342,7 @@ def test_clusters_that_swap_roles_keep_the_switch(synth: Synth, article: Data) -
     after = copy.deepcopy(article)
     failover = after["failover"]
     failover["primary"], failover["secondary"] = failover["secondary"], failover["primary"]
-    # Set explicitly, because the switch is in the secondary's region by default.
+    # Set the region of the switch: by default it is the secondary's region, which changes.
     for data in (article, after):
         data["failover"]["region"] = "eu-central-1"
     change = Change(synth(article)["denodo70-failover"], synth(after)["denodo70-failover"])

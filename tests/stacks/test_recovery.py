@@ -36,7 +36,7 @@ def test_a_type_has_a_recovery(instance_type: str, recovery: Recovery) -> None:
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Template]:
-    """Return the example with a metal instance, and one without recovery."""
+    """Return templates with a metal instance, and with an instance type without recovery."""
     folder = tmp_path_factory.mktemp("recovery")
     text = EXAMPLE.read_text()
     for node, type_ in (("node1", "m7i.metal-24xl"), ("node2", "m5d.xlarge")):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a new virtual environment into which pip has installed only the project."""
     folder = tmp_path_factory.mktemp("installed")
-    # A copy, because a build writes files next to the sources.
+    # Build from a copy, because a build writes files next to the sources.
     for name in _SOURCES:
         source = ROOT / name
         if source.is_dir():
@@ -30,9 +30,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(source, folder / "project" / name)
     for command in (
-        # The new environment uses the pip of this one, whose installation takes longest.
+        # Without pip: the installation of pip would take longest. pip of this environment installs.
         [sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")],
-        [*_pip(folder / "venv"), "install", str(folder / "project")],
+        # Python compiles the modules that are imported; most modules of the packages never are.
+        [*_pip(folder / "venv"), "install", "--no-compile", str(folder / "project")],
     ):
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

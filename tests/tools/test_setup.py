@@ -43,7 +43,7 @@ def executable(file: Path, content: str) -> Path:
 
 
 def pins(lock: str) -> set[str]:
-    """Return the pins of a lock file, as name==version."""
+    """Return the pinned packages of a lock file, as `name==version`."""
     return set(re.findall(r"^[a-z0-9-]+==\S+", lock, re.MULTILINE))
 
 
@@ -226,7 +226,7 @@ class Clone:
 
     @property
     def asked(self) -> list[str]:
-        """Return the names of the steps that the last set-up has run."""
+        """Return the names of the steps that the last run of `tools/setup` has executed."""
         return (self.place / "asked").read_text().split()
 
 
@@ -314,7 +314,7 @@ class TestSetup:
         assert clone.asked == ["pip", "npm-dev"]
         clone.setup("dev")
         assert clone.asked == []
-        # `make setup` then keeps the development packages up to date, too.
+        # After `make dev`, `make setup` also keeps the development packages up to date.
         (clone.place / "package-lock.json").write_text("two")
         clone.setup()
         assert clone.asked == ["npm-dev"]

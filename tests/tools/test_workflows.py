@@ -29,8 +29,8 @@ PINS: Final = {
         "v6.2.3",
     ),
 }
-"""Commit of each action that workflows use, with the tag that the action's repository has for
-it."""
+"""Commit of each GitHub action that workflows use, with the tag of the commit in the action's
+repository."""
 
 
 class TestForm:
@@ -55,7 +55,7 @@ class TestForm:
 
     @staticmethod
     def lint(*files: Path) -> tuple[int, str]:
-        """Return exit code and output of the validator, as `make lint` runs it."""
+        """Run the validator of workflows as `make lint` does; return exit code and output."""
         done = subprocess.run(
             [ROOT / ".venv/node", ROOT / "tools/workflow_lint.mjs", *files],
             capture_output=True,
@@ -97,7 +97,7 @@ class TestForm:
 
     @pytest.mark.parametrize("file", WORKFLOWS)
     def test_no_text_of_others_is_in_a_command(self, file: str) -> None:
-        """An expression in `run` would insert a branch's name or a title into a script."""
+        """An expression in `run` would insert text of others, such as a title, into a script."""
         for job in document(file)["jobs"].values():
             assert [step["run"] for step in job["steps"] if "${{" in step.get("run", "")] == []
 

@@ -11,9 +11,9 @@ import pytest
 from denodo_ha.environment.loading.loader import load
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
+from tests.support.stack_updates import bootstrap_through_api, deploy_through_api
 from tests.upgrade.revision import Revision, python
 from tools.local_aws import bootstrap, deployment
-from tools.local_aws.cdk import Cdk
 from tools.local_aws.credentials import Access
 
 if TYPE_CHECKING:
@@ -45,16 +45,13 @@ class Environment:
         synthesise(loaded, self.assemblies["new"])
         endpoint, self._paths = local_aws_server.endpoint(), local_aws_server.paths()
         home = bootstrap.home_location(loaded.environment)
-        self._access, self._revision, self._folder = Access(endpoint, *home), revision, folder
+        self._access, self._revision = Access(endpoint, *home), revision
         deployment.make_prerequisites(endpoint, loaded)
-        bootstrap.bootstrap(endpoint, self._paths, loaded.environment, [home])
+        bootstrap_through_api(endpoint, [home])
 
     def deploy(self, revision: str) -> dict[str, str]:
         """Deploy a revision; return the physical ids of resources to keep, by logical id."""
-        cdk = Cdk(self._access, self._paths, self._folder)
-        arguments = ("--require-approval", "never", "--app", str(self.assemblies[revision]))
-        done = cdk.captured("deploy", "--all", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
+        deploy_through_api(self._access.endpoint, self.assemblies[revision])
         return self.ids()
 
     def ids(self) -> dict[str, str]:

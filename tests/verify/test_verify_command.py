@@ -157,7 +157,7 @@ def test_balancer_that_is_given(port: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "no environment is named"),
+        ((), "no configuration is given"),
         (("-c", "{two}", "--through", "mian"), "did you mean main?"),
         (("-c", "{two}", "--through", "main/nod1"), "did you mean node1?"),
         (("-c", "{one}", "--through", "failover"), "there is no failover name"),

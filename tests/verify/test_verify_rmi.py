@@ -62,7 +62,7 @@ def test_right(nodes: Nodes, tmp_path: Path) -> None:
 def test_each_hop_is_named(nodes: Nodes, tmp_path: Path) -> None:
     found = balanced(tmp_path, nodes, *nodes.right)
     named = {f"{BALANCER}:{node.second}, main/{name}" for name, node in _named(nodes)}
-    assert found.step("jdbc", "lookup jmxrmi").seen.removeprefix("continues at ") in named
+    assert found.step("jdbc", "lookup jmxrmi").seen.removeprefix("clients continue at ") in named
 
 
 def _named(nodes: Nodes) -> list[tuple[str, JavaNode]]:

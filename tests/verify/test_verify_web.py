@@ -93,7 +93,7 @@ def test_certificate_is_wrong(identity: Identity, code: str, said: str, tmp_path
 def test_certificate_ends_soon(tmp_path: Path) -> None:
     found = https(tmp_path, authority().issue(NAME, ends=10))
     assert found.codes(StepState.WRONG, StepState.NOTE) == {("web", "certificate-soon")}
-    assert found.step("web", "TLS").seen.startswith("10 days are left")
+    assert found.step("web", "TLS").seen.startswith("the certificate expires in 10 days")
 
 
 def test_no_tls_where_it_should_be(tmp_path: Path) -> None:

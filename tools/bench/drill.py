@@ -72,7 +72,7 @@ def _record(number: int, role: str, stack: SynthesisedStack) -> dict[str, Any]:
 
 
 def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
-    """Yield a row for an eighth, a quarter, half and all of `most` clusters."""
+    """Yield the table's heading, and a row for an eighth, a quarter, half and all of `most`."""
     yield f"{'clusters':>8}{'nodes':>7}{'failures':>10}{'read s':>9}{'play s':>9}{'report s':>9}"
     for number in (most // 8, most // 4, most // 2, most):
         start = time.process_time()
@@ -91,8 +91,8 @@ def rows(stack: SynthesisedStack, most: int) -> Iterator[str]:
 def main() -> None:
     """Print the rows of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="large", help="the example to copy (12 nodes)")
-    parser.add_argument("--clusters", type=int, default=50, help="the largest number of copies")
+    parser.add_argument("--config", default="large", help="name of the example to copy")
+    parser.add_argument("--clusters", type=int, default=50, help="largest number of copies")
     arguments = parser.parse_args()
     try:
         for line in rows(cluster_stack(arguments.config), arguments.clusters):

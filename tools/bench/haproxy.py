@@ -31,7 +31,7 @@ SECONDS = 2.0
 
 
 def article(proxy: Running, site: Site) -> str:
-    """Return the configuration of Denodo's article, with the benchmark's addresses and ports."""
+    """Return the configuration of Denodo's article (`article.cfg`), with the benchmark's ports."""
     values = {
         "run": proxy.folder,
         "jdbc": proxy.port("jdbc"),
@@ -84,13 +84,14 @@ def _change(make: Make) -> Callable[[Running], None]:
 
 
 def losses(site: Site, total: int) -> Iterator[str]:
-    """Yield a table of failed connections: their number, and the time of the last one."""
-    yield f"{total} new connections, {RATE} a second: failures / seconds until the last failure"
+    """Yield a table of failed connections: their number, and the time of the last failure."""
+    yield f"{total} new connections, {RATE} a second: number of failed connections / seconds until"
+    yield "the last failed connection"
     yield f"{'':34}" + "".join(f"{name:>18}" for name in FILES)
     events: dict[str, Callable[[Make], Callable[[Running], None]]] = {
         "node killed": lambda _: lambda _proxy: site["node1"].kill(),
         "node hung": lambda _: lambda _proxy: site["node1"].hang(),
-        "a change of the file": _change,
+        "configuration file changed": _change,
     }
     for name, event in events.items():
         cells = []
@@ -121,12 +122,16 @@ def speeds(site: Site, runs: int) -> Iterator[str]:
 
 def main() -> int:
     """Print the tables of the benchmark."""
-    parser = argparse.ArgumentParser(description="Measure HAProxy's generated file.")
-    parser.add_argument("--connections", type=int, default=1600, help="runs of each failure")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each speed")
+    parser = argparse.ArgumentParser(
+        description="Compare the generated HAProxy configuration with that of Denodo's article."
+    )
+    parser.add_argument(
+        "--connections", type=int, default=1600, help="number of new connections in each failure"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="number of runs of each speed test")
     arguments = parser.parse_args()
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # failures are counted, not logged
-    print("HAProxy: the generated file beside the article's")
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # Failed connections are counted.
+    print("HAProxy: the generated configuration compared with that of Denodo's article")
     print(f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})\n")
     site = stand_ins.site()
     try:

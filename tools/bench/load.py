@@ -38,7 +38,10 @@ class Outcome:
 
     @property
     def until_out(self) -> str:
-        """Return when the last failed connection started; `never` if the failures did not end."""
+        """Return when the last failed connection started, in seconds since the event.
+
+        Return `never` if connections still failed in the last second of the run.
+        """
         last = max(self.failed, default=0.0)
         return "never" if last and last > self.seconds - 1 else f"{last:.1f}"
 

@@ -40,7 +40,7 @@ def main(seconds: int) -> None:
         script.chmod(0o755)
         vdp, odbc = _server(b""), _server(b"N")
         state = parse(json.dumps(_state(folder / "denodo", vdp, odbc)))
-        for name, forget in (("a ping at each check", True), ("now", False)):
+        for name, forget in (("with a ping at each check", True), ("as implemented", False)):
             clock = _Clock()
             probe = ServiceProbe(System(folder=folder), Service("vdp", vdp), clock=clock)
             before, checks = _used(), 0
@@ -52,8 +52,8 @@ def main(seconds: int) -> None:
                 checks += 1
             spent = _used() - before
             sys.stdout.write(
-                f"{name}: {checks} checks in {seconds} s, {spent:.2f} s of a processor, "
-                f"{100 * spent / seconds:.2f} %\n"
+                f"{name}: {checks} checks in {seconds} s take {spent:.2f} s of processor time, "
+                f"{100 * spent / seconds:.2f} % of one processor\n"
             )
 
 

@@ -143,11 +143,19 @@ def report(synth: Synth, times: int, counts: Sequence[int]) -> Iterator[str]:
 
 def main() -> int:
     """Print the tables of the benchmark; return 1 if a process fails."""
-    parser = argparse.ArgumentParser(description="Measure the synth of a configuration.")
-    parser.add_argument("--config", default="active-passive", help="path or name")
-    parser.add_argument("--runs", type=int, default=5, help="measured runs of each process")
+    parser = argparse.ArgumentParser(description="Measure `cdk synth` of a configuration.")
     parser.add_argument(
-        "--clusters", type=int, nargs="*", default=CLUSTER_COUNTS, help="sizes of the growth table"
+        "--config", default="active-passive", help="path or name of the configuration"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=5, help="number of measured runs of each process"
+    )
+    parser.add_argument(
+        "--clusters",
+        type=int,
+        nargs="*",
+        default=CLUSTER_COUNTS,
+        help="numbers of clusters, one for each row of the growth table",
     )
     arguments = parser.parse_args()
     try:

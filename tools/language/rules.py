@@ -34,8 +34,8 @@ DEPLOYED: Final = frozenset(
 text would change deployed resources."""
 
 OPENINGS: Final = re.compile(r"(What|Whether|How|Who)\b")
-"""Words with which a docstring must not begin. It begins with a verb, or with the noun of the thing
-that it describes."""
+"""Words with which a docstring must not begin. A docstring begins with a verb, or with the noun of
+the thing that the docstring describes."""
 
 REASONS: Final = re.compile(r"#\s*(noqa|type|ruff):.*\b(see|as) above\b")
 """Comment that suppresses a linter rule and gives its reason only as a reference to another

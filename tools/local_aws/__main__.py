@@ -37,14 +37,14 @@ def main() -> int:
     """Run a command; return exit status 1 if it failed."""
     parser = argparse.ArgumentParser(prog="local_aws", description="The local AWS.")
     parser.add_argument("command", choices=list(_VERBS))
-    parser.add_argument("--config", default=DEFAULT, help="configuration: path or name")
-    parser.add_argument("--port", default="0", help="port of the server; 0: a free port")
-    parser.add_argument("--nodes", default="light", help="servers of the nodes")
-    parser.add_argument("--name", default="", help="the DNS name to resolve")
-    parser.add_argument("--run", default="", help="the script that runs in a client's network")
-    parser.add_argument("--view", default=name_lookup.OUTSIDE, help="the client's VPC")
-    parser.add_argument("--node", default="", help="the node, as CLUSTER/NODE")
-    parser.add_argument("--do", default="", help="what happens to the node's machine")
+    parser.add_argument("--config", default=DEFAULT, help="path or name of the configuration")
+    parser.add_argument("--port", default="0", help="port of the server; 0 for a free port")
+    parser.add_argument("--nodes", default="light", help="kind of servers that nodes run")
+    parser.add_argument("--name", default="", help="DNS name to resolve")
+    parser.add_argument("--run", default="", help="script to run in a client's network")
+    parser.add_argument("--view", default=name_lookup.OUTSIDE, help="id of the client's VPC")
+    parser.add_argument("--node", default="", help="node to change, as CLUSTER/NODE")
+    parser.add_argument("--do", default="", help="action on the node's machine")
     parser.add_argument("--folder", type=Path, help="folder of the state; default: .local")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -67,8 +67,8 @@ def main() -> int:
         with chosen(EnvironmentChoice(config=arguments.config)):
             again = make_command("local")
         print(
-            "\nmake local: interrupted. The server of the local AWS is still running if it was: "
-            f"continue with `{again}`, or remove it with `make local-down`",
+            "\nmake local: interrupted. A server of the local AWS that was running is still "
+            f"running. Continue with `{again}`, or remove the local AWS with `make local-down`",
             file=sys.stderr,
         )
         return _INTERRUPTED
@@ -81,7 +81,8 @@ def _run(arguments: argparse.Namespace, paths: Paths, console: Console) -> int:
             port, nodes = _port(arguments.port), arguments.nodes
             if nodes not in _NODES:
                 message = (
-                    f"NODES={nodes} is not a kind of servers: write one of {', '.join(_NODES)}"
+                    f"NODES={nodes} is not a kind of servers for nodes: write one of "
+                    f"{', '.join(_NODES)}"
                 )
                 raise LocalAwsError(message)
             deployment.make_local(arguments.config, paths, console, port=port, nodes=nodes)

@@ -87,5 +87,5 @@ def bootstrap(
                 timeout=_TIMEOUT_S,
             )
         if done.returncode:
-            message = f"account {account} could not be bootstrapped\n{done.stdout}{done.stderr}"
+            message = f"`cdk bootstrap` failed for account {account}:\n{done.stdout}{done.stderr}"
             raise LocalAwsError(message)

@@ -14,7 +14,7 @@ from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import ROOT, Paths
 
 TIMEOUT_S = 900.0
-"""Project default: a deploy to the local AWS takes seconds; this limit ends one that hangs."""
+"""Project default: a deploy to the local AWS takes seconds; this limit ends a deploy that hangs."""
 
 _POLL_S = 0.2
 _LAST_LINES = 30
@@ -57,10 +57,10 @@ class Cdk:
             raise LocalAwsError(str(error)) from None
 
     def run_quietly(self, log: Path, say: Callable[[str], None], *arguments: str) -> None:
-        """Run the CLI with its output in a file, and say which stacks it has finished.
+        """Run the CLI with its output in a file, and report each stack that the CLI has finished.
 
         Args:
-            log: the file; it is replaced.
+            log: the file for the output; an earlier file is replaced.
             say: called with a line for each finished stack.
             arguments: the CLI's arguments.
 
@@ -76,7 +76,7 @@ class Cdk:
                 while process.poll() is None:
                     if time.monotonic() > until:
                         raise subprocess.TimeoutExpired(process.args, TIMEOUT_S)
-                    time.sleep(_POLL_S)  # Poll: the CLI signals nothing but lines of its output.
+                    time.sleep(_POLL_S)  # Poll: only the CLI's output shows a finished stack.
                     _say_finished(lines, say)
                 _say_finished(lines, say)
 
@@ -114,14 +114,14 @@ class Cdk:
             try:
                 with killed_with_this_process(process.pid):
                     output, error = process.communicate(timeout=timeout)
-            except BaseException:  # Also on Ctrl-C: the CLI must not outlive this process.
+            except BaseException:  # Also on Ctrl-C, the CLI must not outlive this process.
                 process.kill()
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, output, error)
 
 
 def _guarded(wait: Wait) -> Wait:
-    """Return `wait` with a guard: while it waits, the end of this process also kills the CLI."""
+    """Return `wait` with a guard: if this process ends during the wait, the CLI is killed."""
 
     def guarded(process: subprocess.Popen[bytes]) -> None:
         with killed_with_this_process(process.pid):

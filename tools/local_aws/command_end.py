@@ -1,4 +1,4 @@
-"""The end of a command that `make local` runs, if `make local` is killed.
+"""Guard that kills a command of `make local`, such as the CDK CLI, if `make local` is killed.
 
 python -m tools.local_aws.command_end PID
 
@@ -35,9 +35,9 @@ def killed_with_this_process(pid: int) -> Iterator[None]:
 
 
 def main() -> None:
-    """Wait for the end of the process that started this one, and kill the processes below PID.
+    """Wait for the end of the process that started this process; then kill PID and all below PID.
 
-    Nothing is killed if that process has left the block and sent `_DONE`.
+    Nothing is killed if that process has sent `_DONE`, because its command has ended.
     """
     if sys.stdin.buffer.read() != _DONE:
         process_tree.send(process_tree.below(int(sys.argv[1])), signal.SIGKILL)

@@ -123,22 +123,28 @@ def require_local_aws(access: Access) -> None:
         LocalAwsError: the endpoint is not a local AWS, or does not answer.
     """
     if not access.endpoint.startswith("http://127.0.0.1:"):
-        message = f"{access.endpoint} is not on this machine: nothing was sent there"
+        message = (
+            f"{access.endpoint} is not on this machine, so it cannot be the local AWS: nothing was "
+            "sent to this endpoint"
+        )
         raise LocalAwsError(message)
     if control.identity(access.endpoint) is None:
         message = (
-            f"the server at {access.endpoint} is not the local AWS, or does not answer: nothing "
-            f"was sent there. Start the local AWS with `{make_command('local')}`"
+            f"the server at {access.endpoint} is not the local AWS, or does not answer: no call of "
+            f"AWS was sent to this server. Start the local AWS with `{make_command('local')}`"
         )
         raise LocalAwsError(message)
     try:
         caller: dict[str, str] = access.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
-        message = f"the local AWS at {access.endpoint} fails to name the account: {error}"
+        message = (
+            f"the local AWS at {access.endpoint} does not say which account the credentials belong "
+            f"to (GetCallerIdentity): {error}"
+        )
         raise LocalAwsError(message) from None
     if caller["Account"] != access.account:
         message = (
-            f"the local AWS at {access.endpoint} took the credentials as account "
+            f"the local AWS at {access.endpoint} assigns the credentials to account "
             f"{caller['Account']} instead of {access.account}: nothing was deployed"
         )
         raise LocalAwsError(message)

@@ -53,9 +53,9 @@ def make_local(
     Args:
         config: name or path of the configuration.
         paths: paths of the local AWS.
-        console: shows what happens.
+        console: shows the progress and the result.
         port: port of the server; 0 for a free port.
-        nodes: servers of the nodes: `light`, `jvm`, or `none` for instances without programs.
+        nodes: kind of the nodes' servers: `light`, `jvm`, or `none` for instances without programs.
     """
 
     def say(text: str) -> None:
@@ -83,7 +83,10 @@ def make_local(
         missing = missing_for_haproxy(server, loaded.environment) if nodes != "none" else ""
         say(_machines(server, is_served=not missing))
         if missing:
-            say(f"HAProxy instances run no programs here and count as healthy: {missing}")
+            say(
+                "HAProxy instances run no programs on this machine, and the local AWS treats them "
+                f"as healthy: {missing}"
+            )
         name = _client_name(server, loaded.environment)
     is_served = nodes != "none" and not missing
     things = things_to_try(loaded.environment, config, name, nodes_run=is_served, init=init)
@@ -91,7 +94,7 @@ def make_local(
 
 
 def _parts(nodes: str) -> dict[str, bool]:
-    """Return the parts that run with these servers of the nodes."""
+    """Return the state of each part of the local AWS for a kind of servers of the nodes."""
     return LIVING | {"nodes": nodes != "none", "jvm": nodes == "jvm"}
 
 
@@ -108,7 +111,7 @@ def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) 
             require_local_aws(access)
             count = make_prerequisites(server.endpoint, loaded)
             if count:
-                say(f"Made {count} resources that the configuration names but does not create")
+                say(f"Made {count} resources that the configuration refers to but does not create")
             missing = bootstrap.not_bootstrapped(server.endpoint, environment)
             if missing:
                 say(f"Bootstrapping {', '.join(' '.join(location) for location in missing)}")
@@ -128,9 +131,10 @@ def deploy(server: Server, loaded: Loaded, config: str, paths: Paths, say: Say) 
         others = [name for name in deployed_environments(paths) if name != environment.name]
         if others:
             message = (
-                f"{error}\nThis local AWS also has {', '.join(others)} deployed, which may "
-                "conflict (the same record, or too many Elastic IPs): remove everything with "
-                "`make local-down`"
+                f"{error}\nThis deployment may conflict with {', '.join(others)}, also deployed to "
+                "this local AWS, for example by equal DNS records or too many Elastic IPs. Remove "
+                "all deployments with `make local-down`, and run "
+                f"`{make_command('local')}` again"
             )
             raise LocalAwsError(message) from error
         raise
@@ -142,7 +146,7 @@ class _ServerEndedError(LocalAwsError):
 
 @contextmanager
 def _running(paths: Paths) -> Iterator[None]:
-    """If the server has ended, replace an error in this block by a message that says so."""
+    """Replace an error in the block by `_ServerEndedError` if the server has ended."""
     try:
         yield
     except (LocalAwsError, OSError, BotoCoreError) as error:
@@ -150,8 +154,8 @@ def _running(paths: Paths) -> Iterator[None]:
             raise
         message = (
             f"the server of the local AWS has ended (log: {paths.log}). Run "
-            f"`{make_command('local')}` again: it restores the state from before the deploy and "
-            "starts the deploy again"
+            f"`{make_command('local')}` again: this command restores the state from before the "
+            "deploy, and starts the deploy again"
         )
         raise _ServerEndedError(message) from error
 
@@ -246,7 +250,7 @@ def _databases(server: Server, environment: Environment) -> Iterator[str]:
     if created and not databases:
         yield (
             f"The database of {', '.join(created)} does not run: this machine has no PostgreSQL. "
-            "`make dev` installs one, then run `make local` again"
+            f"Install PostgreSQL with `make dev`, then run `{make_command('local')}` again"
         )
     for name, database in databases.items() if created else ():
         address, port = database["endpoint"]
@@ -279,20 +283,27 @@ def _creates_database(cluster: Cluster) -> bool:
 
 
 def _machines(server: Server, *, is_served: bool) -> str:
-    """Return a sentence on the instances that run programs; with `is_served`, also on new nodes."""
+    """Return a sentence on the instances that run programs.
+
+    With `is_served`, add a sentence on how new nodes begin to serve clients.
+    """
     machines = control.call(server.endpoint, "machines")
     if not machines:
-        return "Instances run no programs here (docs/reference/local.md, What is not like AWS)"
+        return "Instances run no programs (docs/reference/local.md, What is not like AWS)"
     shared = all(machine["address"] == _SHARED for machine in machines.values())
     where = (
-        f" at ports of their own on {_SHARED}, which `GET /_local/endpoints/INSTANCE/PORT` names"
+        f". All share the address {_SHARED}, each with its own ports: read the port that stands "
+        f"for a port of an instance with `curl {server.endpoint}/_local/endpoints/INSTANCE/PORT`"
         if shared
         else ""
     )
     text = f"{len(machines)} instances run their programs{where}"
     if not is_served:
         return text
-    return f"{text}. A new node serves once an operator has confirmed its metadata, as below"
+    return (
+        f"{text}. A new node serves clients after an operator has confirmed the node's metadata, "
+        "with the command below"
+    )
 
 
 def missing_for_haproxy(server: Server, environment: Environment) -> str:
@@ -303,7 +314,7 @@ def missing_for_haproxy(server: Server, environment: Environment) -> str:
 
 
 def _client_name(server: Server, environment: Environment) -> str:
-    """Return the name for clients: the failover name, else that of the first load balancer."""
+    """Return the failover name, else the first load balancer's name; empty if there is none."""
     if environment.failover is not None:
         return failover_plan.dns_name(environment.failover)
     for location in bootstrap.locations(environment):
@@ -318,8 +329,8 @@ def _show_next_steps(console: Console, paths: Paths, things: list[Thing]) -> Non
     console.print()
     console.print("What to try next:", style="bold")
     others = [
-        Thing(f"tail -f {paths.notifications}", "see the notifications of the alarms"),
-        Thing("make local-down", "remove everything"),
+        Thing(f"tail -f {paths.notifications}", "show the notifications of alarms as they arrive"),
+        Thing("make local-down", "remove all stacks and the local AWS"),
     ]
     for number, thing in enumerate([*things, *others], 1):
         prefix = f"{number}." if number <= len(things) else "  "

@@ -26,7 +26,7 @@ def resolve(name: str, paths: Paths) -> dict[str, Any]:
         LocalAwsError: the name has no address, or the local AWS is not running.
     """
     if not name.strip("."):
-        message = "which name? Write `make -s local-resolve NAME=denodo.example.com`"
+        message = "NAME is missing: write `make -s local-resolve NAME=denodo.example.com`"
         raise LocalAwsError(message)
     server = server_process.running(paths)
     if server is None:
@@ -35,9 +35,10 @@ def resolve(name: str, paths: Paths) -> dict[str, Any]:
     answer = control.call(server.endpoint, f"names/{name}")
     if not answer["addresses"]:
         message = (
-            f"{name} has no address: {answer['code']}"
-            f"{', after ' + ', '.join(answer['names']) if answer['names'] else ''}. The names are "
-            "those of the hosted zones and load balancers that are deployed here"
+            f"{name} has no address: the DNS server of the local AWS answers {answer['code']}"
+            f"{' after the names ' + ', '.join(answer['names']) if answer['names'] else ''}. The "
+            "server only knows names of the hosted zones and load balancers that are deployed to "
+            "this local AWS"
         )
         raise LocalAwsError(message)
     return answer
@@ -49,7 +50,7 @@ def usage(name: str, answer: dict[str, Any]) -> Iterator[str]:
         shifted = {actual for _, actual in endpoints if actual != int(port)}
         if shifted:
             there = ", ".join(f"{address}:{actual}" for address, actual in endpoints)
-            yield f"port {port} of {name} is {there} on this machine"
+            yield f"for port {port} of {name}, connect to {there} on this machine"
 
 
 def servers(endpoint: str) -> Iterator[str]:

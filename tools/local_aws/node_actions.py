@@ -9,11 +9,11 @@ from tools.local_aws.errors import LocalAwsError
 from tools.local_aws.paths import Paths
 
 ACTIONS = {
-    "kill": "the machine is gone, as by the loss of its host",
-    "kill-server": "Denodo's servers are killed, and the node program runs",
-    "suspend": "Denodo's servers hang (SIGSTOP)",
-    "resume": "Denodo's servers continue",
-    "start": "the machine starts, or its servers: all is as before",
+    "kill": "all programs of the node are killed, as by the loss of the machine",
+    "kill-server": "Denodo's servers on the node are killed; the node program continues to run",
+    "suspend": "Denodo's servers on the node hang (SIGSTOP)",
+    "resume": "Denodo's servers on the node continue after `suspend`",
+    "start": "the machine of the node boots again, which ends the effect of every other action",
 }
 
 
@@ -34,7 +34,9 @@ def act(environment: Environment, node: str, action: str, paths: Paths) -> str:
         for node_name in of.nodes
     ]
     if node not in known_nodes:
-        message = f"NODE={node} is not a node of the configuration: {', '.join(known_nodes)}"
+        message = (
+            f"NODE={node} is not a node of the configuration: write one of {', '.join(known_nodes)}"
+        )
         raise LocalAwsError(message)
     server = server_process.running(paths)
     if server is None:

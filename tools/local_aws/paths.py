@@ -54,14 +54,14 @@ class Paths:
 
     @cached_property
     def temporary(self) -> Path:
-        """A folder for temporary files of the CDK CLI and jsii, which leave some when killed."""
+        """Folder for temporary files, which the CDK CLI and jsii leave behind when killed."""
         folder = self.folder / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @property
     def lock(self) -> Path:
-        """The lock file. It is outside of `folder`, which is removed while the lock is held."""
+        """The lock file, outside of `folder`: `folder` is removed while the lock is held."""
         return self.folder.with_name(f"{self.folder.name}.lock")
 
     def server_record(self) -> dict[str, int] | None:
@@ -101,8 +101,8 @@ class Paths:
                 flock(lock, LOCK_EX | LOCK_NB)
             except BlockingIOError:
                 message = (
-                    "another make local or make local-down is running in this clone: wait "
-                    "until it has ended"
+                    "another `make local` or `make local-down` is running in this clone: wait "
+                    "until that command has ended, and repeat this command"
                 )
                 raise LocalAwsError(message) from None
             yield

@@ -47,7 +47,7 @@ Resource = tuple[str, str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Prerequisite:
-    """One resource that must exist, with its properties according to the configuration."""
+    """A resource that must exist, with its properties according to the configuration."""
 
     account: str
     region: str
@@ -62,7 +62,7 @@ class Prerequisite:
 
 
 def prerequisites_of(loaded: Loaded) -> list[Prerequisite]:
-    """Return all prerequisites, in an order in which each one comes after those it refers to."""
+    """Return all prerequisites, each after the prerequisites that it refers to."""
     environment = loaded.environment
     first: dict[tuple[str, str, str, str], Prerequisite] = {}
     for name, cluster in sorted(environment.clusters.items()):
@@ -200,7 +200,7 @@ def image_contents(environment: Environment, cluster: str) -> dict[str, Any]:
 
 
 def certificate_names(environment: Environment) -> list[str]:
-    """Return the names in a certificate of nodes: those that clients use, and each node's names."""
+    """Return the names in the nodes' certificate: names that clients use, and each node's names."""
     failover = environment.failover
     names = [failover_plan.dns_name(failover)] if failover is not None else []
     for name, cluster in sorted(environment.clusters.items()):

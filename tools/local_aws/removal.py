@@ -31,12 +31,12 @@ def remove_all(paths: Paths, console: Console) -> None:
     with paths.exclusive():
         server = server_process.running(paths)
         if server is None:
-            say("The local AWS is not running: there are no stacks to destroy")
+            say("The local AWS is not running: its state is removed without destroying the stacks")
         else:
             for manifest in sorted(paths.assemblies.glob("*/manifest.json")):
                 destroy(server.endpoint, manifest.parent, paths, say)
         if server_process.stop(paths):
-            say("The local AWS is stopped")
+            say("The local AWS has stopped")
         # Kill machines that a killed server has left behind: a suspended machine cannot notice that
         # its server has ended.
         ChildProcesses().install(paths.folder)
@@ -71,7 +71,7 @@ def destroy(endpoint: str, assembly: Path, paths: Paths, say: Say) -> None:
         log = paths.folder / "destroy.log"
         cdk.run_quietly(log, say, "destroy", "--all", "--force", "--app", str(assembly))
     except LocalAwsError as error:
-        message = f"{error}. The local AWS is still running; try again with `make local-down`"
+        message = f"{error}\nThe local AWS is still running: repeat `make local-down`"
         raise LocalAwsError(message) from error
 
 

@@ -59,8 +59,9 @@ def ensure_running(paths: Paths, say: Say, *, port: int = 0) -> Server:
     if server is not None:
         if port and server.port != port:
             message = (
-                f"the local AWS already runs on port {server.port}: stop it with `make "
-                f"local-down` to start it on {port}, or leave LOCAL_PORT out"
+                f"the local AWS already runs on port {server.port}, not {port}: leave LOCAL_PORT "
+                f"out to use the running server, or remove the local AWS with `make local-down` "
+                f"and run `{make_command('local')} LOCAL_PORT={port}`"
             )
             raise LocalAwsError(message)
         say(f"The local AWS is running on {server.endpoint}")
@@ -75,15 +76,15 @@ def clean_up(paths: Paths, say: Say) -> None:
     record = paths.server_record()
     assert record is not None
     if is_server(record["pid"], paths):
-        say(f"The local AWS (process {record['pid']}) no longer answers and is killed")
+        say(f"The local AWS (process {record['pid']}) does not answer any more, and is killed")
         _end(record["pid"], (signal.SIGKILL,))
     else:
         say(f"The local AWS (process {record['pid']}) was killed before it could shut down")
     if paths.state.exists():
         written = datetime.fromtimestamp(paths.state.stat().st_mtime).astimezone()
         say(
-            f"Its state of {written:%H:%M:%S} is restored, with the last complete change; a "
-            "deploy that was running starts again"
+            f"The state of the local AWS from {written:%H:%M:%S} is restored. This state contains "
+            "the last complete change, but nothing of a deploy that was running"
         )
     paths.remove_server_record()
 
@@ -106,10 +107,13 @@ def start(paths: Paths, say: Say, *, port: int = 0, parent: int | None = None) -
         try:
             server = _launch(paths, paths.last_port, parent)
         except _PortTakenError:
-            say(f"Another process uses port {paths.last_port}: the port changes")
+            say(
+                f"Another process uses port {paths.last_port}, the last port of the local AWS: the "
+                "local AWS gets another port"
+            )
             server = _launch(paths, 0, parent)
     paths.remember_port(server.port)
-    say(f"The local AWS is started on {server.endpoint}")
+    say(f"The local AWS has started on {server.endpoint}")
     return server
 
 
@@ -145,21 +149,27 @@ def _launch(paths: Paths, port: int, parent: int | None) -> Server:
                 process.returncode = 0
                 return server
             time.sleep(_POLL_S)  # Poll: the server does not signal that it is ready.
-    except BaseException:  # Also on Ctrl-C: no record names the process yet.
+    except BaseException:  # Also on Ctrl-C, end the server: no record has its process id yet.
         _end_child(process)
         raise
     output = paths.log.read_bytes()[log_start:].decode(errors="replace").strip()
     if process.poll() is None:
         _end_child(process)
-        message = f"the local AWS did not answer within {_START_S:.0f} s and was killed\n{output}"
+        message = (
+            f"the local AWS did not answer within {_START_S:.0f} s after its start, and was killed "
+            f"(log: {paths.log})\n{output}"
+        )
         raise LocalAwsError(message)
     if "is taken" in output:
         message = (
-            f"port {port} of 127.0.0.1 is taken: name another port with "
-            f"`{make_command('local')} LOCAL_PORT=PORT`, or leave LOCAL_PORT out for a free one"
+            f"another process uses port {port} of 127.0.0.1: choose another port with "
+            f"`{make_command('local')} LOCAL_PORT=PORT`, or leave LOCAL_PORT out for a free port"
         )
         raise _PortTakenError(message)
-    message = f"the local AWS ended with status {process.returncode} (log: {paths.log})\n{output}"
+    message = (
+        f"the local AWS did not start: the server ended with status {process.returncode} "
+        f"(log: {paths.log})\n{output}"
+    )
     raise LocalAwsError(message)
 
 

@@ -29,7 +29,7 @@ exec {command} "$@"
 def write_commands(paths: Paths) -> Path:
     """Write the commands of this clone into a folder that is added to PATH.
 
-    They are node, npx, cdk, denodo-ha, and `java-client` for a client's network.
+    The commands are node, npx, cdk, denodo-ha, and `java-client` for a client's network.
     """
     folder = paths.folder / "bin"
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,16 +78,19 @@ def run_client(config: str, script: str, view: str, paths: Paths) -> int:
         paths: paths of the local AWS.
 
     Raises:
-        LocalAwsError: the local AWS is not running, or this system denies such a network.
+        LocalAwsError: the local AWS is not running, or this system denies a client's network.
     """
     if not script:
         again = make_command("local-client")
-        message = f"which program? Write `{again} RUN='{full_command('verify')}'`"
+        message = f"RUN is missing: write a script, as in `{again} RUN='{full_command('verify')}'`"
         raise LocalAwsError(message)
     access = _access(config, paths)
     views = control.call(access.endpoint, "names")
     if view not in views:
-        message = f"VIEW={view}: the DNS server has the views {', '.join(views) or 'none'}"
+        message = (
+            f"VIEW={view} is not a view of the DNS server, which has the views "
+            f"{', '.join(views) or 'none'}"
+        )
         raise LocalAwsError(message)
     kept = {key: value for key, value in os.environ.items() if key not in user_variables()}
     path = f"{write_commands(paths)}:{os.environ['PATH']}"

@@ -21,7 +21,7 @@ _TABLES = "CREATE TABLE QRTZ_LOCKS (name text);"
 
 @dataclass(frozen=True)
 class Thing:
-    """A command, and a text on what the command does."""
+    """A command, and a text that describes the command's effect."""
 
     command: str
     text: str
@@ -61,30 +61,31 @@ def things_to_try(
     last = _last(environment, config, cluster_name, nodes)
     shell = Thing(
         f'eval "$(make -s local-env{option})"',
-        "AWS commands and denodo-ha in this shell use the local AWS",
+        "let `aws`, `cdk` and `denodo-ha` in this shell use the local AWS",
     )
     if not nodes_run:
         return [shell, last]
     if environment.failover is None and len(nodes) <= _FEW_NODES:
-        # Another command than a drain: while one of two nodes is lost, a drain of the other node is
+        # Do not suggest a drain: while one of two nodes is lost, a drain of the other node is
         # refused.
         last = Thing(
             f"make local-node{option} NODE={node} DO=start", "bring the lost node back into service"
         )
-    text = "create the users and tables of the database, and boot the nodes, which then use it"
+    text = "create the users and tables of the database, and reboot the nodes to use the database"
     databases = [Thing(_create_users(environment, init), text)] if init else []
     things = [
         shell,
         *databases,
         *(
-            [Thing(enabled, "let the new nodes serve: their metadata is right")]
+            [Thing(enabled, "confirm the metadata of the new nodes, so that they serve clients")]
             if new_nodes
             else []
         ),
-        Thing(_connect(environment, name, cluster_name), "be a client: a node answers"),
+        Thing(_connect(environment, name, cluster_name), "connect as a client: a node answers"),
         Thing(
             f"make local-node{option} NODE={node} DO=kill",
-            "lose a node: be a client again; its alarm arrives in .local/notifications.txt",
+            "lose a node; then connect as a client again, and see the node's alarm in "
+            ".local/notifications.txt",
         ),
         last,
     ]
@@ -136,9 +137,9 @@ def _last(environment: Environment, config: str, cluster: str, nodes: list[str])
     if failover is not None:
         return Thing(
             f"denodo-ha failover to {failover.secondary} -c {config}",
-            f"fail over: clients of the name go to {failover.secondary}",
+            f"fail over: the failover name leads clients to {failover.secondary}",
         )
     return Thing(
         f"denodo-ha drain {nodes[-1]} --cluster {cluster} -c {config} --why try",
-        "take a node out of service without ending a session",
+        "drain a node: take the node out of service without ending a session",
     )

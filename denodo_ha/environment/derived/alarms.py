@@ -2,8 +2,8 @@
 
 A notifying alarm is a composite alarm with a description: what has happened, what it means for
 clients, and the section of docs/reference/alarms.md that says what to do. Alarms on single metrics
-are its parts, and have no actions. The description begins with the urgency and the name, by which
-the drill recognises the alarm in a template.
+are parts of a notifying alarm, and have no actions. The description begins with the urgency and the
+name, by which the drill recognises the alarm in a template.
 """
 
 import re
@@ -17,11 +17,11 @@ from denodo_ha.environment.model.environment import Environment
 Urgency = Literal["urgent", "notice"]
 
 NODE_OUT_MINUTES: Final = 5
-"""Project value: minutes for which a target must be unhealthy. They are longer than any disturbance
-from which a target recovers automatically."""
+"""Project value: minutes for which a target must be unhealthy. This time is longer than any
+disturbance from which a target recovers automatically."""
 NO_NODE_MINUTES: Final = 3
 """Project value: minutes for which a target group must have no healthy target. A target group that
-is replaced has none for up to two minutes."""
+is replaced has no healthy target for up to two minutes."""
 MACHINE_MINUTES: Final = 10
 """Project value: minutes for which an instance's status checks must fail or be missing. An instance
 that is stopped and started again has no status checks for some minutes."""
@@ -43,15 +43,15 @@ extension period (`SUPPRESSOR_EXTENSION_S`) for each suppressor (AWS, Amazon Clo
 SUPPRESSOR_EXTENSION_S: Final = 180
 """Project value for `ActionsSuppressorExtensionPeriod`: seconds after the suppressor alarm has
 returned to OK in which composite alarms still do not notify. The suppressor's metric may have no
-data for up to two minutes, and the alarms of a node that has come back return to OK one or two
-minutes after it."""
+data for up to two minutes, and the alarms on a node return to OK one or two minutes after the node
+is back in service."""
 SUPPRESSOR_TEXT: Final = (
     "While this alarm is in state ALARM, the alarms of {} do not notify: the cluster is paused, or "
     "a command changes its nodes. Does not notify by itself"
 )
 CERTIFICATE_DAYS: Final = 30
-"""Project value: days before its expiry at which a certificate sets off an alarm. ACM begins to
-renew certificates 60 days before they expire (AWS, AWS Certificate Manager User Guide, Managed
+"""Project value: an alarm is set off this number of days before a certificate expires. ACM begins
+to renew certificates 60 days before they expire (AWS, AWS Certificate Manager User Guide, Managed
 certificate renewal). If 30 days are left, the renewal has failed, or ACM does not renew this
 certificate."""
 CERTIFICATE_HOURS: Final = 24
@@ -74,10 +74,11 @@ class AlarmText:
     """The texts of a notifying alarm.
 
     Attributes:
-        name: its name, also the heading of its section in docs/reference/alarms.md.
-        urgency: the topic that it notifies.
-        what: what has happened.
-        means: what it means for clients.
+        name: name of the alarm, also the heading of the alarm's section in
+            docs/reference/alarms.md.
+        urgency: the topic that the alarm notifies.
+        what: sentence on what has happened.
+        means: sentence on the effect on clients.
     """
 
     name: str
@@ -124,7 +125,7 @@ def machine_lost(cluster: str, nodes: int) -> AlarmText:
 
 
 def node_missing(name: str, what: str, means: str, nodes: int) -> AlarmText:
-    """Return the texts of an alarm on a missing node: urgent if no more than one is left."""
+    """Return the texts of an alarm on a missing node: urgent if at most one node is left."""
     if nodes == 1:
         return AlarmText(name, "urgent", what, "It is the only node: clients are not served.")
     if nodes == 2:

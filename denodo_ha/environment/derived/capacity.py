@@ -1,4 +1,4 @@
-"""Capacity Reservations of a cluster: zone, instance type and number of places of each one."""
+"""Capacity Reservations of a cluster: zone, type and number of places of each reservation."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -6,7 +6,7 @@
 
 The body is plain data (AWS, CloudWatch API Reference, Dashboard Body Structure and Syntax). Names
 of resources are tokens, which CloudFormation resolves. A dashboard shows metrics and alarms of
-several regions, and of one account.
+several regions, but of only one account.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,12 +41,13 @@ class ClusterMetrics:
 
     Attributes:
         region: region of the cluster.
-        load_balancer: name of the Network Load Balancer in its metrics, None without one.
+        load_balancer: name of the Network Load Balancer in its metrics; None without a load
+            balancer.
         groups: target groups of the services, by service.
         instances: instance ids of the nodes by name.
-        fleet: name of the Auto Scaling group of HAProxy, None without one.
+        fleet: name of the Auto Scaling group of HAProxy; None without HAProxy.
         alarms: ARNs of the alarms that notify operators.
-        database: identifier of the metadata database, None without one.
+        database: identifier of the metadata database; None without a database on RDS.
     """
 
     region: str
@@ -86,7 +87,7 @@ def dashboard_body(
     Args:
         environment: the configuration.
         clusters: the clusters in the account of the dashboard.
-        failover: the failover, None if there is none.
+        failover: the failover; None for an environment without failover.
     """
     rows = [_first_row(environment, [*clusters], failover)]
     rows += [_cluster_row(name, metrics) for name, metrics in clusters.items()]

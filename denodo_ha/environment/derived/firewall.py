@@ -194,7 +194,7 @@ def _rule_set(
             (peer, list(rules)) for peer, rules in groupby(port_rules, lambda rule: rule.peer)
         )
     )
-    # CloudFormation creates new rules before it deletes old ones, so port rules and range rules
+    # CloudFormation creates new rules before it deletes old rules, so port rules and range rules
     # exist at the same time while one kind replaces the other. If port rules alone filled the
     # quota, CloudFormation could never replace them by ranges.
     fits = _weight({*port_rules, *ranges}) <= limits.RULES_PER_SECURITY_GROUP.value

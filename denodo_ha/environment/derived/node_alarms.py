@@ -56,7 +56,7 @@ STILL_DRAINED_HOURS: Final = 8
 """Project value: hours after which a drained node sets off an alarm. Planned work on a node is
 shorter, and the next shift of operators must learn of a forgotten node."""
 SILENCE_MARGIN_MINUTES: Final = 10
-"""Project value: minutes without metrics that are allowed in addition to those of a restart,
+"""Project value: minutes without metrics that are allowed in addition to the minutes of a restart,
 because `rollout` and `replace` stop the instance."""
 _DAY_S: Final = 86_400
 
@@ -68,7 +68,8 @@ class NodeAlarm:
     Attributes:
         id: id of the alarm's construct.
         metric: name of the metric.
-        threshold: the value from which on the alarm is set off; with `is_minimum`, values below it.
+        threshold: the lowest value that sets off the alarm; with `is_minimum`, lower values set off
+            the alarm.
         minutes: minutes for which all values must breach the threshold.
         text: the texts.
         is_minimum: whether values below the threshold set off the alarm.
@@ -92,9 +93,10 @@ def publishing_nodes(environment: Environment, name: str) -> list[str]:
 
 
 def haproxy_metrics(environment: Environment, name: str) -> str:
-    """Return the namespace in which HAProxy instances publish metrics; else empty.
+    """Return the namespace in which HAProxy instances publish metrics; empty if they publish none.
 
-    They publish metrics if nodes of the cluster do, and HAProxy has a certificate of its own.
+    HAProxy instances publish metrics if nodes of the cluster publish metrics and HAProxy has its
+    own certificate.
     """
     tls = environment.clusters[name].balancer.proxy.tls
     is_haproxy = environment.clusters[name].balancer.kind == "haproxy"

@@ -163,13 +163,15 @@ def export_copy_target(environment: Environment, cluster_name: str) -> str | Non
 
 
 def no_export_copy(environment: Environment, cluster_name: str) -> str:
-    """Return why a cluster's exports cannot be copied; empty if they can."""
+    """Return why a cluster's exports cannot be copied; empty if the exports can be copied."""
     other_name = _other_of_pair(environment, cluster_name)
     if other_name is None:
         return "the cluster is not part of a failover"
     cluster, other = environment.clusters[cluster_name], environment.clusters[other_name]
     if cluster.region == other.region:
-        return f"{other_name} is in the same region, whose loss would take both buckets"
+        return (
+            f"{other_name} is in the same region, and losing the region would destroy both buckets"
+        )
     if partition(cluster.region) != partition(other.region):
         return f"{other_name} is in another AWS partition, to which S3 does not replicate"
     return ""
@@ -200,9 +202,10 @@ def _other_of_pair(environment: Environment, cluster_name: str) -> str | None:
 
 
 def history_clusters(environment: Environment, cluster_name: str) -> tuple[str, ...]:
-    """Return the clusters whose buckets get the history of a cluster: another cluster, then itself.
+    """Return the clusters whose buckets get a cluster's history; the cluster itself is the last.
 
-    The other cluster is the other one of the failover, or else the only other cluster.
+    Before the cluster itself, the result contains the other cluster of the failover or, without
+    failover, the only other cluster of the environment.
     """
     failover = environment.failover
     pair = {failover.primary, failover.secondary} if failover else set[str]()
@@ -247,7 +250,7 @@ def metadata_source(cluster: Cluster) -> str:
 
 
 def configured_servers(environment: Environment) -> tuple[str, ...]:
-    """Return the servers that the configuration lists; empty if it lists none."""
+    """Return the servers that the configuration lists; empty if the key is missing."""
     denodo = environment.denodo
     return denodo.servers if "servers" in denodo.model_fields_set else ()
 

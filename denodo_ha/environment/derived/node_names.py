@@ -8,8 +8,8 @@ from typing import Final
 from denodo_ha.environment.model.environment import Environment
 
 RECORD_TTL_S: Final = 10
-"""Project default: TTL of a node's DNS record. It is low, since a replaced node has a new address,
-which clients must find soon."""
+"""Project default: TTL of a node's DNS record. The TTL is low, since a replaced node has a new
+address, which clients must find soon."""
 
 MAX_NAME_LENGTH: Final = 253
 """Maximum length of a DNS name, in characters."""

@@ -35,7 +35,7 @@ DATA_DEVICE: Final = "/dev/sdf"
 """Device name of the second disk. EC2 recommends /dev/sd[f-p] for EBS volumes (AWS, Amazon EC2 User
 Guide, "Device names for volumes on Amazon EC2 instances")."""
 NO_WEB: Final[frozenset[Server]] = frozenset(("vdp", "scheduler"))
-"""Servers that do not run in the web container; all others do."""
+"""Servers that do not run in the web container; all other servers run in the web container."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Deployed:
 
     Attributes:
         rmi_host: the balancer's DNS name; empty if the RMI host is the node's own name.
-        scheduler_rmi_host: the balancer's DNS name if the Scheduler sends it to its clients, else
-            empty.
+        scheduler_rmi_host: the balancer's DNS name if the Scheduler gives this name to clients,
+            else empty.
         stack: name of the cluster's stack.
         resource: logical id of the node's instance.
         program: S3 URI of the node program.
@@ -121,14 +121,14 @@ def desired_state(
 
 
 def _metrics(environment: Environment, cluster: str) -> dict[str, Any]:
-    """Return the key `metrics` if nodes publish metrics; older node programs do not know it."""
+    """Return the key `metrics` if nodes publish metrics; older programs do not know this key."""
     if not publishing_nodes(environment, cluster):
         return {}
     return {"metrics": {"namespace": names.node_metrics_namespace(environment.name)}}
 
 
 def node_ports(environment: Environment, node: Node) -> dict[str, int | None]:
-    """Return the ports of the servers on a node; None for a port that remains as in the image."""
+    """Return the ports of the servers on a node; None for a port that is not set."""
     services = environment.services
     ports = {
         name: services[name].target_port if name in services else default
@@ -180,7 +180,7 @@ def max_parameter_bytes(
 
 
 def _heap_mib(environment: Environment, instance_type: str) -> int | None:
-    """Return the heap in MiB; None if it is unknown or `denodo.jvm.vdp` sets the JVM options."""
+    """Return the heap in MiB; None if the size is unknown, or if `denodo.jvm.vdp` is set."""
     denodo = environment.denodo
     heap = denodo.heap_gib or heap_gib(instance_type)
     return heap * MIB_A_GIB if heap and denodo.jvm.vdp is None else None
@@ -236,8 +236,9 @@ def _services(environment: Environment) -> dict[str, dict[str, Any]]:
 def _metadata_source(environment: Environment, cluster_name: str, node: str) -> dict[str, str]:
     """Return the source of Virtual DataPort's metadata.
 
-    A shared metadata database needs no import. Otherwise `denodo.metadata` applies if it is set,
-    and if not, the node's own newest export if exports are restored.
+    A shared metadata database needs no import. Otherwise the source is `denodo.metadata` if this
+    key is set. If the key is not set and `exports.restore` is true, the source is the node's own
+    newest export.
     """
     cluster, given = environment.clusters[cluster_name], environment.denodo.metadata
     source = node_metadata.metadata_source(cluster)

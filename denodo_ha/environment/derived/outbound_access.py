@@ -14,12 +14,12 @@ MACHINE_SERVICES: Final = (
     *("ssm", "ssmmessages", "ec2messages", "secretsmanager", "cloudformation"),
     *("monitoring", "logs"),
 )
-"""AWS services that machines call, besides S3, which has a gateway endpoint.
+"""AWS services that machines call, in addition to S3, which has a gateway endpoint.
 
-Systems Manager needs `ssm` and `ssmmessages`, and `ec2messages` for SSM agents before 3.3.40 (AWS,
-Improve the security of EC2 instances by using VPC endpoints for Systems Manager; SSM Agent release
-notes). First boot signals CloudFormation. If an image has the CloudWatch agent, the agent uses the
-last two services."""
+Systems Manager needs `ssm` and `ssmmessages`, and `ec2messages` for SSM agents before 3.3.40
+(AWS, Improve the security of EC2 instances by using VPC endpoints for Systems Manager; SSM Agent
+release notes). The first-boot script sends a signal to CloudFormation. If an image has the
+CloudWatch agent, the agent uses the last two services."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class NeededAccess:
     def is_allowed_by(self, egress: Egress) -> bool:
         """Return whether an entry of `network.egress` allows this destination.
 
-        The addresses behind a security group or a host name are not known. Then only the port is
-        compared, and for a public destination also whether the entry has public addresses.
+        The addresses behind a security group or a host name are not known. In this case only the
+        port is compared, and for a public destination also whether the entry has public addresses.
         """
         if egress.protocol != "tcp":
             return False

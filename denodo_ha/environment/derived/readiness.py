@@ -52,7 +52,7 @@ def nodes_report_readiness(environment: Environment, cluster: Cluster) -> bool:
 
 
 def reporting_delays(environment: Environment) -> dict[str, int]:
-    """Return by name the longest delays, in seconds, until a node reports that it is not ready."""
+    """Return the longest delays, by name in seconds, until a node reports that it is not ready."""
     denodo = environment.denodo
     delays = {
         "ping interval": PING_INTERVAL_S,

@@ -5,8 +5,8 @@ cookie`, an Application Load Balancer is between the Network Load Balancer and t
 
 An auxiliary port has one listener and one target group, which contains only one node, because the
 node that answers a client tells the client to open its second connection to this port. Virtual
-DataPort 7.0 has an auxiliary port on each node. The Scheduler of any version also has one on each
-node if the configuration sets `scheduler_auxiliary_port`.
+DataPort 7.0 has an auxiliary port on each node. The Scheduler of any version also has an auxiliary
+port on each node if the configuration sets `scheduler_auxiliary_port`.
 
 All results are sorted by key, so the order of keys in the configuration file does not matter.
 """
@@ -54,8 +54,8 @@ class Listener:
         nodes: names of the nodes in the target group.
         health: the target group's health check.
         service: the service; None for an auxiliary port.
-        directing_service: for an auxiliary port, the service whose clients the node directs to it;
-            empty for a service.
+        directing_service: for an auxiliary port, the service whose clients the node directs to this
+            port; empty for a service.
         alb_health: the health check of the Application Load Balancer between this port and the
             nodes; None without an Application Load Balancer.
     """
@@ -89,8 +89,8 @@ def hands_out_balancer_name(environment: Environment) -> bool:
 def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...]:
     """Return the listeners of a cluster.
 
-    The listeners of services, sorted by name, come before those of auxiliary ports, sorted by node,
-    of Virtual DataPort and then of the Scheduler.
+    The listeners of services, sorted by name, come first. The listeners of auxiliary ports follow,
+    sorted by node: first of Virtual DataPort, then of the Scheduler.
     """
     return (
         *_service_listeners(environment, cluster),
@@ -100,7 +100,7 @@ def listeners(environment: Environment, cluster: Cluster) -> tuple[Listener, ...
 
 
 def scheduler_service(environment: Environment) -> str | None:
-    """Return the name of the service that is the Scheduler, None if there is none."""
+    """Return the name of the service that is the Scheduler; None without such a service."""
     return next(
         (
             name

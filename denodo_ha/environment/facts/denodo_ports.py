@@ -18,10 +18,11 @@ VERSION_PATTERN: Final = r"7\.0|[89]\.[0-9]{1,2}"
 FIRST_FLIGHT_UPDATE: Final = 1
 """Update of Denodo 9 that introduced Arrow Flight SQL (Denodo, New features of 9.1)."""
 FLIGHT_PORT: Final = 9994
-"""Port of Arrow Flight SQL, which is gRPC (Denodo 9.0, Default Ports)."""
+"""Port of Arrow Flight SQL, which uses gRPC (Denodo 9.0, Default Ports)."""
 
 NODE_TLS_PORTS: Final = frozenset({9443})
-"""Ports on which nodes use TLS: a load balancer that terminates TLS connects to them with TLS."""
+"""Ports on which nodes use TLS: a load balancer that terminates TLS connects to these ports with
+TLS."""
 
 READY_PORT: Final = 9191
 """Port on which a node reports its readiness, chosen by this project."""
@@ -47,8 +48,8 @@ WEB_JMX_PORTS: Final = (9098, 9097)
 """Ports of the JMX registry and the JMX factory of the web container."""
 SCHEDULER_PORT: Final = 8000
 SCHEDULER_AUXILIARY_PORT: Final = 7998
-"""Port of the Scheduler's remote objects, to which its registry on port 8000 directs every client
-(`Launcher/factoryPort` of the Scheduler's configuration file)."""
+"""Port of the Scheduler's remote objects, to which the Scheduler's registry on port 8000 directs
+every client (`Launcher/factoryPort` of the Scheduler's configuration file)."""
 RMI_PORTS: Final = frozenset(
     {
         SCHEDULER_PORT,

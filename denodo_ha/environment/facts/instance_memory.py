@@ -3,7 +3,7 @@
 A synth does not call AWS, so the memory is derived from the name of the instance type: the families
 c, m and r have a fixed number of GiB for each virtual CPU, and each size has a fixed number of
 virtual CPUs (AWS, Amazon EC2 instance types: compute, general purpose and memory optimized). The
-memory of other families is unknown, and the heap remains as in the image.
+memory of other families is unknown, and the heap keeps the size that is set in the image.
 """
 
 import re
@@ -20,7 +20,7 @@ _TYPE = re.compile(
     r"(?P<size>large|xlarge)"
 )
 _OTHERS = ("c5n",)
-"""Families whose ratio of memory to CPUs differs from that of c, m and r (c5n.xlarge has 10.5
+"""Families whose ratio of memory to CPUs differs from the ratio of c, m and r (c5n.xlarge has 10.5
 GiB)."""
 
 _OLDEST_GENERATION = 5
@@ -29,7 +29,7 @@ _OLDEST_GENERATION = 5
 
 
 def memory_gib(instance_type: str) -> int | None:
-    """Return the memory of an instance type in GiB; None if its name does not determine it."""
+    """Return the memory of an instance type in GiB; None if the memory is unknown."""
     cpus = virtual_cpus(instance_type)
     if cpus is None or instance_type.startswith(tuple(f"{family}." for family in _OTHERS)):
         return None
@@ -37,7 +37,7 @@ def memory_gib(instance_type: str) -> int | None:
 
 
 def virtual_cpus(instance_type: str) -> int | None:
-    """Return the virtual CPUs of an instance type; None if its name does not determine them."""
+    """Return the number of virtual CPUs of an instance type; None if the number is unknown."""
     match = _TYPE.fullmatch(instance_type)
     if match is None or int(match["generation"]) < _OLDEST_GENERATION:
         return None

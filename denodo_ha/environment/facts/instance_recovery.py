@@ -1,8 +1,8 @@
 """Recovery of instances whose host fails, by instance type.
 
-Simplified automatic recovery is on for every instance of a supported type. For some other types,
-an alarm with the action "recover" does the same. In both cases EC2 moves the instance to another
-host, which is a reboot for the instance: its id, addresses and volumes remain.
+Simplified automatic recovery is on for every instance of a supported type. For some other types, an
+alarm with the action "recover" does the same. In both cases EC2 moves the instance to another host,
+which is a reboot for the instance: the instance keeps its id, addresses and volumes.
 
 Sources: AWS, EC2 User Guide, "Configure simplified automatic recovery on an Amazon EC2 instance"
 and "Configure CloudWatch action based recovery on an EC2 instance".

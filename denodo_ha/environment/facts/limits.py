@@ -29,7 +29,7 @@ _NLB_QUOTAS: Final = "AWS, Quotas for your Network Load Balancers"
 LISTENERS_PER_NLB: Final = Limit(50, "listeners of a Network Load Balancer", _NLB_QUOTAS)
 TARGETS_PER_NLB: Final = Limit(
     500,
-    "targets of a Network Load Balancer with cross-zone on",
+    "targets of a Network Load Balancer with cross-zone load balancing",
     _NLB_QUOTAS,
     adjustable=True,
 )
@@ -82,7 +82,8 @@ COMPARED_QUOTAS: Final[Mapping[str, tuple[str, str]]] = {
     "security groups per interface": ("vpc", "L-2AFB9258"),
     "DB instances": ("rds", "L-7B6409FD"),
 }
-"""Service and code of the quotas that two sites need alike (AWS, Service Quotas, quota codes)."""
+"""Service and code of each quota whose value should be the same at both sites (AWS, Service Quotas,
+quota codes)."""
 BALANCER_LIMITS: Final[Mapping[str, str]] = {
     "network-load-balancers": "Network Load Balancers",
     "target-groups": "target groups",
@@ -121,7 +122,10 @@ ALB_IDLE_TIMEOUT_S: Final = Range(
 RECORD_TTL_S: Final = Range(0, 2_147_483_647, "AWS, Amazon Route 53 API, ResourceRecordSet")
 FAILURE_THRESHOLD: Final = Range(1, 10, "AWS, Amazon Route 53 API, HealthCheckConfig")
 CHECK_EVERY_H: Final = Range(
-    1, 24, "AWS, Amazon CloudWatch API, PutMetricAlarm: periods of together at most one day"
+    1,
+    24,
+    "AWS, Amazon CloudWatch API, PutMetricAlarm: all evaluated periods of an alarm are at "
+    "most one day",
 )
 VPC_PREFIX: Final = Range(16, 28, "AWS, VPC CIDR blocks")
 ALB_SUBNET_PREFIX: Final = Range(
@@ -131,14 +135,15 @@ ALB_SUBNET_PREFIX: Final = Range(
 VPC."""
 
 ALB_ZONES: Final = 2
-"""Minimum number of zones of an Application Load Balancer (the same page)."""
+"""Minimum number of zones of an Application Load Balancer (AWS, Application Load Balancers, Subnets
+for your load balancer)."""
 
 COOKIE_DURATION_S: Final = 86_400
 """Time for which a cookie keeps a client on its node after the last response: AWS's default (AWS,
 Sticky sessions for your Application Load Balancer)."""
 
 CAPACITY_PLACES: Final = Range(
-    1, 1000, "AWS, Amazon EC2 API, ModifyCapacityReservation, InstanceCount: changes of one request"
+    1, 1000, "AWS, Amazon EC2 API, ModifyCapacityReservation, InstanceCount of one request"
 )
 DISK_GIB: Final = Range(1, 65_536, "AWS, Amazon EBS General Purpose SSD volumes")
 DATABASE_STORAGE_GIB: Final = Range(
@@ -153,7 +158,7 @@ DATABASE_CONNECTIONS: Final = Range(
 DATABASE_FAILOVER_S: Final = Range(
     60, 120, "AWS, Failing over a Multi-AZ DB instance for Amazon RDS"
 )
-"""Typical duration; large transactions or a long recovery take longer."""
+"""Typical duration of a failover in seconds; large transactions or a long recovery take longer."""
 DATABASE_WINDOW_S: Final = Range(1800, 86_400, "AWS, Amazon RDS API, CreateDBInstance")
 
 CREATION_TIMEOUT_S: Final = Range(
@@ -182,8 +187,8 @@ NO_NLB_TARGETS: Final = frozenset(
 Elastic Load Balancing API, RegisterTargets)."""
 
 NITRO_V6_TRACKING_S: Final = 350
-"""Default time for which Nitro v6 instances track an idle connection; older instances do so for
-432,000 s (AWS, EC2 API, ConnectionTrackingSpecificationRequest)."""
+"""Default time for which Nitro v6 instances track an idle connection; older instances track an idle
+connection for 432,000 s (AWS, EC2 API, ConnectionTrackingSpecificationRequest)."""
 
 NITRO_V6_GENERATION: Final = 8
 """First generation with Nitro v6, except for `NITRO_V5_FAMILIES` (AWS, Instances built on the AWS
@@ -198,7 +203,8 @@ ENDPOINT_FAILURES_AWS: Final = 3
 """Defaults of an endpoint check (AWS, Route 53 API, HealthCheckConfig)."""
 
 RECORD_TTL_AWS_S: Final = 300
-"""Default of the Route 53 console (AWS, Values that are common for all routing policies)."""
+"""Default TTL of records in the Route 53 console (AWS, Values that are common for all routing
+policies)."""
 
 BALANCER_ALIAS_TTL_S: Final = 60
 """TTL of an alias to a load balancer (AWS, Choosing between alias and non-alias records)."""
@@ -212,13 +218,14 @@ ALARM_LAG_S: Final = 60
 
 HEALTH_INTERVAL_DEFAULT_S: Final = HEALTH_INTERVAL_S.low
 HEALTH_THRESHOLD_DEFAULT: Final = HEALTH_THRESHOLD.low
-"""Project default: the least that AWS accepts, to notice a lost node soon."""
+"""Project default: the lowest values that AWS accepts, so that a lost node is detected soon."""
 HEALTH_TIMEOUT_DEFAULT_S: Final = 4
 """Project default: AWS rejects a timeout that is not less than the interval (error message of the
 ELB API)."""
 
 DEREGISTRATION_DELAY_DEFAULT_S: Final = 300
-"""AWS's default (AWS, Edit target group attributes for your Network Load Balancer)."""
+"""AWS's default of the deregistration delay (AWS, Edit target group attributes for your Network
+Load Balancer)."""
 
 START_LIMIT_DEFAULT_S: Final = 1200
 """Project default: Denodo starts in 6 to 8 minutes (Denodo's container examples), after the set-up
@@ -237,14 +244,16 @@ PING_INTERVAL_S: Final = 20
 PING_TIMEOUT_S: Final = 10
 READINESS_KEPT_S: Final = 4
 """Project values: interval and timeout with which the node program runs `ping.sh`, and the time for
-which it repeats its last answer. Denodo's own health check uses 30 s and 10 s.
+which the node program repeats the last answer. Denodo's own health check uses 30 s and 10 s.
 `hosts/denodo/readiness` has the same numbers, and a test compares them."""
 
 STOP_LIMIT_DEFAULT_S: Final = 900
-"""Denodo's default query timeout (Denodo, Virtual DataPort Administration Guide)."""
+"""Project default: Denodo's default query timeout (Denodo, Virtual DataPort Administration
+Guide)."""
 
 COMMAND_TIMEOUT_S: Final = 7200
-"""Project value: longer than the commands' own timeouts on a node."""
+"""Project value: timeout of an SSM command, which is longer than the timeouts of the node program's
+actions."""
 
 PARAMETER_BYTES: Final = Limit(
     8 * 1024, "bytes of an advanced parameter", "AWS, Managing parameter tiers"
@@ -257,7 +266,8 @@ AWS_HEALTHY_THRESHOLD: Final = 5
 AWS_UNHEALTHY_THRESHOLD: Final = 2
 """AWS's defaults of a health check (AWS, Health checks for Network Load Balancer target groups)."""
 AWS_ALB_HEALTH_TIMEOUT_S: Final = 5
-"""AWS's default (AWS, Health checks for Application Load Balancer target groups)."""
+"""AWS's default timeout of a health check (AWS, Health checks for Application Load Balancer target
+groups)."""
 ENDPOINT_CONNECT_S: Final = 10
 """Time within which an endpoint must accept a TCP connection (AWS, How Amazon Route 53 determines
 whether a health check is healthy)."""
@@ -273,11 +283,12 @@ AWS documents that an alarm examines more periods than it evaluates, but not how
 Configuring how CloudWatch alarms treat missing data)."""
 
 DISK_DEFAULT_GIB: Final = 100
-"""Space for queries that swap to disk (Denodo, Virtual DataPort 7.0 Installation Guide, sizing)."""
+"""Project default: space for queries that swap to disk (Denodo, Virtual DataPort 7.0 Installation
+Guide, sizing)."""
 
 HAPROXY_START_LIMIT_S: Final = 900
-"""Project default: HAProxy itself starts at once, but the operating system and downloads take
-longer."""
+"""Project default: seconds within which a new HAProxy instance must start. HAProxy itself starts at
+once, but the operating system and downloads take longer."""
 DATABASE_ZONES: Final = Limit(
     2, "zones or more in a DB subnet group", "AWS, Working with a DB instance in a VPC"
 )
@@ -286,7 +297,7 @@ DATABASE_GROWTH: Final = 1.1
 automatically with storage autoscaling)."""
 
 DATABASE_RETENTION_DEFAULT_DAYS: Final = 7
-"""Default of the RDS console (AWS, Amazon RDS, Backup retention period)."""
+"""Default backup retention in the RDS console (AWS, Amazon RDS, Backup retention period)."""
 
 DATABASE_CONNECTIONS_DEFAULT: Final = 300
 """Project default: 100 for Virtual DataPort on each of two nodes, and 100 for other components.
@@ -306,18 +317,21 @@ SECRET_BYTES: Final = Limit(65_536, "bytes of a secret", "AWS, Secrets Manager q
 CATALOG_CHECK_S: Final = (1, 60)
 EXPORT_EVERY_S: Final = (3600, 604_800)
 EXPORT_RETENTION_DAYS: Final = (1, 3650)
-"""Project limits, which include Denodo's recommendations. Exports are hourly to weekly, because
-nodes check every hour whether an export is due, and are kept for up to ten years."""
+"""Project limits, which include Denodo's recommendations: the check-in interval of the Scheduler,
+the interval of exports (at least an hour, since nodes check every hour whether an export is due),
+and the days for which exports are kept."""
 
 CATALOG_CHECK_DEFAULT_S: Final = 3
-"""Denodo recommends 2 or 3 s (Denodo, Scheduler Administration Guide, Cluster Settings)."""
+"""Project default of the Scheduler's check-in interval: Denodo recommends 2 or 3 s (Denodo,
+Scheduler Administration Guide, Cluster Settings)."""
 
 EXPORT_EVERY_DEFAULT_S: Final = 86_400
 EXPORT_RETENTION_DEFAULT_DAYS: Final = 30
-"""Project default: leaves a month to notice that metadata was lost."""
+"""Project default: operators have a month to detect that metadata was lost."""
 
 NOT_COMPARED_MOST: Final = 20
-"""Project default: patterns that fit into a node's desired state beside everything else."""
+"""Project limit: maximum number of patterns, which fit into a node's desired state with all other
+keys."""
 
 QUERY_TIMEOUT_DEFAULT_S: Final = 900
 """Virtual DataPort's default query timeout of JDBC (Denodo, JDBC connection parameters,

@@ -1,4 +1,4 @@
-"""Effects on nodes, load balancers and the metadata database of changed properties.
+"""Effects of changed properties on nodes, load balancers and the metadata database.
 
 Source: AWS, CloudFormation template reference, "Update requires" of each property; for instances in
 a VPC whose root device is an EBS volume.
@@ -72,7 +72,7 @@ TARGET_GROUP_REPLACEMENTS: Final = frozenset(
     }
 )
 """Properties of "AWS::ElasticLoadBalancingV2::TargetGroup" whose change replaces the target group.
-The connections through the old target group end."""
+Connections through the old target group are closed."""
 
 RESTARTING_STATE: Final = frozenset(
     {

@@ -45,8 +45,9 @@ class Host:
         group: group that may change HAProxy through the admin socket.
         monitor_group: group that may read HAProxy's state through the monitor socket.
         folder: folder of the configuration file.
-        certificate: file with the certificate chain and the key for clients. With None, the file
-            has no TLS, so that it can be checked on a machine without the certificate.
+        certificate: file with the certificate chain and the key for clients. With None, the
+            configuration file has no TLS, so that the file can be checked on a machine without the
+            certificate.
         authority: file with the certificates that verify the nodes' certificates.
         run: folder of the sockets.
         state: file that keeps the servers' state across reloads; its folder contains no other file.
@@ -136,7 +137,7 @@ _RESOLVERS = [
     "parse-resolv-conf",
     "hold valid 10s",
     # Health checks detect dead nodes. A failure of DNS must not take nodes out of service, so
-    # HAProxy keeps their last addresses.
+    # HAProxy keeps the nodes' last addresses.
     *(f"hold {answer} 24h" for answer in ("nx", "timeout", "refused", "other")),
 ]
 
@@ -205,7 +206,8 @@ def _frontend(route: Route, host: Host) -> Iterator[str]:
     if route.idle and route.mode == "tcp":
         yield f"timeout client {route.idle}s"
     if route.mode == "http":
-        # Remove this header of the client, who can write any address into it.
+        # Remove this header from the client's request: the client can write any address into the
+        # header.
         yield "http-request del-header X-Forwarded-For"
         if route.forwards:
             yield "option forwardfor"

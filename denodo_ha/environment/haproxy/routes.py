@@ -134,7 +134,7 @@ def speaks_https(cluster: Cluster, name: str, service: Service) -> bool:
 
 
 def tls_settings(cluster: Cluster, name: str, service: Service) -> HaproxyTls | None:
-    """Return the TLS settings of a service; None if it has no TLS."""
+    """Return the TLS settings of a service; None if the service has no TLS."""
     if not speaks_https(cluster, name, service):
         return None
     return cluster.balancer.proxy.tls or HaproxyTls(mode="passthrough")
@@ -175,8 +175,8 @@ def _routes(
         if listener.service is None:
             scheduler = "" if listener.directing_service == JDBC else SCHEDULER_SUFFIX
             name = f"{AUXILIARY}{listener.key}{scheduler}"
-            # The auxiliary port carries the sessions of the service's clients, so it has the idle
-            # timeout of the service.
+            # The auxiliary port carries the sessions of the service's clients, so the auxiliary
+            # port has the idle timeout of the service.
             service = environment.services.get(listener.directing_service)
             idle = service.idle_timeout if service else None
             yield Route(name, listener.port, "tcp", servers, idle=idle)

@@ -25,7 +25,7 @@ from ruamel.yaml.scanner import Scanner
 
 from denodo_ha.environment.loading.problem import Position
 
-TOO_DEEP: Final = "maps or lists nested too deeply"
+TOO_DEEP: Final = "maps or lists are nested too deeply"
 _VERSIONS: Final = ((1, 1), (1, 2))
 _LONGEST_INTEGER: Final = 4300
 """Maximum number of digits that Python converts to an integer (Python, "Integer string conversion
@@ -35,7 +35,7 @@ _PLAIN_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge")
 )
-"""Tags of the YAML types that are allowed: those that JSON has too, and merged maps."""
+"""Tags of the YAML types that are allowed: the types that JSON also has, and merged maps."""
 
 _MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]|\d+', re.DOTALL)
 """A string, the digits of a number, or a character that begins, separates or ends values in
@@ -69,11 +69,11 @@ class DocumentError(ValueError):
     Attributes:
         what: the fault, on one line.
         position: the line and column; None if the parser does not report them.
-        context: what the parser was reading; None if it does not report this.
+        context: what the parser was reading; None if the parser does not report this.
     """
 
     def __init__(self, what: str, position: Position | None, context: str | None = None) -> None:
-        """Store the fault, with line breaks replaced by spaces."""
+        """Store the fault, with spaces instead of line breaks."""
         self.what = " ".join(what.split())
         self.position = position
         self.context = context
@@ -90,7 +90,7 @@ class NotJsonError(DocumentError):
 
 
 def compose_yaml(text: str, limits: Limits) -> Node | None:
-    """Return the root node of YAML, None for an empty document.
+    """Return the root node of a YAML text; None for an empty text.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
@@ -107,13 +107,13 @@ def load_yaml(
     *,
     version: tuple[int, int] | None = None,
 ) -> Any:
-    """Return the data of YAML.
+    """Return the data of a YAML text.
 
     Args:
         text: the text.
         limits: the limits.
         constructor: the class that converts YAML nodes to data.
-        version: the version of YAML, if the text does not name one; default: 1.2.
+        version: the version of YAML for a text that does not name a version; None for 1.2.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
@@ -126,7 +126,7 @@ def load_yaml(
 
 
 def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
-    """Return a parser that writes YAML with its comments and order, and the data that it has read.
+    """Return a parser that writes YAML with its comments and order, and the data of the text.
 
     Raises:
         DocumentError: The text is not YAML, or exceeds a limit.
@@ -137,7 +137,7 @@ def load_commented_yaml(text: str, limits: Limits) -> tuple[YAML, Any]:
     for node in _nodes(root):
         if str(node.tag) not in _PLAIN_TAGS:
             position = (node.start_mark.line + 1, node.start_mark.column + 1)
-            message = f"the tag {node.tag} has no meaning here"
+            message = f"the tag {node.tag} is not allowed in this file"
             raise DocumentError(message, position)
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -161,14 +161,14 @@ def _nodes(root: Node | None) -> Iterator[Node]:
 
 
 def load_json(text: str | bytes, limits: Limits) -> Any:
-    """Return the data of JSON. Numbers that are not finite are errors.
+    """Return the data of a JSON text. Numbers that are not finite are errors.
 
     Raises:
         NotJsonError: The text is not JSON.
         DocumentError: The data exceeds a limit.
     """
     if len(text) > limits.size:
-        message = f"it has more than {limits.size} bytes"
+        message = f"the text has more than {limits.size} bytes"
         raise DocumentError(message, None)
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
@@ -189,7 +189,7 @@ def load_json(text: str | bytes, limits: Limits) -> Any:
 
 
 def parse_json_answer(text: str | bytes) -> Any:
-    """Return the data of JSON that a machine or service sent.
+    """Return the data of a JSON text that a machine or service sent.
 
     Raises:
         DocumentError: The text is not JSON, or exceeds a limit.
@@ -236,7 +236,7 @@ def _check_json(text: str, limits: Limits) -> None:
 
 
 def _too_many(limits: Limits) -> str:
-    return f"more than {limits.values} keys and values"
+    return f"the text has more than {limits.values} keys and values"
 
 
 def _position(text: str, index: int) -> Position:

@@ -25,15 +25,17 @@ def configuration_choice(context: Mapping[str, object]) -> str:
         if key != KEY and get_close_matches(key.lower(), [KEY]):
             problem = Problem(
                 (),
-                f"unknown context key {key}",
-                f"the key that selects the configuration is {KEY}, and this key would be ignored",
+                f"{key} is an unknown context key",
+                f"the key that selects the configuration is {KEY}, and the key {key} would be "
+                "ignored",
                 f"write -c {KEY}={context[key]}",
                 file="-c",
                 position=NO_POSITION,
             )
             raise ConfigError([problem])
     choice = context.get(KEY)
-    # An empty choice is an error and not the default: it may come from an unset shell variable.
+    # An empty choice is an error and not the default: the empty text may come from an unset shell
+    # variable.
     return DEFAULT if choice is None else str(choice)
 
 
@@ -44,7 +46,7 @@ def choice_notice(context: Mapping[str, object], file: File) -> str:
     """
     if context.get(KEY) is not None:
         return f"Configuration: {file}"
-    return f"Configuration: {file}, the default; -c {KEY}=NAME selects another"
+    return f"Configuration: {file}, the default; -c {KEY}=NAME selects another file"
 
 
 def has_own_values(file: File, root: File) -> bool:
@@ -64,7 +66,7 @@ def find_configuration(choice: str, root: File) -> File:
             return file
         if fault := _unusable(file):
             raise ConfigError([_unusable_file(choice, file, fault)])
-        raise ConfigError([_not_found(choice, "there is no such file", root)])
+        raise ConfigError([_not_found(choice, "the file does not exist", root)])
     for folder in _FOLDERS:
         for suffix in _SUFFIXES:
             file = _relative(root / folder / f"{choice}{suffix}")
@@ -97,7 +99,7 @@ def _unusable(file: File) -> str:
     try:
         mode = file.stat().st_mode
     except PermissionError:
-        return "its folder may not be searched"
+        return "your user is not allowed to search the folder of this file"
     except (OSError, ValueError):
         return ""
     return "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
@@ -108,7 +110,7 @@ def _unusable_file(choice: str, file: File, fault: str) -> Problem:
         (),
         f"{file} {fault}" if fault.startswith("is ") else f"{file}: {fault}",
         f"-c {KEY}= needs a YAML file",
-        "choose another file, or rename what is there",
+        f"choose another file, or rename {file}",
         value=choice,
         file="-c config",
         position=NO_POSITION,

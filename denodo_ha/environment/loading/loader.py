@@ -2,7 +2,7 @@
 
     loaded = load(Path("config/prod.yaml"))
 
-If the configuration file or its pins file has errors, `load` raises `ConfigError` with all of them.
+If the configuration file or its pins file has errors, `load` raises `ConfigError` with all errors.
 """
 
 from dataclasses import dataclass

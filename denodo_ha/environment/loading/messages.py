@@ -58,22 +58,22 @@ def _message(
     for beginnings, what, instead in _KINDS:
         if kind.startswith(beginnings):
             return what, meaning, instead.format(**values)
-    return _lower(error["msg"]), meaning, "see config/schema.json"
+    return _lower(error["msg"]), meaning, "write a value that config/schema.json allows"
 
 
 _KINDS: tuple[tuple[str | tuple[str, ...], str, str], ...] = (
     ("missing", "is missing", "add {key}"),
-    ("literal_error", "is not one of the values", "write {choices}"),
-    ("too_short", "is empty", "name at least one"),
+    ("literal_error", "is not one of the allowed values", "write {choices}"),
+    ("too_short", "is empty", "write at least one entry"),
     ("too_long", "has too many values", "write at most {max_length}"),
     ("greater_than_equal", "is too small", "write {ge} or more"),
     ("less_than_equal", "is too large", "write {le} or less"),
     ("string_too_long", "is too long", "use at most {max_length} characters"),
-    ("string_too_short", "is empty", "write something"),
+    ("string_too_short", "is empty", "write at least one character"),
     (("int_",), "is not a whole number", "write digits, without quotes"),
     (("bool_",), "is neither true nor false", "write true or false, without quotes"),
     (("string_",), "is not text", "write text"),
-    (("model_", "dict_", "mapping_"), "is not a map", "write keys and values below it"),
+    (("model_", "dict_", "mapping_"), "is not a map", "write keys and values below this key"),
     (
         ("tuple_", "list_"),
         "is not a list",
@@ -94,8 +94,10 @@ def _other_type(kind: str, context: Mapping[str, Any], value: Any) -> tuple[str,
     """
     if kind.startswith("string_"):
         if isinstance(value, bool):
-            return "is true or false, not text", "put it in quotes"
-        return ("is a number", "put it in quotes") if isinstance(value, int | float) else None
+            return "is true or false, not text", "put the value in quotes"
+        return (
+            ("is a number", "put the value in quotes") if isinstance(value, int | float) else None
+        )
     if not isinstance(value, str):
         return None
     takes_flag = kind.startswith("bool_") or "True" in str(context.get("expected", ""))
@@ -124,7 +126,7 @@ def _unknown_key(root: type[BaseModel], path: Path) -> tuple[str, str, str]:
     owner = _section(root, path[:-1])
     known = ", ".join(sorted(owner.model_fields)) if owner else "none"
     instead = f"did you mean {near}?" if near else f"known keys are {known}"
-    return "is an unknown key", "it would be ignored", instead
+    return "is an unknown key", "an unknown key would be ignored", instead
 
 
 def _document_path(path: Path, document: Document) -> Path:

@@ -30,7 +30,7 @@ recognised without this list."""
 def placeholders(document: Document) -> Iterator[Problem]:
     """Yield a warning if a configuration still contains values of the examples.
 
-    It lists each distinct value with the line of its first position.
+    The warning lists each distinct value with the line of the value's first position.
     """
     paths: dict[str, Path] = {}
     for path, text in sorted(document.texts.items(), key=lambda item: document.values[item[0]]):
@@ -40,9 +40,9 @@ def placeholders(document: Document) -> Iterator[Problem]:
         values = [f"{text} in line {document.values[path][0]}" for text, path in paths.items()]
         yield Problem(
             next(iter(paths.values())),
-            "is a placeholder of the examples"
+            "is a placeholder from the examples"
             if len(paths) == 1
-            else "and other values are placeholders of the examples",
+            else "is one of several placeholders from the examples",
             "a deploy would fail, or use resources that are not yours",
             f"replace {', '.join(values)}",
             severity=Severity.WARNING,
@@ -51,7 +51,7 @@ def placeholders(document: Document) -> Iterator[Problem]:
 
 
 def is_placeholder(text: str) -> bool:
-    """Return whether a value is one that the examples contain in place of a user's value."""
+    """Return whether a value is a placeholder, which users of the examples must replace."""
     if _PLACEHOLDER.fullmatch(text):
         return True
     id_ = _ID.fullmatch(text)

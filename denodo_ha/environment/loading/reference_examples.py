@@ -1,7 +1,7 @@
 """An example of each block of the configuration, for the reference page.
 
 Each example is a part of a file with the keys above the block. Every path of
-`reference_page.SECTIONS` has one, and a test validates it by the block's model.
+`reference_page.SECTIONS` has an example, and a test validates the example by the block's model.
 """
 
 from typing import Final

@@ -150,7 +150,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def _readable(value: Any) -> str:
-    """Return a default as a file has it; seconds also in hours or days."""
+    """Return a default as a file contains the value; long times also in hours or days."""
     match value:
         case None | () | {}:
             return "none"
@@ -174,7 +174,7 @@ def _duration(seconds: int) -> str:
 
 
 def _allowed(info: FieldInfo) -> str:
-    """Return the allowed values, from the first part of the type that limits them."""
+    """Return a field's allowed values, from the first part of the type that limits values."""
     parts = list(_type_parts(info.annotation, *info.metadata))
     numbers = {type(part): part for part in parts if isinstance(part, Ge | Le)}
     if Ge in numbers and Le in numbers:

@@ -48,20 +48,26 @@ def read_text_file(file: Path, size: int, *, encoding: str = "utf-8-sig") -> str
     except OSError as error:
         reason = error.strerror or "unknown error"
         denied = error.errno in {errno.EACCES, errno.EPERM}
-        instead = "let your user read it (chmod u+r, chown)" if denied else "check its name"
+        instead = (
+            "let your user read the file (chmod u+r, chown)"
+            if denied
+            else "check the name of the file"
+        )
         raise UnreadableFileError(reason, instead) from None
     except ValueError:
         # The path contains a null character.
-        raise UnreadableFileError("no file can have this name", "check its name") from None
+        raise UnreadableFileError(
+            "no file can have this name", "check the name of the file"
+        ) from None
     if len(content) > size:
         reason = f"the file has more than {size} bytes"
-        raise UnreadableFileError(reason, "check that it is the right file")
+        raise UnreadableFileError(reason, "check that the path names the right file")
     try:
         return io.TextIOWrapper(io.BytesIO(content), encoding=encoding).read()
     except UnicodeDecodeError as error:
         name = encoding.removesuffix("-sig").upper()
         reason = f"byte {error.start} is not {name}"
-        raise UnreadableFileError(reason, f"save it as {name}") from None
+        raise UnreadableFileError(reason, f"save the file as {name}") from None
 
 
 def _content(file: Path, size: int) -> bytes:

@@ -41,7 +41,7 @@ def validate(document: Document, model: type[Model]) -> Validated[Model]:
             (),
             "the file is empty",
             "a configuration describes an environment",
-            "copy one of config/examples",
+            "copy one of the files in config/examples",
         )
         return Validated(None, (document.located(empty),))
     try:
@@ -66,14 +66,15 @@ def validate(document: Document, model: type[Model]) -> Validated[Model]:
 
 
 def empty_values(document: Document, reported: Iterable[Problem]) -> Iterator[Problem]:
-    """Yield the keys with nothing after the colon, which the default would replace silently.
+    """Yield the keys with nothing after the colon, for which the default would be used silently.
 
-    An explicit `null` or `~` is a way to write the default. Earlier versions accepted an empty
-    value, so that each is a named error (see `denodo_ha.environment.rules.acceptance`).
+    An explicit `null` or `~` is a way to write the default. Earlier versions of this project
+    accepted an empty value, so each empty value is a named error (see
+    `denodo_ha.environment.rules.acceptance`).
 
     Args:
         document: the configuration.
-        reported: the problems that are reported anyway.
+        reported: the problems that other code reports already.
     """
     seen = {problem.path for problem in reported}
     clusters = document.data.get("clusters") if isinstance(document.data, dict) else None
@@ -115,7 +116,7 @@ def _misspelt_keys(details: list[ErrorDetails], model: type[BaseModel]) -> froze
 def _is_consequence(
     detail: ErrorDetails, misspelt: frozenset[Path], unread: frozenset[Path]
 ) -> bool:
-    """Return whether an error follows from another problem that is reported anyway.
+    """Return whether an error is only a consequence of another problem, which is reported too.
 
     Args:
         detail: the error.

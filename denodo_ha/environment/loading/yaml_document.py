@@ -103,9 +103,9 @@ def _unreadable(document: Document, reason: str, instead: str) -> Problem:
 def _syntax(what: str, context: str | None) -> Problem:
     return Problem(
         (),
-        f"not YAML: {what}",
-        context or "the file is YAML 1.2",
-        "check indentation, colons and quotes here and in the line above",
+        f"the file is not YAML: {what}",
+        context or "the file must be YAML 1.2",
+        "check indentation, colons and quotes in this line and in the line above",
     )
 
 
@@ -122,14 +122,14 @@ class _Reader:
         self.count(node, len(parents))
         position = _position(node)
         self.document.values[path] = position
-        # A merged map may have a scalar at this path, which this value replaces.
+        # A merged map may have a scalar at this path, and this value replaces the scalar.
         self.document.texts.pop(path, None)
         if id(node) in parents:
             self.problem(
                 path,
                 position,
-                "an alias that contains itself",
-                "its data would be endless",
+                "is an alias that contains itself",
+                "the data of this alias would be endless",
                 "write the value without an alias",
             )
             self.document.unread.append(path)
@@ -154,8 +154,8 @@ class _Reader:
                 path,
                 position,
                 f"can't be read as {str(node.tag).rpartition(':')[2]}",
-                "YAML treats a value of this form or with this tag as that type",
-                "put it in quotes if it is text",
+                "YAML assigns this type to a value of this form or with this tag",
+                "if the value is text, put the value in quotes",
                 value=str(node.value),
             )
             self.document.unread.append(path)
@@ -194,9 +194,9 @@ class _Reader:
                 self.problem(
                     (*path, key),
                     position,
-                    f"the key is repeated; the same key is in line {line}",
+                    f"is a repeated key: the same key is in line {line}",
                     "only one of the two values could be used",
-                    "remove one of them",
+                    "remove one of the two keys",
                 )
                 continue
             self.document.keys[(*path, key)] = position
@@ -208,7 +208,7 @@ class _Reader:
         if isinstance(node, ScalarNode):
             return _text(node)
         what = "a key is a map or a list"
-        self.problem(path, position, what, "keys are names", "write a name")
+        self.problem(path, position, what, "a key must be a name", "write a name as the key")
         return None
 
     def merge(
@@ -221,7 +221,7 @@ class _Reader:
         sources = node.value if isinstance(node, SequenceNode) else [node]
         result: dict[Any, Any] = {}
         # Read the maps in reverse order, so that the values and positions of the first map replace
-        # those of the others.
+        # the values and positions of the other maps.
         for source in reversed(sources):
             self.count(source, len(parents))
             if not isinstance(source, MappingNode):
@@ -237,8 +237,8 @@ class _Reader:
                 self.problem(
                     path,
                     position,
-                    "an alias that contains itself",
-                    "its data would be endless",
+                    "is an alias that contains itself",
+                    "the data of this alias would be endless",
                     "write the value without an alias",
                 )
                 continue

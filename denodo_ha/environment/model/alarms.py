@@ -23,7 +23,7 @@ _NewOrMap = BeforeValidator(
 
 
 class AlarmTopics(Section):
-    """SNS topics of the alarms by region. In other regions, the stacks create topics."""
+    """SNS topics that alarms notify, by region; stacks create topics in other regions."""
 
     urgent: Annotated[Mapping[Region, TopicArn], _NewOrMap] = {}
     """Topics for alarms that need an operator at once: new, or a map of region to the ARN of an \
@@ -34,17 +34,17 @@ region to the ARN of an existing topic; default: new."""
 
 
 class Alarms(Section):
-    """Alarms on the metrics that AWS itself publishes, and on those of the nodes."""
+    """Alarms on the metrics that AWS publishes, and on the metrics that the nodes publish."""
 
     enabled: Flag = True
     """Create the alarms. `alarms: none` is short for {enabled: false}."""
     route53: Flag = False
-    """Also create alarms on the health checks of the failover, in a stack in us-east-1, which has \
-to be bootstrapped: only Route 53 can tell that a region is lost."""
+    """Also create alarms on the health checks of the failover, in a stack in us-east-1, where CDK \
+must be bootstrapped: only Route 53 detects that a region is lost."""
     nodes: Flag = False
-    """Also let nodes publish metrics of their own, with alarms on them: readiness, restarted \
-servers, memory, disks, metadata exports, certificates, the License Manager. Each metric of a node \
-has a price (docs/reference/alarms.md)."""
+    """Also let nodes publish metrics of their own, and create alarms on these metrics: readiness, \
+restarted servers, memory, disks, metadata exports, certificates, the License Manager. Each metric \
+of a node has a price (docs/reference/alarms.md)."""
     topics: AlarmTopics = Field(default=AlarmTopics(), json_schema_extra={"default": None})
     """Topics that receive the notifications; default: new topics."""
     email: tuple[EmailAddress, ...] = ()

@@ -11,7 +11,7 @@ def _resource_id(prefix: str, kind: str) -> Form:
     return Form(
         rf"{prefix}-([0-9a-f]{{8}}|[0-9a-f]{{17}})",
         f"is not the id of {kind}",
-        f"such ids are '{prefix}-' followed by 8 or 17 hexadecimal digits",
+        f"the id must be '{prefix}-' followed by 8 or 17 hexadecimal digits",
         f"{prefix}-0123456789abcdef0",
         "write an id like {example}",
     )
@@ -126,7 +126,7 @@ KeyPairName = Annotated[
         "is not the name of a key pair",
         "a name has up to 255 printable ASCII characters",
         "denodo",
-        "write the name as EC2 shows it",
+        "write the name that EC2 shows",
     ),
 ]
 KmsKeyArn = Annotated[
@@ -179,9 +179,9 @@ SecretVersion = Annotated[
     Form(
         r"[A-Za-z0-9-]{32,64}",
         "is not the id of a secret's version",
-        "such ids have 32 to 64 letters, digits and hyphens",
+        "the id must have 32 to 64 letters, digits and hyphens",
         "EXAMPLE1-90ab-cdef-fedc-ba987SECRET1",
-        "write the VersionId as Secrets Manager shows it",
+        "write the VersionId that Secrets Manager shows",
     ),
 ]
 ObjectUri = Annotated[
@@ -190,7 +190,7 @@ ObjectUri = Annotated[
         r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[!-#%-)+->@-~]{1,1024}",
         "is not the address of an object in S3",
         "nodes download the object by bucket and key; the characters $ ? * are not allowed, "
-        "because in an IAM policy they would allow nodes to read other objects",
+        "because in an IAM policy these characters would allow nodes to read other objects",
         "s3://denodo-metadata/export.vql",
         "write an address like {example}",
     ),
@@ -212,8 +212,8 @@ DatabaseVersion = Annotated[
     Form(
         r"1[5-8](\.[0-9]{1,2})?",
         "is not a supported version of PostgreSQL",
-        "versions 15 to 18 are supported; before 15, every role may create tables in a new "
-        "database (PostgreSQL 15 release notes)",
+        "versions 15 to 18 are supported; before version 15, every role may create tables in a "
+        "new database (PostgreSQL 15 release notes)",
         "16",
         'write a version in quotes, like "{example}" or "16.4"',
     ),
@@ -235,7 +235,7 @@ MaintenanceWindow = Annotated[
     Form(
         rf"{_DAY}:{_CLOCK}-{_DAY}:{_CLOCK}",
         "is not a maintenance window",
-        "a window is the day and time of its start and end, UTC (AWS, Amazon RDS API, "
+        "a window is the day and time of its start and end, in UTC (AWS, Amazon RDS API, "
         "CreateDBInstance)",
         "sun:03:00-sun:04:00",
         "write a window like {example}",
@@ -246,7 +246,8 @@ DatabaseWindow = Annotated[
     Form(
         rf"{_CLOCK}-{_CLOCK}",
         "is not a backup window",
-        "a window is the times of its start and end, UTC (AWS, Amazon RDS API, CreateDBInstance)",
+        "a window is the times of its start and end, in UTC (AWS, Amazon RDS API, "
+        "CreateDBInstance)",
         "01:00-02:00",
         "write a window like {example}",
     ),

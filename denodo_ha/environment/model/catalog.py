@@ -77,27 +77,29 @@ class ExistingServer(Section):
     secret: SecretArn
     """Secret with `username` and `password` of a role that may create databases and roles."""
     prefix: DatabasePrefix | None = None
-    """Prefix for the names of the created databases and roles, if the names without a prefix \
-exist already."""
+    """Prefix for the names of the created databases and roles; needed if the server already has \
+databases or roles with the names without a prefix."""
 
 
 class ComponentSettings(Section):
-    """Settings file and keys of a component, for versions in which these differ from the usual."""
+    """Settings file and keys of a component, for versions that do not use the defaults."""
 
     file: HomePath | None = None
-    """File with the settings, relative to DENODO_HOME; default: the component's usual file."""
+    """File with the settings, relative to DENODO_HOME; default: the component's file in the \
+versions that this project knows."""
     entries: Mapping[SettingKey, SettingText | None] = {}
-    """Keys and values that are added to the usual ones or replace them; null leaves a key \
-unchanged. {url}, {user}, {password}, {host}, {port}, {database} and {node} are placeholders."""
+    """Keys and values that are added to the default settings or replace default values; null \
+leaves a key of the file unchanged. {url}, {user}, {password}, {host}, {port}, {database} and \
+{node} are placeholders."""
 
 
 class DatabaseCopy(Section):
     """Replication of the database's backups to the region of another cluster, by RDS."""
 
     to: ClusterName
-    """Cluster in whose region the backups are kept; the copy can be restored there."""
+    """Cluster in whose region the backups are kept; the copy can be restored in this region."""
     kms_key: KmsKeyArn
-    """Key in that region which encrypts the copy."""
+    """Key that encrypts the copy, in the region of the copy."""
 
 
 class Catalog(Section):
@@ -107,8 +109,8 @@ class Catalog(Section):
         "scheduler",
         "data-catalog",
     )
-    """Components that store their metadata in this database. List vdp explicitly to include it: \
-Denodo recommends promotions for Virtual DataPort instead."""
+    """Components that store their metadata in this database. To include Virtual DataPort, list \
+vdp explicitly: Denodo recommends promotions instead of a shared database for Virtual DataPort."""
     existing: ExistingServer | None = None
     """Existing PostgreSQL server; default: a database is created on Amazon RDS."""
     version: DatabaseVersion = "16"
@@ -123,7 +125,8 @@ maintenance window, or an exact version."""
     max_connections: Connections = DATABASE_CONNECTIONS_DEFAULT
     """Maximum number of connections; a change takes effect at the next restart."""
     multi_az: Flag = True
-    """Run a standby in another zone, which takes over if the database fails."""
+    """Run a standby instance of the database in another zone, which takes over if the database \
+fails."""
     retention_days: BackupRetentionDays = DATABASE_RETENTION_DEFAULT_DAYS
     """Days for which RDS keeps backups; the database can be restored to any second of this time."""
     maintenance_window: MaintenanceWindow | None = None
@@ -137,19 +140,20 @@ RDS chooses."""
     final_snapshot: Flag = True
     """Create a snapshot before the database is deleted or replaced."""
     log_exports: Flag = False
-    """Send PostgreSQL's logs to CloudWatch Logs, where they are kept until you delete them."""
+    """Send PostgreSQL's logs to CloudWatch Logs, which keeps the logs until you delete them."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the database and its secrets; default: the account's keys."""
     copy: DatabaseCopy | None = None  # type: ignore[assignment]  # hides a deprecated method
-    """Copy of the database's backups in another region, a few minutes old; default: none. It \
-costs the transfer and the storage (docs/how-to/catalog.md)."""
+    """Copy of the database's backups in another region, a few minutes old; default: none. AWS \
+charges for the transfer and the storage of the copy (docs/how-to/catalog.md)."""
     subnets: Mapping[ZoneName, SubnetId] = {}
     """Private subnet of the database in each zone of an existing VPC; default: the subnets of the \
 nodes."""
     check_interval: CheckSeconds = CATALOG_CHECK_DEFAULT_S
     """Seconds between check-ins of a Scheduler server in cluster mode."""
     settings: Mapping[Component, ComponentSettings] = {}
-    """Settings file and keys of a component, for versions in which these differ from the usual."""
+    """Settings file and keys of a component, for versions that need other settings than the \
+default."""
 
 
 class Exports(Section):
@@ -166,7 +170,7 @@ kept."""
     """Import a node's newest export when the node is replaced."""
     copy: Flag | None = None  # type: ignore[assignment]  # hides pydantic's deprecated method
     """Copy the exports to a bucket in the region of the failover's other cluster. Default: true \
-where the failover has two regions."""
+if the two clusters of the failover are in different regions."""
     not_compared: NotCompared = ()
     """Elements that the site digest leaves out, such as `sales/DATASOURCE JDBC test_*`, because \
-they differ between nodes or sites on purpose."""
+these elements are intended to differ between nodes or sites."""

@@ -141,19 +141,19 @@ class Network(Section):
     """Zones of the cluster: in an existing VPC, a map of zone to subnets; otherwise a list of \
 names."""
     nat: Literal["zone", "regional", "none"] = "zone"
-    """Outbound internet access of nodes in a new VPC. zone: a NAT gateway in each zone; \
-regional: one NAT gateway that AWS keeps available in all zones of the cluster; none: no internet \
-access, and AWS services through VPC endpoints."""
+    """Outbound internet access of nodes in a new VPC. zone: a NAT gateway in each zone; regional: \
+one NAT gateway that AWS keeps available in all zones of the cluster; none: no internet access; \
+nodes reach AWS services through VPC endpoints."""
     endpoints: tuple[EndpointService, ...] = ()
-    """AWS services that a new VPC has interface endpoints for, such as kms or athena, in addition \
-to the services that `nat: none` needs."""
+    """AWS services for which a new VPC gets interface endpoints, such as kms or athena, in \
+addition to the services that `nat: none` needs."""
     egress: tuple[EgressEntry, ...] | None = None
     """Destinations to which nodes may connect; default: all."""
     flow_logs: Flag = False
     """Log the connections of a new VPC to CloudWatch Logs, for 30 days."""
     health_checkers: PrefixListId | None = None
-    """Prefix list of the Route 53 health checkers in the region; they may connect if failover \
-uses endpoint checks."""
+    """Prefix list of the Route 53 health checkers in the region. The health checkers may connect \
+to the cluster if failover uses endpoint checks."""
     node_zone: HostedZone | None = None
     """Existing private hosted zone for the names of the nodes; default: a hosted zone is \
 created."""
@@ -179,8 +179,8 @@ image."""
     data_disk_gib: DiskGib | None = None
     """Size of a second disk in GiB, which is empty on each new instance; default: none."""
     data_disk_path: MountPath | None = None
-    """Folder on which the node program mounts the second disk, formatted with ext4 if it is \
-blank; default: the disk is attached and not mounted."""
+    """Folder on which the node program mounts the second disk (a blank disk is first formatted \
+with ext4); default: the disk is attached and not mounted."""
     kms_key: KmsKeyArn | None = None
     """Key that encrypts the disks; default: the account's key for EBS."""
     key: KeyPairName | None = None
@@ -219,15 +219,15 @@ class Node(Section):
     zone: ZoneName
     """Availability zone of the node, one of `network.zones`."""
     auxiliary_port: Port | None = None
-    """RMI auxiliary port: required for Denodo 7.0 and different on every node; later versions \
-have none."""
+    """RMI auxiliary port: required for Denodo 7.0 and different on every node; later versions of \
+Denodo have no auxiliary port."""
     scheduler_auxiliary_port: Port | None = None
     """Auxiliary port of this node's Scheduler, through which clients use the Scheduler over the \
-load balancer (docs/how-to/scheduler.md). All nodes of a cluster have one, each a different one; \
-default: clients connect to the node itself."""
+load balancer (docs/how-to/scheduler.md). Either all nodes of a cluster have this key, each with a \
+different port, or no node has the key; default: clients connect to the node itself."""
     instance_id: InstanceId | None = None
-    """Id of an existing instance. It is registered with the load balancer and otherwise not \
-changed."""
+    """Id of an existing instance. The stack registers the instance with the load balancer, and \
+does not change the instance otherwise."""
     address: PrivateAddress | None = None
     """Private address of an existing instance, for its DNS record in the hosted zone of the \
 nodes."""
@@ -236,7 +236,7 @@ nodes."""
 
 
 class Balancer(Section):
-    """The load balancer of a cluster, or none."""
+    """The access of clients to a cluster: through a load balancer, or directly to a single node."""
 
     kind: Literal["nlb", "haproxy", "none"]
     """nlb: a Network Load Balancer; haproxy: HAProxy behind a Network Load Balancer; none: \
@@ -255,18 +255,18 @@ peered VPC, security groups (sg-…); 0.0.0.0/0 is allowed with a warning."""
     """Let operators shift traffic away from a zone (`denodo-ha shift`). Clients of a dead node \
 then wait for their own timeouts, since AWS ends no connections of unhealthy nodes."""
     deletion_protection: Flag = False
-    """Refuse to delete the load balancer; set it after the first deploy has succeeded."""
+    """Refuse to delete the load balancer; set this key after the first deploy has succeeded."""
     health: HealthSettings = HealthSettings()
     """Health check of the nodes, for services without their own settings in `health`."""
     addresses: Mapping[ZoneName, Address] = {}
-    """Fixed address in each zone: a private address, or an Elastic IP allocation if \
-internet-facing."""
+    """Fixed address in each zone: a private address, or an Elastic IP allocation for an \
+internet-facing load balancer."""
     haproxy: Haproxy | None = None
     """Settings of HAProxy, only for kind haproxy; default: the defaults of these settings."""
 
     @property
     def proxy(self) -> Haproxy:
-        """Settings of HAProxy; the defaults if the section is missing."""
+        """Settings of HAProxy; the default settings if the section is missing."""
         return self.haproxy or Haproxy()
 
 
@@ -278,7 +278,7 @@ def _places(value: Any) -> Any:
     what = "is neither running nor a number of instances"
     why = (
         "running reserves a place for each configured node, and a number reserves as many places "
-        f"in each zone, for each instance type there ({CAPACITY_PLACES.source})"
+        f"in each zone, for each instance type in that zone ({CAPACITY_PLACES.source})"
     )
     instead = f"write running, or a number from {CAPACITY_PLACES.low} to {CAPACITY_PLACES.high}"
     raise wrong(what, why, instead)
@@ -296,9 +296,9 @@ class Capacity(Section):
         BeforeValidator(_places),
     ]
     """Number of instances for which capacity is reserved. running: one place for each configured \
-node, which costs nothing more while the nodes run; a number: as many places in each zone with \
-nodes, for each instance type there. Places that no instance uses cost as much as running \
-instances (docs/how-to/capacity.md)."""
+node, which costs nothing more while the nodes run; a number: this number of places in each zone \
+with nodes, for each instance type in the zone. Places that no instance uses cost as much as \
+running instances (docs/how-to/capacity.md)."""
     platform: Platform | None = None
     """Platform of the images, which a reservation must match; required for images whose root \
 device is not /dev/xvda; default: Linux/UNIX."""
@@ -328,10 +328,10 @@ class Cluster(Section):
     """Scheduled exports of Virtual DataPort's metadata, for nodes that do not share this \
 metadata."""
     solution_manager: SolutionManager | None = None
-    """The Solution Manager of this cluster, instead of the environment's, whose `cidrs` do not \
-apply then."""
+    """The Solution Manager of this cluster, instead of the environment's Solution Manager and its \
+`cidrs`."""
     license_manager: LicenseManager | None = None
-    """The License Manager of this cluster's nodes, instead of the environment's."""
+    """The License Manager of this cluster's nodes, instead of the environment's License Manager."""
     capacity: Capacity | None = None
     """Reserved EC2 capacity of the nodes; default: none."""
     allow_single_zone: Flag = False

@@ -48,7 +48,7 @@ USER_DEFAULT = "denodo"
 def _without_duplicates(values: tuple[Server, ...]) -> tuple[Server, ...]:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
-        what = f"names {' and '.join(twice)} twice"
+        what = f"lists {' and '.join(twice)} twice"
         raise wrong(what, "each server is started only once", "write each name once")
     return values
 
@@ -58,7 +58,7 @@ _Key = Annotated[
     Form(
         r"\*|[a-z][a-z0-9-]{0,15}",
         "is not a name for a cluster",
-        "each key must be the name of a cluster; its value is the cluster's secret",
+        "each key must be the name of a cluster, and each value the ARN of the cluster's secret",
         "active",
         "write a cluster's name",
     ),
@@ -87,10 +87,10 @@ def cluster_secret(arns: Mapping[str, str] | None, cluster: str) -> str | None:
 
 
 class Jvm(Section):
-    """Options of the servers' JVMs. Options that are not set remain as in the image."""
+    """Options of the servers' JVMs. A server without an entry keeps the image's options."""
 
     vdp: JvmOptions | None = None
-    """Options of Virtual DataPort. They replace the heap size from `heap_gib` or the instance \
+    """Options of Virtual DataPort, which replace the heap size from `heap_gib` or the instance \
 type."""
     web: JvmOptions | None = None
     """Options of the web container."""
@@ -105,7 +105,7 @@ class Tls(Section):
     """Secret with the key store, certificate and credentials (docs/reference/node.md). One ARN, \
 or a map of cluster to ARN if clusters are in different regions or accounts."""
     version: SecretVersion | None = None
-    """Id of the secret's version: change it to make the nodes use a renewed certificate."""
+    """Id of the secret's version: change this id to make the nodes use a renewed certificate."""
 
 
 class Metadata(Section):
@@ -118,8 +118,8 @@ VQL file from S3 once."""
     uri: ObjectUri | None = None
     """S3 address of the export."""
     login: Secrets | None = None
-    """Secret with `username` and `password` of the user who imports the file. One ARN, or a map \
-of cluster to ARN."""
+    """Secret with `username` and `password` of the Virtual DataPort user with which nodes import \
+the file. One ARN, or a map of cluster to ARN."""
 
 
 MetadataEntry = Annotated[
@@ -135,11 +135,12 @@ class Denodo(Section):
     """The Denodo Platform on the nodes."""
 
     version: Version
-    """Version of the Denodo Platform, in quotes: "7.0", any 8.x or any 9.x. It determines \
-the ports, and whether nodes need auxiliary ports."""
+    """Version of the Denodo Platform, in quotes: "7.0", any 8.x or any 9.x. The version \
+determines the ports, and whether nodes need auxiliary ports."""
     program: Flag = True
     """Let this project's node program set up the nodes (docs/reference/node.md). Without the \
-program, nodes remain as in their image, and health checks only open a TCP connection."""
+program, Denodo keeps the settings of the node's image, and health checks only open a TCP \
+connection."""
     home: FolderPath | None = None
     """Folder in which Denodo is installed, or a symbolic link to this folder; default: \
 /opt/denodo/denodo_platform_8_0 for 8.x."""
@@ -155,11 +156,11 @@ program, nodes remain as in their image, and health checks only open a TCP conne
     """Servers that every node starts, in this order; default: vdp and data-catalog."""
     heap_gib: Annotated[Whole, Field(ge=1, le=HEAP_MOST_GIB)] | None = None
     """Heap of Virtual DataPort in GiB; default: half of the instance type's memory, if this \
-memory is known."""
+project knows the size of the memory."""
     jvm: Jvm = Jvm()
     """Options of the servers' JVMs."""
     tls: Tls | None = None
-    """TLS of Denodo's own servers (8.0 or later); default: as in the image."""
+    """TLS of Denodo's own servers (8.0 or later); default: the settings of the image."""
     security_token: Secrets | None = None
     """Secret with the Denodo Security Token, which promotions need (8.0 or later). One ARN, \
 or a map of cluster to ARN."""
@@ -179,8 +180,8 @@ name (default from 8.0 on); balancer: the load balancer's name (default for 7.0)
     """Allow the Solution Manager's networks to use the JMX ports of the web container."""
     signal: Literal["ready", "configured"] = "ready"
     """State in which CloudFormation considers a new node created. ready: the node can serve \
-clients; configured: the node is set up, but must be registered for a licence before it can \
-serve."""
+clients; configured: the node is set up, but must be registered for a licence before the node can \
+serve clients."""
     start_limit: StartLimit = START_LIMIT_DEFAULT_S
     """Seconds within which a new node must become ready; otherwise the deployment fails."""
     watchdog: Flag = True

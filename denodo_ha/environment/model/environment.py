@@ -46,14 +46,14 @@ class Environment(Section):
     """One environment of Denodo clusters on AWS."""
 
     name: EnvironmentName
-    """Name of the environment; the names of all stacks begin with it."""
+    """Name of the environment; the names of all stacks begin with this name."""
     denodo: Denodo
     """Version, servers and options of the Denodo Platform."""
     solution_manager: SolutionManager | None = None
-    """The Solution Manager, which manages the nodes and receives their reports; a cluster's own \
-has precedence."""
+    """The Solution Manager, which manages the nodes and receives their reports; \
+`solution_manager` of a cluster has precedence."""
     license_manager: LicenseManager | None = None
-    """The License Manager of the nodes; a cluster's own has precedence."""
+    """The License Manager of the nodes; `license_manager` of a cluster has precedence."""
     services: Annotated[dict[ServiceName, ServiceEntry], Field(min_length=1)] = Field(
         default={}, json_schema_extra={"default": None}
     )
@@ -64,15 +64,15 @@ ports."""
     failover: Failover | None = None
     """Failover between two clusters by DNS."""
     alarms: AlarmsEntry = Field(default=Alarms(), json_schema_extra={"default": None})
-    """Alarms and the topics that receive their notifications; none: no alarms, except those that \
-the failover and the metadata database need; default: alarms with new topics."""
+    """Alarms and the topics that receive their notifications; none: no alarms, except the alarms \
+that the failover and the metadata database need; default: alarms with new topics."""
     dashboard: Flag = False
     """Create a CloudWatch dashboard of the environment, in a stack of its own \
 (docs/reference/alarms.md)."""
     logs: LogsEntry = None
-    """Send the logs of the machines to CloudWatch Logs, which keeps them when a machine is gone: \
-true, or a map of settings (docs/how-to/logs.md); default: off, since it costs by the amount of \
-data."""
+    """Send the logs of the machines to CloudWatch Logs, which keeps the logs after a machine is \
+terminated: true, or a map of settings (docs/how-to/logs.md); default: off, since AWS charges for \
+the amount of data."""
     tags: Mapping[TagKey, TagText] = {}
     """Tags for every resource, in addition to this project's own tags."""
     accept: Mapping[FindingName, Acceptance] = {}

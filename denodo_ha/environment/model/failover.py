@@ -34,7 +34,7 @@ class Failover(Section):
 fits the clusters' settings."""
     control: Literal["automatic", "operator"] = "automatic"
     """automatic: unhealthy clusters and the operators' switch trigger a failover; operator: only \
-the switch does."""
+the operators' switch triggers a failover."""
     secondary_health: Flag = True
     """Check the secondary too, so that there is no failover to an unhealthy cluster."""
     ttl: TtlSeconds | None = None
@@ -54,8 +54,8 @@ metrics, as if the region were lost; default 3."""
 available if the primary's region fails."""
     check_every: CheckHours | None = None
     """Hours within which `denodo-ha failover check --record` must run again, at most 24: an alarm \
-notifies the topic `notice` if it did not, or found that the standby is not ready; default: no \
-alarm."""
+notifies the topic `notice` if the command did not run in time, or reported that the standby is \
+not ready; default: no alarm."""
     switch_namespace: SwitchNamespace | None = None
     """CloudWatch namespace of the operators' switch, only for this environment; default: \
 Denodo/Failover, which all environments of the account and region share."""

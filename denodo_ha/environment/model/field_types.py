@@ -2,7 +2,7 @@
 
 A `Form` is a regular expression with the message for values that do not match: what is wrong, why,
 and what to write instead. The expression is also in `schema.json`, so that editors report the same
-values.
+values as errors.
 """
 
 import re
@@ -139,7 +139,7 @@ HostName = Annotated[
     Form(
         rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
         "is not a host name",
-        "nodes resolve the name in DNS: no scheme, no port, no dot at the end",
+        "nodes resolve the name in DNS, so the name has no scheme, no port and no dot at the end",
         "sm.example.com",
         "write a name like {example}",
     ),
@@ -177,7 +177,9 @@ def _existing_day(value: str) -> str:
     try:
         date.fromisoformat(value)
     except ValueError:
-        raise wrong("is not a day", "the calendar has no such day", "write a date") from None
+        raise wrong(
+            "is not a day", "the calendar does not contain this day", "write a date"
+        ) from None
     return value
 
 
@@ -186,7 +188,7 @@ DateText = Annotated[
     Form(
         r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
         "is not a date",
-        "the acceptance ends on a day",
+        "the acceptance of a finding ends on a date",
         "2027-03-31",
         "write a date like {example}",
     ),
@@ -204,7 +206,8 @@ Address = Annotated[
     Form(
         rf"{_IPV4}|eipalloc-([0-9a-f]{{8}}|[0-9a-f]{{17}})",
         "is neither a private IPv4 address nor an Elastic IP allocation",
-        "a fixed address of a load balancer is one of the two, depending on balancer.scheme",
+        "a fixed address is an Elastic IP allocation for an internet-facing load balancer, and a "
+        "private address for an internal load balancer",
         "10.0.1.10",
         "write {example}, or eipalloc-0123456789abcdef0 for an internet-facing load balancer",
     ),
@@ -243,7 +246,8 @@ def _network(value: str) -> str:
         network = IPv4Network(value, strict=False)
         raise wrong(
             "has host bits set",
-            "AWS stores the network without them, and every later deploy would report a change",
+            "AWS stores the network without host bits, and every later deploy would report a "
+            "change",
             f"write {network}",
         ) from None
     if str(IPv4Network(value)) != value:
@@ -319,7 +323,8 @@ HealthPath = Annotated[
     Form(
         r"/[\x21-\x7e]{0,1023}",
         "is not a path",
-        "health checks request it by HTTP: a slash, then up to 1023 visible ASCII characters",
+        "health checks request this path by HTTP: a slash, then up to 1023 visible ASCII "
+        "characters",
         "/ready",
         "write a path like {example}",
     ),
@@ -331,8 +336,8 @@ FolderPath = Annotated[
     Form(
         r"(/[A-Za-z0-9_+@=][A-Za-z0-9._+@=-]*)+",
         "is not the absolute path of a folder",
-        "the folder has this path on every node: names of letters, digits and . _ + @ = -, each "
-        "after a slash, and no slash at the end",
+        "the folder has this path on every node; a path is names of letters, digits and . _ + @ = "
+        "-, each after a slash, and no slash at the end",
         "/opt/denodo/denodo_platform_8_0",
         "write a path like {example}",
     ),
@@ -342,8 +347,8 @@ MountPath = Annotated[
     Form(
         r"(/[A-Za-z0-9_+@=][A-Za-z0-9._+@=-]*)+",
         "is not the absolute path of a folder",
-        "a disk is mounted on this folder: names of letters, digits and . _ + @ = -, each after a "
-        "slash, and no slash at the end",
+        "a disk is mounted on this folder; a path is names of letters, digits and . _ + @ = -, "
+        "each after a slash, and no slash at the end",
         "/data",
         "write a path like {example}",
     ),

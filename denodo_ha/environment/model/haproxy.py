@@ -96,21 +96,22 @@ class HaproxyTimeouts(Section):
     """Seconds after which an idle TCP connection is closed, for services without `idle_timeout`. \
 Unused connections in a pool and connections that wait for a long query are idle."""
     http: Seconds = QUERY_TIMEOUT_DEFAULT_S
-    """Seconds within which a node must answer a web request; Denodo ends a query after 900."""
+    """Seconds within which a node must answer a web request; Denodo ends a query after 900 \
+seconds."""
     http_request: Seconds = 10
     """Seconds within which a client must send the headers of a request."""
     keep_alive: Seconds = 30
     """Seconds for which a web client's connection is kept open for the next request."""
     old_worker: Seconds = 86_400
-    """Seconds after a reload when HAProxy closes the sessions that are older than the reload; \
-longer than `tcp`."""
+    """Seconds after a reload until HAProxy closes the sessions that began before the reload; must \
+be longer than `tcp`."""
 
 
 class HaproxyChecks(Section):
     """Health checks of HAProxy, for services without their own settings in `health`."""
 
     interval: CheckSeconds = 1
-    """Seconds between checks; after a failed check, the next follows a quarter of a second \
+    """Seconds between checks; after a failed check, the next check follows a quarter of a second \
 later."""
     timeout: CheckSeconds | None = None
     """Seconds within which a node must answer; default: 1, or 4 with `ready`."""
@@ -120,7 +121,7 @@ later."""
     """Number of consecutive passed checks after which a node is back in service."""
     ready: Flag | None = None
     """Also request `GET /ready/SERVICE` from the node program (port 9191), which considers \
-promotions, drained nodes and unconfirmed metadata; default: true if every node has the \
+promotions, drained nodes and unconfirmed metadata; default: true if every node has the node \
 program, for services whose `health` sets no port, path or protocol."""
     tls: Flag = False
     """Use TLS for checks of the nodes' ports of JDBC and the Scheduler."""
@@ -140,7 +141,7 @@ balancer or the nodes."""
 file is used instead."""
     authority: SecretArn | None = None
     """Secret with the certificates, in PEM format, of the authorities that issued the nodes' \
-certificates. Required on AWS for reencrypt; elsewhere, a file is used instead."""
+certificates. Required on AWS for mode reencrypt; elsewhere, a file is used instead."""
     node_name: HostName | None = None
     """Name in the nodes' certificates; default: each node's host name, or the node's name in this \
 file if `hosts` has an address for the node."""
@@ -165,8 +166,8 @@ them."""
     """TLS of the web services. Without this key, HAProxy passes HTTPS through to the nodes."""
     hosts: Mapping[NodeName, HostName] = {}
     """Map of node to host name or address. HAProxy resolves a host name when it starts or \
-reloads; default: the node's name in the cluster's private zone, NODE.CLUSTER.NAME.internal, \
-which is resolved continuously."""
+reloads; default: the node's name in the cluster's private zone, NODE.CLUSTER.NAME.internal, which \
+HAProxy resolves continuously."""
     health_port: Port = HEALTH_PORT
     """Port of HAProxy's own health check, which returns 503 if no node is usable."""
     metrics_port: Port = METRICS_PORT

@@ -1,4 +1,4 @@
-"""Logs of the machines, which are kept in CloudWatch Logs when a machine is gone."""
+"""Logs of the machines, which CloudWatch Logs keeps after a machine is terminated."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, get_args
@@ -25,11 +25,11 @@ class Logs(Section):
     """Days for which the log groups keep the events."""
     kms_key: Annotated[Mapping[Region, KmsKeyArn], Field(min_length=1)] | None = None
     """Key that encrypts the log group in each region: a map of region to the ARN of a key whose \
-policy lets CloudWatch Logs use it (docs/how-to/logs.md); default: CloudWatch Logs encrypts with a \
-key of its own."""
+policy lets CloudWatch Logs use the key (docs/how-to/logs.md); default: CloudWatch Logs encrypts \
+the log groups with its own key."""
     statements: Flag = False
-    """Send also the files with the statements of users (vdp-queries.log and vdp-requests.log), \
-which are large, and contain the values in the statements."""
+    """Also send the files with the statements of users (vdp-queries.log and vdp-requests.log). \
+These files are large, and contain the values in the statements."""
 
 
 def _logs_of_flag(value: Any) -> Any:

@@ -23,12 +23,12 @@ from denodo_ha.environment.model.field_types import ClusterName, NodeName, TagTe
 from denodo_ha.environment.model.section import Section
 
 NEWEST_FIRST_BOOT = 2
-"""Version of the first-boot text that new nodes get (`stacks/nodes/first_boot.py`)."""
+"""Version of the first-boot script that new nodes get (`stacks/nodes/first_boot.py`)."""
 FirstBootVersion = Annotated[int, Field(ge=1, le=NEWEST_FIRST_BOOT)]
 
 
 class Pin(Section):
-    """Properties of one node whose change replaces or restarts it."""
+    """Properties of one node: a change of a property replaces or restarts the node."""
 
     image: ImageId
     """Machine image that the node runs."""
@@ -45,18 +45,20 @@ class Pin(Section):
     key: KeyPairName | None = None
     """EC2 key pair; default: none."""
     first_boot: FirstBootVersion = 1
-    """Version of the first-boot text of the node. A change of this key only restarts the node."""
+    """Version of the node's first-boot script. A change of this key only restarts the node."""
     minutes_without_data: Annotated[int, Field(ge=1, le=10)] | None = None
     """Minutes of the alarm on missing metrics of the node's balancer that `denodo-ha pin` saw in \
 state OK. The health check monitors this alarm."""
     generation: Annotated[int, Strict(), Field(ge=1, le=9999)] = 1
-    """Number of the node's instance. `denodo-ha replace` raises it to replace the instance."""
+    """Number of the node's instance. `denodo-ha replace` increases this number to replace the \
+instance."""
     replacing: TagText | None = None
     """Drain tag that the new instance gets. `denodo-ha replace` writes this key before the deploy \
-and removes it when the instance has the tag. With this key, the replacement is not finished."""
+and removes it when the instance has the tag. While the pin has this key, the replacement is not \
+finished."""
 
     def with_records_of(self, pin: "Pin") -> "Pin":
-        """Return this pin with those keys of another pin that the instance does not have.
+        """Return this pin with the keys of another pin that do not describe the instance.
 
         A change of the machine does not change the alarm to which the minutes belong.
         """
@@ -83,12 +85,12 @@ class Pins(RootModel[dict[ClusterName, dict[NodeName, Pin]]]):
     def silence_minutes(self, cluster: str, before: int) -> int | None:
         """Return the minutes without data after which the monitored alarm of a cluster is raised.
 
-        The alarm is the one that the deployed health check monitors.
+        The monitored alarm is the alarm that the deployed health check follows.
 
         Args:
             cluster: name of the cluster.
-            before: the minutes that earlier versions of this project used. This is the result if no
-                pin has the key `minutes_without_data`.
+            before: the minutes that earlier versions of this project used. The method returns these
+                minutes if no pin has the key `minutes_without_data`.
 
         Returns:
             The minutes; None for a new cluster, which has no pins.

@@ -38,7 +38,8 @@ Certificates = Annotated[
             Form(
                 r"\*|[a-z][a-z0-9-]{0,15}",
                 "is not a name for a cluster",
-                "each key must be the name of a cluster; its value is the cluster's certificate",
+                "each key must be the name of a cluster, and each value the ARN of the cluster's "
+                "certificate",
                 "active",
                 "write a cluster's name",
             ),
@@ -55,7 +56,7 @@ Certificates = Annotated[
 
 
 class HealthSettings(Section):
-    """Health check of a node; a service's keys default to the load balancer's keys."""
+    """Health check of a node; for keys that a service does not set, `balancer.health` applies."""
 
     protocol: Literal["tcp", "http", "https"] | None = None
     """Protocol of the check: tcp only connects, http and https request `path`. Without protocol, \
@@ -88,8 +89,8 @@ class Service(Section):
     """Keep a client on the same node. true: by source address, or by cookie for web services on \
 HAProxy; cookie: by cookie for web services, which adds an ALB behind an NLB."""
     client_ip: Flag = True
-    """Pass the client's address to the nodes; behind an ALB, it is in the header \
-X-Forwarded-For."""
+    """Pass the client's address to the nodes; behind an ALB, the header X-Forwarded-For contains \
+the address."""
     tls: Certificates | None = None
     """ACM certificate with which the load balancer terminates TLS. One ARN, or a map of cluster \
 to ARN if clusters are in different regions or accounts."""
@@ -99,8 +100,8 @@ to ARN if clusters are in different regions or accounts."""
     """Seconds after which an idle connection is removed, 60 to 6000, or 60 to 4000 behind an ALB; \
 AWS's default is 350."""
     unhealthy_termination: Flag | None = None
-    """End the connections of a node that becomes unhealthy, so that its clients notice at once. \
-false: existing connections continue, and only new ones go to other nodes \
+    """End the connections of a node that becomes unhealthy, so that the node's clients detect the \
+failure at once. false: existing connections continue, and only new connections go to other nodes \
 (docs/explanation/failover.md). Default: true; false with `balancer.zonal_shift`."""
 
     @property

@@ -1,9 +1,9 @@
 """Acceptance of findings: `accept`, and errors that a later version of this project added.
 
-A named finding is a warning, a note, or an error that a later version added. Such an error is only
-a warning for a cluster that is deployed already, which is a cluster with nodes in the pins file.
-`accept` turns a named finding off until a date. Errors without a name cannot be accepted, because
-the deployment or a program of this project would fail.
+A named finding is a warning, a note, or an error that a later version added. For a cluster that is
+deployed already (it has nodes in the pins file), an added error is only a warning. `accept` turns a
+named finding off until a date. Errors without a name cannot be accepted, because the deployment or
+a program of this project would fail.
 """
 
 from collections.abc import Iterator
@@ -117,8 +117,11 @@ def judged(
     deployed = pinned.root if pinned is not None else {}
     if all(deployed.get(cluster) for cluster in problem.refuses):
         return replace(problem, severity=Severity.WARNING)
-    instead = f"{problem.instead}; or accept it for a while with accept: {{{problem.rule}: {{why: "
-    return replace(problem, instead=f"{instead}…, until: YYYY-MM-DD}}}}")
+    instead = (
+        f"{problem.instead}; or accept the finding until a date with accept: "
+        f"{{{problem.rule}: {{why: …, until: YYYY-MM-DD}}}}"
+    )
+    return replace(problem, instead=instead)
 
 
 RULES = (accepted_names,)

@@ -23,8 +23,8 @@ def topics_are_in_their_region(environment: Environment) -> Iterator[Problem]:
                     "is a topic of another region",
                     f"alarms in {region} can only notify topics in {region} (AWS, Amazon "
                     "CloudWatch User Guide, Notifying users on alarm changes)",
-                    f"write the ARN of a topic in {region}, or leave out {region}: then a topic "
-                    "is created",
+                    f"write the ARN of a topic in {region}, or remove {region}, so that the stack "
+                    "creates a topic",
                     value=arn,
                 )
 
@@ -53,16 +53,17 @@ def email_needs_a_created_topic(environment: Environment) -> Iterator[Problem]:
     if not alarms.enabled:
         yield Problem(
             ("alarms", "email"),
-            "has no alarms",
-            "alarms are turned off, so no address would get anything",
-            "remove email, or turn the alarms on",
+            "is set, but alarms are turned off",
+            "without alarms, no message would be sent to these addresses",
+            "remove email, or write enabled: true",
         )
     elif not any(_creates_topics(environment)):
         yield Problem(
             ("alarms", "email"),
-            "has no topic to subscribe to",
-            "all topics exist already, and this project does not change them",
-            "remove email, and subscribe the addresses to the topics yourself",
+            "is set, but the stacks create no topic",
+            "alarms.topics names an existing topic for each region, and the stacks do not change "
+            "the subscriptions of existing topics",
+            "remove email, and subscribe the addresses to the existing topics yourself",
         )
 
 
@@ -73,10 +74,10 @@ def alarms_reach_no_operator(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("alarms",),
             "notifies no operator",
-            "the topics that are created have no subscriber in this file",
+            "the stacks create topics without a subscriber, since alarms.email is not set",
             "write alarms: {email: [ADDRESS]}, or your own topics as alarms.topics, or alarms: "
-            "none; if you subscribe yourself, write accept: {alarms-unread: {why: …, until: "
-            "YYYY-MM-DD}}",
+            "none; if you subscribe to the created topics yourself, write accept: {alarms-unread: "
+            "{why: …, until: YYYY-MM-DD}}",
             severity=Severity.WARNING,
             rule="alarms-unread",
         )
@@ -88,13 +89,16 @@ def nodes_publish_metrics(environment: Environment) -> Iterator[Problem]:
     if not alarms.nodes:
         return
     if not alarms.enabled:
-        yield Problem(path, "has no alarms", "alarms are turned off", "remove nodes")
+        yield Problem(
+            path, "is set, but alarms are turned off", "this key needs alarms", "remove nodes"
+        )
         return
     if not environment.denodo.program:
         yield Problem(
             path,
-            "has no nodes that publish metrics",
-            "with denodo.program: false, nodes do not have the program that publishes them",
+            "needs nodes that publish metrics",
+            "with denodo.program: false, nodes do not have the node program, which publishes the "
+            "metrics",
             "remove nodes, or remove denodo.program",
         )
         return
@@ -106,8 +110,9 @@ def nodes_publish_metrics(environment: Environment) -> Iterator[Problem]:
     if all(len(existing[name]) == len(cluster.nodes) for name, cluster in clusters):
         yield Problem(
             path,
-            "has no nodes that publish metrics",
-            "existing instances (instance_id) do not have the program that publishes them",
+            "needs nodes that publish metrics",
+            "existing instances (instance_id) do not have the node program, which publishes the "
+            "metrics",
             "remove nodes",
         )
         return
@@ -115,10 +120,11 @@ def nodes_publish_metrics(environment: Environment) -> Iterator[Problem]:
         for node in nodes:
             yield Problem(
                 ("clusters", name, "nodes", node, "instance_id"),
-                "publishes no metrics",
-                "existing instances do not have the program that publishes them, so alarms.nodes "
-                "has no effect on this node",
-                "watch it in another way; AWS's own metrics have their alarms",
+                "is an instance that publishes no metrics",
+                "existing instances do not have the node program, which publishes the metrics, so "
+                "alarms.nodes has no effect on this node",
+                "monitor this node by other means; the alarms on metrics that AWS publishes apply "
+                "to this node too",
                 severity=Severity.NOTE,
                 rule="no-node-metrics",
             )
@@ -130,17 +136,22 @@ def route53_has_checks(environment: Environment) -> Iterator[Problem]:
     if not environment.alarms.route53:
         return
     if not environment.alarms.enabled:
-        yield Problem(path, "has no alarms", "alarms are turned off", "remove route53")
+        yield Problem(
+            path, "is set, but alarms are turned off", "this key needs alarms", "remove route53"
+        )
     elif environment.failover is None:
         yield Problem(
-            path, "has no failover", "without failover there is no health check", "remove route53"
+            path,
+            "is set, but failover is not",
+            "only a failover has Route 53 health checks",
+            "remove route53",
         )
     elif not checked_roles(environment):
         yield Problem(
             path,
-            "has no health check to watch",
-            "with the clusters' method of health (target-health, or none) Route 53 publishes no "
-            "metric about a cluster",
+            "has no health check to monitor",
+            "Route 53 publishes a metric about a cluster only if its health check has the method "
+            "alarm or endpoint",
             "remove route53, or write failover.health: alarm or endpoint",
         )
     elif any(partition(region) != "aws" for region in _regions(environment)):
@@ -155,7 +166,8 @@ def route53_has_checks(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("clusters", ROUTE53),
             "has the name of another stack",
-            f"alarms.route53 makes the stack {route53_stack(environment.name)}",
+            f"alarms.route53 creates the stack {route53_stack(environment.name)}, which would "
+            "also be the name of the cluster's stack",
             "rename the cluster, or remove route53",
             value=ROUTE53,
             at_key=True,

@@ -33,16 +33,16 @@ def tls_listener_options(environment: Environment) -> Iterator[Problem]:
         if service.sticky is True:
             yield Problem(
                 ("services", name, "sticky"),
-                "cannot be with tls",
+                "cannot be combined with tls",
                 "a Network Load Balancer has no source-address stickiness on TLS listeners (AWS, "
                 "Edit target group attributes for your Network Load Balancer)",
-                "remove one of the two, or write sticky: cookie",
+                "remove sticky or tls, or write sticky: cookie",
                 value="true",
             )
         if service.idle_timeout is not None and service.sticky != "cookie":
             yield Problem(
                 ("services", name, "idle_timeout"),
-                "cannot be with tls",
+                "cannot be combined with tls",
                 f"a TLS listener's idle timeout is fixed at {limits.FIXED_TLS_IDLE_TIMEOUT_S} s "
                 f"({limits.IDLE_TIMEOUT_S.source})",
                 "remove idle_timeout, and let clients send keep-alives",
@@ -61,7 +61,8 @@ def odbc_behind_tls(environment: Environment) -> Iterator[Problem]:
                 "clients first request TLS in clear text, even with sslmode=require (PostgreSQL, "
                 "Frontend/Backend Protocol, SSLRequest), but a TLS listener expects TLS from the "
                 "first byte",
-                "remove tls here, and let Denodo terminate TLS on the node (denodo.tls)",
+                "remove tls from this service, and let Denodo terminate TLS on the node "
+                "(denodo.tls)",
                 rule="odbc-behind-tls",
             )
 
@@ -77,24 +78,25 @@ def rmi_behind_tls(environment: Environment) -> Iterator[Problem]:
         )
         if of_seven or kind == "scheduler" or (kind == "tcp" and port in RMI_PORTS):
             where = (
-                "through the listeners of the auxiliary ports in clear text"
+                "which passes through the listeners of the auxiliary ports in clear text"
                 if on_balancer
-                else "past the balancer"
+                else "which bypasses the balancer"
             )
             yield _behind_tls(
                 environment,
                 name,
                 "does not encrypt a service of Java RMI",
-                "the first connection only says where the second one goes, and all calls pass over "
-                f"the second one, {where} (Denodo, Default ports used by the Denodo Platform)",
-                "remove tls here, and set up TLS in Denodo on the nodes"
+                "the first connection only gives the client the address of a second connection, "
+                f"and all calls use the second connection, {where} (Denodo, Default ports used by "
+                "the Denodo Platform)",
+                "remove tls from this service, and set up TLS in Denodo on the nodes"
                 + ("" if has_auxiliary else " (denodo.tls)"),
                 rule="rmi-behind-tls",
             )
 
 
 def node_tls_behind_tls(environment: Environment) -> Iterator[Problem]:
-    """A service whose nodes expect TLS must not have `tls`: the balancer sends them clear text."""
+    """A service whose nodes expect TLS must not have `tls`: the balancer sends clear text."""
     if environment.denodo.tls is None:
         return
     for name, kind, port in _services_behind_tls(environment):
@@ -104,10 +106,10 @@ def node_tls_behind_tls(environment: Environment) -> Iterator[Problem]:
                 environment,
                 name,
                 "cannot be combined with denodo.tls",
-                f"with denodo.tls, Denodo expects TLS on port {port}, and a TLS listener sends the "
-                "node what it has decrypted",
-                "remove tls here, so that clients see Denodo's own certificate, or remove "
-                "denodo.tls",
+                f"with denodo.tls, Denodo expects TLS on port {port}, and a TLS listener sends "
+                "decrypted data to the node",
+                "remove tls from this service, so that clients see Denodo's own certificate, or "
+                "remove denodo.tls",
                 rule="node-tls-behind-tls",
             )
 
@@ -150,16 +152,16 @@ def zonal_shift_possible(environment: Environment) -> Iterator[Problem]:
         if cluster.balancer.kind != "nlb":
             yield Problem(
                 path,
-                f"is given for a balancer of kind {cluster.balancer.kind}",
-                "nodes behind HAProxy get traffic from HAProxy in all zones, and a node alone has "
-                "no balancer that could be shifted",
+                f"is not possible for a balancer of kind {cluster.balancer.kind}",
+                "with kind haproxy, HAProxy sends traffic to nodes in all zones, and with kind "
+                "none, there is no load balancer whose traffic could be shifted",
                 "remove zonal_shift",
                 value="true",
             )
         elif with_cookies is not None:
             yield Problem(
                 path,
-                f"cannot be with {with_cookies}, which has cookies",
+                f"cannot be combined with the service {with_cookies}, which has sticky: cookie",
                 "AWS refuses a zonal shift of a load balancer with an Application Load Balancer as "
                 "a target (AWS, Enable zonal shift for your Network Load Balancer)",
                 f"remove zonal_shift, or write sticky: true for {with_cookies}",
@@ -174,7 +176,7 @@ def listener_certificates(environment: Environment) -> Iterator[Problem]:
             if key != EVERY and key not in environment.clusters:
                 yield Problem(
                     ("services", name, "tls", key),
-                    "is not a cluster",
+                    "is not the name of a cluster",
                     "each key must be the name of a cluster",
                     f"write one of {', '.join(sorted(environment.clusters))}",
                     value=key,
@@ -196,10 +198,11 @@ def listener_certificates(environment: Environment) -> Iterator[Problem]:
             elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
                 yield Problem(
                     ("services", name, "tls"),
-                    f"is not of {cluster.account} in {cluster.region}, where {cluster_name} is",
+                    f"is not a certificate of account {cluster.account} in {cluster.region}, "
+                    f"where the cluster {cluster_name} is",
                     "a listener accepts only certificates of its own account and region (AWS, "
                     "Listener certificates for your Network Load Balancer)",
-                    "write a map of cluster to the ARN of its certificate",
+                    "write a map from each cluster to the ARN of its certificate",
                     value=arn,
                 )
 
@@ -211,7 +214,7 @@ def cross_zone_needed(environment: Environment) -> Iterator[Problem]:
         if not cluster.balancer.cross_zone and single:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
-                "cannot be off here",
+                "cannot be off for this cluster",
                 f"{len(single)} target groups contain a single node, and the balancer's DNS name "
                 "does not include a zone without a healthy target in every target group (AWS, "
                 "Cross-zone load balancing for target groups)",
@@ -245,7 +248,7 @@ def health_check_settings(environment: Environment) -> Iterator[Problem]:
                     ("services", listener.key, "health", "path"),
                     "is not allowed for a tcp check",
                     "a tcp check only opens a connection and requests no path",
-                    "add protocol: http, or remove the path",
+                    "add protocol: http, or remove path",
                     value=own.path,
                 )
 
@@ -256,7 +259,7 @@ def single_node_without_balancer(environment: Environment) -> Iterator[Problem]:
         if cluster.balancer.kind == "none" and len(cluster.nodes) != 1:
             yield Problem(
                 ("clusters", name, "balancer", "kind"),
-                f"is only for one node, and {name} has {len(cluster.nodes)}",
+                f"is only for one node, and {name} has {len(cluster.nodes)} nodes",
                 "clients would not be distributed among the nodes",
                 "write kind: nlb, or keep one node",
                 value="none",
@@ -274,7 +277,7 @@ def options_needing_balancer(environment: Environment) -> Iterator[Problem]:
         if service.target_port != service.port:
             yield Problem(
                 ("services", name, "node_port"),
-                "cannot differ from port",
+                "cannot differ from port without a balancer",
                 f"clients of {bare[0]} connect directly to the node, and there is no balancer "
                 "that translates the port",
                 f"write node_port: {service.port}, or give {bare[0]} a balancer",
@@ -312,7 +315,7 @@ def balancer_addresses(environment: Environment) -> Iterator[Problem]:
                 path,
                 f"has no address for {', '.join(missing)}",
                 "a balancer has fixed addresses either in every zone or in none",
-                "add the zone, or remove addresses",
+                "add an address for these zones, or remove addresses",
             )
         public = cluster.balancer.scheme == "internet-facing"
         for zone, address in given.items():
@@ -339,7 +342,7 @@ def balancer_addresses_unique(environment: Environment) -> Iterator[Problem]:
             if owner != f"{zone} of {name}":
                 yield Problem(
                     ("clusters", name, "balancer", "addresses", zone),
-                    f"is the address in {owner} too",
+                    f"is already the address of the balancer in {owner}",
                     "an address can belong to only one balancer in one zone",
                     "write another address",
                     value=address,

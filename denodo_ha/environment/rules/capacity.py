@@ -20,7 +20,7 @@ def capacity_of_created_nodes(environment: Environment) -> Iterator[Problem]:
         if all(node.instance_id is not None for node in cluster.nodes.values()):
             yield Problem(
                 ("clusters", name, "capacity"),
-                "reserves no place",
+                "reserves capacity for no node",
                 "all nodes are existing instances, whose types the configuration does not contain",
                 "remove capacity, and reserve places for these instances with `aws ec2 "
                 "create-capacity-reservation`",
@@ -44,9 +44,9 @@ def capacity_platform(environment: Environment) -> Iterator[Problem]:
                 f"has no platform, and the root device of {others[0].image} is "
                 f"{others[0].root_device}",
                 "the image may be Red Hat or SUSE, which have their own platforms: a reservation "
-                "for another platform covers no node, and costs as much as one (AWS, Amazon EC2 "
-                "User Guide, On-Demand Capacity Reservations)",
-                "write platform with the answer of `aws ec2 describe-images --image-ids "
+                "for another platform covers no node, and costs as much as a reservation that is "
+                "used (AWS, Amazon EC2 User Guide, On-Demand Capacity Reservations)",
+                "write platform with the output of `aws ec2 describe-images --image-ids "
                 f"{others[0].image} --region {cluster.region} --query "
                 "'Images[].PlatformDetails'`, such as Linux/UNIX",
                 at_key=True,
@@ -54,7 +54,7 @@ def capacity_platform(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_unused(environment: Environment) -> Iterator[Problem]:
-    """No place should be reserved that no node uses: it costs money and counts against a quota."""
+    """Places that no node uses should not be reserved: they cost money and use up a quota."""
     for name, cluster in _reserving(environment):
         more = [
             (reservation, reservation.places - reservation.nodes)
@@ -73,11 +73,11 @@ def capacity_unused(environment: Environment) -> Iterator[Problem]:
             f"reserves {sum(unused for _, unused in more)} more places than there are nodes "
             f"({listed})",
             f"AWS charges unused places at the On-Demand rate of an instance ({_PRICING}), and "
-            f"they count{'' if None in cpus else f' as {total} vCPUs'} against the quota "
+            f"unused places count{'' if None in cpus else f' as {total} vCPUs'} against the quota "
             f"{ON_DEMAND_QUOTA}",
-            "write running if no place must be free while all nodes run; the applied quota is the "
-            "answer of `aws service-quotas get-service-quota --service-code ec2 --quota-code "
-            f"{ON_DEMAND_QUOTA} --region {cluster.region}`",
+            "write reserve: running if no place must be free while all nodes run; this command "
+            "prints the account's quota: `aws service-quotas get-service-quota --service-code ec2 "
+            f"--quota-code {ON_DEMAND_QUOTA} --region {cluster.region}`",
             severity=Severity.NOTE,
             rule="capacity-unused",
         )
@@ -92,9 +92,10 @@ def capacity_for_some_nodes(environment: Environment) -> Iterator[Problem]:
                     _reserve_path(name),
                     f"reserves {reservation.places} places for {reservation.nodes} nodes of type "
                     f"{reservation.type} in {reservation.zone}",
-                    "the other nodes run without a reserved place: EC2 may have no capacity "
-                    "when they start again",
-                    f"write running, or {reservation.nodes} or more",
+                    "the other nodes run without a reserved place: EC2 may have no capacity when "
+                    "these nodes start again",
+                    "write reserve: running, or a number that is not less than "
+                    f"{reservation.nodes}",
                     value=str(reservation.places),
                     severity=Severity.WARNING,
                     rule="capacity-for-some-nodes",
@@ -102,7 +103,7 @@ def capacity_for_some_nodes(environment: Environment) -> Iterator[Problem]:
 
 
 def capacity_of_existing_nodes(environment: Environment) -> Iterator[Problem]:
-    """A cluster with `capacity` should have no existing instances: they get no places."""
+    """A cluster with `capacity` should have no existing instances: they cannot get a place."""
     for name, cluster in _reserving(environment):
         existing = sorted(name for name, node in cluster.nodes.items() if node.instance_id)
         if existing and len(existing) < len(cluster.nodes):

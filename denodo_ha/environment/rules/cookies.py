@@ -28,7 +28,7 @@ def cookie_protocol(environment: Environment) -> Iterator[Problem]:
             "is only for web services",
             f"nodes do not use HTTP on port {port} ({server or name}), and a cookie is part of "
             "HTTP",
-            "write sticky: true, which keeps a client on a node by its address",
+            "write sticky: true, which keeps a client on a node by the client's address",
             value="cookie",
         )
 
@@ -39,7 +39,7 @@ def cookie_certificate(environment: Environment) -> Iterator[Problem]:
         if service.target_port in NODE_TLS_PORTS and service.tls is None:
             yield Problem(
                 ("services", name, "sticky"),
-                "needs a certificate here",
+                "needs a certificate for this service",
                 f"nodes use TLS on port {service.target_port}, and a balancer can read cookies "
                 "only if it terminates TLS; without a certificate, clients would get plain HTTP",
                 "add tls: with the ARN of an ACM certificate, or write sticky: true, so that the "
@@ -59,12 +59,13 @@ def cookie_health_checks(environment: Environment) -> Iterator[Problem]:
             is_own = service.health.protocol is not None
             yield Problem(
                 own if is_own else general,
-                f"cannot be tcp for {name}, which has sticky: cookie",
+                f"cannot be tcp for the service {name}, which has sticky: cookie",
                 "health checks of an Application Load Balancer use HTTP or HTTPS (AWS, Health "
                 "checks for Application Load Balancer target groups)",
                 "write protocol: http, and a path that returns a success status, or remove protocol"
                 if is_own
-                else f"add health: {{protocol: http, path: /…}} to {name}, or remove protocol here",
+                else f"add health: {{protocol: http, path: /…}} to {name}, or remove protocol from "
+                "the balancer's health",
                 value="tcp",
             )
 
@@ -75,12 +76,12 @@ def cookie_client_address(environment: Environment) -> Iterator[Problem]:
         if not service.client_ip:
             yield Problem(
                 ("services", name, "client_ip"),
-                "cannot be off with cookies",
+                "cannot be off with sticky: cookie",
                 "a Network Load Balancer always preserves the client address for an Application "
                 "Load Balancer as target (AWS, Use an Application Load Balancer as a target of a "
                 "Network Load Balancer); nodes get the client's address in the header "
                 "X-Forwarded-For",
-                "remove it",
+                "remove client_ip: false",
                 value="false",
             )
 
@@ -92,7 +93,7 @@ def cookie_idle_timeout(environment: Environment) -> Iterator[Problem]:
         if service.idle_timeout is not None and service.idle_timeout > longest:
             yield Problem(
                 ("services", name, "idle_timeout"),
-                "is too long with cookies",
+                "is too long with sticky: cookie",
                 f"an Application Load Balancer has an idle timeout of at most {longest} s "
                 f"({limits.ALB_IDLE_TIMEOUT_S.source})",
                 f"write {longest} or less",
@@ -106,11 +107,11 @@ def alb_zones(environment: Environment) -> Iterator[Problem]:
         if len(cluster.network.zones) < limits.ALB_ZONES:
             yield Problem(
                 ("clusters", name, "network", "zones"),
-                f"is only one zone, and {_first_alb_service(environment, cluster)} has sticky: "
-                "cookie",
+                "contains only one zone, and the service "
+                f"{_first_alb_service(environment, cluster)} has sticky: cookie",
                 f"an Application Load Balancer needs {limits.ALB_ZONES} zones "
                 f"({limits.ALB_SUBNET_PREFIX.source})",
-                "add a zone; it can be without nodes",
+                "add a second zone, with or without nodes",
             )
 
 
@@ -125,8 +126,8 @@ def alb_subnets(environment: Environment) -> Iterator[Problem]:
         if block.prefixlen > longest:
             yield Problem(
                 ("clusters", name, "network", "cidr"),
-                f"is too small for {_first_alb_service(environment, cluster)}, which has sticky: "
-                "cookie",
+                f"is too small for the service {_first_alb_service(environment, cluster)}, which "
+                "has sticky: cookie",
                 f"each subnet would be a /{block.prefixlen}, and an Application Load Balancer "
                 f"needs at least a /{longest} ({limits.ALB_SUBNET_PREFIX.source})",
                 f"write a network of /{IPv4Network(network.cidr).prefixlen - 1} or larger",
@@ -140,10 +141,11 @@ def alb_cross_zone(environment: Environment) -> Iterator[Problem]:
         if not cluster.balancer.cross_zone:
             yield Problem(
                 ("clusters", name, "balancer", "cross_zone"),
-                f"cannot be off, because {_first_alb_service(environment, cluster)} has sticky: "
-                "cookie",
-                "an Application Load Balancer keeps a client on its node only with cross-zone on "
-                "(AWS, Edit target group attributes for your Application Load Balancer)",
+                f"cannot be off, because the service {_first_alb_service(environment, cluster)} "
+                "has sticky: cookie",
+                "an Application Load Balancer keeps a client on its node only with cross-zone "
+                "load balancing (AWS, Edit target group attributes for your Application Load "
+                "Balancer)",
                 "remove cross_zone: false, or write sticky: true",
                 value="false",
             )
@@ -156,13 +158,13 @@ def cookie_name_shared(environment: Environment) -> Iterator[Problem]:
         for name in others:
             yield Problem(
                 ("services", name, "sticky"),
-                f"shares its cookie with {first}",
+                f"would share its cookie with the service {first}",
                 "the cookie of an Application Load Balancer has the name AWSALB for every "
                 "service (AWS, Sticky sessions for your Application Load Balancer), and a "
                 "browser sends a cookie to all ports of a host, so a user of both services does "
                 "not stay on a node",
-                "let users connect to the two services by different host names, or use cookies "
-                "for only one",
+                "let users connect to the two services by different host names, or write sticky: "
+                "cookie for only one of the services",
                 value="cookie",
                 severity=Severity.WARNING,
                 rule="one-cookie-a-host",
@@ -179,7 +181,7 @@ def cookie_balancer_needed(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("services", name, "sticky"),
                 "cannot be cookie without a balancer",
-                f"clients of {bare[0]} connect directly to its only node",
+                f"clients of {bare[0]} connect directly to the only node of this cluster",
                 f"remove sticky, or give {bare[0]} a balancer",
                 value="cookie",
             )

@@ -49,7 +49,7 @@ def features_of_version(environment: Environment) -> Iterator[Problem]:
 
 
 def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
-    """Clients and the Solution Manager must reach a node under the RMI host that it gives them."""
+    """Clients and the Solution Manager must be able to reach each node by the node's RMI host."""
     chosen, path = environment.denodo.rmi_host, ("denodo", "rmi_host")
     kinds = {name: cluster.balancer.kind for name, cluster in environment.clusters.items()}
     alone = [name for name, kind in kinds.items() if kind == "none"]
@@ -66,8 +66,8 @@ def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
     elif chosen == "balancer" and alone:
         yield Problem(
             path,
-            f"is not possible in {alone[0]}",
-            "this cluster has no balancer, and so no name of a balancer",
+            f"is not possible for the cluster {alone[0]}",
+            "this cluster has no balancer whose name could be the RMI host",
             "write node",
             value=chosen,
         )
@@ -75,8 +75,9 @@ def rmi_host_reachable(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             path,
             "directs JMX to the balancer",
-            "JMX stubs of the servers contain this name, and the balancer does not serve JMX: "
-            "the Solution Manager and monitoring can no longer reach the nodes over JMX",
+            "JMX stubs of the servers would contain the balancer's name, and the balancer does "
+            "not serve JMX: the Solution Manager and monitoring can no longer reach the nodes "
+            "over JMX",
             "write node, unless clients need the balancer's name",
             value=chosen,
             severity=Severity.WARNING,
@@ -94,8 +95,9 @@ def flight_exists(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("services", name),
                 f"needs Denodo 9.{FIRST_FLIGHT_UPDATE}",
-                f"port {FLIGHT_PORT} is that of Arrow Flight SQL, which this update introduced, "
-                f"and denodo.version is {environment.denodo.version}",
+                f"port {FLIGHT_PORT} is the port of Arrow Flight SQL, which Denodo "
+                f"9.{FIRST_FLIGHT_UPDATE} introduced, and denodo.version is "
+                f"{environment.denodo.version}",
                 f'write version: "9.{FIRST_FLIGHT_UPDATE}" or the installed version',
                 severity=Severity.WARNING,
                 rule="flight-update",
@@ -107,7 +109,7 @@ def _missing_feature(path: Path, *, value: str = "", at_key: bool = False) -> Pr
         path,
         f"is not for Denodo {_OLDEST}",
         f"Denodo {_OLDEST} does not have this feature (Denodo, Installation Guide)",
-        "remove it",
+        "remove this setting",
         value=value,
         at_key=at_key,
     )
@@ -124,14 +126,14 @@ def options_needing_program(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("denodo", key),
             "would be ignored",
-            "with program: false, the nodes remain as in their image",
-            "remove this key, or program: false",
+            "with program: false, Denodo keeps the settings that the node's image contains",
+            "remove this key, or remove program: false",
             at_key=True,
         )
 
 
 def metadata_import(environment: Environment) -> Iterator[Problem]:
-    """Source `export` requires `uri` and `login`; other sources of metadata must not have them."""
+    """Source `export` requires `uri` and `login`; other sources allow neither key."""
     metadata = environment.denodo.metadata
     is_export = metadata.source == "export"
     for key in ("uri", "login"):
@@ -141,10 +143,10 @@ def metadata_import(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             ("denodo", "metadata", key),
             "is missing" if is_export else f"is not for source: {metadata.source}",
-            "an export is imported from a file, by a user of Virtual DataPort"
+            "nodes import the export at uri, as the user of Virtual DataPort whose secret is login"
             if is_export
             else "metadata is imported only with source: export",
-            f"add {key}" if is_export else "remove it, or write source: export",
+            f"add {key}" if is_export else f"remove {key}, or write source: export",
             at_key=is_given,
         )
 
@@ -163,7 +165,7 @@ def node_secret_locations(environment: Environment) -> Iterator[Problem]:
         for key in sorted(set(arns) - {EVERY, *environment.clusters}):
             yield Problem(
                 (*path, key),
-                "is not a cluster",
+                "is not the name of a cluster",
                 "each key must be the name of a cluster",
                 f"write one of {', '.join(sorted(environment.clusters))}",
                 value=key,
@@ -185,11 +187,13 @@ def node_secret_locations(environment: Environment) -> Iterator[Problem]:
                 is_own = name in arns
                 yield Problem(
                     (*path, name) if is_own else path,
-                    f"is not of {cluster.account} in {cluster.region}, where {name} is",
+                    f"is not a secret of account {cluster.account} in {cluster.region}, where the "
+                    f"cluster {name} is",
                     "a node can read only secrets of its own account and region",
                     f"write the ARN of {name}'s own secret, which may be a replica"
                     if is_own
-                    else "write a map of cluster to the ARN of its secret, which may be a replica",
+                    else "write a map from each cluster to the ARN of its secret, which may be a "
+                    "replica",
                     value=arn,
                 )
 
@@ -215,7 +219,7 @@ def node_ports_unique(environment: Environment) -> Iterator[Problem]:
         servers = " and ".join(server for server, its_port in ports.items() if its_port == port)
         yield Problem(
             ("services", moved[0], "node_port" if service.node_port else "port"),
-            "is the port of another server of the node too",
+            "is also the port of another server of the node",
             f"each server needs its own port, and {servers} would have this port",
             "write a free port as node_port, or remove node_port",
             value=str(port),
@@ -252,8 +256,8 @@ def service_has_server(environment: Environment) -> Iterator[Problem]:
                 "has no server on the nodes",
                 f"the nodes start {', '.join(denodo.servers)}, so the service would never be ready "
                 f"in {checked[0]}",
-                "add the server to denodo.servers, remove the service, or give it another health "
-                "check, such as health: {protocol: tcp}",
+                "add the server to denodo.servers, remove the service, or give the service "
+                "another health check, such as health: {protocol: tcp}",
             )
 
 
@@ -282,8 +286,8 @@ def heap_fits_memory(environment: Environment) -> Iterator[Problem]:
             if memory is None and denodo.heap_gib is None and denodo.jvm.vdp is None:
                 yield Problem(
                     (*path, "type"),
-                    "has an unknown memory size",
-                    "the heap of Virtual DataPort remains as in the image",
+                    "is a type whose memory size this project does not know",
+                    "the heap of Virtual DataPort keeps the size that is set in the image",
                     "add denodo.heap_gib with half of the memory of this type",
                     value=instance.type,
                     severity=Severity.NOTE,
@@ -292,7 +296,7 @@ def heap_fits_memory(environment: Environment) -> Iterator[Problem]:
             elif memory is not None and denodo.heap_gib is not None and denodo.heap_gib >= memory:
                 yield Problem(
                     ("denodo", "heap_gib"),
-                    f"is all of the {memory} GiB of {instance.type}, or more",
+                    f"is not less than the {memory} GiB of memory of {instance.type}",
                     "a heap of 8 GB needs 16 GB of memory (Denodo, Virtual DataPort 7.0 "
                     "Installation Guide, sizing)",
                     f"write {memory // 2}, or choose a larger type",

@@ -39,7 +39,7 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
     if failover.primary == failover.secondary:
         yield Problem(
             (*_PATH, "secondary"),
-            "is the primary too",
+            "is the same cluster as primary",
             "a cluster cannot fail over to itself",
             "add a second cluster, or remove failover"
             if is_alone
@@ -49,14 +49,14 @@ def failover_clusters(environment: Environment) -> Iterator[Problem]:
 
 
 def failover_check(environment: Environment) -> Iterator[Problem]:
-    """`failover.check_every` requires alarms to be enabled, whose topics its alarm notifies."""
+    """`failover.check_every` requires alarms: the alarm on the check notifies a topic of alarms."""
     failover = environment.failover
     if failover is not None and failover.check_every is not None and not environment.alarms.enabled:
         yield Problem(
             (*_PATH, "check_every"),
             "would be ignored",
             "alarms is none, so there is no topic that an alarm on the check could notify",
-            "remove check_every, or write alarms",
+            "remove check_every, or remove alarms: none",
             value=str(failover.check_every),
         )
 
@@ -91,8 +91,8 @@ def failover_record(environment: Environment) -> Iterator[Problem]:
         yield Problem(
             (*_PATH, "record"),
             f"is the zone's apex, and health is {cname_methods[0]}",
-            "this method needs CNAME records, which DNS does not allow at the apex (AWS, "
-            "Choosing between alias and non-alias records)",
+            f"the health check method {cname_methods[0]} needs CNAME records, which DNS does not "
+            "allow at the apex (AWS, Choosing between alias and non-alias records)",
             "write a name below the zone, like denodo, or health: target-health",
             value=failover.record,
         )
@@ -127,8 +127,8 @@ def failover_partition(environment: Environment) -> Iterator[Problem]:
             f"spans partitions of AWS: {listed}",
             "accounts, hosted zones and references between stacks end at the partition (AWS, IAM, "
             "Amazon Resource Names; CloudFormation, Fn::GetStackOutput)",
-            "choose two regions of one partition, and have records of another DNS provider for "
-            "both partitions",
+            "choose two regions of one partition, or remove failover and fail over between the "
+            "partitions with another DNS provider",
         )
 
 
@@ -147,8 +147,9 @@ def endpoint_check_can_fail(environment: Environment) -> Iterator[Problem]:
             what = "HAProxy accepts" if haproxy else "a TLS listener accepts"
             yield Problem(
                 (*_PATH, "health"),
-                f"never fails for {name} as endpoint",
-                f"{what} connections even if no node serves, so Route 53 would not fail over",
+                f"cannot detect with method endpoint that {name} fails",
+                f"{what} connections even if no node of the cluster serves clients, so Route 53 "
+                "would not fail over",
                 "write health: target-health"
                 + (
                     ""
@@ -221,7 +222,8 @@ def internal_single_node(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*_PATH, "control"),
                 f"cannot be automatic: {name} is a single internal node",
-                f"{_UNREACHABLE}, and there is no target group for an alarm",
+                f"{_UNREACHABLE}, and a cluster without a balancer has no target group that an "
+                "alarm could monitor",
                 "write control: operator, or give the cluster a balancer",
                 value=failover.control,
             )
@@ -229,14 +231,15 @@ def internal_single_node(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*_PATH, "health"),
                 f"cannot be {failover.health} for {name}, a single internal node",
-                f"{_UNREACHABLE}, and there is no target group for an alarm",
+                f"{_UNREACHABLE}, and a cluster without a balancer has no target group that an "
+                "alarm could monitor",
                 "write health: auto",
                 value=failover.health,
             )
 
 
 def failover_record_types(environment: Environment) -> Iterator[Problem]:
-    """Both failover records must have the same type; otherwise Route 53 rejects the second one."""
+    """Both failover records must have the same type; otherwise Route 53 rejects the second."""
     failover = environment.failover
     pair = failover_plan.cluster_pair(environment)
     if failover is None or len(pair) < 2:
@@ -248,7 +251,7 @@ def failover_record_types(environment: Environment) -> Iterator[Problem]:
             f"combines {bare[0]}, which has no balancer, with a cluster that has a balancer",
             "one record would contain an IP address and the other a name, but both failover "
             "records must have the same type (AWS, Values specific for failover records)",
-            "give both clusters a balancer, or neither",
+            "configure a balancer for both clusters, or for neither of the two",
         )
     if bare and failover.health == "target-health":
         yield Problem(
@@ -278,21 +281,21 @@ def failover_accounts(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*_PATH, "health"),
                 f"cannot be alarm for {name}, which is in account {cluster.account} while the "
-                f"failover is in {account}",
+                f"failover stack is in account {account}",
                 "a Route 53 health check can monitor only an alarm of its own account (AWS, "
                 "Monitoring a CloudWatch alarm)",
-                "write health: target-health or endpoint, or use one account for both",
+                "write health: target-health or endpoint, or use one account for both clusters",
                 value=failover.health,
             )
     for name, cluster in failover_plan.cluster_pair(environment):
         if failover.control == "operator" and cluster.account != account:
             yield Problem(
                 (*_PATH, "control"),
-                f"cannot be operator with {name} in account {cluster.account} and the failover in "
-                f"{account}",
+                f"cannot be operator with {name} in account {cluster.account} and the failover "
+                f"stack in account {account}",
                 "with control: operator, operators must see the health of both clusters with the "
                 "permissions of one account",
-                "write control: automatic, or use one account for both",
+                "write control: automatic, or use one account for both clusters",
                 value=failover.control,
             )
 
@@ -311,7 +314,7 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
             failover,
             "control",
             "an alias always evaluates target health, so unhealthy targets would trigger a "
-            "failover too (AWS, Route 53 API, AliasTarget)",
+            "failover even with control: operator (AWS, Route 53 API, AliasTarget)",
             "write control: automatic, or health: alarm",
         )
     if alias and not failover.secondary_health:
@@ -322,7 +325,7 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
             "remove secondary_health, or write health: alarm",
         )
     for key, is_unused, why in (
-        ("minutes_without_data", "alarm" not in checks, "only alarms notice missing data"),
+        ("minutes_without_data", "alarm" not in checks, "only alarms detect missing data"),
         (
             "ttl",
             alias,
@@ -336,17 +339,22 @@ def unused_failover_settings(environment: Environment) -> Iterator[Problem]:
         (
             "interval",
             "endpoint" not in checks,
-            f"interval is only for endpoint checks; alarms use {limits.ALARM_PERIOD_S} s",
+            (
+                "interval is only for endpoint checks; the period of alarms is always "
+                f"{limits.ALARM_PERIOD_S} s"
+            ),
         ),
     ):
         if is_unused and getattr(failover, key) is not None:
-            yield _unused(failover, key, why, f"remove {key}, or choose another health")
+            yield _unused(
+                failover, key, why, f"remove {key}, or choose another method in failover.health"
+            )
 
 
 def _unused(failover: Failover, key: str, why: str, instead: str) -> Problem:
     return Problem(
         (*_PATH, key),
-        "has no effect with these clusters",
+        "has no effect for these two clusters",
         why,
         instead,
         value=str(getattr(failover, key)).lower(),

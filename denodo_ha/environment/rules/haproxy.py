@@ -26,15 +26,15 @@ def balancer_kind_options(environment: Environment) -> Iterator[Problem]:
         if balancer.kind != "haproxy" and balancer.haproxy is not None:
             yield Problem(
                 (*path, "haproxy"),
-                f"is not for kind {balancer.kind}",
-                "only HAProxy uses these settings, so they would be ignored",
+                f"is not allowed for a balancer of kind {balancer.kind}",
+                "only HAProxy uses these settings, so these settings would be ignored",
                 "remove haproxy, or write kind: haproxy",
                 at_key=True,
             )
         if balancer.kind == "haproxy" and balancer.health != HealthSettings():
             yield Problem(
                 (*path, "health"),
-                "is not for kind haproxy",
+                "is not allowed for a balancer of kind haproxy",
                 "HAProxy has its own health checks, which use the protocols of the services",
                 "set haproxy.checks, or health in a service, instead",
                 at_key=True,
@@ -72,7 +72,7 @@ def haproxy_ports(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "balancer", "haproxy", key),
                     f"is the port of {owners[port]} too",
-                    "HAProxy listens on both ports",
+                    "HAProxy cannot use one port for two purposes",
                     "choose a free port",
                     value=str(port),
                 )
@@ -88,7 +88,7 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
             if service_name not in environment.services:
                 yield Problem(
                     (*path, "services", index),
-                    "is not a service",
+                    "is not the name of a service",
                     "each entry must be the name of a service",
                     f"write one of {', '.join(sorted(environment.services))}",
                     value=service_name,
@@ -98,9 +98,9 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "services", index),
                     "is not a web service",
-                    "HAProxy reads the requests of these services as HTTP, and this service has "
-                    "another protocol",
-                    "remove it, and let Denodo terminate TLS on the node",
+                    "HAProxy reads the requests of all services in this list as HTTP, and this "
+                    "service has another protocol",
+                    "remove the service from this list, and let Denodo terminate TLS on the node",
                     value=service_name,
                 )
         if tls and not any(
@@ -110,7 +110,7 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
                 path,
                 "applies to no service",
                 "no service has port 9443 on the balancer or on the nodes",
-                "add such a service, list services in tls.services, or remove tls",
+                "add a service with port 9443, list other services in tls.services, or remove tls",
             )
         for key, service in environment.services.items():
             settings = tls_settings(cluster, key, service)
@@ -126,11 +126,11 @@ def haproxy_tls(environment: Environment) -> Iterator[Problem]:
             if service.certificate(name) is not None:
                 yield Problem(
                     ("services", key, "tls"),
-                    f"cannot be used by the HAProxy of {name}",
+                    f"cannot be used by HAProxy in the cluster {name}",
                     "only load balancers of AWS can use an ACM certificate, because its key "
                     "cannot be exported",
-                    f"write clusters.{name}.balancer.haproxy.tls; here, write a map of the other "
-                    "clusters, or nothing",
+                    f"for {name}, write clusters.{name}.balancer.haproxy.tls; in this service, "
+                    "let tls name only the other clusters, or remove tls",
                 )
 
 
@@ -141,9 +141,9 @@ def haproxy_cookies(environment: Environment) -> Iterator[Problem]:
             if service.sticky == "cookie" and not reads_http(environment, cluster, key):
                 yield Problem(
                     ("services", key, "sticky"),
-                    "cannot be cookie here",
-                    f"the HAProxy of {name} passes the TLS of {key} through, so it cannot read "
-                    "or set cookies",
+                    f"cannot be cookie in the cluster {name}",
+                    f"the HAProxy of {name} passes the TLS of {key} through, so HAProxy cannot "
+                    "read or set cookies",
                     "write sticky: true for stickiness by source address, or let HAProxy "
                     "terminate TLS",
                     value="cookie",
@@ -157,8 +157,9 @@ def haproxy_old_workers(environment: Environment) -> Iterator[Problem]:
         if timeouts.old_worker <= timeouts.tcp:
             yield Problem(
                 ("clusters", name, "balancer", "haproxy", "timeouts", "old_worker"),
-                f"is not longer than tcp ({timeouts.tcp} s)",
-                "HAProxy would close a session from before a reload earlier than an idle session",
+                f"is not longer than timeouts.tcp ({timeouts.tcp} s)",
+                "after a reload, HAProxy would close older sessions before their idle timeout has "
+                "passed",
                 f"write {timeouts.tcp + 1} or more, or a shorter tcp",
                 value=str(timeouts.old_worker),
             )
@@ -173,8 +174,8 @@ def haproxy_tcp_checks(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("services", key, "health", "protocol"),
                     "does not detect a hung node",
-                    "a hung node still accepts connections, and so does a node that closes them "
-                    "at once; connections to this node fail until the node recovers",
+                    "a hung node, and a node that closes each connection at once, still accept "
+                    "connections; connections to this node fail until the node recovers",
                     "remove protocol, so that the check uses the service's own protocol",
                     value="tcp",
                     severity=Severity.WARNING,
@@ -226,7 +227,8 @@ def haproxy_certificates(environment: Environment) -> Iterator[Problem]:
             elif arn.split(":")[3:5] != [cluster.region, cluster.account]:
                 yield Problem(
                     (*path, key),
-                    f"is not of {cluster.account} in {cluster.region}, where {name} is",
+                    f"is not a secret of account {cluster.account} in {cluster.region}, where the "
+                    f"cluster {name} is",
                     "HAProxy can read only secrets of its own account and region",
                     f"write the ARN of {name}'s own secret, which may be a replica",
                     value=arn,
@@ -257,7 +259,7 @@ def haproxy_cross_zone(environment: Environment) -> Iterator[Problem]:
                 ("clusters", name, "balancer", "cross_zone"),
                 "cannot be off with HAProxy",
                 "while a zone has no HAProxy instance, the balancer's DNS name would not include "
-                "the zone (AWS, Cross-zone load balancing for target groups)",
+                "this zone (AWS, Cross-zone load balancing for target groups)",
                 "remove cross_zone: false",
                 value="false",
             )
@@ -269,7 +271,7 @@ def haproxy_zones(environment: Environment) -> Iterator[Problem]:
         if len(cluster.network.zones) == 1:
             yield Problem(
                 ("clusters", name, "network", "zones"),
-                "is only one zone, so all HAProxy instances are in one zone",
+                "contains only one zone, so all HAProxy instances are in one zone",
                 "if that zone fails, the cluster is down",
                 "add a zone",
                 severity=Severity.WARNING,

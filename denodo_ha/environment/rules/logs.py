@@ -30,7 +30,7 @@ def keys_are_in_their_region(environment: Environment) -> Iterator[Problem]:
                 "is a key of another region",
                 "a log group can only be encrypted with a key of its own region (AWS, Amazon "
                 "CloudWatch Logs User Guide, Encrypt log data in CloudWatch Logs using KMS)",
-                f"write the ARN of a key in {region}, or leave out {region}",
+                f"write the ARN of a key in {region}, or remove {region}",
                 value=arn,
             )
 
@@ -42,7 +42,7 @@ def nodes_send_logs(environment: Environment) -> Iterator[Problem]:
     if not environment.denodo.program:
         yield _silent(
             ("denodo", "program"),
-            "the node program sends the logs, and it is turned off",
+            "the node program sends the logs, and denodo.program: false turns the node program off",
             "write denodo.program: true, or logs: false",
         )
         return
@@ -51,15 +51,19 @@ def nodes_send_logs(environment: Environment) -> Iterator[Problem]:
             if node.instance_id is not None:
                 yield _silent(
                     ("clusters", cluster_name, "nodes", name, "instance_id"),
-                    "the node program sends the logs, and an existing instance does not have it",
-                    "collect its logs by other means, such as the CloudWatch agent",
+                    "the node program sends the logs, and an existing instance does not have the "
+                    "node program",
+                    "collect the logs of this instance by other means, such as the CloudWatch "
+                    "agent",
                 )
 
 
 def _silent(path: tuple[str, ...], why: str, instead: str) -> Problem:
     return Problem(
         path,
-        "is a node that sends no logs" if path[0] == "clusters" else "leaves logs without effect",
+        "is an instance that sends no logs"
+        if path[0] == "clusters"
+        else "is false, so that no node sends logs",
         why,
         f"{instead}; or accept: {{logs-missing: {{why: …, until: YYYY-MM-DD}}}}",
         severity=Severity.WARNING,

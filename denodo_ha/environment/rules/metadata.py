@@ -15,9 +15,9 @@ _CONSEQUENCES = {
         "Scheduler Administration Guide, Cluster Settings)"
     ),
     "data-catalog": (
-        "each node would have its own settings and saved queries, and a user would see those of "
-        "the node that the balancer selects (Denodo, Data Catalog Guide, Installing the Data "
-        "Catalog on a Cluster)"
+        "each node would have its own settings and saved queries, and a user would see the "
+        "settings and queries of the node that the balancer selects (Denodo, Data Catalog Guide, "
+        "Installing the Data Catalog on a Cluster)"
     ),
 }
 
@@ -29,7 +29,7 @@ def vdp_catalog_version(environment: Environment) -> Iterator[Problem]:
             path: Path = ("clusters", name, "catalog", "components")
             yield Problem(
                 (*path, catalog.components.index("vdp")),
-                "cannot be shared by Denodo 7.0",
+                "cannot use a shared database with Denodo 7.0",
                 "Virtual DataPort can store its metadata in an external database from 8.0 on "
                 "(Denodo, Virtual DataPort Administration Guide, Storing the Metadata on an "
                 "External Database)",
@@ -66,8 +66,9 @@ def unused_components(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "catalog", "components", index),
                     "runs on no node",
-                    "denodo.servers does not list it, so its database would remain empty",
-                    "remove it, or add it to denodo.servers",
+                    "denodo.servers does not list this component, so the component's database "
+                    "would remain empty",
+                    f"remove {component}, or add {component} to denodo.servers",
                     value=component,
                     severity=Severity.WARNING,
                     rule="catalog-unused",
@@ -83,7 +84,7 @@ def components_unique(environment: Environment) -> Iterator[Problem]:
                     ("clusters", name, "catalog", "components", index),
                     "is listed twice",
                     "a component has only one database",
-                    "remove one of the two",
+                    "remove one of the two entries",
                     value=component,
                 )
 
@@ -96,7 +97,7 @@ def component_settings(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "catalog", "settings", component),
                     "is not one of the catalog's components",
-                    "its settings would be ignored",
+                    "settings are used only for the listed components",
                     f"add {component} to components, or remove its settings",
                     value=component,
                     at_key=True,
@@ -167,8 +168,9 @@ def exports_possible(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 path,
                 "would never run",
-                "with program: false, the nodes remain as in their image",
-                "remove exports, or program: false",
+                "with denodo.program: false, the nodes do not have the node program, which makes "
+                "the exports",
+                "remove exports, or remove denodo.program: false",
                 at_key=True,
             )
         elif cluster.exports is not None and "vdp" not in denodo.servers:
@@ -193,9 +195,9 @@ def export_copies_possible(environment: Environment) -> Iterator[Problem]:
         if cluster.exports.copy and reason:
             yield Problem(
                 ("clusters", name, "exports", "copy"),
-                "is true, but the exports cannot be copied",
+                "is true, but the exports cannot be copied to another region",
                 reason,
-                "remove it",
+                "remove copy: true",
                 value="true",
             )
         stack = f"{name}{EXPORT_COPY_STACK_SUFFIX}"

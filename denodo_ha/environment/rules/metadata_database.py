@@ -32,7 +32,7 @@ def existing_server_options(environment: Environment) -> Iterator[Problem]:
                 ("clusters", name, "catalog", key),
                 "is not allowed for an existing server",
                 "the stacks do not change an existing server",
-                f"remove {key}, or existing",
+                f"remove {key}, or remove existing",
                 at_key=True,
             )
 
@@ -48,7 +48,7 @@ def databases_of_one_cluster(environment: Environment) -> Iterator[Problem]:
         if identity in seen:
             yield Problem(
                 ("clusters", name, "catalog", "existing"),
-                f"is the server of {seen[identity]} too, with the same database names",
+                f"is also the server of {seen[identity]}, with the same database names",
                 "the Schedulers of both clusters would run each other's jobs, even across regions",
                 "give each cluster its own prefix, such as prefix: "
                 f"{environment.name.replace('-', '_')}_{name.replace('-', '_')}_",
@@ -64,13 +64,16 @@ def database_copies(environment: Environment) -> Iterator[Problem]:
         path: Path = ("clusters", name, "catalog", "copy")
         other = environment.clusters.get(catalog.copy.to)
         if other is None:
-            reason, remedy = "there is no such cluster", "name a cluster of this file"
+            reason, remedy = (
+                "the file has no cluster of this name",
+                "write the name of a cluster of this file",
+            )
         else:
             reason, remedy = _no_database_copy(cluster, catalog.copy.to, other)
         if reason:
             yield Problem(
                 (*path, "to"),
-                "cannot have the copy of the database",
+                "is not a cluster that can have the copy of the database",
                 reason,
                 remedy,
                 value=catalog.copy.to,
@@ -81,9 +84,9 @@ def database_copies(environment: Environment) -> Iterator[Problem]:
         if (region, account) != (other.region, other.account):
             yield Problem(
                 (*path, "kms_key"),
-                f"is not a key of {other.account} in {other.region}",
+                f"is not a key of account {other.account} in {other.region}",
                 "RDS encrypts the copy with a key of the region in which the copy is",
-                f"name a key that exists in {other.region}",
+                f"write the ARN of a key in {other.region}",
                 value=catalog.copy.kms_key,
             )
 
@@ -92,7 +95,7 @@ def _no_database_copy(cluster: Cluster, other_name: str, other: Cluster) -> tupl
     """Return why a database cannot be copied to a cluster's region, and what to do."""
     if other.region == cluster.region:
         reason = "the copy would be lost with the region of the database"
-        return reason, "name a cluster in another region"
+        return reason, "write the name of a cluster in another region"
     if other.account != cluster.account:
         reason = (
             "RDS replicates automated backups within one account (Amazon RDS User Guide, "
@@ -100,11 +103,11 @@ def _no_database_copy(cluster: Cluster, other_name: str, other: Cluster) -> tupl
         )
         return reason, "remove copy, and share a snapshot with the other account"
     if node_metadata.partition(other.region) != node_metadata.partition(cluster.region):
-        return "it is in another AWS partition", "remove copy"
+        return f"{other_name} is in another AWS partition", "remove copy"
     if not node_metadata.creates_database(other):
         reason = (
-            "it has no database on RDS, whose subnets, security group and parameters a restored "
-            "database needs"
+            f"{other_name} has no database on RDS, and a restored database needs the subnets, "
+            "security group and parameters of that database"
         )
         return reason, f"add a catalog without existing to {other_name}"
     return "", ""
@@ -121,10 +124,13 @@ def database_zones(environment: Environment) -> Iterator[Problem]:
                 given = cluster.network.vpc is not None
                 yield Problem(
                     (*path, "catalog", "subnets", zone),
-                    "is not one of the cluster's zones" if given else "is set, but no VPC",
+                    "is not one of the cluster's zones"
+                    if given
+                    else "is set, but network.vpc is not",
                     "the database can be only in the zones of the cluster"
                     if given
-                    else "subnets belong to an existing VPC, and this VPC would be created",
+                    else "subnets belong to an existing VPC, and without network.vpc the stack "
+                    "creates a VPC with its own subnets",
                     "write one of network.zones" if given else "remove subnets",
                     value=zone,
                     at_key=True,
@@ -135,12 +141,12 @@ def database_zones(environment: Environment) -> Iterator[Problem]:
                 "has subnets in only one zone",
                 f"RDS needs {limits.DATABASE_ZONES}",
                 "add a second zone to network.zones; in an existing VPC, also set a subnet for "
-                "this zone, as nodes in network.zones or in catalog.subnets",
+                "this zone, with the key nodes in network.zones or with catalog.subnets",
             )
 
 
 def database_private_subnets(environment: Environment) -> Iterator[Problem]:
-    """The database must be in private subnets, which a VPC created for a public node lacks."""
+    """The database must be in private subnets, but a VPC created for a public node has none."""
     for name, cluster, catalog in _catalogs(environment):
         balancer, network = cluster.balancer, cluster.network
         public = balancer.kind == "none" and balancer.scheme == "internet-facing"
@@ -193,7 +199,7 @@ def database_windows(environment: Environment) -> Iterator[Problem]:
                 (*path, "maintenance_window"),
                 f"overlaps the backup window, {catalog.backup_window}",
                 f"RDS rejects windows that overlap ({allowed.source})",
-                "write another time",
+                "write a window that does not overlap the backup window",
                 value=str(catalog.maintenance_window),
             )
 
@@ -218,7 +224,7 @@ def secret_locations(environment: Environment) -> Iterator[Problem]:
                 if actual != expected:
                     yield Problem(
                         ("clusters", name, *path),
-                        f"is not of {label}{expected}",
+                        f"is not an ARN of {label}{expected}",
                         "keys and secrets must be in the region and account of the cluster",
                         f"write an ARN of {expected}",
                         value=arn,

@@ -51,7 +51,7 @@ def node_names_differ(environment: Environment) -> Iterator[Problem]:
             if key in seen:
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name),
-                    f"is the same name as {seen[key]}",
+                    f"has the same letters and digits as {seen[key]}",
                     "names of outputs contain only letters and digits, and DNS ignores upper and "
                     "lower case",
                     "give the nodes names that differ in a letter or digit",
@@ -68,7 +68,9 @@ def tag_keys(environment: Environment) -> Iterator[Problem]:
         if prefix or key == "Name":
             yield Problem(
                 ("tags", key),
-                f"begins with {prefix}" if prefix else "is each resource's own name",
+                f"begins with {prefix}"
+                if prefix
+                else "is the tag with which the stacks name each resource",
                 "AWS and this project reserve these tags",
                 "choose another key",
                 value=key,
@@ -92,9 +94,9 @@ def existing_node_zone(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", name, "network", "node_zone_vpcs"),
                 "cannot be used with node_zone",
-                "the stacks do not change an existing hosted zone; its owner decides which VPCs "
-                "resolve its names",
-                "remove one of the two, and associate the VPCs with the zone yourself",
+                "the stacks do not change an existing hosted zone; the owner of the hosted zone "
+                "decides which VPCs resolve its names",
+                "remove node_zone_vpcs, and associate the VPCs with the hosted zone yourself",
                 at_key=True,
             )
 
@@ -110,7 +112,7 @@ def node_zone_vpcs_unique(environment: Environment) -> Iterator[Problem]:
                     ("clusters", name, "network", "node_zone_vpcs", index),
                     "is listed twice" if peer.vpc != own else "is the cluster's own VPC",
                     "a hosted zone can be associated with a VPC only once",
-                    "remove it here",
+                    "remove this entry",
                     value=peer.vpc,
                 )
             seen.add(peer.vpc)
@@ -127,14 +129,14 @@ def node_zone_vpcs_accounts(environment: Environment) -> Iterator[Problem]:
                 ("clusters", name, "network", "node_zone_vpcs", index, "account"),
                 f"is not {cluster.account}, the account of {name}",
                 "only the account of a VPC can associate the VPC with a hosted zone of another "
-                "account, after the account of the hosted zone has authorised this (AWS, "
-                "Associating an Amazon VPC and a private hosted zone that you created with "
+                "account, after the account of the hosted zone has authorised the association "
+                "(AWS, Associating an Amazon VPC and a private hosted zone that you created with "
                 "different AWS accounts)",
-                "remove the VPC here, deploy, and run with the id of the zone: in "
-                f"{cluster.account} aws route53 create-vpc-association-authorization "
-                f"--hosted-zone-id ID --vpc {vpc}, then in {peer.account} aws route53 "
-                f"associate-vpc-with-hosted-zone --hosted-zone-id ID --vpc {vpc}; or share the "
-                "zone by a Route 53 Profile",
+                "remove the VPC from this list, deploy, and run two commands with the id of the "
+                f"hosted zone as ID: in account {cluster.account} aws route53 "
+                f"create-vpc-association-authorization --hosted-zone-id ID --vpc {vpc}, then in "
+                f"account {peer.account} aws route53 associate-vpc-with-hosted-zone "
+                f"--hosted-zone-id ID --vpc {vpc}; or share the hosted zone by a Route 53 Profile",
                 value=str(peer.account),
                 rule="vpc-of-another-account",
                 refuses=(name,),
@@ -203,7 +205,7 @@ def node_addresses(environment: Environment) -> Iterator[Problem]:
                     "is not allowed for a created node",
                     "a created node gets an address from its subnet, and its DNS record is "
                     "updated automatically",
-                    "remove it",
+                    "remove address",
                     value=node.address,
                 )
             elif node.address is not None:
@@ -228,7 +230,7 @@ def _impossible_address(
     if cidr and IPv4Address(address) not in IPv4Network(cidr):
         yield Problem(
             path,
-            f"is not in {cidr}",
+            f"is not in the cluster's network {cidr}",
             "the balancer connects to the node in the cluster's network",
             "write the instance's private address",
             value=address,

@@ -65,7 +65,7 @@ def _shared_subnets(name: str, cluster: Cluster) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "network", "zones", zone, key),
                     f"is the subnet of {seen[subnet]} too",
-                    "a subnet is in one zone",
+                    "each subnet is in exactly one zone",
                     f"write the subnet of {zone}",
                     value=subnet,
                 )
@@ -74,7 +74,7 @@ def _shared_subnets(name: str, cluster: Cluster) -> Iterator[Problem]:
 
 
 def created_network(environment: Environment) -> Iterator[Problem]:
-    """A created VPC must have a CIDR that can be divided among its zones, and no set subnets."""
+    """A created VPC needs a CIDR that can be divided among its zones; subnets must not be set."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is not None:
@@ -101,15 +101,16 @@ def created_network(environment: Environment) -> Iterator[Problem]:
                 if getattr(subnets, key) is not None:
                     yield Problem(
                         (*path, "zones", zone, key),
-                        "is set, but no VPC",
-                        "subnets belong to an existing VPC, and this VPC would be created",
+                        "is set, but network.vpc is not",
+                        "subnets belong to an existing VPC, and without network.vpc the stack "
+                        "creates a VPC with its own subnets",
                         "add network.vpc, or list only the names of the zones",
                         value=getattr(subnets, key),
                     )
             if zone[-1] not in ZONE_LETTERS:
                 yield Problem(
                     (*path, "zones", zone),
-                    "is a zone that a created VPC has no addresses for",
+                    "is a zone for which a created VPC has no addresses",
                     f"a zone's letter, {ZONE_LETTERS[0]} to {ZONE_LETTERS[-1]}, determines its "
                     "addresses, so that adding a zone changes no other zone",
                     "choose another zone, or use an existing VPC",
@@ -144,16 +145,16 @@ def nodes_in_two_zones(environment: Environment) -> Iterator[Problem]:
         if cluster.allow_single_zone:
             yield Problem(
                 path,
-                f"all nodes are in {zone}",
+                f"has all nodes in {zone}",
                 "if that zone fails, the cluster is down",
-                "spread them over two zones",
+                "spread the nodes over two zones",
                 severity=Severity.WARNING,
                 rule="single-zone",
             )
         else:
             yield Problem(
                 path,
-                f"all {len(cluster.nodes)} nodes are in one zone",
+                f"has all {len(cluster.nodes)} nodes in one zone",
                 "if that zone failed, the cluster would be down",
                 "spread the nodes over two zones, or accept the risk with allow_single_zone: true",
                 value=zone,
@@ -180,7 +181,7 @@ def cidrs_unique(environment: Environment) -> Iterator[Problem]:
                     (*path, index),
                     "is listed twice",
                     "a security group accepts each rule only once",
-                    "remove one of the two",
+                    "remove one of the two entries",
                     value=cidr,
                 )
 

@@ -49,9 +49,9 @@ def node_instances(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "instance"),
                     "is not allowed for an existing instance",
-                    "an existing instance is registered with the load balancer and otherwise not "
-                    "changed",
-                    "remove instance, or instance_id",
+                    "the stack only registers an existing instance with the load balancer, and "
+                    "does not change the instance",
+                    "remove instance, or remove instance_id",
                     at_key=True,
                 )
             if node.instance_id in seen:
@@ -100,8 +100,8 @@ def existing_instances(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 (*network, "cidr"),
                 "is missing",
-                f"{nodes[0]} is in security groups of its owner, so the balancer's security "
-                "group must allow traffic to the addresses of the node's network",
+                f"the stack does not change the security groups of {nodes[0]}, so the balancer's "
+                "security group must allow traffic to the addresses of the node's network",
                 "add cidr: with the network that contains the instance's address",
             )
         if cluster.balancer.kind == "none":
@@ -115,7 +115,7 @@ def existing_instances(environment: Environment) -> Iterator[Problem]:
 
 
 def existing_instance_security_groups(environment: Environment) -> Iterator[Problem]:
-    """The security groups of existing instances must allow the balancer; the owner sets this."""
+    """The owner of existing instances must allow the balancer in their security groups."""
     for name, cluster in environment.clusters.items():
         nodes = sorted(
             node_name for node_name, node in cluster.nodes.items() if node.instance_id is not None
@@ -137,7 +137,7 @@ def existing_instance_security_groups(environment: Environment) -> Iterator[Prob
         yield Problem(
             ("clusters", name, "nodes"),
             f"{', '.join(nodes)} are existing instances, which the stack does not change",
-            "their owner must open their security groups",
+            "the owner of these instances must change the security groups of the instances",
             f"allow traffic from the security group in the stack's output {output} on ports "
             + ", ".join(str(port) for port in ports),
             severity=Severity.NOTE,
@@ -177,9 +177,9 @@ def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
             if key is not None and key.split(":")[3] != cluster.region:
                 yield Problem(
                     (*path, "kms_key"),
-                    f"is not of {cluster.region}",
-                    "a disk can be encrypted only with a key of its region (AWS, Amazon EBS "
-                    "encryption)",
+                    f"is not a key of {cluster.region}",
+                    "a disk can be encrypted only with a key of the disk's region (AWS, Amazon "
+                    "EBS encryption)",
                     f"write a key of {cluster.region}",
                     value=key,
                 )
@@ -187,7 +187,7 @@ def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
                 if _is_foreign(arn, cluster.account):
                     yield Problem(
                         (*path, "role_policies", index),
-                        f"is not of account {cluster.account}",
+                        f"is not a policy of account {cluster.account}",
                         _FOREIGN_POLICY,
                         "write a policy of the cluster's account, or a policy of AWS",
                         value=arn,
@@ -196,7 +196,7 @@ def kms_keys_and_policies(environment: Environment) -> Iterator[Problem]:
         if boundary is not None and _is_foreign(boundary, cluster.account):
             yield Problem(
                 ("permissions_boundary",),
-                f"is not of account {cluster.account}, where {name} is",
+                f"is not a policy of account {cluster.account}, where the cluster {name} is",
                 _FOREIGN_POLICY,
                 "write a policy of AWS, or create one environment for each account",
                 value=boundary,
@@ -218,7 +218,7 @@ def policies_unique(environment: Environment) -> Iterator[Problem]:
                         (*path, "role_policies", index),
                         "is listed twice",
                         "a role accepts each policy only once",
-                        "remove one of the two",
+                        "remove one of the two entries",
                         value=arn,
                     )
 
@@ -240,9 +240,10 @@ def data_disks(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "data_disk_gib"),
                     "is a disk that is not mounted",
-                    "the nodes get the disk, and their program does not format or mount it",
-                    "add data_disk_path with the folder for the disk, or accept this if the image "
-                    "mounts the disk itself",
+                    "the nodes get the disk, but the node program formats and mounts a disk only "
+                    "if data_disk_path is set",
+                    "add data_disk_path with the folder for the disk, or accept this finding if a "
+                    "program of the image mounts the disk",
                     value=str(machine.data_disk_gib),
                     severity=Severity.WARNING,
                     rule="data-disk-not-mounted",
@@ -256,21 +257,30 @@ def _data_disk_problems(
     problem: tuple[str, str, str] | None = None
     if machine.data_disk_gib is None:
         problem = (
-            "has no disk",
+            "is a folder without a disk",
             "data_disk_gib creates the disk that is mounted on this folder",
             "add data_disk_gib, or remove data_disk_path",
         )
     elif not environment.denodo.program:
         problem = (
             "would be ignored",
-            "with program: false, nothing mounts a disk on the nodes",
-            "remove data_disk_path, or program: false",
+            (
+                "with denodo.program: false, the nodes do not have the node program, which "
+                "mounts the disk"
+            ),
+            "remove data_disk_path, or remove denodo.program: false",
         )
     elif folder in (installation := PurePosixPath(home), *installation.parents):
         problem = (
             "would hide Denodo",
-            f"Denodo is installed in {home}, and the disk is empty",
-            "write a folder outside, such as /data, and let Denodo's settings or links lead there",
+            (
+                f"Denodo is installed in {home}, and a new disk is empty, so that Denodo's files "
+                "would be hidden"
+            ),
+            (
+                "write a folder outside of Denodo's folder, such as /data, and refer to this "
+                "folder in Denodo's settings or by a link"
+            ),
         )
     elif installation in folder.parents:
         problem = (
@@ -279,13 +289,16 @@ def _data_disk_problems(
                 f"{home} belongs to {environment.denodo.user}, and root mounts disks only on "
                 "folders that no other user can replace"
             ),
-            "write a folder outside, such as /data, and let a link in Denodo's folder lead there",
+            (
+                "write a folder outside of Denodo's folder, such as /data, and create a link to "
+                "it in Denodo's folder"
+            ),
         )
     elif str(folder) in _SYSTEM_FOLDERS or str(folder).startswith(_WITHOUT_DISKS):
         problem = (
             "is a folder of the operating system",
-            "the empty disk would hide what is in it",
-            "write a folder of its own, such as /data",
+            "the empty disk would hide the files in this folder",
+            "write a folder for this disk alone, such as /data",
         )
     if problem is not None:
         yield Problem((*path, "data_disk_path"), *problem, value=str(folder))

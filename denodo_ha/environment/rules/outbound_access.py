@@ -21,21 +21,22 @@ def settings_of_created_vpc(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", name, "network", key),
                     "is not possible for an existing VPC",
-                    "routes, endpoints and flow logs of an existing VPC are its owner's, and this "
-                    "setting would be ignored",
+                    "the stacks do not change the routes, endpoints and flow logs of an existing "
+                    "VPC, so this setting would be ignored",
                     f"remove {key}, and set up the VPC as docs/how-to/network.md describes",
                 )
 
 
 def nat_of_public_node(environment: Environment) -> Iterator[Problem]:
-    """A public node without a balancer must not have a kind of NAT, because it uses none."""
+    """A public node without a balancer must not have a kind of NAT: the node uses no NAT."""
     for name, cluster in environment.clusters.items():
         network = cluster.network
         if network.vpc is None and network.nat != "zone" and has_public_node(cluster):
             yield Problem(
                 ("clusters", name, "network", "nat"),
                 "has no effect for a public node",
-                "the node is in a public subnet and reaches the internet by its own address",
+                "the node is in a public subnet, and reaches the internet with the node's own "
+                "public address",
                 "remove nat, or write scheme: internal",
                 value=network.nat,
             )
@@ -48,7 +49,7 @@ def gateway_endpoint_of_s3(environment: Environment) -> Iterator[Problem]:
             if service == "s3":
                 yield Problem(
                     ("clusters", name, "network", "endpoints", index),
-                    "is reached by a gateway endpoint",
+                    "contains a service that has a gateway endpoint",
                     "every created VPC has a gateway endpoint for S3, which costs nothing (AWS, "
                     "Gateway endpoints for Amazon S3)",
                     "remove s3",
@@ -63,14 +64,14 @@ def egress_without_nodes(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("clusters", name, "network", "egress"),
                 "is set, but all nodes are existing instances",
-                "security groups of existing instances are their owner's, and this setting would "
-                "be ignored",
-                "remove egress, and change the security groups of the instances",
+                "the stacks do not change the security groups of existing instances, so this "
+                "setting would be ignored",
+                "remove egress, and change the security groups of these instances yourself",
             )
 
 
 def egress_for_needed_access(environment: Environment) -> Iterator[Problem]:
-    """`egress` must allow what nodes always need, unless the addresses are known from elsewhere."""
+    """`egress` must allow what nodes always need, unless the configuration has the addresses."""
     for name, cluster in environment.clusters.items():
         egress = cluster.network.egress
         if egress is None or not creates_nodes(cluster):
@@ -83,8 +84,8 @@ def egress_for_needed_access(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 path,
                 f"does not allow {access.purpose} (TCP port {access.port})",
-                "every node needs this destination, and the configuration does not contain its "
-                "addresses",
+                "every node needs this destination, and the configuration does not contain the "
+                "addresses of the destination",
                 f"add {{to: …, ports: [{access.port}]}} with {hint} as destination",
             )
 

@@ -20,11 +20,11 @@ def missing_pins(environment: Environment) -> Iterator[Problem]:
     ):
         yield Problem(
             ("clusters",),
-            "has no pins file beside it",
+            "has no pins file beside this configuration file",
             "a change of type, image or disk would replace or restart every node in one deploy, "
             "which takes the cluster down",
             "after the first deploy, write the values of the nodes to NAME.pins.yaml beside this "
-            "file (see docs/reference/pins.md), and commit it",
+            "file (see docs/reference/pins.md), and commit the pins file",
             severity=Severity.WARNING,
             rule=NO_PINS_RULE,
         )
@@ -49,7 +49,7 @@ def nodes_waiting_for_rollout(environment: Environment, pins: Pins) -> Iterator[
             if differences:
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name),
-                    "waits for a rollout",
+                    "must be changed by a rollout",
                     "the pin keeps the node's current values: " + ", ".join(differences),
                     "change the pins of one node at a time, and deploy after each change",
                     severity=Severity.NOTE,
@@ -68,7 +68,7 @@ def silence_alarm_waits(environment: Environment, pins: Pins) -> Iterator[Proble
         if method == "alarm" and current not in {None, wanted}:
             yield Problem(
                 ("failover", "minutes_without_data"),
-                f"waits for one more deploy of {name}",
+                f"is not in effect until one more deploy of {name}",
                 f"the deploy creates the alarm of {wanted} minutes, but the health check still "
                 f"monitors the alarm of {current} minutes, since a new alarm has no data, which "
                 "counts as unhealthy",
@@ -91,7 +91,9 @@ def stale_pins(environment: Environment, pins: Pins) -> Iterator[Problem]:
             if name not in cluster.nodes:
                 yield _stale((cluster_name, name), "is not a node of the configuration", name)
             elif cluster.nodes[name].instance_id is not None:
-                yield _stale((cluster_name, name), "is an existing instance", name)
+                yield _stale(
+                    (cluster_name, name), "is an existing instance, which needs no pin", name
+                )
 
 
 def _stale(path: Path, what: str, value: str) -> Problem:
@@ -99,7 +101,7 @@ def _stale(path: Path, what: str, value: str) -> Problem:
         path,
         what,
         "the pin has no effect now, and would apply to a new node with that name",
-        "remove it",
+        "remove the pin",
         value=value,
         severity=Severity.WARNING,
         rule="stale-pin",

@@ -20,7 +20,8 @@ def service_ports_unique(environment: Environment) -> Iterator[Problem]:
                 ("services", name, "port"),
                 f"is the port of {seen[service.port]} too",
                 "a balancer can have only one listener for each port",
-                "give one of the two another port; node_port keeps its port on the nodes",
+                "give one of the two services another port; with node_port, the service keeps its "
+                "port on the nodes",
                 value=str(service.port),
             )
         seen.setdefault(service.port, name)
@@ -38,9 +39,9 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
                 ("services", name, "node_port" if service.node_port else "port"),
                 f"is the port of the nodes for {ports.occupied[service.target_port]}",
                 "any client that connects to this port can stop or manage a server; Denodo "
-                "advises against serving it on a balancer (Denodo, Default ports used by the "
-                "Denodo Platform)",
-                "remove the service unless you are sure",
+                "advises against serving this port on a balancer (Denodo, Default ports used by "
+                "the Denodo Platform)",
+                "remove the service, unless clients must be able to connect to this port",
                 value=str(service.target_port),
                 severity=Severity.WARNING,
                 rule="private-port",
@@ -48,7 +49,7 @@ def private_ports(environment: Environment) -> Iterator[Problem]:
 
 
 def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
-    """With Denodo 7.0, each node must have an auxiliary port; with later versions, no node may."""
+    """With Denodo 7.0, each node must have an auxiliary port; later versions have none."""
     version = environment.denodo.version
     auxiliary = version_ports(environment).auxiliary
     for cluster_name, cluster in environment.clusters.items():
@@ -66,10 +67,10 @@ def auxiliary_port_given(environment: Environment) -> Iterator[Problem]:
             elif not auxiliary and node.auxiliary_port is not None:
                 yield Problem(
                     path,
-                    "is not allowed for this version",
-                    f"a Denodo {version} client uses only one connection, so the port would not "
-                    "be used",
-                    "remove it",
+                    "is not allowed for this version of Denodo",
+                    f"a Denodo {version} client uses only one connection, so the auxiliary port "
+                    "would not be used",
+                    "remove auxiliary_port",
                     value=str(node.auxiliary_port),
                     at_key=True,
                 )

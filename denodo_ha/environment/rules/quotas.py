@@ -102,7 +102,7 @@ def _ranges(name: str, label: str, rule_set: RuleSet) -> Problem:
     effect = "".join(f", and all ports from {first} to {last} are open" for first, last in more)
     return Problem(
         ("clusters", name),
-        f"{label}: has one port range for each peer instead of single ports",
+        f"{label}: has one port range instead of single ports for each source or destination",
         f"{len(rule_set.port_rules)} rules for single ports, with room for later changes, exceed "
         f"{limits.RULES_PER_SECURITY_GROUP}{effect}",
         "combine client networks to use single ports again",
@@ -185,9 +185,10 @@ def has_alarms(environment: Environment, name: str) -> bool:
 def max_alarm_resources(environment: Environment, name: str) -> int:
     """Return an upper bound of the number of alarms and topics in a cluster's stack.
 
-    These are two alarms on each service's target group, one on each auxiliary port's and on each
-    node, one on the last node and one on each certificate, at most ten others, and five resources
-    of the topics. Nodes that publish metrics have one alarm on each, and one on their absence.
+    The alarms are: two on the target group of each service; one on the target group of each
+    auxiliary port; one on each node; one on the last node; one on each certificate; and at most ten
+    others. The topics have five resources. A node that publishes metrics has one alarm on each
+    metric, and one alarm on missing metrics.
     """
     cluster = environment.clusters[name]
     ports = listeners(environment, cluster)
@@ -212,11 +213,11 @@ def alarms_left_out(environment: Environment) -> Iterator[Problem]:
         if environment.alarms.enabled and not has_alarms(environment, name):
             resources = max_resources(environment, name)
             if resources > limits.RESOURCES_PER_TEMPLATE.value:
-                continue  # `resource_quota` reports it
+                continue  # `resource_quota` reports this case
             yield Problem(
                 ("clusters", name),
                 "gets no alarms",
-                f"with them its template would have up to "
+                "with alarms, the cluster's template would have up to "
                 f"{resources + max_alarm_resources(environment, name)} resources, and the quota "
                 f"is {limits.RESOURCES_PER_TEMPLATE}",
                 "split the cluster in two, or write alarms: none",
@@ -236,7 +237,8 @@ def elastic_ip_quota(environment: Environment) -> Iterator[Problem]:
         if len(names) > limit.value:
             yield Problem(
                 ("clusters", names[-1]),
-                f"brings the Elastic IPs of {account} in {region} to {len(names)}",
+                f"increases the number of Elastic IPs of account {account} in {region} to "
+                f"{len(names)}",
                 f"the quota is {limit}, and existing Elastic IPs of the account count too",
                 "request a quota increase from AWS before the deploy, or use existing VPCs or "
                 "nat: none",

@@ -123,7 +123,7 @@ def _found(environment: Environment, pinned: Pins | None, *, deploying: bool) ->
 
 
 def pins_file_problems(environment: Environment, pinned: Pins) -> Iterator[Problem]:
-    """Yield the problems of the pins file that result from comparing it with the configuration."""
+    """Yield the problems that result from comparing the pins file with the configuration."""
     for problem in _until_invalid(pins.stale_pins(environment, pinned)):
         judged = acceptance.judged(environment, pinned, problem, datetime.now(UTC).date())
         if judged is not None:

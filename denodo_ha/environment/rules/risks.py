@@ -39,7 +39,7 @@ def deletion_protection(environment: Environment) -> Iterator[Problem]:
                 ("clusters", name, "balancer"),
                 "has no deletion protection",
                 "a single wrong call could delete the load balancer; the protection is off by "
-                "default because a failed first deploy could not roll back with it",
+                "default because a failed first deploy could not roll back with the protection",
                 "after the first deploy, write deletion_protection: true and deploy again",
                 severity=Severity.WARNING,
                 rule="no-deletion-protection",
@@ -86,8 +86,8 @@ def clients_behind_nat(environment: Environment) -> Iterator[Problem]:
                 f"{', '.join(services)} keep the client's address, and a NAT device that uses "
                 "one source port for connections to two of the balancer's addresses gets "
                 "connection errors (AWS, Troubleshoot your Network Load Balancer)",
-                "if such errors occur, write client_ip: false for the service; nodes then see "
-                "the addresses of the balancer",
+                "if these connection errors occur, write client_ip: false for the service; nodes "
+                "then see the addresses of the balancer",
                 severity=Severity.WARNING,
                 rule="clients-behind-nat",
             )
@@ -117,7 +117,8 @@ def idle_on_nitro_v6(environment: Environment) -> Iterator[Problem]:
             if types:
                 yield Problem(
                     ("services", name, "idle_timeout"),
-                    f"is longer than the nodes of {cluster_name} track an idle connection",
+                    f"is longer than the time for which the nodes of {cluster_name} track an idle "
+                    "connection",
                     f"{', '.join(types)} track an idle connection for "
                     f"{limits.NITRO_V6_TRACKING_S} s by default (AWS, Amazon EC2 security group "
                     "connection tracking)",
@@ -140,10 +141,10 @@ def web_not_sticky(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("services", name),
                     "is a web service without stickiness",
-                    f"{cluster_name} has {len(cluster.nodes)} nodes, and Denodo's web applications "
-                    "keep a user's session in one of them, so users would be asked to log in again",
-                    "write sticky: cookie, or sticky: true where all clients have their own "
-                    "addresses",
+                    f"{cluster_name} has {len(cluster.nodes)} nodes, and Denodo's web "
+                    "applications keep a user's session in one node, so users would be asked to "
+                    "log in again",
+                    "write sticky: cookie, or sticky: true if each client has its own address",
                     severity=Severity.WARNING,
                     rule="web-not-sticky",
                 )
@@ -167,8 +168,8 @@ def public_without_tls(environment: Environment) -> Iterator[Problem]:
             yield Problem(
                 ("services", name),
                 "crosses the internet in clear text",
-                f"{cluster_name} is internet-facing, and neither its balancer nor Denodo ends TLS, "
-                "so logins and data can be read on the way",
+                f"{cluster_name} is internet-facing, and neither the balancer nor Denodo "
+                "terminates TLS, so logins and data can be read on the way",
                 f"write tls for this service, or node_port: {min(NODE_TLS_PORTS)}"
                 if is_web
                 else "write denodo.tls, so that Denodo's servers use TLS",
@@ -205,7 +206,11 @@ def idle_below_query_timeout(environment: Environment) -> Iterator[Problem]:
                     "meanwhile: after the connection is removed, the client waits for an answer "
                     "that never comes",
                     f"write {key}: {limit} or more"
-                    + ("; a TLS listener cannot, so remove tls" if service.tls else ""),
+                    + (
+                        "; a TLS listener has a fixed idle timeout, so also remove tls"
+                        if service.tls
+                        else ""
+                    ),
                     value=str(idle) if path[-1] == key else "",
                     severity=Severity.WARNING,
                     rule="idle-below-query-timeout",
@@ -226,8 +231,8 @@ def shared_switch(environment: Environment) -> Iterator[Problem]:
         "IAM can limit access to a metric only by namespace, so operators of any environment in "
         "this account and region can fail over this environment (AWS, Service Authorization "
         "Reference, Amazon CloudWatch)",
-        f"write switch_namespace: {suggestion}, while the switch is set to the primary; "
-        f"`{full_command('plan')}` checks that",
+        f"write switch_namespace: {suggestion}, and deploy while the switch is set to the "
+        f"primary; `{full_command('plan')}` checks the switch",
         value=failover_plan.SWITCH_NAMESPACE,
         severity=Severity.WARNING,
         rule="shared-switch",
@@ -244,14 +249,14 @@ def shared_manager(environment: Environment) -> Iterator[Problem]:
             "license_manager",
             environment.license_manager_of,
             (
-                "while it is lost, no server of either site that stops can start (Denodo, License "
-                "Management, Failure of a License Manager)"
+                "while this host is lost, a stopped server of either site cannot start (Denodo, "
+                "License Management, Failure of a License Manager)"
             ),
         ),
         (
             "solution_manager",
             environment.solution_manager_of,
-            "while it is lost, no promotion reaches either site",
+            "while this host is lost, no promotion reaches either site",
         ),
     ):
         first, second = (of(name) for name in pair)
@@ -262,10 +267,10 @@ def shared_manager(environment: Environment) -> Iterator[Problem]:
             path: Path = ("clusters", pair[1], key) if getattr(own, key) else (key,)
             yield Problem(
                 (*path, "host"),
-                f"is one host for both sites of the failover, {' and '.join(pair)}",
+                f"is the same host for both sites of the failover, {' and '.join(pair)}",
                 effect,
-                f"write a {key} of its own below clusters: {pair[1]}, or a name that leads to a "
-                "second installation when this host is lost",
+                f"write another {key} below clusters: {pair[1]}, or a DNS name that can be "
+                "changed to a second installation when this host is lost",
                 value=second.host,
                 severity=Severity.WARNING,
                 rule="shared-manager",

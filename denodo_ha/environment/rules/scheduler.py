@@ -1,7 +1,7 @@
 """Rules about clients of the Scheduler, which the Scheduler directs to a second port.
 
-By default the second port is on the node itself. With `scheduler_auxiliary_port`, it is a port of
-the balancer that leads to one node.
+By default the second port is on the node itself. With `scheduler_auxiliary_port`, the second port
+is a port of the balancer that leads to one node.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _KEY = "scheduler_auxiliary_port"
 
 
 def scheduler_ports_complete(environment: Environment) -> Iterator[Problem]:
-    """Nodes of a cluster must all have an auxiliary port of the Scheduler, or none of them."""
+    """Either all nodes of a cluster must have an auxiliary port of the Scheduler, or no node."""
     for cluster_name, cluster in environment.clusters.items():
         if not serves_scheduler_clients(cluster):
             continue
@@ -32,10 +32,10 @@ def scheduler_ports_complete(environment: Environment) -> Iterator[Problem]:
                 yield Problem(
                     ("clusters", cluster_name, "nodes", name, _KEY),
                     "is missing",
-                    "other nodes of the cluster have one, and clients can reach every node's "
-                    "Scheduler",
-                    f"add {_KEY} with a port that no other node of the cluster has, or "
-                    "remove it from the other nodes",
+                    "other nodes of the cluster have this key, and the balancer sends clients to "
+                    "the Scheduler of every node",
+                    f"add {_KEY} with a port that no other node of the cluster has, or remove "
+                    f"{_KEY} from the other nodes",
                 )
 
 
@@ -53,16 +53,16 @@ def scheduler_ports_used(environment: Environment) -> Iterator[Problem]:
                 "is not possible without a balancer",
                 f"clients of {cluster_name} connect directly to the node, on its port "
                 f"{SCHEDULER_AUXILIARY_PORT}",
-                "remove it, or give the cluster a balancer",
+                f"remove {_KEY}, or give the cluster a balancer",
                 at_key=True,
             )
         elif service is None:
             yield Problem(
                 path,
-                "has no service that directs clients to it",
+                "is a port to which no service directs clients",
                 "a client connects to the Scheduler's service first, and no service uses port 8000 "
                 "of the nodes",
-                "add scheduler: 8000 to services, or remove this key from all nodes",
+                f"add scheduler: 8000 to services, or remove {_KEY} from all nodes",
                 at_key=True,
             )
 
@@ -79,14 +79,14 @@ def scheduler_clients_reach_it(environment: Environment) -> Iterator[Problem]:
         admitted = (
             f"the nodes' security group admits balancer.clients to port {port}"
             if scheduler_clients_reach_nodes(environment, cluster)
-            else f"nothing here admits clients to port {port} of the nodes"
+            else f"no security group of the stack admits clients to port {port} of the nodes"
         )
         yield Problem(
             ("services", service),
             f"directs the clients of {cluster_name} to the node itself",
-            "the Scheduler's registry names the node and a second port for everything else "
-            "(Denodo, Scheduler Administration Guide, Server Configuration Sections), so the "
-            f"balancer passes only the first connection; {admitted}",
+            "after the first connection, the Scheduler's registry directs a client to a second "
+            "port of the node (Denodo, Scheduler Administration Guide, Server Configuration "
+            f"Sections), so the balancer passes only the first connection; {admitted}",
             f"let clients resolve and reach the nodes on port {port}, or add {_KEY} to "
             "every node (docs/how-to/scheduler.md)",
             severity=Severity.WARNING,
@@ -117,10 +117,10 @@ def method_chosen_for_scheduler(environment: Environment) -> Iterator[Problem]:
             f"must be explicit for {name}, whose nodes have scheduler_auxiliary_port",
             f"these ports add {len(added)} target groups with a single node each, as many "
             f"listeners ({count} in all; AWS allows {limits.LISTENERS_PER_NLB.value}) and "
-            f"{len(rules)} security group rules; without the ports auto means {method}, and with "
-            "alias records (target-health) the loss of one of these nodes triggers a failover",
-            "write health: alarm for internal balancers or endpoint for internet-facing ones, "
-            "which are CNAME records, or health: target-health to keep alias records "
+            f"{len(rules)} security group rules; without these ports, auto would mean {method}; "
+            "with alias records (target-health) the loss of one of these nodes triggers a failover",
+            "write health: alarm for internal balancers or health: endpoint for internet-facing "
+            "balancers, both with CNAME records, or health: target-health to keep alias records "
             "(docs/explanation/failover.md)",
             value=failover.health,
         )

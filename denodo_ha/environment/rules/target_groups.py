@@ -27,7 +27,8 @@ def unhealthy_termination_has_effect(environment: Environment) -> Iterator[Probl
                 )
             elif kind == "haproxy" and reads_http(environment, cluster, name):
                 reason = (
-                    "HAProxy reads the requests of this service, and sends each to a usable node"
+                    "HAProxy reads the requests of this service, and sends each request to a "
+                    "usable node"
                 )
             elif kind == "nlb" and cluster.balancer.zonal_shift and value:
                 reason = (
@@ -39,7 +40,7 @@ def unhealthy_termination_has_effect(environment: Environment) -> Iterator[Probl
                     ("services", name, "unhealthy_termination"),
                     f"has no effect in {cluster_name}",
                     reason,
-                    "remove it",
+                    "remove unhealthy_termination",
                     value=str(value).lower(),
                 )
 

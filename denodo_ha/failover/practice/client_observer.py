@@ -64,7 +64,7 @@ class Observer(Protocol):
     services: tuple[str, ...]
 
     def look(self) -> Look:
-        """Look once."""
+        """Look once at the failover name."""
 
 
 class ClientObserver:
@@ -135,7 +135,7 @@ class AnswerObserver:
 
 
 def _fault(log: StepLog) -> str:
-    """Return why a client is not served; empty if it is.
+    """Return why a client is not served; empty if a client is served.
 
     A client is served if one address of the name accepts the connection, and every later step
     succeeds.

@@ -53,7 +53,7 @@ def held_locks(
         kind = Failed if isinstance(error, Refused | UsageError) else type(error)
         message = f"{of_nodes(str(error))}. But {'; '.join(remaining)}"
         raise kind(message) from error
-    except BaseException:  # also on Ctrl-C
+    except BaseException:  # also KeyboardInterrupt, after Ctrl-C
         _warn(locks, progress)
         raise
     _warn(locks, progress)
@@ -69,7 +69,7 @@ def _warn(locks: Sequence[Lock], progress: Progress) -> None:
 
 
 def practice_was_killed(aws: Aws, site: FailoverLocation) -> bool:
-    """Return whether a practice holds a cluster's lock: a running one, or one that was killed."""
+    """Return whether a practice, running or killed, holds the lock of a cluster."""
     return any(
         _holder(aws, cluster.region, names.lock_parameter(site.environment, cluster.name)) == WHAT
         for cluster in site.clusters.values()

@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from denodo_ha.failover.practice.client_observer import Observer
 
 LONGEST_STAY_S: Final = 4 * 3600
-"""Project limit: credentials of a role last for an hour by default, and for 12 hours at most (AWS,
-IAM User Guide, Using IAM roles)."""
+"""Project limit: longest stay at the secondary, in seconds. The credentials of a role, with which
+the practice must fail back, last for an hour by default, and for 12 hours at most (AWS, IAM User
+Guide, Using IAM roles)."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _LIMIT: Final = TimeLimit(
     READ_S,
@@ -72,7 +73,7 @@ CaBundle = Annotated[
     typer.Option(
         "--ca-bundle",
         metavar="FILE",
-        help="Certificate authorities to trust, in PEM form. Default: this machine's.",
+        help="Certificate authorities to trust, in PEM form. Default: those of this machine.",
     ),
 ]
 Balancers = Annotated[
@@ -94,14 +95,14 @@ EvenIfNotReady = Annotated[
     bool,
     typer.Option(
         "--even-if-not-ready",
-        help="Practise although a line of `denodo-ha failover check` is no.",
+        help="Practise even if a line of `denodo-ha failover check` has the state `no`.",
     ),
 ]
 TakeOver = Annotated[
     bool,
     typer.Option(
         "--take-over",
-        help="Take the clusters' locks from a command of which you know that it was killed.",
+        help="Take the clusters' locks from another command. Only if that command was killed.",
     ),
 ]
 
@@ -144,17 +145,17 @@ def practice(
 
     Each second, a client observer on this machine resolves the failover name and makes a handshake
     with every service, without a login. The report has the seconds of each step and which cluster
-    has served, beside the longest times that the drill expects. Ctrl-C fails back; so does the next
-    practice after one that was killed. Exit code 0: both clusters have served; 1: they have not, or
-    the practice was ended early; 3: refused; 4: the site is not at its primary again, with the
-    command that fails back.
+    has served, beside the longest times that the drill expects. Ctrl-C fails back. After a practice
+    that was killed, the next practice fails back. Exit code 0: both clusters have served; 1: a
+    cluster has not served, or the practice was ended early; 3: refused; 4: the failover name does
+    not lead to the primary again, and the error message contains the command that fails back.
 
     denodo-ha failover practice -c prod --dry-run
 
     denodo-ha failover practice -c prod --format markdown > practice.md
     """
     if config is None:
-        raise UsageError("no environment is named; add -c CONFIG, which says what clients use")
+        raise UsageError("no configuration is given: add -c CONFIG (a path, or a name of config/)")
     from denodo_ha.failover.practice.expectation import Expectation, expectation
     from denodo_ha.failover.practice.failing_back import PracticeContext
     from denodo_ha.failover.practice.observation import watching
@@ -265,8 +266,8 @@ def _observer(
     )
     if len(verified.balancers) < len(verified.clusters):
         message = (
-            f"the names of the load balancers cannot be read ({log.steps[-1].seen}), so that it "
-            "would not be known which cluster serves; nothing was changed. Give --balancer "
+            f"the names of the load balancers cannot be read ({log.steps[-1].seen}), so a practice "
+            "could not measure which cluster serves; nothing was changed. Give --balancer "
             "CLUSTER=NAME for each cluster, or --without-client"
         )
         raise Failed(message)

@@ -65,7 +65,8 @@ def expectation(aws: Aws, site: FailoverLocation) -> Expectation:
             )
         )
     except CommandError as error:
-        return Expectation(None, None, f"the deployed templates cannot be read: {error}")
+        problem = f"the drill's times are not known: the deployed templates cannot be read: {error}"
+        return Expectation(None, None, problem)
     return expectation_of(model, site.endpoint)
 
 
@@ -75,7 +76,8 @@ def expectation_of(model: Model, endpoint: str) -> Expectation:
     alarms = [model.alarm_of(check) for check in model.checks_of([name.primary])] if name else []
     switches = frozenset(alarm.key for alarm in alarms if alarm is not None and alarm.switch)
     if name is None or not switches:
-        return Expectation(None, None, f"the templates have no switch of {endpoint}")
+        problem = f"the drill's times are not known: the templates have no switch for {endpoint}"
+        return Expectation(None, None, problem)
     engine = Engine(model)
     before = engine.health(Situation())
     after = engine.health(Situation(thrown_switches=switches))

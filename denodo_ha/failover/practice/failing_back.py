@@ -1,8 +1,8 @@
 """The failover back to the primary at the end of a practice, which is repeated after errors.
 
-The switch's alarm evaluates the maximum of each minute. If the datapoint for the primary is put in
-the same minute as the earlier datapoint for the secondary, it has no effect. Therefore it is put a
-second time, unless the effect of the earlier datapoint was seen.
+The switch's alarm evaluates the maximum of each minute. A datapoint for the primary has no effect
+if it is put in the same minute as the earlier datapoint for the secondary. Therefore the datapoint
+for the primary is put a second time, unless the effect of the earlier datapoint was seen.
 """
 
 import re
@@ -74,10 +74,10 @@ class PracticeContext:
 
     @property
     def remains(self) -> str:
-        """Return a text: the switch may not be set to the primary, and which command fails back."""
+        """Return a text for messages: the site may not be at its primary, and how to fail back."""
         return (
-            f"it is not known that {self.site.endpoint} leads to {self.primary} again, and "
-            f"nothing else fails back: run `{self.back_command}`"
+            f"it is not known whether {self.site.endpoint} leads to {self.primary} again, and "
+            f"there is no automatic failback: run `{self.back_command}`"
         )
 
     def fail_over(self, aws: Aws, task: FailoverTask, leg: Leg, clock: Clock) -> None:
@@ -164,7 +164,7 @@ class FailingBack:
         except CommandError as error:
             self._context.progress.say(f"cannot fail back yet: {reason_of(error)}")
         left = max(EFFECT_S - (self.clock.monotonic() - put), 0)
-        title = f"waiting {left:.0f} s until the datapoint before has had its effect"
+        title = f"waiting {left:.0f} s until the datapoint for the secondary has had its effect"
         with self._context.progress.step(title):
             self.clock.sleep(left)
         return left
@@ -226,7 +226,7 @@ def _require_healthy(task: FailoverTask) -> None:
     side = task.sides.of(task.role)
     if side.state == UNHEALTHY:
         message = (
-            f"{side.cluster} is not healthy ({side.reason}), so that Route 53 would not answer "
-            "with it"
+            f"{side.cluster} is not healthy ({side.reason}), so Route 53 would not answer with "
+            f"{side.cluster}"
         )
         raise Failed(message)

@@ -79,10 +79,10 @@ class MeasuredLeg:
 
 
 GAP_S: Final = 2
-"""Project default: seconds without a served connection that are not late. Both clusters serve
-during a planned failover, so the drill expects no gap; but a single look in which a connection
-failed counts as a gap of a second and the time of its handshake."""
-DECIDE: Final = "looks before the datapoint"
+"""Project default: longest gap without a served connection that the report does not mark as late,
+in seconds. Both clusters serve during a planned failover, so the drill expects no gap; but a single
+look in which a connection failed counts as a gap of a second and the time of its handshake."""
+DECIDE: Final = "checks before the datapoint"
 ALARM: Final = "the switch's alarm"
 CHECK: Final = "the switch's health check"
 DNS: Final = "DNS, first answer"

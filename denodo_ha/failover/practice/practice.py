@@ -1,9 +1,9 @@
 """A practice: fail over to the secondary, stay, fail back, and measure when clients are served.
 
-A practice begins and ends at the primary. After an interruption or an error it fails back before it
-ends; if that is not possible, the error says what remains and which command fails back. While a
-practice runs, the locks of both clusters contain "failover practice". So the next practice
-recognises that an earlier practice was killed, and fails back.
+A practice begins and ends at the primary. After an interruption or an error, the practice fails
+back before it ends; if it cannot, the error names the command that fails back. While it runs,
+the locks of both clusters contain "failover practice", by which the next practice recognises that
+an earlier practice was killed, and fails back.
 """
 
 from collections import Counter
@@ -126,8 +126,8 @@ class Practice:
         back.run(Leg(PRIMARY, context.primary, now), put=now, has_moved=False)
         message = (
             "an earlier practice was killed, and has now been ended: "
-            f"{context.site.endpoint} leads to {context.primary}, and the switch is set to it. Run "
-            "this again to practise"
+            f"{context.site.endpoint} leads to {context.primary}, and the switch is set to "
+            f"{context.primary}. Run the same command again to practise"
         )
         raise Failed(message)
 
@@ -232,7 +232,7 @@ class Practice:
             return ""
         faults = "; ".join(f"{name}: {text}" for name, text in sorted(look.faults.items()))
         return (
-            f"{to} did not serve clients for {gap:.0f} s, so the site did not stay longer "
+            f"{to} did not serve clients for {gap:.0f} s, so the stay at {to} was ended early "
             f"({faults or 'the name led to no known cluster'})"
         )
 
@@ -288,7 +288,10 @@ class Practice:
     def _limits_of_measurement(self) -> Iterator[str]:
         """Yield a sentence about each value that could not be measured, with the reason."""
         if not self._observer.services:
-            yield "no connection was made: the clusters are those of DNS answers (--without-client)"
+            yield (
+                "no connection was made (--without-client): the report shows only which cluster "
+                "DNS answered with"
+            )
         if self._expected.problem:
             yield self._expected.problem
 

@@ -37,7 +37,7 @@ def readiness_notes(
         check = full_command("failover check", "--for", standby.name)
         message = (
             f"{standby.name} is not ready ({'; '.join(wrong)}). Nothing was changed. `{check}` "
-            "says what to do; --even-if-not-ready practises anyway"
+            "shows what to do; with --even-if-not-ready, the practice runs nevertheless"
         )
         raise Refused(message)
     return tuple(f"check, {note}" for note in notes.values())

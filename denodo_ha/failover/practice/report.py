@@ -109,13 +109,18 @@ def _seconds(seconds: float | None) -> str:
 
 def _lines(report: PracticeReport) -> list[str]:
     looks = ", ".join(
-        f"{count} at {cluster or 'no known cluster'}" for cluster, count in report.looks.items()
+        f"{count} led to {cluster or 'no known cluster'}" for cluster, count in report.looks.items()
     )
     return [
         *(f"! {finding}" for finding in report.findings),
         *(f"- {note}" for note in report.notes),
-        f"- stayed at {report.secondary} for {report.stayed:.0f} s; looks: {looks or 'none'}",
-        *(f"- drill, to {leg.to}: {leg.expectation}" for leg in report.legs if leg.expectation),
+        f"- the failover name led to {report.secondary} for {report.stayed:.0f} s",
+        f"- lookups of the failover name: {looks or 'none'}",
+        *(
+            f"- the drill expects, to {leg.to}: {leg.expectation}"
+            for leg in report.legs
+            if leg.expectation
+        ),
     ]
 
 

@@ -77,7 +77,7 @@ def test_a_run_does_not_wait_for_another_one_without_end(
         other.execute("SELECT pg_advisory_lock(%s)", [postgres_server._LOCK])  # noqa: SLF001 - the lock of another run
         done = init()
     assert done.exit_code == exit_codes.REFUSED, done.output
-    assert "another run of denodo-ha catalog works on" in done.output
+    assert "another catalog command uses" in done.output
     assert catalog.server.state() == before
     assert init().exit_code == exit_codes.DONE
 
@@ -161,7 +161,7 @@ def test_roles_and_databases_of_others_are_left_alone(catalog: Catalog, init: In
     catalog.server.run("CREATE ROLE scheduler")
     done = init()
     assert done.exit_code == exit_codes.REFUSED
-    assert "a role scheduler that is not ours" in done.output
+    assert "a role scheduler that was not created for this cluster" in done.output
     catalog.server.run("DROP ROLE scheduler")
     catalog.server.run("CREATE DATABASE scheduler")
     done = init()
@@ -308,7 +308,7 @@ def test_a_rotation_lets_both_users_in_until_it_is_finished(
     for more in ((), ("--finish",)):
         done = denodo_ha("catalog", "rotate", "scheduler", *catalog.reach, *more)
         assert done.exit_code == exit_codes.REFUSED
-        assert "1 connections are still scheduler_a's" in done.output
+        assert "the user scheduler_a still has 1 connections" in done.output
     assert catalog.value("scheduler") == new
     node.close()
     assert init().exit_code == exit_codes.DONE

@@ -1,4 +1,4 @@
-"""`denodo-ha catalog learn`: settings of Denodo's form become a part of the configuration."""
+"""`denodo-ha catalog learn`: settings of Denodo's web form become a part of the configuration."""
 
 import json
 from collections.abc import Mapping
@@ -71,10 +71,10 @@ def test_one_component_and_settings_that_are_as_usual(
     one = ("--component", "scheduler")
     done = denodo_ha("catalog", "learn", "node1", "-c", str(config), *one)
     assert (done.exit_code, done.stdout) == (exit_codes.DONE, "")
-    assert "the usual settings fit" in done.stderr
+    assert "the default settings are right" in done.stderr
     done = denodo_ha("catalog", "learn", "node1", "-c", str(config), "--component", "vdp")
     assert done.exit_code == exit_codes.USAGE
-    assert "components with a file: scheduler, data-catalog" in done.output
+    assert "components with a settings file: scheduler, data-catalog" in done.output
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_status_shows_which_nodes_differ_since_when(catalog: Catalog, denodo_ha:
     done = denodo_ha("catalog", "status", *catalog.arguments)
     assert done.exit_code == exit_codes.NO
     since = (now - timedelta(days=2)).isoformat(timespec="minutes")
-    assert f"The nodes differ since {since}: node1 | node2" in done.output
+    assert f"The nodes' metadata differs since {since}: node1 | node2" in done.output
     assert "removed" not in done.output
     # Without the configuration file, every node that has exports is compared.
     found = denodo_ha("catalog", "status", "--environment", "test", "--region", REGION)

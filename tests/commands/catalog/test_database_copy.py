@@ -190,7 +190,7 @@ def test_a_restore_that_takes_too_long_or_fails(rds: Rds, denodo_ha: Run, config
     rds.polls = 10**6
     done = restore(denodo_ha, config, "--timeout", "60")
     assert done.exit_code == exit_codes.FAILED
-    assert "run this again to continue" in done.output
+    assert "run the same command again to continue" in done.output
     rds.databases["test-spare-restored"] = {"DBInstanceStatus": "incompatible-restore"}
     done = restore(denodo_ha, config)
     assert done.exit_code == exit_codes.FAILED
@@ -200,7 +200,7 @@ def test_a_restore_that_takes_too_long_or_fails(rds: Rds, denodo_ha: Run, config
 @pytest.mark.parametrize(
     ("backups", "says"),
     [
-        ([], "deploy test-main-catalog, whose database has no copy in us-east-1 yet"),
+        ([], "the database of test-main-catalog has no copy in us-east-1 yet"),
         ([backup(RestoreWindow={}, Status="pending")], "is pending, and has no state"),
     ],
 )
@@ -222,5 +222,5 @@ def test_without_a_copy_or_a_database_there(
     cloud.stacks.all[:] = [one for one in cloud.stacks.all if one.name != "test-spare-catalog"]
     done = restore(denodo_ha, config)
     assert done.exit_code == exit_codes.REFUSED
-    assert "whose subnets" in done.output
+    assert "gets the subnets" in done.output
     assert not rds.calls

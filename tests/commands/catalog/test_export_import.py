@@ -133,7 +133,7 @@ def test_an_empty_bucket_and_no_bucket(site: Site, denodo_ha: Run) -> None:
 
 
 def test_a_cluster_without_exports_cannot_import(site: Site, denodo_ha: Run) -> None:
-    """Copies arrive in its region, but its nodes have no login to import them with."""
+    """Copies arrive in the cluster's region, but the nodes have no login to import the copies."""
     site.put(site.copies, "node1", datetime(2026, 1, 1, tzinfo=UTC))
     site.drain("node1")
     resources = site.cloud.stack("spare").template["Resources"].values()
@@ -145,7 +145,7 @@ def test_a_cluster_without_exports_cannot_import(site: Site, denodo_ha: Run) -> 
         for more in ((), ("--dry-run",)):
             done = run(site, denodo_ha, "--from", "main", *more)
             assert done.exit_code == exit_codes.REFUSED, done.output
-            assert "add `exports` to clusters.spare if it has none, deploy" in done.output
+            assert "add `exports` to clusters.spare if the key is missing, deploy" in done.output
     finally:
         actions["allowedValues"] = every
     assert not site.agents.nodes["node1"].imports
@@ -158,7 +158,7 @@ def test_a_failed_import_leaves_the_node_drained(site: Site, denodo_ha: Run) -> 
     done = run(site, denodo_ha, "--from", "main")
     assert done.exit_code == exit_codes.FAILED
     assert "did not import" in done.output
-    assert "It stays drained" in done.output
+    assert "node1 stays drained" in done.output
 
 
 def digest(**changes: Any) -> str:

@@ -27,7 +27,7 @@ def test_help_fits_the_terminal(denodo_ha: Run) -> None:
 
 
 def test_values_of_options_have_names() -> None:
-    """The help shows no Python type, and the default of every option that has one."""
+    """The help shows no Python type, and it shows the default of each option with a default."""
     for name, command in parsed_commands():
         for parameter in command.params:
             assert parameter.metavar is not None, (name, parameter.opts)

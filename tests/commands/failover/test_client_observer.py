@@ -196,7 +196,7 @@ def test_steps_are_counted_from_the_datapoint_and_those_that_are_late_are_marked
     measured = measured_leg(leg, observation, ExpectedTimes(60, 71, "the drill"))
     steps = {step.step: (step.seconds, step.is_late) for step in measured.steps}
     assert steps == {
-        "looks before the datapoint": (5, False),
+        "checks before the datapoint": (5, False),
         "the switch's alarm": (60, False),
         "the switch's health check": (65, True),
         "DNS, first answer": (70, False),

@@ -90,7 +90,7 @@ def test_a_second_move_puts_nothing(world: Route53, go: Go) -> None:
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.DONE
-    assert "leads to passive already, and the switch is set to it" in done.stdout
+    assert "already leads to passive, and the switch is set to passive" in done.stdout
     assert world.thrown == [1.0]
 
 
@@ -120,7 +120,7 @@ def test_leaves_a_cluster_and_restores_it(world: Route53, go: Go) -> None:
         done = go(world, command, "passive")
         assert done.exit_code == exit_codes.DONE, done.output
     assert (world.answered, world.thrown) == ("active", [1.0, 0.0])
-    assert "passive is the secondary; the failover is as it was" in done.stdout
+    assert "passive is the secondary, so there is no failover; nothing was changed" in done.stdout
 
 
 def test_does_not_leave_a_cluster_for_one_that_is_not_healthy(world: Route53, go: Go) -> None:
@@ -150,8 +150,9 @@ def test_refuses_a_secondary_that_is_not_healthy(
     done = go(world, "to", "passive", *dry_run)
     assert done.exit_code == exit_codes.REFUSED
     assert "passive is not healthy (0 of 8 checkers succeed" in done.stderr
-    assert "no option can force it: Route 53 decides" in done.stderr
-    assert "neither side is healthy it answers with the primary, active" in done.stderr
+    assert "no option can force the failover: if the switch is thrown" in done.stderr
+    assert "neither cluster is healthy for Route 53, which then answers with the" in done.stderr
+    assert "the primary, active" in done.stderr
     assert world.cloud.calls.changes == []
 
 
@@ -219,9 +220,13 @@ def test_works_without_the_file(world: Route53, go: Go) -> None:
 WRONG_OPTIONS = (
     (("to", "pasive"), "active-passive", "does not fail over to pasive; its primary is active"),
     (("status",), "active-active", "has no failover"),
-    (("status",), "", "which environment?"),
+    (("status",), "", "no environment is named"),
     (("status", "--environment", "denodo70"), "active-passive", "both name an environment"),
-    (("status", "--region", "eu-west-1"), "active-passive", "--region is for --environment"),
+    (
+        ("status", "--region", "eu-west-1"),
+        "active-passive",
+        "--region can be used only with --environment",
+    ),
     (("status", "--environment", "x", "--region", "eu-west-1"), "", "no stack x-failover"),
 )
 

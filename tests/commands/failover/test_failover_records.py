@@ -65,7 +65,7 @@ class TestAlias:
     def test_moves(self, world: Route53, go: Go, config: str) -> None:
         shown = go(world, "status", config=config)
         assert shown.exit_code == exit_codes.DONE, shown.output
-        assert "the alias evaluates its targets" in shown.stdout
+        assert "the alias record evaluates the health of" in shown.stdout
         assert go(world, "to", "passive", config=config).exit_code == exit_codes.DONE
         assert world.thrown == [1.0]
 
@@ -103,5 +103,5 @@ class TestOperators:
         done = go(world, "back", config=config)
         assert done.exit_code == exit_codes.REFUSED
         assert "jdbc: 0 of 2 targets healthy" in done.stderr
-        assert "Route 53 has no health check of it" in done.stderr
+        assert "Route 53 has no health check of active" in done.stderr
         assert world.thrown == [1.0]

@@ -21,7 +21,7 @@ def test_works_while_the_primary_s_region_is_lost(world: Route53, go: Go) -> Non
     shown = go(world, "status")
     assert shown.exit_code == exit_codes.NO
     assert "the targets of active are unknown: AWS does not answer" in shown.stdout
-    assert "its alarm in eu-west-1 is unknown" in shown.stdout
+    assert "the check's alarm in eu-west-1 is unknown" in shown.stdout
     assert go(world, "to", "passive").exit_code == exit_codes.DONE
     assert world.thrown == [1.0]
 
@@ -70,7 +70,7 @@ def test_a_refusal_after_a_lost_answer_does_not_mean_that_the_switch_is_not_thro
     put_and_refuse(world)
     done = go(world, "to", "passive")
     assert "nothing was changed" not in done.stderr
-    assert "it is not known whether AWS has got SecondaryActive = 1" in done.stderr
+    assert "whether AWS has received the datapoint SecondaryActive = 1" in done.stderr
     assert done.exit_code == exit_codes.DONE, done.output
 
 
@@ -105,7 +105,7 @@ def test_expired_credentials_end_it(world: Route53, go: Go) -> None:
     for arguments in (("status",), ("to", "passive")):
         done = go(world, *arguments)
         assert done.exit_code == exit_codes.AWS
-        assert "get new ones" in done.stderr
+        assert "get new credentials" in done.stderr
     assert world.thrown == []
 
 
@@ -114,7 +114,9 @@ def test_another_account_s_credentials_are_refused(world: Route53, go: Go) -> No
     world.cloud.caller = "999988887777"
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.REFUSED
-    assert "is in account 111122223333, and these credentials are of 999988887777" in done.stderr
+    assert "is in account 111122223333, and these credentials are of account 999988887777" in (
+        done.stderr
+    )
     assert world.cloud.calls.changes == []
 
 
@@ -127,7 +129,7 @@ def test_an_interrupted_wait_says_that_the_site_moves(
     monkeypatch.setattr(world.cloud.clock, "sleep", interrupt)
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.INTERRUPTED
-    assert "the switch is set to passive and remains set, so DNS will follow" in done.stderr
+    assert "set to passive and remains set, so DNS will answer with passive" in done.stderr
     assert world.thrown == [1.0]
 
 
@@ -135,7 +137,7 @@ def test_an_interrupted_put_says_that_it_is_not_known(world: Route53, go: Go) ->
     world.cloud.faults.interrupt("PutMetricData")
     done = go(world, "to", "passive")
     assert done.exit_code == exit_codes.INTERRUPTED
-    assert "not known whether it was put" in done.stderr
+    assert "not known whether AWS has received" in done.stderr
 
 
 def test_a_check_that_nobody_reports_on_is_unknown(world: Route53, go: Go) -> None:

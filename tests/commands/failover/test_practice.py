@@ -1,4 +1,4 @@
-"""`denodo-ha failover practice`: it measures, proves who answered, and ends where it began."""
+"""`denodo-ha failover practice`: measured times, the cluster that served, and the failover back."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -316,7 +316,7 @@ def test_says_what_remains_if_it_cannot_fail_back(practising: Practising) -> Non
     practising.after(100, practising.world.cloud.faults.expire)
     done = practising.run("--stay", "1h", "--timeout", "80")
     assert done.exit_code == exit_codes.FAILED, done.output
-    assert f"nothing else fails back: run `{BACK}`" in done.stderr
+    assert f"there is no automatic failback: run `{BACK}`" in done.stderr
     assert "nothing was changed" not in done.output.lower()
 
 

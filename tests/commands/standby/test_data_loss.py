@@ -50,7 +50,9 @@ def test_the_oldest_copy_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "09:41 UTC (6 min)"
     )
     del exports["node2"]
-    assert read_losses(AWS, standby)[0] == Loss("metadata", None, "there is no copy of node2")
+    assert read_losses(AWS, standby)[0] == Loss(
+        "metadata", None, "there is no copied export of node2"
+    )
     monkeypatch.setattr(data_loss, "read_copy", lambda *_: None)
     assert read_losses(AWS, standby)[1] == Loss("database", None, "not copied")
 
@@ -64,5 +66,5 @@ def test_what_cannot_be_read_is_not_known(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(data_loss, "read_copy", fail)
     assert sentence(standby, read_losses(AWS, standby), NOW).partition("lost: ")[2] == (
         "metadata: not known (S3 does not answer); database: not known (S3 does not answer); "
-        "jobs' state of the Schedulers: not copied, it is on the nodes"
+        "jobs' state of the Schedulers: not copied; stored only on the nodes"
     )

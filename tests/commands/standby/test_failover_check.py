@@ -127,7 +127,7 @@ def test_everything_well_is_ready(site: Site, check: Check) -> None:
     assert [line["number"] for line in report["lines"]] == [*range(1, 11)]
     assert report["lines"][3]["age_seconds"] == 3600
     done = check()
-    assert done.stdout.splitlines()[0] == "passive (secondary) for active"
+    assert done.stdout.splitlines()[0] == "passive (secondary) as standby for active"
     assert done.stdout.splitlines()[-1] == "passive is ready to take over"
 
 
@@ -185,13 +185,13 @@ PLANTED: dict[str, tuple[int, str, Plant, Plant]] = {
     "a stopped node": (7, "node2 is stopped", stop_node, start_node),
     "a lower quota": (
         8,
-        "On-Demand vCPUs: 32, active 64",
+        "On-Demand vCPUs: 32, but 64 in the active cluster's region",
         lambda site: site.standby.quotas[KEPT].update({ON_DEMAND_QUOTA: 32.0}),
         lambda site: site.standby.quotas[KEPT].update({ON_DEMAND_QUOTA: 64.0}),
     ),
     "another key": (
         9,
-        "encryption key differs",
+        "encryption key not equal",
         lambda site: site.standby.put_export(STANDBY, "node1", encryption_key="f" * 64),
         lambda site: site.standby.put_export(STANDBY, "node1"),
     ),

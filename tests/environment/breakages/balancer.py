@@ -30,7 +30,7 @@ def without_balancer_but_many(data: Data) -> Paths | None:
         return None
     at(data, BALANCER)["kind"] = "none"
     at(data, BALANCER).pop("haproxy", None)
-    # Keys that require a load balancer are then refused.
+    # Without a load balancer, keys that require a load balancer are refused.
     return (*BALANCER, "kind"), NODES, ("services",), FAILOVER, (*C0, "catalog")
 
 

@@ -87,13 +87,16 @@ WRONG = (
         zonal_shift_possible,
         {f"{BALANCER}/zonal_shift": True, WEB: {"port": 9090, "sticky": "cookie"}},
         "clusters.main.balancer.zonal_shift",
-        ("cannot be with web, which has cookies (true)", "sticky: true for web"),
+        (
+            "cannot be combined with the service web, which has sticky: cookie (true)",
+            "sticky: true for web",
+        ),
     ),
     Wrong(
         zonal_shift_possible,
         {f"{BALANCER}/zonal_shift": True},
         "clusters.main.balancer.zonal_shift",
-        ("is given for a balancer of kind none (true)",),
+        ("is not possible for a balancer of kind none (true)",),
         base=bare,
     ),
     Wrong(
@@ -124,7 +127,7 @@ WRONG = (
                 "services/other": {"port": 443, "node_port": port, "tls": arn()},
             },
             "services.other.tls",
-            ("does not encrypt", "past the balancer", "denodo.tls"),
+            ("does not encrypt", "which bypasses the balancer", "denodo.tls"),
         )
         # Port of the Scheduler, and JMX port of Virtual DataPort
         for port in (8000, 9995)
@@ -145,19 +148,23 @@ WRONG = (
         tls_listener_options,
         {WEB: {"port": 9443, "tls": arn(), "sticky": True}},
         "services.web.sticky",
-        ("cannot be with tls (true)", "no source-address stickiness", "remove one of the two"),
+        (
+            "cannot be combined with tls (true)",
+            "no source-address stickiness",
+            "remove sticky or tls",
+        ),
     ),
     Wrong(
         tls_listener_options,
         {WEB: {"port": 9443, "tls": arn(), "idle_timeout": 350}},
         "services.web.idle_timeout",
-        ("cannot be with tls (350)", "fixed at 350 s"),
+        ("cannot be combined with tls (350)", "fixed at 350 s"),
     ),
     Wrong(
         listener_certificates,
         {WEB: {"port": 9443, "tls": {"main": arn(), "mian": arn()}}},
         "services.web.tls.mian",
-        ("is not a cluster (mian)", "write one of main"),
+        ("is not the name of a cluster (mian)", "write one of main"),
     ),
     Wrong(
         listener_certificates,
@@ -170,26 +177,32 @@ WRONG = (
         listener_certificates,
         {WEB: {"port": 9443, "tls": arn("us-east-1")}},
         "services.web.tls",
-        (f"is not of {ACCOUNT} in eu-west-1, where main is ({arn('us-east-1')})", "write a map"),
+        (
+            (
+                f"is not a certificate of account {ACCOUNT} in eu-west-1, where the cluster "
+                f"main is ({arn('us-east-1')})"
+            ),
+            "write a map",
+        ),
     ),
     Wrong(
         listener_certificates,
         {WEB: {"port": 9443, "tls": {"main": arn(account=OTHER_ACCOUNT)}}},
         "services.web.tls",
-        (f"is not of {ACCOUNT} in eu-west-1", OTHER_ACCOUNT),
+        (f"is not a certificate of account {ACCOUNT} in eu-west-1", OTHER_ACCOUNT),
     ),
     Wrong(
         cross_zone_needed,
         {f"{BALANCER}/cross_zone": False},
         "clusters.main.balancer.cross_zone",
-        ("cannot be off here (false)", "2 target groups contain a single node"),
+        ("cannot be off for this cluster (false)", "2 target groups contain a single node"),
         base=V7,
     ),
     Wrong(
         cross_zone_needed,
         {f"{BALANCER}/cross_zone": False, **LONELY},
         "clusters.main.balancer.cross_zone",
-        ("cannot be off here (false)", "1 target groups contain a single node"),
+        ("cannot be off for this cluster (false)", "1 target groups contain a single node"),
     ),
     Wrong(
         health_check_settings,
@@ -227,13 +240,16 @@ WRONG = (
         single_node_without_balancer,
         {f"{BALANCER}/kind": "none"},
         "clusters.main.balancer.kind",
-        ("is only for one node, and main has 2 (none)", "write kind: nlb, or keep one node"),
+        ("is only for one node, and main has 2 nodes (none)", "write kind: nlb, or keep one node"),
     ),
     Wrong(
         options_needing_balancer,
         {WEB: {"port": 80, "node_port": 9090}},
         "services.web.node_port",
-        ("cannot differ from port (9090)", "write node_port: 80, or give main a balancer"),
+        (
+            "cannot differ from port without a balancer (9090)",
+            "write node_port: 80, or give main a balancer",
+        ),
         base=bare,
     ),
     Wrong(
@@ -280,7 +296,10 @@ WRONG = (
         balancer_addresses_unique,
         {f"{BALANCER}/addresses": {A: "10.0.0.4", B: "10.0.0.4"}},
         f"clusters.main.balancer.addresses.{B}",
-        (f"is the address in {A} of main too (10.0.0.4)", "write another address"),
+        (
+            f"is already the address of the balancer in {A} of main (10.0.0.4)",
+            "write another address",
+        ),
         base=given,
     ),
     Wrong(
@@ -291,7 +310,7 @@ WRONG = (
             "clusters/spare/balancer/addresses": {A: "eipalloc-12345678", B: ELASTIC},
         },
         f"clusters.spare.balancer.addresses.{B}",
-        (f"is the address in {A} of main too ({ELASTIC})",),
+        (f"is already the address of the balancer in {A} of main ({ELASTIC})",),
         base=neighbours,
     ),
     Wrong(

@@ -28,7 +28,7 @@ WRONG = (
         capacity_of_created_nodes,
         RUNNING,
         "clusters.main.capacity",
-        ("reserves no place", "all nodes are existing instances", "remove capacity"),
+        ("reserves capacity for no node", "all nodes are existing instances", "remove capacity"),
         base=exists,
     ),
     Wrong(
@@ -50,7 +50,7 @@ WRONG = (
             "4 more places than there are nodes (2 m5.xlarge in eu-west-1a, 2 m5.xlarge in",
             "On-Demand rate",
             "as 16 vCPUs against the quota L-1216C47A",
-            "write running",
+            "write reserve: running",
         ),
         severity=Severity.NOTE,
     ),
@@ -58,14 +58,17 @@ WRONG = (
         capacity_unused,
         {CAPACITY: {"reserve": 2}, "clusters/main/instance/type": "t3.xlarge"},
         "clusters.main.capacity.reserve",
-        ("2 more places", "and they count against the quota"),
+        ("2 more places", "and unused places count against the quota"),
         severity=Severity.NOTE,
     ),
     Wrong(
         capacity_for_some_nodes,
         {CAPACITY: {"reserve": 1}, **ONE_ZONE},
         "clusters.main.capacity.reserve",
-        ("reserves 1 places for 2 nodes of type m5.xlarge in eu-west-1a", "2 or more"),
+        (
+            "reserves 1 places for 2 nodes of type m5.xlarge in eu-west-1a",
+            "a number that is not less than 2",
+        ),
         severity=Severity.WARNING,
     ),
     Wrong(

@@ -94,14 +94,14 @@ WRONG = (
         cookie_certificate,
         web(port=443, node_port=9443),
         "services.web.sticky",
-        ("needs a certificate here (cookie)", "nodes use TLS on port 9443", "add tls:"),
+        ("needs a certificate for this service (cookie)", "nodes use TLS on port 9443", "add tls:"),
     ),
     Wrong(
         cookie_health_checks,
         web(health={"protocol": "tcp"}),
         "services.web.health.protocol",
         (
-            "cannot be tcp for web, which has sticky: cookie (tcp)",
+            "cannot be tcp for the service web, which has sticky: cookie (tcp)",
             "use HTTP or HTTPS",
             "write protocol: http",
         ),
@@ -110,20 +110,20 @@ WRONG = (
         cookie_health_checks,
         {**PLAIN, f"{BALANCER}/health": {"protocol": "tcp"}},
         "clusters.main.balancer.health.protocol",
-        ("cannot be tcp for web", "add health: {protocol: http, path: /…} to web"),
+        ("cannot be tcp for the service web", "add health: {protocol: http, path: /…} to web"),
     ),
     Wrong(
         cookie_client_address,
         web(client_ip=False),
         "services.web.client_ip",
-        ("cannot be off with cookies (false)", "X-Forwarded-For", "remove it"),
+        ("cannot be off with sticky: cookie (false)", "X-Forwarded-For", "remove client_ip: false"),
     ),
     Wrong(
         cookie_idle_timeout,
         web(idle_timeout=4001),
         "services.web.idle_timeout",
         (
-            "is too long with cookies (4001)",
+            "is too long with sticky: cookie (4001)",
             "an idle timeout of at most 4000 s",
             "write 4000 or less",
         ),
@@ -133,9 +133,9 @@ WRONG = (
         PLAIN,
         "clusters.main.network.zones",
         (
-            "is only one zone, and web has sticky: cookie",
+            "contains only one zone, and the service web has sticky: cookie",
             "needs 2 zones",
-            "add a zone; it can be without nodes",
+            "add a second zone, with or without nodes",
         ),
         base=one_zone,
     ),
@@ -143,7 +143,7 @@ WRONG = (
         alb_zones,
         PLAIN,
         "clusters.main.network.zones",
-        ("is only one zone, and web has sticky: cookie",),
+        ("contains only one zone, and the service web has sticky: cookie",),
         base=given_zone,
     ),
     Wrong(
@@ -151,7 +151,7 @@ WRONG = (
         {**PLAIN, "clusters/main/network/cidr": "10.0.0.0/24"},
         "clusters.main.network.cidr",
         (
-            "is too small for web, which has sticky: cookie (10.0.0.0/24)",
+            "is too small for the service web, which has sticky: cookie (10.0.0.0/24)",
             "would be a /28",
             "of /23",
         ),
@@ -160,13 +160,16 @@ WRONG = (
         alb_cross_zone,
         {**PLAIN, f"{BALANCER}/cross_zone": False},
         "clusters.main.balancer.cross_zone",
-        ("cannot be off, because web has sticky: cookie (false)", "or write sticky: true"),
+        (
+            "cannot be off, because the service web has sticky: cookie (false)",
+            "or write sticky: true",
+        ),
     ),
     Wrong(
         cookie_name_shared,
         {**PLAIN, "services/app": {"port": 8081, "sticky": "cookie"}},
         "services.web.sticky",
-        ("shares its cookie with app (cookie)", "AWSALB", "different host names"),
+        ("would share its cookie with the service app (cookie)", "AWSALB", "different host names"),
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -175,7 +178,7 @@ WRONG = (
         "services.web.sticky",
         (
             "cannot be cookie without a balancer (cookie)",
-            "clients of main connect directly to its only node",
+            "clients of main connect directly to the only node of this cluster",
         ),
         base=bare,
     ),

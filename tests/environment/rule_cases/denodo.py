@@ -56,7 +56,7 @@ WRONG = (
         features_of_version,
         {"denodo/readiness": "strict"},
         "denodo.readiness",
-        ("is not for Denodo 7.0", "remove it"),
+        ("is not for Denodo 7.0", "remove this setting"),
         base=V7,
     ),
     Wrong(
@@ -74,7 +74,7 @@ WRONG = (
         rmi_host_reachable,
         {"denodo/rmi_host": "balancer", **ALONE},
         "denodo.rmi_host",
-        ("is not possible in main", "write node"),
+        ("is not possible for the cluster main", "write node"),
         base=V9,
     ),
     Wrong(
@@ -115,14 +115,14 @@ WRONG = (
         features_of_version,
         {"denodo/tls": {"secret": arn()}},
         "denodo.tls",
-        ("is not for Denodo 7.0", "Denodo 7.0 does not have this feature", "remove it"),
+        ("is not for Denodo 7.0", "Denodo 7.0 does not have this feature", "remove this setting"),
         base=V7,
     ),
     Wrong(
         features_of_version,
         {TOKEN: arn()},
         "denodo.security_token",
-        ("is not for Denodo 7.0", "remove it"),
+        ("is not for Denodo 7.0", "remove this setting"),
         base=V7,
     ),
     Wrong(
@@ -147,7 +147,7 @@ WRONG = (
         features_of_version,
         {SERVERS: ["vdp", "design-studio"]},
         "denodo.servers.1",
-        ("is not for Denodo 7.0 (design-studio)", "remove it"),
+        ("is not for Denodo 7.0 (design-studio)", "remove this setting"),
         base=V7,
     ),
     *(
@@ -155,7 +155,7 @@ WRONG = (
             options_needing_program,
             {"denodo/program": False, f"denodo/{key}": value},
             f"denodo.{key}",
-            ("would be ignored", "remove this key, or program: false"),
+            ("would be ignored", "remove this key, or remove program: false"),
         )
         for key, value in {
             "home": "/opt/denodo",
@@ -177,7 +177,7 @@ WRONG = (
         "denodo.metadata.login",
         (
             "is missing",
-            "an export is imported from a file, by a user of Virtual DataPort",
+            "nodes import the export at uri, as the user of Virtual DataPort whose secret is login",
             "add login",
         ),
     ),
@@ -207,7 +207,7 @@ WRONG = (
         node_secret_locations,
         {TOKEN: {"main": arn(), "mian": arn()}},
         "denodo.security_token.mian",
-        ("is not a cluster (mian)", "write one of main"),
+        ("is not the name of a cluster (mian)", "write one of main"),
     ),
     Wrong(
         node_secret_locations,
@@ -224,8 +224,11 @@ WRONG = (
         {TOKEN: arn()},
         "denodo.security_token",
         (
-            f"is not of {ACCOUNT} in us-east-1, where spare is ({arn()})",
-            "write a map of cluster to the ARN of its secret, which may be a replica",
+            (
+                f"is not a secret of account {ACCOUNT} in us-east-1, where the cluster spare is "
+                f"({arn()})"
+            ),
+            "write a map from each cluster to the ARN of its secret, which may be a replica",
         ),
         base=twins,
     ),
@@ -233,20 +236,23 @@ WRONG = (
         node_secret_locations,
         {TOKEN: {"main": arn(account=OTHER_ACCOUNT)}},
         "denodo.security_token.main",
-        (f"is not of {ACCOUNT} in eu-west-1", "write the ARN of main's own secret"),
+        (
+            f"is not a secret of account {ACCOUNT} in eu-west-1",
+            "write the ARN of main's own secret",
+        ),
     ),
     Wrong(
         node_secret_locations,
         {METADATA: {"source": "export", "uri": EXPORT, "login": arn(region="eu-west-2")}},
         "denodo.metadata.login",
-        (f"is not of {ACCOUNT} in eu-west-1",),
+        (f"is not a secret of account {ACCOUNT} in eu-west-1",),
     ),
     Wrong(
         node_ports_unique,
         {"services/odbc": {"port": 1234, "node_port": 9999}},
         "services.odbc.node_port",
         (
-            "is the port of another server of the node too (9999)",
+            "is also the port of another server of the node (9999)",
             "vdp and odbc would have this port",
             "write a free port as node_port",
         ),
@@ -255,7 +261,7 @@ WRONG = (
         node_ports_unique,
         {"services/web": {"port": 443, "node_port": 9191}},
         "services.web.node_port",
-        ("is the port of another server of the node too (9191)", "web and ready would have"),
+        ("is also the port of another server of the node (9191)", "web and ready would have"),
     ),
     Wrong(
         node_ports_unique,
@@ -263,7 +269,7 @@ WRONG = (
         # 9998.
         {"services": {"jdbc": 9998}},
         "services.jdbc.port",
-        ("is the port of another server of the node too (9998)", "vdp and shutdown would have"),
+        ("is also the port of another server of the node (9998)", "vdp and shutdown would have"),
     ),
     Wrong(
         node_ports_unique,
@@ -285,7 +291,10 @@ WRONG = (
         (
             "has no server on the nodes",
             "the nodes start vdp, data-catalog, so the service would never be ready in main",
-            "add the server to denodo.servers, remove the service, or give it another health check",
+            (
+                "add the server to denodo.servers, remove the service, or give the service another "
+                "health check"
+            ),
         ),
     ),
     Wrong(
@@ -326,8 +335,8 @@ WRONG = (
         {TYPE: "x2idn.16xlarge"},
         "clusters.main.instance.type",
         (
-            "has an unknown memory size (x2idn.16xlarge)",
-            "remains as in the image",
+            "is a type whose memory size this project does not know (x2idn.16xlarge)",
+            "keeps the size that is set in the image",
             "add denodo.heap_gib",
         ),
         severity=Severity.NOTE,
@@ -336,7 +345,7 @@ WRONG = (
         heap_fits_memory,
         {"clusters/main/nodes/node2/instance": {"type": "m4.xlarge"}},
         "clusters.main.nodes.node2.instance.type",
-        ("has an unknown memory size (m4.xlarge)",),
+        ("is a type whose memory size this project does not know (m4.xlarge)",),
         severity=Severity.NOTE,
     ),
     Wrong(
@@ -344,7 +353,7 @@ WRONG = (
         {"denodo/heap_gib": 16},
         "denodo.heap_gib",
         (
-            "is all of the 16 GiB of m5.xlarge, or more (16)",
+            "is not less than the 16 GiB of memory of m5.xlarge (16)",
             "a heap of 8 GB needs 16 GB of memory",
             "write 8, or choose a larger type",
         ),
@@ -353,7 +362,7 @@ WRONG = (
         heap_fits_memory,
         {"denodo/heap_gib": 15, "clusters/main/nodes/node2/instance": {"type": "m5.large"}},
         "denodo.heap_gib",
-        ("is all of the 8 GiB of m5.large, or more (15)", "write 4"),
+        ("is not less than the 8 GiB of memory of m5.large (15)", "write 4"),
     ),
     Wrong(
         heap_or_jvm_options,

@@ -70,7 +70,7 @@ WRONG = (
         failover_check,
         {"failover/check_every": 24, "alarms": "none"},
         "failover.check_every",
-        ("would be ignored (24)", "write alarms"),
+        ("would be ignored (24)", "remove alarms: none"),
         base=twins,
     ),
     Wrong(
@@ -94,7 +94,11 @@ WRONG = (
             "services/jdbc": {"port": 9999, "tls": BY_CLUSTER},
         },
         "failover.health",
-        ("never fails for main as endpoint (endpoint)", "a TLS listener accepts", "remove tls"),
+        (
+            "cannot detect with method endpoint that main fails (endpoint)",
+            "a TLS listener accepts",
+            "remove tls",
+        ),
         base=twins,
         others=1,
     ),
@@ -106,7 +110,7 @@ WRONG = (
             f"{SPARE}/kind": "haproxy",
         },
         "failover.health",
-        ("never fails for spare as endpoint", "HAProxy accepts", "target-health"),
+        ("cannot detect with method endpoint that spare fails", "HAProxy accepts", "target-health"),
         base=twins,
         others=1,
         deploying=False,
@@ -135,7 +139,7 @@ WRONG = (
         failover_clusters,
         {"failover/secondary": "main"},
         "failover.secondary",
-        ("is the primary too (main)", "write another cluster, one of main, spare"),
+        ("is the same cluster as primary (main)", "write another cluster, one of main, spare"),
         base=twins,
     ),
     Wrong(
@@ -247,7 +251,7 @@ WRONG = (
         "failover",
         (
             "combines spare, which has no balancer, with a cluster that has a balancer",
-            "give both clusters a balancer, or neither",
+            "configure a balancer for both clusters, or for neither of the two",
         ),
         base=public_singles,
     ),
@@ -287,7 +291,7 @@ WRONG = (
             unused_failover_settings,
             {f"failover/{key}": value},
             f"failover.{key}",
-            (f"has no effect with these clusters ({shown})",),
+            (f"has no effect for these two clusters ({shown})",),
             base=twins,
         )
         for key, value, shown in (
@@ -302,7 +306,7 @@ WRONG = (
         unused_failover_settings,
         {**ALARM, "failover/interval": 30},
         "failover.interval",
-        ("has no effect with these clusters (30)", "alarms use 60 s"),
+        ("has no effect for these two clusters (30)", "the period of alarms is always 60 s"),
         base=twins,
     ),
     Wrong(
@@ -314,7 +318,7 @@ WRONG = (
             "failover/interval": 30,
         },
         "failover.interval",
-        ("has no effect with these clusters (30)",),
+        ("has no effect for these two clusters (30)",),
         base=V7,
     ),
     Wrong(

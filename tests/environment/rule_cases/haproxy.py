@@ -78,13 +78,13 @@ WRONG = (
         balancer_kind_options,
         {HAPROXY: {"maxconn": 100}},
         PLACE,
-        ("is not for kind nlb", "remove haproxy, or write kind: haproxy"),
+        ("is not allowed for a balancer of kind nlb", "remove haproxy, or write kind: haproxy"),
     ),
     HaproxyWrong(
         balancer_kind_options,
         {f"{BALANCER}/health": {"interval": 10}},
         "clusters.main.balancer.health",
-        ("is not for kind haproxy", "set haproxy.checks"),
+        ("is not allowed for a balancer of kind haproxy", "set haproxy.checks"),
     ),
     HaproxyWrong(
         haproxy_hosts,
@@ -115,7 +115,7 @@ WRONG = (
         haproxy_tls,
         {TLS: {"mode": "passthrough", "services": ["jdbc", "wbe"]}},
         f"{PLACE}.tls.services.1",
-        ("is not a service (wbe)", "write one of jdbc"),
+        ("is not the name of a service (wbe)", "write one of jdbc"),
     ),
     HaproxyWrong(
         haproxy_tls,
@@ -139,19 +139,22 @@ WRONG = (
         haproxy_tls,
         {WEB: {"port": 9443, "tls": ARN}},
         "services.web.tls",
-        ("cannot be used by the HAProxy of main", "write clusters.main.balancer.haproxy.tls"),
+        (
+            "cannot be used by HAProxy in the cluster main",
+            "write clusters.main.balancer.haproxy.tls",
+        ),
     ),
     HaproxyWrong(
         haproxy_cookies,
         {WEB: {"port": 9443, "sticky": "cookie"}},
         "services.web.sticky",
-        ("cannot be cookie here (cookie)", "write sticky: true"),
+        ("cannot be cookie in the cluster main (cookie)", "write sticky: true"),
     ),
     HaproxyWrong(
         haproxy_old_workers,
         {f"{HAPROXY}/timeouts": {"tcp": 86_400}},
         f"{PLACE}.timeouts.old_worker",
-        ("is not longer than tcp (86400 s) (86400)", "write 86401 or more"),
+        ("is not longer than timeouts.tcp (86400 s) (86400)", "write 86401 or more"),
     ),
     HaproxyWrong(
         haproxy_tcp_checks,
@@ -182,7 +185,7 @@ WRONG = (
         haproxy_certificates,
         {TLS: {"mode": "terminate", "certificate": ELSEWHERE}, WEB: NINE},
         f"{PLACE}.tls.certificate",
-        ("is not of 111122223333 in eu-west-1", "may be a replica"),
+        ("is not a secret of account 111122223333 in eu-west-1", "may be a replica"),
     ),
     DeployedWrong(
         haproxy_node_addresses,
@@ -208,7 +211,7 @@ WRONG = (
             "clusters/main/allow_single_zone": True,
         },
         "clusters.main.network.zones",
-        ("is only one zone, so all HAProxy instances are in one zone",),
+        ("contains only one zone, so all HAProxy instances are in one zone",),
         severity=Severity.WARNING,
     ),
 )

@@ -27,7 +27,7 @@ WRONG = (
         nodes_send_logs,
         {"logs": True, "denodo/program": False},
         "denodo.program",
-        ("leaves logs without effect", "write denodo.program: true, or logs: false"),
+        ("is false, so that no node sends logs", "write denodo.program: true, or logs: false"),
         severity=Severity.WARNING,
     ),
 )

@@ -100,7 +100,7 @@ EXPORTED = {EXPORTS: {"login": SECRET}}
 
 
 def copied() -> Data:
-    """Return two clusters with databases, where the first one's is copied."""
+    """Return two clusters with databases, the first of which is copied."""
     copy = {"to": "spare", "kms_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{UUID}"}
     return changed(
         twins(),
@@ -124,7 +124,7 @@ WRONG = (
         vdp_catalog_version,
         {CATALOG: {"components": ["scheduler", "vdp"]}},
         f"{AT}.components.1",
-        ("cannot be shared by Denodo 7.0", "from 8.0 on", "exports"),
+        ("cannot use a shared database with Denodo 7.0", "from 8.0 on", "exports"),
         base=V7,
     ),
     Wrong(
@@ -207,7 +207,11 @@ WRONG = (
     *(
         Wrong(database_copies, changes, f"clusters.main.catalog.copy.{key}", says, base=copied)
         for changes, key, says in (
-            ({"clusters/main/catalog/copy/to": "nowhere"}, "to", ("there is no such cluster",)),
+            (
+                {"clusters/main/catalog/copy/to": "nowhere"},
+                "to",
+                ("the file has no cluster of this name",),
+            ),
             ({"clusters/main/catalog/copy/to": "main"}, "to", ("lost with the region",)),
             (
                 {"clusters/spare/account": OTHER_ACCOUNT, "failover/account": ACCOUNT},
@@ -217,7 +221,7 @@ WRONG = (
             (
                 {"clusters/spare/catalog": GONE},
                 "to",
-                ("it has no database on RDS", "add a catalog without existing to spare"),
+                ("spare has no database on RDS", "add a catalog without existing to spare"),
             ),
             (
                 {
@@ -268,7 +272,7 @@ WRONG = (
         databases_of_one_cluster,
         {"clusters/spare/catalog/existing/host": "DB.example.com"},
         "clusters.spare.catalog.existing",
-        ("is the server of main too, with the same database names", "prefix: test_spare_"),
+        ("is also the server of main, with the same database names", "prefix: test_spare_"),
         base=two_existing,
     ),
     Wrong(
@@ -297,7 +301,7 @@ WRONG = (
         database_zones,
         {f"{CATALOG}/subnets": {"eu-west-1a": subnet(9)}},
         f"{AT}.subnets.eu-west-1a",
-        ("is set, but no VPC", "subnets belong to an existing VPC", "remove subnets"),
+        ("is set, but network.vpc is not", "subnets belong to an existing VPC", "remove subnets"),
         base=sharing,
     ),
     Wrong(
@@ -348,21 +352,21 @@ WRONG = (
         secret_locations,
         {f"{CATALOG}/existing/secret": ELSEWHERE.format(ACCOUNT)},
         f"{AT}.existing.secret",
-        ("is not of eu-west-1",),
+        ("is not an ARN of eu-west-1",),
         base=existing,
     ),
     Wrong(
         secret_locations,
         {f"{CATALOG}/kms_key": KEY},
         f"{AT}.kms_key",
-        ("is not of eu-west-1",),
+        ("is not an ARN of eu-west-1",),
         base=sharing,
     ),
     Wrong(
         secret_locations,
         {EXPORTS: {"login": SECRET.replace(ACCOUNT, OTHER_ACCOUNT)}},
         "clusters.main.exports.login",
-        (f"is not of account {ACCOUNT}",),
+        (f"is not an ARN of account {ACCOUNT}",),
     ),
     *(
         Wrong(

@@ -101,7 +101,7 @@ WRONG = (
         node_names_differ,
         {"clusters/main/nodes": TWO},
         'clusters.main.nodes."A.1"',
-        ("is the same name as a1 (A.1)", "DNS ignores upper and lower case"),
+        ("has the same letters and digits as a1 (A.1)", "DNS ignores upper and lower case"),
     ),
     Wrong(
         tag_keys,
@@ -127,8 +127,8 @@ WRONG = (
         "clusters.main.network.node_zone_vpcs",
         (
             "cannot be used with node_zone",
-            "its owner decides which VPCs resolve it",
-            "remove one of",
+            "the owner of the hosted zone decides which VPCs resolve its",
+            "remove node_zone_vpcs",
         ),
     ),
     Wrong(
@@ -140,13 +140,13 @@ WRONG = (
             ]
         },
         "clusters.main.network.node_zone_vpcs.1",
-        (f"is listed twice ({OTHER_VPC})", "associated with a VPC only once", "remove it here"),
+        (f"is listed twice ({OTHER_VPC})", "associated with a VPC only once", "remove this entry"),
     ),
     Wrong(
         node_zone_vpcs_unique,
         {NETWORK: {**given_network(), "node_zone_vpcs": [VPC]}},
         "clusters.main.network.node_zone_vpcs.0",
-        (f"is the cluster's own VPC ({VPC})", "remove it here"),
+        (f"is the cluster's own VPC ({VPC})", "remove this entry"),
     ),
     Wrong(
         host_names_valid,
@@ -202,7 +202,7 @@ WRONG = (
         node_addresses,
         {f"{NODES}/node1/address": "10.0.0.10"},
         "clusters.main.nodes.node1.address",
-        ("is not allowed for a created node (10.0.0.10)", "remove it"),
+        ("is not allowed for a created node (10.0.0.10)", "remove address"),
     ),
     Wrong(
         node_addresses,
@@ -220,7 +220,10 @@ WRONG = (
         node_addresses,
         {f"{NODES}/node2/address": "10.1.0.10"},
         "clusters.main.nodes.node2.address",
-        ("is not in 10.0.0.0/16 (10.1.0.10)", "write the instance's private address"),
+        (
+            "is not in the cluster's network 10.0.0.0/16 (10.1.0.10)",
+            "write the instance's private address",
+        ),
         base=named,
     ),
     Wrong(
@@ -234,7 +237,7 @@ WRONG = (
         tag_keys,
         {"tags": {"Name": "x"}},
         "tags.Name",
-        ("is each resource's own name (Name)", "choose another key"),
+        ("is the tag with which the stacks name each resource (Name)", "choose another key"),
     ),
 )
 RIGHT = (

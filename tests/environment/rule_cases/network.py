@@ -87,7 +87,7 @@ WRONG = (
         existing_network,
         _given(b={"nodes": subnet(1), "balancer": subnet(4)}),
         "clusters.main.network.zones.eu-west-1b.nodes",
-        (f"is the subnet of eu-west-1a too ({subnet(1)})", "a subnet is in one zone"),
+        (f"is the subnet of eu-west-1a too ({subnet(1)})", "each subnet is in exactly one zone"),
     ),
     Wrong(
         created_network,
@@ -111,13 +111,13 @@ WRONG = (
         created_network,
         {f"{NETWORK}/zones": {"eu-west-1a": {"nodes": subnet(1)}, "eu-west-1b": {}}},
         "clusters.main.network.zones.eu-west-1a.nodes",
-        (f"is set, but no VPC ({subnet(1)})", "add network.vpc"),
+        (f"is set, but network.vpc is not ({subnet(1)})", "add network.vpc"),
     ),
     Wrong(
         created_network,
         {f"{NETWORK}/zones": ["eu-west-1a", "eu-west-1b", "eu-west-1i"]},
         "clusters.main.network.zones.eu-west-1i",
-        ("has no addresses for (eu-west-1i)", "a to h"),
+        ("for which a created VPC has no addresses (eu-west-1i)", "a to h"),
     ),
     Wrong(
         node_zones,
@@ -132,20 +132,20 @@ WRONG = (
         nodes_in_two_zones,
         ONE_ZONE,
         "clusters.main.nodes",
-        ("all 2 nodes are in one zone (eu-west-1a)", "allow_single_zone: true"),
+        ("has all 2 nodes in one zone (eu-west-1a)", "allow_single_zone: true"),
     ),
     Wrong(
         nodes_in_two_zones,
         {**ONE_ZONE, "clusters/main/allow_single_zone": True},
         "clusters.main.nodes",
-        ("all nodes are in eu-west-1a", "spread them over two zones"),
+        ("has all nodes in eu-west-1a", "spread the nodes over two zones"),
         severity=Severity.WARNING,
     ),
     Wrong(
         cidrs_unique,
         {"clusters/main/balancer/clients": ["10.0.0.0/8", "192.168.0.0/24", "10.0.0.0/8"]},
         "clusters.main.balancer.clients.2",
-        ("is listed twice (10.0.0.0/8)", "remove one of the two"),
+        ("is listed twice (10.0.0.0/8)", "remove one of the two entries"),
     ),
     Wrong(
         cidrs_unique,

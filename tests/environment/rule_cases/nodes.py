@@ -71,7 +71,7 @@ WRONG = (
         node_instances,
         {f"{NODE}/instance": {"type": "m5.large"}},
         "clusters.main.nodes.node1.instance",
-        ("is not allowed for an existing instance", "remove instance, or instance_id"),
+        ("is not allowed for an existing instance", "remove instance, or remove instance_id"),
         base=exists,
     ),
     Wrong(
@@ -95,7 +95,7 @@ WRONG = (
         existing_instances,
         {"clusters/main/network/cidr": GONE},
         "clusters.main.network.cidr",
-        ("is missing", "node1 is in security groups of its owner"),
+        ("is missing", "the stack does not change the security groups of node1"),
         base=exists,
     ),
     Wrong(
@@ -121,37 +121,37 @@ WRONG = (
         kms_keys_and_policies,
         {f"{INSTANCE}/kms_key": _key("us-east-1")},
         "clusters.main.instance.kms_key",
-        (f"is not of eu-west-1 ({_key('us-east-1')})", "write a key of eu-west-1"),
+        (f"is not a key of eu-west-1 ({_key('us-east-1')})", "write a key of eu-west-1"),
     ),
     Wrong(
         kms_keys_and_policies,
         {f"{NODE}/instance": {"kms_key": _key("us-east-1")}},
         "clusters.main.nodes.node1.instance.kms_key",
-        (f"is not of eu-west-1 ({_key('us-east-1')})",),
+        (f"is not a key of eu-west-1 ({_key('us-east-1')})",),
     ),
     Wrong(
         kms_keys_and_policies,
         {f"{INSTANCE}/role_policies": [POLICY, FOREIGN]},
         "clusters.main.instance.role_policies.1",
-        (f"is not of account {ACCOUNT} ({FOREIGN})", "AttachRolePolicy"),
+        (f"is not a policy of account {ACCOUNT} ({FOREIGN})", "AttachRolePolicy"),
     ),
     Wrong(
         kms_keys_and_policies,
         {f"{NODE}/instance": {"role_policies": [FOREIGN]}},
         "clusters.main.nodes.node1.instance.role_policies.0",
-        (f"is not of account {ACCOUNT} ({FOREIGN})",),
+        (f"is not a policy of account {ACCOUNT} ({FOREIGN})",),
     ),
     Wrong(
         policies_unique,
         {f"{INSTANCE}/role_policies": [POLICY, "arn:aws:iam::aws:policy/ReadOnlyAccess", POLICY]},
         "clusters.main.instance.role_policies.2",
-        (f"is listed twice ({POLICY})", "remove one of the two"),
+        (f"is listed twice ({POLICY})", "remove one of the two entries"),
     ),
     Wrong(
         kms_keys_and_policies,
         {"permissions_boundary": POLICY, "clusters/spare/account": OTHER_ACCOUNT},
         "permissions_boundary",
-        (f"is not of account {OTHER_ACCOUNT}, where spare is ({POLICY})",),
+        (f"is not a policy of account {OTHER_ACCOUNT}, where the cluster spare is ({POLICY})",),
         base=twins,
     ),
     Wrong(
@@ -163,7 +163,7 @@ WRONG = (
             "permissions_boundary": FOREIGN,
         },
         "permissions_boundary",
-        (f"is not of account {ACCOUNT}, where main is ({FOREIGN})",),
+        (f"is not a policy of account {ACCOUNT}, where the cluster main is ({FOREIGN})",),
     ),
     Wrong(
         existing_instance_security_groups,
@@ -193,7 +193,7 @@ WRONG = (
         data_disks,
         {f"{NODE}/instance": {"data_disk_path": "/data"}},
         f"{NODE}/instance/data_disk_path".replace("/", "."),
-        ("has no disk (/data)", "add data_disk_gib"),
+        ("is a folder without a disk (/data)", "add data_disk_gib"),
     ),
     *(
         Wrong(

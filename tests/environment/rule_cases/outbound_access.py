@@ -64,7 +64,7 @@ WRONG = (
         gateway_endpoint_of_s3,
         {f"{NETWORK}/endpoints": ["kms", "s3"]},
         "clusters.main.network.endpoints.1",
-        ("is reached by a gateway endpoint (s3)",),
+        ("contains a service that has a gateway endpoint (s3)",),
     ),
     Wrong(
         egress_without_nodes,

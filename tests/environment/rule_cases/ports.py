@@ -21,7 +21,11 @@ WRONG = (
         service_ports_unique,
         {"services": {"jdbc": 9999, "odbc": {"port": 9999, "node_port": 9996}}},
         "services.odbc.port",
-        ("is the port of jdbc too (9999)", "one listener for each port", "node_port keeps"),
+        (
+            "is the port of jdbc too (9999)",
+            "one listener for each port",
+            "with node_port, the service keeps its port on the nodes",
+        ),
     ),
     Wrong(
         service_ports_unique,
@@ -54,7 +58,11 @@ WRONG = (
         auxiliary_port_given,
         {NODE1: 19997},
         "clusters.main.nodes.node1.auxiliary_port",
-        ("is not allowed for this version (19997)", "a Denodo 8.0 client", "remove it"),
+        (
+            "is not allowed for this version of Denodo (19997)",
+            "a Denodo 8.0 client",
+            "remove auxiliary_port",
+        ),
         base=V8,
     ),
     Wrong(
@@ -62,7 +70,7 @@ WRONG = (
         # 9999 is also a port of Denodo, but the only error is that the key is not allowed.
         {NODE1: 9999},
         "clusters.main.nodes.node1.auxiliary_port",
-        ("is not allowed for this version (9999)", "a Denodo 9.0 client"),
+        ("is not allowed for this version of Denodo (9999)", "a Denodo 9.0 client"),
         base=V9,
     ),
     Wrong(

@@ -184,7 +184,12 @@ WRONG = (
             rule_quota,
             changes,
             "clusters.main",
-            (f"the {group} security group, inbound: has one port range for each peer",),
+            (
+                (
+                    f"the {group} security group, inbound: has one port range instead of single "
+                    "ports for each source or destination"
+                ),
+            ),
             base=base,
             severity=Severity.WARNING,
         )
@@ -201,7 +206,10 @@ WRONG = (
         {**_services(2), CLIENTS: networks(21)},
         "clusters.main",
         (
-            "the balancer's security group, inbound: has one port range for each peer instead of",
+            (
+                "the balancer's security group, inbound: has one port range instead of single "
+                "ports for each"
+            ),
             "42 rules for single ports, with room for later changes, exceed 60 rules",
             ", and all ports from 9999 to 20000 are open",
             "combine client networks",
@@ -212,7 +220,12 @@ WRONG = (
         rule_quota,
         {MANAGERS: {"cidrs": networks(9)}},
         "clusters.main",
-        ("the nodes' security group, inbound: has one port range for each peer",),
+        (
+            (
+                "the nodes' security group, inbound: has one port range instead of single "
+                "ports for each source or destination"
+            ),
+        ),
         severity=Severity.WARNING,
     ),
     Wrong(
@@ -257,7 +270,7 @@ WRONG = (
         _zones(3, 3),
         "clusters.c1",
         (
-            f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",
+            f"increases the number of Elastic IPs of account {ACCOUNT} in eu-west-1 to 6",
             "the quota is 5 Elastic IP addresses in a region",
             "request a quota increase from AWS before the deploy",
         ),
@@ -268,7 +281,7 @@ WRONG = (
         # An internet-facing node has its own Elastic IP.
         _zones(1, 5) | _bare("internet-facing"),
         "clusters.c1",
-        (f"brings the Elastic IPs of {ACCOUNT} in eu-west-1 to 6",),
+        (f"increases the number of Elastic IPs of account {ACCOUNT} in eu-west-1 to 6",),
         severity=Severity.WARNING,
     ),
     Wrong(

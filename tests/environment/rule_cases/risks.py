@@ -46,7 +46,7 @@ WRONG = (
         shared_manager,
         {"license_manager/host": "sm.example.com"},
         "license_manager.host",
-        ("one host for both sites", "main and spare", "below clusters: spare"),
+        ("the same host for both sites", "main and spare", "below clusters: spare"),
         base=twins,
         severity=Severity.WARNING,
     ),
@@ -151,7 +151,7 @@ WRONG = (
         {IDLE: {"port": 9999, "idle_timeout": 351}, TYPE: "m8i.xlarge"},
         "services.jdbc.idle_timeout",
         (
-            "is longer than the nodes of main track an idle connection (351)",
+            "is longer than the time for which the nodes of main track an idle connection (351)",
             "m8i.xlarge",
             "350 s by default",
         ),

@@ -18,7 +18,11 @@ WRONG = (
             BALANCER: {"kind": "none", "clients": ["10.0.0.0/8"]},
         },
         PATH,
-        ("has no effect in main (false)", "connect to the node itself", "remove it"),
+        (
+            "has no effect in main (false)",
+            "connect to the node itself",
+            "remove unhealthy_termination",
+        ),
     ),
     Wrong(
         unhealthy_termination_has_effect,

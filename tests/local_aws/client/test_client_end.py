@@ -24,7 +24,7 @@ raise SystemExit(client_network.run(shell, {**os.environ}, dns=("127.0.0.1", 9),
 
 @pytest.mark.parametrize("is_killed", [True, False])
 def test_no_program_remains(*, is_killed: bool) -> None:
-    """Otherwise programs that the command started would run on, without DNS and connections."""
+    """A program of the network that remained would run without DNS and connections."""
     with subprocess.Popen(
         [sys.executable, "-c", _RELAY],
         cwd=ROOT,

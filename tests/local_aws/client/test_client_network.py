@@ -144,8 +144,8 @@ def test_java_reaches_the_standby_when_its_cache_ends(site: Site) -> None:
             assert client.returncode == 0, output
             lookups = [_lookup(line) for line in (first[cache], *output.splitlines())]
             *old, new = lookups
-            # Java looks the name up anew at the first use after its cache has expired, and not
-            # before.
+            # Java looks the name up again at the first use after Java's cache has expired, and not
+            # earlier.
             assert new.address == STANDBY
             assert {item.address for item in old} == {ACTIVE}
             longest = max(item.after - item.before for item in lookups)

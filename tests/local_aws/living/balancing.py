@@ -92,7 +92,7 @@ class Control:
             assert applied, "the table was not applied"
 
     def counted(self, balancer: str, metric: str) -> int:
-        """Return the metrics that a load balancer has reported so far."""
+        """Return the sum of a metric in all reports of a load balancer so far."""
         return sum(report.get(balancer, {}).get(metric, 0) for report in self.reports)
 
 
@@ -196,7 +196,7 @@ def target(name: str, state: str = "healthy", zone: str | None = "a", **changes:
 
 
 class Node(socketserver.ThreadingTCPServer):
-    """A server that tells its name and its client's address, and then repeats what it is sent.
+    """A server that sends its name and its client's address, and then echoes each line.
 
     Attributes:
         name: the name.
@@ -285,7 +285,7 @@ class Client:
         self._socket.shutdown(socket.SHUT_WR)
 
     def is_silent(self) -> bool:
-        """Return whether nothing arrives."""
+        """Return whether no data arrives within `SILENCE_S`."""
         self._socket.settimeout(SILENCE_S)
         try:
             self._socket.recv(1, socket.MSG_PEEK)

@@ -23,7 +23,7 @@ _SCRIPT = '#!/bin/sh\nsleep 600 &\necho "$!" >>{pids}\n'
 
 @pytest.fixture
 def pids(tmp_path: Path) -> Iterator[Path]:
-    """Return a file with the ids of processes, which are killed at the end."""
+    """Return a file for the ids of processes, which are killed at the end of the test."""
     file = tmp_path / "pids"
     yield file
     for pid in file.read_text().split() if file.exists() else []:
@@ -32,7 +32,7 @@ def pids(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_all_servers_start_though_each_keeps_its_output_open(tmp_path: Path, pids: Path) -> None:
-    """The machine starts each server without waiting until the one before closes its output."""
+    """The machine starts each server without waiting until an earlier server closes its output."""
     root = tmp_path / "root"
     for folder in ("opt/denodo/bin", "var/log"):
         (root / folder).mkdir(parents=True)

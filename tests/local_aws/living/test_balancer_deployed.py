@@ -171,7 +171,7 @@ def test_checks_send_the_header_of_the_proxy_protocol(site: Site) -> None:
 
 
 def first_bytes(server: socket.socket) -> bytes:
-    """Return the first bytes of the next client; empty if it only connects."""
+    """Return the first bytes of the next client; empty if the client only connects."""
     connection, _ = server.accept()
     with connection:
         connection.settimeout(TIMEOUT_S)
@@ -181,7 +181,7 @@ def first_bytes(server: socket.socket) -> bytes:
 def test_tls_ends_with_a_certificate_of_the_local_acm(site: Site) -> None:
     acm = site.cloud.client("acm")
     (listed,) = acm.list_certificates()["CertificateSummaryList"]
-    # The listener waits for TLS.
+    # The listener waits for the client's TLS handshake, and sends nothing before.
     until(lambda: outcome(site.endpoint(ZONE_A, TLS_PORT)) == "silent")
     trusted = acm.get_certificate(CertificateArn=listed["CertificateArn"])["Certificate"]
     context = ssl.create_default_context(cadata=trusted)
@@ -255,7 +255,7 @@ def state(cloud: Cloud, alarm: str) -> str:
 
 
 def test_a_node_whose_group_admits_no_checks_is_unhealthy(site: Site) -> None:
-    """The rule that admits the load balancer's checks is for another port than the node's."""
+    """The rule that admits the load balancer's health checks is not for the port of the checks."""
     wrong = site.rule("NodeGroup", 9996, SourceSecurityGroupId=ref("NlbGroup"))
     site.deploy(FromNlb=wrong)
     until(lambda: site.states() == {"unhealthy"})

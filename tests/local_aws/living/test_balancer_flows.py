@@ -101,7 +101,7 @@ class TestUnhealthyTargets:
             assert is_reset(client)
 
     def test_a_target_that_recovers_in_the_interval_keeps_them(self, port: int) -> None:
-        """The loop runs no timer between the tables, so the test also works on a slow machine."""
+        """The test applies all tables without a pause, so that no interval expires in between."""
         attributes = {_TERMINATION: "false", _DRAINING: "0.001"}
 
         def at_state(state: str) -> Configuration:
@@ -283,9 +283,9 @@ class TestTls:
     def test_without_a_target_the_listener_itself_accepts(
         self, control: Control, port: int, certificate: list[str]
     ) -> None:
-        """The listener accepts connections itself, so a check that only connects never fails."""
+        """The listener accepts connections, so a health check that only connects never fails."""
         there = listener(port, protocol="TLS", certificate=certificate)
         control.apply(table(balancer(there)))
         with socket.create_connection(at(port), TIMEOUT_S):
             pass
-        expect(at(port), "silent")  # the listener waits for TLS
+        expect(at(port), "silent")  # The listener waits for a TLS handshake.

@@ -62,7 +62,7 @@ def at(zone: str, port: int) -> balancing.Endpoint:
 
 
 def both(nodes: tuple[Node, Node], *states: str) -> list[balancing.Document]:
-    """Return the nodes as targets in zones a and b."""
+    """Return two nodes as targets, the first in zone a and the second in zone b."""
     return [
         node.target(state, zone)
         for node, state, zone in zip(nodes, states or ("healthy", "healthy"), "ab", strict=True)
@@ -256,7 +256,10 @@ class TestSecurityGroups:
     def test_without_groups_the_nodes_rules_decide(
         self, control: Control, nodes: tuple[Node, Node], port: int
     ) -> None:
-        """Rules admit the client's address if the target group keeps it, else the balancer's."""
+        """The nodes' rules must admit the address that a node sees as the source.
+
+        That address is the client's if the target group keeps it, else the load balancer's.
+        """
         rules = {"sg-node": {**balancing.OPEN, "ingress": [rule(9999, cidr="10.9.0.0/16")]}}
         sources = {"127.0.9.2": {"address": "10.8.0.7", "groups": []}}
         for kept, results in (("true", ("node1", "silent")), ("false", ("silent", "silent"))):
@@ -282,7 +285,7 @@ def test_a_cut_zone_and_a_cut_target_are_silent(
 def test_an_endpoint_check_passes_only_if_it_reaches_a_target(
     control: Control, nodes: tuple[Node, Node], port: int
 ) -> None:
-    """The load balancer accepts before it reaches a target, so acceptance proves nothing."""
+    """The load balancer accepts a connection before the target does, so a check must wait."""
     with socket.create_server(("127.0.0.1", 0)) as waiting:
         target = nodes[0].target(endpoint=list(waiting.getsockname()))
         for state, passes in (

@@ -1,4 +1,4 @@
-"""Children of the server end with the server, even if it is killed, and start anew if they end."""
+"""Children of the server end with the server, even if it is killed; children that end restart."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def started(file: Path) -> int:
 
 
 def ended(pid: int) -> bool:
-    """Return whether a process has ended; a zombie that no process waits for has."""
+    """Return whether a process has ended; a zombie counts as ended."""
     return start_time(pid) == ""
 
 

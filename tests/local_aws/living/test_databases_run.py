@@ -77,7 +77,7 @@ class Database:
 
 
 def make(step: Step) -> bool:
-    """Carry out a step if it is needed; return whether it was needed."""
+    """Carry out a step of `catalog init` if the step is needed; return whether it was needed."""
     needed = step.needed()
     if needed:
         step.make()

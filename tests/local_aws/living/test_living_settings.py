@@ -9,8 +9,8 @@ from tools.local_aws.errors import LocalAwsError
 @pytest.mark.parametrize(
     ("path", "body", "reason"),
     [
-        ("living", {"ballancers": True}, "'ballancers': True is not one of nodes, balancers"),
-        ("living", {"balancers": "yes"}, "with true or false"),
+        ("living", {"ballancers": True}, "not 'ballancers': True; the parts are nodes, balancers"),
+        ("living", {"balancers": "yes"}, "write true or false"),
         ("clients", {"192.0.2.1": "10.0.0.1"}, "192.0.2.1 is not a loopback address"),
         ("clients", {"127.0.0.9": "ten"}, "'ten' does not appear to be an IPv4 or IPv6 address"),
     ],

@@ -115,7 +115,7 @@ def test_haproxy_has_the_addresses_of_the_machine(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("path", ["/usr/sbin/haproxy", "/opt/wheel/bin/haproxy"])
 def test_haproxy_is_not_the_command_that_stands_for_it(tmp_path: Path, path: str) -> None:
-    """The command must execute the real HAProxy: at Debian's path, it would execute itself."""
+    """The command must execute the real HAProxy; in place of /usr/sbin/haproxy is the command."""
     settings = Settings(
         id="i-1",
         folder=tmp_path,

@@ -22,6 +22,7 @@ from tests.support.assembly import ROOT, synthesise
 from tests.support.configurations import ACCOUNT, minimal
 from tests.support.denied_namespaces import without_namespaces
 from tests.support.local_aws_server import quiet
+from tests.support.stack_updates import bootstrap_through_api
 from tests.support.waiting import until
 from tools.local_aws import bootstrap, control, deployment, server_process
 from tools.local_aws.cdk import Cdk
@@ -118,7 +119,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     access = Access(server.endpoint, *bootstrap.home_location(loaded.environment))
     deployment.make_prerequisites(server.endpoint, loaded)
     missing = bootstrap.not_bootstrapped(server.endpoint, loaded.environment)
-    bootstrap.bootstrap(server.endpoint, paths, loaded.environment, missing)
+    bootstrap_through_api(server.endpoint, missing)
     options = ("--all", "--require-approval", "never", "--app", str(folder / "out"))
     done = Cdk(access, paths, folder).captured("deploy", *options, timeout=_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -128,7 +129,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_a_node_lives(site: Site) -> None:
     # The deploy has ended, so each node has signalled that its servers are ready.
-    until(lambda: "its metadata is not confirmed" in site.readiness("node1")[1])
+    until(lambda: "the metadata of the node is not confirmed" in site.readiness("node1")[1])
     site.denodo_ha("enable", "node1", "--metadata-ok")
     site.denodo_ha("enable", "node2", "--metadata-ok")
     until(lambda: site.readiness("node1")[0] == 200)

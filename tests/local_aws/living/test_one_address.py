@@ -1,7 +1,8 @@
 """Machines and load balancers where the system answers for one loopback address, as macOS does.
 
-A network namespace whose loopback interface has 127.0.0.1 alone is such a system. The tests of
-machines and load balancers run in it, except those that need addresses of clients, or Java.
+In place of macOS, a network namespace of Linux has a loopback interface with only 127.0.0.1. The
+tests of machines and load balancers run in this namespace, except the tests that need addresses of
+clients, or Java.
 """
 
 import os

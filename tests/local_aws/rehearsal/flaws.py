@@ -1,4 +1,4 @@
-"""Flaws planted in the templates of an example: each one makes one failure worse.
+"""Flaws planted in the templates of an example: each flaw makes one failure worse.
 
 Without the flaw, the failure is harmless: the site serves again automatically, on the intended
 cluster. The effects of the flaws are worked out by hand in this module, to check the drill.
@@ -46,7 +46,7 @@ class Flaw:
         failure: the failure that shows the flaw.
         effect: what clients see after the failure, until a repair.
         without: what clients see after the failure if the templates do not have the flaw.
-        slower: whether the flaw only delays the recovery, so that the two effects are equal.
+        slower: whether the flaw only delays the recovery, so that `effect` equals `without`.
     """
 
     name: str

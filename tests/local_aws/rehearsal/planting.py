@@ -28,7 +28,7 @@ class Site:
         self._deployed: Templates = {}
 
     def planting(self, plant: Plant) -> Callable[[str, Paths], None]:
-        """Return a function that replaces the flaw of deployed stacks by another flaw."""
+        """Return a function that updates the deployed stacks to templates with only one flaw."""
 
         def prepare(endpoint: str, paths: Paths) -> None:
             if not self._sound:

@@ -1,4 +1,4 @@
-"""Rehearse templates with planted flaws: each must fail where the drill says, and only as it says.
+"""Rehearse templates with planted flaws: each flaw must have the effect that the drill predicts.
 
     python -m tests.local_aws.rehearsal.rehearse_flaws [NAME …]
 

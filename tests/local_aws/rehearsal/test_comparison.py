@@ -34,22 +34,20 @@ def test_what_is_as_predicted_agrees() -> None:
 
 def test_another_side() -> None:
     (text,) = disagreements(MOVED, replace(SEEN, sides={NAME: "one"}), PACE)
-    assert text == f"{NAME}: the drill says two, and one answered"
+    assert text == f"{NAME} leads to one; the drill predicts two"
 
 
 @pytest.mark.parametrize("reach", [Reach.NONE, Reach.SOME])
 def test_a_port_that_is_not_reached(reach: Reach) -> None:
     seen = replace(SEEN, reach={**WELL, (NAME, 9996): reach})
     (text,) = disagreements(MOVED, seen, PACE)
-    assert text == (
-        f"ports reached by {reach.value} connections: the drill says none, and 9996 were"
-    )
+    assert text == (f"ports that {reach.value} connections reach: 9996; the drill predicts none")
 
 
 def test_a_port_that_is_reached_against_the_drill() -> None:
     outcome = replace(MOVED, unreachable=(9999,), recovery=None, steps=())
     (text,) = disagreements(outcome, SEEN, PACE)
-    assert "the drill says 9999, and none were" in text
+    assert "reach: none; the drill predicts 9999" in text
 
 
 def test_a_port_of_unknown_reach_is_not_compared() -> None:
@@ -63,9 +61,9 @@ def test_times_agree_within_the_tolerance() -> None:
     for seconds in (least, longest):
         assert [*disagreements(MOVED, replace(SEEN, recovery=seconds), PACE)] == []
     (late,) = disagreements(MOVED, replace(SEEN, recovery=longest + 1), PACE)
-    assert late.endswith("and the drill says at most 200 s")
+    assert late.endswith("; the drill predicts at most 200 s")
     (early,) = disagreements(MOVED, replace(SEEN, recovery=least - 1), PACE)
-    assert early.endswith("and the drill's certain terms are 100 s")
+    assert early.endswith("; the drill predicts at least 100 s")
 
 
 def test_without_a_failed_connection_there_is_no_time_to_compare() -> None:

@@ -14,10 +14,14 @@ import pytest
 
 from denodo_ha.environment.derived.failure_kinds import FAILURE_KINDS
 from denodo_ha.environment.loading.loader import load
+from denodo_ha.environment.model.environment import Environment
 from tests.support import local_aws_server
 from tests.support.assembly import ROOT, synthesise
-from tools.local_aws import deployment
+from tests.support.stack_updates import bootstrap_through_api
+from tools.local_aws import bootstrap, deployment
+from tools.local_aws.bootstrap import Location
 from tools.local_aws.cdk import TIMEOUT_S, Cdk
+from tools.local_aws.paths import Paths
 from tools.local_aws.rehearsal.comparison import Seen
 from tools.local_aws.rehearsal.rehearsal import Play, rehearse
 from tools.local_aws.rehearsal.scenario_choice import Options
@@ -74,6 +78,12 @@ class CdkWithOwnSynth(Cdk):
             synthesise(load(file), Path(out))
 
 
+def bootstrap_without_cli(
+    endpoint: str, _paths: Paths, _environment: Environment, missing: list[Location]
+) -> None:
+    bootstrap_through_api(endpoint, missing)
+
+
 @pytest.fixture(scope="module")
 def plays() -> Iterator[Plays]:
     """Rehearse the examples, each in a thread."""
@@ -86,6 +96,7 @@ def plays() -> Iterator[Plays]:
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
         patch.setattr(deployment, "Cdk", CdkWithOwnSynth)
+        patch.setattr(bootstrap, "bootstrap", bootstrap_without_cli)
         yield dict(zip(KINDS, pool.map(rehearsed, KINDS), strict=True))
 
 

@@ -42,8 +42,8 @@ pytestmark = pytest.mark.skipif(
 NODES = {"node1": "127.0.0.2", "node2": "127.0.0.3"}
 PROXY = "127.0.0.4"
 HOST = Host(behind_proxy=True, tool=None)
-"""The host that `stacks.haproxy.desired_state` describes; importing that module would start
-Node.js.
+"""The same host as in `stacks.haproxy.desired_state`. This module does not import that module,
+because the import would start Node.js.
 """
 KEY = "one/Fleet#1"
 
@@ -209,7 +209,7 @@ def test_haproxy_ends_with_the_process_that_started_it() -> None:
     assert program.stdout is not None
     with program, program.stdout:
         assert program.stdout.readline()
-        # When the other process ends, the operating system closes the pipe in this way, too.
+        # The operating system closes the pipe in the same way when the starting process ends.
         program.stdin.close()
         # The output ends only after HAProxy has ended, since HAProxy also has the output open.
         assert program.stdout.read() == b""

@@ -43,7 +43,7 @@ class Recorded:
 
 @dataclass
 class Played:
-    """A rehearsal's system, with stand-ins for machines and calls that record what is done."""
+    """A rehearsal's system whose machines and calls of AWS are stand-ins that record each use."""
 
     done: Done = field(default_factory=list)
 
@@ -71,7 +71,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 
 
 def test_a_lost_zone_or_region_takes_its_nodes_and_haproxies(played: Played) -> None:
-    """The local AWS itself cuts off a load balancer together with its zone or region."""
+    """Only nodes and HAProxy are killed: a cut of a zone or region includes load balancers."""
     for verb, kind, name in (
         (Verb.CUT_ZONE, "zones", "eu-west-1a"),
         (Verb.CUT_REGION, "regions", "eu-west-1"),

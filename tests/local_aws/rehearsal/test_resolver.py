@@ -1,4 +1,4 @@
-"""A client's resolver keeps an answer for its TTL, or for the time of a client's own cache."""
+"""A client's resolver keeps an answer for the answer's TTL, or for a fixed time."""
 
 from tests.support.servers.dns import dns_server
 from tools.local_aws.rehearsal.resolver import CachingResolver, ask

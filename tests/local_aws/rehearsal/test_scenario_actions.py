@@ -108,7 +108,7 @@ def test_an_haproxy_instance_is_killed_and_a_load_balancer_is_cut_off(
 
 
 def test_what_the_local_aws_lacks_has_a_reason() -> None:
-    with pytest.raises(NotPlayableError, match="not known which services need the database"):
+    with pytest.raises(NotPlayableError, match="do not show which services need the database"):
         actions(MODEL, situation(lost_databases=frozenset({"one/E"})))
 
 

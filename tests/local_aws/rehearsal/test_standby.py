@@ -1,6 +1,7 @@
 """The rehearsal of a standby fails if a line of the check, a client or a step is not as expected.
 
-`make rehearse-standby` plants faults; these tests have no cluster, and test how it judges.
+`make rehearse-standby` causes the faults of a standby on a deployed site. These tests deploy no
+site: they test the functions that decide whether an observed result is as expected.
 """
 
 from pathlib import Path
@@ -41,9 +42,9 @@ def test_each_site_has_a_license_manager_of_its_own(tmp_path: Path) -> None:
     [
         (states(line7="no", line1="no"), ""),
         (states(line7="no", line1="no", line6="unknown"), ""),
-        (states(line7="no"), "line 1 is ok: seen 1"),
-        (states(line7="unknown", line1="no"), "line 7 is unknown: seen 7"),
-        (states(line7="no", line1="no", line3="no"), "line 3 too: seen 3"),
+        (states(line7="no"), "line 1 must be no, and is ok: seen 1"),
+        (states(line7="unknown", line1="no"), "line 7 must be no, and is unknown: seen 7"),
+        (states(line7="no", line1="no", line3="no"), "line 3 must be ok, and is no: seen 3"),
     ],
 )
 def test_a_fault_shows_in_its_lines_alone(lines: dict[int, str], disagreement: str) -> None:
@@ -52,7 +53,9 @@ def test_a_fault_shows_in_its_lines_alone(lines: dict[int, str], disagreement: s
 
 def test_a_line_says_what_was_planted() -> None:
     lines = states(line7="no", line1="no")
-    assert FAULT.disagreement(lines, {**SEEN, 7: "else"}) == "line 7 does not say 'seen 7': else"
+    assert (
+        FAULT.disagreement(lines, {**SEEN, 7: "else"}) == "line 7 does not contain 'seen 7': else"
+    )
 
 
 def sample(at: float, address: str, fault: str = "") -> Sample:
@@ -63,10 +66,10 @@ def sample(at: float, address: str, fault: str = "") -> Sample:
     ("samples", "expected"),
     [
         ([sample(1, "127.0.0.2"), sample(2, "127.0.0.3"), sample(3, "127.0.0.2")], []),
-        ([sample(1, "127.0.0.2")], ["clients were served by active"]),
+        ([sample(1, "127.0.0.2")], ["clients were served by active; expected: active, passive"]),
         (
             [sample(1, "127.0.0.2"), sample(2, "127.0.0.3")],
-            ["clients are at passive in the end"],
+            ["the last connection led to passive; expected: active"],
         ),
         (
             [
@@ -75,7 +78,12 @@ def sample(at: float, address: str, fault: str = "") -> Sample:
                 sample(10, "127.0.0.3"),
                 sample(11, "127.0.0.2"),
             ],
-            ["connections failed until 91 s after the start"],
+            [
+                (
+                    "connections failed until 91 s after the start of the practice; a planned "
+                    "failover may interrupt clients for at most 42 s"
+                )
+            ],
         ),
     ],
 )
@@ -92,5 +100,5 @@ def test_a_step_is_late_in_seconds_of_aws() -> None:
 
     assert [*late_steps(direction(10))] == []
     assert [*late_steps(direction(20))] == [
-        "to passive, DNS: 200 s, and the drill says at most 100 s"
+        "failover to passive: the step 'DNS' took 200 s; the drill predicts at most 100 s"
     ]

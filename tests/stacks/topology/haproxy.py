@@ -21,7 +21,7 @@ def holds(view: ClusterView) -> None:
 def _fleet_is_as_configured(view: ClusterView) -> None:
     """Instances have a pinned image.
 
-    They are replaced one at a time, after the new one's signal.
+    Each is replaced after the signal of a new instance.
     """
     machine = view.cluster.balancer.proxy.instance
     assert machine is not None

@@ -4,9 +4,10 @@ libc and Java ask port 53 of the servers in `/etc/resolv.conf`. A client's netwo
 mount namespace of Linux with a `resolv.conf` of its own, so that no right of root is needed and
 nothing else on this machine changes. In the client's network, 127.0.0.1:53 leads to the DNS server
 of the local AWS. The ports of load balancers and instances lead to the same addresses outside of
-the network; nothing else can be reached. A port that this user may not bind, such as 443, keeps its
-number in the client's network, although 10443 stands for it outside. All programs of the network
-end with the process that relays their connections, even if that process is killed.
+the network; nothing else can be reached. In the client's network, all ports have their number on
+AWS, such as 443. Outside, this user may not bind 443, so the local AWS uses port 10443 instead. All
+programs of the network end with the process that relays their connections, even if that process is
+killed.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ _SET_FLAGS, _UP = 0x8914, 0x1
 """SIOCSIFFLAGS sets the flags of a network interface, and IFF_UP turns it on (netdevice(7))."""
 _INTERFACE = struct.Struct("16sh22x")
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER that lets a close reset the connection."""
+"""Value of SO_LINGER with which closing a socket resets the connection (socket(7))."""
 _DNS = 53
 _LOCALHOST = "127.0.0.1"
 _ANSWER_S = 5.0
@@ -70,7 +71,10 @@ def run(
         LocalAwsError: this system denies the namespaces, or does not have them.
     """
     if sys.platform != "linux":
-        message = "a client's network needs namespaces of Linux: use `make -s local-resolve`"
+        message = (
+            "a client's network needs namespaces of Linux. Resolve names with "
+            "`make -s local-resolve NAME=denodo.example.com` (docs/reference/local.md, Names)"
+        )
         raise LocalAwsError(message)
     inside, outside = socket.socketpair()
     count = len({*ports, _DNS}) + 1
@@ -84,8 +88,9 @@ def run(
     if problem:
         os.waitpid(child, 0)
         message = (
-            f"this system denies a network of its own to this user ({problem}): "
-            "use `make -s local-resolve` (docs/reference/local.md, Names)"
+            f"this system does not let this user create a network namespace ({problem}). Resolve "
+            "names with `make -s local-resolve NAME=denodo.example.com` "
+            "(docs/reference/local.md, Names)"
         )
         raise LocalAwsError(message)
     # On Ctrl-C, the terminal sends SIGINT to the command as well, and the command decides what to
@@ -153,7 +158,7 @@ def _become(
     ports: Sequence[int],
     inside: socket.socket,
 ) -> None:
-    """Turn this forked process into the command in a network of its own."""
+    """Enter a new network namespace in this forked process, and execute the command."""
     try:
         isolation.die_with_parent()
         _enter()
@@ -165,7 +170,7 @@ def _become(
         ready = f"ready {Path('/proc/self/ns/net').readlink()}".encode()
         socket.send_fds(inside, [ready], [item.fileno() for item in listeners])
         inside.recv(1)
-        os.execvpe(command[0], [*command], environment)  # noqa: S606 - in the namespaces
+        os.execvpe(command[0], [*command], environment)  # noqa: S606 - the user's own command
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         sys.stderr.flush()

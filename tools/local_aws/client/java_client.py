@@ -7,7 +7,7 @@ the answer: the first line of an HTTP answer's body, else `connected`. This file
 the project, since it runs by its path in any folder.
 """
 
-# ruff: noqa: PLC0415 - Java is a package that only `make dev` installs
+# ruff: noqa: PLC0415 - the packages with Java are installed only by `make dev`
 
 import argparse
 import sys
@@ -26,16 +26,20 @@ Java = Callable[[str], Any]
 
 def main() -> int:
     """Run the client until it is interrupted, or an expected address has answered."""
-    parser = argparse.ArgumentParser(prog="java-client", description="A Java client of a name.")
-    parser.add_argument("name", help="the DNS name")
-    parser.add_argument("port", type=int, help="the port of a web service, or another port")
-    parser.add_argument("--cache", help="networkaddress.cache.ttl in seconds; default: Java's")
-    parser.add_argument("--until", help="end once the name leads to this address")
+    parser = argparse.ArgumentParser(
+        prog="java-client", description="Resolve a DNS name with Java and connect, repeatedly."
+    )
+    parser.add_argument("name", help="DNS name to resolve")
+    parser.add_argument("port", type=int, help="TCP port to connect to")
+    parser.add_argument(
+        "--cache", help="Java's networkaddress.cache.ttl in seconds; default: Java's own default"
+    )
+    parser.add_argument("--until", help="end once the name resolves to this IP address")
     arguments = parser.parse_args()
     try:
         java = _started_java()
     except ImportError:
-        sys.stderr.write("java-client: this clone has no Java: run `make dev` first\n")
+        sys.stderr.write("java-client: this clone has no Java: install Java with `make dev`\n")
         return 1
     if arguments.cache is not None:
         java("java.security.Security").setProperty("networkaddress.cache.ttl", arguments.cache)

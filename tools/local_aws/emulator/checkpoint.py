@@ -8,6 +8,8 @@ state from before the operation, and never with half a stack.
 
 import asyncio
 import contextlib
+import json
+import logging
 import shutil
 import time
 from pathlib import Path
@@ -22,6 +24,10 @@ from tools.local_aws.emulator.ssm import documents
 _PLUGIN_KEY = "local_aws"
 _QUIET_S = 0.3
 """Project default: time without a request before the state is written."""
+_PAUSE = 20
+"""Project default: minimum pause after a write, as a multiple of the write's CPU time. So writes
+take at most a twentieth of a core, however large the state is."""
+_log = logging.getLogger("local-aws")
 
 
 class Checkpoint:
@@ -36,6 +42,7 @@ class Checkpoint:
         self._new = folder.with_name(f"{folder.name}.next")
         self._old = folder.with_name(f"{folder.name}.old")
         self._changed_at = 0.0
+        self._written: dict[str, str] = {}
         self._repair()
 
     def _repair(self) -> None:
@@ -54,21 +61,30 @@ class Checkpoint:
         while True:
             await asyncio.sleep(_QUIET_S)
             if self._changed_at and time.monotonic() - self._changed_at >= _QUIET_S:
+                before = time.thread_time()
                 self.write()
+                await asyncio.sleep(_PAUSE * (time.thread_time() - before))
 
     def write(self) -> bool:
-        """Write the state; return False without writing while a stack operation runs."""
+        """Write the state; return False without writing while a stack operation runs.
+
+        Most requests change nothing, and writing all files takes most of a checkpoint's time. So
+        nothing is written if all files would have the same contents again.
+        """
         if stacks_in_progress():
             return False
         self._changed_at = 0.0
-        states = private(ministack.gateway, "_build_persistence_save_dict")()
-        states[_PLUGIN_KEY] = _plugin_state
-        ministack.persistence.STATE_DIR = str(self._new)
-        ministack.persistence.save_all(states)
+        contents = self._written | _contents()
+        if contents == self._written:
+            return True
+        self._new.mkdir(exist_ok=True)
+        for name, content in contents.items():
+            (self._new / name).write_text(content)
         with contextlib.suppress(FileNotFoundError):
             self.folder.rename(self._old)
         self._new.rename(self.folder)
         shutil.rmtree(self._old, ignore_errors=True)
+        self._written = contents
         return True
 
     def restore_plugin_state(self) -> None:
@@ -82,6 +98,29 @@ class Checkpoint:
         for key, store in _stores().items():
             if key in state:
                 store.update(state[key])
+
+
+def _contents() -> dict[str, str]:
+    """Return the content of each state file, as MiniStack reads it.
+
+    MiniStack writes with `json.dump`, which takes several times as long as `json.dumps`. A state
+    that another thread changes meanwhile is left out: its file keeps its content.
+    """
+    states = private(ministack.gateway, "_build_persistence_save_dict")()
+    states[_PLUGIN_KEY] = _plugin_state
+    contents = {}
+    for service, state in states.items():
+        try:
+            payload = state()
+            if payload is not None:
+                file = {
+                    "__ministack_format__": ministack.state_format(service),
+                    "payload": payload,
+                }
+                contents[f"{service}.json"] = json.dumps(file, default=ministack.encoded)
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            _log.exception("the state of %s could not be written", service)
+    return contents
 
 
 def stacks_in_progress() -> list[str]:

@@ -48,7 +48,7 @@ class ChildProcesses:
             with suppress(OSError, ValueError):
                 for name, (pid, started) in json.loads(self._record.read_text()).items():
                     if start_time(pid) == started:
-                        _log.warning("%s of an earlier server still ran, and is ended", name)
+                        _log.warning("child %s of an earlier server still runs: killing it", name)
                         _signal_group(pid, signal.SIGKILL)
             self._record.unlink(missing_ok=True)
 
@@ -103,7 +103,7 @@ class ChildProcesses:
 
 
 class _Child:
-    """One child, which is started again until `stop` is called."""
+    """A child process, which is started again each time it ends, until `stop` is called."""
 
     def __init__(
         self, owner: ChildProcesses, name: str, module: str, arguments: tuple[str, ...]
@@ -134,7 +134,7 @@ class _Child:
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # This also ends programs that the child has started and left running.
+            # `_clean_up` also ends programs that the child has started and left running.
             _clean_up(process)
 
     def kill(self) -> None:
@@ -171,7 +171,7 @@ class _Child:
             pause = pause_before_restart(pause, time.monotonic() - started)
             if self._stopping.wait(pause):
                 return
-            _log.warning("%s ended with status %s, and is started again", self._name, status)
+            _log.warning("child %s ended with status %s: starting it again", self._name, status)
             _clean_up(process)
             self._launch()
 

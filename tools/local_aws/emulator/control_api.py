@@ -12,7 +12,7 @@ PUT    /_local/machines/INSTANCE        {"action": …}: kill, start (undo of al
 GET    /_local/haproxy                  {"missing": why HAProxy instances run no programs, or ""}
 PUT    /_local/managers/HOST            {"answers": false}: a License or Solution Manager is lost
 GET    /_local/databases                state and endpoint of each database's server
-PUT    /_local/databases/REGION/ID      {"action": "kill"}: a database is lost; start: it runs again
+PUT    /_local/databases/REGION/ID      {"action": "kill"}: a database is lost, until "start"
 PUT    /_local/pace                     {"pace": 100}: AWS seconds per real second
 PUT    /_local/signals                  {"mode": "manual"}: how instances signal their creation
 PUT    /_local/faults/STACK             {"account": …, "region": …, "resources": ["LogicalId"]}: the
@@ -32,7 +32,7 @@ PUT    /_local/cuts                     {"zones": ["eu-west-1a"]}: replace the l
 PUT    /_local/living                   {"balancers": true}: parts that run: nodes, balancers, names
 GET    /_local/forwarding?after=VERSION the forwarding table, once its version is not VERSION
 PUT    /_local/clients                  {"127.0.0.9": "10.9.0.7"}: addresses of clients on AWS
-POST   /_local/flows                    flows of each load balancer since the last call
+POST   /_local/flows                    report the flows of each load balancer since the last call
 POST   /_local/checkpoint               write the state now
 """
 
@@ -90,8 +90,8 @@ class ControlApi:
         call = getattr(self, f"_{method.lower()}_{name.replace('-', '_')}", None)
         if call is None:
             message = (
-                f"this server has no {method} {path}. If another version of the clone has started "
-                "it, run `make local-down` and start it again"
+                f"this server has no call {method} {path}. If another version of the clone has "
+                "started the server, run `make local-down` and then `make local`"
             )
             return Answer(404, {"error": message})
         try:

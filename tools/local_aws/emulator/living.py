@@ -42,9 +42,9 @@ class Living:
         for part, is_on in changes.items():
             if part not in PARTS or not isinstance(is_on, bool):
                 message = (
-                    f"{part!r}: {is_on!r} is not one of {', '.join(PARTS)} with true or false. If "
-                    "another version of the clone has started this server, run `make local-down` "
-                    "and start it again"
+                    f"write true or false for a part, not {part!r}: {is_on!r}; the parts are "
+                    f"{', '.join(PARTS)}. If another version of the clone has started this "
+                    "server, run `make local-down` and then `make local`"
                 )
                 raise InvalidRequestError(message)
         STORE.update(changes)

@@ -4,7 +4,7 @@ Every owner (an instance, one zone of a load balancer, the DNS server) has an ad
 and the ports that it has on AWS. Linux answers for all of 127.0.0.0/8, and each local AWS takes one
 of its /16 networks, so that several local AWS run on one machine. Other systems, such as macOS,
 answer for 127.0.0.1 only: there, all owners share this address, and another port stands for each of
-their ports. A port that this user may not bind, such as 443, is replaced by another one, such as
+their ports. A port that this user may not bind, such as 443, is replaced by another port, such as
 10443, on every system.
 
 Every process that listens, connects or prints uses `endpoint`. Addresses and ports are stable: they
@@ -22,7 +22,7 @@ from typing import Any
 Endpoint = tuple[str, int]
 
 SHARED = "127.0.0.1"
-"""Address of all owners where the system answers for no other."""
+"""Address of all owners on a system that answers for no other loopback address."""
 _SHIFT = 10_000
 """Project default: added to a port that this user may not bind, to get the port that stands for
 it."""

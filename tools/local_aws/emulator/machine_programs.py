@@ -24,13 +24,14 @@ def missing_for_haproxy() -> str:
     """Return why HAProxy instances run no programs on this system; empty if they run."""
     if loopback.is_shared():
         return (
-            "this system has one loopback address, so the ports of nodes have other numbers, "
-            "which the names by which HAProxy finds nodes do not tell"
+            "this system has only one loopback address, so each node has other port numbers than "
+            "on AWS; HAProxy finds nodes by DNS names, which do not contain port numbers"
         )
     if not have_namespaces():
         return (
-            "this system denies namespaces, so a machine has rewritten paths, but only in scripts "
-            "and Python programs, and not in HAProxy's file and for its sockets"
+            "this system denies namespaces. Without namespaces, the local AWS rewrites the paths "
+            "in scripts and Python programs of a machine, but cannot rewrite the paths of "
+            "HAProxy's configuration file and sockets"
         )
     if not system_programs.haproxy():
         return (

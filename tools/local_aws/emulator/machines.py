@@ -1,9 +1,9 @@
 """Machines: the processes of running instances (`tools.local_aws.living.machine`).
 
 A thread compares the instances of all accounts with the machines: an instance that starts running
-gets a machine, a stopped one loses its processes and keeps its disk, and a terminated one loses
-both. A machine that was killed (`kill`) is dead until its instance is rebooted, or stopped and
-started, although EC2 calls the instance running.
+gets a machine, a stopped instance loses its processes and keeps its disk, and a terminated instance
+loses both. A machine that was killed (`kill`) is dead until its instance is rebooted, or stopped
+and started, although EC2 calls the instance running.
 """
 
 import base64
@@ -62,7 +62,7 @@ class Machines:
         self._names: dict[str, str] = {}
 
     def set_names(self, names: dict[str, str]) -> None:
-        """Set the addresses to which machines resolve names, such as those of databases."""
+        """Set the addresses to which machines resolve names, such as the names of databases."""
         with self._lock:
             added = names.items() - self._names.items()
             self._names.update(names)
@@ -72,9 +72,12 @@ class Machines:
     def start(self) -> None:
         """Start machines for all running instances, and follow their changes."""
         if loopback.is_shared():
-            _log.warning("this system has one loopback address: machines have ports of their own")
+            _log.warning(
+                "this system has only one loopback address: machines share the address, and each "
+                "has other port numbers than on AWS"
+            )
         if not machine_programs.have_namespaces():
-            _log.warning("this system denies namespaces, so machines have rewritten paths")
+            _log.warning("this system denies namespaces: the paths of machines are rewritten")
         _end_programs(CHILDREN.folder / "machines")
         self._stopping.clear()
         self._thread = threading.Thread(target=self._follow, name="machines", daemon=True)
@@ -138,7 +141,10 @@ class Machines:
             message = f"`action` is one of {', '.join(actions)}, not {order.get('action')!r}"
             raise InvalidRequestError(message)
         if id_ not in self._machines:
-            message = f"{id_} has no machine: the instance does not run, or `nodes` is off"
+            message = (
+                f"{id_} has no machine: the instance does not run, or the part `nodes` of the "
+                "local AWS is off"
+            )
             raise InvalidRequestError(message)
         return {"processes": action()}
 
@@ -161,7 +167,8 @@ class Machines:
         closed = set(json.loads(file.read_text())) if file.exists() else set()
         new = file.with_suffix(".new")
         new.write_text(json.dumps(sorted(closed - {port} if is_open else closed | {port})))
-        new.replace(file)  # replaced as a whole, because a server that starts may read the file now
+        # Replace the file as a whole, because a server that starts may read the file now.
+        new.replace(file)
         # Only stand-ins reread the file at SIGUSR1; a real Java process would end.
         processes = [item for item in _processes(id_) if item.is_stand_in]
         process_tree.send(processes, signal.SIGUSR1)
@@ -215,7 +222,7 @@ class Machines:
     def _run(self, id_: str, location: Location, instance: ministack.Record) -> None:
         """Start the machine of a running instance, unless it runs or is dead.
 
-        An instance whose image has unknown contents runs nothing.
+        An instance whose image has unknown contents gets no machine.
         """
         if id_ not in self._machines and not machine_programs.run(_contents(location, instance)):
             return
@@ -236,8 +243,8 @@ class Machines:
     def _do(self, id_: str, state: str, action: Callable[[], None]) -> bool:
         """Bring a machine to a state; return whether the machine is in that state.
 
-        A machine has one operation at a time; the next round follows the changes that came
-        meanwhile.
+        A machine has one operation at a time; the next round follows the changes that came during
+        the operation.
         """
         machine = self._machines[id_]
         if self._is_busy(id_):
@@ -287,7 +294,10 @@ def _kill_all(id_: str) -> None:
 
 
 def _end_programs(folder: Path) -> None:
-    """Kill the programs in a machine's folder, also suspended ones, that no namespace has ended."""
+    """Kill all programs that run from a machine's folder, including suspended programs.
+
+    Without namespaces, programs can outlive the machine's first process.
+    """
     process_tree.send(process_tree.of_folder(folder), signal.SIGKILL)
 
 

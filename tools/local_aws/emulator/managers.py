@@ -40,7 +40,10 @@ class Managers:
         with self._lock:
             if host not in self._ports:
                 known = ", ".join(sorted(self._ports)) or "none"
-                message = f"no machine knows the manager {host}; known: {known}"
+                message = (
+                    f"no machine uses a License or Solution Manager {host}; managers that machines "
+                    f"use: {known}"
+                )
                 raise InvalidRequestError(message)
             (self._lost.discard if answers else self._lost.add)(host)
             self._follow()

@@ -150,6 +150,9 @@ bucket_versioning = private(s3, "_bucket_versioning")
 bucket_owner = private(s3, "_bucket_owner_account")
 request_origin = private(iam_evaluator, "_request_origin")
 
+state_format = private(persistence, "_state_format_version")
+encoded = private(persistence, "_json_default")
+
 resolving = (changesets, lifecycle, operations)
 """Modules that have imported the engine's resolver by name."""
 

@@ -21,7 +21,7 @@ from tools.local_aws.emulator.route53 import hosted_zones
 Settings = dict[str, Any]
 
 _SUBNET_BITS = 4
-"""Project default: bits that a subnet's prefix is longer than that of its VPC."""
+"""Project default: number of bits by which a subnet's prefix is longer than the VPC's prefix."""
 _LONGEST_PREFIX = 28
 _PASSWORD_BYTES = 16
 
@@ -30,7 +30,9 @@ def make(settings: Settings) -> bool:
     """Make one resource; return False if it exists already."""
     kind = settings.get("kind", "")
     if kind not in _KINDS:
-        message = f"cannot make a resource of kind {kind!r}; kinds are {', '.join(sorted(_KINDS))}"
+        message = (
+            f"{kind!r} is not a kind of prerequisite: write one of {', '.join(sorted(_KINDS))}"
+        )
         raise InvalidRequestError(message)
     return _KINDS[kind](settings)
 
@@ -91,7 +93,7 @@ def _free_block(vpc_id: str, addresses_inside: list[IPv4Address]) -> IPv4Network
                 block.overlaps(other) for other in taken
             ):
                 return block
-    message = f"{vpc_id} ({whole}) has no free block for another subnet"
+    message = f"{vpc_id} ({whole}) has no free CIDR block for another subnet"
     raise InvalidRequestError(message)
 
 

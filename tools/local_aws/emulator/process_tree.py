@@ -29,7 +29,8 @@ class Process:
     def is_stand_in(self) -> bool:
         """Return whether the process is a stand-in for a Denodo server.
 
-        A stand-in may have real programs as child processes, such as Java. They do not count.
+        A stand-in may have real programs as child processes, such as Java; these programs are not
+        stand-ins.
         """
         return self.is_denodo and "serve" in self.arguments
 

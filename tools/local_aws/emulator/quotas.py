@@ -2,7 +2,7 @@
 
 MiniStack has none of these calls. The values are AWS's defaults (AWS CLI Command Reference,
 get-service-quota and describe-account-limits; AWS, Amazon Route 53 quotas); `PUT
-/_local/quotas/ACCOUNT` with `{"eu-west-1": {"L-1216C47A": 32}}` applies others.
+/_local/quotas/ACCOUNT` with `{"eu-west-1": {"L-1216C47A": 32}}` sets other values.
 """
 
 import json
@@ -56,7 +56,8 @@ def put(account: str, region: str, values: Any) -> dict[str, float]:
     """
     if not isinstance(values, dict) or not values.keys() <= DEFAULTS.keys():
         message = (
-            f'the body has a value by code: {{"L-1216C47A": 32}}; codes: {", ".join(DEFAULTS)}'
+            'write a number for each quota code, as in {"L-1216C47A": 32}; the codes are '
+            f"{', '.join(DEFAULTS)}"
         )
         raise InvalidRequestError(message)
     applied[account, region] = {code: float(value) for code, value in values.items()}
@@ -96,7 +97,7 @@ def _quota(account: str, region: str, operation: str, body: bytes) -> tuple[int,
     if operation == "GetServiceQuota":
         values = applied.get((account, region), {})
     if code not in values:
-        message = f"The request failed because the quota {code} has no such value"
+        message = f"The request failed because {operation} has no value for the quota {code}"
         return 400, {"__type": "NoSuchResourceException", "Message": message}
     return 200, {"Quota": {"QuotaCode": code, "Value": values[code]}}
 

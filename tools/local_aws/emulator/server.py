@@ -34,8 +34,8 @@ from tools.local_aws.emulator.route53.dns_server import DnsServer
 _CLONE = Path(__file__).resolve().parents[3]
 _STACK_OPERATION = re.compile(rb"\bAction=(ExecuteChangeSet|DeleteStack|CreateStack|UpdateStack)\b")
 _SEARCHED_BYTES = 4096
-"""Project default: number of first bytes of a request in which the name of the action is
-searched."""
+"""Project default: number of bytes at the start of a request that are searched for the name of the
+action."""
 _PARENT_POLL_S = 1
 _STACK_POLL_S, _STACK_POLLS = 0.02, 100
 """Project default: seconds between polls and number of polls. Their product is the longest delay of

@@ -217,7 +217,7 @@ def main(arguments: Sequence[str]) -> int:
     server = subprocess.Popen(
         [str(settings.programs / "postgres"), "-D", str(settings.data)],
         stdin=subprocess.DEVNULL,
-        preexec_fn=_become_ordinary,  # noqa: PLW1509 - this process has one thread yet
+        preexec_fn=_become_ordinary,  # noqa: PLW1509 - this process has only one thread
     )
     try:
         return asyncio.run(_Front(settings).run(server))

@@ -27,7 +27,7 @@ mounts it again: the kernel refuses their removal."""
 _PDEATHSIG = 1
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "nix", "sbin", "usr")
-"""Folders of the operating system that machines share with this one, read-only."""
+"""Folders of this operating system that machines share, read-only."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of user data and documents; most of its folders are those of this system."""
 _PROGRAMS = ("sh", "basename", "cat", "cut", "ln", "mkdir", "mv", "rm", "sleep", "sync", "tr")
@@ -36,7 +36,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 class DeniedError(Exception):
-    """This system denies what a machine needs, or does not have it."""
+    """This system denies a function of the kernel that a machine needs, or does not have it."""
 
 
 def denodo_uid() -> int:

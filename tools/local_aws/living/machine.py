@@ -2,10 +2,10 @@
 
     python -m tools.local_aws.living.machine FOLDER/settings.json
 
-At its first boot a machine runs the user data of its instance, at later boots its enabled units. It
-receives commands of Systems Manager on a port of its address, and registers as the stand-in of its
-instance. At SIGTERM, it stops its units as at a shutdown. If the server of the local AWS ends, all
-processes of the machine end at once.
+At its first boot a machine runs the user data of its instance, at later boots its enabled units. A
+machine receives commands of Systems Manager on a port of its address, and registers as the stand-in
+of its instance. At SIGTERM, a machine stops its units as at a shutdown. If the server of the local
+AWS ends, all processes of the machine end at once.
 """
 
 import http.client
@@ -81,7 +81,7 @@ class Machine:
 
     def _boot(self) -> None:
         self._journal.add("init.scope", "boot")
-        # At the first boot, only units of the image are enabled.
+        # At the first boot, only the image's own units are enabled: user data adds the others.
         self._units.start_enabled()
         if self._is_new:
             self.run_user_data()
@@ -104,7 +104,7 @@ class Machine:
         )
         assert process.stdout is not None
         self._journal.follow(FIRST_BOOT_UNIT, "", process.stdout)
-        self._journal.add(FIRST_BOOT_UNIT, f"user data ended with {process.wait()}")
+        self._journal.add(FIRST_BOOT_UNIT, f"user data ended with exit code {process.wait()}")
 
     def _start_without_program(self) -> None:
         """Start Denodo on an instance without user data, as an init script of its image would."""

@@ -1,4 +1,4 @@
-"""The units of a machine: a replacement for systemd, as far as the units of this project need it.
+"""The units of a machine: a replacement for the parts of systemd that this project's units use.
 
 Supported are the types `oneshot`, `simple` and `notify`, timers with `OnCalendar`, restarts, and
 drop-ins. Restrictions of a unit, such as `ProtectSystem`, have no effect: a machine is isolated as

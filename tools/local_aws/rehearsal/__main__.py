@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"make rehearse: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nmake rehearse: interrupted; its server has ended\n")
+        sys.stderr.write("\nmake rehearse: interrupted; the rehearsal's local AWS has ended\n")
         return _INTERRUPTED
     report.print_plays(plays, options.pace, given.format)
     return int(any(rehearsal.failed(of) for of in plays.values()))
@@ -52,31 +52,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="rehearsal", description="Play the drill's scenarios on the local AWS."
+        prog="rehearsal",
+        description="Cause the failures of the drill on a local AWS, and compare the effects with "
+        "the drill's predictions.",
     )
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("configs", nargs="*", default=[], help="configurations: paths or names")
-    which.add_argument("--all", action="store_true", help="rehearse all examples")
+    which.add_argument("configs", nargs="*", default=[], help="paths or names of configurations")
+    which.add_argument("--all", action="store_true", help="rehearse all example configurations")
     parser.add_argument(
         "--pace",
         type=_pace,
         default=PACE,
-        help="seconds of AWS that pass in one real second (default: 10)",
+        help="AWS seconds that pass in one real second (default: 10)",
     )
     parser.add_argument(
         "--kind",
         action="append",
         default=[],
         choices=sorted(FAILURE_KINDS),
-        help="play failures of this kind only; repeatable",
+        help="cause only failures of this kind; repeatable",
     )
     parser.add_argument(
-        "--first-only", action="store_true", help="play the first failure of each kind only"
+        "--first-only", action="store_true", help="cause only the first failure of each kind"
     )
     parser.add_argument(
         "--with-alarms",
         action="store_true",
-        help="wait for the alarms of each failure, and compare them too",
+        help="wait for the alarms of each failure, and compare the alarms too",
     )
     parser.add_argument("--format", choices=report.FORMATS, default="table")
     return parser
@@ -89,8 +91,8 @@ def _pace(text: str) -> float:
         pace = 0.0
     if not _SLOWEST <= pace <= _FASTEST:
         message = (
-            f"{text} is not a pace: write the seconds of AWS in one real second, {_SLOWEST:g} to "
-            f"{_FASTEST:g}"
+            f"{text} is not a pace: write the number of AWS seconds in one real second, from "
+            f"{_SLOWEST:g} to {_FASTEST:g}"
         )
         raise argparse.ArgumentTypeError(message)
     return pace

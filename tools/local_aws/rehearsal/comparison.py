@@ -71,21 +71,24 @@ def disagreements(outcome: Outcome, seen: Seen, pace: float) -> Iterator[str]:
     for change in outcome.dns_changes:
         side = seen.sides.get(change.name, "")
         if side != change.after:
-            yield f"{change.name}: the drill says {change.after}, and {side or 'no side'} answered"
+            yield (
+                f"{change.name} leads to {side or 'no cluster, or several'}; the drill predicts "
+                f"{change.after}"
+            )
     for reach, predicted in ((Reach.NONE, outcome.unreachable), (Reach.SOME, outcome.partial)):
         ports = tuple(port for port in seen.ports(reach) if port not in outcome.unknown)
         if ports != predicted:
             yield (
-                f"ports reached by {reach.value} connections: the drill says {_list(predicted)}, "
-                f"and {_list(ports)} were"
+                f"ports that {reach.value} connections reach: {_list(ports)}; the drill predicts "
+                f"{_list(predicted)}"
             )
     if outcome.recovery is None:
         return
     worst, least = outcome.recovery, certain_seconds(outcome.steps)
     if seen.recovery > worst + tolerance(pace, worst):
-        yield f"well after {seen.recovery:.0f} s, and the drill says at most {worst} s"
+        yield f"recovered after {seen.recovery:.0f} s; the drill predicts at most {worst} s"
     if seen.failed and seen.recovery < least - tolerance(pace):
-        yield f"well after {seen.recovery:.0f} s, and the drill's certain terms are {least} s"
+        yield f"recovered after {seen.recovery:.0f} s; the drill predicts at least {least} s"
 
 
 def _list(ports: Sequence[int]) -> str:

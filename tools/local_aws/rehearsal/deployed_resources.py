@@ -90,7 +90,7 @@ class DeployedResources:
 
 @dataclass(frozen=True)
 class DeployedSite:
-    """A deployed environment, with all that machines of a rehearsal need to know of it.
+    """A deployed environment, as the machines of a rehearsal need it.
 
     Attributes:
         endpoint: endpoint of the local AWS.

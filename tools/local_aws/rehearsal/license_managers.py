@@ -1,4 +1,4 @@
-"""Stand-ins for License Managers: servers in this process that answer the ping until lost.
+"""Stand-ins for License Managers: servers in this process that answer each ping until lost.
 
 A light node starts its servers only after its License Manager has answered, as Denodo's servers do
 (Denodo, License Management, "Failure of a License Manager"). Servers that run do not ask again.

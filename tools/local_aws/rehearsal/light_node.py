@@ -63,7 +63,7 @@ class LightHome:
 
 @dataclass
 class Port:
-    """One port of the node.
+    """A port of the node.
 
     Attributes:
         number: the port.

@@ -206,7 +206,10 @@ class Observation:
         deadline = time.monotonic() + _HEALING_S
         while reason := self._unwell():
             if time.monotonic() > deadline:
-                message = f"the system is not well before the failure {failure}: {reason}"
+                message = (
+                    f"the system has not recovered within {_HEALING_S:.0f} s before the failure "
+                    f"{failure}: {reason}"
+                )
                 raise LocalAwsError(message)
             time.sleep(_POLL_S)
 
@@ -217,12 +220,12 @@ class Observation:
                 return f"{path.name} leads to {side or 'no cluster'} instead of {expected}"
         bad = [f"{name}:{port}" for (name, port), of in self.reach().items() if of is not Reach.ALL]
         if bad:
-            return f"not reached by all connections: {', '.join(bad)}"
+            return f"some connections do not reach {', '.join(bad)}"
         alarms = self.system.alarms()
         if self._alarms_before is None:
             self._alarms_before = alarms
         late = sorted(alarms - self._alarms_before)
-        return f"alarms that have not ended: {', '.join(late)}" if late else ""
+        return f"alarms are not yet in state OK again: {', '.join(late)}" if late else ""
 
     def _side(self, path: ClientPath) -> str:
         """Return the cluster that a name resolves to; empty if there are several or none."""
@@ -231,7 +234,7 @@ class Observation:
 
 
 class Arrivals:
-    """Times at which alarms of the file of messages were first read, by the alarm's name."""
+    """Times at which each alarm's notification was first found in the messages file, by name."""
 
     def __init__(self, file: Path) -> None:
         self._file, self._from = file, file.stat().st_size

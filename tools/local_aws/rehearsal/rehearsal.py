@@ -1,8 +1,8 @@
 """A rehearsal: deploys a configuration to a local AWS of its own, and causes the drill's failures.
 
-The drill derives the effects of a failure from AWS's documents. The local AWS shows the effects,
-and was written by another reading of the same documents. A rehearsal shows that the two readings
-agree, but not that AWS behaves so.
+The drill derives the effects of a failure from AWS's documents. The local AWS causes the effects,
+and was written from an independent reading of the same documents. A rehearsal shows that the two
+readings agree, but does not show that AWS behaves in the same way.
 """
 
 import os
@@ -74,7 +74,7 @@ def rehearse(config: str, options: Options, say: Say, prepare: Prepare | None = 
         prepare: changes the deployed stacks and the templates of the assembly alike.
 
     Raises:
-        LocalAwsError: the environment cannot be deployed, or does not become well.
+        LocalAwsError: the environment cannot be deployed, or does not recover.
         ConfigError: the configuration is invalid.
     """
     return next(rehearse_variants(config, [(prepare, options)], say))
@@ -91,7 +91,7 @@ def rehearse_variants(
         say: reports the progress.
 
     Raises:
-        LocalAwsError: the environment cannot be deployed, or does not become well.
+        LocalAwsError: the environment cannot be deployed, or does not recover.
         ConfigError: the configuration is invalid.
     """
     loaded = load(configuration_file.find_configuration(config, ROOT))
@@ -121,7 +121,9 @@ def deployed(
     living: Mapping[str, bool] = _LIVING,
     pace: float = _DEPLOY_PACE,
 ) -> Iterator[tuple[str, Paths]]:
-    """Deploy to a server that ends with the block, or with this process; yield endpoint and paths.
+    """Deploy to a new local AWS; yield its endpoint and its paths.
+
+    The server of the local AWS ends with the block, or with this process.
 
     Args:
         loaded: the configuration.
@@ -192,7 +194,7 @@ def _play(
     differences = [*disagreements(outcome, seen, observation.pace)]
     missing = missing_alarms(outcome, seen, observation.pace)
     if observation.waits_for_alarms and missing:
-        differences.append(f"alarms that did not arrive: {', '.join(missing)}")
+        differences.append(f"predicted alarms that did not arrive: {', '.join(missing)}")
     return Play(outcome, done, seen, disagreements=tuple(differences))
 
 

@@ -1,4 +1,4 @@
-"""The report of a rehearsal: predictions beside observations, as table, Markdown or JSON.
+"""The report of a rehearsal: predictions and observations, as table, Markdown or JSON.
 
 Times are in seconds of AWS; every report names the pace at which the times were measured.
 """
@@ -12,10 +12,11 @@ from tools.local_aws.rehearsal.comparison import Seen, tolerance
 from tools.local_aws.rehearsal.rehearsal import Play, failed
 
 FORMATS = ("table", "markdown", "json")
-_HEADINGS = ("Failure", "Predicted by the drill", "Seen", "Connections", "Verdict")
+_HEADINGS = ("Failure", "Predicted by the drill", "Observed", "Connections", "Verdict")
 _HONEST = (
-    "Both are readings of AWS's documents: the drill works out what a failure does, and the local "
-    "AWS does it. Their agreement does not prove what AWS does."
+    "The drill and the local AWS both follow AWS's documentation: the drill calculates the effects "
+    "of a failure, and the local AWS carries the failure out. An agreement between the drill and "
+    "the local AWS does not prove that AWS behaves in the same way."
 )
 
 
@@ -54,7 +55,7 @@ def _summary(plays: Sequence[Play]) -> str:
     played = [play for play in plays if play.seen is not None]
     differing = sum(bool(play.disagreements) for play in plays)
     left_out = sum(bool(play.reason) for play in plays)
-    texts = [f"{len(played)} scenarios played", f"{differing} disagree"]
+    texts = [f"{len(played)} scenarios played", f"{differing} disagree with the drill"]
     if left_out:
         texts.append(f"{left_out} not played")
     return ", ".join(texts)
@@ -62,9 +63,10 @@ def _summary(plays: Sequence[Play]) -> str:
 
 def _footer(pace: float) -> str:
     return (
-        f"Seconds are AWS's, at a pace of {pace:g}: a second of this machine was {pace:g} of them. "
-        f"A time agrees up to {tolerance(pace):.0f} s and a tenth more than the predicted worst "
-        f"time, and up to {tolerance(pace):.0f} s less than its certain terms. {_HONEST}"
+        f"Times are in AWS seconds, at a pace of {pace:g}: one second of this machine is {pace:g} "
+        f"AWS seconds. An observed recovery agrees with the drill if it is not longer than the "
+        f"predicted time plus a tenth plus {tolerance(pace):.0f} s, and not shorter than the "
+        f"certain seconds of the prediction minus {tolerance(pace):.0f} s. {_HONEST}"
     )
 
 
@@ -85,11 +87,11 @@ def _predicted(outcome: Outcome) -> str:
     lines = [f"{change.name}: {change.after}" for change in outcome.dns_changes]
     lines += _ports(outcome.unreachable, outcome.partial)
     if outcome.recovery is None:
-        lines.append("well after a repair")
+        lines.append("recovered only after a repair")
     else:
         certain = certain_seconds(outcome.steps)
-        lines.append(f"well within {outcome.recovery} s, of which {certain} s are certain")
-    lines += [f"alarm {sent.name}, {sent.seconds} s" for sent in outcome.notifications]
+        lines.append(f"recovered within {outcome.recovery} s, of which {certain} s are certain")
+    lines += [f"alarm {sent.name} after {sent.seconds} s" for sent in outcome.notifications]
     return "\n".join(lines)
 
 
@@ -98,23 +100,25 @@ def _seen(outcome: Outcome, seen: Seen) -> str:
     lines += _ports(seen.ports(Reach.NONE), seen.ports(Reach.SOME))
     is_well = not seen.ports(Reach.NONE) and not seen.ports(Reach.SOME)
     if outcome.recovery is not None or is_well:
-        lines.append(f"well after {seen.recovery:.0f} s")
-    lines += [f"alarm {name}, {seconds:.0f} s" for name, seconds in (seen.alarms or {}).items()]
+        lines.append(f"recovered after {seen.recovery:.0f} s")
+    lines += [
+        f"alarm {name} after {seconds:.0f} s" for name, seconds in (seen.alarms or {}).items()
+    ]
     return "\n".join(lines)
 
 
 def _ports(unreachable: Sequence[int], partial: Sequence[int]) -> list[str]:
     texts = []
     if unreachable:
-        texts.append(f"not reached: {', '.join(map(str, unreachable))}")
+        texts.append(f"ports that no connection reaches: {', '.join(map(str, unreachable))}")
     if partial:
-        texts.append(f"reached by some: {', '.join(map(str, partial))}")
-    return texts or ["all ports reached"]
+        texts.append(f"ports that some connections reach: {', '.join(map(str, partial))}")
+    return texts or ["all connections reach their port"]
 
 
 def _connections(seen: Seen) -> str:
-    lost = f"{seen.lost} of {seen.sessions} sessions lost" if seen.sessions else "no session"
-    return f"{seen.failed} of {seen.connections} failed\n{lost}"
+    lost = f"{seen.lost} of {seen.sessions} sessions lost" if seen.sessions else "no session open"
+    return f"{seen.failed} of {seen.connections} connections failed\n{lost}"
 
 
 def _play(play: Play) -> dict[str, Any]:

@@ -17,25 +17,28 @@ class Verb(Enum):
 
     KILL = "kill the machine"
     SUSPEND = "suspend the machine (SIGSTOP)"
-    HANG_SERVERS = "let the Denodo servers accept connections and not answer"
+    HANG_SERVERS = "let the Denodo servers accept connections without an answer"
     CLOSE_PORT = "close a port"
     CUT_ZONE = "cut off the zone"
     CUT_REGION = "cut off the region"
     CUT_BALANCER = "cut off the load balancer"
-    CUT_ALARM = "take away the metric's data"
+    CUT_ALARM = "let the alarm's metric have no data"
     CUT_CHECK = "make the health check unhealthy"
-    LOSE_DATABASE = "let services that need the database not answer"
-    FAIL_OVER_DATABASE = "let them not answer until the database's standby has taken over"
-    DRAIN = "drain (target groups, HAProxy)"
+    LOSE_DATABASE = "stop the answers of services that need the database"
+    FAIL_OVER_DATABASE = (
+        "stop the answers of services that need the database, until the database's standby has "
+        "taken over"
+    )
+    DRAIN = "drain the node (target groups, HAProxy)"
     SHIFT_ZONE = "start a zonal shift"
     THROW_SWITCH = "throw the switch"
-    LOSE_LICENSE_MANAGER = "let the License Manager not answer"
+    LOSE_LICENSE_MANAGER = "stop the answers of the License Manager"
     REBOOT = "reboot the machine"
 
 
 @dataclass(frozen=True)
 class Action:
-    """One action.
+    """An action of a rehearsal: a verb and its object.
 
     Attributes:
         verb: what is done.
@@ -113,6 +116,6 @@ def _of_databases(model: Model, cluster: str, state: ClusterState) -> Iterator[A
     }
     for key, verb in sorted(databases.items()):
         if model.databases[key].ports is None:
-            message = f"it is not known which services need the database {key}"
+            message = f"the templates do not show which services need the database {key}"
             raise NotPlayableError(message)
         yield Action(verb, key, cluster)

@@ -74,7 +74,7 @@ def chosen_scenarios(result: DrillResult, options: Options) -> Iterator[Choice]:
 
 
 def _shows_hanging(model: Model, failure: Failure, situation: Situation) -> bool:
-    """Return whether all health checks of a suspended machine fail, as those of a lost one do.
+    """Return whether all health checks of a suspended machine fail, as for a lost machine.
 
     The operating system of a suspended machine still accepts connections, so a check that only
     connects passes.

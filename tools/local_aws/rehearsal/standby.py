@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tools.local_aws.rehearsal.standby [--fault NAME …]
 
-A site with two regions is deployed to a local AWS of its own, whose nodes run their programs. Its
-standby is ready. `denodo-ha failover practice` fails over to the standby and back while clients
+A site with two regions, whose nodes run their programs and whose standby is ready, is deployed to a
+new local AWS. `denodo-ha failover practice` fails over to the standby and back while clients
 connect. Then each fault of the standby is caused, and in `denodo-ha failover check` exactly the
 lines for this fault must say no. Exit code 1: a result was not as expected. The progress is on
 standard error.
@@ -59,7 +59,7 @@ def ready_site(say: Say) -> Iterator[StandbySite]:
             home = Access(endpoint, *bootstrap.home_location(loaded.environment))
             os.environ.update(home.settings(paths))
             site = StandbySite(endpoint, paths, loaded, config, Aws(profile=None, attempts=2))
-            say("the nodes are enabled")
+            say("enabling the nodes")
             site.make_ready()
             await_ready(site)
             yield site
@@ -83,7 +83,7 @@ def practise(site: StandbySite) -> Iterator[str]:
         yield f"`denodo-ha failover practice` failed: {done.stderr.strip()[-500:]}"
         return
     if report["verdict"] != "passed":
-        yield f"the practice is {report['verdict']}: {'; '.join(report['findings'])}"
+        yield f"the verdict of the practice is {report['verdict']}: {'; '.join(report['findings'])}"
     yield from late_steps(report["directions"])
     yield from unserved_clients(load_.samples, begin, paths.cluster_of)
 
@@ -98,8 +98,8 @@ def late_steps(directions: Sequence[dict[str, object]]) -> Iterator[str]:
                 continue
             if seconds * PACE > expected + tolerance(PACE, expected):
                 yield (
-                    f"to {direction['to']}, {step['step']}: {seconds * PACE:.0f} s, and the drill "
-                    f"says at most {expected} s"
+                    f"failover to {direction['to']}: the step {step['step']!r} took "
+                    f"{seconds * PACE:.0f} s; the drill predicts at most {expected} s"
                 )
 
 
@@ -109,14 +109,23 @@ def unserved_clients(
     """Yield a sentence for each observation of clients that a planned failover should not cause."""
     served = list(dict.fromkeys(cluster_of(item.address) for item in samples if not item.fault))
     if set(served) != {ACTIVE, STANDBY}:
-        yield f"clients were served by {', '.join(served) or 'no cluster'}"
+        yield (
+            f"clients were served by {', '.join(served) or 'no cluster'}; expected: {ACTIVE}, "
+            f"{STANDBY}"
+        )
     last = max(samples, key=lambda item: item.at, default=None)
     if last is not None and cluster_of(last.address) != ACTIVE:
-        yield f"clients are at {cluster_of(last.address) or 'no cluster'} in the end"
+        yield (
+            f"the last connection led to {cluster_of(last.address) or 'no cluster'}; expected: "
+            f"{ACTIVE}"
+        )
     ports = {item.port for item in samples}
     unserved = recovery_seconds(samples, begin, PACE, [*ports])
     if unserved > tolerance(PACE):
-        yield f"connections failed until {unserved:.0f} s after the start"
+        yield (
+            f"connections failed until {unserved:.0f} s after the start of the practice; a planned "
+            f"failover may interrupt clients for at most {tolerance(PACE):.0f} s"
+        )
 
 
 def await_ready(site: StandbySite) -> None:
@@ -127,7 +136,10 @@ def await_ready(site: StandbySite) -> None:
     """
     wrong = _await(site, _not_ok)
     if wrong:
-        message = f"the standby does not become ready: {wrong}"
+        message = (
+            f"the standby is not ready according to `denodo-ha failover check` within "
+            f"{_SEEN_S:.0f} s: {wrong}"
+        )
         raise LocalAwsError(message)
 
 
@@ -170,14 +182,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Rehearse the practice and the faults; return the exit code."""
     parser = argparse.ArgumentParser(prog="standby", description=(__doc__ or "").split("\n")[0])
     names = [fault.name for fault in FAULTS]
-    parser.add_argument("--fault", action="append", choices=names, help="this fault; repeatable")
+    parser.add_argument(
+        "--fault", action="append", choices=names, help="cause only this fault; repeatable"
+    )
     chosen = parser.parse_args(arguments).fault
     faults = [fault for fault in FAULTS if chosen is None or fault.name in chosen]
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         with ready_site(_progress) as site:
-            _progress("practising: the site moves to its standby, and back")
+            _progress("practising a failover to the standby, and back")
             failures = {"failover practice": "; ".join(practise(site))}
             _result("failover practice", failures["failover practice"])
             for fault in faults:
@@ -187,7 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"make rehearse-standby: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nmake rehearse-standby: interrupted; its server has ended\n")
+        sys.stderr.write(
+            "\nmake rehearse-standby: interrupted; the rehearsal's local AWS has ended\n"
+        )
         return _INTERRUPTED
     return int(any(failures.values()))
 

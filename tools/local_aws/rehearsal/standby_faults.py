@@ -37,15 +37,19 @@ class Fault:
         """Return how the lines differ from those that the fault must cause; empty if they agree."""
         wrong = [number for number in self.lines if states.get(number) != "no"]
         if wrong:
-            return f"line {wrong[0]} is {states.get(wrong[0], 'missing')}: {seen.get(wrong[0], '')}"
+            state = states.get(wrong[0], "missing")
+            return f"line {wrong[0]} must be no, and is {state}: {seen.get(wrong[0], '')}"
         if self.seen not in seen[self.lines[0]]:
-            return f"line {self.lines[0]} does not say {self.seen!r}: {seen[self.lines[0]]}"
+            return f"line {self.lines[0]} does not contain {self.seen!r}: {seen[self.lines[0]]}"
         more = {
             number
             for number, state in states.items()
             if state != "ok" and number not in (*self.lines, *self.others)
         }
-        return "; ".join(f"line {number} too: {seen[number]}" for number in sorted(more))
+        return "; ".join(
+            f"line {number} must be ok, and is {states[number]}: {seen[number]}"
+            for number in sorted(more)
+        )
 
 
 def _on_machine(node: str, action: str, port: int = 0) -> Plant:

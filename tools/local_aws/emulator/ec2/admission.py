@@ -67,10 +67,11 @@ def _contains(cidr: str, address: str) -> bool:
 
 
 def usual_client(groups: Iterable[str], rules: Rules, ports: Iterable[int]) -> Peer:
-    """Return the client that an unknown address of this machine represents.
+    """Return the client on AWS that an unknown address of this machine represents.
 
-    The address is the first of the CIDR block to which rules of the groups admit most ports. A rule
-    that admits a single address is not for clients in general.
+    Of all CIDR blocks that rules of the groups admit, the block with most ports is chosen, and the
+    client gets the block's first address. Rules that admit a single address are ignored, because
+    such rules are not for clients in general.
     """
     groups, ports = [*groups], [*ports]
     candidates: dict[str, int] = {}

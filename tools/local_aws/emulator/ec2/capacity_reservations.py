@@ -3,7 +3,7 @@
 A running instance with these attributes uses a free place of an open reservation when the instance
 is launched or started, and when the reservation is created or gets more places. AWS does not
 document whether an instance that runs already uses a place that becomes free later; in the local
-AWS, it does not.
+AWS, such an instance does not use the place.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""Flow logs of VPCs to CloudWatch Logs. The local AWS has no traffic, so they log nothing."""
+"""Flow logs of VPCs to CloudWatch Logs. The local AWS writes no records to flow logs."""
 
 import uuid
 

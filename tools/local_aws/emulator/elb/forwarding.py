@@ -181,7 +181,10 @@ class _Table:
 
 
 def zones_of(record: ministack.Record, region: str) -> dict[str, Document]:
-    """Return the zones of a load balancer: private address, and if cut off or shifted away."""
+    """Return the state of each zone of a load balancer, with the private address in the zone.
+
+    The state says whether a cut or a zonal shift takes the zone out.
+    """
     away = zonal_shifts.zones_away(record["LoadBalancerArn"])
     ids = {
         subnet["AvailabilityZone"]: subnet.get("AvailabilityZoneId")

@@ -22,8 +22,8 @@ class Outcome:
 
 
 _CLOSED_AT_ONCE_S = 1.0
-"""Project default: real seconds within which a load balancer of a busy machine closes a connection
-whose target has refused it."""
+"""Project default: real seconds within which a load balancer of a busy machine closes a client's
+connection after the target has refused the load balancer's connection."""
 PASSED = Outcome(passed=True)
 _FAILED = Outcome(reason="Target.FailedHealthChecks", description="Health checks failed")
 TIMEOUT = Outcome(reason="Target.Timeout", description="Request timed out")
@@ -102,7 +102,7 @@ def http_get(
     secure: bool,
     header: bytes = b"",
 ) -> Outcome:
-    """Request a path after a header; certificates are not verified, as on AWS."""
+    """Send a header and request a path by HTTP; certificates are not verified, as on AWS."""
     connection = http.client.HTTPConnection(*address, timeout=timeout)
     try:
         connection.sock = socket.create_connection(address, timeout=timeout)

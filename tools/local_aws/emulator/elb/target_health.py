@@ -22,8 +22,8 @@ from tools.local_aws.emulator.ministack import private
 Target = dict[str, Any]
 _REGISTERED, _DRAINING = "Registered", "DrainingSince"
 _CHECKS_AT_ONCE = 32
-"""Project default: health checks that run at the same time; more than an environment has targets
-whose checks may time out."""
+"""Project default: largest number of health checks that run at the same time. The number is larger
+than the number of targets of an environment, so that checks that time out delay no other check."""
 _Key = tuple[str, str, int]
 _log = logging.getLogger("local-aws")
 
@@ -62,7 +62,7 @@ _DISABLED = Health("unavailable", "Target.HealthCheckDisabled", "Health checks a
 
 
 def register(arn: str, targets: list[Target]) -> None:
-    """Register targets: new ones, and ones that were draining."""
+    """Register new targets, and targets that were draining."""
     known = ministack.targets.setdefault(arn, [])
     for target in targets:
         same = _find(known, target)
@@ -260,7 +260,7 @@ def _outcome(group: ministack.Record, target: Target, address: tuple[str, int]) 
 class Checker(threading.Thread):
     """Thread that checks every target with a stand-in, at the interval of its target group.
 
-    Checks run at the same time, so that one that times out does not delay the others.
+    Checks run at the same time, so that a check that times out does not delay the others.
     """
 
     def __init__(self) -> None:

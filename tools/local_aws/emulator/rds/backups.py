@@ -103,7 +103,8 @@ def put(settings: dict[str, Any]) -> dict[str, int]:
     """
     age = settings.get("age", _AGE_S)
     if not isinstance(age, int) or age < 0 or settings.keys() - {"age"}:
-        raise InvalidRequestError('write {"age": SECONDS}, or {} for the usual age')
+        message = 'write {"age": SECONDS} with the age of the copies, or {} for the default age'
+        raise InvalidRequestError(message)
     _ages["age"] = age
     return dict(_ages)
 

@@ -97,9 +97,9 @@ class Databases:
         shutil.rmtree(_folder(key), ignore_errors=True)
 
     def copy(self, source: Key, target: Key) -> None:
-        """Copy the content of a database to another one that is not created yet.
+        """Copy the content of a database to another database, which does not exist yet.
 
-        A source that runs is stopped during the copy.
+        A source whose server runs is stopped during the copy.
         """
         with self._lock:
             data = _folder(source) / "data"
@@ -147,7 +147,7 @@ class Databases:
     def start(self) -> None:
         """Start the databases, if this machine has PostgreSQL."""
         if not system_programs.postgresql():
-            _log.warning("this machine has no PostgreSQL, so databases run nothing")
+            _log.warning("this machine has no PostgreSQL, so databases have no servers")
         self.compare()
 
 

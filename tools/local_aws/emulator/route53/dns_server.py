@@ -109,7 +109,9 @@ class DnsServer:
         self.refresh()
 
     def refresh(self) -> dict[str, loopback.Endpoint]:
-        """Listen for each view that exists now; return the endpoints, none while off.
+        """Listen for each view that exists now; return the endpoints.
+
+        While the DNS server is off, listen for no view and return no endpoints.
 
         Raises:
             OSError: another process uses an endpoint.

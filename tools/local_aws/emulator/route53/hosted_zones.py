@@ -40,7 +40,7 @@ def make_zone(
     comment: str = "",
     reference: str = "",
 ) -> ministack.Record:
-    """Create a hosted zone, private if it has VPCs, under the given id or a new one."""
+    """Create a hosted zone, private if it has VPCs, under the given id or a new id."""
     full = f"{name.rstrip('.')}."
     id_ = zone_id or private(_r53, "_zone_id")()
     for vpc in vpcs or []:
@@ -113,7 +113,7 @@ def _update_zone(zone_id: str, old: Properties, new: Properties, _stack: str) ->
     for vpc in vpcs:
         _check_conflict(record["name"], vpc, zone_id)
     if bool(vpcs) != record["private"]:
-        message = "A public zone cannot be made private, nor a private one public"
+        message = "A public zone cannot become private, and a private zone cannot become public"
         raise fault("InvalidInput", message)
     record.update(vpcs=vpcs, comment=_comment(new))
     stored = ministack.route53_tags.get(("hostedzone", zone_id)) or {}

@@ -29,7 +29,7 @@ def _health_check_status(check_id: str, asked: str) -> Any:
     if check["config"]["Type"] == "CALCULATED":
         # Route 53 refuses this call for calculated health checks (AWS, Route 53 API,
         # GetHealthCheckStatus).
-        message = "The status of a calculated health check cannot be asked for"
+        message = "GetHealthCheckStatus does not support calculated health checks"
         raise hosted_zones.fault("InvalidInput", message)
     result = health_status.of_check(check_id)
     name = "GetHealthCheckStatus" if asked == "status" else "GetHealthCheckLastFailureReason"

@@ -47,7 +47,10 @@ NONE = Sources(others=False)
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a listening socket; `certificate` and `alpn` only where TLS ends."""
+    """The settings of a listening socket.
+
+    `certificate` and `alpn` are only set if TLS ends at the socket.
+    """
 
     bind: Endpoint
     certificate: tuple[str, str] | None
@@ -66,7 +69,7 @@ class ListeningSocket:
     @property
     def endpoint(self) -> Endpoint:
         """The address and port on which the socket listens."""
-        assert self._socket is not None  # it is open
+        assert self._socket is not None  # The socket is open.
         host, port = self._socket.getsockname()
         return host, port
 
@@ -90,14 +93,18 @@ class ListeningSocket:
             raise
 
     def accept_from(self, sources: Sources) -> None:
-        """Drop packets of other sources in the kernel, where the kernel can."""
+        """Drop packets from all other sources, if this system's kernel can drop them."""
         if self._socket is None or sources == self._sources or not sys.platform.startswith("linux"):
             return
         self._sources = sources
         try:
             _attach(self._socket, sources)
         except OSError as error:
-            _log.warning("security groups are enforced without the kernel: %s", error)
+            _log.warning(
+                "the kernel cannot drop packets of a listening socket, so connections that "
+                "security groups do not admit are accepted and get no answer: %s",
+                error,
+            )
 
     def close(self) -> None:
         """Stop listening; connections that are open remain."""

@@ -97,7 +97,7 @@ class Flow:
             self._timer.cancel()
 
     async def pass_data(self, client: Streams, target: Streams) -> None:
-        """Pass data in both directions until both ends have closed, or one has reset the flow."""
+        """Pass data in both directions until both ends have closed, or an end has sent a reset."""
         self.add(client[1])
         self.add(target[1])
         try:
@@ -150,10 +150,10 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 async def drop(client: Streams) -> None:
-    """Answer nothing until the client ends its side, as if its packets were dropped; then reset.
+    """Send nothing until the client ends its side, as if its packets were dropped; then reset.
 
-    A health check of Route 53 that only connects ends its side, and the reset tells it that the
-    connection has reached no target (`probe.stays_open`).
+    A health check of Route 53 that only connects ends its side. The reset then shows to the health
+    check that the connection has reached no target (`probe.stays_open`).
     """
     reader, writer = client
     with suppress(OSError, ssl.SSLError):

@@ -82,9 +82,9 @@ class Forwarder:
     def _zones(self, balancer: Balancer, listener: Listener) -> list[str]:
         """Return the zones in which a listener's socket is open.
 
-        A Network Load Balancer rejects TCP connections if there is no target, so its TCP listener
-        has no open socket then. A listener that ends TLS or serves HTTP accepts connections without
-        a target.
+        A Network Load Balancer rejects TCP connections while there is no target, so a TCP listener
+        without a target has no open socket. A listener that ends TLS or serves HTTP also accepts
+        connections without a target.
         """
         if balancer.kind == "application":
             return [*listener.bind, _INSIDE]
@@ -107,7 +107,7 @@ class Forwarder:
         try:
             await opened.open(sources, lambda *streams: self._accept(streams, key))
         except (OSError, ssl.SSLError) as error:
-            _log.warning("%s in %s does not listen: %s", listener.arn, key[1], error)
+            _log.warning("listener %s cannot listen in zone %s: %s", listener.arn, key[1], error)
             return
         self._sockets[key] = opened
         if key[1] == _INSIDE:
@@ -176,7 +176,7 @@ class Forwarder:
             flow.was_healthy = True
             flow.cancel_end()
         elif target.state == "unhealthy" and flow.was_healthy and is_layer_4:
-            assert group is not None  # the target is in it
+            assert group is not None  # The target belongs to a group.
             self._follow_unhealthy(flow, group)
 
     def _follow_deregistered(

@@ -34,7 +34,10 @@ EndpointOf = Callable[[Target], Endpoint | None]
 
 @dataclass(frozen=True)
 class Arrival:
-    """Load balancer, listener and zone at which a connection arrived, by the table of that time."""
+    """Load balancer, listener and zone at which a connection arrived.
+
+    `table` is the forwarding table at the time of the arrival.
+    """
 
     table: Configuration
     balancer: Balancer

@@ -240,7 +240,8 @@ def main(arguments: list[str]) -> int:
     """Make the call that the arguments name."""
     call = CALLS.get((arguments[0], arguments[1])) if len(arguments) > 1 else None
     if call is None:
-        sys.stderr.write(f"aws: the local AWS's machines have no {' '.join(arguments[:2])}\n")
+        command = f"`aws {' '.join(arguments[:2])}`"
+        sys.stderr.write(f"aws: the machines of the local AWS do not support {command}\n")
         return _MISUSE
     options, more = parse(arguments[2:])
     with open(SETTINGS) as file:  # noqa: PTH123 - pathlib takes time to import

@@ -2,9 +2,9 @@
 
 All machines share the loopback interface of this system, and each machine has one of its addresses.
 This module replaces other addresses by the machine's address where a program means its own machine:
-it listens on all addresses, connects to 127.0.0.1, or asks the kernel which of its addresses leads
-to the instance metadata. Python imports this module at each start (`sitecustomize.py`,
-`machine_paths.py`).
+where a program listens on all addresses, connects to 127.0.0.1, or asks the kernel from which of
+the machine's addresses a connection to the instance metadata comes. Python imports this module at
+each start (`sitecustomize.py`, `machine_paths.py`).
 """
 
 import socket

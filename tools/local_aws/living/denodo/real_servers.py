@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 # In a machine, the folder of this module is on the import path, and is not a package.
-import isolation  # type: ignore[import-not-found] # by its path
-import small_postgres  # type: ignore[import-not-found] # by its path
+import isolation  # type: ignore[import-not-found] # found on the import path
+import small_postgres  # type: ignore[import-not-found] # found on the import path
 
 if TYPE_CHECKING:
     from tools.local_aws.living.denodo.stand_in import Home
@@ -71,7 +71,7 @@ class RealServers:
         }
 
     def follow(self, closed: Sequence[int]) -> None:
-        """Run exactly the programs of whose ports none is in `closed`: start and end programs."""
+        """Run each program without a port in `closed`, and end each program with such a port."""
         for name, protocols in self._groups.items():
             ports = [self._ports[item] for item in protocols if item in self._ports]
             is_wanted = name in self._ports and bool(ports) and not {*ports} & {*closed}
@@ -101,7 +101,7 @@ class RealServers:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=isolation.die_with_parent,  # noqa: PLW1509 - the parent has one thread yet
+            preexec_fn=isolation.die_with_parent,  # noqa: PLW1509 - the parent has only one thread
         )
 
     def _rmi(self) -> list[str]:

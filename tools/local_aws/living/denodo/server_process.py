@@ -1,7 +1,7 @@
 """The process of a server of a Denodo stand-in: its open ports, and what it records.
 
-The process is named `java`. It speaks the protocols itself (`denodo_servers`), or starts real
-programs for them (`real_servers`) if the installation names these.
+The process is named `java`. The process speaks the protocols itself (`denodo_servers`), or starts
+real programs for the protocols (`real_servers`) if the installation names such programs.
 """
 
 # ruff: noqa: PLC0415 - each server is a process that must start fast
@@ -67,7 +67,7 @@ def serve(home: "Home", server: str) -> int:
 def _real_servers(home: "Home", ports: dict[str, int], host: str) -> "RealServers | None":
     """Return the real programs of a server; None if the stand-in itself speaks all protocols.
 
-    The stand-in does so if the installation has no file `REAL`, and with TLS.
+    The stand-in speaks all protocols if the installation has no file `REAL`, or if servers use TLS.
     """
     if not (home.path / "REAL").exists() or home.certificate or "https" in ports:
         return None
@@ -78,7 +78,11 @@ def _real_servers(home: "Home", ports: dict[str, int], host: str) -> "RealServer
 
 
 def _end_with_machine(file: "Path") -> None:
-    """End this process with the machine, whose pipe a file names, as `machine_paths` does."""
+    """Kill this process when its machine ends, as `machine_paths` does.
+
+    Args:
+        file: file with the path of the pipe whose other end the machine holds.
+    """
     if not file.exists():
         return
     pipe = os.open(file.read_text(), os.O_RDONLY | os.O_NONBLOCK)
@@ -97,7 +101,7 @@ class _Listeners:
     Args:
         home: the installation.
         ports: the ports, by protocol.
-        real: programs that serve some of the protocols, None without.
+        real: real programs that serve some of the protocols; None if there are none.
     """
 
     def __init__(self, home: "Home", ports: dict[str, int], real: "RealServers | None") -> None:
