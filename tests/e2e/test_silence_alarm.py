@@ -161,7 +161,7 @@ def test_it_arrives_in_two_deploys(deployment: Deployment) -> None:
     _deploy(deployment)
     assert _minutes(deployment) == ({1, 3}, 1), "the new alarm is made beside the old one"
     plan = _run(deployment, "plan", str(deployment.out))
-    assert "denodo70-active: one more deploy: " in plan.stdout
+    assert "denodo70-active: one more deploy is needed: " in plan.stdout
     while _pinned(deployment) != {3}:
         assert time.monotonic() < deadline
         time.sleep(0.1)
