@@ -338,7 +338,7 @@ def test_a_file_is_loaded_on_one_haproxy_after_the_other(
     assert [item.states("node2") for item in fronts] == [{"maint"}, {"maint"}]
     assert run("enable", "node2").exit_code == exit_codes.DONE
     again = run("haproxy", "apply")
-    assert again.stdout.count("nothing has changed") == len(fronts)
+    assert again.stdout.count("HAProxy already runs the configuration") == len(fronts)
 
 
 def test_a_replaced_node_stays_out_of_every_haproxy_until_it_is_confirmed(

@@ -61,7 +61,7 @@ def drained(account: Account) -> None:
 def stopped_and_unhealthy(account: Account) -> None:
     account.cloud.stop("passive", "node2")
     account.cloud.become("active", "node1", TIMEOUT, "odbc")
-    account.agents.nodes["node1"].unready = {"odbc": "did not answer"}
+    account.agents.nodes["node1"].unready = {"odbc": "the server did not answer"}
 
 
 def terminated(account: Account) -> None:

@@ -195,7 +195,7 @@ def test_reload_and_verify(proxy: Running, tmp_path: Path) -> None:
     there = [*_there(proxy), "--file", proxy.haproxy.config, "--haproxy", PROGRAM]
     done = _ran("reload", *there)
     assert done.exit_code == exit_codes.DONE, done.output
-    assert "in place of" in done.stdout
+    assert "instead of worker" in done.stdout
     assert _ran("verify", *there).exit_code == exit_codes.DONE
     bad = tmp_path / "bad.cfg"
     bad.write_text("bogus")

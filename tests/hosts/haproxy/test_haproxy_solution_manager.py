@@ -247,7 +247,7 @@ def test_an_unknown_node_is_a_wrong_usage(pair: tuple[Running, Running]) -> None
     assert pair
     done = ran("drain", "node3", "--host", "lb1,lb2")
     assert done.exit_code == exit_codes.USAGE
-    assert "HAProxy on lb1: HAProxy has no node node3; it has node1, node2" in done.stderr
+    assert "HAProxy on lb1: HAProxy has no node node3; its nodes are node1, node2" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_jvm_options_are_escaped_as_denodo_has_them() -> None:
 
 
 def test_a_file_that_java_refuses_is_refused_with_its_line() -> None:
-    with pytest.raises(FormatError, match=r"line 3: a \\u without four"):
+    with pytest.raises(FormatError, match=r"line 3: the file contains \\u without four"):
         values("a=1\n\nb=\\u12\n")
 
 
