@@ -197,7 +197,6 @@ def pytest_collection_finish() -> None:
     remain until the end. With Python's thresholds, garbage collection took a third of the time of
     tests of commands.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     gc.enable()

@@ -101,7 +101,7 @@ def test_a_dns_threshold_may_count_for_an_alias() -> None:
     lost = result.by_failure[Failure("node-lost", "site-a", "Box1")]
     (text,) = lost.interpretations
     assert lost.moves_site
-    assert "whatever its dns_failover settings are: DNS stays" in text
+    assert "ignores a target group's dns_failover settings: DNS does not fail over" in text
 
 
 NAMES = ["sql.example.org", "SQL.Example.org."]

@@ -68,7 +68,10 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
     ),
     "clusters.*.network.zones": Seeded("zone removed"),
     "clusters.*.network.nat": Worse(
-        {f"{OWN}/network/nat": "none"}, "network-path-removed", "no way to the internet", "nodes"
+        {f"{OWN}/network/nat": "none"},
+        "network-path-removed",
+        "no longer reach the internet",
+        "nodes",
     ),
     "clusters.*.network.endpoints": Worse(
         {f"{PROXY}/network/endpoints": GONE}, "network-path-removed", "us-east-1.athena", "nodes"
@@ -81,7 +84,7 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
         Worse(
             {f"{OWN}/network/egress": GONE},
             "egress-widened",
-            "may connect to 0.0.0.0/0: all ports",
+            "allows connections to 0.0.0.0/0: all ports",
         ),
     ),
     "clusters.*.network.flow_logs": Seeded("shorter idle time; watchdog, logs and exports off"),
@@ -143,7 +146,9 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
     "clusters.*.balancer.deletion_protection": Seeded("deletion protection of the balancer off"),
     "clusters.*.balancer.health": Like("services.*.health"),
     "clusters.*.balancer.addresses": Worse(
-        {f"{OWN}/balancer/addresses": GONE}, "balancer-address-changed", "lose 10.0.0.20"
+        {f"{OWN}/balancer/addresses": GONE},
+        "balancer-address-changed",
+        "loses the fixed addresses 10.0.0.20",
     ),
     "clusters.*.balancer.haproxy.instance.type": Seeded("HAProxy's type"),
     "clusters.*.balancer.haproxy.instance.image": Seeded("HAProxy's image"),
@@ -156,7 +161,9 @@ CLUSTER_KEYS: Final[Mapping[str, Row]] = {
         Like("clusters.*.balancer.haproxy.instance.image"),
     ),
     "clusters.*.balancer.haproxy.instance.kms_key": Worse(
-        {f"{HAPROXY}/instance/kms_key": GONE}, "encryption-key-removed", "AWS's key instead of"
+        {f"{HAPROXY}/instance/kms_key": GONE},
+        "encryption-key-removed",
+        "AWS's key encrypts the data instead of",
     ),
     "clusters.*.balancer.haproxy.algorithm": Harmless(VALUE),
     "clusters.*.balancer.haproxy.maxconn": Seeded("HAProxy's maxconn"),

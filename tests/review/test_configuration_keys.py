@@ -151,7 +151,7 @@ def test_haproxy_without_tls_is_named(tmp_path: Path) -> None:
     # nodes.
     assert [name for name in named(plain_clients) if name[0] == "tls-off"] == []
     clients = [item.text for item in file_findings(pair, plain_nodes, plain_clients)]
-    assert clients == ["HAProxy no longer ends the TLS of clients: their connections have none"]
+    assert clients == ["connections from clients to HAProxy have no TLS any more"]
 
 
 def test_connections_that_haproxy_no_longer_ends_are_named(tmp_path: Path) -> None:

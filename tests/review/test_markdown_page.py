@@ -54,7 +54,7 @@ def test_what_a_deploy_does_not_touch_is_one_sentence() -> None:
     changes.append(Change("main", "node4", Effect.RESTART, ("InstanceType a -> b",)))
     effects = DeployEffects(changes, (), (), (), is_changed=True)
     page = markdown_page(page_of(review_of(effects=effects), "", ()))
-    assert "A deploy does not touch these: main: node1, node2, node3." in page
+    assert "A deploy does not change main: node1, node2, node3." in page
     # No effect needs a step after the deploy, so the table has no column for such steps.
     assert "| Cluster | Node | Deploy | Because |\n" in page
     assert "| main | node4 | restart | InstanceType a -> b |" in page
@@ -119,10 +119,10 @@ def test_every_part_that_is_too_long_is_cut_with_a_word() -> None:
     assert text.rstrip().endswith("</details>")
     sections = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
     for title, words in {
-        "What gets worse": "… `denodo-ha review --html FILE -c CONFIG` has all.",
-        "Access that widens": "more: `denodo-ha review --html FILE -c CONFIG` has all.",
+        "What gets worse": "… `denodo-ha review --html FILE -c CONFIG` writes the whole page.",
+        "Access that widens": "more: `denodo-ha review --html FILE -c CONFIG` writes the whole",
         "Topology": "The picture is too large",
-        "Every difference of the templates": "The rest is cut: `make diff CONFIG=CONFIG` shows",
+        "All differences of the templates": "The rest is cut: `make diff CONFIG=CONFIG` shows",
     }.items():
         assert words in sections[title]
     # A table that is cut ends with the number of rows that are left out.
