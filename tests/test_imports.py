@@ -192,7 +192,7 @@ def test_importing_calls_nothing_of_aws() -> None:
 
 
 def _at_import(module: ast.Module) -> Iterator[ast.Call]:
-    """Yield the calls that run when a module is imported: those outside of functions."""
+    """Yield the calls that run when a module is imported: the calls outside of functions."""
     waiting: list[ast.AST] = [*module.body]
     while waiting:
         node = waiting.pop()

@@ -1,6 +1,6 @@
 """Sample templates: two clusters and their failover name, in every form that the drill reads.
 
-The templates have none of this project's tags, and other logical ids than its stacks.
+The templates have none of this project's tags, and other logical ids than this project's stacks.
 """
 
 from collections.abc import Callable, Mapping

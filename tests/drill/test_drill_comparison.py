@@ -134,8 +134,8 @@ DEGREES: Final = [
     (replace(ALL, partial=(9999,)), "9999: unreachable for some connections"),
     (replace(ALL, unreachable=(9999,)), "9999: unreachable"),
 ]
-"""Outcomes in which a port is reached less and less, with the text of the report for each of
-them."""
+"""Outcomes from good to bad, by how well a port can be reached, each with its text in the
+report."""
 
 
 @pytest.mark.parametrize("degree", range(3))
@@ -170,7 +170,7 @@ def test_a_lost_standby_is_worse() -> None:
 
 
 def test_a_renamed_node_is_compared_with_the_worst_of_its_kind() -> None:
-    """The loss of a renamed node counts as new, and not as worse than that of the old node."""
+    """The loss of a renamed node counts as new, and not as worse than the loss of the old node."""
     base, new = two_clusters(), two_clusters()
     for templates, name in ((base, "old"), (new, "new")):
         group = properties(templates, "site-a", "P9999")

@@ -126,7 +126,7 @@ NEW_ALARM_WITHOUT_DATA = Situation(alarms_without_data=frozenset({"site-a/NoneHe
 
 
 def test_a_jdbc_port_change_triggers_a_failover_until_the_new_alarm_has_data() -> None:
-    """Without data the check is unhealthy, so that it detects a lost Region."""
+    """The health check is unhealthy while its alarm has no data, to detect a lost Region."""
     history = EventHistory(model(two_clusters("alarm")))
     assert answers(history, ALL_WELL) == [A]
     changed = model(with_other_jdbc_port(two_clusters("alarm")))

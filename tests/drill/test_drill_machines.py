@@ -196,7 +196,7 @@ def test_existing_nodes_have_names_and_zones() -> None:
 
 
 def test_an_instance_tells_the_zone_of_its_subnet() -> None:
-    """Box2 has no zone, and a subnet that no template contains: the zone is that of Box1."""
+    """The template has no zone for Box2. Box1 is in the same subnet, so Box2 gets Box1's zone."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "Box1").update(
         SubnetId="subnet-1", AvailabilityZone="eu-west-1c"

@@ -161,9 +161,9 @@ def test_a_health_check_has_its_tag_and_id_as_its_name() -> None:
 def test_the_targets_that_a_zone_reports_matter_to_some_alarms(
     statistic: str, threshold: int, *, depends: bool
 ) -> None:
-    """An alarm may depend on which targets a zone counts; the report then says so.
+    """If an alarm depends on which targets a zone counts, the report has an open point.
 
-    An alarm on "no healthy target at all" does not depend on it.
+    An alarm on "no healthy target at all" does not depend on the zones' targets.
     """
     templates = two_clusters("alarm", nodes="aab")
     for stack in ("site-a", "site-b"):

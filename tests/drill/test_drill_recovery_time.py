@@ -49,7 +49,7 @@ def test_an_alarm_of_more_periods_than_three_needs_them_all_without_data() -> No
 def test_an_alarm_waits_for_as_many_periods_as_it_needs(
     datapoints: int | None, raised: int, again: int
 ) -> None:
-    """The alarm goes to ALARM after enough breaching periods, and to OK after enough other ones."""
+    """The alarm goes to ALARM after enough bad periods, and to OK after enough good periods."""
     templates = two_clusters("alarm")
     properties(templates, "site-a", "NoneHealthy")["EvaluationPeriods"] = 4
     if datapoints is not None:

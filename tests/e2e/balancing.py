@@ -1,7 +1,8 @@
 """Stand-ins for a deployed environment's HAProxy instances: HAProxy processes of the test.
 
 Each process uses the deployed configuration file, with paths, address and readiness port of this
-machine. Its agent runs the script of the SSM document, and the script runs the real host program.
+machine. The stand-in has an agent, which runs the script of the SSM document; the script runs the
+real host program.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Adoption of a site made call by call from the article, on the local AWS.
 
-The site with a security group is what the console makes today; the article's own load balancer has
-none. Tests of one module share both, and nothing in this module changes them.
+Today the console makes load balancers with a security group; the article's load balancers have
+none. The tests share a site of each kind, and no test changes a site.
 """
 
 import hashlib
@@ -379,7 +379,7 @@ class TestFiles:
 
 
 class TestCalls:
-    """`adopt` makes only calls that read, and does not guess what it may not read."""
+    """`adopt` makes only calls that read, and does not guess values whose calls AWS denies."""
 
     @pytest.fixture
     def calls(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:

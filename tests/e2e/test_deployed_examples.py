@@ -55,7 +55,7 @@ in HAProxy's configuration. A database is in a stack that such an update does no
 _OBSERVED = "internet-facing"
 """Example with a dashboard and with logs."""
 _SABOTAGED = "active-passive"
-"""Example in which deviations show that `demands` detects them."""
+"""Example whose deployment a test alters, to show that `demands` detects deviations."""
 _MORE = ("active-passive", "internet-facing", "web-cookies")
 """Examples with more features of load balancers: auxiliary ports; public addresses and TLS; an
 inner load balancer.
@@ -285,7 +285,7 @@ def test_destroy_leaves_nothing(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("example", [_OBSERVED], indirect=True, scope="module")
 def test_logs_outlive_the_stacks(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log group is kept, and `denodo-ha logs` reads it by the beginning of its name."""
+    """The log group is kept, and `denodo-ha logs` finds the group by the beginning of its name."""
     name, cluster = next(iter(deployment.loaded.environment.clusters.items()))
     client = replace(deployment.access, region=cluster.region).client("logs")
     prefix = names.log_group_prefix(deployment.loaded.environment.name, name)

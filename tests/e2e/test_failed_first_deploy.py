@@ -96,7 +96,7 @@ class FirstDeploy:
         return done.exit_code, json.loads(done.stdout), text.stdout
 
     def run_printed_commands(self) -> list[str]:
-        """Run the commands that `plan` prints, exactly as printed, and return them."""
+        """Run the commands that `plan` prints, exactly as printed, and return the commands."""
         code, description, text = self.plan()
         commands = [command for item in description["failed"] for command in item["commands"]]
         assert code == (exit_codes.NO if commands else exit_codes.DONE)

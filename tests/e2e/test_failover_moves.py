@@ -122,7 +122,7 @@ def test_a_practice_ends_where_it_began(deployment: Deployment, run: Run) -> Non
 
 @pytest.mark.usefixtures("_brief_waits")
 def test_the_standby_is_checked(deployment: Deployment, run: Run) -> None:
-    """Without exports, lines that need manifests or the history are unknown; others are checked."""
+    """Without exports, only the lines that need manifests or the history are unknown."""
     until(lambda: run("status").exit_code == exit_codes.DONE)
 
     def states() -> dict[int, str]:

@@ -264,7 +264,7 @@ def test_a_single_node_keeps_its_address(
 
 
 def test_a_single_node_that_runs(deployment: Deployment, machines: Machines, run: Run) -> None:
-    """The new instance takes the address from the old one, which still runs."""
+    """The new instance takes the address from the old instance, which still runs."""
     (before,) = deployment.topology().clusters[SINGLE].nodes.values()
     refused = run("replace", LOST, "--even-if-running", cluster=SINGLE)
     assert (refused.exit_code, "--minimum 0" in refused.stderr) == (exit_codes.REFUSED, True)

@@ -127,7 +127,7 @@ def _states(access: Access) -> dict[str, str]:
 def test_in_a_healthy_environment_each_alarm_is_ok_and_none_has_gone_off(
     deployment: Deployment,
 ) -> None:
-    """Only the alarms on the switch have no data, until operators use it for the first time."""
+    """Only the alarms on the switch have no data, until the first use of the switch."""
     account, endpoint = deployment.access.account, local_aws_server.endpoint()
 
     def others() -> dict[str, str]:
@@ -144,7 +144,8 @@ def test_in_a_healthy_environment_each_alarm_is_ok_and_none_has_gone_off(
     file = local_aws_server.paths().notifications
     text = file.read_text() if file.exists() else ""
     told = [part for part in text.split("\n\n") if f":{account}:" in part.partition("\n")[0]]
-    # A new alarm notifies once that it is OK (AWS, PutCompositeAlarm), so there are notifications.
+    # A new composite alarm sends a notification of its first OK (AWS, PutCompositeAlarm), so the
+    # topics have received messages.
     assert told
     assert [part for part in told if "INSUFFICIENT_DATA -> OK" not in part] == []
 

@@ -1,8 +1,8 @@
 """A deployed environment as read from the services' APIs, without templates.
 
-CloudFormation only lists the resources of a stack; all other values come from the other services.
-This module does not use the product's own readers (`denodo_ha.deployed`), so that the tests can
-check them independently.
+CloudFormation only lists the resources of a stack; all other values come from the APIs of the
+services that own the resources. This module does not use the product's own readers
+(`denodo_ha.deployed`), so that the tests can check the readers independently.
 """
 
 from collections.abc import Iterator

@@ -63,8 +63,8 @@ ROWS: Final[dict[str, tuple[Arguments, ...]]] = {
         ),
     ),
     "failover restore": (("failover", "restore", PRIMARY, "--timeout", "4"),),
-    # These commands are last because they replace machines: rows after them would find other
-    # machines than those in the cloud assembly.
+    # These commands are last because they replace machines: rows after these commands would find
+    # other machines than the cloud assembly has.
     "rollout": (("rollout", *_ON, "--dry-run"), ("rollout", *_ON)),
     "replace": (
         ("replace", "node1", *_ON, "--even-if-running", "--dry-run"),
@@ -204,8 +204,8 @@ def _command(arguments: Arguments) -> str:
 def gets_every_kind(arguments: Arguments) -> bool:
     """Return whether a row gets every kind of fault in the sample.
 
-    The main row of a command does: its last row that is no dry run, if the command completes in
-    this environment and is not one of `WRAPPERS`.
+    Only the main row of a command gets every kind: its last row without `--dry-run`, if the command
+    completes in this environment and is not in `WRAPPERS`.
     """
     command = _command(arguments)
     acting = [row for row in ROWS[command] if "--dry-run" not in row] or list(ROWS[command])

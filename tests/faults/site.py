@@ -227,7 +227,7 @@ class Site:
         )
 
     def touch(self) -> None:
-        """Record that the primary was changed without the proxy; `state` then reads it again."""
+        """Record that the primary was changed without the proxy, so that `state` reads it again."""
         self._touched.add(PRIMARY)
 
     def instances(self, cluster: str) -> dict[str, str]:

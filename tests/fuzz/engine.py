@@ -82,7 +82,8 @@ def judge(reader: Reader, data: bytes) -> Outcome:
             finally:
                 sys.setprofile(before)
         except reader.errors as error:
-            # The message of a documented error must be encodable, so that it can be shown.
+            # The message of a documented error must be encodable, so that programs can print the
+            # message.
             str(error).encode()
         except _WorkError as error:
             failure, details = "too much work", str(error)

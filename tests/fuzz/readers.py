@@ -64,7 +64,7 @@ class Reader:
 
     Args:
         read: reads an input. Gets an empty folder, for readers that need files.
-        errors: the documented errors, the only ones that `read` may raise.
+        errors: the documented errors; `read` may raise no other error.
         calls: number of function calls that reading a small input may take; unlike a time, the
             number is the same on every machine.
     """

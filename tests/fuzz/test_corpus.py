@@ -1,4 +1,4 @@
-"""Each reader reads each input of its corpus: it raises its documented errors only, and it ends."""
+"""Each reader ends for each input of its corpus, and raises only its documented errors."""
 
 import random
 from pathlib import Path

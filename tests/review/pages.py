@@ -1,4 +1,4 @@
-"""Reviews and pages for tests, with hostile texts in every place that others can write."""
+"""Reviews and pages for tests, with hostile texts in every place that an attacker could write."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -75,7 +75,7 @@ class Seed:
         base: the configuration that is changed, a key of `BASES`.
         changes: the changes.
         named: the findings that the verdict must name, with their places.
-        text: part of the page, which names the change and its values.
+        text: part of the page; this part names the change and its values.
     """
 
     base: str

@@ -61,7 +61,7 @@ Edit = Callable[[dict[str, Any]], object]
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stacks, Stacks]:
-    """Return the stacks of the base, and those with all keys made worse."""
+    """Return the stacks of the base, and the stacks of the base with all keys made worse."""
 
     def read(data: Data) -> Stacks:
         folder = tmp_path_factory.mktemp("keys")
@@ -230,7 +230,8 @@ def keys_of(node: Mapping[str, Any], types: Mapping[str, Any], path: str = "") -
 def row_of(key: str) -> object:
     """Return the row of a key or of the section that contains the key; None without a row.
 
-    In a section that is `Like` another one, a key has the row of the same key in the other section.
+    A section with a row `Like` has the rows of another section: each key has the row of the key
+    with the same name in that section.
     """
     if key in KEYS:
         return KEYS[key]

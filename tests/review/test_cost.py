@@ -227,7 +227,7 @@ class TestSums:
 
 
 class TestPages:
-    """The documentation has the cost of each example; `make snapshots` writes it."""
+    """The documentation has the cost of each example, as `make snapshots` writes it."""
 
     def test_the_table_is_current(self, assemblies: SharedAssemblies) -> None:
         examples = {file.stem: _stacks(assemblies, file) for file in EXAMPLES}

@@ -301,8 +301,8 @@ class TestEventOrders:
         assert "the shortest orders" in self.compared(None).compared[1]
         (result,) = search_orders(model(two_clusters("alias")), states_per_name=20)
         assert not result.complete
-        # The search adds all successors of a state before it checks the limit, so it may exceed the
-        # limit.
+        # The search adds all successors of a state before the search checks the limit, so the
+        # number of states may exceed the limit.
         assert 20 <= result.states < 40
 
 

@@ -1,4 +1,4 @@
-"""More than thirty changes with one risk each, and harmless ones: the verdict names each risk.
+"""Changes with one risk each, whose verdicts must name the risk, and harmless changes.
 
 Each configuration is synthesised in this process; a base is synthesised once.
 """

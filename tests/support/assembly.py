@@ -111,9 +111,9 @@ def synthesise(loaded: "Loaded", out: Path, *, validated: bool = False) -> Assem
 class SharedAssemblies:
     """Assemblies of configuration files: each file is synthesised once per test run.
 
-    The workers of pytest-xdist share the assemblies, since many test modules need those of the
-    examples. An assembly is found by the content of its configuration file, so a test may change
-    the file.
+    The workers of pytest-xdist share the assemblies, since many test modules need the assemblies of
+    the examples. An assembly is found by the content of its configuration file, so a test may
+    change the file.
     """
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
@@ -137,7 +137,7 @@ class SharedAssemblies:
         return self._of_content(key, file, validated=validated)
 
     def _read(self, key: str, file: Path, *, validated: bool) -> Assembly:
-        """Read an assembly from the folder. If it is missing, synthesise it; other workers wait."""
+        """Read an assembly from the folder, after the first worker has synthesised the assembly."""
         saved = self._folder / f"{key}.json"
         with (self._folder / f"{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -39,7 +39,7 @@ def _client_class(creator: Any, service_name: str, service_model: Any) -> Any:
 
 
 def _service_model(creator: Any, service_name: str, api_version: str | None = None) -> Any:
-    """Return a service's model. All clients share the model, and what they have derived from it."""
+    """Return a service's model. Clients share the model and the values derived from the model."""
     key = service_name, api_version
     if key not in _models:
         _models[key] = _original_model(creator, service_name, api_version)
@@ -55,7 +55,7 @@ def _event_name(aliaser: Any, name: str) -> str:
 
 def _takes_keywords(handler: Any) -> Any:
     """Return the name of a handler's keyword arguments; inspect each function once."""
-    # The cache would keep the object of a bound method, so it gets the method's function.
+    # The cache would keep the object of a bound method, so the key is the method's function.
     return _accepts_kwargs(handler.__func__ if isinstance(handler, MethodType) else handler)
 
 

@@ -12,7 +12,7 @@ WHOLE: Final = os.environ.get("DENODO_HA_WHOLE") == "1"
 def pairwise(*factors: Collection[str]) -> list[tuple[str, ...]]:
     """Return combinations in which each pair of values of two factors occurs, in a fixed order.
 
-    Each next combination is the one that adds the most pairs that have not occurred.
+    Each next combination adds as many pairs as possible that have not occurred before.
     """
     rest = list(product(*factors))
     missing = {pair for combination in rest for pair in _pairs(combination)}

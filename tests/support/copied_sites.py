@@ -1,4 +1,4 @@
-"""Configuration of two sites: exports of both, and the database of one, are copied to the other."""
+"""Configuration of two sites: exports of both sites, and one site's database, are copied."""
 
 from typing import Any
 

@@ -27,15 +27,15 @@ _LOCKS: Final = {
     "package-lock.json": "node_modules/.made-from",
     "tools/local_aws/requirements.lock": "tools/local_aws/.venv/.made-from",
 }
-"""Each lock file, and the copy of it that was made when its packages were installed."""
+"""Each lock file, and its copy from the time when the packages of the lock file were installed."""
 
 
 def make_clone(folder: Path) -> Path:
-    """Copy what git would commit, make it a repository, and link the installed packages.
+    """Copy the files that git would commit to a new repository, and link the installed packages.
 
     Raises:
         AssertionError: The packages are older than the lock files. The new clone's set-up would
-            install them again, into the folders of this clone.
+            install the packages again, into the folders of this clone.
     """
     for lock, copy in _LOCKS.items():
         current = (ROOT / copy).exists() and filecmp.cmp(ROOT / lock, ROOT / copy, shallow=False)
@@ -124,7 +124,7 @@ class Shell:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the shell and what it has started."""
+        """End the shell and the processes that the shell has started."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()

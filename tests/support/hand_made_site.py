@@ -113,7 +113,7 @@ def make_site(cloud: Cloud, recipe: Recipe | None = None) -> HandMadeSite:
 
 
 def _alias(cluster: HandMadeCluster, role: str, recipe: Recipe) -> dict[str, Any]:
-    """Return a failover record, after making its health check if it has one."""
+    """Return a failover record; make its health check first if the recipe has health checks."""
     check = {}
     if recipe.with_health_checks:
         config = {

@@ -1,4 +1,4 @@
-"""Recorded calls to AWS: counts them, replays answers of the local AWS, and lets some fail."""
+"""Recorder of AWS calls: counts calls, replays the local AWS's answers, lets some calls fail."""
 
 import copy
 import json

@@ -27,7 +27,7 @@ _PART_S = 2.0
 def patience(*codes: str) -> float:
     """Return the timeout of connections to a server for which these findings are expected.
 
-    A test waits for the whole timeout only if the server leaves out an answer or a part of it.
+    A test waits for the whole timeout only if the server sends no answer or an incomplete answer.
     """
     if "malformed" in codes:
         return _PART_S
@@ -88,7 +88,7 @@ class Found:
     logs: dict[str, StepLog]
 
     def codes(self, *states: StepState) -> set[tuple[str, str]]:
-        """Return the findings as (subject, code); by default those of failed steps."""
+        """Return the findings as (subject, code); by default the findings of failed steps."""
         return {
             (subject, step.finding)
             for subject, log in self.logs.items()

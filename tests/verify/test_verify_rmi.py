@@ -35,7 +35,7 @@ def configured(folder: Path, nodes: Nodes, changes: Mapping[str, Any] | None = N
 def balanced(
     folder: Path, nodes: Nodes, first: JavaNode, second: JavaNode, **options: Any
 ) -> Found:
-    """Verify two nodes behind a load balancer that listens on the auxiliary ports of both."""
+    """Verify two nodes behind a load balancer that listens on the auxiliary ports of both nodes."""
     ports = [node.second for node in nodes.right]
     backends = {
         (BALANCER, nodes.registry): [(one.host, nodes.registry) for one in (first, second)],
@@ -200,7 +200,7 @@ def test_object_port_is_no_registry(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_scheduler(nodes: Nodes, tmp_path: Path) -> None:
-    """The RMI stub names a port without a listener on the load balancer; this is only a note."""
+    """The RMI stub names a port without a listener on the load balancer, which is only a note."""
     first = nodes.right[0]
     environment = one_cluster(tmp_path, "8.0", {"services": {"scheduler": first.registry}})
     found = verify(at(environment, first.host), connections=2)

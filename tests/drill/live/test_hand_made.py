@@ -37,7 +37,7 @@ def test_the_health_of_targets_is_shown(site: HandMadeSite) -> None:
 
 
 def test_a_balancer_is_a_site_without_records(site: HandMadeSite) -> None:
-    """The load balancer's name may exist in each region, so the locator needs a region.
+    """The same load balancer name may exist in several regions, so a search by name needs a region.
 
     The ARN and the DNS name already contain the region.
     """

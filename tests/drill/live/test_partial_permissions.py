@@ -32,7 +32,8 @@ def drill_of(site: HandMadeSite) -> DrillResult:
 def is_unknown(result: DrillResult, call: LiveCall) -> bool:
     """Return whether each policy that needs the answer of a call is unknown or broken.
 
-    The limits of the policies with options are so wide that only unknown parts can break them.
+    The limits of the policies with options are so wide that only unknown parts can break these
+    policies.
     """
     verdicts = apply_policies(result, max_recovery=10**6, min_secondary=1, max_load=10**6)
     resting = [one for one in verdicts if one.policy.rests_on & call.hides]

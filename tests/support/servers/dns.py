@@ -1,4 +1,4 @@
-"""A DNS server with changeable records, and a resolver that asks it."""
+"""A DNS server with changeable records, and a resolver that queries the server."""
 
 import socket
 import struct

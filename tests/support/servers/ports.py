@@ -17,7 +17,7 @@ part of this range, so that workers do not use the same port.
 def _mine() -> Iterator[int]:
     """Yield each port of this process's range in turn; concurrent runs begin at different ports.
 
-    A whole run asks for thousands of ports, so that the first ones are used again at its end.
+    A whole run asks for thousands of ports, so the run uses the first ports again at the end.
     """
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
