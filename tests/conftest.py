@@ -198,7 +198,7 @@ def pytest_collection_finish() -> None:
     tests of commands.
     """
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(50_000, 10, 5)
     gc.enable()
 
 
