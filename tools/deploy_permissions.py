@@ -50,7 +50,7 @@ because each stack checks the version of the bootstrap.
 def actions(kind: str) -> list[str]:
     """Return the actions that CloudFormation's handlers of a type call."""
     # The import takes more than half a second, and every worker of the tests imports this module.
-    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - see above
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - takes long
 
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
     handlers = schema.get("handlers", {})

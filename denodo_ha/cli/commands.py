@@ -294,7 +294,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "adopt",
         "Files",
-        "Write the configuration of a site made by hand, and show three ways to continue with it.",
+        "Write the configuration of a site made by hand, and show three ways to continue.",
         _adopt,
     ),
     Command(

@@ -130,7 +130,7 @@ def main() -> int:
     )
     parser.add_argument("--runs", type=int, default=3, help="number of runs of each speed test")
     arguments = parser.parse_args()
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # Failed connections are counted.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # The tables count failures.
     print("HAProxy: the generated configuration compared with that of Denodo's article")
     print(f"({platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()})\n")
     site = stand_ins.site()

@@ -71,7 +71,7 @@ TYPES = (
 def reduced_schemas() -> dict[str, Any]:
     """Return the part of each type's schema that the server checks."""
     # The import takes more than half a second, and every worker of the tests imports this module.
-    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - see above
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - takes long
 
     schemas = {}
     for kind in TYPES:

@@ -247,7 +247,7 @@ def _records(aws: Aws, site: FailoverLocation) -> tuple[Mapping[str, Any], str]:
     except AwsError as error:
         return {}, f"the records are unknown: {error}"
     if not records:
-        return {}, f"there are no failover records {site.endpoint} in zone {site.zone_id}"
+        return {}, f"there are no failover records {site.endpoint} in hosted zone {site.zone_id}"
     return records, ""
 
 

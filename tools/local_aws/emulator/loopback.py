@@ -30,7 +30,8 @@ _FIRST_SHARED_PORT = 21_000
 """Project default: the first port that stands for a port of an owner on the shared address, below
 the ports of outgoing connections."""
 _NETWORKS = range(16, 255)
-"""Project default: second octets; 127.0 and the next networks are used by other programs."""
+"""Project default: second octets of the /16 networks of local AWS; other programs use the networks
+below."""
 _CLAIM_PORT = 4565
 """Project default: port that a local AWS holds in its /16 network while it runs, so that no other
 local AWS takes the network."""

@@ -64,7 +64,7 @@ def die_with_parent() -> None:
 
 
 def is_allowed() -> bool:
-    """Return whether this system has a machine's programs, and allows its namespaces."""
+    """Return whether this system has the programs that a machine needs, and allows namespaces."""
     if sys.platform != "linux" or not all(shutil.which(name, path=PATH) for name in _PROGRAMS):
         return False
     child = _forked_with_namespaces(_trial)

@@ -153,14 +153,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "a quota is lower",
         (8,),
-        "On-Demand vCPUs: 32, active 64",
+        "On-Demand vCPUs: 32, but 64",
         _quotas(_LOW_QUOTA),
         _quotas(2 * _LOW_QUOTA),
     ),
     Fault(
         "the encryption key differs",
         (9,),
-        "encryption key differs",
+        "encryption key not equal",
         lambda site: site.put_export(STANDBY, "node1", encryption_key="f" * 64),
         lambda site: site.put_export(STANDBY, "node1"),
     ),

@@ -50,8 +50,8 @@ def associate(
 ) -> None:
     """Associate an address with an instance, or with a resource that has a network interface.
 
-    An address of another instance is disassociated first, and gets a new association (AWS, Amazon
-    EC2 API Reference, AssociateAddress).
+    An address that is associated with another instance is first disassociated from that instance
+    (AWS, Amazon EC2 API Reference, AssociateAddress).
     """
     if instance is not None and address["InstanceId"] not in (None, instance):
         release(address)

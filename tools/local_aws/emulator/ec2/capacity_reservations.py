@@ -240,7 +240,7 @@ def _started(parameters: dict[str, list[str]]) -> Any:
 
 
 def install() -> None:
-    """Declare the resource type, and add the calls of EC2."""
+    """Declare the resource type, and answer EC2's calls about Capacity Reservations."""
     resource_types.declare(KIND, create=_create, update=_update, delete=_delete)
     ministack.ec2_actions["DescribeCapacityReservations"] = _described
     ministack.ec2_actions["CreateCapacityReservation"] = _created_by_call
