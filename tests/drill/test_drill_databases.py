@@ -131,7 +131,7 @@ def test_the_recovery_from_a_lost_zone_takes_the_longer_of_both_times() -> None:
 
 
 def test_a_database_changes_only_its_own_failures_and_those_of_its_zones() -> None:
-    """Losing the Region still triggers a failover, to a cluster that uses another database."""
+    """Losing the Region still triggers a failover: the secondary uses another database."""
     result = drill(with_database(multi_az=True))
     for failure, outcome in drill(plain()).by_failure.items():
         if failure.kind != "zone-lost":
@@ -220,7 +220,7 @@ def test_the_services_that_need_a_component(
 
 
 def lost(templates: Templates, kind: str) -> list[str]:
-    """Return the data that may be lost in the first failure of a kind with a failover."""
+    """Return the data that may be lost in the first failure of this kind with a failover."""
     result = drill(templates)
     reports = drill_report(result, ())["scenarios"]
     found: list[list[str]] = [
@@ -232,7 +232,7 @@ def lost(templates: Templates, kind: str) -> list[str]:
 
 
 def test_what_may_be_lost_is_by_what_is_copied() -> None:
-    """Without a failover, the column is empty, since the cluster keeps its data.
+    """The column for lost data is empty without a failover, since the cluster keeps its data.
 
     A failover may lose the data that is not copied to the other region.
     """

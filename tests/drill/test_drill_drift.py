@@ -175,7 +175,7 @@ def test_what_is_unknown_is_not_compared() -> None:
 
 
 def test_a_site_that_no_template_made_is_compared_by_region() -> None:
-    """The compared cluster has another name, and no health checks and alarms are compared."""
+    """The hand-made cluster has another name. Its health checks and alarms are not compared."""
     base = of_one_cluster(OF_TEMPLATES, "eu-west-1")
     new = of_one_cluster(CASES["health check"][0], "eu-west-1", "hand-made")
     assert [one.text for one in model_differences(base.model, new.model)] == CASES["health check"][

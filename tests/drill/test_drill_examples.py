@@ -125,7 +125,7 @@ def test_every_cluster_node_and_zone_is_read(example: str, assembly_of: Assembly
 
 
 def test_sticky_sessions_add_one_balancer_and_no_node(assembly_of: AssemblyOf) -> None:
-    """The inner load balancer avoids a lost node; if it fails, clients lose its services."""
+    """An inner load balancer avoids lost nodes; its own failure makes its services unreachable."""
     result = drill(assembly_of("web-cookies"))
     (inner,) = result.model.clusters["main"].proxies
     name = result.model.machines[inner].name

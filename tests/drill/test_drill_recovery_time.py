@@ -84,7 +84,7 @@ def test_by_target_health_only_the_check_of_the_failed_service_counts() -> None:
 
 @pytest.mark.parametrize("health", ["alarm", "endpoint", "ip"])
 def test_by_switch(health: Health) -> None:
-    """One minute for the switch's alarm, one until its metric has data, and TTL 30."""
+    """One minute for the switch's alarm, one minute until its metric has data, and TTL 30."""
     thrown = outcome_of(health, Failure("switch-thrown", "site-a", "Lever"))
     assert seconds(thrown) == [60, 60, 30]
     assert thrown.after_repair == (
@@ -178,7 +178,7 @@ def test_a_drained_node_costs_nothing() -> None:
 
 
 def test_a_failure_that_no_check_detects_never_ends() -> None:
-    """Target checks that only connect do not detect a node that is not ready during a promotion."""
+    """Target checks that only connect do not detect a node that is not ready."""
     outcome = outcome_of("alarm", Failure("node-not-ready", "site-a", "Box1"))
     assert (outcome.recovery, outcome.partial) == (None, (9999,))
 

@@ -44,8 +44,8 @@ Run = Callable[..., Result]
 
 _PACE = 40.0
 HURRY = ((ssm_command, "EVERY_S", 0.1), (ssm_command, "HASTE_S", 0.1), (rotation, "EVERY_S", 0.4))
-"""Waiting times that the tests shorten. That of `rotation` is longer, since each of its looks at a
-node starts the node program.
+"""Waiting times that the tests shorten. `rotation` waits longer, since each look at a node starts
+the node program.
 """
 
 

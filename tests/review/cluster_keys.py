@@ -1,4 +1,7 @@
-"""Keys of a cluster, each with its worse change and the finding, or why it is harmless.
+"""Table of a cluster's configuration keys and what `review` finds in changes of them.
+
+Each key has a change for the worse and the finding of this change, or a reason why no finding is
+needed.
 
 A key is a path in `config/schema.json`, with `*` for a name that users choose.
 """

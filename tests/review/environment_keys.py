@@ -1,4 +1,7 @@
-"""Configuration keys outside of clusters, each with a worse change and its finding, or a reason.
+"""Table of configuration keys outside clusters and what `review` finds in changes of them.
+
+Each key has a change for the worse and the finding of this change, or a reason why no finding is
+needed.
 
 A key is a path in `config/schema.json`, with `*` for a name that users choose.
 """

@@ -141,7 +141,8 @@ def test_shares_are_fair(lengths: list[int], total: int) -> None:
     assert sum(shares) <= total
     assert all(share <= length for share, length in zip(shares, lengths, strict=True))
     cut = [share for share, length in zip(shares, lengths, strict=True) if share < length]
-    # No part is cut to less than the length of a part that is not cut.
+    # Each cut part is as long as the longest part of the page (or one character shorter), so only
+    # the longest parts are cut.
     assert not cut or min(cut) >= max(shares) - 1
     assert not cut or sum(shares) > total - len(lengths)
 
@@ -173,8 +174,8 @@ def test_no_contents_make_the_page_too_long(contents: list[list[Block]]) -> None
 def test_foreign_texts_stay_texts() -> None:
     page = markdown_page(hostile_page())
     assert all(line.isprintable() for line in page.split("\n"))
-    # The fence around the differences is longer than any fence in their text, so they cannot end
-    # it.
+    # The fence around the differences is longer than any fence in the differences, so the text of
+    # the differences cannot end the fence.
     outside, _, folded = page.partition("<details>")
     assert folded.startswith("<summary>cdk diff</summary>\n\n````\n")
     for forged in ("\n# forged", "<script>", "</details>", "<img"):

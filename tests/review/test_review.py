@@ -254,7 +254,7 @@ class TestEventOrders:
     def compared(flaw: Callable[[Templates], Any] | None, *, before: bool = False) -> Any:
         """Compare the outcomes of sound templates with those of templates that have a flaw.
 
-        With `before`, both have the flaw; None: neither has one.
+        With `before`, both templates have the flaw. If `flaw` is None, neither has a flaw.
         """
         base, new = two_clusters("alias"), two_clusters("alias")
         for templates in (new, base) if before else (new,):

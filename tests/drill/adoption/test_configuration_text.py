@@ -340,9 +340,9 @@ def test_a_second_port_of_a_node_is_left_out() -> None:
 
 
 def records(data: Data) -> None:
-    """Add records that lead to the site: of a stack of this project, and made by hand.
+    """Add records that lead to the site: records of a stack of this project, and hand-made ones.
 
-    The secondary record made by hand leads to a load balancer of another account.
+    The hand-made secondary record leads to a load balancer of another account.
     """
     leads = ref("nlb.DNSName")
     own = {"Primary": record("denodo-ha.example.com", leads, Failover="PRIMARY")}

@@ -1,4 +1,4 @@
-"""Ways to take over a found site: whole commands, and the reason where a step is not possible."""
+"""Ways to take over a found site: complete commands, or the reason why a step is impossible."""
 
 import shlex
 from dataclasses import replace
